@@ -1,0 +1,196 @@
+//! The document: the one result of a run, and the source of every table.
+//!
+//! `docs/document-format.md` is its contract. A field is added freely; a field
+//! that is removed or changes its meaning raises [`SCHEMA_VERSION`].
+
+use serde::{Deserialize, Serialize};
+
+use super::{Availability, Caveat, ChildAction, Host, Plan, Program, SpaceRequest, SpawnMethod};
+use crate::stats::Summary;
+
+/// The version of the document's schema.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// A run's whole result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Document {
+    /// [`SCHEMA_VERSION`] of the writer.
+    pub schema_version: u32,
+    /// Who wrote it.
+    pub tool: Tool,
+    /// Where it was measured.
+    pub host: Host,
+    /// What was asked.
+    pub plan: Plan,
+    /// How the run went.
+    pub run: Run,
+    /// One for each address space and method, in the plan's order.
+    pub cells: Vec<Cell>,
+    /// What a reader must know before trusting the figures.
+    pub caveats: Vec<Caveat>,
+}
+
+/// The program that wrote a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tool {
+    /// "forktax".
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// How a run went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// When it began, in seconds since 1970.
+    pub started_unix_s: u64,
+    /// How long it took.
+    pub duration_s: f64,
+    /// Rounds that were completed: workers of each address space.
+    pub rounds: u32,
+    /// Why it ended.
+    pub stopped: Stopped,
+}
+
+/// Why a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stopped {
+    /// Every interval was as narrow as was asked.
+    Precision,
+    /// The time budget was spent.
+    Time,
+    /// The number of spawns was reached.
+    Spawns,
+    /// A signal came.
+    Interrupted,
+    /// An error came: its message.
+    Failed(String),
+}
+
+/// One address space and one method.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cell {
+    /// The address space that the spawns were made from.
+    pub space: Space,
+    /// How was spawned.
+    pub method: SpawnMethod,
+    /// What the child did.
+    pub child: ChildAction,
+    /// What it executed.
+    pub program: Program,
+    /// Spawns that were timed, over all workers.
+    pub spawns: u64,
+    /// Until the spawning call returned in the parent.
+    pub call_ns: Availability<Summary>,
+    /// Until the wait for the child returned in the parent.
+    pub total_ns: Availability<Summary>,
+    /// One second by the median total.
+    pub spawns_per_second: Availability<f64>,
+    /// The median of total / baseline's total, turn by turn.
+    pub ratio: Availability<f64>,
+    /// Its 95 % interval.
+    pub ratio_ci95: Option<[f64; 2]>,
+    /// CPU time of parent and child, a spawn, from the kernel's run times.
+    pub cpu_ns: Availability<f64>,
+    /// Its 95 % interval.
+    pub cpu_ci95: Option<[f64; 2]>,
+    /// Of that, in the kernel.
+    pub sys_ns: Availability<f64>,
+    /// Its 95 % interval.
+    pub sys_ci95: Option<[f64; 2]>,
+    /// Of that, in user mode.
+    pub user_ns: Availability<f64>,
+    /// Its 95 % interval.
+    pub user_ci95: Option<[f64; 2]>,
+    /// Page faults without I/O.
+    pub minor_faults: Counted,
+    /// Page faults with I/O.
+    pub major_faults: Counted,
+    /// Switches away from the process.
+    pub context_switches: Counted,
+    /// Moves to another CPU.
+    pub cpu_migrations: Counted,
+    /// CPU time as the perf event `task-clock` saw it.
+    pub task_clock_ns: Counted,
+    /// CPU cycles.
+    pub cycles: Counted,
+    /// Instructions retired.
+    pub instructions: Counted,
+    /// Data TLB load misses.
+    pub dtlb_misses: Counted,
+    /// Median total with counters open / without: what counting disturbs.
+    pub counting_slowdown: Availability<f64>,
+    /// Its 95 % interval.
+    pub counting_slowdown_ci95: Option<[f64; 2]>,
+    /// Standard deviation of the workers' median totals, over their mean.
+    pub worker_spread: Availability<f64>,
+    /// Totals beyond three interquartile ranges of the quartiles: kept, and counted.
+    pub outliers: u64,
+    /// The timed spawns themselves, worker by worker.
+    pub samples: Vec<WorkerSamples>,
+}
+
+/// An address space as the kernel reported it, not as it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Space {
+    /// The order.
+    pub request: SpaceRequest,
+    /// Mappings asked for.
+    pub mappings_requested: u64,
+    /// Mappings, the worker's own included.
+    pub vmas: u64,
+    /// Mappings that hold anonymous pages.
+    pub anon_vmas: u64,
+    /// Present page-table entries of base pages.
+    pub present_ptes: u64,
+    /// VmPTE: the bytes of all page-table pages below the top level.
+    pub page_table_bytes: u64,
+    /// Resident memory.
+    pub resident_bytes: u64,
+    /// Of it, in huge pages.
+    pub huge_bytes: u64,
+    /// The worker's own mappings, before it was inflated.
+    pub vmas_before: u64,
+    /// The worker's own present page-table entries, before it was inflated.
+    pub present_ptes_before: u64,
+}
+
+/// A counter, a spawn, on the two sides: means over all counted spawns.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Counted {
+    /// Of the spawning process.
+    pub parent: Availability<f64>,
+    /// Its 95 % interval.
+    pub parent_ci95: Option<[f64; 2]>,
+    /// Of the child, and of its own children.
+    pub child: Availability<f64>,
+    /// Its 95 % interval.
+    pub child_ci95: Option<[f64; 2]>,
+    /// Where the figure comes from.
+    pub source: CountSource,
+}
+
+/// Where a counter's figure comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CountSource {
+    /// A perf event.
+    Perf,
+    /// `getrusage(2)`, where perf events are not permitted.
+    Rusage,
+    /// Nowhere: both sides are missing.
+    None,
+}
+
+/// The timed spawns of one worker, in order; all methods of a space have the
+/// same workers, and the same index is the same turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerSamples {
+    /// The round in which the worker ran.
+    pub round: u32,
+    /// Call times.
+    pub call_ns: Vec<u64>,
+    /// Total times.
+    pub total_ns: Vec<u64>,
+}

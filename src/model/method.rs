@@ -1,0 +1,95 @@
+//! The ways to spawn, and what the child does: the vocabulary of the rows.
+
+use serde::{Deserialize, Serialize};
+
+/// A way to create a child process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum SpawnMethod {
+    /// `fork()`, then `execve()` in the child.
+    #[serde(rename = "fork")]
+    Fork,
+    /// `clone(CLONE_VM | CLONE_VFORK)` on a stack of its own, then `execve()`.
+    #[serde(rename = "vfork")]
+    Vfork,
+    /// libc's `posix_spawn()` without attributes.
+    #[serde(rename = "posix_spawn")]
+    PosixSpawn,
+    /// libc's `posix_spawn()` with the flag `POSIX_SPAWN_USEVFORK` (0x40).
+    #[serde(rename = "posix_spawn-usevfork")]
+    PosixSpawnUsevfork,
+    /// `clone3(CLONE_VM | CLONE_VFORK | CLONE_CLEAR_SIGHAND)`, then `execve()`.
+    #[serde(rename = "clone3-vfork")]
+    Clone3Vfork,
+    /// Rust's `std::process::Command`.
+    #[serde(rename = "std")]
+    Std,
+    /// libc's `system()`: a shell that runs the program.
+    #[serde(rename = "system")]
+    System,
+}
+
+impl SpawnMethod {
+    /// Every method, in the order of the tables.
+    pub const ALL: [Self; 7] = [
+        Self::Fork,
+        Self::Vfork,
+        Self::PosixSpawn,
+        Self::PosixSpawnUsevfork,
+        Self::Clone3Vfork,
+        Self::Std,
+        Self::System,
+    ];
+
+    /// The name as typed on the command line and printed in the tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fork => "fork",
+            Self::Vfork => "vfork",
+            Self::PosixSpawn => "posix_spawn",
+            Self::PosixSpawnUsevfork => "posix_spawn-usevfork",
+            Self::Clone3Vfork => "clone3-vfork",
+            Self::Std => "std",
+            Self::System => "system",
+        }
+    }
+
+    /// The method of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|method| method.name() == name)
+    }
+
+    /// Whether the child can leave with `_exit` instead of an exec.
+    pub fn can_exit(self) -> bool {
+        matches!(self, Self::Fork | Self::Vfork | Self::Clone3Vfork)
+    }
+
+    /// Whether the call gives back control before the child was waited for.
+    pub fn call_is_apart(self) -> bool {
+        self != Self::System
+    }
+}
+
+/// What the child does once it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChildAction {
+    /// It executes the program.
+    Exec,
+    /// It leaves at once with `_exit(0)`.
+    Exit,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_the_same_in_json() {
+        for method in SpawnMethod::ALL {
+            assert_eq!(SpawnMethod::from_name(method.name()), Some(method));
+            let json = serde_json::to_string(&method).unwrap();
+            assert_eq!(json, format!("\"{}\"", method.name()));
+        }
+        assert_eq!(SpawnMethod::from_name("spoon"), None);
+    }
+}

@@ -1,0 +1,137 @@
+//! The plan: everything that a run was asked to do, complete and validated.
+//!
+//! It is stored with the results, so that a run can be repeated from its file.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ChildAction, SpawnMethod};
+
+/// A complete order for a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The address spaces to build, smallest first.
+    pub spaces: Vec<SpaceRequest>,
+    /// The spawn methods, which take turns in each address space.
+    pub methods: Vec<SpawnMethod>,
+    /// The method that the others are compared with.
+    pub baseline: SpawnMethod,
+    /// What the child does.
+    pub child: ChildAction,
+    /// What the child executes.
+    pub program: Program,
+    /// The child's whole environment, as `NAME=VALUE`.
+    pub environment: Vec<String>,
+    /// When to stop.
+    pub stop: StopRule,
+    /// Where the workers run.
+    pub placement: Placement,
+    /// What happens between two spawns.
+    pub temperature: Temperature,
+    /// The seed of every random order and of the bootstrap.
+    pub seed: u64,
+    /// The longest that one spawn may take, in milliseconds.
+    pub spawn_timeout_ms: u64,
+}
+
+/// One address space to build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum SpaceRequest {
+    /// Mappings of one size, each with pages that were written to.
+    Mappings {
+        /// How many.
+        mappings: u64,
+        /// Pages written to in each.
+        pages: u64,
+        /// The distance of those pages, in pages.
+        spacing: u64,
+        /// What the mappings are made of.
+        backing: Backing,
+        /// Whether transparent huge pages are asked for.
+        huge: bool,
+    },
+    /// Blocks from `malloc`.
+    Malloc {
+        /// How many blocks.
+        count: u64,
+        /// Bytes in each.
+        bytes: u64,
+        /// Pages written to in each, beyond what `malloc` itself writes.
+        pages: u64,
+        /// The distance of those pages, in pages.
+        spacing: u64,
+    },
+}
+
+impl SpaceRequest {
+    /// The mappings that the request asks for: none for a heap.
+    pub fn mappings(&self) -> u64 {
+        match self {
+            Self::Mappings { mappings, .. } => *mappings,
+            Self::Malloc { .. } => 0,
+        }
+    }
+}
+
+/// What a mapping is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Backing {
+    /// Private anonymous memory.
+    Anon,
+    /// A private mapping of a file; pages that are written to become copies.
+    File,
+    /// Shared anonymous memory.
+    Shared,
+}
+
+/// What the child executes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Program {
+    /// The embedded program: two instructions that exit, no libc.
+    Embedded,
+    /// A program of the user's: its resolved path, then its arguments.
+    Path {
+        /// The absolute path that is executed.
+        path: String,
+        /// `argv`, the name as typed first.
+        argv: Vec<String>,
+    },
+}
+
+/// When a run is over: whichever comes first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StopRule {
+    /// Spawns of each cell, if they were limited.
+    pub spawns: Option<u64>,
+    /// The relative half-width that every interval of a total shall reach.
+    pub precision: Option<f64>,
+    /// The time that measuring may take, in seconds.
+    pub time_s: Option<f64>,
+}
+
+/// Where the workers run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Placement {
+    /// Parent and children on this one CPU.
+    Pinned(usize),
+    /// Wherever the scheduler puts them.
+    Free,
+}
+
+/// What happens between two spawns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Temperature {
+    /// Nothing: back to back, as a fuzzer spawns.
+    Hot,
+    /// Caches evicted and the CPU idle, as a server spawns.
+    Cold {
+        /// The buffer that is walked to evict the caches.
+        evict_bytes: u64,
+        /// The idling after it.
+        idle_us: u64,
+    },
+}

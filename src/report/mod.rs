@@ -1,0 +1,1 @@
+//! The report: from a document to text, as a pure function.

@@ -1,0 +1,14 @@
+//! Statistics: pure, seeded, and honest about how workers differ.
+//!
+//! Spawns of one worker share its luck (where its page tables lie, what its
+//! allocator did), so they are not independent draws of the host's cost. Every
+//! interval here is a two-stage bootstrap: workers are drawn first, then spawns
+//! within each drawn worker.
+
+mod bootstrap;
+mod slope;
+mod summary;
+
+pub use bootstrap::{Estimate, Replicates, mean_replicates, median_replicates};
+pub use slope::theil_sen;
+pub use summary::{Summary, median, quantile, summarise};
