@@ -1,0 +1,289 @@
+//! The rules, and who breaks them.
+
+use super::source::{Reference, Source, Token};
+
+/// What each layer may import from the crate, from the ground up. A layer that
+/// is not named here does not exist yet: name it, and what it may import.
+const LAYERS: [(&str, &[&str]); 10] = [
+    ("units", &[]),
+    ("stats", &["units"]),
+    ("model", &["stats", "units"]),
+    ("profile", &["model", "stats", "units"]),
+    ("vm", &["model", "stats", "units"]),
+    ("sys", &["profile", "units"]),
+    ("worker", &["model", "stats", "sys", "units", "vm"]),
+    ("report", &["model", "stats", "units"]),
+    (
+        "lab",
+        &["model", "profile", "stats", "sys", "units", "vm", "worker"],
+    ),
+    (
+        "cli",
+        &[
+            "lab", "model", "profile", "report", "stats", "sys", "units", "vm", "worker",
+        ],
+    ),
+];
+
+/// The files that may print and the one that may end the process.
+const PRINTERS: [&str; 3] = ["src/main.rs", "src/cli/output.rs", "src/cli/progress.rs"];
+
+/// Every breach of a rule, as `file:line: what`.
+pub(crate) fn breaches(sources: &[Source]) -> Vec<String> {
+    sources
+        .iter()
+        .flat_map(|source| {
+            let for_tests = is_test_module(source, sources);
+            let mut found = imports(source);
+            found.extend(words(source, for_tests));
+            found.extend(exits(source, for_tests));
+            found
+        })
+        .collect()
+}
+
+/// Whether the file holds a module, or part of one, that exists for tests only.
+fn is_test_module(source: &Source, sources: &[Source]) -> bool {
+    let module = source.module();
+    sources.iter().any(|parent| {
+        let place = parent.module();
+        module.starts_with(&place)
+            && module
+                .get(place.len())
+                .is_some_and(|child| parent.test_modules.contains(child))
+    })
+}
+
+fn breach(source: &Source, line: usize, what: &str) -> String {
+    format!("{}:{line}: {what}", source.name)
+}
+
+fn imports(source: &Source) -> Vec<String> {
+    let module = source.module();
+    let Some(layer) = module.first() else {
+        return Vec::new();
+    };
+    let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| name == layer) else {
+        return vec![breach(source, 1, &format!("{layer} is no known layer"))];
+    };
+    let judge = |reference: &Reference| {
+        let [root, target, ..] = reference.segments.as_slice() else {
+            return None;
+        };
+        let upward = match root.as_str() {
+            "crate" => target == "*" || is_layer(target) && target != layer,
+            "forktax" => true,
+            _ => false,
+        };
+        (upward && !allowed.contains(&target.as_str()))
+            .then(|| breach(source, reference.line, &format!("{layer} imports {target}")))
+    };
+    source.references.iter().filter_map(judge).collect()
+}
+
+fn is_layer(name: &str) -> bool {
+    LAYERS.iter().any(|(layer, _)| *layer == name)
+}
+
+/// Words that may stand in some places only.
+fn words(source: &Source, for_tests: bool) -> Vec<String> {
+    let name = source.name.as_str();
+    let judge = |(at, token): (usize, &Token)| {
+        let calls_macro = source.tokens.get(at + 1).is_some_and(|t| t.text == "!");
+        let test = token.test || for_tests;
+        let allowed = match token.text.as_str() {
+            "unsafe" | "global_asm" => name.starts_with("src/sys/"),
+            "prettytable" => name == "src/report/render/text.rs",
+            "perf_event_open" => name == "src/sys/perf.rs" || name.starts_with("src/sys/perf/"),
+            "println" | "print" | "eprintln" | "eprint" if calls_macro => {
+                test || PRINTERS.contains(&name)
+            }
+            _ => true,
+        };
+        (!allowed).then(|| {
+            breach(
+                source,
+                token.line,
+                &format!("{} does not belong here", token.text),
+            )
+        })
+    };
+    source.tokens.iter().enumerate().filter_map(judge).collect()
+}
+
+fn exits(source: &Source, for_tests: bool) -> Vec<String> {
+    if for_tests || PRINTERS.contains(&source.name.as_str()) {
+        return Vec::new();
+    }
+    source
+        .references
+        .iter()
+        .filter(|reference| !reference.test)
+        .filter(|reference| {
+            reference
+                .segments
+                .ends_with(&["process".into(), "exit".into()])
+        })
+        .map(|reference| breach(source, reference.line, "only main ends the process"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(name: &str, text: &str) -> Vec<String> {
+        breaches(&[Source::read(name, text)])
+    }
+
+    fn stands(name: &str, text: &str) {
+        assert_eq!(found(name, text), Vec::<String>::new(), "{name}: {text}");
+    }
+
+    fn falls(name: &str, text: &str, complaint: &str) {
+        assert_eq!(found(name, text), [complaint], "{name}: {text}");
+    }
+
+    #[test]
+    fn an_upward_import_falls_in_whatever_disguise() {
+        let complaint = "src/report/view.rs:1: report imports lab";
+        for text in [
+            "use crate::lab::run;",
+            "use crate::{model::Plan, lab as laboratory};",
+            "use super::super::lab;",
+            "fn f() { crate::lab::run() }",
+            "use forktax::lab;",
+            "#[cfg(test)] mod tests { use super::super::super::lab; }",
+        ] {
+            falls("src/report/view.rs", text, complaint);
+        }
+        let all = "use crate::*;";
+        falls("src/stats/x.rs", all, "src/stats/x.rs:1: stats imports *");
+    }
+
+    #[test]
+    fn each_layer_may_import_what_stands_below_it() {
+        stands(
+            "src/report/view.rs",
+            "use crate::{model::Plan, stats, units::Bytes};",
+        );
+        stands(
+            "src/report/view.rs",
+            "use super::render; use crate::report::x; mod lab {}",
+        );
+        stands(
+            "src/cli/mod.rs",
+            "use crate::{lab, report}; use super::worker;",
+        );
+        stands("src/main.rs", "use forktax::cli;");
+        stands("src/lib.rs", "pub mod cli; use crate::cli::x;");
+        stands("src/lab/mod.rs", "#[cfg(test)] mod tests { use super::*; }");
+        falls(
+            "src/lab/mod.rs",
+            "use crate::cli;",
+            "src/lab/mod.rs:1: lab imports cli",
+        );
+        falls(
+            "src/worker.rs",
+            "use super::lab;",
+            "src/worker.rs:1: worker imports lab",
+        );
+    }
+
+    #[test]
+    fn the_table_has_no_circle_and_nobody_imports_cli() {
+        for (layer, below) in LAYERS {
+            let place = |name: &str| LAYERS.iter().position(|(other, _)| *other == name);
+            for name in below {
+                assert!(place(name) < place(layer), "{layer} may import {name}");
+                assert_ne!(*name, "cli");
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_layer_falls() {
+        falls(
+            "src/utils.rs",
+            "",
+            "src/utils.rs:1: utils is no known layer",
+        );
+    }
+
+    #[test]
+    fn unsafe_code_falls_outside_sys_and_talk_of_it_does_not() {
+        let complaint = "src/lab/mod.rs:2: unsafe does not belong here";
+        falls("src/lab/mod.rs", "fn f() {\n unsafe { g() } }", complaint);
+        falls(
+            "src/lab/mod.rs",
+            "\n#[cfg(test)] mod tests { unsafe fn f() {} }",
+            complaint,
+        );
+        stands("src/sys/memory.rs", "unsafe { g() }");
+        stands(
+            "src/lab/mod.rs",
+            "// unsafe\nconst A: &str = \"unsafe\"; fn unsafely() {}",
+        );
+    }
+
+    #[test]
+    fn dependencies_stay_behind_their_doors() {
+        stands("src/report/render/text.rs", "use prettytable::Table;");
+        stands("src/sys/perf/counters.rs", "use perf_event_open::count;");
+        falls(
+            "src/report/render/csv.rs",
+            "use prettytable::Table;",
+            "src/report/render/csv.rs:1: prettytable does not belong here",
+        );
+        falls(
+            "src/sys/clock.rs",
+            "use perf_event_open::count;",
+            "src/sys/clock.rs:1: perf_event_open does not belong here",
+        );
+    }
+
+    #[test]
+    fn only_the_printers_print_and_exit() {
+        for name in PRINTERS {
+            stands(name, "println!(); eprint!(); std::process::exit(1);");
+        }
+        falls(
+            "src/lab/mod.rs",
+            "fn f() { eprintln!(\"x\") }",
+            "src/lab/mod.rs:1: eprintln does not belong here",
+        );
+        for text in [
+            "std::process::exit(1)",
+            "use std::process::{Command, exit};",
+            "use std::process; process::exit(1)",
+        ] {
+            falls(
+                "src/lab/mod.rs",
+                text,
+                "src/lab/mod.rs:1: only main ends the process",
+            );
+        }
+        stands(
+            "src/lab/mod.rs",
+            "fn print() {} fn exit() {} self.print(); writeln!(f)",
+        );
+    }
+
+    #[test]
+    fn tests_may_print_wherever_they_are() {
+        stands(
+            "src/lab/mod.rs",
+            "#[cfg(test)] mod tests { fn f() { println!() } }",
+        );
+        let sources = [
+            Source::read("src/lab/mod.rs", "#[cfg(test)] mod tests; mod other;"),
+            Source::read("src/lab/tests.rs", "println!()"),
+            Source::read("src/lab/tests/deep.rs", "std::process::exit(0)"),
+            Source::read("src/lab/other.rs", "println!()"),
+        ];
+        assert_eq!(
+            breaches(&sources),
+            ["src/lab/other.rs:1: println does not belong here"]
+        );
+    }
+}
