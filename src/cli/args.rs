@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
-use crate::units::{parse_blocks, parse_count, parse_duration};
+use crate::units::{Blocks, parse_count, parse_duration};
 
 const AFTER_HELP: &str = "\
 Exit status:
@@ -30,7 +30,7 @@ pub(super) struct Args {
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// Inflate address spaces, time the ways to spawn from them, explain the difference.
-    Sweep(SweepArgs),
+    Sweep(Box<SweepArgs>),
     /// Print a stored result again, in any format.
     Show(ShowArgs),
 }
@@ -69,10 +69,9 @@ pub(super) struct SweepArgs {
     #[arg(
         long,
         value_name = "COUNTxBYTES",
-        value_parser = parse_blocks,
         conflicts_with_all = ["mappings", "backing", "huge"]
     )]
-    pub(super) malloc: Option<(u64, u64)>,
+    pub(super) malloc: Option<Blocks>,
 
     /// Ways to spawn: a list of fork, vfork, posix_spawn, posix_spawn-usevfork,
     /// clone3-vfork, std, system; or all
@@ -207,8 +206,14 @@ fn parse_cpu(text: &str) -> Result<CpuArg, String> {
 }
 
 fn parse_share(text: &str) -> Result<f64, String> {
-    let (number, scale) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 0.01));
-    let share = number.trim().parse::<f64>().ok().map(|number| number * scale);
+    let (number, scale) = text
+        .strip_suffix('%')
+        .map_or((text, 1.0), |number| (number, 0.01));
+    let share = number
+        .trim()
+        .parse::<f64>()
+        .ok()
+        .map(|number| number * scale);
     let inside = share.filter(|share| *share > 0.0 && *share < 1.0);
     inside.ok_or_else(|| format!("{text:?} is no share between 0 and 1, such as 0.02 or 2%"))
 }

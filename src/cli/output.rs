@@ -18,7 +18,10 @@ pub(super) struct OutputError {
 
 impl OutputError {
     fn new(object: impl ToString, why: &impl ToString) -> Self {
-        Self { object: object.to_string(), why: why.to_string() }
+        Self {
+            object: object.to_string(),
+            why: why.to_string(),
+        }
     }
 }
 
@@ -84,14 +87,29 @@ impl Exports {
 }
 
 fn open(path: &Path) -> Result<Export, OutputError> {
-    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+    let extension = path
+        .extension()
+        .and_then(|e| e.to_str())
+        .unwrap_or_default();
     let format = Format::from_extension(extension).ok_or_else(|| {
-        OutputError::new(path.display(), &"the extension says how to write it: .txt, .md, .csv or .json")
+        OutputError::new(
+            path.display(),
+            &"the extension says how to write it: .txt, .md, .csv or .json",
+        )
     })?;
     let is_new = !path.exists();
-    let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path);
     let file = file.map_err(|error| OutputError::new(path.display(), &error))?;
-    Ok(Export { path: path.to_owned(), file, format, is_new })
+    Ok(Export {
+        path: path.to_owned(),
+        file,
+        format,
+        is_new,
+    })
 }
 
 fn replace(file: &mut File, bytes: &[u8]) -> io::Result<()> {

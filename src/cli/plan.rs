@@ -5,17 +5,26 @@ use std::time::{Duration, SystemTime};
 
 use super::args::{BackingArg, ChildArg, CpuArg, SweepArgs};
 use crate::model::{
-    Backing, ChildAction, Placement, Plan, Program, SpaceRequest, SpawnMethod, StopRule, Temperature,
+    Backing, ChildAction, Placement, Plan, Program, SpaceRequest, SpawnMethod, StopRule,
+    Temperature,
 };
+use crate::units::Blocks;
 use crate::vm::Shape;
 
 const LADDER: [u64; 5] = [0, 100, 1_000, 3_000, 10_000];
 /// A huge page is 2 MiB, so the ladder ends at 1 GiB.
 const HUGE_LADDER: [u64; 4] = [0, 10, 100, 500];
-const METHODS: [SpawnMethod; 3] = [SpawnMethod::Fork, SpawnMethod::Vfork, SpawnMethod::PosixSpawn];
+const METHODS: [SpawnMethod; 3] = [
+    SpawnMethod::Fork,
+    SpawnMethod::Vfork,
+    SpawnMethod::PosixSpawn,
+];
 /// The order in which methods are preferred as the one to compare with.
-const BASELINES: [SpawnMethod; 3] =
-    [SpawnMethod::PosixSpawn, SpawnMethod::Vfork, SpawnMethod::Clone3Vfork];
+const BASELINES: [SpawnMethod; 3] = [
+    SpawnMethod::PosixSpawn,
+    SpawnMethod::Vfork,
+    SpawnMethod::Clone3Vfork,
+];
 const TIME: Duration = Duration::from_secs(12);
 const PRECISION: f64 = 0.02;
 /// Idling before a cold spawn: long enough for the caches of the kernel's own
@@ -43,7 +52,9 @@ pub(super) fn of_sweep(args: &SweepArgs, host: &Surroundings) -> Result<Plan, Pl
         ChildArg::Exit => ChildAction::Exit,
     };
     let methods = methods(args.methods.as_deref(), child)?;
-    let baseline = BASELINES.into_iter().find(|method| methods.contains(method));
+    let baseline = BASELINES
+        .into_iter()
+        .find(|method| methods.contains(method));
     let mut environment = vec![format!("PATH={}", host.path), "LC_ALL=C".to_owned()];
     environment.extend(args.env.iter().cloned());
     Ok(Plan {
@@ -56,7 +67,10 @@ pub(super) fn of_sweep(args: &SweepArgs, host: &Surroundings) -> Result<Plan, Pl
         stop: stop_rule(args)?,
         placement: placement(args.cpu, &host.allowed_cpus)?,
         temperature: if args.cold {
-            Temperature::Cold { evict_bytes: host.evict_bytes, idle_us: COLD_IDLE_US }
+            Temperature::Cold {
+                evict_bytes: host.evict_bytes,
+                idle_us: COLD_IDLE_US,
+            }
         } else {
             Temperature::Hot
         },
@@ -67,7 +81,9 @@ pub(super) fn of_sweep(args: &SweepArgs, host: &Surroundings) -> Result<Plan, Pl
 
 fn spaces(args: &SweepArgs, page_size: u64) -> Result<Vec<SpaceRequest>, PlanError> {
     if args.spacing == 0 {
-        return Err(PlanError("--spacing 0: pages are at least 1 page apart".to_owned()));
+        return Err(PlanError(
+            "--spacing 0: pages are at least 1 page apart".to_owned(),
+        ));
     }
     if args.huge && args.backing == BackingArg::File {
         return Err(PlanError(
@@ -75,7 +91,7 @@ fn spaces(args: &SweepArgs, page_size: u64) -> Result<Vec<SpaceRequest>, PlanErr
         ));
     }
     let spaces = match args.malloc {
-        Some((count, bytes)) => {
+        Some(Blocks { count, bytes }) => {
             let heap = SpaceRequest::Malloc {
                 count,
                 bytes,
@@ -85,11 +101,18 @@ fn spaces(args: &SweepArgs, page_size: u64) -> Result<Vec<SpaceRequest>, PlanErr
             vec![mappings_of(args, 0), heap]
         }
         None => {
-            let ladder = if args.huge { HUGE_LADDER.as_slice() } else { LADDER.as_slice() };
+            let ladder = if args.huge {
+                HUGE_LADDER.as_slice()
+            } else {
+                LADDER.as_slice()
+            };
             let mut sizes = args.mappings.clone().unwrap_or_else(|| ladder.to_vec());
             sizes.sort_unstable();
             sizes.dedup();
-            sizes.into_iter().map(|size| mappings_of(args, size)).collect()
+            sizes
+                .into_iter()
+                .map(|size| mappings_of(args, size))
+                .collect()
         }
     };
     for space in &spaces {
@@ -124,12 +147,20 @@ fn methods(names: Option<&[String]>, child: ChildAction) -> Result<Vec<SpawnMeth
             continue;
         }
         let method = SpawnMethod::from_name(name).ok_or_else(|| {
-            let known: Vec<&str> = SpawnMethod::ALL.iter().map(|method| method.name()).collect();
-            PlanError(format!("--method {name}: unknown; there are {}, and all", known.join(", ")))
+            let known: Vec<&str> = SpawnMethod::ALL
+                .iter()
+                .map(|method| method.name())
+                .collect();
+            PlanError(format!(
+                "--method {name}: unknown; there are {}, and all",
+                known.join(", ")
+            ))
         })?;
         if !able(&method) {
             let why = "always executes a program; leave out --child exit, or the method";
-            return Err(PlanError(format!("--method {name} --child exit: {name} {why}")));
+            return Err(PlanError(format!(
+                "--method {name} --child exit: {name} {why}"
+            )));
         }
         chosen.push(method);
     }
@@ -150,9 +181,14 @@ fn program(words: &[String], child: ChildAction, path: &str) -> Result<Program, 
         return Err(PlanError(format!("{name} with --child exit: {why}")));
     }
     if words.iter().any(|word| word.contains('\0')) {
-        return Err(PlanError(format!("{name:?}: a zero byte cannot be in an argument")));
+        return Err(PlanError(format!(
+            "{name:?}: a zero byte cannot be in an argument"
+        )));
     }
-    Ok(Program::Path { path: resolve(name, path), argv: words.to_vec() })
+    Ok(Program::Path {
+        path: resolve(name, path),
+        argv: words.to_vec(),
+    })
 }
 
 /// The path of a program: as typed if it has a slash, else from `PATH`. What is
@@ -162,29 +198,42 @@ fn resolve(name: &str, path: &str) -> String {
     if name.contains('/') {
         return absolute(Path::new(name)).unwrap_or_else(|| name.to_owned());
     }
-    let candidates: Vec<PathBuf> = path.split(':').map(|dir| Path::new(dir).join(name)).collect();
+    let candidates: Vec<PathBuf> = path
+        .split(':')
+        .map(|dir| Path::new(dir).join(name))
+        .collect();
     let executable = candidates.iter().find(|file| is_executable(file));
     let found = executable.or_else(|| candidates.iter().find(|file| file.is_file()));
-    found.and_then(|file| absolute(file)).unwrap_or_else(|| name.to_owned())
+    found
+        .and_then(|file| absolute(file))
+        .unwrap_or_else(|| name.to_owned())
 }
 
 fn is_executable(file: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    file.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+    file.metadata()
+        .is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 
 fn stop_rule(args: &SweepArgs) -> Result<StopRule, PlanError> {
     if args.spawns == Some(0) {
-        return Err(PlanError("--spawns 0: at least 1 is needed to measure".to_owned()));
+        return Err(PlanError(
+            "--spawns 0: at least 1 is needed to measure".to_owned(),
+        ));
     }
     if args.time.is_some_and(|time| time.is_zero()) {
-        return Err(PlanError("--time 0: some time is needed to measure".to_owned()));
+        return Err(PlanError(
+            "--time 0: some time is needed to measure".to_owned(),
+        ));
     }
     let free = args.spawns.is_none();
     Ok(StopRule {
         spawns: args.spawns,
         precision: args.precision.or(free.then_some(PRECISION)),
-        time_s: args.time.or(free.then_some(TIME)).map(|time| time.as_secs_f64()),
+        time_s: args
+            .time
+            .or(free.then_some(TIME))
+            .map(|time| time.as_secs_f64()),
     })
 }
 
@@ -195,23 +244,31 @@ fn placement(cpu: Option<CpuArg>, allowed: &[usize]) -> Result<Placement, PlanEr
         Some(CpuArg::One(cpu)) => {
             let list: Vec<String> = allowed.iter().map(ToString::to_string).collect();
             let list = list.join(",");
-            Err(PlanError(format!("--cpu {cpu}: this process may run on CPUs {list} only")))
+            Err(PlanError(format!(
+                "--cpu {cpu}: this process may run on CPUs {list} only"
+            )))
         }
         // The first CPU serves more interrupts than the last.
-        None => Ok(allowed.last().map_or(Placement::Free, |cpu| Placement::Pinned(*cpu))),
+        None => Ok(allowed
+            .last()
+            .map_or(Placement::Free, |cpu| Placement::Pinned(*cpu))),
     }
 }
 
 fn timeout_ms(timeout: Duration) -> Result<u64, PlanError> {
     match u64::try_from(timeout.as_millis()) {
         Ok(ms) if ms > 0 => Ok(ms),
-        _ => Err(PlanError("--timeout: at least 1ms is needed for a spawn".to_owned())),
+        _ => Err(PlanError(
+            "--timeout: at least 1ms is needed for a spawn".to_owned(),
+        )),
     }
 }
 
 /// Short enough to be typed again.
 fn seed_of_the_clock() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     fastrand::Rng::with_seed(u64::from(since.subsec_nanos()) ^ since.as_secs()).u64(1..1_000_000)
 }
 
@@ -256,7 +313,10 @@ mod tests {
     #[test]
     fn spawns_alone_end_a_run() {
         let stop = plan("--spawns 500").unwrap().stop;
-        assert_eq!((stop.spawns, stop.time_s, stop.precision), (Some(500), None, None));
+        assert_eq!(
+            (stop.spawns, stop.time_s, stop.precision),
+            (Some(500), None, None)
+        );
     }
 
     #[test]
@@ -264,7 +324,11 @@ mod tests {
         let plan = plan("--child exit --method all").unwrap();
         assert_eq!(
             plan.methods,
-            [SpawnMethod::Fork, SpawnMethod::Vfork, SpawnMethod::Clone3Vfork]
+            [
+                SpawnMethod::Fork,
+                SpawnMethod::Vfork,
+                SpawnMethod::Clone3Vfork
+            ]
         );
         assert_eq!(plan.baseline, SpawnMethod::Vfork);
     }

@@ -12,7 +12,11 @@ pub(super) struct Bar(ProgressBar);
 impl Bar {
     /// Draws nothing before the first step.
     pub(super) fn new(quiet: bool) -> Self {
-        let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let target = if quiet {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr()
+        };
         let bar = ProgressBar::with_draw_target(Some(STEPS), target);
         let style = ProgressStyle::with_template("{bar:24} {percent:>3} %  {wide_msg}");
         bar.set_style(style.expect("the template is well-formed"));

@@ -6,8 +6,9 @@ use super::args::SweepArgs;
 use super::output::{self, Exports};
 use super::plan::{self, Surroundings};
 use super::progress::Bar;
+use crate::lab;
+use crate::lab::host::{self, Probed};
 use crate::lab::linux::{self, Linux, Stop};
-use crate::lab::{self, host};
 use crate::model::Host;
 use crate::sys::{clock, memory, perf, process};
 
@@ -51,5 +52,11 @@ pub(super) fn run(args: &SweepArgs) -> anyhow::Result<()> {
 }
 
 fn host() -> Host {
-    host::read_host(clock::calibrate(), perf::has_pmu(), process::is_root())
+    let clock = clock::calibrate();
+    host::read_host(Probed {
+        clock_step_ns: clock.step_ns,
+        clock_cost_ns: clock.cost_ns,
+        pmu: perf::has_pmu(),
+        privileged: process::is_root(),
+    })
 }

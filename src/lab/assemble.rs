@@ -70,7 +70,16 @@ pub(super) fn widest_total(timings: &[&Recording], clock_cost_ns: f64, seed: u64
         let replicates = median_replicates(&totals, seed, DRAWS_TO_DECIDE)?;
         Some(replicates.estimate().relative_half_width())
     });
-    widths.collect::<Option<Vec<f64>>>()?.into_iter().reduce(f64::max)
+    widths
+        .collect::<Option<Vec<f64>>>()?
+        .into_iter()
+        .reduce(f64::max)
+}
+
+/// The median total of one method in one recording.
+pub(super) fn typical_total(timing: &Recording, method: SpawnMethod, cost: f64) -> Option<f64> {
+    let samples = samples(&[timing], method, cost);
+    median(as_floats(&samples, |s| &s.total_ns).first()?)
 }
 
 /// All recordings of one address space.
@@ -106,7 +115,11 @@ impl<'a> Group<'a> {
 
     fn cells(&self) -> Vec<Cell> {
         let baseline = samples(&self.timing, self.plan.baseline, self.clock_cost_ns);
-        self.plan.methods.iter().map(|method| self.cell(*method, &baseline)).collect()
+        self.plan
+            .methods
+            .iter()
+            .map(|method| self.cell(*method, &baseline))
+            .collect()
     }
 
     fn cell(&self, method: SpawnMethod, baseline: &[WorkerSamples]) -> Cell {
@@ -120,7 +133,10 @@ impl<'a> Group<'a> {
             summarise(&calls, self.plan.seed)
                 .map_or_else(|| Availability::Missing(why_not()), Availability::Measured)
         } else {
-            Availability::unavailable("system() waits for its child itself, so it has no call apart from the total", None)
+            Availability::unavailable(
+                "system() waits for its child itself, so it has no call apart from the total",
+                None,
+            )
         };
         let (ratio, ratio_ci95) = parted(self.ratio(&samples, baseline, method));
         let accounts = count::accounts(self, method);
@@ -164,7 +180,8 @@ impl<'a> Group<'a> {
 
     /// The census, by medians over the workers that timed.
     fn space(&self) -> Space {
-        let over = |pick: fn(&Recording) -> u64| middle(self.timing.iter().map(|r| pick(r)).collect());
+        let over =
+            |pick: fn(&Recording) -> u64| middle(self.timing.iter().map(|r| pick(r)).collect());
         Space {
             request: self.request.clone(),
             mappings_requested: self.request.mappings(),
@@ -190,7 +207,9 @@ impl<'a> Group<'a> {
             .zip(baseline)
             .map(|(mine, base)| {
                 let pairs = mine.total_ns.iter().zip(&base.total_ns);
-                pairs.map(|(mine, base)| *mine as f64 / *base as f64).collect()
+                pairs
+                    .map(|(mine, base)| *mine as f64 / *base as f64)
+                    .collect()
             })
             .collect();
         median_replicates(&ratios, self.plan.seed, DRAWS).map_or_else(
@@ -217,7 +236,10 @@ impl<'a> Group<'a> {
     /// Why a method has no samples here.
     pub(super) fn why_not(&self, method: SpawnMethod) -> Missing {
         let unavailable = self.timing.iter().flat_map(|r| &r.prepared.unavailable);
-        let reason = unavailable.filter(|(gone, _)| *gone == method).map(|(_, why)| why).next();
+        let reason = unavailable
+            .filter(|(gone, _)| *gone == method)
+            .map(|(_, why)| why)
+            .next();
         let missing: Availability<()> = reason.map_or_else(
             || Availability::not_asked("the run ended before its turn"),
             |reason| Availability::unavailable(reason.clone(), None),
@@ -230,8 +252,10 @@ impl<'a> Group<'a> {
 fn samples(recordings: &[&Recording], method: SpawnMethod, cost: f64) -> Vec<WorkerSamples> {
     let of_worker = |recording: &&Recording| {
         let index = recording.methods.iter().position(|m| *m == method)? as u64;
-        let mine: Vec<&[u64]> =
-            recording.records().filter(|words| words[record::METHOD] == index).collect();
+        let mine: Vec<&[u64]> = recording
+            .records()
+            .filter(|words| words[record::METHOD] == index)
+            .collect();
         // Between the first stamp and the second lies one reading of the clock,
         // between the first and the third lie two.
         let net = |upto: usize, readings: f64| {
@@ -256,8 +280,14 @@ fn less(interval: u64, cost: f64) -> u64 {
     interval.saturating_sub(cost.round() as u64)
 }
 
-fn as_floats(samples: &[WorkerSamples], pick: impl Fn(&WorkerSamples) -> &Vec<u64>) -> Vec<Vec<f64>> {
-    samples.iter().map(|s| pick(s).iter().map(|ns| *ns as f64).collect()).collect()
+fn as_floats(
+    samples: &[WorkerSamples],
+    pick: impl Fn(&WorkerSamples) -> &Vec<u64>,
+) -> Vec<Vec<f64>> {
+    samples
+        .iter()
+        .map(|s| pick(s).iter().map(|ns| *ns as f64).collect())
+        .collect()
 }
 
 /// An estimate in the two fields that a document gives it.
@@ -289,7 +319,9 @@ fn outliers(totals: &[Vec<f64>]) -> u64 {
         return 0;
     };
     let reach = FENCE * (high - low);
-    all.iter().filter(|total| **total < low - reach || **total > high + reach).count() as u64
+    all.iter()
+        .filter(|total| **total < low - reach || **total > high + reach)
+        .count() as u64
 }
 
 fn caveats(stopped: &Stopped, plan: &Plan, groups: &[Group<'_>], cells: &[Cell]) -> Vec<Caveat> {
@@ -301,7 +333,7 @@ fn caveats(stopped: &Stopped, plan: &Plan, groups: &[Group<'_>], cells: &[Cell])
     caveats.extend(count::refused(groups));
     caveats.extend(groups.iter().flat_map(|group| group_caveats(group)));
     caveats.extend(count::multiplexed(groups));
-    caveats.extend(cells.iter().filter_map(disagreement));
+    caveats.extend(disagreement(cells));
     caveats.extend(precision_missed(plan, cells));
     caveats
 }
@@ -322,20 +354,38 @@ fn methods_missing(groups: &[Group<'_>]) -> Vec<Caveat> {
 }
 
 fn group_caveats(group: &Group<'_>) -> Vec<Caveat> {
-    let mappings = group.request.mappings();
+    let space = group.space();
+    let mappings = space.vmas;
     let mut caveats = Vec::new();
     let workers = u32::try_from(group.timing.len()).unwrap_or(u32::MAX);
     if workers < 3 {
         caveats.push(Caveat::FewWorkers { mappings, workers });
     }
-    let space = group.space();
-    let asked = matches!(group.request, SpaceRequest::Mappings { huge: true, mappings: 1.., .. });
+    let asked = matches!(
+        group.request,
+        SpaceRequest::Mappings {
+            huge: true,
+            mappings: 1..,
+            ..
+        }
+    );
     let share = space.huge_bytes as f64 / space.resident_bytes.max(1) as f64;
     if asked || share > HUGE_SHARE {
-        caveats.push(Caveat::HugePages { mappings, huge_bytes: space.huge_bytes, asked });
+        caveats.push(Caveat::HugePages {
+            mappings,
+            huge_bytes: space.huge_bytes,
+            asked,
+        });
     }
-    let drifts = group.timing.iter().filter_map(|r| drift(&r.inflated, &r.after));
-    caveats.extend(drifts.take(1).map(|change| Caveat::SpaceDrifted { mappings, change }));
+    let drifts = group
+        .timing
+        .iter()
+        .filter_map(|r| drift(&r.inflated, &r.after));
+    caveats.extend(
+        drifts
+            .take(1)
+            .map(|change| Caveat::SpaceDrifted { mappings, change }),
+    );
     caveats
 }
 
@@ -346,25 +396,44 @@ fn drift(before: &Census, after: &Census) -> Option<String> {
     }
     let pages = before.present_ptes.abs_diff(after.present_ptes);
     if pages > 64.max(before.present_ptes / 50) {
-        return Some(format!("present PTEs {} -> {}", before.present_ptes, after.present_ptes));
+        return Some(format!(
+            "present PTEs {} -> {}",
+            before.present_ptes, after.present_ptes
+        ));
     }
     let huge = before.huge_bytes != after.huge_bytes;
-    huge.then(|| format!("bytes in huge pages {} -> {}", before.huge_bytes, after.huge_bytes))
+    huge.then(|| {
+        format!(
+            "bytes in huge pages {} -> {}",
+            before.huge_bytes, after.huge_bytes
+        )
+    })
 }
 
-fn disagreement(cell: &Cell) -> Option<Caveat> {
-    let spread = *cell.worker_spread.measured()?;
-    (spread > WORTH_A_WORD).then_some(Caveat::WorkersDisagree {
-        mappings: cell.space.mappings_requested,
-        method: cell.method,
-        spread,
+fn disagreement(cells: &[Cell]) -> Option<Caveat> {
+    let spread = |cell: &Cell| cell.worker_spread.measured().copied().unwrap_or(0.0);
+    let apart: Vec<&Cell> = cells
+        .iter()
+        .filter(|cell| spread(cell) > WORTH_A_WORD)
+        .collect();
+    let most = apart
+        .iter()
+        .max_by(|a, b| spread(a).total_cmp(&spread(b)))?;
+    Some(Caveat::WorkersDisagree {
+        cells: apart.len(),
+        spread: spread(most),
+        mappings: most.space.vmas,
+        method: most.method,
     })
 }
 
 fn precision_missed(plan: &Plan, cells: &[Cell]) -> Option<Caveat> {
     let asked = plan.stop.precision?;
     let width = |summary: &Summary| {
-        let estimate = Estimate { value: summary.median, ci95: summary.ci95 };
+        let estimate = Estimate {
+            value: summary.median,
+            ci95: summary.ci95,
+        };
         estimate.relative_half_width()
     };
     let widths: Vec<f64> = cells
@@ -373,5 +442,9 @@ fn precision_missed(plan: &Plan, cells: &[Cell]) -> Option<Caveat> {
         .filter(|width| *width > asked)
         .collect();
     let widest = widths.iter().copied().reduce(f64::max)?;
-    Some(Caveat::PrecisionMissed { asked, widest, cells: widths.len() })
+    Some(Caveat::PrecisionMissed {
+        asked,
+        widest,
+        cells: widths.len(),
+    })
 }

@@ -4,8 +4,8 @@
 use super::assemble::Group;
 use super::session::Recording;
 use crate::model::{Availability, Caveat, CountSource, Counted, Missing, SpawnMethod};
-use crate::profile::ModeTicks;
-use crate::stats::{Estimate, Replicates, mean_replicates};
+use crate::profile::modes::ModeTicks;
+use crate::stats::{Estimate, Replicates, mean_replicates, median_replicates};
 use crate::sys::perf::Counter;
 use crate::worker::protocol::{MOST_COUNTERS, record};
 
@@ -35,7 +35,9 @@ pub(super) struct Counts {
     pub(super) dtlb_misses: Counted,
 }
 
-/// CPU time from getrusage, split by timer samples.
+/// CPU time from getrusage, split by timer samples. It is a median, as the
+/// times are, so that it can be set beside the total; its steps of 1 us are
+/// those of getrusage.
 pub(super) fn accounts(group: &Group<'_>, method: SpawnMethod) -> Accounts {
     let own = usage(group, method, UsageWord::Cpu, Side::Parent);
     let children = usage(group, method, UsageWord::Cpu, Side::Child);
@@ -43,17 +45,36 @@ pub(super) fn accounts(group: &Group<'_>, method: SpawnMethod) -> Accounts {
     let cpu: Vec<Vec<f64>> = own
         .iter()
         .zip(&children)
-        .map(|(own, children)| own.iter().zip(children).map(|(a, b)| (a + b) * 1e3).collect())
+        .map(|(own, children)| {
+            own.iter()
+                .zip(children)
+                .map(|(a, b)| (a + b) * 1e3)
+                .collect()
+        })
         .collect();
-    let Some(cpu) = mean_replicates(&cpu, seed, DRAWS) else {
+    let Some(cpu) = median_replicates(&cpu, seed, DRAWS) else {
         let missing = || Availability::Missing(group.why_not(method));
-        return Accounts { cpu_ns: missing(), sys_ns: missing(), user_ns: missing() };
+        return Accounts {
+            cpu_ns: missing(),
+            sys_ns: missing(),
+            user_ns: missing(),
+        };
     };
     let (sys_ns, user_ns) = match kernel_share(group, method) {
-        Ok(share) => (part(&cpu, &share, |share| share), part(&cpu, &share, |share| 1.0 - share)),
-        Err(missing) => (Availability::Missing(missing.clone()), Availability::Missing(missing)),
+        Ok(share) => (
+            part(&cpu, &share, |share| share),
+            part(&cpu, &share, |share| 1.0 - share),
+        ),
+        Err(missing) => (
+            Availability::Missing(missing.clone()),
+            Availability::Missing(missing),
+        ),
     };
-    Accounts { cpu_ns: Availability::Measured(cpu.estimate()), sys_ns, user_ns }
+    Accounts {
+        cpu_ns: Availability::Measured(cpu.estimate()),
+        sys_ns,
+        user_ns,
+    }
 }
 
 fn part(cpu: &Replicates, share: &Replicates, of: impl Fn(f64) -> f64) -> Availability<Estimate> {
@@ -80,9 +101,15 @@ fn kernel_share(group: &Group<'_>, method: SpawnMethod) -> Result<Replicates, Mi
     let total = |pick: fn(&ModeTicks) -> u64| workers.iter().map(pick).sum::<u64>();
     let (kernel, user) = (total(|t| t.kernel), total(|t| t.user));
     if kernel + user < LEAST_TICKS {
-        let why = format!("only {} timer samples fell into these spawns", kernel + user);
+        let why = format!(
+            "only {} timer samples fell into these spawns",
+            kernel + user
+        );
         let few: Availability<()> = Availability::unavailable(why, Some("raise --time"));
-        return Err(few.missing().cloned().unwrap_or_else(|| group.why_not(method)));
+        return Err(few
+            .missing()
+            .cloned()
+            .unwrap_or_else(|| group.why_not(method)));
     }
     let ones_and_zeros = |ticks: &ModeTicks| {
         let kernel = std::iter::repeat_n(1.0, usize::try_from(ticks.kernel).unwrap_or(0));
@@ -94,7 +121,10 @@ fn kernel_share(group: &Group<'_>, method: SpawnMethod) -> Result<Replicates, Mi
         first.extend([0.5, 0.5]);
     }
     let share = mean_replicates(&samples, group.plan.seed ^ 2, DRAWS);
-    Ok(widen_to_wilson(share.ok_or_else(|| group.why_not(method))?, kernel + user))
+    Ok(widen_to_wilson(
+        share.ok_or_else(|| group.why_not(method))?,
+        kernel + user,
+    ))
 }
 
 /// A bootstrap of ticks that all say the same sees no uncertainty; the score
@@ -120,7 +150,11 @@ pub(super) fn counts(group: &Group<'_>, method: SpawnMethod) -> Counts {
     let either = |counter, word| {
         let counted = perf_counted(group, method, counter);
         let refused = counted.parent.measured().is_none();
-        if refused { usage_counted(group, method, word) } else { counted }
+        if refused {
+            usage_counted(group, method, word)
+        } else {
+            counted
+        }
     };
     Counts {
         minor_faults: either(Counter::MinorFaults, UsageWord::MinorFaults),
@@ -156,18 +190,20 @@ fn usage(group: &Group<'_>, method: SpawnMethod, word: UsageWord, side: Side) ->
     };
     // A difference of two truncated figures may be -1, stored as it wrapped.
     let signed = |words: &[u64]| words[first + word as usize].cast_signed() as f64;
-    group.accounting.iter().map(|recording| of_method(recording, method, signed)).collect()
+    group
+        .accounting
+        .iter()
+        .map(|recording| of_method(recording, method, signed))
+        .collect()
 }
 
-fn of_method(
-    recording: &Recording,
-    method: SpawnMethod,
-    pick: impl Fn(&[u64]) -> f64,
-) -> Vec<f64> {
+fn of_method(recording: &Recording, method: SpawnMethod, pick: impl Fn(&[u64]) -> f64) -> Vec<f64> {
     let Some(index) = recording.methods.iter().position(|m| *m == method) else {
         return Vec::new();
     };
-    let mine = recording.records().filter(|words| words[record::METHOD] == index as u64);
+    let mine = recording
+        .records()
+        .filter(|words| words[record::METHOD] == index as u64);
     mine.map(pick).collect()
 }
 
@@ -176,13 +212,23 @@ fn usage_counted(group: &Group<'_>, method: SpawnMethod, word: UsageWord) -> Cou
         let workers = usage(group, method, word, side);
         mean_replicates(&workers, group.plan.seed, DRAWS).map(|mean| mean.estimate())
     };
-    counted(group, method, side(Side::Parent), side(Side::Child), CountSource::Rusage)
+    counted(
+        group,
+        method,
+        side(Side::Parent),
+        side(Side::Child),
+        CountSource::Rusage,
+    )
 }
 
 fn perf_counted(group: &Group<'_>, method: SpawnMethod, counter: Counter) -> Counted {
     let refused = group.counting.iter().flat_map(|r| &r.done.refused);
-    if let Some(refused) = refused.clone().find(|refused| refused.counter == counter.name()) {
-        let missing = || Availability::unavailable(refused.reason.clone(), refused.remedy.as_deref());
+    if let Some(refused) = refused
+        .clone()
+        .find(|refused| refused.counter == counter.name())
+    {
+        let missing =
+            || Availability::unavailable(refused.reason.clone(), refused.remedy.as_deref());
         return Counted {
             parent: missing(),
             parent_ci95: None,
@@ -193,7 +239,12 @@ fn perf_counted(group: &Group<'_>, method: SpawnMethod, counter: Counter) -> Cou
     }
     let mean = |pick: fn(u64, u64) -> f64| {
         let of_worker = |recording: &&Recording| {
-            let Some(place) = recording.done.counters.iter().position(|c| c == counter.name()) else {
+            let Some(place) = recording
+                .done
+                .counters
+                .iter()
+                .position(|c| c == counter.name())
+            else {
                 return Vec::new();
             };
             let own = record::WORDS + place;
@@ -226,7 +277,11 @@ fn counted(
     Counted {
         parent_ci95: parent.map(|estimate| estimate.ci95),
         child_ci95: child.map(|estimate| estimate.ci95),
-        source: if parent.is_some() { source } else { CountSource::None },
+        source: if parent.is_some() {
+            source
+        } else {
+            CountSource::None
+        },
         parent: side(parent),
         child: side(child),
     }
@@ -235,8 +290,15 @@ fn counted(
 /// The figures that permissions or hardware refused, one caveat a reason.
 pub(super) fn refused(groups: &[Group<'_>]) -> Vec<Caveat> {
     let mut caveats: Vec<Caveat> = Vec::new();
-    let ticks = groups.iter().flat_map(|group| &group.accounting).filter_map(|r| r.ticks.as_ref());
-    if let Some(missing) = ticks.clone().filter_map(|ticks| ticks.as_ref().err()).next() {
+    let ticks = groups
+        .iter()
+        .flat_map(|group| &group.accounting)
+        .filter_map(|r| r.ticks.as_ref());
+    if let Some(missing) = ticks
+        .clone()
+        .filter_map(|ticks| ticks.as_ref().err())
+        .next()
+    {
         caveats.push(Caveat::Unavailable {
             figures: "system and user time".to_owned(),
             reason: missing.reason.clone(),
@@ -267,7 +329,10 @@ pub(super) fn refused(groups: &[Group<'_>]) -> Vec<Caveat> {
 
 /// Whether perf events shared the hardware.
 pub(super) fn multiplexed(groups: &[Group<'_>]) -> Option<Caveat> {
-    let shares = groups.iter().flat_map(|g| &g.counting).filter_map(|r| r.done.running_share);
+    let shares = groups
+        .iter()
+        .flat_map(|g| &g.counting)
+        .filter_map(|r| r.done.running_share);
     let share = shares.reduce(f64::min).filter(|share| *share < FULL_TIME)?;
     Some(Caveat::Multiplexed { share })
 }

@@ -16,7 +16,9 @@ pub enum LabError {
     #[error(transparent)]
     Program(#[from] ProgramError),
     /// The address space is not what was ordered.
-    #[error("the kernel reports another address space than was ordered: {0}; nothing was timed from it")]
+    #[error(
+        "the kernel reports another address space than was ordered: {0}; nothing was timed from it"
+    )]
     Inflation(String),
     /// A worker gave up.
     #[error("worker at {mappings} mappings: {failure}")]
@@ -55,7 +57,7 @@ pub enum LabError {
 }
 
 /// Why a program cannot be measured.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ProgramError {
     /// No such file, or no such interpreter.
     #[error("{0}: not found, or the interpreter or loader that it names is not there")]
@@ -64,7 +66,9 @@ pub enum ProgramError {
     #[error("{0}: not executable: check its mode (chmod +x) and the mount's noexec")]
     NotExecutable(String),
     /// Not a format that the kernel executes.
-    #[error("{0}: the kernel cannot execute this format: a script needs a #! line, a binary the right architecture")]
+    #[error(
+        "{0}: the kernel cannot execute this format: a script needs a #! line, a binary the right architecture"
+    )]
     BadFormat(String),
     /// Some other error of exec.
     #[error("{program}: could not be executed: {why}")]
@@ -85,7 +89,9 @@ pub enum ProgramError {
         said: String,
     },
     /// It exited with another status than 0.
-    #[error("{program}: exited with status {code}, and only a program that succeeds can be measured{said}")]
+    #[error(
+        "{program}: exited with status {code}, and only a program that succeeds can be measured{said}"
+    )]
     Failed {
         /// Its path.
         program: String,
@@ -95,7 +101,9 @@ pub enum ProgramError {
         said: String,
     },
     /// It did not end.
-    #[error("{program}: still running after {seconds} s and was killed: give it arguments that make it end, or raise --timeout")]
+    #[error(
+        "{program}: still running after {seconds} s and was killed: give it arguments that make it end, or raise --timeout"
+    )]
     Hung {
         /// Its path.
         program: String,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::census::Census;
 use super::error::LabError;
 use crate::model::{Missing, Placement, Plan};
-use crate::profile::SampleEvent;
+use crate::profile::modes::SampleEvent;
 use crate::worker::protocol::{Assignment, Done, Prepared};
 
 /// What an experiment needs from the machine.
@@ -28,7 +28,11 @@ pub trait Kernel {
     ///
     /// # Errors
     /// [`LabError::Io`].
-    fn launch(&self, assignment: &Assignment, timeout: Duration) -> Result<Box<dyn Worker>, LabError>;
+    fn launch(
+        &self,
+        assignment: &Assignment,
+        timeout: Duration,
+    ) -> Result<Box<dyn Worker>, LabError>;
 
     /// Opens a sampler of the CPUs that workers of this placement run on.
     ///
@@ -70,7 +74,7 @@ pub trait Worker {
     ///
     /// # Errors
     /// [`LabError::Census`].
-    fn census(&self, instrument: &[[u64; 2]]) -> Result<Census, LabError>;
+    fn census(&self, instrument: &[[usize; 2]]) -> Result<Census, LabError>;
 
     /// The words that it recorded.
     ///

@@ -17,13 +17,15 @@ use super::kernel::{Kernel, Sampler, Worker};
 use super::limits::{self, Limits, Need};
 use super::preflight;
 use crate::model::{Missing, MissingKind, Placement, Plan, Program};
-use crate::profile::SampleEvent;
+use crate::profile::modes::SampleEvent;
 use crate::sys::memory::page_size;
 use crate::sys::perf::CpuSampler;
 use crate::sys::process;
 use crate::sys::shared::memory_file;
 use crate::worker;
-use crate::worker::protocol::{Assignment, Done, Failure, Order, PROGRESS_WORD, Prepared, Reply, send};
+use crate::worker::protocol::{
+    Assignment, Done, Failure, Order, PROGRESS_WORD, Prepared, Reply, send,
+};
 
 /// How often a silent worker is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -36,7 +38,6 @@ const SAMPLES_A_SECOND: u64 = 4_000;
 pub struct Stop(pub Arc<AtomicUsize>);
 
 impl Stop {
-
     /// An error once it was asked.
     ///
     /// # Errors
@@ -75,7 +76,11 @@ impl Linux {
                 process::run_on(&others).map_err(failed("could not leave the workers' CPU"))?;
             }
         }
-        Ok(Self { stop, begin: Instant::now(), inherited: children() })
+        Ok(Self {
+            stop,
+            begin: Instant::now(),
+            inherited: children(),
+        })
     }
 }
 
@@ -115,7 +120,12 @@ impl Kernel for Linux {
             let child = Command::new("/proc/self/exe")
                 .arg0(worker::NAME)
                 .env_clear()
-                .envs(assignment.environment.iter().filter_map(|v| v.split_once('=')))
+                .envs(
+                    assignment
+                        .environment
+                        .iter()
+                        .filter_map(|v| v.split_once('=')),
+                )
                 .stdin(OwnedFd::from(theirs))
                 .stdout(records.try_clone()?)
                 .stderr(Stdio::null())
@@ -142,10 +152,14 @@ impl Kernel for Linux {
             Placement::Pinned(cpu) => vec![cpu],
             Placement::Free => process::allowed_cpus().unwrap_or_default(),
         };
+        let cpus: Vec<u32> = cpus
+            .into_iter()
+            .filter_map(|cpu| u32::try_from(cpu).ok())
+            .collect();
         let sampler = CpuSampler::open(&cpus, SAMPLES_A_SECOND).map_err(|error| Missing {
             missing: MissingKind::Unavailable,
             reason: error.to_string(),
-            remedy: error.remedy().map(|remedy| remedy.to_string()),
+            remedy: Some(error.remedy()),
         })?;
         Ok(Box::new(sampler))
     }
@@ -220,7 +234,7 @@ impl Worker for LinuxWorker {
         }
     }
 
-    fn census(&self, instrument: &[[u64; 2]]) -> Result<Census, LabError> {
+    fn census(&self, instrument: &[[usize; 2]]) -> Result<Census, LabError> {
         Ok(census::take(self.child.id().cast_signed(), instrument)?)
     }
 
@@ -230,7 +244,10 @@ impl Worker for LinuxWorker {
             .read_exact_at(&mut bytes, 0)
             .map_err(failed("could not read a worker's records"))?;
         let (chunks, _) = bytes.as_chunks();
-        Ok(chunks.iter().map(|chunk| u64::from_ne_bytes(*chunk)).collect())
+        Ok(chunks
+            .iter()
+            .map(|chunk| u64::from_ne_bytes(*chunk))
+            .collect())
     }
 }
 
@@ -280,7 +297,11 @@ impl LinuxWorker {
 
     fn hung(&self) -> LabError {
         let seconds = self.timeout.as_secs_f64();
-        ProgramError::Hung { program: self.program(), seconds }.into()
+        ProgramError::Hung {
+            program: self.program(),
+            seconds,
+        }
+        .into()
     }
 
     fn program(&self) -> String {
@@ -387,13 +408,18 @@ fn end_orphans(inherited: &[i32]) {
 fn children() -> Vec<i32> {
     let pid = std::process::id();
     let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-    list.unwrap_or_default().split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+    list.unwrap_or_default()
+        .split_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+        .collect()
 }
 
 /// Processes that the kernel has killed for want of memory since boot.
 fn oom_kills() -> Option<u64> {
     let counters = std::fs::read_to_string("/proc/vmstat").ok()?;
-    let line = counters.lines().find_map(|line| line.strip_prefix("oom_kill "))?;
+    let line = counters
+        .lines()
+        .find_map(|line| line.strip_prefix("oom_kill "))?;
     line.trim().parse().ok()
 }
 

@@ -37,7 +37,11 @@ pub(super) fn try_program(
     let _ = child.wait();
     let Some(status) = ended? else {
         let seconds = timeout.as_secs_f64();
-        return Err(ProgramError::Hung { program: path.to_owned(), seconds }.into());
+        return Err(ProgramError::Hung {
+            program: path.to_owned(),
+            seconds,
+        }
+        .into());
     };
     Ok(judge(path, status, &stderr)?)
 }
@@ -58,12 +62,18 @@ fn start(
     }
     command
         .env_clear()
-        .envs(environment.iter().filter_map(|variable| variable.split_once('=')))
+        .envs(
+            environment
+                .iter()
+                .filter_map(|variable| variable.split_once('=')),
+        )
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(stderr)
         .process_group(0);
-    command.spawn().map_err(|error| not_started(path, &error).into())
+    command
+        .spawn()
+        .map_err(|error| not_started(path, &error).into())
 }
 
 fn not_started(path: &str, error: &io::Error) -> ProgramError {
@@ -72,7 +82,10 @@ fn not_started(path: &str, error: &io::Error) -> ProgramError {
         Some(libc::ENOENT | libc::ENOTDIR) => ProgramError::NotFound(program),
         Some(libc::EACCES | libc::EPERM) => ProgramError::NotExecutable(program),
         Some(libc::ENOEXEC) => ProgramError::BadFormat(program),
-        _ => ProgramError::Exec { program, why: error.to_string() },
+        _ => ProgramError::Exec {
+            program,
+            why: error.to_string(),
+        },
     }
 }
 
@@ -100,10 +113,18 @@ fn judge(path: &str, status: ExitStatus, stderr: &File) -> Result<(), ProgramErr
     let program = path.to_owned();
     match (status.code(), status.signal()) {
         (Some(0), _) => Ok(()),
-        (Some(code), _) => Err(ProgramError::Failed { program, code, said: tail(stderr) }),
+        (Some(code), _) => Err(ProgramError::Failed {
+            program,
+            code,
+            said: tail(stderr),
+        }),
         (None, signal) => {
             let signal = signal_name(signal.unwrap_or(0));
-            Err(ProgramError::Crashed { program, signal, said: tail(stderr) })
+            Err(ProgramError::Crashed {
+                program,
+                signal,
+                said: tail(stderr),
+            })
         }
     }
 }
@@ -118,6 +139,10 @@ fn tail(stderr: &File) -> String {
     }
     let text = String::from_utf8_lossy(&bytes);
     let words: Vec<&str> = text.split_whitespace().collect();
-    let plain: String = words.join(" ").chars().filter(|c| !c.is_control()).collect();
+    let plain: String = words
+        .join(" ")
+        .chars()
+        .filter(|c| !c.is_control())
+        .collect();
     format!("; it said: {plain}")
 }

@@ -21,8 +21,11 @@ const MOST_TURNS: usize = 200;
 const LEAST_TURNS: usize = 4;
 /// Of the time of a worker's slice, what goes into the loop of each pass; the
 /// rest is for starting, inflating and verifying.
-const SHARES: [(Pass, f64); 3] =
-    [(Pass::Timing, 0.5), (Pass::Accounting, 0.15), (Pass::Counting, 0.15)];
+const SHARES: [(Pass, f64); 3] = [
+    (Pass::Timing, 0.5),
+    (Pass::Accounting, 0.15),
+    (Pass::Counting, 0.15),
+];
 /// Of the time budget, what is left for the analysis.
 const RESERVE: f64 = 0.04;
 
@@ -61,7 +64,10 @@ pub fn run(kernel: &dyn Kernel, host: Host, plan: &Plan, progress: &mut dyn Prog
         rounds: experiment.round,
         stopped,
     };
-    let timed = experiment.recordings.iter().any(|r| r.assignment.pass == Pass::Timing);
+    let timed = experiment
+        .recordings
+        .iter()
+        .any(|r| r.assignment.pass == Pass::Timing);
     let document = timed.then(|| assemble::document(setting, &experiment.recordings));
     Outcome { document, error }
 }
@@ -105,9 +111,22 @@ impl<'a> Experiment<'a> {
             open.retain(|space| !self.satisfied(*space));
             if open.is_empty() {
                 let counted = self.plan.stop.spawns.is_some();
-                return Ok(if counted { Stopped::Spawns } else { Stopped::Precision });
+                return Ok(if counted {
+                    Stopped::Spawns
+                } else {
+                    Stopped::Precision
+                });
             }
-            if self.budget_s().is_some_and(|budget| self.elapsed_s() + took > budget) {
+            // Until the aim is reached, rounds shrink to fit; after it they do not.
+            let next = if self.round < AIM_ROUNDS {
+                overhead
+            } else {
+                took
+            };
+            if self
+                .budget_s()
+                .is_some_and(|budget| self.elapsed_s() + next > budget)
+            {
                 return Ok(Stopped::Time);
             }
         }
@@ -128,7 +147,11 @@ impl<'a> Experiment<'a> {
         let count = visits.len();
         for (index, (space, pass, share)) in visits.into_iter().enumerate() {
             let mappings = self.plan.spaces[space].mappings();
-            let what = format!("round {}: {mappings} mappings, {}", self.round + 1, verb(pass));
+            let what = format!(
+                "round {}: {mappings} mappings, {}",
+                self.round + 1,
+                verb(pass)
+            );
             progress.step(&what, self.share_done(index as f64 / count as f64));
             let slice_ns = slice_s.map_or(u64::MAX, |slice| nanos(slice * share));
             let assignment = self.assignment(space, pass, slice_ns);
@@ -151,11 +174,27 @@ impl<'a> Experiment<'a> {
             placement: plan.placement,
             temperature: plan.temperature,
             pass,
+            repeats: self.repeats(space, pass),
             turns,
             least_turns: LEAST_TURNS.min(turns),
             slice_ns,
             seed: self.rng.u64(..),
         }
+    }
+
+    /// How often each method spawns in one turn. Where means are taken and not
+    /// pairs, the methods get about the same time: a fork from a large address
+    /// space takes as long as hundreds of vforks.
+    fn repeats(&self, space: usize, pass: Pass) -> Vec<u8> {
+        let methods = &self.plan.methods;
+        let Some(timing) = self.timings(space).next().filter(|_| pass != Pass::Timing) else {
+            return vec![1; methods.len()];
+        };
+        let typical = |method| assemble::typical_total(timing, method, self.clock_cost_ns);
+        let typical: Vec<Option<f64>> = methods.iter().map(|method| typical(*method)).collect();
+        let longest = typical.iter().flatten().copied().fold(1.0, f64::max);
+        let repeats = |total: &Option<f64>| total.map_or(1, |total| rounded(longest / total));
+        typical.iter().map(repeats).collect()
     }
 
     /// The turns of the next worker: a share of the spawns that were asked for,
@@ -172,19 +211,27 @@ impl<'a> Experiment<'a> {
 
     fn timed_spawns(&self, space: usize) -> usize {
         let timings = self.timings(space);
-        timings.map(|r| r.done.spawns / r.methods.len().max(1)).sum()
+        timings
+            .map(|r| r.done.spawns / r.methods.len().max(1))
+            .sum()
     }
 
     fn timings(&self, space: usize) -> impl Iterator<Item = &Recording> {
         let request = &self.plan.spaces[space];
         let of_space = move |r: &&Recording| r.assignment.space == *request;
-        self.recordings.iter().filter(of_space).filter(|r| r.assignment.pass == Pass::Timing)
+        self.recordings
+            .iter()
+            .filter(of_space)
+            .filter(|r| r.assignment.pass == Pass::Timing)
     }
 
     /// Whether an address space needs no more workers.
     fn satisfied(&self, space: usize) -> bool {
         let stop = &self.plan.stop;
-        if stop.spawns.is_some_and(|asked| self.timed_spawns(space) as u64 >= asked) {
+        if stop
+            .spawns
+            .is_some_and(|asked| self.timed_spawns(space) as u64 >= asked)
+        {
             return true;
         }
         let Some(precision) = stop.precision.filter(|_| self.round >= AIM_ROUNDS) else {
@@ -197,8 +244,13 @@ impl<'a> Experiment<'a> {
 
     /// Without permission for any counter the pass would count nothing.
     fn counters_answer(&self) -> bool {
-        let mut counts = self.recordings.iter().filter(|r| r.assignment.pass == Pass::Counting);
-        counts.next().is_none_or(|first| !first.done.counters.is_empty())
+        let mut counts = self
+            .recordings
+            .iter()
+            .filter(|r| r.assignment.pass == Pass::Counting);
+        counts
+            .next()
+            .is_none_or(|first| !first.done.counters.is_empty())
     }
 
     /// The time for one address space in this round, if time is limited.
@@ -206,7 +258,11 @@ impl<'a> Experiment<'a> {
         let left = (self.budget_s()? - now).max(0.0);
         let rounds = AIM_ROUNDS.saturating_sub(self.round).max(1);
         let round = left / f64::from(rounds);
-        let loops = if self.round == 0 { round * loop_share() } else { round - overhead };
+        let loops = if self.round == 0 {
+            round * loop_share()
+        } else {
+            round - overhead
+        };
         Some(loops.max(0.0) / loop_share() / spaces as f64)
     }
 
@@ -220,8 +276,21 @@ impl<'a> Experiment<'a> {
 
     fn share_done(&self, of_round: f64) -> f64 {
         let rounds = (f64::from(self.round) + of_round) / f64::from(AIM_ROUNDS.max(self.round + 1));
-        self.budget_s().map_or(rounds, |budget| self.elapsed_s() / budget).min(1.0)
+        self.budget_s()
+            .map_or(rounds, |budget| self.elapsed_s() / budget)
+            .min(1.0)
     }
+}
+
+/// Between 1 and what still leaves most of a turn to the longest method.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the value is clamped to a small positive number"
+)]
+fn rounded(repeats: f64) -> u8 {
+    const MOST: f64 = 30.0;
+    repeats.clamp(1.0, MOST) as u8
 }
 
 fn loop_share() -> f64 {

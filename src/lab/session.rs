@@ -7,7 +7,7 @@ use super::census::Census;
 use super::error::LabError;
 use super::kernel::{Kernel, Sampler};
 use crate::model::{Missing, SpawnMethod};
-use crate::profile::{ModeTicks, SampleEvent, split};
+use crate::profile::modes::{ModeTicks, SampleEvent, split};
 use crate::vm::Shape;
 use crate::worker::protocol::{Assignment, Done, FIRST_RECORD, Pass, Prepared, record};
 
@@ -61,7 +61,9 @@ pub(super) fn run(
     let events = watch.close();
     let after = worker.census(&prepared.instrument)?;
     let stride = assignment.pass.record_words();
-    let words = worker.records(FIRST_RECORD + done.spawns * stride)?.split_off(FIRST_RECORD);
+    let words = worker
+        .records(FIRST_RECORD + done.spawns * stride)?
+        .split_off(FIRST_RECORD);
     let methods: Vec<SpawnMethod> = assignment
         .methods
         .iter()
@@ -69,10 +71,20 @@ pub(super) fn run(
         .filter(|method| prepared.unavailable.iter().all(|(gone, _)| gone != method))
         .collect();
     let pid = worker.pid();
-    let ticks = events.map(|events| {
-        events.map(|events| split(&events, pid, &windows(&words, stride), methods.len()))
-    });
-    Ok(Recording { round, assignment, methods, prepared, done, before, inflated, after, words, ticks })
+    let ticks =
+        events.map(|events| events.map(|events| split(&events, pid, &windows(&words, stride))));
+    Ok(Recording {
+        round,
+        assignment,
+        methods,
+        prepared,
+        done,
+        before,
+        inflated,
+        after,
+        words,
+        ticks,
+    })
 }
 
 /// Start, end and method of every spawn, in order.
@@ -88,7 +100,10 @@ fn windows(words: &[u64], stride: usize) -> Vec<(u64, u64, usize)> {
 enum Watch {
     NotAsked,
     Refused(Missing),
-    Open { sampler: Box<dyn Sampler>, events: Vec<SampleEvent> },
+    Open {
+        sampler: Box<dyn Sampler>,
+        events: Vec<SampleEvent>,
+    },
 }
 
 impl Watch {
@@ -96,12 +111,17 @@ impl Watch {
         if assignment.pass != Pass::Accounting {
             return Self::NotAsked;
         }
-        let started = kernel.sampler(assignment.placement).and_then(|mut sampler| {
-            sampler.start()?;
-            Ok(sampler)
-        });
+        let started = kernel
+            .sampler(assignment.placement)
+            .and_then(|mut sampler| {
+                sampler.start()?;
+                Ok(sampler)
+            });
         match started {
-            Ok(sampler) => Self::Open { sampler, events: Vec::new() },
+            Ok(sampler) => Self::Open {
+                sampler,
+                events: Vec::new(),
+            },
             Err(missing) => Self::Refused(missing),
         }
     }
@@ -143,16 +163,24 @@ fn verify(
     let wanted = shape.mappings();
     let gained = inflated.vmas.saturating_sub(before.vmas);
     if gained < wanted || gained > wanted + SLACK_VMAS {
-        return Err(LabError::Inflation(format!("{gained} mappings more instead of {wanted}")));
+        return Err(LabError::Inflation(format!(
+            "{gained} mappings more instead of {wanted}"
+        )));
     }
-    let touched: u64 = shape.regions.iter().map(|region| region.count * region.touches).sum();
+    let touched: u64 = shape
+        .regions
+        .iter()
+        .map(|region| region.count * region.touches)
+        .sum();
     let heap = shape.heap.map_or(0, |heap| heap.count * heap.touches);
     let pages = inflated.present_ptes + inflated.huge_bytes / page_size;
     let pages = pages.saturating_sub(before.present_ptes + before.huge_bytes / page_size);
     let exact = shape.heap.is_none() && shape.regions.iter().all(|region| !region.huge);
     if pages < touched + heap || (exact && pages > touched + SLACK_PTES) {
         let wanted = touched + heap;
-        return Err(LabError::Inflation(format!("{pages} present pages more instead of {wanted}")));
+        return Err(LabError::Inflation(format!(
+            "{pages} present pages more instead of {wanted}"
+        )));
     }
     Ok(())
 }

@@ -44,12 +44,12 @@ const FAILED: usize = 127;
 /// `call` must be execve with a path, argv and envp that are valid for it, or
 /// exit: nothing that returns on success or writes to the shared memory.
 pub(super) unsafe fn vfork(call: LastCall) -> io::Result<i32> {
+    let shared_memory = u64::from((libc::CLONE_VM | libc::CLONE_VFORK).unsigned_abs());
     let args = CloneArgs {
-        flags: (libc::CLONE_VM | libc::CLONE_VFORK).unsigned_abs().into() ,
+        flags: shared_memory | CLONE_CLEAR_SIGHAND,
         exit_signal: libc::SIGCHLD.unsigned_abs().into(),
         ..CloneArgs::default()
     };
-    let args = CloneArgs { flags: args.flags | CLONE_CLEAR_SIGHAND, ..args };
     // SAFETY: `args` lives through the call, and the caller vouches for `call`.
     let result = unsafe { clone3_then(&args, call) };
     if result < 0 {
@@ -64,8 +64,8 @@ pub(super) unsafe fn vfork(call: LastCall) -> io::Result<i32> {
 /// # Safety
 /// As for [`vfork`].
 #[cfg(target_arch = "x86_64")]
-unsafe fn clone3_then(args: &CloneArgs, call: LastCall) -> isize {
-    let result: isize;
+unsafe fn clone3_then(args: &CloneArgs, call: LastCall) -> i64 {
+    let result: i64;
     // SAFETY: the parent sees one system call that clobbers rcx and r11 and
     // sets rax. The child (rax = 0) touches only its own registers, no memory
     // and no stack, and never leaves the block: execve replaces it, or exit
@@ -88,7 +88,7 @@ unsafe fn clone3_then(args: &CloneArgs, call: LastCall) -> isize {
             "2:",
             failed = const FAILED,
             exit = const libc::SYS_exit,
-            inlateout("rax") libc::SYS_clone3 as isize => result,
+            inlateout("rax") libc::SYS_clone3 => result,
             in("rdi") std::ptr::from_ref(args),
             in("rsi") size_of::<CloneArgs>(),
             in("r8") call.number,
@@ -108,8 +108,8 @@ unsafe fn clone3_then(args: &CloneArgs, call: LastCall) -> isize {
 /// # Safety
 /// As for [`vfork`].
 #[cfg(target_arch = "aarch64")]
-unsafe fn clone3_then(args: &CloneArgs, call: LastCall) -> isize {
-    let result: isize;
+unsafe fn clone3_then(args: &CloneArgs, call: LastCall) -> i64 {
+    let result: i64;
     // SAFETY: the parent sees one system call that sets x0 and keeps all other
     // registers. The child (x0 = 0) touches only its own registers, no memory
     // and no stack, and never leaves the block: execve replaces it, or exit
@@ -131,7 +131,7 @@ unsafe fn clone3_then(args: &CloneArgs, call: LastCall) -> isize {
             "2:",
             failed = const FAILED,
             exit = const libc::SYS_exit,
-            inlateout("x0") std::ptr::from_ref(args) => result,
+            inlateout("x0") std::ptr::from_ref(args) as i64 => result,
             in("x1") size_of::<CloneArgs>(),
             in("x8") libc::SYS_clone3,
             in("x4") call.number,

@@ -44,7 +44,12 @@ impl ExecImage {
         let file = File::open(in_proc(&writable))?;
         drop(writable);
         let path = in_proc(&file);
-        Self::lay_out(&path, &["forktax-program".to_owned()], environment, Some(file))
+        Self::lay_out(
+            &path,
+            &["forktax-program".to_owned()],
+            environment,
+            Some(file),
+        )
     }
 
     fn lay_out(
@@ -54,10 +59,17 @@ impl ExecImage {
         file: Option<File>,
     ) -> io::Result<Self> {
         let c_strings = |strings: &[String]| -> io::Result<Vec<CString>> {
-            strings.iter().map(|string| Ok(CString::new(string.as_str())?)).collect()
+            strings
+                .iter()
+                .map(|string| Ok(CString::new(string.as_str())?))
+                .collect()
         };
         let pointers = |strings: &[CString]| {
-            strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
+            strings
+                .iter()
+                .map(|string| string.as_ptr())
+                .chain([ptr::null()])
+                .collect()
         };
         let arguments = c_strings(arguments)?;
         let environment = c_strings(environment)?;
@@ -163,7 +175,9 @@ mod tests {
     #[test]
     fn the_embedded_program_runs_and_exits_with_0() {
         let image = ExecImage::embedded(&[]).unwrap();
-        let status = Command::new(image.path().to_str().unwrap()).status().unwrap();
+        let status = Command::new(image.path().to_str().unwrap())
+            .status()
+            .unwrap();
         assert_eq!(status.code(), Some(0));
     }
 

@@ -78,7 +78,10 @@ impl Arena {
         touches: Touches,
     ) -> io::Result<()> {
         let inside = offset.checked_add(len).is_some_and(|end| end <= self.len);
-        let reach = touches.count.saturating_sub(1).checked_mul(touches.distance);
+        let reach = touches
+            .count
+            .saturating_sub(1)
+            .checked_mul(touches.distance);
         let touchable = touches.count == 0 || reach.is_some_and(|last| last < len);
         if !inside || !touchable {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
@@ -92,7 +95,13 @@ impl Arena {
         };
         let start = self.start + offset;
         let protection = libc::PROT_READ | libc::PROT_WRITE;
-        map(start, len, protection, flags | libc::MAP_FIXED_NOREPLACE, fd)?;
+        map(
+            start,
+            len,
+            protection,
+            flags | libc::MAP_FIXED_NOREPLACE,
+            fd,
+        )?;
         if huge {
             advise(start, len, libc::MADV_HUGEPAGE)?;
         }
@@ -128,7 +137,10 @@ impl Arena {
 /// # Errors
 /// ENOMEM when malloc gives no memory, EINVAL when a touch lies outside.
 pub fn grow_heap(count: usize, bytes: usize, touches: Touches) -> io::Result<()> {
-    let reach = touches.count.saturating_sub(1).checked_mul(touches.distance);
+    let reach = touches
+        .count
+        .saturating_sub(1)
+        .checked_mul(touches.distance);
     if touches.count > 0 && reach.is_none_or(|last| last >= bytes) {
         return Err(io::Error::from_raw_os_error(libc::EINVAL));
     }
@@ -158,9 +170,55 @@ pub fn disable_huge_pages(disable: bool) -> io::Result<()> {
     let unused: libc::c_ulong = 0;
     // SAFETY: this prctl takes a flag and three zeros and no pointer.
     let result = unsafe {
-        libc::prctl(libc::PR_SET_THP_DISABLE, libc::c_ulong::from(disable), unused, unused, unused)
+        libc::prctl(
+            libc::PR_SET_THP_DISABLE,
+            libc::c_ulong::from(disable),
+            unused,
+            unused,
+            unused,
+        )
     };
     check(result).map(drop)
+}
+
+/// Leaves the shared libraries that no child needs out of every fork
+/// (MADV_DONTFORK), and returns the address ranges that they cover.
+///
+/// A child of this process execs or exits at once, for which it needs the
+/// executable, libc and the loader. Without this a fork from an empty worker
+/// would pay for libraries that only the worker's own machinery uses, which is
+/// a tenth of such a fork.
+///
+/// # Errors
+/// Those of reading /proc/self/maps and of madvise(2).
+pub fn leave_libraries_out_of_forks() -> io::Result<Vec<[usize; 2]>> {
+    let maps = std::fs::read_to_string("/proc/self/maps")?;
+    let ranges: Vec<[usize; 2]> = maps.lines().filter_map(spare_library).collect();
+    for [start, end] in ranges.iter().copied() {
+        // SAFETY: the advice changes nothing in this process. In a forked child
+        // the range is missing, and no code that the child runs (execve and
+        // _exit of libc) lies in one of these libraries or refers to it.
+        let result = unsafe { libc::madvise(start as *mut _, end - start, libc::MADV_DONTFORK) };
+        check(result)?;
+    }
+    Ok(ranges)
+}
+
+/// The range of a line of /proc/self/maps that maps a library which a child
+/// does not need: neither libc nor the loader.
+fn spare_library(line: &str) -> Option<[usize; 2]> {
+    let (range, rest) = line.split_once(' ')?;
+    let path = rest.split_whitespace().nth(4)?;
+    let name = path.rsplit('/').next()?;
+    let needed = ["libc.", "libc-", "ld-", "ld.", "libpthread"];
+    if !name.contains(".so") || needed.iter().any(|prefix| name.starts_with(prefix)) {
+        return None;
+    }
+    let (start, end) = range.split_once('-')?;
+    Some([
+        usize::from_str_radix(start, 16).ok()?,
+        usize::from_str_radix(end, 16).ok()?,
+    ])
 }
 
 /// Bytes in a page.
@@ -196,13 +254,21 @@ fn advise(start: usize, len: usize, advice: libc::c_int) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    const NO_TOUCH: Touches = Touches { count: 0, distance: 0 };
+    const NO_TOUCH: Touches = Touches {
+        count: 0,
+        distance: 0,
+    };
 
     #[test]
     fn a_place_outside_of_the_arena_is_refused() {
         let arena = Arena::find(8 * page_size(), page_size()).unwrap();
         for (offset, len) in [(8, 1), (0, 9), (usize::MAX / page_size(), 1)] {
-            let refused = arena.place(offset * page_size(), len * page_size(), Source::Anonymous, NO_TOUCH);
+            let refused = arena.place(
+                offset * page_size(),
+                len * page_size(),
+                Source::Anonymous,
+                NO_TOUCH,
+            );
             assert_eq!(refused.unwrap_err().raw_os_error(), Some(libc::EINVAL));
         }
     }
@@ -210,15 +276,44 @@ mod tests {
     #[test]
     fn a_touch_outside_of_the_mapping_is_refused() {
         let arena = Arena::find(8 * page_size(), page_size()).unwrap();
-        let touches = Touches { count: 3, distance: page_size() };
+        let touches = Touches {
+            count: 3,
+            distance: page_size(),
+        };
         let refused = arena.place(0, 2 * page_size(), Source::Anonymous, touches);
         assert_eq!(refused.unwrap_err().raw_os_error(), Some(libc::EINVAL));
     }
 
     #[test]
+    fn only_libraries_that_a_child_does_not_need_are_spare() {
+        let line = |path: &str| format!("7f00-7f10 r-xp 00000000 fe:00 123                 {path}");
+        assert_eq!(
+            spare_library(&line("/usr/lib/libm.so.6")),
+            Some([0x7f00, 0x7f10])
+        );
+        assert_eq!(
+            spare_library(&line("/lib/libgcc_s.so.1")),
+            Some([0x7f00, 0x7f10])
+        );
+        let needed = [
+            "/lib/libc.so.6",
+            "/lib/ld-linux-x86-64.so.2",
+            "/lib/ld-musl-x86_64.so.1",
+        ];
+        for path in needed
+            .into_iter()
+            .chain(["/bin/forktax", "[heap]", "", "/lib/libc-2.31.so"])
+        {
+            assert_eq!(spare_library(&line(path)), None, "{path}");
+        }
+    }
+
+    #[test]
     fn nothing_is_replaced() {
         let arena = Arena::find(4 * page_size(), page_size()).unwrap();
-        arena.place(0, page_size(), Source::Anonymous, NO_TOUCH).unwrap();
+        arena
+            .place(0, page_size(), Source::Anonymous, NO_TOUCH)
+            .unwrap();
         let again = arena.place(0, page_size(), Source::Shared, NO_TOUCH);
         assert_eq!(again.unwrap_err().raw_os_error(), Some(libc::EEXIST));
     }

@@ -15,7 +15,9 @@ pub fn allowed_cpus() -> io::Result<Vec<usize>> {
     check(unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &raw mut set) })?;
     let capacity = usize::try_from(libc::CPU_SETSIZE).unwrap_or(0);
     // SAFETY: the index stays below CPU_SETSIZE, which is the set's capacity.
-    Ok((0..capacity).filter(|cpu| unsafe { libc::CPU_ISSET(*cpu, &set) }).collect())
+    Ok((0..capacity)
+        .filter(|cpu| unsafe { libc::CPU_ISSET(*cpu, &set) })
+        .collect())
 }
 
 /// Confines this process, and the children it will have, to `cpus`.
@@ -72,7 +74,10 @@ pub fn restore_sigpipe() {
 /// # Errors
 /// None: lowering a limit is always permitted.
 pub fn forbid_core_files() -> io::Result<()> {
-    let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let none = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: the limit is a live structure that the kernel only reads.
     check(unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const none) }).map(drop)
 }
@@ -103,7 +108,10 @@ pub fn seal_descriptors() -> io::Result<()> {
 /// # Errors
 /// Those of opening /dev/null and of dup2(2).
 pub fn silence_stdio() -> io::Result<()> {
-    let null = std::fs::File::options().read(true).write(true).open("/dev/null")?;
+    let null = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/null")?;
     for standard in 0..=2 {
         // SAFETY: the three standard descriptors are owned by nobody, so the
         // file behind their number may change; `null` is open.
@@ -147,6 +155,9 @@ mod tests {
 
     #[test]
     fn a_cpu_that_is_not_there_is_refused() {
-        assert_eq!(run_on(&[1023]).unwrap_err().raw_os_error(), Some(libc::EINVAL));
+        assert_eq!(
+            run_on(&[1023]).unwrap_err().raw_os_error(),
+            Some(libc::EINVAL)
+        );
     }
 }

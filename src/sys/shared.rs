@@ -47,7 +47,8 @@ impl SharedWords {
         if address == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
-        let start = NonNull::new(address.cast()).expect("the kernel never maps address 0 by itself");
+        let start =
+            NonNull::new(address.cast()).expect("the kernel never maps address 0 by itself");
         let words = Self { start, len: words };
         // SAFETY: the range is the mapping made above; the advice changes no
         // contents, only what a fork takes over.
@@ -63,10 +64,10 @@ impl SharedWords {
     }
 
     /// The addresses that the mapping covers, to whole pages.
-    pub fn range(&self) -> [u64; 2] {
+    pub fn range(&self) -> [usize; 2] {
         let start = self.start.as_ptr() as usize;
         let bytes = (self.len * size_of::<u64>()).next_multiple_of(super::memory::page_size());
-        [start as u64, (start + bytes) as u64]
+        [start, start + bytes]
     }
 }
 
@@ -85,7 +86,11 @@ impl Drop for SharedWords {
 pub fn memory_file(name: &std::ffi::CStr, executable: bool) -> io::Result<File> {
     const MFD_NOEXEC_SEAL: libc::c_uint = 0x8;
     const MFD_EXEC: libc::c_uint = 0x10;
-    let kind = if executable { MFD_EXEC } else { MFD_NOEXEC_SEAL };
+    let kind = if executable {
+        MFD_EXEC
+    } else {
+        MFD_NOEXEC_SEAL
+    };
     create(name, kind | libc::MFD_CLOEXEC).or_else(|error| match error.raw_os_error() {
         // Linux before 6.3 does not know the two flags.
         Some(libc::EINVAL) => create(name, libc::MFD_CLOEXEC),

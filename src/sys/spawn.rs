@@ -118,7 +118,10 @@ impl Vfork {
     /// # Errors
     /// ENOMEM.
     pub fn new(action: Action) -> io::Result<Self> {
-        Ok(Self { action: Box::new(action), stack: Stack::new()? })
+        Ok(Self {
+            action: Box::new(action),
+            stack: Stack::new()?,
+        })
     }
 }
 
@@ -140,7 +143,8 @@ impl Spawn for Vfork {
     }
 }
 
-/// Memory for a child's stack.
+/// Memory for a child's stack. It is left out of forks: a fork would write-protect
+/// it, and the next child on it would pay for a copy that is not its own cost.
 #[derive(Debug)]
 struct Stack(NonNull<c_void>);
 
@@ -151,11 +155,16 @@ impl Stack {
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK;
         // SAFETY: the kernel chooses a free address, so nothing is replaced.
-        let start = unsafe { libc::mmap(std::ptr::null_mut(), Self::BYTES, protection, flags, -1, 0) };
+        let start =
+            unsafe { libc::mmap(std::ptr::null_mut(), Self::BYTES, protection, flags, -1, 0) };
         if start == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
-        Ok(Self(NonNull::new(start).expect("the kernel never maps address 0 by itself")))
+        let stack = Self(NonNull::new(start).expect("the kernel never maps address 0 by itself"));
+        // SAFETY: the range was mapped just above, and a child of fork, which
+        // does not get it, does not use it.
+        check(unsafe { libc::madvise(start, Self::BYTES, libc::MADV_DONTFORK) })?;
+        Ok(stack)
     }
 
     fn top(&self) -> *mut c_void {
@@ -182,7 +191,10 @@ pub struct PosixSpawn {
 impl PosixSpawn {
     /// No attributes, no file actions.
     pub fn new(image: Rc<ExecImage>) -> Self {
-        Self { image, attributes: None }
+        Self {
+            image,
+            attributes: None,
+        }
     }
 
     /// With POSIX_SPAWN_USEVFORK, which glibc has ignored since 2.24.
@@ -200,14 +212,20 @@ impl PosixSpawn {
         check_errno(unsafe {
             libc::posix_spawnattr_setflags(attributes.as_mut(), POSIX_SPAWN_USEVFORK)
         })?;
-        Ok(Self { image, attributes: Some(attributes) })
+        Ok(Self {
+            image,
+            attributes: Some(attributes),
+        })
     }
 }
 
 impl Spawn for PosixSpawn {
     #[inline]
     fn spawn(&mut self) -> io::Result<Spawned> {
-        let attributes = self.attributes.as_deref().map_or(std::ptr::null(), std::ptr::from_ref);
+        let attributes = self
+            .attributes
+            .as_deref()
+            .map_or(std::ptr::null(), std::ptr::from_ref);
         let mut pid = 0;
         // SAFETY: path, argv and envp are null-terminated and live in `image`,
         // the attributes are null or initialised, and null file actions mean
@@ -251,7 +269,10 @@ impl Spawn for Clone3Vfork {
                     image.envp() as usize,
                 ],
             },
-            Action::Exit => LastCall { number: libc::SYS_exit, arguments: [0; 3] },
+            Action::Exit => LastCall {
+                number: libc::SYS_exit,
+                arguments: [0; 3],
+            },
         };
         // SAFETY: the call is execve with strings that live in the image, or
         // exit; neither returns nor writes to our memory.
@@ -307,7 +328,9 @@ impl System {
             line.push(b' ');
             line.extend(quote(argument.to_bytes()));
         }
-        Ok(Self { line: CString::new(line)? })
+        Ok(Self {
+            line: CString::new(line)?,
+        })
     }
 }
 
@@ -341,7 +364,11 @@ mod tests {
     fn a_shell_gives_quoted_words_back() {
         for word in ["plain", "two words", "it's", "$HOME `x` \"y\" \\", ""] {
             let line = [b"printf %s ".to_vec(), quote(word.as_bytes())].concat();
-            let output = Command::new("sh").arg("-c").arg(OsStr::from_bytes(&line)).output().unwrap();
+            let output = Command::new("sh")
+                .arg("-c")
+                .arg(OsStr::from_bytes(&line))
+                .output()
+                .unwrap();
             assert_eq!(String::from_utf8(output.stdout).unwrap(), word);
         }
     }

@@ -74,20 +74,45 @@ impl Shape {
         let too_large = || ShapeError::TooLarge(request.clone());
         match *request {
             SpaceRequest::Mappings { mappings: 0, .. } => Ok(Self::default()),
-            SpaceRequest::Mappings { mappings, pages, spacing, backing, huge } => {
+            SpaceRequest::Mappings {
+                mappings,
+                pages,
+                spacing,
+                backing,
+                huge,
+            } => {
                 let region = Region::new(mappings, pages, spacing, backing, huge, page_size);
                 let region = region.ok_or_else(too_large)?;
-                Ok(Self { regions: vec![region], heap: None })
+                Ok(Self {
+                    regions: vec![region],
+                    heap: None,
+                })
             }
-            SpaceRequest::Malloc { count, bytes, pages, spacing } => {
+            SpaceRequest::Malloc {
+                count,
+                bytes,
+                pages,
+                spacing,
+            } => {
                 let distance = spacing.checked_mul(page_size).ok_or_else(too_large)?;
-                count.checked_mul(bytes).filter(|all| *all < 1 << 47).ok_or_else(too_large)?;
+                count
+                    .checked_mul(bytes)
+                    .filter(|all| *all < 1 << 47)
+                    .ok_or_else(too_large)?;
                 let reach = pages.saturating_sub(1).saturating_mul(distance);
                 if pages > 0 && reach >= bytes {
                     return Err(ShapeError::BlockTooSmall { bytes, pages });
                 }
-                let heap = Heap { count, bytes, touches: pages, distance };
-                Ok(Self { regions: Vec::new(), heap: Some(heap) })
+                let heap = Heap {
+                    count,
+                    bytes,
+                    touches: pages,
+                    distance,
+                };
+                Ok(Self {
+                    regions: Vec::new(),
+                    heap: Some(heap),
+                })
             }
         }
     }
@@ -110,18 +135,32 @@ impl Region {
         page_size: u64,
     ) -> Option<Self> {
         let spacing = spacing.max(1);
-        let reach = pages.saturating_sub(1).checked_mul(spacing)?.checked_add(1)?;
+        let reach = pages
+            .saturating_sub(1)
+            .checked_mul(spacing)?
+            .checked_add(1)?;
         let slots = reach.checked_add(1)?.max(pages.checked_mul(spacing)?);
         let (len, stride) = if huge {
             // A huge page needs an aligned 2 MiB inside of one mapping, and the
             // hole after it keeps the alignment of the next.
-            let len = reach.checked_mul(page_size)?.checked_next_multiple_of(HUGE)?;
+            let len = reach
+                .checked_mul(page_size)?
+                .checked_next_multiple_of(HUGE)?;
             (len, len.checked_add(HUGE)?)
         } else {
             (reach.checked_mul(page_size)?, slots.checked_mul(page_size)?)
         };
         let distance = spacing.checked_mul(page_size)?;
-        let region = Self { count, len, stride, align: HUGE, touches: pages, distance, backing, huge };
+        let region = Self {
+            count,
+            len,
+            stride,
+            align: HUGE,
+            touches: pages,
+            distance,
+            backing,
+            huge,
+        };
         region.span().filter(|span| *span < 1 << 47).map(|_| region)
     }
 
@@ -138,11 +177,20 @@ mod tests {
     use super::*;
 
     fn request(mappings: u64, pages: u64, spacing: u64, huge: bool) -> SpaceRequest {
-        SpaceRequest::Mappings { mappings, pages, spacing, backing: Backing::Anon, huge }
+        SpaceRequest::Mappings {
+            mappings,
+            pages,
+            spacing,
+            backing: Backing::Anon,
+            huge,
+        }
     }
 
     fn region(mappings: u64, pages: u64, spacing: u64, huge: bool) -> Region {
-        Shape::of(&request(mappings, pages, spacing, huge), 4096).unwrap().regions[0].clone()
+        Shape::of(&request(mappings, pages, spacing, huge), 4096)
+            .unwrap()
+            .regions[0]
+            .clone()
     }
 
     #[test]
@@ -176,8 +224,16 @@ mod tests {
     fn what_fits_nowhere_is_refused() {
         assert!(Shape::of(&request(60_000, 1_000_000_000, 1, false), 4096).is_err());
         assert!(Shape::of(&request(u64::MAX, u64::MAX, u64::MAX, true), 4096).is_err());
-        let heap = SpaceRequest::Malloc { count: 1, bytes: 100, pages: 2, spacing: 1 };
-        assert!(matches!(Shape::of(&heap, 4096), Err(ShapeError::BlockTooSmall { .. })));
+        let heap = SpaceRequest::Malloc {
+            count: 1,
+            bytes: 100,
+            pages: 2,
+            spacing: 1,
+        };
+        assert!(matches!(
+            Shape::of(&heap, 4096),
+            Err(ShapeError::BlockTooSmall { .. })
+        ));
     }
 
     proptest! {

@@ -38,12 +38,17 @@ fn place_all(region: &Region) -> Result<(), Failure> {
         why: error.to_string(),
     };
     let backing = Store::new(region).map_err(|error| failed(0, &error))?;
-    let span = region.span().map_or(Err(io::ErrorKind::OutOfMemory.into()), bytes);
+    let span = region
+        .span()
+        .map_or(Err(io::ErrorKind::OutOfMemory.into()), bytes);
     let arena = span
         .and_then(|span| Arena::find(span, bytes(region.align)?))
         .map_err(|error| failed(0, &error))?;
     let place = |index: u64| -> io::Result<()> {
-        let touches = Touches { count: bytes(region.touches)?, distance: bytes(region.distance)? };
+        let touches = Touches {
+            count: bytes(region.touches)?,
+            distance: bytes(region.distance)?,
+        };
         let offset = bytes(index * region.stride)?;
         arena.place(offset, bytes(region.len)?, backing.source(), touches)
     };
@@ -51,18 +56,26 @@ fn place_all(region: &Region) -> Result<(), Failure> {
         place(index).map_err(|error| failed(index, &error))?;
     }
     if !region.huge {
-        arena.forbid_huge_pages().map_err(|error| failed(region.count, &error))?;
+        arena
+            .forbid_huge_pages()
+            .map_err(|error| failed(region.count, &error))?;
     }
     Ok(())
 }
 
 fn fill_heap(heap: &Heap) -> Result<(), Failure> {
     let grow = || -> io::Result<()> {
-        let touches = Touches { count: bytes(heap.touches)?, distance: bytes(heap.distance)? };
+        let touches = Touches {
+            count: bytes(heap.touches)?,
+            distance: bytes(heap.distance)?,
+        };
         grow_heap(bytes(heap.count)?, bytes(heap.bytes)?, touches)
     };
     grow().map_err(|error| Failure::Setup {
-        what: format!("could not take {} blocks of {} bytes from malloc", heap.count, heap.bytes),
+        what: format!(
+            "could not take {} blocks of {} bytes from malloc",
+            heap.count, heap.bytes
+        ),
         why: error.to_string(),
     })
 }

@@ -6,8 +6,8 @@
 //! at inside the loop, and nothing in it allocates.
 
 use std::io;
-use std::process::ExitStatus;
 use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::pause::Pause;
@@ -20,12 +20,15 @@ use crate::sys::spawn::{Spawn, Spawned, wait};
 /// The methods that take turns, each with its prepared spawner.
 pub(super) type Spawners = Vec<(SpawnMethod, Box<dyn Spawn>)>;
 
-/// When the loop ends: after `turns`, or after the slice once `least_turns`
-/// are done.
+/// When the loop ends: at the schedule's end, or after the turn in which the
+/// slice is spent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    pub(super) turns: usize,
-    pub(super) least_turns: usize,
+    /// Spawns in a turn.
+    pub(super) turn: usize,
+    /// The fewest spawns, however long they take.
+    pub(super) least_spawns: usize,
+    /// The slice, from the loop's beginning.
     pub(super) slice_ns: u64,
 }
 
@@ -41,7 +44,6 @@ pub(super) fn run(
 ) -> Result<usize, Failure> {
     let records = shared[FIRST_RECORD..].chunks_exact(record::WORDS + probe.words());
     let deadline = now_ns().saturating_add(limits.slice_ns);
-    let methods = spawners.len();
     let mut spawns = 0;
     for (choice, words) in schedule.iter().zip(records) {
         let (method, spawner) = &mut spawners[usize::from(*choice)];
@@ -63,8 +65,8 @@ pub(super) fn run(
         succeeded(*method, status)?;
         spawns += 1;
         shared[PROGRESS_WORD].fetch_add(1, Ordering::Relaxed);
-        let turn_is_over = spawns % methods == 0;
-        if turn_is_over && reaped >= deadline && spawns / methods >= limits.least_turns {
+        let turn_is_over = spawns % limits.turn == 0;
+        if turn_is_over && reaped >= deadline && spawns >= limits.least_spawns {
             break;
         }
     }
@@ -89,11 +91,17 @@ pub(super) fn try_once(
 fn succeeded(method: SpawnMethod, status: io::Result<ExitStatus>) -> Result<(), Failure> {
     match status {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(Failure::Child { method, status: status.into_raw() }),
+        Ok(status) => Err(Failure::Child {
+            method,
+            status: status.into_raw(),
+        }),
         Err(error) => Err(call_failed(method, &error)),
     }
 }
 
 fn call_failed(method: SpawnMethod, error: &io::Error) -> Failure {
-    Failure::Spawn { method, why: error.to_string() }
+    Failure::Spawn {
+        method,
+        why: error.to_string(),
+    }
 }

@@ -41,7 +41,7 @@ impl Cold {
     }
 
     /// Where the buffer lies.
-    pub(super) fn range(&self) -> [u64; 2] {
+    pub(super) fn range(&self) -> [usize; 2] {
         self.buffer.range()
     }
 }

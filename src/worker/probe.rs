@@ -81,7 +81,13 @@ impl CounterProbe {
     /// Takes over counters that are open and enabled.
     pub(super) fn new(own: Counters, family: Counters) -> Self {
         let zero = [[0; MOST_COUNTERS]; 2];
-        Self { own, family, before: zero, after: zero, error: None }
+        Self {
+            own,
+            family,
+            before: zero,
+            after: zero,
+            error: None,
+        }
     }
 
     /// The first error of a reading; the records are worthless then.
@@ -96,16 +102,22 @@ impl Probe for CounterProbe {
     }
 
     fn begin(&mut self) {
-        let family = self.family.read(&mut self.before[1]);
-        let own = self.own.read(&mut self.before[0]);
+        let open = self.own.opened().len();
+        let family = self.family.read(&mut self.before[1][..open]);
+        let own = self.own.read(&mut self.before[0][..open]);
         self.error = self.error.take().or(own.err()).or(family.err());
     }
 
     fn end(&mut self, words: &[AtomicU64]) {
-        let own = self.own.read(&mut self.after[0]);
-        let family = self.family.read(&mut self.after[1]);
+        let open = self.own.opened().len();
+        let own = self.own.read(&mut self.after[0][..open]);
+        let family = self.family.read(&mut self.after[1][..open]);
         self.error = self.error.take().or(own.err()).or(family.err());
-        let pairs = self.after.iter().flatten().zip(self.before.iter().flatten());
+        let pairs = self
+            .after
+            .iter()
+            .flatten()
+            .zip(self.before.iter().flatten());
         for (word, (after, before)) in words.iter().zip(pairs) {
             word.store(after.wrapping_sub(*before), Ordering::Relaxed);
         }

@@ -39,7 +39,10 @@ pub struct Assignment {
     pub temperature: Temperature,
     /// What is recorded besides the clock.
     pub pass: Pass,
-    /// The most turns; in each turn every method spawns once.
+    /// How often each method spawns in one turn: once for a timing, so that
+    /// turns are pairs; more often where a mean needs more of a cheap method.
+    pub repeats: Vec<u8>,
+    /// The most turns.
     pub turns: usize,
     /// The fewest turns, however long they take.
     pub least_turns: usize,
@@ -80,7 +83,7 @@ pub enum Reply {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Prepared {
     /// Address ranges that belong to the instrument and that no fork copies.
-    pub instrument: Vec<[u64; 2]>,
+    pub instrument: Vec<[usize; 2]>,
     /// Methods that do not work here, and why. The others take turns.
     pub unavailable: Vec<(SpawnMethod, String)>,
 }
@@ -196,18 +199,34 @@ impl Pass {
 impl Assignment {
     /// The words that the shared file must hold.
     pub fn shared_words(&self) -> usize {
-        FIRST_RECORD + self.turns * self.methods.len() * self.pass.record_words()
+        let turn: usize = self
+            .repeats
+            .iter()
+            .map(|repeats| usize::from(*repeats))
+            .sum();
+        FIRST_RECORD + self.turns * turn * self.pass.record_words()
+    }
+
+    /// The repeats of the methods that are not among the `unavailable`.
+    pub fn repeats_of(&self, unavailable: &[(SpawnMethod, String)]) -> Vec<u8> {
+        let is_gone = |method: &SpawnMethod| unavailable.iter().any(|(gone, _)| gone == method);
+        let both = self.methods.iter().zip(&self.repeats);
+        both.filter(|(method, _)| !is_gone(method))
+            .map(|(_, repeats)| *repeats)
+            .collect()
     }
 }
 
 /// The order of the methods: each pair of turns is a random permutation and
 /// then its mirror image, so that every method stands as often before each
 /// other as after it, and drift hits all alike.
-pub fn schedule(seed: u64, methods: usize, turns: usize) -> Vec<u8> {
+pub fn schedule(seed: u64, repeats: &[u8], turns: usize) -> Vec<u8> {
     let mut rng = Rng::with_seed(seed);
-    let count = u8::try_from(methods).expect("there are fewer than 256 methods");
-    let mut order: Vec<u8> = (0..count).collect();
-    let mut schedule = Vec::with_capacity(methods * turns);
+    let mut order: Vec<u8> = (0_u8..)
+        .zip(repeats)
+        .flat_map(|(method, repeats)| std::iter::repeat_n(method, usize::from(*repeats)))
+        .collect();
+    let mut schedule = Vec::with_capacity(order.len() * turns);
     for turn in 0..turns {
         if turn % 2 == 0 {
             rng.shuffle(&mut order);
@@ -247,7 +266,7 @@ mod tests {
 
     #[test]
     fn every_turn_has_every_method_and_pairs_are_mirrored() {
-        let order = schedule(7, 3, 10);
+        let order = schedule(7, &[1, 1, 1], 10);
         assert_eq!(order.len(), 30);
         for pair in order.chunks(6) {
             let mirrored: Vec<u8> = pair[3..].iter().rev().copied().collect();
@@ -256,8 +275,15 @@ mod tests {
             sorted.sort_unstable();
             assert_eq!(sorted, [0, 1, 2]);
         }
-        assert_eq!(order, schedule(7, 3, 10));
-        assert_ne!(order, schedule(8, 3, 10));
+        assert_eq!(order, schedule(7, &[1, 1, 1], 10));
+        assert_ne!(order, schedule(8, &[1, 1, 1], 10));
+    }
+
+    #[test]
+    fn repeats_are_kept_in_every_turn() {
+        for turn in schedule(7, &[1, 3], 6).chunks(4) {
+            assert_eq!(turn.iter().filter(|method| **method == 1).count(), 3);
+        }
     }
 
     #[test]
@@ -265,7 +291,10 @@ mod tests {
         let mut wire = Vec::new();
         send(&mut wire, &Reply::Inflated { took_ns: 5 }).unwrap();
         let mut reader = wire.as_slice();
-        assert_eq!(receive(&mut reader).unwrap(), Some(Reply::Inflated { took_ns: 5 }));
+        assert_eq!(
+            receive(&mut reader).unwrap(),
+            Some(Reply::Inflated { took_ns: 5 })
+        );
         assert_eq!(receive::<Reply>(&mut reader).unwrap(), None);
         assert!(receive::<Reply>(&mut b"nonsense\n".as_slice()).is_err());
     }

@@ -18,13 +18,11 @@ use super::protocol::{
 use crate::model::{ChildAction, Placement, Program, SpawnMethod, Temperature};
 use crate::sys::clock::now_ns;
 use crate::sys::image::ExecImage;
-use crate::sys::memory::page_size;
+use crate::sys::memory::{leave_libraries_out_of_forks, page_size};
 use crate::sys::perf::{Counter, Counters, Scope};
 use crate::sys::process;
 use crate::sys::shared::SharedWords;
-use crate::sys::spawn::{
-    Action, Clone3Vfork, Fork, PosixSpawn, Spawn, StdCommand, System, Vfork,
-};
+use crate::sys::spawn::{Action, Clone3Vfork, Fork, PosixSpawn, Spawn, StdCommand, System, Vfork};
 use crate::vm::Shape;
 
 /// The name (`argv[0]`) under which the tool starts itself as a worker.
@@ -46,7 +44,10 @@ pub fn serve() -> io::Result<()> {
     let records = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     process::silence_stdio()?;
     let mut orders = BufReader::new(control.try_clone()?);
-    let mut worker = Worker { records: Some(records), ready: None };
+    let mut worker = Worker {
+        records: Some(records),
+        ready: None,
+    };
     while let Some(order) = receive(&mut orders)? {
         let reply = catch_unwind(AssertUnwindSafe(|| worker.obey(order)))
             .unwrap_or_else(|panic| Err(Failure::Panic(words_of(panic.as_ref()))))
@@ -91,7 +92,9 @@ impl Worker {
                 let ready = self.ready.as_ref().ok_or_else(|| out_of_turn("Inflate"))?;
                 let begin = now_ns();
                 build(&ready.shape)?;
-                Ok(Reply::Inflated { took_ns: now_ns() - begin })
+                Ok(Reply::Inflated {
+                    took_ns: now_ns() - begin,
+                })
             }
             Order::Run => {
                 let ready = self.ready.as_mut().ok_or_else(|| out_of_turn("Run"))?;
@@ -102,38 +105,70 @@ impl Worker {
 }
 
 fn out_of_turn(order: &str) -> Failure {
-    Failure::Setup { what: format!("the order {order}"), why: "came out of turn".to_owned() }
+    Failure::Setup {
+        what: format!("the order {order}"),
+        why: "came out of turn".to_owned(),
+    }
 }
 
 fn setup<T>(what: &str, result: io::Result<T>) -> Result<T, Failure> {
-    result.map_err(|error| Failure::Setup { what: what.to_owned(), why: error.to_string() })
+    result.map_err(|error| Failure::Setup {
+        what: what.to_owned(),
+        why: error.to_string(),
+    })
 }
 
 fn prepare(assignment: Assignment, records: &File) -> Result<(Ready, Prepared), Failure> {
     if let Placement::Pinned(cpu) = assignment.placement {
-        setup(&format!("could not run on CPU {cpu} alone"), process::run_on(&[cpu]))?;
+        setup(
+            &format!("could not run on CPU {cpu} alone"),
+            process::run_on(&[cpu]),
+        )?;
     }
     // If memory runs out, the worker is the one to go. Some containers forbid
     // even this, and then the kernel chooses for itself.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
-    let shape = Shape::of(&assignment.space, page_size() as u64).map_err(|error| Failure::Setup {
-        what: "could not lay out the address space".to_owned(),
-        why: error.to_string(),
-    })?;
+    let shape =
+        Shape::of(&assignment.space, page_size() as u64).map_err(|error| Failure::Setup {
+            what: "could not lay out the address space".to_owned(),
+            why: error.to_string(),
+        })?;
     let shared = SharedWords::of_file(records, assignment.shared_words());
     let shared = setup("could not map the records", shared)?;
     let cold = match assignment.temperature {
         Temperature::Hot => None,
-        Temperature::Cold { evict_bytes, idle_us } => {
-            Some(setup("could not map the eviction buffer", Cold::new(evict_bytes, idle_us))?)
-        }
+        Temperature::Cold {
+            evict_bytes,
+            idle_us,
+        } => Some(setup(
+            "could not map the eviction buffer",
+            Cold::new(evict_bytes, idle_us),
+        )?),
     };
     let (spawners, unavailable) = spawners(&assignment, &shared)?;
-    let schedule = schedule(assignment.seed, spawners.len(), assignment.turns);
-    let instrument = [Some(shared.range()), cold.as_ref().map(Cold::range)];
-    let prepared =
-        Prepared { instrument: instrument.into_iter().flatten().collect(), unavailable };
-    Ok((Ready { assignment, shape, shared, spawners, cold, schedule }, prepared))
+    let repeats = assignment.repeats_of(&unavailable);
+    let schedule = schedule(assignment.seed, &repeats, assignment.turns);
+    let mut instrument = setup("could not trim the worker", leave_libraries_out_of_forks())?;
+    instrument.extend(
+        [Some(shared.range()), cold.as_ref().map(Cold::range)]
+            .into_iter()
+            .flatten(),
+    );
+    let prepared = Prepared {
+        instrument,
+        unavailable,
+    };
+    Ok((
+        Ready {
+            assignment,
+            shape,
+            shared,
+            spawners,
+            cold,
+            schedule,
+        },
+        prepared,
+    ))
 }
 
 /// The spawners of the methods that work here, each tried once, and the reasons
@@ -154,8 +189,12 @@ fn spawners(
         match try_once(method, spawner.as_mut(), shared.words()) {
             Ok(()) => working.push((method, spawner)),
             // Only a system call that a kernel or a filter may lack is excused.
-            Err(Failure::Spawn { method: SpawnMethod::Clone3Vfork, why }) => {
-                let reason = format!("clone3 with CLONE_CLEAR_SIGHAND needs Linux 5.5 and no filter: {why}");
+            Err(Failure::Spawn {
+                method: SpawnMethod::Clone3Vfork,
+                why,
+            }) => {
+                let reason =
+                    format!("clone3 with CLONE_CLEAR_SIGHAND needs Linux 5.5 and no filter: {why}");
                 unavailable.push((method, reason));
             }
             Err(failure) => return Err(failure),
@@ -216,12 +255,20 @@ impl Ready {
         probe: &mut impl Probe,
         pause: &mut impl Pause,
     ) -> Result<usize, Failure> {
+        let turn = self.schedule.len() / self.assignment.turns;
         let limits = Limits {
-            turns: self.assignment.turns,
-            least_turns: self.assignment.least_turns,
+            turn,
+            least_spawns: turn * self.assignment.least_turns,
             slice_ns: self.assignment.slice_ns,
         };
-        measure::run(&mut self.spawners, &self.schedule, limits, self.shared.words(), probe, pause)
+        measure::run(
+            &mut self.spawners,
+            &self.schedule,
+            limits,
+            self.shared.words(),
+            probe,
+            pause,
+        )
     }
 
     /// Opens the counters only now, so that nothing before is disturbed.
@@ -230,32 +277,47 @@ impl Ready {
         let opened: Vec<Counter> = own.counters.opened().to_vec();
         let family = Counters::open(Scope::Family, &opened);
         let mut refused: Vec<Refused> = Vec::new();
-        for (counter, error) in own.refused.iter().chain(&family.refused) {
+        for (counter, error) in own.failures.iter().chain(&family.failures) {
             refused.push(Refused {
                 counter: counter.name().to_owned(),
                 reason: error.to_string(),
-                remedy: error.remedy().map(|remedy| remedy.to_string()),
+                remedy: Some(error.remedy()),
             });
         }
-        if opened.is_empty() || !family.refused.is_empty() {
-            return Ok(Done { refused, ..Done::default() });
+        if opened.is_empty() || !family.failures.is_empty() {
+            return Ok(Done {
+                refused,
+                ..Done::default()
+            });
         }
-        let (mut own, mut family) = (own.counters, family.counters);
-        assert!(opened.len() <= MOST_COUNTERS, "a record has room for every counter");
-        setup("could not start the counters", own.enable().and_then(|()| family.enable()))?;
+        let (own, family) = (own.counters, family.counters);
+        assert!(
+            opened.len() <= MOST_COUNTERS,
+            "a record has room for every counter"
+        );
+        setup(
+            "could not start the counters",
+            own.enable().and_then(|()| family.enable()),
+        )?;
         let mut probe = CounterProbe::new(own, family);
         let spawns = self.record(&mut probe)?;
         let (own, family) = setup("could not read the counters", probe.finish())?;
-        let shares = [own.running_share(), family.running_share()];
+        let share = own.smallest_share().min(family.smallest_share());
         Ok(Done {
             spawns,
-            counters: opened.iter().map(|counter| counter.name().to_owned()).collect(),
+            counters: opened
+                .iter()
+                .map(|counter| counter.name().to_owned())
+                .collect(),
             refused,
-            running_share: shares.into_iter().flatten().reduce(f64::min),
+            running_share: Some(share),
         })
     }
 }
 
 fn spawns_only(spawns: usize) -> Done {
-    Done { spawns, ..Done::default() }
+    Done {
+        spawns,
+        ..Done::default()
+    }
 }
