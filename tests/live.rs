@@ -133,7 +133,7 @@ fn a_spacing_of_512_gives_each_page_a_table() {
             .page_table_bytes
     });
     let tables = (large - small) / page_size;
-    assert!((300..330).contains(&tables), "{tables}");
+    assert!((290..340).contains(&tables), "{tables}");
 }
 
 #[test]

@@ -191,6 +191,7 @@ impl<'a> Group<'a> {
             page_table_bytes: over(|r| r.inflated.page_table_bytes),
             resident_bytes: over(|r| r.inflated.resident_bytes),
             huge_bytes: over(|r| r.inflated.huge_bytes),
+            inflation_ns: over(|r| r.inflation_ns),
             vmas_before: over(|r| r.before.vmas),
             present_ptes_before: over(|r| r.before.present_ptes),
         }

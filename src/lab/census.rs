@@ -230,6 +230,8 @@ mod tests {
     use std::fs;
     use std::hint::black_box;
 
+    use crate::sys::shared::SharedWords;
+
     const MAPS: &str = include_str!("../../tests/data/proc/maps.txt");
     const ROLLUP: &str = include_str!("../../tests/data/proc/smaps_rollup.txt");
     const STATUS: &str = include_str!("../../tests/data/proc/status-user.txt");
@@ -279,15 +281,14 @@ mod tests {
 
     #[test]
     fn the_instrument_is_left_out() {
+        const WORDS: usize = 1 << 20;
         let me = i32::try_from(std::process::id()).unwrap();
-        let memory = black_box(vec![1_u8; 64 << 20]);
-        let start = memory.as_ptr() as usize;
-        // A block of this size is a mapping of its own, begun below the vector.
-        let range = [start - 65_536, start + memory.len()];
-        let [whole, rest] = [&[][..], &[range]].map(|ranges| take(me, ranges).unwrap());
-        assert!(rest.vmas < whole.vmas);
-        assert!(rest.resident_bytes + (60 << 20) < whole.resident_bytes);
-        drop(memory);
+        let instrument = SharedWords::anonymous(WORDS).unwrap();
+        let whole = take(me, &[]).unwrap();
+        let rest = take(me, &[instrument.range()]).unwrap();
+        // Other tests' threads map and touch memory between the two.
+        assert!(rest.resident_bytes + (4 << 20) < whole.resident_bytes);
+        assert!(rest.present_ptes + 1_024 < whole.present_ptes);
     }
 
     #[test]

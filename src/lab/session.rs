@@ -26,6 +26,8 @@ pub(super) struct Recording {
     pub(super) done: Done,
     /// The worker while it was small.
     pub(super) before: Census,
+    /// What its inflation took.
+    pub(super) inflation_ns: u64,
     /// The worker before the loop.
     pub(super) inflated: Census,
     /// The worker after the loop.
@@ -53,7 +55,7 @@ pub(super) fn run(
     let mut worker = kernel.launch(&assignment, timeout)?;
     let prepared = worker.prepare()?;
     let before = worker.census(&prepared.instrument)?;
-    worker.inflate()?;
+    let inflation_ns = worker.inflate()?;
     let inflated = worker.census(&prepared.instrument)?;
     verify(&assignment, kernel.page_size(), &before, &inflated)?;
     let mut watch = Watch::open(kernel, &assignment);
@@ -80,6 +82,7 @@ pub(super) fn run(
         prepared,
         done,
         before,
+        inflation_ns,
         inflated,
         after,
         words,

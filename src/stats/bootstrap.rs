@@ -1,83 +1,19 @@
 //! The two-stage bootstrap: intervals that know about workers.
+//!
+//! Each resample draws as many workers as there are, and then from each drawn
+//! worker as many spawns as it made, both with replacement. A single worker
+//! makes this the ordinary bootstrap. The result depends on the values and on
+//! the seed alone; values that are not finite are left out, because a time or
+//! a count that was measured is finite.
 
 use fastrand::Rng;
-use serde::{Deserialize, Serialize};
 
-use super::summary::{quantile, sort};
-
-/// A value that never goes without its 95 % interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Estimate {
-    /// The point estimate.
-    pub value: f64,
-    /// The bounds of the 95 % interval.
-    pub ci95: [f64; 2],
-}
-
-impl Estimate {
-    /// The larger distance from the value to a bound, relative to the value.
-    pub fn relative_half_width(&self) -> f64 {
-        self.half_width() / self.value.abs()
-    }
-
-    /// The larger distance from the value to a bound.
-    pub fn half_width(&self) -> f64 {
-        (self.ci95[1] - self.value).max(self.value - self.ci95[0])
-    }
-}
-
-/// A statistic and what it was in resampled data: keeps the statistic's own
-/// uncertainty, so that sums, differences and slopes of several statistics
-/// inherit it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Replicates {
-    /// The statistic of the data.
-    pub value: f64,
-    /// The statistic of each resample.
-    pub draws: Vec<f64>,
-}
-
-impl Replicates {
-    /// The value with its percentile interval, which always includes the value.
-    pub fn estimate(&self) -> Estimate {
-        let mut draws: Vec<f64> = self
-            .draws
-            .iter()
-            .copied()
-            .filter(|d| d.is_finite())
-            .collect();
-        sort(&mut draws);
-        let low = quantile(&draws, 0.025).unwrap_or(self.value);
-        let high = quantile(&draws, 0.975).unwrap_or(self.value);
-        Estimate {
-            value: self.value,
-            ci95: [low.min(self.value), high.max(self.value)],
-        }
-    }
-
-    /// A statistic of several statistics, computed draw by draw.
-    ///
-    /// `None` if `compute` gives none for the values themselves.
-    pub fn combine(parts: &[&Self], compute: impl Fn(&[f64]) -> Option<f64>) -> Option<Self> {
-        let value = compute(&parts.iter().map(|part| part.value).collect::<Vec<_>>())?;
-        let count = parts.iter().map(|part| part.draws.len()).min().unwrap_or(0);
-        let draws = (0..count)
-            .filter_map(|draw| {
-                compute(
-                    &parts
-                        .iter()
-                        .map(|part| part.draws[draw])
-                        .collect::<Vec<_>>(),
-                )
-            })
-            .collect();
-        Some(Self { value, draws })
-    }
-}
+use super::estimate::Replicates;
+use super::student::two_sided_95;
 
 /// The median of all spawns, with `draws` resamples of workers and spawns.
 ///
-/// `None` without a single value.
+/// `None` without a single finite value.
 pub fn median_replicates(workers: &[Vec<f64>], seed: u64, draws: usize) -> Option<Replicates> {
     let pool = Pool::new(workers)?;
     Some(pool.resample(seed, draws, Pool::weighted_median))
@@ -85,10 +21,41 @@ pub fn median_replicates(workers: &[Vec<f64>], seed: u64, draws: usize) -> Optio
 
 /// The mean of all spawns, resampled in the same way.
 ///
-/// `None` without a single value.
+/// `None` without a single finite value.
 pub fn mean_replicates(workers: &[Vec<f64>], seed: u64, draws: usize) -> Option<Replicates> {
     let pool = Pool::new(workers)?;
     Some(pool.resample(seed, draws, Pool::weighted_mean))
+}
+
+/// By how much the resamples of a few workers must be spread.
+///
+/// Two things make a bootstrap of few clusters too narrow, and each has the
+/// remedy that it has for a mean of normal values:
+///
+/// - it divides by `w` where an unbiased variance divides by `w - 1`: hence
+///   `sqrt(w / (w - 1))`;
+/// - it takes the variance that it found for the true one, although three
+///   workers tell little about how workers differ: hence Student's `t` in place
+///   of the normal quantile.
+///
+/// In simulated data whose workers differ more than their spawns do, 95 %
+/// intervals contain the truth in 60, 80 and 90 % of the cases with 2, 3 and 4
+/// workers by the first remedy alone, and in 92 to 98 % with both, for any
+/// number from 2 to 20.
+///
+/// The noise of the spawns is counted twice, in the second stage and in how the
+/// workers differ, so that the interval is up to `sqrt(2)` too wide where
+/// workers are all alike. That is the price of an interval which three workers
+/// that agree by chance cannot make narrower than their own noise.
+///
+/// A single worker has nothing to say about the others: its interval is that of
+/// its own spawns, and the caller has to tell the reader so.
+fn widening(workers: usize) -> f64 {
+    if workers < 2 {
+        return 1.0;
+    }
+    let count = workers as f64;
+    (count / (count - 1.0)).sqrt() * two_sided_95(workers - 1) / two_sided_95(usize::MAX)
 }
 
 /// All values in ascending order, and where each worker's values went.
@@ -99,20 +66,21 @@ struct Pool {
 
 impl Pool {
     fn new(workers: &[Vec<f64>]) -> Option<Self> {
-        let workers: Vec<&Vec<f64>> = workers.iter().filter(|w| !w.is_empty()).collect();
-        if workers.is_empty() {
-            return None;
-        }
         let mut tagged: Vec<(f64, usize)> = workers
             .iter()
             .enumerate()
             .flat_map(|(index, values)| values.iter().map(move |value| (*value, index)))
+            .filter(|(value, _)| value.is_finite())
             .collect();
+        if tagged.is_empty() {
+            return None;
+        }
         tagged.sort_by(|a, b| a.0.total_cmp(&b.0));
         let mut places = vec![Vec::new(); workers.len()];
         for (place, (_, worker)) in tagged.iter().enumerate() {
             places[*worker].push(place);
         }
+        places.retain(|own| !own.is_empty());
         let sorted = tagged.into_iter().map(|(value, _)| value).collect();
         Some(Self { sorted, places })
     }
@@ -125,18 +93,19 @@ impl Pool {
     ) -> Replicates {
         let mut rng = Rng::with_seed(seed);
         let value = statistic(self, &vec![1; self.sorted.len()]);
-        // A bootstrap over few workers is too narrow by sqrt((w - 1) / w).
-        let count = self.places.len() as f64;
-        let widen = if count > 1.0 {
-            (count / (count - 1.0)).sqrt()
+        let widen = widening(self.places.len());
+        // No median and no mean of values that cannot be negative is negative,
+        // so spreading must not make it so either.
+        let floor = if self.sorted[0] >= 0.0 {
+            0.0
         } else {
-            1.0
+            f64::NEG_INFINITY
         };
         let mut weights = vec![0_u32; self.sorted.len()];
         let draws = (0..draws)
             .map(|_| {
                 self.draw(&mut rng, &mut weights);
-                value + (statistic(self, &weights) - value) * widen
+                (value + (statistic(self, &weights) - value) * widen).max(floor)
             })
             .collect();
         Replicates { value, draws }
@@ -154,27 +123,32 @@ impl Pool {
     }
 
     fn weighted_median(&self, weights: &[u32]) -> f64 {
-        let total: u64 = weights.iter().map(|w| u64::from(*w)).sum();
-        let at = |rank: u64| {
-            let mut seen = 0;
-            let found = weights.iter().position(|weight| {
-                seen += u64::from(*weight);
-                seen > rank
-            });
-            self.sorted[found.unwrap_or(self.sorted.len() - 1)]
+        let total: u64 = weights.iter().map(|weight| u64::from(*weight)).sum();
+        let mut seen = 0;
+        let mut place = 0;
+        let mut value_at = |rank: u64| {
+            while seen + u64::from(weights[place]) <= rank {
+                seen += u64::from(weights[place]);
+                place += 1;
+            }
+            self.sorted[place]
         };
         // The mean of the two middle ranks, which are one for an odd total.
-        f64::midpoint(at((total - 1) / 2), at(total / 2))
+        let lower = value_at((total - 1) / 2);
+        f64::midpoint(lower, value_at(total / 2))
     }
 
     fn weighted_mean(&self, weights: &[u32]) -> f64 {
-        let total: f64 = weights.iter().map(|w| f64::from(*w)).sum();
+        let total: f64 = weights.iter().map(|weight| f64::from(*weight)).sum();
         let sum: f64 = self
             .sorted
             .iter()
             .zip(weights)
-            .map(|(v, w)| v * f64::from(*w))
+            .map(|(value, weight)| value * f64::from(*weight))
             .sum();
         sum / total
     }
 }
+
+#[cfg(test)]
+mod tests;

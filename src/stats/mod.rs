@@ -6,9 +6,15 @@
 //! within each drawn worker.
 
 mod bootstrap;
+mod estimate;
 mod slope;
+mod student;
 mod summary;
 
-pub use bootstrap::{Estimate, Replicates, mean_replicates, median_replicates};
+#[cfg(test)]
+mod coverage;
+
+pub use bootstrap::{mean_replicates, median_replicates};
+pub use estimate::{Estimate, Replicates};
 pub use slope::theil_sen;
 pub use summary::{Summary, median, quantile, summarise};

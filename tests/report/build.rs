@@ -244,6 +244,7 @@ fn mappings_space(mappings: u64) -> Space {
         page_table_bytes: (14 + mappings / 171) * 4_096,
         resident_bytes: (410 + mappings) * 4_096,
         huge_bytes: 0,
+        inflation_ns: 250_000,
         vmas_before: 30,
         present_ptes_before: 276,
     }

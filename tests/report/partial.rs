@@ -57,7 +57,7 @@ fn one_size_has_no_slope_and_says_why() {
         "{words}"
     );
     assert!(
-        words.ends_with("(1.42 to 1.43)."),
+        words.ends_with("(1.42 to 1.44)."),
         "one sentence only: {words}"
     );
 }

@@ -1,0 +1,120 @@
+//! Whether the intervals keep their promise, by simulation.
+//!
+//! Data are drawn around a known median; an interval that calls itself a 95 %
+//! one must contain it nearly that often, above all where workers differ more
+//! than the spawns of one worker, and where workers are few.
+
+use fastrand::Rng;
+
+use super::median_replicates;
+
+/// The median that every simulated worker scatters around.
+const TRUTH: f64 = 100.0;
+
+/// A standard normal number, by Box and Muller.
+pub(super) fn normal(rng: &mut Rng) -> f64 {
+    let radius = (-2.0 * (1.0 - rng.f64()).ln()).sqrt();
+    radius * (std::f64::consts::TAU * rng.f64()).cos()
+}
+
+/// How far workers and spawns scatter, and how many of them there are.
+#[derive(Clone, Copy)]
+struct Design {
+    workers: usize,
+    spawns: usize,
+    between: f64,
+    within: f64,
+}
+
+impl Design {
+    fn data(self, rng: &mut Rng) -> Vec<Vec<f64>> {
+        (0..self.workers)
+            .map(|_| {
+                let luck = TRUTH + self.between * normal(rng);
+                (0..self.spawns)
+                    .map(|_| luck + self.within * normal(rng))
+                    .collect()
+            })
+            .collect()
+    }
+
+    /// The share of data sets whose interval contains the truth, and the mean
+    /// width of the intervals.
+    fn coverage(self, sets: u32, pooled: bool) -> (f64, f64) {
+        let mut rng = Rng::with_seed(self.workers as u64);
+        let (mut covered, mut width) = (0_u32, 0.0);
+        for set in 0..sets {
+            let mut data = self.data(&mut rng);
+            if pooled {
+                data = vec![data.concat()];
+            }
+            let [low, high] = median_replicates(&data, u64::from(set), 200)
+                .unwrap()
+                .estimate()
+                .ci95;
+            covered += u32::from(low <= TRUTH && TRUTH <= high);
+            width += high - low;
+        }
+        (
+            f64::from(covered) / f64::from(sets),
+            width / f64::from(sets),
+        )
+    }
+}
+
+#[test]
+fn drawing_workers_first_covers_the_truth_and_pooling_does_not() {
+    let design = Design {
+        workers: 6,
+        spawns: 10,
+        between: 5.0,
+        within: 0.5,
+    };
+    let (two_stage, _) = design.coverage(200, false);
+    let (pooled, _) = design.coverage(200, true);
+    assert!(two_stage >= 0.9, "two stages cover {two_stage}");
+    assert!(pooled <= 0.6, "pooled spawns cover {pooled}");
+}
+
+#[test]
+fn few_workers_are_covered_too() {
+    for workers in 2..=5 {
+        let design = Design {
+            workers,
+            spawns: 10,
+            between: 5.0,
+            within: 0.5,
+        };
+        let (share, _) = design.coverage(200, false);
+        assert!(share >= 0.87, "{workers} workers cover {share}");
+    }
+}
+
+/// The price of the two stages, as the comment on the widening states it.
+#[test]
+fn workers_that_are_all_alike_cost_little_width() {
+    let design = Design {
+        workers: 10,
+        spawns: 20,
+        between: 0.0,
+        within: 5.0,
+    };
+    let (share, two_stage) = design.coverage(200, false);
+    let (_, pooled) = design.coverage(200, true);
+    assert!(share >= 0.95, "covers {share}");
+    let price = two_stage / pooled;
+    assert!((1.2..2.0).contains(&price), "{price} times as wide");
+}
+
+/// The promise must hold where nothing is doubtful as well: one worker.
+#[test]
+fn a_single_worker_is_covered_as_far_as_its_own_spawns_go() {
+    let design = Design {
+        workers: 1,
+        spawns: 60,
+        between: 0.0,
+        within: 5.0,
+    };
+    let (share, _) = design.coverage(200, false);
+    assert!(share >= 0.88, "covers {share}");
+}
