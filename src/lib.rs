@@ -1,13 +1,28 @@
 //! forktax tells what a process spawn costs on a Linux host, and why.
 //!
-//! Data flows one way: arguments become a [`model::Plan`], the `lab` runs it
-//! and fills a [`model::Document`], a view turns the document into tables, and
-//! a renderer turns those into bytes. The modules, from the ground up:
+//! Data flows one way: arguments become a [`model::Plan`], the [`lab`] runs it
+//! with fresh [`worker`] processes and fills a [`model::Document`], a view turns
+//! the document into tables, and a renderer turns those into bytes. The modules,
+//! from the ground up; none imports one below itself in this list:
 //!
+//! - [`units`]: numbers as people type and read them;
 //! - [`stats`]: pure, seeded estimates with intervals;
 //! - [`model`]: the vocabulary, as serde types;
-//! - [`report`]: document to text, pure.
+//! - [`profile`]: what samples of the CPU say, pure;
+//! - [`vm`]: what an address space is to be, pure;
+//! - [`sys`]: the kernel's door and the only `unsafe` code;
+//! - [`worker`]: the process that is inflated and that spawns;
+//! - [`lab`]: the experiment;
+//! - [`report`]: document to text, pure;
+//! - [`cli`]: arguments, exit codes, printing.
 
+pub mod cli;
+pub mod lab;
 pub mod model;
+pub mod profile;
 pub mod report;
 pub mod stats;
+pub mod sys;
+pub mod units;
+pub mod vm;
+pub mod worker;

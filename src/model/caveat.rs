@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::SpawnMethod;
+use crate::units::thousands;
 
 /// A reservation about the results.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -59,14 +60,16 @@ pub enum Caveat {
         /// How many cells are wider than asked.
         cells: usize,
     },
-    /// Workers of the same address space disagree by much.
+    /// Workers of the same address space and method disagree by much.
     WorkersDisagree {
-        /// The space's mappings.
-        mappings: u64,
-        /// The method.
-        method: SpawnMethod,
-        /// Standard deviation of their medians, over the mean.
+        /// In how many cells.
+        cells: usize,
+        /// The largest standard deviation of workers' medians, over their mean.
         spread: f64,
+        /// The mappings of the cell where it is largest.
+        mappings: u64,
+        /// That cell's method.
+        method: SpawnMethod,
     },
     /// Perf events shared the PMU, so counts were scaled.
     Multiplexed {
@@ -102,24 +105,28 @@ impl fmt::Display for Caveat {
                 if *asked {
                     write!(
                         out,
-                        "{mappings} mappings: huge pages were asked for, {mib} MiB were given"
+                        "{} mappings: huge pages were asked for, {mib} MiB were given",
+                        thousands(*mappings)
                     )
                 } else {
                     write!(
                         out,
-                        "{mappings} mappings: {mib} MiB are in huge pages that were not asked for"
+                        "{} mappings: {mib} MiB are in huge pages that were not asked for",
+                        thousands(*mappings)
                     )
                 }
             }
             Self::SpaceDrifted { mappings, change } => {
                 write!(
                     out,
-                    "{mappings} mappings: the address space changed during the loop: {change}"
+                    "{} mappings: the address space changed during the loop: {change}",
+                    thousands(*mappings)
                 )
             }
             Self::FewWorkers { mappings, workers } => write!(
                 out,
-                "{mappings} mappings: only {workers} worker(s), so the interval leaves out how workers differ; raise --time"
+                "{} mappings: only {workers} worker(s), too few to know how workers differ; raise --time",
+                thousands(*mappings)
             ),
             Self::PrecisionMissed {
                 asked,
@@ -132,13 +139,15 @@ impl fmt::Display for Caveat {
                 widest * 100.0
             ),
             Self::WorkersDisagree {
+                cells,
+                spread,
                 mappings,
                 method,
-                spread,
             } => write!(
                 out,
-                "{mappings} mappings, {}: medians differ by {:.0} % (standard deviation) from worker to worker",
+                "workers of the same address space differ in {cells} row(s), most with {} at {} mappings: their medians have a standard deviation of {:.0} %, which the intervals include",
                 method.name(),
+                thousands(*mappings),
                 spread * 100.0
             ),
             Self::Multiplexed { share } => write!(

@@ -150,6 +150,8 @@ pub struct Space {
     pub resident_bytes: u64,
     /// Of it, in huge pages.
     pub huge_bytes: u64,
+    /// What building it took, from the first mapping to the last page.
+    pub inflation_ns: u64,
     /// The worker's own mappings, before it was inflated.
     pub vmas_before: u64,
     /// The worker's own present page-table entries, before it was inflated.

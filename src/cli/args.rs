@@ -1,0 +1,248 @@
+//! The arguments as typed. What they mean together is `plan`'s to decide.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+
+use crate::units::{Blocks, parse_count, parse_duration};
+
+const AFTER_HELP: &str = "\
+Exit status:
+  0      all that was asked for was measured and written
+  1      measuring failed
+  2      bad arguments, or a limit of this host stands in the way
+  3      the program that was to be spawned could not be started, crashed,
+         hung, or exited with another status than 0
+  4      a result could not be read or written
+  128+N  ended by signal N; what was measured until then was printed and exported";
+
+/// Tells what a process spawn costs on this host, and why.
+///
+/// Without a command: `forktax sweep`.
+#[derive(Debug, Parser)]
+#[command(version, after_help = AFTER_HELP)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Inflate address spaces, time the ways to spawn from them, explain the difference.
+    Sweep(Box<SweepArgs>),
+    /// Print a stored result again, in any format.
+    Show(ShowArgs),
+}
+
+/// Inflate address spaces, time the ways to spawn from them, explain the difference.
+///
+/// Each address space is built in fresh worker processes and verified against
+/// /proc before anything is timed. In each worker the methods take turns, spawn
+/// by spawn. Columns are explained below the tables.
+#[derive(Debug, Parser)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct SweepArgs {
+    /// Mappings to add to the worker: a list such as 0,100,1k,10k
+    /// [default: 0,100,1k,3k,10k; with --huge 0,10,100,500]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse_count)]
+    pub(super) mappings: Option<Vec<u64>>,
+
+    /// Pages to write to in each mapping; 0 leaves them untouched
+    /// [default: 1; with --malloc 0]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(super) pages: Option<u64>,
+
+    /// Distance of those pages, in pages: 512 puts each into a page table of its own
+    #[arg(long, value_name = "PAGES", default_value = "1", value_parser = parse_count)]
+    pub(super) spacing: u64,
+
+    /// What the mappings are made of
+    #[arg(long, value_enum, default_value = "anon")]
+    pub(super) backing: BackingArg,
+
+    /// Ask for transparent huge pages; each mapping then holds whole ones
+    #[arg(long)]
+    pub(super) huge: bool,
+
+    /// Grow the heap with malloc instead, e.g. 1000x100000
+    #[arg(
+        long,
+        value_name = "COUNTxBYTES",
+        conflicts_with_all = ["mappings", "backing", "huge"]
+    )]
+    pub(super) malloc: Option<Blocks>,
+
+    /// Ways to spawn: a list of fork, vfork, posix_spawn, posix_spawn-usevfork,
+    /// clone3-vfork, std, system; or all
+    /// [default: fork,vfork,posix_spawn, or those that can with --child exit]
+    #[arg(long = "method", value_name = "LIST", value_delimiter = ',')]
+    pub(super) methods: Option<Vec<String>>,
+
+    /// What the child does: execute the program, or leave at once with _exit
+    #[arg(long, value_enum, default_value = "exec")]
+    pub(super) child: ChildArg,
+
+    /// Spawns of each method from each address space; without --time and
+    /// --precision this alone ends the run
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(super) spawns: Option<u64>,
+
+    /// Stop once every total's 95 % interval is within this share of its median,
+    /// e.g. 0.01 or 1% [default: 2%, unless --spawns]
+    #[arg(long, value_name = "SHARE", value_parser = parse_share)]
+    pub(super) precision: Option<f64>,
+
+    /// Stop after this time: 500ms, 10s, 2m [default: 12s, unless --spawns]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(super) time: Option<Duration>,
+
+    /// The longest that one spawn may take, until the child has ended
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
+    pub(super) timeout: Duration,
+
+    /// Run parent and children on this CPU, or wherever the scheduler puts them
+    /// (any) [default: the last CPU that this process may use]
+    #[arg(long, value_name = "N|any", value_parser = parse_cpu)]
+    pub(super) cpu: Option<CpuArg>,
+
+    /// Evict the caches and idle before each spawn, as for a server that forks
+    /// now and then; the default is hot, as for a fuzzer
+    #[arg(long)]
+    pub(super) cold: bool,
+
+    /// Seed of the random orders and of the intervals [default: from the clock]
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+
+    /// A variable for the environment of worker and children, which holds only
+    /// PATH and LC_ALL otherwise; repeatable
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable)]
+    pub(super) env: Vec<String>,
+
+    /// What to print on stdout
+    #[arg(long, value_enum, default_value = "table")]
+    pub(super) format: FormatArg,
+
+    /// Write the result to a file as well; .txt, .md, .csv or .json says how.
+    /// Repeatable; the files are opened before anything is measured
+    #[arg(long, value_name = "FILE")]
+    pub(super) export: Vec<PathBuf>,
+
+    /// No progress on stderr
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+
+    /// The program that the children execute, and its arguments; its standard
+    /// output goes to /dev/null [default: an embedded program of three instructions]
+    #[arg(last = true, value_name = "PROGRAM ARGS")]
+    pub(super) program: Vec<String>,
+}
+
+impl SweepArgs {
+    /// What `forktax` alone means.
+    pub(super) fn defaults() -> Self {
+        Self::parse_from(["sweep"])
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ShowArgs {
+    /// A result stored as JSON; - reads stdin
+    #[arg(value_name = "FILE.json")]
+    pub(super) file: PathBuf,
+
+    /// What to print on stdout
+    #[arg(long, value_enum, default_value = "table")]
+    pub(super) format: FormatArg,
+
+    /// Write the result to a file as well; .txt, .md, .csv or .json says how
+    #[arg(long, value_name = "FILE")]
+    pub(super) export: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum BackingArg {
+    /// Private anonymous memory
+    Anon,
+    /// A private mapping of a file in memory: pages that are written to become copies
+    File,
+    /// Shared anonymous memory, whose page tables a fork does not copy
+    Shared,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ChildArg {
+    /// Execute the program
+    Exec,
+    /// Leave at once
+    Exit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum FormatArg {
+    /// Text for a terminal
+    Table,
+    /// GitHub's Markdown
+    Markdown,
+    /// One row for each address space and method, in base units
+    Csv,
+    /// The whole document
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CpuArg {
+    One(usize),
+    Any,
+}
+
+fn parse_cpu(text: &str) -> Result<CpuArg, String> {
+    if text == "any" {
+        return Ok(CpuArg::Any);
+    }
+    let number = text.parse().map(CpuArg::One);
+    number.map_err(|_| format!("{text:?} is neither the number of a CPU nor any"))
+}
+
+fn parse_share(text: &str) -> Result<f64, String> {
+    let (number, scale) = text
+        .strip_suffix('%')
+        .map_or((text, 1.0), |number| (number, 0.01));
+    let share = number
+        .trim()
+        .parse::<f64>()
+        .ok()
+        .map(|number| number * scale);
+    let inside = share.filter(|share| *share > 0.0 && *share < 1.0);
+    inside.ok_or_else(|| format!("{text:?} is no share between 0 and 1, such as 0.02 or 2%"))
+}
+
+fn parse_variable(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((name, _)) if !name.is_empty() && !text.contains('\0') => Ok(text.to_owned()),
+        _ => Err(format!("{text:?} is not of the form NAME=VALUE")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_hold_together() {
+        Args::command().debug_assert();
+        SweepArgs::defaults();
+    }
+
+    #[test]
+    fn shares_are_taken_in_both_forms() {
+        assert_eq!(parse_share("0.5"), Ok(0.5));
+        assert_eq!(parse_share("2%"), Ok(0.02));
+        for bad in ["0", "-1%", "100%", "1.5", "nan", "", "%"] {
+            assert!(parse_share(bad).is_err(), "{bad}");
+        }
+    }
+}

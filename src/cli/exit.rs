@@ -1,0 +1,30 @@
+//! Exit statuses, as the help documents them.
+
+use std::process::ExitCode;
+
+use super::output::OutputError;
+use super::plan::PlanError;
+use crate::lab::error::LabError;
+
+const MEASURING: u8 = 1;
+const USAGE: u8 = 2;
+const PROGRAM: u8 = 3;
+const OUTPUT: u8 = 4;
+const SIGNAL: i32 = 128;
+
+/// The status of a command that failed.
+pub(super) fn code(error: &anyhow::Error) -> ExitCode {
+    if error.is::<PlanError>() {
+        return USAGE.into();
+    }
+    if error.is::<OutputError>() {
+        return OUTPUT.into();
+    }
+    match error.downcast_ref::<LabError>() {
+        Some(LabError::Limit(_)) => USAGE,
+        Some(LabError::Program(_)) => PROGRAM,
+        Some(LabError::Interrupted(signal)) => u8::try_from(SIGNAL + signal).unwrap_or(MEASURING),
+        _ => MEASURING,
+    }
+    .into()
+}

@@ -1,0 +1,31 @@
+//! The command line: arguments as typed, the plan made of them, and what is
+//! printed. It may use everything; nobody but `main` uses it.
+
+mod args;
+mod exit;
+mod output;
+mod plan;
+mod progress;
+mod show;
+mod sweep;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Runs the command that was typed and says how it ended.
+pub fn main() -> ExitCode {
+    let args = args::Args::parse();
+    let result = match args.command {
+        None => sweep::run(&args::SweepArgs::defaults()),
+        Some(args::Command::Sweep(sweep)) => sweep::run(&sweep),
+        Some(args::Command::Show(show)) => show::run(&show),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(&error);
+            exit::code(&error)
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! `forktax sweep`: plan, measure, print, export.
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use super::args::SweepArgs;
+use super::output::{self, Exports};
+use super::plan::{self, Surroundings};
+use super::progress::Bar;
+use crate::lab;
+use crate::lab::host::{self, Probed};
+use crate::lab::linux::{self, Linux, Stop};
+use crate::model::Host;
+use crate::sys::{clock, memory, perf, process};
+
+/// Where programs are looked up when there is no PATH, as in execvp(3).
+const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// Carries out a sweep.
+pub(super) fn run(args: &SweepArgs) -> anyhow::Result<()> {
+    let surroundings = Surroundings {
+        allowed_cpus: process::allowed_cpus()?,
+        page_size: memory::page_size() as u64,
+        evict_bytes: linux::evict_bytes(),
+        path: std::env::var("PATH").unwrap_or_else(|_| DEFAULT_PATH.to_owned()),
+    };
+    let plan = plan::of_sweep(args, &surroundings)?;
+    let exports = Exports::open(&args.export)?;
+    let stop = Stop::default();
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        let number = usize::try_from(signal)?;
+        signal_hook::flag::register_usize(signal, stop.0.clone(), number)?;
+    }
+    let host = host();
+    let kernel = match Linux::new(stop, plan.placement) {
+        Ok(kernel) => kernel,
+        Err(error) => {
+            exports.abandon();
+            return Err(error.into());
+        }
+    };
+    let mut bar = Bar::new(args.quiet);
+    let outcome = lab::run(&kernel, host, &plan, &mut bar);
+    bar.finish();
+    match &outcome.document {
+        Some(document) => {
+            exports.write(document)?;
+            output::print(document, output::format(args.format))?;
+        }
+        None => exports.abandon(),
+    }
+    outcome.error.map_or(Ok(()), |error| Err(error.into()))
+}
+
+fn host() -> Host {
+    let clock = clock::calibrate();
+    host::read_host(Probed {
+        clock_step_ns: clock.step_ns,
+        clock_cost_ns: clock.cost_ns,
+        pmu: perf::has_pmu(),
+        privileged: process::is_root(),
+    })
+}

@@ -1,0 +1,451 @@
+//! From the workers' records to the document's cells.
+
+use super::census::Census;
+use super::count;
+use super::session::Recording;
+use crate::model::{
+    Availability, Caveat, Cell, Document, Host, Missing, Plan, Run, SCHEMA_VERSION, Space,
+    SpaceRequest, SpawnMethod, Stopped, Tool, WorkerSamples,
+};
+use crate::stats::{self, Estimate, Summary, median, median_replicates, quantile, summarise};
+use crate::worker::protocol::{Pass, record};
+
+/// Resamples behind an interval, and behind a decision to go on.
+const DRAWS: usize = 500;
+const DRAWS_TO_DECIDE: usize = 200;
+/// Totals further than this many interquartile ranges beyond the quartiles
+/// count as outliers (Tukey's outer fence).
+const FENCE: f64 = 3.0;
+/// Workers that differ by more than this are worth a word.
+const WORTH_A_WORD: f64 = 0.10;
+/// Huge pages below this share of what is resident are not worth a word.
+const HUGE_SHARE: f64 = 0.01;
+
+/// What a document holds besides its cells.
+pub(super) struct Setting<'a> {
+    pub(super) host: Host,
+    pub(super) plan: &'a Plan,
+    pub(super) started_unix_s: u64,
+    pub(super) duration_s: f64,
+    pub(super) rounds: u32,
+    pub(super) stopped: Stopped,
+}
+
+/// The whole document.
+pub(super) fn document(setting: Setting<'_>, recordings: &[Recording]) -> Document {
+    let plan = setting.plan;
+    let cost = setting.host.clock_cost_ns;
+    let groups: Vec<Group<'_>> = plan
+        .spaces
+        .iter()
+        .map(|space| Group::new(space, recordings, plan, cost))
+        .filter(|group| !group.timing.is_empty())
+        .collect();
+    let cells: Vec<Cell> = groups.iter().flat_map(Group::cells).collect();
+    let caveats = caveats(&setting.stopped, plan, &groups, &cells);
+    Document {
+        schema_version: SCHEMA_VERSION,
+        tool: Tool {
+            name: env!("CARGO_PKG_NAME").to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        },
+        host: setting.host,
+        plan: plan.clone(),
+        run: Run {
+            started_unix_s: setting.started_unix_s,
+            duration_s: setting.duration_s,
+            rounds: setting.rounds,
+            stopped: setting.stopped,
+        },
+        cells,
+        caveats,
+    }
+}
+
+/// The widest relative half-width among the totals of these recordings.
+pub(super) fn widest_total(timings: &[&Recording], clock_cost_ns: f64, seed: u64) -> Option<f64> {
+    let methods = &timings.first()?.methods;
+    let widths = methods.iter().map(|method| {
+        let totals = as_floats(&samples(timings, *method, clock_cost_ns), |s| &s.total_ns);
+        let replicates = median_replicates(&totals, seed, DRAWS_TO_DECIDE)?;
+        Some(replicates.estimate().relative_half_width())
+    });
+    widths
+        .collect::<Option<Vec<f64>>>()?
+        .into_iter()
+        .reduce(f64::max)
+}
+
+/// The median total of one method in one recording.
+pub(super) fn typical_total(timing: &Recording, method: SpawnMethod, cost: f64) -> Option<f64> {
+    let samples = samples(&[timing], method, cost);
+    median(as_floats(&samples, |s| &s.total_ns).first()?)
+}
+
+/// All recordings of one address space.
+pub(super) struct Group<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) request: &'a SpaceRequest,
+    pub(super) timing: Vec<&'a Recording>,
+    pub(super) accounting: Vec<&'a Recording>,
+    pub(super) counting: Vec<&'a Recording>,
+    clock_cost_ns: f64,
+}
+
+impl<'a> Group<'a> {
+    fn new(
+        request: &'a SpaceRequest,
+        recordings: &'a [Recording],
+        plan: &'a Plan,
+        clock_cost_ns: f64,
+    ) -> Self {
+        let of = |pass: Pass| {
+            let mine = |r: &&Recording| r.assignment.space == *request && r.assignment.pass == pass;
+            recordings.iter().filter(mine).collect()
+        };
+        Self {
+            plan,
+            request,
+            timing: of(Pass::Timing),
+            accounting: of(Pass::Accounting),
+            counting: of(Pass::Counting),
+            clock_cost_ns,
+        }
+    }
+
+    fn cells(&self) -> Vec<Cell> {
+        let baseline = samples(&self.timing, self.plan.baseline, self.clock_cost_ns);
+        self.plan
+            .methods
+            .iter()
+            .map(|method| self.cell(*method, &baseline))
+            .collect()
+    }
+
+    fn cell(&self, method: SpawnMethod, baseline: &[WorkerSamples]) -> Cell {
+        let samples = samples(&self.timing, method, self.clock_cost_ns);
+        let calls = as_floats(&samples, |s| &s.call_ns);
+        let totals = as_floats(&samples, |s| &s.total_ns);
+        let why_not = || self.why_not(method);
+        let total_ns = summarise(&totals, self.plan.seed)
+            .map_or_else(|| Availability::Missing(why_not()), Availability::Measured);
+        let call_ns = if method.call_is_apart() {
+            summarise(&calls, self.plan.seed)
+                .map_or_else(|| Availability::Missing(why_not()), Availability::Measured)
+        } else {
+            Availability::unavailable(
+                "system() waits for its child itself, so it has no call apart from the total",
+                None,
+            )
+        };
+        let (ratio, ratio_ci95) = parted(self.ratio(&samples, baseline, method));
+        let accounts = count::accounts(self, method);
+        let counts = count::counts(self, method);
+        let (counting_slowdown, counting_slowdown_ci95) = parted(self.slowdown(method, &totals));
+        let (cpu_ns, cpu_ci95) = parted(accounts.cpu_ns);
+        let (sys_ns, sys_ci95) = parted(accounts.sys_ns);
+        let (user_ns, user_ci95) = parted(accounts.user_ns);
+        Cell {
+            space: self.space(),
+            method,
+            child: self.plan.child,
+            program: self.plan.program.clone(),
+            spawns: samples.iter().map(|s| s.total_ns.len() as u64).sum(),
+            spawns_per_second: total_ns.map(|summary: &Summary| 1e9 / summary.median),
+            call_ns,
+            total_ns,
+            ratio,
+            ratio_ci95,
+            cpu_ns,
+            cpu_ci95,
+            sys_ns,
+            sys_ci95,
+            user_ns,
+            user_ci95,
+            minor_faults: counts.minor_faults,
+            major_faults: counts.major_faults,
+            context_switches: counts.context_switches,
+            cpu_migrations: counts.cpu_migrations,
+            task_clock_ns: counts.task_clock_ns,
+            cycles: counts.cycles,
+            instructions: counts.instructions,
+            dtlb_misses: counts.dtlb_misses,
+            counting_slowdown,
+            counting_slowdown_ci95,
+            worker_spread: spread(&totals),
+            outliers: outliers(&totals),
+            samples,
+        }
+    }
+
+    /// The census, by medians over the workers that timed.
+    fn space(&self) -> Space {
+        let over =
+            |pick: fn(&Recording) -> u64| middle(self.timing.iter().map(|r| pick(r)).collect());
+        Space {
+            request: self.request.clone(),
+            mappings_requested: self.request.mappings(),
+            vmas: over(|r| r.inflated.vmas),
+            anon_vmas: over(|r| r.inflated.anon_vmas),
+            present_ptes: over(|r| r.inflated.present_ptes),
+            page_table_bytes: over(|r| r.inflated.page_table_bytes),
+            resident_bytes: over(|r| r.inflated.resident_bytes),
+            huge_bytes: over(|r| r.inflated.huge_bytes),
+            inflation_ns: over(|r| r.inflation_ns),
+            vmas_before: over(|r| r.before.vmas),
+            present_ptes_before: over(|r| r.before.present_ptes),
+        }
+    }
+
+    fn ratio(
+        &self,
+        samples: &[WorkerSamples],
+        baseline: &[WorkerSamples],
+        method: SpawnMethod,
+    ) -> Availability<Estimate> {
+        let ratios: Vec<Vec<f64>> = samples
+            .iter()
+            .zip(baseline)
+            .map(|(mine, base)| {
+                let pairs = mine.total_ns.iter().zip(&base.total_ns);
+                pairs
+                    .map(|(mine, base)| *mine as f64 / *base as f64)
+                    .collect()
+            })
+            .collect();
+        median_replicates(&ratios, self.plan.seed, DRAWS).map_or_else(
+            || Availability::Missing(self.why_not(method)),
+            |replicates| Availability::Measured(replicates.estimate()),
+        )
+    }
+
+    /// What counting did to the loop's own speed.
+    fn slowdown(&self, method: SpawnMethod, totals: &[Vec<f64>]) -> Availability<Estimate> {
+        let counted = samples(&self.counting, method, self.clock_cost_ns);
+        let counted = as_floats(&counted, |s| &s.total_ns);
+        let with = median_replicates(&counted, self.plan.seed ^ 1, DRAWS);
+        let without = median_replicates(totals, self.plan.seed, DRAWS);
+        let ratio = with.zip(without).and_then(|(with, without)| {
+            stats::Replicates::combine(&[&with, &without], |parts| Some(parts[0] / parts[1]))
+        });
+        ratio.map_or_else(
+            || Availability::not_asked("nothing was counted"),
+            |ratio| Availability::Measured(ratio.estimate()),
+        )
+    }
+
+    /// Why a method has no samples here.
+    pub(super) fn why_not(&self, method: SpawnMethod) -> Missing {
+        let unavailable = self.timing.iter().flat_map(|r| &r.prepared.unavailable);
+        let reason = unavailable
+            .filter(|(gone, _)| *gone == method)
+            .map(|(_, why)| why)
+            .next();
+        let missing: Availability<()> = reason.map_or_else(
+            || Availability::not_asked("the run ended before its turn"),
+            |reason| Availability::unavailable(reason.clone(), None),
+        );
+        missing.missing().cloned().expect("both arms are missing")
+    }
+}
+
+/// The timed spawns of one method, worker by worker, the clock's cost taken off.
+fn samples(recordings: &[&Recording], method: SpawnMethod, cost: f64) -> Vec<WorkerSamples> {
+    let of_worker = |recording: &&Recording| {
+        let index = recording.methods.iter().position(|m| *m == method)? as u64;
+        let mine: Vec<&[u64]> = recording
+            .records()
+            .filter(|words| words[record::METHOD] == index)
+            .collect();
+        // Between the first stamp and the second lies one reading of the clock,
+        // between the first and the third lie two.
+        let net = |upto: usize, readings: f64| {
+            let each = |words: &&[u64]| less(words[upto] - words[record::BEFORE], cost * readings);
+            mine.iter().map(each).collect()
+        };
+        Some(WorkerSamples {
+            round: recording.round,
+            call_ns: net(record::CALLED, 1.0),
+            total_ns: net(record::REAPED, 2.0),
+        })
+    };
+    recordings.iter().filter_map(of_worker).collect()
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the clock's cost is a small positive number of nanoseconds"
+)]
+fn less(interval: u64, cost: f64) -> u64 {
+    interval.saturating_sub(cost.round() as u64)
+}
+
+fn as_floats(
+    samples: &[WorkerSamples],
+    pick: impl Fn(&WorkerSamples) -> &Vec<u64>,
+) -> Vec<Vec<f64>> {
+    samples
+        .iter()
+        .map(|s| pick(s).iter().map(|ns| *ns as f64).collect())
+        .collect()
+}
+
+/// An estimate in the two fields that a document gives it.
+fn parted(estimate: Availability<Estimate>) -> (Availability<f64>, Option<[f64; 2]>) {
+    let interval = estimate.measured().map(|estimate| estimate.ci95);
+    (estimate.map(|estimate| estimate.value), interval)
+}
+
+fn middle(mut values: Vec<u64>) -> u64 {
+    values.sort_unstable();
+    values.get(values.len() / 2).copied().unwrap_or(0)
+}
+
+/// How much the workers' medians differ.
+fn spread(totals: &[Vec<f64>]) -> Availability<f64> {
+    let medians: Vec<f64> = totals.iter().filter_map(|worker| median(worker)).collect();
+    if medians.len() < 2 {
+        return Availability::not_asked("it takes two workers to differ");
+    }
+    let mean = medians.iter().sum::<f64>() / medians.len() as f64;
+    let squares: f64 = medians.iter().map(|m| (m - mean).powi(2)).sum();
+    Availability::Measured((squares / (medians.len() - 1) as f64).sqrt() / mean)
+}
+
+fn outliers(totals: &[Vec<f64>]) -> u64 {
+    let mut all: Vec<f64> = totals.iter().flatten().copied().collect();
+    all.sort_by(f64::total_cmp);
+    let Some((low, high)) = quantile(&all, 0.25).zip(quantile(&all, 0.75)) else {
+        return 0;
+    };
+    let reach = FENCE * (high - low);
+    all.iter()
+        .filter(|total| **total < low - reach || **total > high + reach)
+        .count() as u64
+}
+
+fn caveats(stopped: &Stopped, plan: &Plan, groups: &[Group<'_>], cells: &[Cell]) -> Vec<Caveat> {
+    let mut caveats = Vec::new();
+    if *stopped == Stopped::Interrupted {
+        caveats.push(Caveat::Interrupted);
+    }
+    caveats.extend(methods_missing(groups));
+    caveats.extend(count::refused(groups));
+    caveats.extend(groups.iter().flat_map(|group| group_caveats(group)));
+    caveats.extend(count::multiplexed(groups));
+    caveats.extend(disagreement(cells));
+    caveats.extend(precision_missed(plan, cells));
+    caveats
+}
+
+fn methods_missing(groups: &[Group<'_>]) -> Vec<Caveat> {
+    let mut gone: Vec<&(SpawnMethod, String)> = groups
+        .iter()
+        .flat_map(|group| &group.timing)
+        .flat_map(|recording| &recording.prepared.unavailable)
+        .collect();
+    gone.sort();
+    gone.dedup();
+    let caveat = |(method, reason): &(SpawnMethod, String)| Caveat::MethodUnavailable {
+        method: *method,
+        reason: reason.clone(),
+    };
+    gone.into_iter().map(caveat).collect()
+}
+
+fn group_caveats(group: &Group<'_>) -> Vec<Caveat> {
+    let space = group.space();
+    let mappings = space.vmas;
+    let mut caveats = Vec::new();
+    let workers = u32::try_from(group.timing.len()).unwrap_or(u32::MAX);
+    if workers < 3 {
+        caveats.push(Caveat::FewWorkers { mappings, workers });
+    }
+    let asked = matches!(
+        group.request,
+        SpaceRequest::Mappings {
+            huge: true,
+            mappings: 1..,
+            ..
+        }
+    );
+    let share = space.huge_bytes as f64 / space.resident_bytes.max(1) as f64;
+    if asked || share > HUGE_SHARE {
+        caveats.push(Caveat::HugePages {
+            mappings,
+            huge_bytes: space.huge_bytes,
+            asked,
+        });
+    }
+    let drifts = group
+        .timing
+        .iter()
+        .filter_map(|r| drift(&r.inflated, &r.after));
+    caveats.extend(
+        drifts
+            .take(1)
+            .map(|change| Caveat::SpaceDrifted { mappings, change }),
+    );
+    caveats
+}
+
+/// What changed between two censuses, if it is more than a few pages.
+fn drift(before: &Census, after: &Census) -> Option<String> {
+    if before.vmas.abs_diff(after.vmas) > 2 {
+        return Some(format!("mappings {} -> {}", before.vmas, after.vmas));
+    }
+    let pages = before.present_ptes.abs_diff(after.present_ptes);
+    if pages > 64.max(before.present_ptes / 50) {
+        return Some(format!(
+            "present PTEs {} -> {}",
+            before.present_ptes, after.present_ptes
+        ));
+    }
+    let huge = before.huge_bytes != after.huge_bytes;
+    huge.then(|| {
+        format!(
+            "bytes in huge pages {} -> {}",
+            before.huge_bytes, after.huge_bytes
+        )
+    })
+}
+
+fn disagreement(cells: &[Cell]) -> Option<Caveat> {
+    let spread = |cell: &Cell| cell.worker_spread.measured().copied().unwrap_or(0.0);
+    let apart: Vec<&Cell> = cells
+        .iter()
+        .filter(|cell| spread(cell) > WORTH_A_WORD)
+        .collect();
+    let most = apart
+        .iter()
+        .max_by(|a, b| spread(a).total_cmp(&spread(b)))?;
+    Some(Caveat::WorkersDisagree {
+        cells: apart.len(),
+        spread: spread(most),
+        mappings: most.space.vmas,
+        method: most.method,
+    })
+}
+
+fn precision_missed(plan: &Plan, cells: &[Cell]) -> Option<Caveat> {
+    let asked = plan.stop.precision?;
+    let width = |summary: &Summary| {
+        let estimate = Estimate {
+            value: summary.median,
+            ci95: summary.ci95,
+        };
+        estimate.relative_half_width()
+    };
+    let widths: Vec<f64> = cells
+        .iter()
+        .filter_map(|cell| cell.total_ns.measured().map(width))
+        .filter(|width| *width > asked)
+        .collect();
+    let widest = widths.iter().copied().reduce(f64::max)?;
+    Some(Caveat::PrecisionMissed {
+        asked,
+        widest,
+        cells: widths.len(),
+    })
+}

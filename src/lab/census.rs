@@ -1,0 +1,348 @@
+//! The census: what the kernel says of a process's address space, from outside.
+//!
+//! It reads `/proc/PID` and nothing else, and it never stops, traces or changes
+//! the process; whoever wants a consistent picture asks while the process
+//! waits. Counts come from `pagemap` and not from `smaps`, which takes seconds
+//! for tens of thousands of VMAs.
+
+mod pages;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use procfs::process::{MMPermissions, MMapPath, MemoryMap, MemoryMaps, SmapsRollup, Status};
+use procfs::{FromRead, ProcError};
+
+use pages::{ENTRY_BYTES, PageCounts, Vma, count_pages};
+
+/// Linux's error number for a process that is no more (`ESRCH`).
+const NO_SUCH_PROCESS: i32 = 3;
+
+/// The shape of an address space, in the terms that a fork pays for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Census {
+    /// VMAs; `[vsyscall]` is none.
+    pub vmas: u64,
+    /// Private VMAs that hold at least one anonymous page, in memory or swapped
+    /// out: the ones for which a fork sets up an `anon_vma`.
+    ///
+    /// The zero page, which a read of untouched memory maps, looks the same
+    /// from outside and counts as an anonymous page.
+    pub anon_vmas: u64,
+    /// Present page-table entries of base pages: without those that a huge
+    /// page's one PMD entry stands for.
+    pub present_ptes: u64,
+    /// Page-table entries of pages that are swapped out or being migrated.
+    pub swapped_ptes: u64,
+    /// `VmPTE`: the bytes of all page-table pages below the top level
+    /// (PTE, PMD and PUD tables; `mm_pgtables_bytes`, include/linux/mm.h).
+    pub page_table_bytes: u64,
+    /// Resident memory.
+    pub resident_bytes: u64,
+    /// Of it, mapped by huge pages.
+    pub huge_bytes: u64,
+}
+
+/// Why there is no census.
+#[derive(Debug, thiserror::Error)]
+pub enum CensusError {
+    /// The process is another user's, or protected from being traced.
+    #[error(
+        "permission to read {} is refused: run as the owner of process {pid}, or as root",
+        file.display()
+    )]
+    NotPermitted {
+        /// The process.
+        pid: i32,
+        /// The file that could not be read.
+        file: PathBuf,
+    },
+    /// The process ended, or never was.
+    #[error("process {pid} does not exist or has ended: take the census while it runs")]
+    Gone {
+        /// The process.
+        pid: i32,
+    },
+    /// A kernel thread or a zombie.
+    #[error(
+        "process {pid} has no address space: choose a process that is neither a zombie nor a kernel thread"
+    )]
+    NoAddressSpace {
+        /// The process.
+        pid: i32,
+    },
+    /// A file that cannot be read, or not be understood.
+    #[error("cannot read {}: a kernel with CONFIG_PROC_PAGE_MONITOR is needed", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What went wrong.
+        source: ProcError,
+    },
+}
+
+/// Takes the census of a process, without the VMAs that begin in one of the
+/// `instrument`'s address ranges: what measures is not what is measured.
+pub fn take(pid: i32, instrument: &[[usize; 2]]) -> Result<Census, CensusError> {
+    take_below(&Path::new("/proc").join(pid.to_string()), pid, instrument)
+}
+
+/// The same, from the files of a directory such as `/proc/PID`.
+fn take_below(
+    directory: &Path,
+    pid: i32,
+    instrument: &[[usize; 2]],
+) -> Result<Census, CensusError> {
+    let failed = |name: &'static str| {
+        let file = directory.join(name);
+        move |error| refuse(pid, file, error)
+    };
+    let read = |name: &'static str| File::open(directory.join(name)).map_err(ProcError::from);
+
+    let status = read("status")
+        .and_then(Status::from_read)
+        .map_err(failed("status"))?;
+    let page_table_kib = status.vmpte.ok_or(CensusError::NoAddressSpace { pid })?;
+    let maps = read("maps")
+        .and_then(MemoryMaps::from_read)
+        .map_err(failed("maps"))?;
+    let page_size = procfs::page_size();
+    let is_instrument = |vma: &Vma| {
+        let start = vma.first_page * page_size;
+        instrument
+            .iter()
+            .any(|[from, to]| (*from as u64..*to as u64).contains(&start))
+    };
+    let (left_out, vmas): (Vec<Vma>, Vec<Vma>) =
+        vmas(&maps, page_size).into_iter().partition(is_instrument);
+    let pagemap = read("pagemap").map_err(failed("pagemap"))?;
+    let count = |vmas: &[Vma]| {
+        let read = |first_page: u64, entries: &mut [u8]| {
+            pagemap.read_exact_at(entries, first_page.saturating_mul(ENTRY_BYTES))
+        };
+        count_pages(vmas, read)
+            .map_err(|error| refuse(pid, directory.join("pagemap"), gone_if_short(error)))
+    };
+    let pages = count(&vmas)?;
+    let left_out_bytes = count(&left_out)?.present * page_size;
+    let rollup = read("smaps_rollup")
+        .and_then(SmapsRollup::from_read)
+        .map_err(failed("smaps_rollup"))?;
+    let rollup = Rollup::of(&rollup).ok_or(CensusError::NoAddressSpace { pid })?;
+    Ok(Census {
+        vmas: vmas.len() as u64,
+        anon_vmas: pages.anon_vmas,
+        present_ptes: present_ptes(&pages, &rollup, page_size),
+        swapped_ptes: pages.swapped,
+        page_table_bytes: page_table_kib << 10,
+        resident_bytes: rollup.resident_bytes.saturating_sub(left_out_bytes),
+        huge_bytes: rollup.huge_bytes,
+    })
+}
+
+/// The figures of `smaps_rollup` that the census uses.
+struct Rollup {
+    resident_bytes: u64,
+    huge_bytes: u64,
+    /// Pages of hugetlbfs, which are not resident memory to the kernel, but
+    /// which pagemap lists as present.
+    hugetlb_bytes: u64,
+}
+
+impl Rollup {
+    /// `None` for a file without its one entry.
+    fn of(rollup: &SmapsRollup) -> Option<Self> {
+        let figures = &rollup.memory_map_rollup.iter().next()?.extension.map;
+        Some(Self {
+            resident_bytes: *figures.get("Rss")?,
+            huge_bytes: sum(
+                figures,
+                &["AnonHugePages", "ShmemPmdMapped", "FilePmdMapped"],
+            ),
+            hugetlb_bytes: sum(figures, &["Shared_Hugetlb", "Private_Hugetlb"]),
+        })
+    }
+}
+
+/// The sum of the figures that this kernel has.
+fn sum(figures: &HashMap<String, u64>, names: &[&str]) -> u64 {
+    names.iter().filter_map(|name| figures.get(*name)).sum()
+}
+
+/// Present entries of base pages: pagemap repeats a huge page's one entry for
+/// every base page of it.
+fn present_ptes(pages: &PageCounts, rollup: &Rollup, page_size: u64) -> u64 {
+    let huge = (rollup.huge_bytes + rollup.hugetlb_bytes) / page_size;
+    pages.present.saturating_sub(huge)
+}
+
+/// The VMAs behind the lines of `maps`, in ascending order.
+fn vmas(maps: &MemoryMaps, page_size: u64) -> Vec<Vma> {
+    maps.iter()
+        .filter(|map| map.pathname != MMapPath::Vsyscall)
+        .map(|map| Vma {
+            first_page: map.address.0 / page_size,
+            end_page: map.address.1 / page_size,
+            holds_anon: map.perms.contains(MMPermissions::PRIVATE) && !is_kernels_own(map),
+        })
+        .collect()
+}
+
+/// Whether the kernel put its own pages here: they belong to no file, and would
+/// be taken for anonymous ones.
+fn is_kernels_own(map: &MemoryMap) -> bool {
+    match &map.pathname {
+        MMapPath::Vdso | MMapPath::Vvar => true,
+        MMapPath::Other(name) => name.starts_with("vvar") || name == "uprobes",
+        _ => false,
+    }
+}
+
+/// `pagemap` ends early only when the address space is no more.
+fn gone_if_short(error: io::Error) -> ProcError {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        io::Error::from_raw_os_error(NO_SUCH_PROCESS).into()
+    } else {
+        error.into()
+    }
+}
+
+fn refuse(pid: i32, file: PathBuf, error: ProcError) -> CensusError {
+    match error {
+        ProcError::PermissionDenied(_) => CensusError::NotPermitted { pid, file },
+        // The file is missing because its process is, or for the kernel's lack of it.
+        ProcError::NotFound(_) if !file.parent().is_some_and(Path::exists) => {
+            CensusError::Gone { pid }
+        }
+        ProcError::Io(error, _) if error.raw_os_error() == Some(NO_SUCH_PROCESS) => {
+            CensusError::Gone { pid }
+        }
+        source => CensusError::Unreadable { file, source },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::hint::black_box;
+
+    use crate::sys::shared::SharedWords;
+
+    const MAPS: &str = include_str!("../../tests/data/proc/maps.txt");
+    const ROLLUP: &str = include_str!("../../tests/data/proc/smaps_rollup.txt");
+    const STATUS: &str = include_str!("../../tests/data/proc/status-user.txt");
+
+    #[test]
+    fn vsyscall_is_no_vma_and_the_kernels_own_pages_are_not_anonymous() {
+        let maps = MemoryMaps::from_read(MAPS.as_bytes()).unwrap();
+        let vmas = vmas(&maps, 4096);
+        assert_eq!(vmas.len(), MAPS.lines().count() - 1);
+        assert_eq!(vmas[0].end_page - vmas[0].first_page, 2);
+        let shared_or_own = vmas.iter().filter(|vma| !vma.holds_anon).count();
+        assert_eq!(shared_or_own, 4, "r--s, [vvar], [vvar_vclock], [vdso]");
+    }
+
+    #[test]
+    fn huge_pages_are_taken_from_the_present_entries() {
+        let text = ROLLUP
+            .replace("AnonHugePages:         0 kB", "AnonHugePages:      4096 kB")
+            .replace("Private_Hugetlb:       0 kB", "Private_Hugetlb:    2048 kB");
+        let rollup = Rollup::of(&SmapsRollup::from_read(text.as_bytes()).unwrap()).unwrap();
+        assert_eq!(rollup.resident_bytes, 1756 << 10);
+        assert_eq!(rollup.huge_bytes, 4 << 20);
+        let pages = PageCounts {
+            present: 1_600,
+            ..PageCounts::default()
+        };
+        assert_eq!(present_ptes(&pages, &rollup, 4096), 1_600 - 1_536);
+    }
+
+    #[test]
+    fn touched_memory_shows_in_a_living_process() {
+        const BYTES: usize = 8 << 20;
+        let me = i32::try_from(std::process::id()).unwrap();
+        let before = take(me, &[]).unwrap();
+        let memory = black_box(vec![1_u8; BYTES]);
+        let after = take(me, &[]).unwrap();
+        let grown = (BYTES - 8192) as u64;
+        assert!(after.resident_bytes >= before.resident_bytes + grown);
+        let ptes = |census: &Census| {
+            census.present_ptes + census.swapped_ptes + census.huge_bytes / procfs::page_size()
+        };
+        assert!(ptes(&after) >= ptes(&before) + grown / procfs::page_size());
+        assert!(after.page_table_bytes > 0);
+        assert!(after.vmas > 10 && after.anon_vmas > 2 && after.anon_vmas < after.vmas);
+        drop(memory);
+    }
+
+    #[test]
+    fn the_instrument_is_left_out() {
+        const WORDS: usize = 1 << 20;
+        let me = i32::try_from(std::process::id()).unwrap();
+        let instrument = SharedWords::anonymous(WORDS).unwrap();
+        let whole = take(me, &[]).unwrap();
+        let rest = take(me, &[instrument.range()]).unwrap();
+        // Other tests' threads map and touch memory between the two.
+        assert!(rest.resident_bytes + (4 << 20) < whole.resident_bytes);
+        assert!(rest.present_ptes + 1_024 < whole.present_ptes);
+    }
+
+    #[test]
+    fn a_process_that_is_not_is_gone() {
+        let error = take(i32::MAX, &[]).unwrap_err();
+        assert!(
+            matches!(error, CensusError::Gone { pid: i32::MAX }),
+            "{error:?}"
+        );
+        assert!(error.to_string().contains("process 2147483647"));
+    }
+
+    #[test]
+    fn an_ended_child_has_no_address_space_until_it_is_waited_for() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let status = format!("/proc/{pid}/status");
+        while !fs::read_to_string(&status).unwrap().contains("State:\tZ") {
+            std::thread::yield_now();
+        }
+        let error = take(pid, &[]).unwrap_err();
+        assert!(
+            matches!(error, CensusError::NoAddressSpace { .. }),
+            "{error:?}"
+        );
+        child.wait().unwrap();
+        assert!(matches!(take(pid, &[]), Err(CensusError::Gone { .. })));
+    }
+
+    #[test]
+    fn a_kernel_without_pagemap_is_told_apart_from_a_process_that_is_gone() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("status"), STATUS).unwrap();
+        let error = take_below(root.path(), 7, &[]).unwrap_err();
+        assert!(matches!(error, CensusError::Unreadable { .. }), "{error:?}");
+        assert!(error.to_string().contains("/maps"), "{error}");
+    }
+
+    #[test]
+    fn refusals_are_typed() {
+        let refused = refuse(
+            7,
+            PathBuf::from("/proc/7/maps"),
+            ProcError::PermissionDenied(None),
+        );
+        assert_eq!(
+            refused.to_string(),
+            "permission to read /proc/7/maps is refused: run as the owner of process 7, or as root"
+        );
+        let searched = io::Error::from_raw_os_error(NO_SUCH_PROCESS);
+        let gone = refuse(7, PathBuf::from("/proc/self/maps"), searched.into());
+        assert!(matches!(gone, CensusError::Gone { pid: 7 }));
+        let short = gone_if_short(io::ErrorKind::UnexpectedEof.into());
+        let gone = refuse(7, PathBuf::from("/proc/self/pagemap"), short);
+        assert!(matches!(gone, CensusError::Gone { pid: 7 }));
+    }
+}

@@ -1,0 +1,235 @@
+//! Counting the entries of `/proc/PID/pagemap`, VMA by VMA.
+//!
+//! Pure but for the reader it is given. Format: the kernel's
+//! admin-guide/mm/pagemap.rst; entries come from `pte_to_pagemap_entry`
+//! (fs/proc/task_mmu.c).
+
+use std::io;
+
+/// Bytes of one entry.
+pub(super) const ENTRY_BYTES: u64 = 8;
+
+/// Entries in one read: half a mebibyte.
+const CHUNK: u64 = 64 << 10;
+
+/// VMAs closer than this are read in one go, with the gap between them: a read
+/// costs as much as a page table's worth of entries.
+const NEAR: u64 = 512;
+
+const PRESENT: u64 = 1 << 63;
+const SWAPPED: u64 = 1 << 62;
+const FILE_OR_SHARED: u64 = 1 << 61;
+
+/// A VMA, in page numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Vma {
+    /// The first page.
+    pub(super) first_page: u64,
+    /// The page after the last.
+    pub(super) end_page: u64,
+    /// Whether its pages without a file are anonymous: whether it is private.
+    pub(super) holds_anon: bool,
+}
+
+/// What the entries of all VMAs add up to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct PageCounts {
+    /// Pages that are present.
+    pub(super) present: u64,
+    /// Pages that are swapped out or being migrated.
+    pub(super) swapped: u64,
+    /// VMAs with an anonymous page, present or swapped.
+    pub(super) anon_vmas: u64,
+}
+
+/// Counts the pages of VMAs that are in ascending order.
+///
+/// `read` fills the bytes with the entries from a page onwards.
+pub(super) fn count_pages(
+    vmas: &[Vma],
+    mut read: impl FnMut(u64, &mut [u8]) -> io::Result<()>,
+) -> io::Result<PageCounts> {
+    let mut counts = PageCounts::default();
+    let mut buffer = Vec::new();
+    for run in vmas.chunk_by(|a, b| b.first_page.saturating_sub(a.end_page) < NEAR) {
+        count_run(run, &mut buffer, &mut counts, &mut read)?;
+    }
+    Ok(counts)
+}
+
+/// Counts VMAs that lie close to each other, a buffer's fill after the other.
+fn count_run(
+    mut run: &[Vma],
+    buffer: &mut Vec<u8>,
+    counts: &mut PageCounts,
+    read: &mut impl FnMut(u64, &mut [u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    let (Some(first), Some(last)) = (run.first(), run.last()) else {
+        return Ok(());
+    };
+    let (mut start, end) = (first.first_page, last.end_page);
+    // Whether the VMA at the head of the run is known to hold an anonymous page.
+    let mut anon = false;
+    while start < end {
+        let stop = end.min(start + CHUNK);
+        buffer.resize(index((stop - start) * ENTRY_BYTES), 0);
+        read(start, buffer)?;
+        while let Some((vma, rest)) = run.split_first() {
+            let from = vma.first_page.clamp(start, stop);
+            let to = vma.end_page.clamp(start, stop);
+            let bytes = index((from - start) * ENTRY_BYTES)..index((to - start) * ENTRY_BYTES);
+            anon |= count_entries(&buffer[bytes], counts) && vma.holds_anon;
+            if vma.end_page > stop {
+                break;
+            }
+            counts.anon_vmas += u64::from(anon);
+            anon = false;
+            run = rest;
+        }
+        start = stop;
+    }
+    Ok(())
+}
+
+/// Adds up entries; true if one of them belongs to no file.
+fn count_entries(bytes: &[u8], counts: &mut PageCounts) -> bool {
+    let (entries, _) = bytes.as_chunks::<8>();
+    let mut anon = false;
+    for entry in entries {
+        let entry = u64::from_ne_bytes(*entry);
+        counts.present += u64::from(entry & PRESENT != 0);
+        counts.swapped += u64::from(entry & SWAPPED != 0);
+        anon |= entry & (PRESENT | SWAPPED) != 0 && entry & FILE_OR_SHARED == 0;
+    }
+    anon
+}
+
+/// An offset into the buffer.
+fn index(bytes: u64) -> usize {
+    usize::try_from(bytes).expect("the buffer holds no more than a chunk")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    /// A pagemap of these entries, all others being zero; and its reads.
+    struct Fake {
+        entries: BTreeMap<u64, u64>,
+        reads: Vec<(u64, u64)>,
+    }
+
+    impl Fake {
+        fn new(entries: impl IntoIterator<Item = (u64, u64)>) -> Self {
+            Self {
+                entries: entries.into_iter().collect(),
+                reads: Vec::new(),
+            }
+        }
+
+        fn count(&mut self, vmas: &[Vma]) -> PageCounts {
+            count_pages(vmas, |first, bytes| {
+                let pages = bytes.len() as u64 / ENTRY_BYTES;
+                self.reads.push((first, pages));
+                bytes.fill(0);
+                for (page, entry) in self.entries.range(first..first + pages) {
+                    let at = index((page - first) * ENTRY_BYTES);
+                    bytes[at..at + 8].copy_from_slice(&entry.to_ne_bytes());
+                }
+                Ok(())
+            })
+            .unwrap()
+        }
+    }
+
+    fn vma(first_page: u64, pages: u64) -> Vma {
+        Vma {
+            first_page,
+            end_page: first_page + pages,
+            holds_anon: true,
+        }
+    }
+
+    #[test]
+    fn present_swapped_and_file_pages_are_told_apart() {
+        let mut fake = Fake::new([
+            (10, PRESENT),
+            (11, PRESENT | FILE_OR_SHARED),
+            (12, SWAPPED),
+            (20, PRESENT | FILE_OR_SHARED),
+            (30, SWAPPED | 0x1234),
+            (40, PRESENT),
+            (45, PRESENT),
+        ]);
+        let shared = Vma {
+            holds_anon: false,
+            ..vma(40, 1)
+        };
+        let counts = fake.count(&[vma(10, 4), vma(20, 2), vma(30, 1), shared]);
+        assert_eq!(
+            counts,
+            PageCounts {
+                present: 4,
+                swapped: 2,
+                anon_vmas: 2
+            },
+            "page 45 is in no VMA"
+        );
+    }
+
+    #[test]
+    fn near_vmas_are_read_at_once_and_far_ones_apart() {
+        let mut fake = Fake::new([]);
+        fake.count(&[vma(1_000, 1), vma(1_002, 1), vma(1_500, 4), vma(1 << 30, 2)]);
+        assert_eq!(fake.reads, [(1_000, 504), (1 << 30, 2)]);
+    }
+
+    #[test]
+    fn a_vma_longer_than_the_buffer_is_one_vma() {
+        let end = 100 + 2 * CHUNK;
+        let mut fake = Fake::new([(100, PRESENT), (end, PRESENT), (end + 60, PRESENT)]);
+        let counts = fake.count(&[vma(100, 2 * CHUNK + 50), vma(end + 55, 10)]);
+        assert_eq!((counts.present, counts.anon_vmas), (3, 2));
+        assert_eq!(fake.reads.len(), 3);
+        assert!(fake.reads.iter().all(|(_, pages)| *pages <= CHUNK));
+    }
+
+    #[test]
+    fn an_error_of_the_reader_is_passed_on() {
+        let failed = count_pages(
+            &[vma(1, 1)],
+            |_, _| Err(io::ErrorKind::UnexpectedEof.into()),
+        );
+        assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    proptest! {
+        #[test]
+        fn counts_are_those_of_a_walk_page_by_page(
+            shape in prop::collection::vec((0_u64..2_000, 1_u64..90_000, any::<bool>()), 1..5),
+            touched in prop::collection::vec((0_u64..300_000, 0_u64..8), 0..40),
+        ) {
+            let mut end = 0;
+            let vmas: Vec<Vma> = shape.iter().map(|(gap, pages, holds_anon)| {
+                let first_page = end + gap;
+                end = first_page + pages;
+                Vma { first_page, end_page: end, holds_anon: *holds_anon }
+            }).collect();
+            let mut fake = Fake::new(touched.iter().map(|(page, bits)| (*page, bits << 61)));
+            let mut expected = PageCounts::default();
+            for vma in &vmas {
+                let mut anon = false;
+                for (_, entry) in fake.entries.range(vma.first_page..vma.end_page) {
+                    expected.present += u64::from(entry & PRESENT != 0);
+                    expected.swapped += u64::from(entry & SWAPPED != 0);
+                    let there = entry & PRESENT != 0 || entry & SWAPPED != 0;
+                    anon |= there && entry & FILE_OR_SHARED == 0;
+                }
+                expected.anon_vmas += u64::from(anon && vma.holds_anon);
+            }
+            prop_assert_eq!(fake.count(&vmas), expected);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Why a run ends before its end.
+
+use std::io;
+
+use super::census::CensusError;
+use super::limits::LimitError;
+use crate::worker::protocol::Failure;
+
+/// Whatever breaks a run off.
+#[derive(Debug, thiserror::Error)]
+pub enum LabError {
+    /// The host cannot carry the plan.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// The plan's program cannot be measured.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// The address space is not what was ordered.
+    #[error(
+        "the kernel reports another address space than was ordered: {0}; nothing was timed from it"
+    )]
+    Inflation(String),
+    /// A worker gave up.
+    #[error("worker at {mappings} mappings: {failure}")]
+    Worker {
+        /// The size that it worked on.
+        mappings: u64,
+        /// Its own words.
+        failure: Failure,
+    },
+    /// A worker died.
+    #[error("worker at {mappings} mappings {how} while it was to {stage}{hint}")]
+    Died {
+        /// The size that it worked on.
+        mappings: u64,
+        /// "was killed by SIGKILL", "exited with status 1".
+        how: String,
+        /// "spawn".
+        stage: &'static str,
+        /// What may have been the cause, and what to do.
+        hint: String,
+    },
+    /// A worker's address space could not be read.
+    #[error(transparent)]
+    Census(#[from] CensusError),
+    /// A signal came.
+    #[error("interrupted by {}", signal_name(*.0))]
+    Interrupted(i32),
+    /// Something between the lab and the worker.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done.
+        what: String,
+        /// The error.
+        source: io::Error,
+    },
+}
+
+/// Why a program cannot be measured.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ProgramError {
+    /// No such file, or no such interpreter.
+    #[error("{0}: not found, or the interpreter or loader that it names is not there")]
+    NotFound(String),
+    /// No permission to execute it.
+    #[error("{0}: not executable: check its mode (chmod +x) and the mount's noexec")]
+    NotExecutable(String),
+    /// Not a format that the kernel executes.
+    #[error(
+        "{0}: the kernel cannot execute this format: a script needs a #! line, a binary the right architecture"
+    )]
+    BadFormat(String),
+    /// Some other error of exec.
+    #[error("{program}: could not be executed: {why}")]
+    Exec {
+        /// Its path.
+        program: String,
+        /// The error.
+        why: String,
+    },
+    /// It was ended by a signal.
+    #[error("{program}: crashed: killed by {signal}{said}")]
+    Crashed {
+        /// Its path.
+        program: String,
+        /// "SIGSEGV (11)".
+        signal: String,
+        /// What it wrote to stderr, if anything.
+        said: String,
+    },
+    /// It exited with another status than 0.
+    #[error(
+        "{program}: exited with status {code}, and only a program that succeeds can be measured{said}"
+    )]
+    Failed {
+        /// Its path.
+        program: String,
+        /// The status.
+        code: i32,
+        /// What it wrote to stderr, if anything.
+        said: String,
+    },
+    /// It did not end.
+    #[error(
+        "{program}: still running after {seconds} s and was killed: give it arguments that make it end, or raise --timeout"
+    )]
+    Hung {
+        /// Its path.
+        program: String,
+        /// The time-out.
+        seconds: f64,
+    },
+}
+
+/// "SIGTERM (15)".
+pub fn signal_name(signal: i32) -> String {
+    let name = match signal {
+        libc::SIGHUP => "SIGHUP",
+        libc::SIGINT => "SIGINT",
+        libc::SIGQUIT => "SIGQUIT",
+        libc::SIGILL => "SIGILL",
+        libc::SIGTRAP => "SIGTRAP",
+        libc::SIGABRT => "SIGABRT",
+        libc::SIGBUS => "SIGBUS",
+        libc::SIGFPE => "SIGFPE",
+        libc::SIGKILL => "SIGKILL",
+        libc::SIGSEGV => "SIGSEGV",
+        libc::SIGPIPE => "SIGPIPE",
+        libc::SIGALRM => "SIGALRM",
+        libc::SIGTERM => "SIGTERM",
+        libc::SIGSYS => "SIGSYS",
+        libc::SIGXCPU => "SIGXCPU",
+        _ => "signal",
+    };
+    format!("{name} ({signal})")
+}

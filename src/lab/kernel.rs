@@ -1,0 +1,97 @@
+//! The seam between the experiment and the machine: Linux here, a fake in
+//! tests, so that every error path can be walked.
+
+use std::time::Duration;
+
+use super::census::Census;
+use super::error::LabError;
+use crate::model::{Missing, Placement, Plan};
+use crate::profile::modes::SampleEvent;
+use crate::worker::protocol::{Assignment, Done, Prepared};
+
+/// What an experiment needs from the machine.
+pub trait Kernel {
+    /// Refuses a plan that this host cannot carry, before anything is mapped.
+    ///
+    /// # Errors
+    /// [`LabError::Limit`].
+    fn check_limits(&self, plan: &Plan) -> Result<(), LabError>;
+
+    /// Runs the plan's program once, to tell a program that cannot be measured
+    /// from a method that fails.
+    ///
+    /// # Errors
+    /// [`LabError::Program`].
+    fn try_program(&self, plan: &Plan) -> Result<(), LabError>;
+
+    /// Starts a fresh worker.
+    ///
+    /// # Errors
+    /// [`LabError::Io`].
+    fn launch(
+        &self,
+        assignment: &Assignment,
+        timeout: Duration,
+    ) -> Result<Box<dyn Worker>, LabError>;
+
+    /// Opens a sampler of the CPUs that workers of this placement run on.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn sampler(&self, placement: Placement) -> Result<Box<dyn Sampler>, Missing>;
+
+    /// Time since some fixed moment.
+    fn now(&self) -> Duration;
+
+    /// Bytes in a page.
+    fn page_size(&self) -> u64;
+}
+
+/// A worker process. Dropping it ends it and all that it left behind.
+pub trait Worker {
+    /// Its process.
+    fn pid(&self) -> u32;
+
+    /// Has it prepare what was assigned at its launch.
+    ///
+    /// # Errors
+    /// Whatever ends a worker.
+    fn prepare(&mut self) -> Result<Prepared, LabError>;
+
+    /// Has it build its address space; nanoseconds that this took.
+    ///
+    /// # Errors
+    /// Whatever ends a worker.
+    fn inflate(&mut self) -> Result<u64, LabError>;
+
+    /// Has it spawn; calls `idle` now and then meanwhile.
+    ///
+    /// # Errors
+    /// Whatever ends a worker.
+    fn run(&mut self, idle: &mut dyn FnMut()) -> Result<Done, LabError>;
+
+    /// What the kernel says of its address space, the instrument left out.
+    ///
+    /// # Errors
+    /// [`LabError::Census`].
+    fn census(&self, instrument: &[[usize; 2]]) -> Result<Census, LabError>;
+
+    /// The words that it recorded.
+    ///
+    /// # Errors
+    /// [`LabError::Io`].
+    fn records(&self, words: usize) -> Result<Vec<u64>, LabError>;
+}
+
+/// A sampler of CPUs.
+pub trait Sampler {
+    /// Begins.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    fn start(&mut self) -> Result<(), Missing>;
+    /// Takes what was sampled since the last time, in order.
+    fn drain(&mut self) -> Vec<SampleEvent>;
+    /// Ends.
+    fn stop(&mut self);
+}

@@ -1,0 +1,314 @@
+//! The check before any inflation: will the host let this address space be?
+//!
+//! [`Need`] is what an order takes, [`Limits`] what the host leaves, and
+//! [`check`] compares the two, so that a run is refused in words before it
+//! fails half-way or calls the OOM killer. A limit that cannot be read does not
+//! limit. Nothing here changes the host or measures anything.
+
+mod cgroup;
+mod need;
+mod read;
+mod refusal;
+
+pub use cgroup::CgroupRoom;
+pub use need::Need;
+pub use refusal::LimitError;
+
+/// VMAs that are not the order's: the worker's own image and libraries, its
+/// samples, and the stack that posix_spawn maps for its child.
+pub const OWN_VMAS: u64 = 48;
+
+/// Bytes that every limit of memory must leave on top of 5 % of the need.
+const SPARE_BYTES: u64 = 64 << 20;
+
+/// What a process can map at all, on x86-64 and on arm64 with 48-bit
+/// addresses: the lower half of a 48-bit space.
+const USER_ADDRESS_SPACE: u64 = 1 << 47;
+
+/// A limit and what is used of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// The limit.
+    pub limit: u64,
+    /// What is used already.
+    pub used: u64,
+}
+
+impl Room {
+    /// What is left, never less than nothing.
+    pub fn left(&self) -> u64 {
+        self.limit.saturating_sub(self.used)
+    }
+}
+
+/// What the host leaves to a worker; `None` where nothing limits, or nothing
+/// that can be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// `/proc/sys/vm/max_map_count`, in VMAs a process.
+    pub max_map_count: Option<u64>,
+    /// `MemAvailable` of `/proc/meminfo`, in bytes.
+    pub mem_available: Option<u64>,
+    /// `RLIMIT_AS` and this process's size, which a worker begins with too.
+    pub address_space: Option<Room>,
+    /// `RLIMIT_DATA` and this process's private writable memory.
+    pub private: Option<Room>,
+    /// `CommitLimit` and `Committed_AS`, where the kernel never overcommits.
+    pub commit: Option<Room>,
+    /// `RLIMIT_NPROC` and the threads of this real user; not for a process
+    /// that the kernel exempts.
+    pub processes: Option<Room>,
+    /// The tightest memory limit of the control groups.
+    pub cgroup_memory: Option<CgroupRoom>,
+    /// The tightest limit of processes of the control groups.
+    pub cgroup_pids: Option<CgroupRoom>,
+}
+
+/// Whether the host leaves what an address space needs.
+pub fn check(need: &Need, limits: &Limits) -> Result<(), LimitError> {
+    check_mappings(need, limits)?;
+    check_virtual_memory(need, limits)?;
+    check_memory(need, limits)?;
+    check_processes(need, limits)
+}
+
+fn check_mappings(need: &Need, limits: &Limits) -> Result<(), LimitError> {
+    match limits.max_map_count {
+        Some(limit) if need.mappings.saturating_add(OWN_VMAS) > limit => {
+            Err(LimitError::Mappings {
+                asked: need.mappings,
+                limit,
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_virtual_memory(need: &Need, limits: &Limits) -> Result<(), LimitError> {
+    let asked = with_headroom(need.address_space_bytes);
+    if asked > USER_ADDRESS_SPACE {
+        return Err(LimitError::UserAddressSpace {
+            asked: need.address_space_bytes,
+            limit: USER_ADDRESS_SPACE,
+        });
+    }
+    if let Some(room) = exceeded(asked, limits.address_space) {
+        return Err(LimitError::AddressSpace { asked, room });
+    }
+    let asked = with_headroom(need.private_bytes);
+    if let Some(room) = exceeded(asked, limits.private) {
+        return Err(LimitError::Private { asked, room });
+    }
+    // dup_mmap() charges the private memory once more, for the fork's copy.
+    let asked = with_headroom(need.private_bytes.saturating_mul(2));
+    match exceeded(asked, limits.commit) {
+        Some(room) => Err(LimitError::Commit { asked, room }),
+        None => Ok(()),
+    }
+}
+
+fn check_memory(need: &Need, limits: &Limits) -> Result<(), LimitError> {
+    let asked = with_headroom(need.memory_bytes());
+    match limits.mem_available {
+        Some(available) if asked > available => {
+            return Err(LimitError::MemAvailable {
+                asked,
+                need: *need,
+                available,
+            });
+        }
+        _ => {}
+    }
+    match &limits.cgroup_memory {
+        Some(group) if asked > group.room.left() => Err(LimitError::CgroupMemory {
+            asked,
+            need: *need,
+            group: group.clone(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn check_processes(need: &Need, limits: &Limits) -> Result<(), LimitError> {
+    let asked = need.processes;
+    if let Some(room) = exceeded(asked, limits.processes) {
+        return Err(LimitError::Processes { asked, room });
+    }
+    match &limits.cgroup_pids {
+        Some(group) if asked > group.room.left() => Err(LimitError::CgroupPids {
+            asked,
+            group: group.clone(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The limit, if it leaves less than is asked.
+fn exceeded(asked: u64, room: Option<Room>) -> Option<Room> {
+    room.filter(|room| asked > room.left())
+}
+
+/// A need of memory with what an estimate may be short of.
+fn with_headroom(bytes: u64) -> u64 {
+    bytes.saturating_add(bytes / 20).saturating_add(SPARE_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Backing, SpaceRequest};
+    use std::path::PathBuf;
+
+    fn need(mappings: u64, pages: u64, spacing: u64) -> Need {
+        let request = SpaceRequest::Mappings {
+            mappings,
+            pages,
+            spacing,
+            backing: Backing::Anon,
+            huge: false,
+        };
+        Need::of(&request, 4096)
+    }
+
+    fn refusal(need: &Need, limits: Limits) -> String {
+        check(need, &limits).unwrap_err().to_string()
+    }
+
+    fn room(limit: u64, used: u64) -> Option<Room> {
+        Some(Room { limit, used })
+    }
+
+    fn group(limit: u64, used: u64, file: &str) -> Option<CgroupRoom> {
+        Some(CgroupRoom {
+            room: Room { limit, used },
+            file: PathBuf::from(file),
+        })
+    }
+
+    #[test]
+    fn limits_that_are_not_known_do_not_limit() {
+        assert_eq!(check(&need(1 << 20, 1, 1), &Limits::default()), Ok(()));
+    }
+
+    #[test]
+    fn mappings_are_checked_with_the_workers_own() {
+        let limits = Limits {
+            max_map_count: Some(65_530),
+            ..Limits::default()
+        };
+        assert_eq!(check(&need(65_482, 1, 1), &limits), Ok(()));
+        assert!(check(&need(65_483, 1, 1), &limits).is_err());
+        assert_eq!(
+            refusal(&need(65_530, 1, 1), limits),
+            "65,530 mappings and 48 of the worker's own exceed vm.max_map_count = 65,530: \
+             ask for at most 65,482, or raise it with \"sysctl vm.max_map_count=65578\""
+        );
+    }
+
+    #[test]
+    fn memory_is_checked_with_headroom() {
+        let available = |mem_available| Limits {
+            mem_available: Some(mem_available),
+            ..Limits::default()
+        };
+        let need = need(1_000, 1_000, 1);
+        let asked = with_headroom(need.memory_bytes());
+        assert_eq!(check(&need, &available(asked)), Ok(()));
+        assert_eq!(
+            refusal(&need, available(2 << 30)),
+            "the address space takes up to 4.1 GiB of memory (3.8 GiB resident, 15.3 MiB of page \
+             tables, 1 MiB of VMAs, and headroom), but MemAvailable = 2 GiB: ask for fewer \
+             mappings or pages, or free memory"
+        );
+    }
+
+    #[test]
+    fn an_absurd_order_is_refused_and_does_not_wrap() {
+        let limits = Limits {
+            mem_available: Some(24 << 30),
+            ..Limits::default()
+        };
+        let text = refusal(&need(60_000, 1_000_000_000, 1), limits);
+        assert!(text.contains("218.3 PiB of address space"), "{text}");
+        let sparse = refusal(&need(1, 2, 1 << 40), Limits::default());
+        assert!(sparse.contains("a process has only 128 TiB"), "{sparse}");
+    }
+
+    #[test]
+    fn address_space_is_checked_with_what_is_mapped_already() {
+        let limits = Limits {
+            address_space: room(1 << 30, 10 << 20),
+            ..Limits::default()
+        };
+        assert_eq!(check(&need(1, 1_000, 200), &limits), Ok(()));
+        assert_eq!(
+            refusal(&need(1, 1_000, 400), limits),
+            "1.7 GiB of address space and the 10 MiB in use exceed RLIMIT_AS = 1 GiB: ask for \
+             fewer or smaller mappings, or raise it with \"ulimit -v 1754101\""
+        );
+    }
+
+    #[test]
+    fn private_memory_is_checked_and_shared_memory_is_not() {
+        let limits = Limits {
+            private: room(64 << 20, 1 << 20),
+            ..Limits::default()
+        };
+        let text = refusal(&need(1, 1, 1), limits.clone());
+        assert!(text.contains("exceed RLIMIT_DATA = 64 MiB"), "{text}");
+        assert!(text.contains("\"ulimit -d "), "{text}");
+    }
+
+    #[test]
+    fn a_kernel_that_never_overcommits_charges_the_copy_too() {
+        let limits = |limit| Limits {
+            commit: room(limit, 0),
+            ..Limits::default()
+        };
+        let need = need(1, 1 << 18, 1);
+        assert_eq!(check(&need, &limits(3 << 30)), Ok(()));
+        let text = refusal(&need, limits(2 << 30));
+        assert!(text.contains("CommitLimit = 2 GiB"), "{text}");
+        assert!(text.contains("\"sysctl vm.overcommit_memory=0\""), "{text}");
+    }
+
+    #[test]
+    fn processes_are_checked() {
+        let limits = |used| Limits {
+            processes: room(400, used),
+            ..Limits::default()
+        };
+        assert_eq!(check(&need(1, 1, 1), &limits(397)), Ok(()));
+        assert_eq!(
+            refusal(&need(1, 1, 1), limits(398)),
+            "3 processes and the 398 that this user has exceed RLIMIT_NPROC = 400: end some, or \
+             raise it with \"ulimit -u 401\""
+        );
+    }
+
+    #[test]
+    fn control_groups_are_named_with_their_file() {
+        let limits = Limits {
+            cgroup_memory: group(256 << 20, 200 << 20, "/sys/fs/cgroup/a/memory.max"),
+            ..Limits::default()
+        };
+        let text = refusal(&need(0, 0, 1), limits);
+        assert!(
+            text.contains("/sys/fs/cgroup/a/memory.max = 256 MiB leaves 56 MiB"),
+            "{text}"
+        );
+        assert!(
+            text.ends_with("\"echo 276824064 > /sys/fs/cgroup/a/memory.max\""),
+            "{text}"
+        );
+        let limits = Limits {
+            cgroup_pids: group(20, 18, "/sys/fs/cgroup/a/pids.max"),
+            ..Limits::default()
+        };
+        assert_eq!(
+            refusal(&need(0, 0, 1), limits),
+            "3 processes and the 18 in the control group exceed /sys/fs/cgroup/a/pids.max = 20: \
+             end some, or raise it with \"echo 21 > /sys/fs/cgroup/a/pids.max\""
+        );
+    }
+}

@@ -1,0 +1,20 @@
+//! The lab: launches workers, interleaves them, reads what the kernel says of
+//! them, and puts their records together into a document.
+//!
+//! It decides what is measured when; the measuring itself is the worker's, and
+//! what the figures mean is for the views. It prints nothing.
+
+pub mod census;
+pub mod error;
+pub mod host;
+pub mod kernel;
+pub mod limits;
+pub mod linux;
+
+mod assemble;
+mod count;
+mod preflight;
+mod run;
+mod session;
+
+pub use run::{Outcome, Progress, run};

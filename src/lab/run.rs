@@ -1,0 +1,315 @@
+//! The experiment: rounds of fresh workers in seeded random order, until the
+//! intervals are narrow enough or the budget is spent.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use super::assemble::{self, Setting};
+use super::error::LabError;
+use super::kernel::Kernel;
+use super::session::{self, Recording};
+use crate::model::{Document, Host, Plan, Stopped};
+use crate::worker::protocol::{Assignment, Pass};
+
+/// Rounds that are aimed at: fewer workers say little about how they differ.
+const AIM_ROUNDS: u32 = 5;
+/// The most turns that one worker takes: more of them would narrow the
+/// interval less than another worker does.
+const MOST_TURNS: usize = 200;
+/// The fewest, in pairs, for the mirrored order.
+const LEAST_TURNS: usize = 4;
+/// Of the time of a worker's slice, what goes into the loop of each pass; the
+/// rest is for starting, inflating and verifying.
+const SHARES: [(Pass, f64); 3] = [
+    (Pass::Timing, 0.5),
+    (Pass::Accounting, 0.15),
+    (Pass::Counting, 0.15),
+];
+/// Of the time budget, what is left for the analysis.
+const RESERVE: f64 = 0.04;
+
+/// Hears how far a run has come.
+pub trait Progress {
+    /// What is being measured, and what share of the run is behind.
+    fn step(&mut self, what: &str, share: f64);
+}
+
+/// A run's end: the document as far as it came, and the error that ended it.
+#[derive(Debug)]
+pub struct Outcome {
+    /// `None` when nothing was timed.
+    pub document: Option<Document>,
+    /// `None` when the run ended by itself.
+    pub error: Option<LabError>,
+}
+
+/// Carries out a plan.
+pub fn run(kernel: &dyn Kernel, host: Host, plan: &Plan, progress: &mut dyn Progress) -> Outcome {
+    let begin = kernel.now();
+    let started_unix_s = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    let mut experiment = Experiment::new(kernel, plan, begin, host.clock_cost_ns);
+    let (stopped, error) = match experiment.run(progress) {
+        Ok(stopped) => (stopped, None),
+        Err(error @ LabError::Interrupted(_)) => (Stopped::Interrupted, Some(error)),
+        Err(error) => (Stopped::Failed(error.to_string()), Some(error)),
+    };
+    let setting = Setting {
+        host,
+        plan,
+        started_unix_s,
+        duration_s: (kernel.now() - begin).as_secs_f64(),
+        rounds: experiment.round,
+        stopped,
+    };
+    let timed = experiment
+        .recordings
+        .iter()
+        .any(|r| r.assignment.pass == Pass::Timing);
+    let document = timed.then(|| assemble::document(setting, &experiment.recordings));
+    Outcome { document, error }
+}
+
+struct Experiment<'a> {
+    kernel: &'a dyn Kernel,
+    plan: &'a Plan,
+    begin: Duration,
+    clock_cost_ns: f64,
+    rng: Rng,
+    round: u32,
+    recordings: Vec<Recording>,
+}
+
+impl<'a> Experiment<'a> {
+    fn new(kernel: &'a dyn Kernel, plan: &'a Plan, begin: Duration, clock_cost_ns: f64) -> Self {
+        Self {
+            kernel,
+            plan,
+            begin,
+            clock_cost_ns,
+            rng: Rng::with_seed(plan.seed),
+            round: 0,
+            recordings: Vec::new(),
+        }
+    }
+
+    fn run(&mut self, progress: &mut dyn Progress) -> Result<Stopped, LabError> {
+        self.kernel.check_limits(self.plan)?;
+        self.kernel.try_program(self.plan)?;
+        let mut open: Vec<usize> = (0..self.plan.spaces.len()).collect();
+        let mut overhead = 0.0;
+        loop {
+            let began = self.elapsed_s();
+            let slice = self.slice_s(began, overhead, open.len());
+            self.one_round(&open, slice, progress)?;
+            self.round += 1;
+            let took = self.elapsed_s() - began;
+            let in_loops = slice.map_or(0.0, |slice| slice * open.len() as f64 * loop_share());
+            overhead = (took - in_loops).max(0.0);
+            open.retain(|space| !self.satisfied(*space));
+            if open.is_empty() {
+                let counted = self.plan.stop.spawns.is_some();
+                return Ok(if counted {
+                    Stopped::Spawns
+                } else {
+                    Stopped::Precision
+                });
+            }
+            // Until the aim is reached, rounds shrink to fit; after it they do not.
+            let next = if self.round < AIM_ROUNDS {
+                overhead
+            } else {
+                took
+            };
+            if self
+                .budget_s()
+                .is_some_and(|budget| self.elapsed_s() + next > budget)
+            {
+                return Ok(Stopped::Time);
+            }
+        }
+    }
+
+    fn one_round(
+        &mut self,
+        open: &[usize],
+        slice_s: Option<f64>,
+        progress: &mut dyn Progress,
+    ) -> Result<(), LabError> {
+        let mut visits: Vec<(usize, Pass, f64)> = open
+            .iter()
+            .flat_map(|space| SHARES.map(|(pass, share)| (*space, pass, share)))
+            .filter(|(_, pass, _)| *pass != Pass::Counting || self.counters_answer())
+            .collect();
+        self.rng.shuffle(&mut visits);
+        let count = visits.len();
+        for (index, (space, pass, share)) in visits.into_iter().enumerate() {
+            let mappings = self.plan.spaces[space].mappings();
+            let what = format!(
+                "round {}: {mappings} mappings, {}",
+                self.round + 1,
+                verb(pass)
+            );
+            progress.step(&what, self.share_done(index as f64 / count as f64));
+            let slice_ns = slice_s.map_or(u64::MAX, |slice| nanos(slice * share));
+            let assignment = self.assignment(space, pass, slice_ns);
+            let timeout = Duration::from_millis(self.plan.spawn_timeout_ms);
+            let recording = session::run(self.kernel, assignment, timeout, self.round)?;
+            self.recordings.push(recording);
+        }
+        Ok(())
+    }
+
+    fn assignment(&mut self, space: usize, pass: Pass, slice_ns: u64) -> Assignment {
+        let plan = self.plan;
+        let turns = self.turns_left(space);
+        Assignment {
+            space: plan.spaces[space].clone(),
+            methods: plan.methods.clone(),
+            child: plan.child,
+            program: plan.program.clone(),
+            environment: plan.environment.clone(),
+            placement: plan.placement,
+            temperature: plan.temperature,
+            pass,
+            repeats: self.repeats(space, pass),
+            turns,
+            least_turns: LEAST_TURNS.min(turns),
+            slice_ns,
+            seed: self.rng.u64(..),
+        }
+    }
+
+    /// How often each method spawns in one turn. Where means are taken and not
+    /// pairs, the methods get about the same time: a fork from a large address
+    /// space takes as long as hundreds of vforks.
+    fn repeats(&self, space: usize, pass: Pass) -> Vec<u8> {
+        let methods = &self.plan.methods;
+        let Some(timing) = self.timings(space).next().filter(|_| pass != Pass::Timing) else {
+            return vec![1; methods.len()];
+        };
+        let typical = |method| assemble::typical_total(timing, method, self.clock_cost_ns);
+        let typical: Vec<Option<f64>> = methods.iter().map(|method| typical(*method)).collect();
+        let longest = typical.iter().flatten().copied().fold(1.0, f64::max);
+        let repeats = |total: &Option<f64>| total.map_or(1, |total| rounded(longest / total));
+        typical.iter().map(repeats).collect()
+    }
+
+    /// The turns of the next worker: a share of the spawns that were asked for,
+    /// so that they are spread over several workers.
+    fn turns_left(&self, space: usize) -> usize {
+        let Some(asked) = self.plan.stop.spawns else {
+            return MOST_TURNS;
+        };
+        let asked = usize::try_from(asked).unwrap_or(usize::MAX);
+        let left = asked.saturating_sub(self.timed_spawns(space));
+        let share = asked.div_ceil(AIM_ROUNDS as usize);
+        share.min(left).clamp(1, MOST_TURNS)
+    }
+
+    fn timed_spawns(&self, space: usize) -> usize {
+        let timings = self.timings(space);
+        timings
+            .map(|r| r.done.spawns / r.methods.len().max(1))
+            .sum()
+    }
+
+    fn timings(&self, space: usize) -> impl Iterator<Item = &Recording> {
+        let request = &self.plan.spaces[space];
+        let of_space = move |r: &&Recording| r.assignment.space == *request;
+        self.recordings
+            .iter()
+            .filter(of_space)
+            .filter(|r| r.assignment.pass == Pass::Timing)
+    }
+
+    /// Whether an address space needs no more workers.
+    fn satisfied(&self, space: usize) -> bool {
+        let stop = &self.plan.stop;
+        if stop
+            .spawns
+            .is_some_and(|asked| self.timed_spawns(space) as u64 >= asked)
+        {
+            return true;
+        }
+        let Some(precision) = stop.precision.filter(|_| self.round >= AIM_ROUNDS) else {
+            return false;
+        };
+        let timings: Vec<&Recording> = self.timings(space).collect();
+        assemble::widest_total(&timings, self.clock_cost_ns, self.plan.seed)
+            .is_some_and(|widest| widest <= precision)
+    }
+
+    /// Without permission for any counter the pass would count nothing.
+    fn counters_answer(&self) -> bool {
+        let mut counts = self
+            .recordings
+            .iter()
+            .filter(|r| r.assignment.pass == Pass::Counting);
+        counts
+            .next()
+            .is_none_or(|first| !first.done.counters.is_empty())
+    }
+
+    /// The time for one address space in this round, if time is limited.
+    fn slice_s(&self, now: f64, overhead: f64, spaces: usize) -> Option<f64> {
+        let left = (self.budget_s()? - now).max(0.0);
+        let rounds = AIM_ROUNDS.saturating_sub(self.round).max(1);
+        let round = left / f64::from(rounds);
+        let loops = if self.round == 0 {
+            round * loop_share()
+        } else {
+            round - overhead
+        };
+        Some(loops.max(0.0) / loop_share() / spaces as f64)
+    }
+
+    fn budget_s(&self) -> Option<f64> {
+        self.plan.stop.time_s.map(|time| time * (1.0 - RESERVE))
+    }
+
+    fn elapsed_s(&self) -> f64 {
+        (self.kernel.now() - self.begin).as_secs_f64()
+    }
+
+    fn share_done(&self, of_round: f64) -> f64 {
+        let rounds = (f64::from(self.round) + of_round) / f64::from(AIM_ROUNDS.max(self.round + 1));
+        self.budget_s()
+            .map_or(rounds, |budget| self.elapsed_s() / budget)
+            .min(1.0)
+    }
+}
+
+/// Between 1 and what still leaves most of a turn to the longest method.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the value is clamped to a small positive number"
+)]
+fn rounded(repeats: f64) -> u8 {
+    const MOST: f64 = 30.0;
+    repeats.clamp(1.0, MOST) as u8
+}
+
+fn loop_share() -> f64 {
+    SHARES.iter().map(|(_, share)| share).sum()
+}
+
+fn verb(pass: Pass) -> &'static str {
+    match pass {
+        Pass::Timing => "timing",
+        Pass::Accounting => "accounting",
+        Pass::Counting => "counting",
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a slice is a non-negative number of seconds, and the cast saturates"
+)]
+fn nanos(seconds: f64) -> u64 {
+    (seconds * 1e9) as u64
+}

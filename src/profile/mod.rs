@@ -1,0 +1,6 @@
+//! Samples to shares: what the recorded events say about a spawn.
+//!
+//! Pure. It takes plain types and never opens an event or reads a file, so
+//! that every rule of attribution is tested without a kernel.
+
+pub mod modes;

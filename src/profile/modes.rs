@@ -1,0 +1,256 @@
+//! Kernel mode or user mode: which of a worker's time slices were which.
+//!
+//! The events are those of every CPU in one order of time. Descendants are
+//! followed by the FORK records alone, so that a child that lives for 50
+//! microseconds is not missed, and a process number that is used again by a
+//! stranger is not mistaken for the child that had it before.
+//! Pure: no clock, no kernel, no file.
+
+use std::collections::HashSet;
+
+/// Where the CPU was when a tick came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// In the kernel.
+    Kernel,
+    /// In the program.
+    User,
+    /// In a hypervisor, in a guest, or unknown.
+    Other,
+}
+
+/// One record of the system-wide sampling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SampleEvent {
+    /// A tick of the sampling clock.
+    Tick {
+        /// When, on CLOCK_MONOTONIC.
+        time_ns: u64,
+        /// The process that the CPU was running.
+        pid: u32,
+        /// What it was doing.
+        mode: Mode,
+        /// The CPU time that the tick stands for.
+        period_ns: u64,
+    },
+    /// A process was created; the creation of a thread is not among these.
+    Fork {
+        /// When, on CLOCK_MONOTONIC.
+        time_ns: u64,
+        /// The new process.
+        pid: u32,
+        /// The process that created it.
+        ppid: u32,
+    },
+    /// Records were lost because a ring was full: ticks and forks are missing.
+    Lost {
+        /// How many.
+        count: u64,
+    },
+    /// The kernel paused the sampling of a CPU: ticks are missing.
+    Throttled {
+        /// When, on CLOCK_MONOTONIC.
+        time_ns: u64,
+    },
+}
+
+/// A stretch of time that belongs to a method: start and end on
+/// CLOCK_MONOTONIC (the end is not part of it), and the method's index.
+pub type Window = (u64, u64, usize);
+
+/// The ticks of one method.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ModeTicks {
+    /// Ticks in kernel mode.
+    pub kernel: u64,
+    /// Ticks in user mode.
+    pub user: u64,
+    /// Ticks that are neither.
+    pub other: u64,
+}
+
+impl ModeTicks {
+    fn count(&mut self, mode: Mode) {
+        match mode {
+            Mode::Kernel => self.kernel += 1,
+            Mode::User => self.user += 1,
+            Mode::Other => self.other += 1,
+        }
+    }
+}
+
+/// Counts the ticks of the worker and of its descendants in each method's
+/// windows; the result is indexed by method.
+///
+/// The events are in order of time, and so are the windows, which do not
+/// overlap. A descendant is known from its FORK record on, so the events begin
+/// no later than the worker's first child.
+pub fn split(events: &[SampleEvent], worker_pid: u32, windows: &[Window]) -> Vec<ModeTicks> {
+    let methods = windows.iter().map(|&(_, _, method)| method + 1).max();
+    let mut ticks = vec![ModeTicks::default(); methods.unwrap_or(0)];
+    let mut family = Family::of(worker_pid);
+    let mut windows = windows.iter().peekable();
+    for event in events {
+        match *event {
+            SampleEvent::Fork { pid, ppid, .. } => family.fork(pid, ppid),
+            SampleEvent::Tick {
+                time_ns, pid, mode, ..
+            } => {
+                while windows.next_if(|&&(_, end, _)| end <= time_ns).is_some() {}
+                if let Some(&&(start, _, method)) = windows.peek()
+                    && start <= time_ns
+                    && family.holds(pid)
+                {
+                    ticks[method].count(mode);
+                }
+            }
+            SampleEvent::Lost { .. } | SampleEvent::Throttled { .. } => {}
+        }
+    }
+    ticks
+}
+
+/// The worker and its descendants, living or dead.
+struct Family {
+    worker: u32,
+    members: HashSet<u32>,
+}
+
+impl Family {
+    fn of(worker: u32) -> Self {
+        Self {
+            worker,
+            members: HashSet::from([worker]),
+        }
+    }
+
+    /// Takes the child of a member in, and strikes out a dead member whose
+    /// number a stranger's child got. That is why no EXIT record is needed.
+    fn fork(&mut self, pid: u32, ppid: u32) {
+        if self.members.contains(&ppid) {
+            self.members.insert(pid);
+        } else if pid != self.worker {
+            self.members.remove(&pid);
+        }
+    }
+
+    fn holds(&self, pid: u32) -> bool {
+        self.members.contains(&pid)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORKER: u32 = 100;
+
+    fn tick(time_ns: u64, pid: u32, mode: Mode) -> SampleEvent {
+        SampleEvent::Tick {
+            time_ns,
+            pid,
+            mode,
+            period_ns: 250_000,
+        }
+    }
+
+    fn fork(time_ns: u64, pid: u32, ppid: u32) -> SampleEvent {
+        SampleEvent::Fork { time_ns, pid, ppid }
+    }
+
+    fn ticks(kernel: u64, user: u64, other: u64) -> ModeTicks {
+        ModeTicks {
+            kernel,
+            user,
+            other,
+        }
+    }
+
+    #[test]
+    fn ticks_go_to_the_method_of_their_window() {
+        let events = [
+            tick(5, WORKER, Mode::User),
+            tick(10, WORKER, Mode::Kernel),
+            tick(19, WORKER, Mode::User),
+            tick(20, WORKER, Mode::Kernel),
+            tick(35, WORKER, Mode::Kernel),
+            tick(55, WORKER, Mode::Other),
+            tick(90, WORKER, Mode::User),
+        ];
+        let windows = [(10, 20, 2), (30, 40, 0), (40, 50, 1), (50, 60, 2)];
+        assert_eq!(
+            split(&events, WORKER, &windows),
+            [ticks(1, 0, 0), ticks(0, 0, 0), ticks(1, 1, 1)]
+        );
+    }
+
+    #[test]
+    fn adjacent_windows_share_no_tick() {
+        let events = [tick(20, WORKER, Mode::User)];
+        let windows = [(10, 20, 0), (20, 30, 1)];
+        assert_eq!(
+            split(&events, WORKER, &windows),
+            [ticks(0, 0, 0), ticks(0, 1, 0)]
+        );
+    }
+
+    #[test]
+    fn descendants_count_and_strangers_do_not() {
+        let events = [
+            tick(1, 101, Mode::Kernel),
+            fork(2, 101, WORKER),
+            fork(3, 102, 101),
+            fork(4, 900, 800),
+            tick(5, 101, Mode::Kernel),
+            tick(6, 102, Mode::User),
+            tick(7, 900, Mode::User),
+            tick(8, 800, Mode::User),
+            tick(9, WORKER, Mode::Kernel),
+        ];
+        assert_eq!(
+            split(&events, WORKER, &[(0, 100, 0)]),
+            [ticks(2, 1, 0)],
+            "one tick each of the worker, its child and its grandchild"
+        );
+    }
+
+    #[test]
+    fn a_fork_before_the_first_window_is_followed() {
+        let events = [fork(1, 101, WORKER), tick(15, 101, Mode::User)];
+        assert_eq!(split(&events, WORKER, &[(10, 20, 0)]), [ticks(0, 1, 0)]);
+    }
+
+    #[test]
+    fn a_number_that_a_stranger_got_is_a_stranger_until_the_worker_forks_it() {
+        let events = [
+            fork(1, 101, WORKER),
+            tick(2, 101, Mode::Kernel),
+            fork(3, 101, 800),
+            tick(4, 101, Mode::User),
+            fork(5, 101, WORKER),
+            tick(6, 101, Mode::Kernel),
+        ];
+        assert_eq!(split(&events, WORKER, &[(0, 100, 0)]), [ticks(2, 0, 0)]);
+    }
+
+    #[test]
+    fn the_worker_s_own_fork_record_does_not_strike_it_out() {
+        let events = [fork(1, WORKER, 50), tick(2, WORKER, Mode::User)];
+        assert_eq!(split(&events, WORKER, &[(0, 100, 0)]), [ticks(0, 1, 0)]);
+    }
+
+    #[test]
+    fn no_window_no_method() {
+        assert_eq!(split(&[tick(1, WORKER, Mode::User)], WORKER, &[]), []);
+    }
+
+    #[test]
+    fn losses_leave_the_other_ticks_alone() {
+        let events = [
+            SampleEvent::Lost { count: 7 },
+            SampleEvent::Throttled { time_ns: 3 },
+            tick(4, WORKER, Mode::Kernel),
+        ];
+        assert_eq!(split(&events, WORKER, &[(0, 9, 0)]), [ticks(1, 0, 0)]);
+    }
+}

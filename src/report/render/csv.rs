@@ -1,0 +1,207 @@
+//! One flat table for other programs: a row a cell, the same fields in every
+//! file, base units, and `n/a` where there is no figure.
+
+use std::io;
+
+use crate::model::{
+    Availability, Cell, ChildAction, CountSource, Counted, Document, Program, SpaceRequest,
+};
+use crate::stats::Summary;
+
+/// What stands where there is no figure; why is said by the other formats.
+const MISSING: &str = "n/a";
+
+/// The header and a record for each cell.
+pub(in crate::report) fn render(document: &Document) -> io::Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(header())?;
+    for cell in &document.cells {
+        let mut record = Record(Vec::new());
+        record.cell(document, cell);
+        writer.write_record(record.0)?;
+    }
+    writer
+        .into_inner()
+        .map_err(|error| io::Error::other(error.to_string()))
+}
+
+/// The counters, as the fields are called.
+const COUNTERS: [&str; 8] = [
+    "minor_faults",
+    "major_faults",
+    "context_switches",
+    "cpu_migrations",
+    "task_clock_ns",
+    "cycles",
+    "instructions",
+    "dtlb_misses",
+];
+
+/// The fields' names, in the order of [`Record::cell`].
+fn header() -> Vec<String> {
+    let mut names: Vec<String> = [
+        "space_kind",
+        "mappings_requested",
+        "vmas",
+        "anon_vmas",
+        "present_ptes",
+        "page_table_bytes",
+        "resident_bytes",
+        "huge_bytes",
+        "vmas_before",
+        "present_ptes_before",
+        "method",
+        "baseline",
+        "child",
+        "program",
+        "spawns",
+        "workers",
+    ]
+    .map(str::to_owned)
+    .into();
+    for time in ["call_ns", "total_ns"] {
+        for part in [
+            "median",
+            "ci95_low",
+            "ci95_high",
+            "min",
+            "p10",
+            "p90",
+            "mean",
+            "stddev",
+        ] {
+            names.push(format!("{time}_{part}"));
+        }
+    }
+    names.push("spawns_per_second".to_owned());
+    for figure in ["ratio_to_baseline", "cpu_ns", "sys_ns", "user_ns"] {
+        names.extend(estimate_names(figure));
+    }
+    for counter in COUNTERS {
+        names.extend(estimate_names(&format!("{counter}_parent")));
+        names.extend(estimate_names(&format!("{counter}_child")));
+        names.push(format!("{counter}_source"));
+    }
+    names.extend(estimate_names("counting_slowdown"));
+    names.push("worker_spread".to_owned());
+    names.push("outliers".to_owned());
+    names
+}
+
+fn estimate_names(figure: &str) -> [String; 3] {
+    [
+        figure.to_owned(),
+        format!("{figure}_ci95_low"),
+        format!("{figure}_ci95_high"),
+    ]
+}
+
+/// A record as it fills up.
+struct Record(Vec<String>);
+
+impl Record {
+    fn cell(&mut self, document: &Document, cell: &Cell) {
+        self.space(cell);
+        self.text(cell.method.name());
+        self.text(document.plan.baseline.name());
+        self.text(match cell.child {
+            ChildAction::Exec => "exec",
+            ChildAction::Exit => "exit",
+        });
+        self.text(match &cell.program {
+            Program::Embedded => "embedded",
+            Program::Path { path, .. } => path,
+        });
+        self.whole(cell.spawns);
+        self.whole(cell.samples.len() as u64);
+        self.summary(&cell.call_ns);
+        self.summary(&cell.total_ns);
+        self.figure(cell.spawns_per_second.measured().copied());
+        self.estimate(&cell.ratio, cell.ratio_ci95);
+        self.estimate(&cell.cpu_ns, cell.cpu_ci95);
+        self.estimate(&cell.sys_ns, cell.sys_ci95);
+        self.estimate(&cell.user_ns, cell.user_ci95);
+        for counted in [
+            &cell.minor_faults,
+            &cell.major_faults,
+            &cell.context_switches,
+            &cell.cpu_migrations,
+            &cell.task_clock_ns,
+            &cell.cycles,
+            &cell.instructions,
+            &cell.dtlb_misses,
+        ] {
+            self.counted(counted);
+        }
+        self.estimate(&cell.counting_slowdown, cell.counting_slowdown_ci95);
+        self.figure(cell.worker_spread.measured().copied());
+        self.whole(cell.outliers);
+    }
+
+    fn space(&mut self, cell: &Cell) {
+        let space = &cell.space;
+        self.text(match space.request {
+            SpaceRequest::Mappings { .. } => "mappings",
+            SpaceRequest::Malloc { .. } => "malloc",
+        });
+        for value in [
+            space.mappings_requested,
+            space.vmas,
+            space.anon_vmas,
+            space.present_ptes,
+            space.page_table_bytes,
+            space.resident_bytes,
+            space.huge_bytes,
+            space.vmas_before,
+            space.present_ptes_before,
+        ] {
+            self.whole(value);
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        self.0.push(text.to_owned());
+    }
+
+    fn whole(&mut self, value: u64) {
+        self.0.push(value.to_string());
+    }
+
+    fn figure(&mut self, value: Option<f64>) {
+        let value = value.filter(|value| value.is_finite());
+        self.0
+            .push(value.map_or_else(|| MISSING.to_owned(), |value| value.to_string()));
+    }
+
+    fn estimate(&mut self, figure: &Availability<f64>, ci95: Option<[f64; 2]>) {
+        self.figure(figure.measured().copied());
+        self.figure(ci95.map(|ci95| ci95[0]));
+        self.figure(ci95.map(|ci95| ci95[1]));
+    }
+
+    fn summary(&mut self, summary: &Availability<Summary>) {
+        let parts: [fn(&Summary) -> f64; 8] = [
+            |s| s.median,
+            |s| s.ci95[0],
+            |s| s.ci95[1],
+            |s| s.min,
+            |s| s.p10,
+            |s| s.p90,
+            |s| s.mean,
+            |s| s.stddev,
+        ];
+        for part in parts {
+            self.figure(summary.measured().map(part));
+        }
+    }
+
+    fn counted(&mut self, counted: &Counted) {
+        self.estimate(&counted.parent, counted.parent_ci95);
+        self.estimate(&counted.child, counted.child_ci95);
+        self.text(match counted.source {
+            CountSource::Perf => "perf",
+            CountSource::Rusage => "rusage",
+            CountSource::None => MISSING,
+        });
+    }
+}

@@ -1,0 +1,71 @@
+//! GitHub's Markdown: tables with alignment, lists for everything else.
+
+use super::harmless;
+use crate::report::view::{Alignment, Block, Column, Table};
+
+/// The blocks as Markdown, an empty line between two of them.
+pub(in crate::report) fn render(blocks: &[Block]) -> String {
+    let pieces: Vec<String> = blocks
+        .iter()
+        .map(|block| match block {
+            Block::Table(table) => render_table(table),
+            Block::Lines { title, lines } => headed(title, lines.iter().map(|line| escape(line))),
+            Block::Legend { title, terms } => headed(
+                title,
+                terms
+                    .iter()
+                    .map(|(term, meaning)| format!("**{}**: {}", escape(term), escape(meaning))),
+            ),
+        })
+        .collect();
+    pieces.join("\n")
+}
+
+fn headed(title: &str, lines: impl Iterator<Item = String>) -> String {
+    let list: String = lines.map(|line| format!("- {line}\n")).collect();
+    if title.is_empty() {
+        list
+    } else {
+        format!("### {}\n\n{list}", escape(title))
+    }
+}
+
+fn render_table(table: &Table) -> String {
+    let mut out = format!("### {}\n\n", escape(&table.title));
+    out += &row(table.columns.iter().map(Column::full_header));
+    out += &row(table.columns.iter().map(|column| match column.alignment {
+        Alignment::Left => ":---".to_owned(),
+        Alignment::Right => "---:".to_owned(),
+    }));
+    for entries in &table.rows {
+        out += &row(entries.iter().map(|entry| escape(&entry.plain())));
+    }
+    if !table.notes.is_empty() {
+        out.push('\n');
+        out.extend(
+            table
+                .notes
+                .iter()
+                .map(|note| format!("- {}\n", escape(note))),
+        );
+    }
+    out
+}
+
+fn row(cells: impl Iterator<Item = String>) -> String {
+    let cells: Vec<String> = cells.collect();
+    format!("| {} |\n", cells.join(" | "))
+}
+
+/// Text that Markdown shows as it is. Underscores inside of words need no
+/// escape, and names are full of them.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in harmless(text).trim().chars() {
+        if matches!(c, '\\' | '`' | '*' | '|' | '<' | '[' | ']') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}

@@ -1,0 +1,25 @@
+//! The renderers: one file a format, from blocks or the document to bytes.
+//!
+//! They lay out and escape; what is said was decided by the views.
+
+mod csv;
+mod json;
+mod markdown;
+mod text;
+
+pub(super) use csv::render as csv;
+pub(super) use json::render as json;
+pub(super) use markdown::render as markdown;
+pub(super) use text::render as text;
+
+/// Text that cannot steer a terminal: control and bidirectional characters
+/// become spaces.
+fn harmless(text: &str) -> String {
+    let steers = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars()
+        .map(|c| if steers(c) { ' ' } else { c })
+        .collect()
+}

@@ -1,0 +1,280 @@
+//! Plain text for a terminal of 100 columns. The only user of prettytable.
+//!
+//! A table that is too wide first gives up the intervals of its yielding
+//! columns; if that is not enough, it is continued in further parts, as few as
+//! can be, under the same key columns.
+
+use std::io;
+
+use prettytable::format::{Alignment as Side, FormatBuilder, LinePosition, LineSeparator};
+use prettytable::{Cell, Row};
+
+use super::harmless;
+use crate::report::view::{Alignment, Block, Column, Entry, Table};
+
+/// The width that no line exceeds, unless it is one long word.
+const WIDTH: usize = 100;
+
+/// The blocks as text, an empty line between two of them.
+pub(in crate::report) fn render(blocks: &[Block]) -> io::Result<Vec<u8>> {
+    let mut pieces = Vec::new();
+    for block in blocks {
+        pieces.push(match block {
+            Block::Table(table) => render_table(table)?,
+            Block::Lines { title, lines } => headed(title, lines.iter().map(|line| wrap(line, 2))),
+            Block::Legend { title, terms } => headed(title, legend(terms)),
+        });
+    }
+    Ok(pieces.join("\n").into_bytes())
+}
+
+fn headed(title: &str, lines: impl IntoIterator<Item = String>) -> String {
+    let mut out = String::new();
+    if !title.is_empty() {
+        out.push_str(&wrap(title, 2));
+    }
+    out.extend(lines);
+    out
+}
+
+fn legend(terms: &[(String, String)]) -> Vec<String> {
+    let width = terms.iter().map(|(term, _)| width(term)).max().unwrap_or(0);
+    terms
+        .iter()
+        .map(|(term, meaning)| {
+            let padding = " ".repeat(width + 2 - self::width(term));
+            wrap_after(&format!("{term}{padding}"), meaning, width + 2)
+        })
+        .collect()
+}
+
+/// One line a paragraph, broken between words, further lines indented.
+fn wrap(paragraph: &str, indent: usize) -> String {
+    wrap_after("", paragraph, indent)
+}
+
+/// The same, after a term that fills the indent of the first line.
+fn wrap_after(term: &str, paragraph: &str, indent: usize) -> String {
+    let mut lines = vec![term.to_owned()];
+    let mut fresh = true;
+    for word in harmless(paragraph).split_whitespace() {
+        let line = lines.last().map_or(0, |line| width(line));
+        if !fresh && line + 1 + width(word) > WIDTH {
+            lines.push(" ".repeat(indent));
+            fresh = true;
+        }
+        if let Some(line) = lines.last_mut() {
+            if !fresh {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        fresh = false;
+    }
+    lines.join("\n").trim_end().to_owned() + "\n"
+}
+
+fn width(text: &str) -> usize {
+    text.chars().count()
+}
+
+fn render_table(table: &Table) -> io::Result<String> {
+    let mut out = wrap(&table.title, 2);
+    let (columns, parts) = lay_out(table);
+    for part in parts {
+        out.push('\n');
+        out.push_str(&grid(&columns, &part)?);
+    }
+    if !table.notes.is_empty() {
+        out.push('\n');
+        out.extend(table.notes.iter().map(|note| wrap(note, 5)));
+    }
+    Ok(out)
+}
+
+/// A column with its entries padded against each other.
+struct Padded<'a> {
+    column: &'a Column,
+    entries: Vec<String>,
+    width: usize,
+}
+
+impl<'a> Padded<'a> {
+    fn new(table: &'a Table, index: usize, drop_intervals: bool) -> Self {
+        let column = &table.columns[index];
+        let entries: Vec<Entry> = table
+            .rows
+            .iter()
+            .filter_map(|row| row.get(index).cloned())
+            .map(|entry| match entry {
+                Entry::Figure { value, .. } if drop_intervals => Entry::Figure {
+                    value,
+                    half_width: None,
+                },
+                entry => entry,
+            })
+            .collect();
+        let entries = line_up(&entries);
+        let head = [&column.header, &column.subheader];
+        let body = entries.iter().map(|entry| width(entry));
+        Self {
+            width: body.chain(head.map(|head| width(head))).max().unwrap_or(0),
+            column,
+            entries,
+        }
+    }
+}
+
+/// Pads what follows a value, so that right-aligned values stand in line.
+fn line_up(entries: &[Entry]) -> Vec<String> {
+    let tail = |entry: &Entry| match entry {
+        Entry::Figure {
+            half_width: Some(half),
+            ..
+        } => format!(" ±{half}"),
+        _ => String::new(),
+    };
+    let longest = entries
+        .iter()
+        .map(|entry| width(&tail(entry)))
+        .max()
+        .unwrap_or(0);
+    entries
+        .iter()
+        .map(|entry| {
+            let tail = tail(entry);
+            let padding = " ".repeat(longest - width(&tail));
+            match entry {
+                Entry::Figure { value, .. } => format!("{value}{tail}{padding}"),
+                Entry::Missing => format!("n/a{padding}"),
+                Entry::Name(name) => harmless(name),
+                Entry::Blank => String::new(),
+            }
+        })
+        .collect()
+}
+
+/// The columns, and the parts that they are printed in.
+fn lay_out(table: &Table) -> (Vec<Padded<'_>>, Vec<Vec<usize>>) {
+    let all: Vec<usize> = (0..table.columns.len()).collect();
+    let pad = |drop: bool| -> Vec<Padded<'_>> {
+        all.iter()
+            .map(|index| Padded::new(table, *index, drop && table.columns[*index].yields))
+            .collect()
+    };
+    let whole = pad(false);
+    if total(&whole, &all) <= WIDTH {
+        return (whole, vec![all]);
+    }
+    let bare = pad(true);
+    if total(&bare, &all) <= WIDTH {
+        return (bare, vec![all]);
+    }
+    let (parts, bare_parts) = (split(&whole), split(&bare));
+    if bare_parts.len() < parts.len() {
+        (bare, bare_parts)
+    } else {
+        (whole, parts)
+    }
+}
+
+/// The width of some columns with two spaces between them.
+fn total(columns: &[Padded<'_>], part: &[usize]) -> usize {
+    let widths = part.iter().map(|index| columns[*index].width + 2);
+    widths.sum::<usize>().saturating_sub(2)
+}
+
+/// As few parts as fit, and those of about the same width.
+fn split(columns: &[Padded<'_>]) -> Vec<Vec<usize>> {
+    let widest = fill(columns, WIDTH);
+    let even = (0..WIDTH).map(|limit| fill(columns, limit));
+    let even = even.into_iter().find(|parts| {
+        let fits = parts.iter().all(|part| total(columns, part) <= WIDTH);
+        fits && parts.len() == widest.len()
+    });
+    even.unwrap_or(widest)
+}
+
+/// Fills each part with columns as long as it has room; all have the keys.
+fn fill(columns: &[Padded<'_>], limit: usize) -> Vec<Vec<usize>> {
+    let of_kind = |key: bool| (0..columns.len()).filter(move |at| columns[*at].column.key == key);
+    let keys: Vec<usize> = of_kind(true).collect();
+    let mut parts = Vec::new();
+    let mut part = keys.clone();
+    for index in of_kind(false) {
+        let with = |part: &[usize]| {
+            let mut wider = part.to_vec();
+            wider.push(index);
+            wider.sort_unstable();
+            wider
+        };
+        let mut wider = with(&part);
+        if total(columns, &wider) > limit && part.len() > keys.len() {
+            parts.push(part);
+            wider = with(&keys);
+        }
+        part = wider;
+    }
+    parts.push(part);
+    parts
+}
+
+/// Rules under the heads, two spaces between columns, and nothing else.
+fn grid(columns: &[Padded<'_>], indices: &[usize]) -> io::Result<String> {
+    let mut grid = prettytable::Table::new();
+    grid.set_format(
+        FormatBuilder::new()
+            .column_separator(' ')
+            .padding(0, 1)
+            .separator(LinePosition::Title, LineSeparator::new('-', '-', '-', '-'))
+            .build(),
+    );
+    let part: Vec<&Padded<'_>> = indices.iter().map(|index| &columns[*index]).collect();
+    let two_lines = part
+        .iter()
+        .any(|padded| !padded.column.subheader.is_empty());
+    grid.set_titles(Row::new(
+        part.iter()
+            .map(|padded| head(padded.column, two_lines))
+            .collect(),
+    ));
+    let rows = part
+        .iter()
+        .map(|padded| padded.entries.len())
+        .max()
+        .unwrap_or(0);
+    for row in 0..rows {
+        let cells = part.iter().map(|padded| {
+            let entry = padded.entries.get(row).map_or("", String::as_str);
+            Cell::new_align(entry, side(padded.column))
+        });
+        grid.add_row(Row::new(cells.collect()));
+    }
+    let mut bytes = Vec::new();
+    grid.print(&mut bytes)?;
+    let text = String::from_utf8(bytes).map_err(io::Error::other)?;
+    // The rule goes one beyond its last column, which is padded on the right.
+    let width = total(columns, indices);
+    let lines = text
+        .lines()
+        .map(|line| line.chars().take(width).collect::<String>());
+    Ok(lines
+        .map(|line| line.trim_end().to_owned() + "\n")
+        .collect())
+}
+
+fn head(column: &Column, two_lines: bool) -> Cell {
+    let text = if two_lines {
+        format!("{}\n{}", column.header, column.subheader)
+    } else {
+        column.header.clone()
+    };
+    Cell::new_align(&text, side(column))
+}
+
+fn side(column: &Column) -> Side {
+    match column.alignment {
+        Alignment::Left => Side::LEFT,
+        Alignment::Right => Side::RIGHT,
+    }
+}

@@ -1,0 +1,122 @@
+//! What closes the report: caveats, how the run went, and the legend.
+
+use crate::model::{Caveat, CountSource, Document, Stopped};
+
+use super::footnotes::Footnotes;
+use super::number::{counted, integer, significant};
+use super::table::{Block, Table};
+
+/// The caveats, each once, without those that a footnote has told.
+pub(super) fn caveats(document: &Document, footnotes: &Footnotes) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for caveat in &document.caveats {
+        let told = match caveat {
+            Caveat::Unavailable { reason, .. } | Caveat::MethodUnavailable { reason, .. } => {
+                footnotes.names(reason)
+            }
+            _ => false,
+        };
+        let line = caveat.to_string();
+        if !told && !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+/// The facts of the run, and where its figures come from.
+pub(super) fn run(document: &Document) -> Vec<String> {
+    let run = &document.run;
+    let spawns = document
+        .cells
+        .iter()
+        .map(|cell| cell.spawns)
+        .fold(0, u64::saturating_add);
+    let outliers = document
+        .cells
+        .iter()
+        .map(|cell| cell.outliers)
+        .fold(0, u64::saturating_add);
+    let mut lines = vec![format!(
+        "{} timed in {} (each with fresh workers) and {} s; {}",
+        counted(spawns, "spawn"),
+        counted(u64::from(run.rounds), "round"),
+        significant(run.duration_s),
+        stopped(&run.stopped)
+    )];
+    if outliers > 0 {
+        lines.push(format!(
+            "{} of the totals lie more than three interquartile ranges outside the quartiles; they are kept",
+            integer(outliers)
+        ));
+    }
+    lines.extend(cpu_time(document));
+    lines.extend(counters(document));
+    lines
+}
+
+fn stopped(stopped: &Stopped) -> String {
+    match stopped {
+        Stopped::Precision => "stopped as every interval was as narrow as asked".to_owned(),
+        Stopped::Time => "stopped as the time was up".to_owned(),
+        Stopped::Spawns => "stopped as the number of spawns was reached".to_owned(),
+        Stopped::Interrupted => "stopped by a signal".to_owned(),
+        Stopped::Failed(message) => format!("stopped by an error: {message}"),
+    }
+}
+
+/// Where CPU time comes from, and its split where there is one.
+fn cpu_time(document: &Document) -> Option<String> {
+    let mut cells = document.cells.iter();
+    let split = cells.any(|cell| cell.sys_ns.measured().is_some());
+    let mut cells = document.cells.iter();
+    let whole = cells.any(|cell| cell.cpu_ns.measured().is_some());
+    let source = "CPU time is the scheduler's exact run time (getrusage)";
+    if split {
+        Some(format!(
+            "{source}; its split into system and user comes from timer samples of the CPU \
+             (perf cpu-clock), as rusage only guesses it for so short a child"
+        ))
+    } else {
+        whole.then(|| source.to_owned())
+    }
+}
+
+/// Where the page faults and the switches come from.
+fn counters(document: &Document) -> Option<String> {
+    let sources = || {
+        document
+            .cells
+            .iter()
+            .flat_map(|cell| [cell.minor_faults.source, cell.context_switches.source])
+    };
+    let source = match (
+        sources().any(|source| source == CountSource::Perf),
+        sources().any(|source| source == CountSource::Rusage),
+    ) {
+        (true, false) => "perf events",
+        (false, true) => "getrusage",
+        (true, true) => "perf events, and getrusage where those are not permitted",
+        (false, false) => return None,
+    };
+    Some(format!(
+        "page faults and context switches come from {source}, in a loop of its own"
+    ))
+}
+
+/// What the columns mean, a line each.
+pub(super) fn legend(tables: &[Table]) -> Block {
+    let mut terms: Vec<(String, String)> = Vec::new();
+    if !tables.is_empty() {
+        terms.push((
+            "±".to_owned(),
+            "farther end of the 95 % interval; times are medians, counts means".to_owned(),
+        ));
+    }
+    let columns = tables.iter().flat_map(|table| &table.columns);
+    terms.extend(columns.filter_map(|column| column.legend.clone()));
+    Block::Legend {
+        title: "Columns".to_owned(),
+        terms,
+    }
+}

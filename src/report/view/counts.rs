@@ -1,0 +1,192 @@
+//! The counts table: what there is to copy, and what the kernel counted.
+
+use crate::model::{Availability, Cell, Counted, Document, Space};
+
+use super::footnotes::Footnotes;
+use super::number::{MEBIBYTE, PLAIN, Unit, integer};
+use super::spaces::Sizes;
+use super::table::{Column, Entry, Table};
+
+/// A column of the space: its head, and its entry.
+struct SpaceColumn<'a> {
+    column: Column,
+    entry: Box<dyn Fn(&Space) -> Entry + 'a>,
+}
+
+/// A column of the counters: its head and unit, and its figure.
+struct CountColumn {
+    column: Column,
+    unit: Unit,
+    figure: Pick,
+}
+
+/// Takes a column's figure from a cell.
+type Pick = fn(&Cell) -> Figure;
+
+/// A figure with its interval.
+type Figure = (Availability<f64>, Option<[f64; 2]>);
+
+/// Makes the table.
+pub(super) fn table(document: &Document, sizes: &Sizes<'_>, notes: &mut Footnotes) -> Table {
+    let space = space_columns(document);
+    let counts = count_columns(document);
+    let mut rows = Vec::new();
+    for group in &sizes.groups {
+        for (index, cell) in group.cells.iter().enumerate() {
+            let mut row: Vec<Entry> = space
+                .iter()
+                .map(|column| {
+                    if index == 0 {
+                        (column.entry)(group.space)
+                    } else {
+                        Entry::Blank
+                    }
+                })
+                .collect();
+            row.push(Entry::Name(cell.method.name().to_owned()));
+            for CountColumn {
+                column,
+                unit,
+                figure,
+            } in &counts
+            {
+                let (value, ci95) = figure(cell);
+                row.push(notes.entry(&value, ci95, *unit, column, cell.method));
+            }
+            rows.push(row);
+        }
+    }
+    let mut columns: Vec<Column> = space.into_iter().map(|space| space.column).collect();
+    columns.push(Column::name("method"));
+    columns.extend(counts.into_iter().map(|count| count.column));
+    Table {
+        title: "What one spawn counts".to_owned(),
+        columns,
+        rows,
+        notes: Vec::new(),
+    }
+}
+
+fn space_columns(document: &Document) -> Vec<SpaceColumn<'_>> {
+    let page_size = document.host.page_size.max(1);
+    let mut columns = vec![
+        space_column(Column::key("mappings"), |space| whole(space.vmas)),
+        space_column(
+            Column::number("anon.", "VMAs")
+                .explained("mappings that hold anonymous pages, whose PTEs fork copies"),
+            |space| whole(space.anon_vmas),
+        ),
+        space_column(
+            Column::number("present", "PTEs").explained("page-table entries that map a base page"),
+            |space| whole(space.present_ptes),
+        ),
+        space_column(
+            Column::number("table", "pages")
+                .explained("page-table pages below the top level (VmPTE)"),
+            move |space| whole(space.page_table_bytes / page_size),
+        ),
+    ];
+    if document.cells.iter().any(|cell| cell.space.huge_bytes > 0) {
+        let unit = MEBIBYTE.subheader();
+        columns.push(space_column(Column::number("resident", &unit), |space| {
+            MEBIBYTE.entry(space.resident_bytes as f64, None)
+        }));
+        columns.push(space_column(
+            Column::number("huge", &unit)
+                .explained("resident memory in huge pages, which have no PTEs"),
+            |space| MEBIBYTE.entry(space.huge_bytes as f64, None),
+        ));
+    }
+    columns
+}
+
+fn space_column<'a>(column: Column, entry: impl Fn(&Space) -> Entry + 'a) -> SpaceColumn<'a> {
+    SpaceColumn {
+        column,
+        entry: Box::new(entry),
+    }
+}
+
+fn whole(value: u64) -> Entry {
+    Entry::exact(integer(value))
+}
+
+fn count_columns(document: &Document) -> Vec<CountColumn> {
+    let number = |header: &str, subheader: &str| Column::number(header, subheader).yielding();
+    let mut columns = vec![
+        count_column(
+            number("parent's", "faults").explained_as(
+                "faults",
+                "minor page faults (no I/O) a spawn, of the parent and of the child",
+            ),
+            |cell| {
+                (
+                    cell.minor_faults.parent.clone(),
+                    cell.minor_faults.parent_ci95,
+                )
+            },
+        ),
+        count_column(number("child's", "faults"), |cell| {
+            (
+                cell.minor_faults.child.clone(),
+                cell.minor_faults.child_ci95,
+            )
+        }),
+        count_column(
+            number("context", "switches").explained("of parent and child together, a spawn"),
+            |cell| both(&cell.context_switches),
+        ),
+    ];
+    let hardware: [(&str, &str, Pick); 3] = [
+        ("cycles", "", |cell| both(&cell.cycles)),
+        ("instructions", "", |cell| both(&cell.instructions)),
+        ("dTLB", "misses", |cell| both(&cell.dtlb_misses)),
+    ];
+    for (header, name, figure) in hardware {
+        let measured = || {
+            document
+                .cells
+                .iter()
+                .filter_map(|cell| figure(cell).0.measured().copied())
+        };
+        if measured().next().is_some() {
+            let unit = Unit::of_counts(measured());
+            let subheader = format!("{name} {}", unit.subheader());
+            columns.push(CountColumn {
+                column: number(header, subheader.trim()),
+                unit,
+                figure,
+            });
+        }
+    }
+    columns.push(count_column(
+        number("counting", "slowdown")
+            .explained("total with the counters open over that without; times are taken without"),
+        |cell| (cell.counting_slowdown.clone(), cell.counting_slowdown_ci95),
+    ));
+    columns
+}
+
+fn count_column(column: Column, figure: Pick) -> CountColumn {
+    CountColumn {
+        column,
+        unit: PLAIN,
+        figure,
+    }
+}
+
+/// Parent and child together: missing unless both sides are there. The
+/// interval's ends are added, which can only make it wider than it is.
+fn both(counted: &Counted) -> Figure {
+    let (parent, child) = match (&counted.parent, &counted.child) {
+        (Availability::Measured(parent), Availability::Measured(child)) => (parent, child),
+        (Availability::Missing(missing), _) | (_, Availability::Missing(missing)) => {
+            return (Availability::Missing(missing.clone()), None);
+        }
+    };
+    let ci95 = counted
+        .parent_ci95
+        .zip(counted.child_ci95)
+        .map(|(parent, child)| [parent[0] + child[0], parent[1] + child[1]]);
+    (Availability::Measured(parent + child), ci95)
+}

@@ -1,0 +1,198 @@
+//! The extra: what fork costs beyond the baseline, and how it grows.
+//!
+//! The two methods' calls cover different work: fork's returns when the copy
+//! is made, while the others' return when the child has left the parent's
+//! memory, by exec or exit. The raw split of the extra therefore moves the
+//! child's start from one side to the other. That shift does not depend on the
+//! size of the address space, so it cancels out of the *growth* of the split,
+//! which is what a share or a cost of one mapping may be computed from.
+
+use crate::model::{Document, Missing, SpawnMethod};
+use crate::stats::{Estimate, Replicates, median_replicates, theil_sen};
+
+use super::pairs::by_turn;
+use super::spaces::{Axis, Group, Sizes};
+
+/// Resamples behind each interval.
+const DRAWS: usize = 500;
+
+/// The extra at every size, from the smallest to the largest.
+pub(super) struct Extra {
+    pub(super) baseline: SpawnMethod,
+    pub(super) axis: Axis,
+    /// At least one.
+    pub(super) points: Vec<Point>,
+    /// Why the extra cannot be split, if it cannot.
+    pub(super) unsplit: Option<Missing>,
+}
+
+/// The extra at one size.
+pub(super) struct Point {
+    pub(super) size: u64,
+    extra: Replicates,
+    call: Option<Replicates>,
+}
+
+/// How the extra grew between two sizes.
+pub(super) struct Growth {
+    /// The call's share of it, if it grew at all.
+    pub(super) share: Option<Estimate>,
+    /// What one more mapping adds to the call.
+    pub(super) call: Estimate,
+    /// What it adds after the call.
+    pub(super) after: Estimate,
+}
+
+impl Extra {
+    /// `None` unless some turns have both fork and another baseline.
+    pub(super) fn of(document: &Document, sizes: &Sizes<'_>) -> Option<Self> {
+        let baseline = document.plan.baseline;
+        if baseline == SpawnMethod::Fork {
+            return None;
+        }
+        let mut points = Vec::new();
+        let mut unsplit = None;
+        for (index, group) in (0_u64..).zip(sizes.ascending()) {
+            // Sizes have workers of their own, so their resamples must not be
+            // the same draw of ranks: each size has its own seed.
+            let seed = document
+                .plan
+                .seed
+                .wrapping_add(index.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+            points.extend(Point::of(group, baseline, sizes.axis, seed));
+            unsplit = unsplit.or_else(|| why_unsplit(group, baseline));
+        }
+        (!points.is_empty()).then_some(Self {
+            baseline,
+            axis: sizes.axis,
+            points,
+            unsplit,
+        })
+    }
+
+    /// The growth from the smallest size to that of a point.
+    pub(super) fn growth(&self, point: &Point) -> Option<Growth> {
+        let base = self.points.first()?;
+        let (call_0, call_j) = (base.call.as_ref()?, point.call.as_ref()?);
+        let parts = [&base.extra, call_0, &point.extra, call_j];
+        let steps = point
+            .size
+            .checked_sub(base.size)
+            .filter(|steps| *steps > 0)? as f64;
+        let of = |compute: fn(Split) -> f64| {
+            let combined = Replicates::combine(&parts, |v| Some(compute(Split::between(v))));
+            combined.map(|replicates| replicates.estimate())
+        };
+        let grew = of(|split| split.total())?.ci95[0] > 0.0;
+        let share = if grew {
+            of(|split| split.call / split.total())
+        } else {
+            None
+        };
+        Some(Growth {
+            share: share.filter(|share| share.value.is_finite()),
+            call: scaled(of(|split| split.call)?, steps),
+            after: scaled(of(|split| split.after)?, steps),
+        })
+    }
+
+    /// The slopes over all sizes, in the call and after it.
+    pub(super) fn slopes(&self) -> Option<[Estimate; 2]> {
+        if self.points.len() < 2 {
+            return None;
+        }
+        let calls: Option<Vec<&Replicates>> = self.points.iter().map(|p| p.call.as_ref()).collect();
+        let afters: Option<Vec<Replicates>> = self.points.iter().map(Point::after).collect();
+        let afters = afters?;
+        Some([
+            self.slope(&calls?)?,
+            self.slope(&afters.iter().collect::<Vec<_>>())?,
+        ])
+    }
+
+    fn slope(&self, parts: &[&Replicates]) -> Option<Estimate> {
+        let sizes = || self.points.iter().map(|point| point.size as f64);
+        Replicates::combine(parts, |values| {
+            theil_sen(&sizes().zip(values.iter().copied()).collect::<Vec<_>>())
+        })
+        .map(|replicates| replicates.estimate())
+    }
+}
+
+impl Point {
+    fn of(group: &Group<'_>, baseline: SpawnMethod, axis: Axis, seed: u64) -> Option<Self> {
+        let fork = group.cell(SpawnMethod::Fork)?;
+        let base = group.cell(baseline)?;
+        let extra = by_turn(fork, base, |fork, base| fork.total - base.total);
+        let call = by_turn(fork, base, |fork, base| fork.call - base.call);
+        let apart = fork.call_ns.measured().is_some() && base.call_ns.measured().is_some();
+        Some(Self {
+            size: axis.size(group.space),
+            // The same seed draws the same workers for both, so that a worker's
+            // luck stays in the difference and the share of the two.
+            extra: median_replicates(&extra, seed, DRAWS)?,
+            call: if apart {
+                median_replicates(&call, seed, DRAWS)
+            } else {
+                None
+            },
+        })
+    }
+
+    /// The whole of the extra.
+    pub(super) fn extra(&self) -> Estimate {
+        self.extra.estimate()
+    }
+
+    /// What of it lies in the call.
+    pub(super) fn in_call(&self) -> Option<Estimate> {
+        self.call.as_ref().map(Replicates::estimate)
+    }
+
+    /// The rest of it, so that the two add up.
+    pub(super) fn after_call(&self) -> Option<Estimate> {
+        self.after().map(|after| after.estimate())
+    }
+
+    fn after(&self) -> Option<Replicates> {
+        let parts = [&self.extra, self.call.as_ref()?];
+        Replicates::combine(&parts, |values| Some(values[0] - values[1]))
+    }
+}
+
+/// A growth of the extra, split.
+struct Split {
+    call: f64,
+    after: f64,
+}
+
+impl Split {
+    /// From extra and call at the smaller size, then at the larger.
+    fn between(values: &[f64]) -> Self {
+        let call = values[3] - values[1];
+        Self {
+            call,
+            after: (values[2] - values[0]) - call,
+        }
+    }
+
+    fn total(&self) -> f64 {
+        self.call + self.after
+    }
+}
+
+fn scaled(estimate: Estimate, steps: f64) -> Estimate {
+    Estimate {
+        value: estimate.value / steps,
+        ci95: estimate.ci95.map(|bound| bound / steps),
+    }
+}
+
+/// Why a method of the group has no call time of its own.
+fn why_unsplit(group: &Group<'_>, baseline: SpawnMethod) -> Option<Missing> {
+    [SpawnMethod::Fork, baseline]
+        .into_iter()
+        .filter_map(|method| group.cell(method))
+        .filter(|cell| cell.total_ns.measured().is_some())
+        .find_map(|cell| cell.call_ns.missing().cloned())
+}

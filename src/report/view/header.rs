@@ -1,0 +1,108 @@
+//! The header: where and how was measured, in a few lines.
+
+use crate::model::{
+    Availability, ChildAction, Document, Host, Placement, Plan, Program, Temperature,
+};
+
+use super::number::{integer, significant};
+use super::table::Block;
+
+/// The header's lines.
+pub(super) fn lines(document: &Document) -> Block {
+    let Document {
+        tool, host, plan, ..
+    } = document;
+    Block::Lines {
+        title: String::new(),
+        lines: vec![
+            format!("{} {}: {}", tool.name, tool.version, machine(host)),
+            settings(host),
+            clock(host),
+            conditions(plan),
+            format!("child: {}; seed {}", child(plan), plan.seed),
+        ],
+    }
+}
+
+fn machine(host: &Host) -> String {
+    format!(
+        "Linux {} {}, {}, {} CPU{}, virtualisation: {}",
+        host.kernel,
+        host.arch,
+        shown(&host.cpu, "CPU model"),
+        host.cores,
+        if host.cores == 1 { "" } else { "s" },
+        host.virtualisation,
+    )
+}
+
+fn settings(host: &Host) -> String {
+    format!(
+        "pages of {} bytes, THP {}, perf_event_paranoid {}, {}, {}",
+        integer(host.page_size),
+        shown(&host.thp, ""),
+        shown(&host.perf_event_paranoid, ""),
+        if host.pmu {
+            "hardware PMU"
+        } else {
+            "no hardware PMU"
+        },
+        if host.privileged {
+            "privileged"
+        } else {
+            "unprivileged"
+        },
+    )
+}
+
+fn clock(host: &Host) -> String {
+    format!(
+        "clock: {}, step {} ns, a reading costs {} ns (subtracted)",
+        shown(&host.clocksource, "source"),
+        significant(host.clock_step_ns),
+        significant(host.clock_cost_ns),
+    )
+}
+
+fn conditions(plan: &Plan) -> String {
+    let placement = match plan.placement {
+        Placement::Pinned(cpu) => format!("pinned to CPU {cpu}"),
+        Placement::Free => "free to move between CPUs".to_owned(),
+    };
+    let temperature = match plan.temperature {
+        Temperature::Hot => "hot (back to back)".to_owned(),
+        Temperature::Cold {
+            evict_bytes,
+            idle_us,
+        } => format!(
+            "cold (caches evicted with {} KiB, then {} us idle)",
+            integer(evict_bytes >> 10),
+            integer(idle_us)
+        ),
+    };
+    format!("{placement}, {temperature}")
+}
+
+fn child(plan: &Plan) -> String {
+    match (plan.child, &plan.program) {
+        (ChildAction::Exit, _) => "_exit at once, no exec".to_owned(),
+        (ChildAction::Exec, Program::Embedded) => {
+            "exec of the embedded program, which exits at once".to_owned()
+        }
+        (ChildAction::Exec, Program::Path { path, argv }) => {
+            let mut words = vec![path.as_str()];
+            words.extend(argv.iter().skip(1).map(String::as_str));
+            format!("exec of {}", words.join(" "))
+        }
+    }
+}
+
+/// A fact of the host, or the reason why it is not known.
+fn shown<T: ToString>(fact: &Availability<T>, name: &str) -> String {
+    match fact {
+        Availability::Measured(value) => value.to_string(),
+        Availability::Missing(missing) => format!("{name} n/a ({})", missing.reason)
+            .trim_start()
+            .to_owned(),
+    }
+}

@@ -1,0 +1,68 @@
+//! The views: one file an answer, from the document to typed blocks.
+//!
+//! A view decides what is said and in which unit; it never lays out. Nothing
+//! is said that the intervals do not support.
+
+mod closing;
+mod counts;
+mod explain;
+mod extra;
+mod footnotes;
+mod header;
+mod number;
+mod pairs;
+mod spaces;
+mod table;
+mod time;
+mod words;
+
+use crate::model::Document;
+
+use extra::Extra;
+use footnotes::Footnotes;
+use spaces::Sizes;
+pub use table::{Alignment, Block, Column, Entry, Table};
+
+/// The whole report, from the host to the legend.
+pub fn blocks(document: &Document) -> Vec<Block> {
+    let sizes = Sizes::of(document);
+    let mut footnotes = Footnotes::default();
+    let mut tables = Vec::new();
+    if !document.cells.is_empty() {
+        tables.push(time::table(document, &sizes, &mut footnotes));
+        tables.push(counts::table(document, &sizes, &mut footnotes));
+    }
+    if let Some(last) = tables.last_mut() {
+        last.notes = footnotes.lines(document);
+    }
+    let extra = Extra::of(document, &sizes);
+    tables.extend(extra.as_ref().and_then(explain::table));
+
+    let legend = closing::legend(&tables);
+    let mut blocks = vec![header::lines(document)];
+    blocks.extend(tables.into_iter().map(Block::Table));
+    let words = words::sentences(document, &sizes, extra.as_ref());
+    blocks.extend([
+        lines("In short", words),
+        lines("Caveats", closing::caveats(document, &footnotes)),
+        lines("Run", closing::run(document)),
+        legend,
+    ]);
+    blocks.retain(|block| !is_empty(block));
+    blocks
+}
+
+fn lines(title: &str, lines: Vec<String>) -> Block {
+    Block::Lines {
+        title: title.to_owned(),
+        lines,
+    }
+}
+
+fn is_empty(block: &Block) -> bool {
+    match block {
+        Block::Table(table) => table.rows.is_empty(),
+        Block::Lines { lines, .. } => lines.is_empty(),
+        Block::Legend { terms, .. } => terms.is_empty(),
+    }
+}

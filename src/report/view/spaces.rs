@@ -1,0 +1,111 @@
+//! The address spaces of a document, each with its cells, and the axis along
+//! which they differ.
+
+use crate::model::{Cell, Document, Space, SpawnMethod};
+
+use super::number::counted;
+
+/// What makes one address space larger than another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Axis {
+    /// The number of mappings.
+    Mappings,
+    /// The number of present page-table entries, in the same mappings.
+    Ptes,
+}
+
+impl Axis {
+    /// The size of a space.
+    pub(super) fn size(self, space: &Space) -> u64 {
+        match self {
+            Self::Mappings => space.vmas,
+            Self::Ptes => space.present_ptes,
+        }
+    }
+
+    /// What one unit of it is called.
+    pub(super) fn noun(self) -> &'static str {
+        match self {
+            Self::Mappings => "mapping",
+            Self::Ptes => "PTE",
+        }
+    }
+
+    /// A size as prose.
+    pub(super) fn prose(self, size: u64) -> String {
+        match self {
+            Self::Mappings => counted(size, "mapping"),
+            Self::Ptes => counted(size, "present PTE"),
+        }
+    }
+}
+
+/// One address space with the cells that were measured in it.
+pub(super) struct Group<'a> {
+    pub(super) space: &'a Space,
+    pub(super) cells: Vec<&'a Cell>,
+}
+
+impl<'a> Group<'a> {
+    /// The cell of a method.
+    pub(super) fn cell(&self, method: SpawnMethod) -> Option<&'a Cell> {
+        self.cells.iter().copied().find(|c| c.method == method)
+    }
+}
+
+/// All address spaces of a document, in its order.
+pub(super) struct Sizes<'a> {
+    pub(super) axis: Axis,
+    pub(super) groups: Vec<Group<'a>>,
+}
+
+impl<'a> Sizes<'a> {
+    /// Groups the document's cells by address space.
+    pub(super) fn of(document: &'a Document) -> Self {
+        let mut groups: Vec<Group<'a>> = Vec::new();
+        for cell in &document.cells {
+            match groups.last_mut() {
+                Some(group)
+                    if group.space.request == cell.space.request
+                        && group.cell(cell.method).is_none() =>
+                {
+                    group.cells.push(cell);
+                }
+                _ => groups.push(Group {
+                    space: &cell.space,
+                    cells: vec![cell],
+                }),
+            }
+        }
+        Self {
+            axis: axis(&groups),
+            groups,
+        }
+    }
+
+    /// The groups from the smallest to the largest.
+    pub(super) fn ascending(&self) -> Vec<&Group<'a>> {
+        let mut groups: Vec<&Group<'a>> = self.groups.iter().collect();
+        groups.sort_by_key(|group| self.axis.size(group.space));
+        groups
+    }
+}
+
+/// Mappings, unless they stay the same while the page-table entries do not.
+///
+/// A heap that grows adds a mapping or two at first (the heap itself and what
+/// the allocator maps apart), which is not what makes it larger.
+fn axis(groups: &[Group<'_>]) -> Axis {
+    let mappings = range(groups, |space| space.vmas);
+    let ptes = range(groups, |space| space.present_ptes);
+    if mappings <= 2 && ptes > 100 * mappings {
+        Axis::Ptes
+    } else {
+        Axis::Mappings
+    }
+}
+
+fn range(groups: &[Group<'_>], size: impl Fn(&Space) -> u64) -> u64 {
+    let sizes = || groups.iter().map(|group| size(group.space));
+    sizes().max().unwrap_or(0) - sizes().min().unwrap_or(0)
+}

@@ -1,0 +1,169 @@
+//! The typed table: what a view says and a renderer lays out.
+//!
+//! Entries stay structured until a renderer pads them, so that figures line up
+//! at their `±` in text and stay free of padding in Markdown.
+
+/// A piece of the report.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Block {
+    /// A heading with a table under it.
+    Table(Table),
+    /// Lines of prose under a heading, each to be wrapped on its own.
+    Lines {
+        /// The heading; empty for none.
+        title: String,
+        /// The lines.
+        lines: Vec<String>,
+    },
+    /// Terms and what they mean.
+    Legend {
+        /// The heading.
+        title: String,
+        /// Each term with its meaning.
+        terms: Vec<(String, String)>,
+    },
+}
+
+/// A table with a heading, and footnotes under it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    /// The heading.
+    pub title: String,
+    /// The columns, from left to right.
+    pub columns: Vec<Column>,
+    /// The rows; each has an entry for every column.
+    pub rows: Vec<Vec<Entry>>,
+    /// Lines under the table.
+    pub notes: Vec<String>,
+}
+
+/// Where the entries of a column stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alignment {
+    /// Names.
+    Left,
+    /// Numbers.
+    Right,
+}
+
+/// A column's head and its behaviour.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    /// The first line of the head.
+    pub header: String,
+    /// The second line: the unit in parentheses, or the rest of the name.
+    pub subheader: String,
+    /// Where the entries stand.
+    pub alignment: Alignment,
+    /// Whether the column names the row, and so is repeated in each part of a
+    /// table that is too wide for its medium.
+    pub key: bool,
+    /// Whether its intervals go first when the table is too wide.
+    pub yields: bool,
+    /// A term and what it means, where the head does not say it.
+    pub legend: Option<(String, String)>,
+}
+
+impl Column {
+    /// A column of names that identifies the row.
+    pub(super) fn name(header: &str) -> Self {
+        Self {
+            alignment: Alignment::Left,
+            ..Self::key(header)
+        }
+    }
+
+    /// A column of numbers that identifies the row.
+    pub(super) fn key(header: &str) -> Self {
+        Self {
+            key: true,
+            ..Self::number(header, "")
+        }
+    }
+
+    /// A column of numbers.
+    pub(super) fn number(header: &str, subheader: &str) -> Self {
+        Self {
+            header: header.to_owned(),
+            subheader: subheader.to_owned(),
+            alignment: Alignment::Right,
+            key: false,
+            yields: false,
+            legend: None,
+        }
+    }
+
+    /// The same column, which gives up its intervals where room is short.
+    pub(super) fn yielding(mut self) -> Self {
+        self.yields = true;
+        self
+    }
+
+    /// The same column, explained under its own name.
+    pub(super) fn explained(self, legend: impl Into<String>) -> Self {
+        let term = self.term();
+        self.explained_as(&term, legend)
+    }
+
+    /// The same column, explained under a name for several columns.
+    pub(super) fn explained_as(mut self, term: &str, legend: impl Into<String>) -> Self {
+        self.legend = Some((term.to_owned(), legend.into()));
+        self
+    }
+
+    /// The head in one line.
+    pub fn full_header(&self) -> String {
+        format!("{} {}", self.header, self.subheader)
+            .trim()
+            .to_owned()
+    }
+
+    /// The head without a unit: what prose calls the column.
+    pub fn term(&self) -> String {
+        if self.subheader.starts_with('(') {
+            self.header.clone()
+        } else {
+            self.full_header()
+        }
+    }
+}
+
+/// One entry of a table.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Entry {
+    /// Nothing to say here: the row above says it, or it makes no sense.
+    Blank,
+    /// A name.
+    Name(String),
+    /// A figure, formatted in its column's unit.
+    Figure {
+        /// The value.
+        value: String,
+        /// The farther end of its interval, as a distance.
+        half_width: Option<String>,
+    },
+    /// No figure; the table's notes give the reason.
+    Missing,
+}
+
+impl Entry {
+    /// A figure that is exact.
+    pub(super) fn exact(value: String) -> Self {
+        Self::Figure {
+            value,
+            half_width: None,
+        }
+    }
+
+    /// The entry in one line, without padding.
+    pub fn plain(&self) -> String {
+        match self {
+            Self::Blank => String::new(),
+            Self::Name(name) => name.clone(),
+            Self::Figure { value, half_width } => half_width
+                .as_ref()
+                .map_or_else(|| value.clone(), |half| format!("{value} ±{half}")),
+            Self::Missing => "n/a".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The time table: how long a spawn takes, by address space and method.
+
+use crate::model::{Availability, Cell, ChildAction, Document, SpawnMethod};
+use crate::stats::Summary;
+
+use super::footnotes::Footnotes;
+use super::number::{PLAIN, Unit, integer};
+use super::spaces::{Axis, Group, Sizes};
+use super::table::{Column, Entry, Table};
+
+/// A baseline with a longer name is called "baseline" in the column's head.
+const LONGEST_HEAD: usize = 12;
+
+/// A column: its head, its unit, and its figure in a cell.
+struct TimeColumn {
+    column: Column,
+    unit: Unit,
+    figure: fn(&Cell) -> Figure,
+}
+
+/// A figure with its interval.
+type Figure = (Availability<f64>, Option<[f64; 2]>);
+
+/// Makes the table.
+pub(super) fn table(document: &Document, sizes: &Sizes<'_>, notes: &mut Footnotes) -> Table {
+    let keys = keys(sizes.axis);
+    let times = time_columns(document, unit(document));
+    let mut rows = Vec::new();
+    for group in &sizes.groups {
+        for (index, cell) in group.cells.iter().enumerate() {
+            let mut row = space(group, keys.len(), index == 0);
+            row.push(Entry::Name(cell.method.name().to_owned()));
+            for TimeColumn {
+                column,
+                unit,
+                figure,
+            } in &times
+            {
+                let (value, ci95) = figure(cell);
+                row.push(notes.entry(&value, ci95, *unit, column, cell.method));
+            }
+            row.push(multiple(document, cell, notes));
+            rows.push(row);
+        }
+    }
+    let mut columns = keys;
+    columns.push(Column::name("method"));
+    columns.extend(times.into_iter().map(|time| time.column));
+    columns.push(multiples(document.plan.baseline));
+    Table {
+        title: "Time of one spawn".to_owned(),
+        columns,
+        rows,
+        notes: Vec::new(),
+    }
+}
+
+/// All times of the table have one unit, so that they can be compared.
+fn unit(document: &Document) -> Unit {
+    let cells = document.cells.iter();
+    Unit::of_time(cells.filter_map(|cell| cell.total_ns.measured().map(|total| total.median)))
+}
+
+/// What names a row's address space; it takes the axis to tell them apart.
+fn keys(axis: Axis) -> Vec<Column> {
+    let mut keys = vec![
+        Column::key("mappings")
+            .explained("VMAs of the spawning process as the kernel lists them, its own included"),
+    ];
+    if axis == Axis::Ptes {
+        keys.push(Column {
+            subheader: "PTEs".to_owned(),
+            ..Column::key("present")
+        });
+    }
+    keys
+}
+
+fn time_columns(document: &Document, unit: Unit) -> Vec<TimeColumn> {
+    let head = |name: &str| Column::number(name, &unit.subheader());
+    let left = match document.plan.child {
+        ChildAction::Exec => "exec",
+        ChildAction::Exit => "exit",
+    };
+    let call = head("call").explained(format!(
+        "until the call returned: fork's after the copy, others' after the child's {left}"
+    ));
+    let total =
+        head("total").explained("until the wait for the child returned; compare methods by this");
+    let system = head("system").yielding().explained_as(
+        "system, user",
+        "CPU time of parent and child in the kernel, and in user mode",
+    );
+    let column = |column, figure| TimeColumn {
+        column,
+        unit,
+        figure,
+    };
+    let mut columns = vec![
+        TimeColumn {
+            column: Column::number("spawns", "per s"),
+            unit: PLAIN,
+            figure: |cell| (cell.spawns_per_second.clone(), None),
+        },
+        column(call, |cell| median(&cell.call_ns)),
+        column(total, |cell| median(&cell.total_ns)),
+    ];
+    // The split tells more than the sum, which stands in where it is missing.
+    if !document
+        .cells
+        .iter()
+        .any(|cell| cell.sys_ns.measured().is_some())
+    {
+        let cpu = head("CPU")
+            .yielding()
+            .explained("CPU time of parent and child");
+        columns.push(column(cpu, |cell| (cell.cpu_ns.clone(), cell.cpu_ci95)));
+    }
+    columns.push(column(system, |cell| (cell.sys_ns.clone(), cell.sys_ci95)));
+    columns.push(column(head("user").yielding(), |cell| {
+        (cell.user_ns.clone(), cell.user_ci95)
+    }));
+    columns
+}
+
+fn median(summary: &Availability<Summary>) -> Figure {
+    (
+        summary.map(|summary| summary.median),
+        summary.measured().map(|summary| summary.ci95),
+    )
+}
+
+fn multiples(baseline: SpawnMethod) -> Column {
+    let name = baseline.name();
+    let head = if name.len() > LONGEST_HEAD {
+        "baseline"
+    } else {
+        name
+    };
+    Column::number("times", head)
+        .explained(format!("total as a multiple of {name}'s, turn by turn"))
+}
+
+/// The columns of the space, which only its first row shows.
+fn space(group: &Group<'_>, keys: usize, first: bool) -> Vec<Entry> {
+    let sizes = [group.space.vmas, group.space.present_ptes];
+    sizes[..keys]
+        .iter()
+        .map(|size| {
+            if first {
+                Entry::exact(integer(*size))
+            } else {
+                Entry::Blank
+            }
+        })
+        .collect()
+}
+
+/// The baseline's own multiple is 1 by definition and has no interval.
+fn multiple(document: &Document, cell: &Cell, notes: &mut Footnotes) -> Entry {
+    let baseline = document.plan.baseline;
+    let ci95 = cell.ratio_ci95.filter(|_| cell.method != baseline);
+    notes.entry(&cell.ratio, ci95, PLAIN, &multiples(baseline), cell.method)
+}

@@ -1,0 +1,209 @@
+//! The answer in a few sentences, and none that the intervals do not support.
+
+use crate::model::{Cell, Document, SpawnMethod};
+use crate::stats::{Estimate, median_replicates};
+
+use super::extra::Extra;
+use super::number::{Unit, significant};
+use super::pairs::by_turn;
+use super::spaces::{Group, Sizes};
+
+/// Resamples behind the interval of a ratio that the document does not store.
+const DRAWS: usize = 500;
+
+/// From this ratio on, the choice of the method matters.
+const MATTERS: f64 = 2.0;
+
+/// Two or three sentences, or none.
+pub(super) fn sentences(
+    document: &Document,
+    sizes: &Sizes<'_>,
+    extra: Option<&Extra>,
+) -> Vec<String> {
+    let Some(extra) = extra else {
+        return fastest(document, sizes).into_iter().collect();
+    };
+    let baseline = extra.baseline.name();
+    let ratios: Vec<(u64, Option<Estimate>)> = sizes
+        .ascending()
+        .into_iter()
+        .filter_map(|group| {
+            let cell = group.cell(SpawnMethod::Fork)?;
+            Some((sizes.axis.size(group.space), stored_ratio(cell)))
+        })
+        .collect();
+    let mut sentences = Vec::new();
+    sentences.extend(how_much(&ratios, baseline, sizes));
+    sentences.extend(from_where(&ratios, baseline, sizes));
+    sentences.extend(paid_where(extra));
+    sentences
+}
+
+fn stored_ratio(cell: &Cell) -> Option<Estimate> {
+    let ratio = Estimate {
+        value: *cell.ratio.measured()?,
+        ci95: cell.ratio_ci95?,
+    };
+    let finite = [ratio.value, ratio.ci95[0], ratio.ci95[1]];
+    finite.iter().all(|v| v.is_finite()).then_some(ratio)
+}
+
+/// How many times as long fork takes, at the smallest and the largest size.
+fn how_much(
+    ratios: &[(u64, Option<Estimate>)],
+    baseline: &str,
+    sizes: &Sizes<'_>,
+) -> Option<String> {
+    let known: Vec<(u64, Estimate)> = ratios
+        .iter()
+        .filter_map(|(size, ratio)| ratio.map(|ratio| (*size, ratio)))
+        .collect();
+    let (first, last) = (known.first()?, known.last()?);
+    let clause = |(size, ratio): &(u64, Estimate)| {
+        format!(
+            "{} {}",
+            sizes.axis.prose(*size),
+            compared("fork", baseline, *ratio)
+        )
+    };
+    if first.0 == last.0 {
+        return Some(format!("With {}.", clause(first)));
+    }
+    let second = if differs(first.1) && differs(last.1) {
+        format!("{}, {}", sizes.axis.prose(last.0), multiple("", last.1))
+    } else {
+        clause(last)
+    };
+    Some(format!("With {}; with {second}.", clause(first)))
+}
+
+/// Whether the interval of a ratio leaves out 1.
+fn differs(ratio: Estimate) -> bool {
+    ratio.ci95[0] > 1.0 || ratio.ci95[1] < 1.0
+}
+
+/// Two methods compared, as far as the interval lets them be.
+fn compared(method: &str, with: &str, ratio: Estimate) -> String {
+    if differs(ratio) {
+        let than = format!(" as long as {with}");
+        format!("{method} takes {}", multiple(&than, ratio))
+    } else {
+        format!("no difference is seen between {method} and {with}")
+    }
+}
+
+/// "1.43 times as long as vfork (1.42 to 1.44)".
+fn multiple(than: &str, ratio: Estimate) -> String {
+    let [low, high] = ratio.ci95.map(significant);
+    format!("{} times{than} ({low} to {high})", significant(ratio.value))
+}
+
+/// The first size from which on fork costs at least twice the baseline.
+fn from_where(
+    ratios: &[(u64, Option<Estimate>)],
+    baseline: &str,
+    sizes: &Sizes<'_>,
+) -> Option<String> {
+    if ratios.len() < 2 {
+        return None;
+    }
+    let at_least_twice =
+        |ratio: &Option<Estimate>| ratio.is_some_and(|ratio| ratio.ci95[0] >= MATTERS);
+    let below = ratios.iter().rposition(|(_, ratio)| !at_least_twice(ratio));
+    let Some(below) = below else {
+        return Some(format!(
+            "At every size measured, fork costs at least twice as much as {baseline}."
+        ));
+    };
+    if let Some((size, _)) = ratios.get(below + 1) {
+        if below + 2 == ratios.len() {
+            return Some(format!(
+                "Only with {}, the largest size, is fork seen to cost at least twice as much as {baseline}.",
+                sizes.axis.prose(*size)
+            ));
+        }
+        return Some(format!(
+            "From {} on, fork costs at least twice as much as {baseline}.",
+            sizes.axis.prose(*size)
+        ));
+    }
+    let all_known = ratios.iter().all(|(_, ratio)| ratio.is_some());
+    let never = !ratios.iter().any(|(_, ratio)| at_least_twice(ratio));
+    (all_known && never)
+        .then(|| format!("At no size measured is fork seen to cost twice as much as {baseline}."))
+}
+
+/// Which share of the growth is paid in the call, and what a mapping costs.
+fn paid_where(extra: &Extra) -> Option<String> {
+    if extra.unsplit.is_some() {
+        return None;
+    }
+    let share = extra.growth(extra.points.last()?)?.share?;
+    let percent = |share: f64| significant(share * 100.0);
+    let noun = extra.axis.noun();
+    let mut sentence = format!(
+        "Of what more {noun}s add to fork, {} % ({} to {} %) is paid in the call, which copies \
+         the address space, and the rest after it, when the copy is freed",
+        percent(share.value),
+        percent(share.ci95[0]),
+        percent(share.ci95[1]),
+    );
+    if let Some([call, after]) = extra
+        .slopes()
+        .filter(|slopes| slopes.iter().all(|s| s.ci95[0] > 0.0))
+    {
+        let unit = Unit::of_time([call.value, after.value].into_iter());
+        sentence += &format!(
+            ": one {noun} adds {} to the call and {} after it",
+            unit.prose(call.value),
+            unit.prose(after.value)
+        );
+    }
+    Some(sentence + ".")
+}
+
+/// The fastest method at the largest size, where fork is not the question.
+fn fastest(document: &Document, sizes: &Sizes<'_>) -> Option<String> {
+    let group = *sizes.ascending().last()?;
+    let mut cells: Vec<(&Cell, f64)> = group
+        .cells
+        .iter()
+        .filter_map(|cell| Some((*cell, cell.total_ns.measured()?.median)))
+        .collect();
+    cells.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let ((best, median), others) = cells.split_first()?;
+    let seed = document.plan.seed;
+    let clauses: Vec<(bool, String)> = others
+        .iter()
+        .filter_map(|(cell, _)| {
+            let ratios = by_turn(cell, best, |cell, best| cell.total / best.total);
+            let ratio = median_replicates(&ratios, seed, DRAWS)?.estimate();
+            let (name, with) = (cell.method.name(), best.method.name());
+            Some((ratio.ci95[0] > 1.0, compared(name, with, ratio)))
+        })
+        .collect();
+    if clauses.is_empty() {
+        return None;
+    }
+    let unit = Unit::of_time(std::iter::once(*median));
+    let lead = if clauses.len() == others.len() && clauses.iter().all(|(slower, _)| *slower) {
+        "is the fastest"
+    } else {
+        "has the lowest median"
+    };
+    Some(format!(
+        "With {} {} {lead} ({}): {}.",
+        place(group, sizes),
+        best.method.name(),
+        unit.prose(*median),
+        clauses
+            .into_iter()
+            .map(|(_, clause)| clause)
+            .collect::<Vec<_>>()
+            .join("; ")
+    ))
+}
+
+fn place(group: &Group<'_>, sizes: &Sizes<'_>) -> String {
+    sizes.axis.prose(sizes.axis.size(group.space))
+}

@@ -1,0 +1,320 @@
+//! An arena of the address space in which mappings are placed and touched.
+//!
+//! There is no list of the mappings: one of 60,000 would itself dirty a megabyte
+//! of heap in the process that is measured. What is placed stays until the
+//! process ends, which is all that a worker needs.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use super::check;
+
+/// What to place: how the kernel shall back it.
+#[derive(Debug, Clone, Copy)]
+pub enum Source<'fd> {
+    /// Private anonymous memory.
+    Anonymous,
+    /// Private anonymous memory, with huge pages asked for.
+    AnonymousHuge,
+    /// A private mapping of this file from its start.
+    File(BorrowedFd<'fd>),
+    /// Shared anonymous memory, each mapping an object of its own.
+    Shared,
+    /// Shared anonymous memory, with huge pages asked for.
+    SharedHuge,
+}
+
+/// Pages to write to: `count` of them, `distance` bytes apart, from the start.
+#[derive(Debug, Clone, Copy)]
+pub struct Touches {
+    /// How many.
+    pub count: usize,
+    /// Bytes from one to the next.
+    pub distance: usize,
+}
+
+/// A range of addresses that was free when it was found.
+#[derive(Debug)]
+pub struct Arena {
+    start: usize,
+    len: usize,
+}
+
+impl Arena {
+    /// Finds `len` free bytes, aligned to `align`, a power of two.
+    ///
+    /// Nothing stays mapped: a reservation would be a VMA, and splitting it
+    /// would make more. Whoever maps there in between makes `place` fail.
+    pub fn find(len: usize, align: usize) -> io::Result<Self> {
+        let padded = len
+            .checked_add(align)
+            .ok_or_else(|| io::Error::from_raw_os_error(libc::ENOMEM))?;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        let found = map(0, padded, libc::PROT_NONE, flags, -1)?;
+        // SAFETY: the range was mapped just above, nobody knows of it, and it
+        // was never accessible.
+        unsafe { libc::munmap(found as *mut _, padded) };
+        Ok(Self {
+            start: found.next_multiple_of(align),
+            len,
+        })
+    }
+
+    /// The arena's first address.
+    pub fn start(&self) -> usize {
+        self.start
+    }
+
+    /// Maps `len` bytes at `offset` and writes one byte to each touched page.
+    ///
+    /// # Errors
+    /// EEXIST if something is mapped there, ENOMEM at `vm.max_map_count` or
+    /// without memory, EINVAL outside of the arena.
+    pub fn place(
+        &self,
+        offset: usize,
+        len: usize,
+        source: Source<'_>,
+        touches: Touches,
+    ) -> io::Result<()> {
+        let inside = offset.checked_add(len).is_some_and(|end| end <= self.len);
+        let reach = touches
+            .count
+            .saturating_sub(1)
+            .checked_mul(touches.distance);
+        let touchable = touches.count == 0 || reach.is_some_and(|last| last < len);
+        if !inside || !touchable {
+            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+        }
+        let (flags, fd, huge) = match source {
+            Source::Anonymous => (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, false),
+            Source::AnonymousHuge => (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, true),
+            Source::Shared => (libc::MAP_SHARED | libc::MAP_ANONYMOUS, -1, false),
+            Source::SharedHuge => (libc::MAP_SHARED | libc::MAP_ANONYMOUS, -1, true),
+            Source::File(fd) => (libc::MAP_PRIVATE, fd.as_raw_fd(), false),
+        };
+        let start = self.start + offset;
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        map(
+            start,
+            len,
+            protection,
+            flags | libc::MAP_FIXED_NOREPLACE,
+            fd,
+        )?;
+        if huge {
+            advise(start, len, libc::MADV_HUGEPAGE)?;
+        }
+        for index in 0..touches.count {
+            let page = (start + index * touches.distance) as *mut u8;
+            // SAFETY: `page` lies in the range that was mapped readable and
+            // writable just above (`touchable` bounds it), no Rust object
+            // lives there, and a volatile write cannot be left out.
+            unsafe { page.write_volatile(1) };
+        }
+        Ok(())
+    }
+
+    /// Keeps khugepaged from making huge pages of what was placed.
+    ///
+    /// # Errors
+    /// Those of madvise(2), but for the holes between the mappings.
+    pub fn forbid_huge_pages(&self) -> io::Result<()> {
+        match advise(self.start, self.len, libc::MADV_NOHUGEPAGE) {
+            // The advice holds for all that is mapped; ENOMEM tells of holes,
+            // EINVAL of a kernel that has no huge pages at all.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOMEM | libc::EINVAL)) => {
+                Ok(())
+            }
+            other => other,
+        }
+    }
+}
+
+/// Takes blocks from malloc(3) and keeps them until the process ends: they are
+/// what the process is inflated with.
+///
+/// # Errors
+/// ENOMEM when malloc gives no memory, EINVAL when a touch lies outside.
+pub fn grow_heap(count: usize, bytes: usize, touches: Touches) -> io::Result<()> {
+    let reach = touches
+        .count
+        .saturating_sub(1)
+        .checked_mul(touches.distance);
+    if touches.count > 0 && reach.is_none_or(|last| last >= bytes) {
+        return Err(io::Error::from_raw_os_error(libc::EINVAL));
+    }
+    for _ in 0..count {
+        // SAFETY: malloc may be called with any size; the block is never freed
+        // and never used but for the touches below.
+        let block = unsafe { libc::malloc(bytes) };
+        if block.is_null() {
+            return Err(io::Error::from_raw_os_error(libc::ENOMEM));
+        }
+        for index in 0..touches.count {
+            let page = block.cast::<u8>().wrapping_add(index * touches.distance);
+            // SAFETY: `reach` bounds the index to the block that malloc gave.
+            unsafe { page.write_volatile(1) };
+        }
+        std::hint::black_box(block);
+    }
+    Ok(())
+}
+
+/// Switches transparent huge pages off or on for all memory that this process
+/// maps from now on (prctl(2), PR_SET_THP_DISABLE).
+///
+/// # Errors
+/// EINVAL before Linux 3.15 and on kernels without huge pages.
+pub fn disable_huge_pages(disable: bool) -> io::Result<()> {
+    let unused: libc::c_ulong = 0;
+    // SAFETY: this prctl takes a flag and three zeros and no pointer.
+    let result = unsafe {
+        libc::prctl(
+            libc::PR_SET_THP_DISABLE,
+            libc::c_ulong::from(disable),
+            unused,
+            unused,
+            unused,
+        )
+    };
+    check(result).map(drop)
+}
+
+/// Leaves the shared libraries that no child needs out of every fork
+/// (MADV_DONTFORK), and returns the address ranges that they cover.
+///
+/// A child of this process execs or exits at once, for which it needs the
+/// executable, libc and the loader. Without this a fork from an empty worker
+/// would pay for libraries that only the worker's own machinery uses, which is
+/// a tenth of such a fork.
+///
+/// # Errors
+/// Those of reading /proc/self/maps and of madvise(2).
+pub fn leave_libraries_out_of_forks() -> io::Result<Vec<[usize; 2]>> {
+    let maps = std::fs::read_to_string("/proc/self/maps")?;
+    let ranges: Vec<[usize; 2]> = maps.lines().filter_map(spare_library).collect();
+    for [start, end] in ranges.iter().copied() {
+        // SAFETY: the advice changes nothing in this process. In a forked child
+        // the range is missing, and no code that the child runs (execve and
+        // _exit of libc) lies in one of these libraries or refers to it.
+        let result = unsafe { libc::madvise(start as *mut _, end - start, libc::MADV_DONTFORK) };
+        check(result)?;
+    }
+    Ok(ranges)
+}
+
+/// The range of a line of /proc/self/maps that maps a library which a child
+/// does not need: neither libc nor the loader.
+fn spare_library(line: &str) -> Option<[usize; 2]> {
+    let (range, rest) = line.split_once(' ')?;
+    let path = rest.split_whitespace().nth(4)?;
+    let name = path.rsplit('/').next()?;
+    let needed = ["libc.", "libc-", "ld-", "ld.", "libpthread"];
+    if !name.contains(".so") || needed.iter().any(|prefix| name.starts_with(prefix)) {
+        return None;
+    }
+    let (start, end) = range.split_once('-')?;
+    Some([
+        usize::from_str_radix(start, 16).ok()?,
+        usize::from_str_radix(end, 16).ok()?,
+    ])
+}
+
+/// Bytes in a page.
+pub fn page_size() -> usize {
+    // SAFETY: sysconf(3) takes a number and reads no memory of ours.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).expect("the page size is a small positive number")
+}
+
+fn map(
+    start: usize,
+    len: usize,
+    protection: libc::c_int,
+    flags: libc::c_int,
+    fd: libc::c_int,
+) -> io::Result<usize> {
+    // SAFETY: without MAP_FIXED the kernel never replaces a mapping, so no
+    // memory that Rust knows of changes; a bad length or descriptor is an error.
+    let address = unsafe { libc::mmap(start as *mut _, len, protection, flags, fd, 0) };
+    if address == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(address as usize)
+}
+
+fn advise(start: usize, len: usize, advice: libc::c_int) -> io::Result<()> {
+    // SAFETY: the advice is one of MADV_HUGEPAGE and MADV_NOHUGEPAGE, which
+    // change no contents.
+    check(unsafe { libc::madvise(start as *mut _, len, advice) }).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NO_TOUCH: Touches = Touches {
+        count: 0,
+        distance: 0,
+    };
+
+    #[test]
+    fn a_place_outside_of_the_arena_is_refused() {
+        let arena = Arena::find(8 * page_size(), page_size()).unwrap();
+        for (offset, len) in [(8, 1), (0, 9), (usize::MAX / page_size(), 1)] {
+            let refused = arena.place(
+                offset * page_size(),
+                len * page_size(),
+                Source::Anonymous,
+                NO_TOUCH,
+            );
+            assert_eq!(refused.unwrap_err().raw_os_error(), Some(libc::EINVAL));
+        }
+    }
+
+    #[test]
+    fn a_touch_outside_of_the_mapping_is_refused() {
+        let arena = Arena::find(8 * page_size(), page_size()).unwrap();
+        let touches = Touches {
+            count: 3,
+            distance: page_size(),
+        };
+        let refused = arena.place(0, 2 * page_size(), Source::Anonymous, touches);
+        assert_eq!(refused.unwrap_err().raw_os_error(), Some(libc::EINVAL));
+    }
+
+    #[test]
+    fn only_libraries_that_a_child_does_not_need_are_spare() {
+        let line = |path: &str| format!("7f00-7f10 r-xp 00000000 fe:00 123                 {path}");
+        assert_eq!(
+            spare_library(&line("/usr/lib/libm.so.6")),
+            Some([0x7f00, 0x7f10])
+        );
+        assert_eq!(
+            spare_library(&line("/lib/libgcc_s.so.1")),
+            Some([0x7f00, 0x7f10])
+        );
+        let needed = [
+            "/lib/libc.so.6",
+            "/lib/ld-linux-x86-64.so.2",
+            "/lib/ld-musl-x86_64.so.1",
+        ];
+        for path in needed
+            .into_iter()
+            .chain(["/bin/forktax", "[heap]", "", "/lib/libc-2.31.so"])
+        {
+            assert_eq!(spare_library(&line(path)), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_replaced() {
+        let arena = Arena::find(4 * page_size(), page_size()).unwrap();
+        arena
+            .place(0, page_size(), Source::Anonymous, NO_TOUCH)
+            .unwrap();
+        let again = arena.place(0, page_size(), Source::Shared, NO_TOUCH);
+        assert_eq!(again.unwrap_err().raw_os_error(), Some(libc::EEXIST));
+    }
+}

@@ -1,0 +1,36 @@
+//! The kernel's door, and the only place with `unsafe` code.
+//!
+//! One function is one kernel operation. What comes back is an `io::Result`, an
+//! owned descriptor or mapping, or a plain number; whoever calls from outside
+//! cannot break memory safety. Nothing here decides what to measure.
+
+pub mod clock;
+pub mod image;
+pub mod memory;
+pub mod perf;
+pub mod process;
+pub mod shared;
+pub mod spawn;
+pub mod usage;
+
+mod clone3;
+
+use std::io;
+
+/// Turns the -1 of a libc call into the error that errno names.
+fn check(result: libc::c_int) -> io::Result<libc::c_int> {
+    if result == -1 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(result)
+    }
+}
+
+/// Turns the error number that some calls return into an error.
+fn check_errno(errno: libc::c_int) -> io::Result<()> {
+    if errno == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::from_raw_os_error(errno))
+    }
+}

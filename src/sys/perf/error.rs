@@ -1,0 +1,286 @@
+//! Why a perf event could not be opened, and what to do about it.
+//!
+//! `perf_event_open(2)` answers with a bare errno that several causes share.
+//! What tells them apart (the paranoia level, a seccomp filter, the kind of
+//! event) is read here, once an opening has failed and never before.
+
+use std::{error, fmt, fs, io};
+
+/// Why a perf event could not be opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PerfError {
+    /// No hardware PMU answers.
+    NoPmu,
+    /// The kernel or the PMU does not know this event.
+    Unsupported,
+    /// This process may not see the kernel side, or not other processes.
+    NotPermitted {
+        /// `kernel.perf_event_paranoid`, where it can be read.
+        paranoid: Option<i64>,
+        /// The highest value that would have allowed it.
+        needed: i64,
+    },
+    /// The system call itself is missing or filtered out.
+    NoSyscall {
+        /// Whether a seccomp filter is in force.
+        filtered: bool,
+    },
+    /// The limit of open files is reached.
+    TooManyFiles,
+    /// The kernel lets this user lock no memory for the rings.
+    NoRingMemory,
+    /// The CPU is not online.
+    NoCpu(u32),
+    /// Any other errno.
+    Other(i32),
+}
+
+/// What was being opened; the same errno means different things.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attempt {
+    /// Whether the event needs a PMU.
+    pub(super) hardware: bool,
+    /// The highest paranoia level at which it is allowed to everyone.
+    pub(super) needed: i64,
+}
+
+impl PerfError {
+    /// The cause behind a failed opening.
+    pub(super) fn of_opening(failure: &io::Error, attempt: Attempt) -> Self {
+        classify(failure.raw_os_error(), attempt, paranoid, seccomp_filtered)
+    }
+
+    /// What to do about it.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::NoPmu => {
+                "run on bare metal, or let the hypervisor give the guest a virtual PMU".to_owned()
+            }
+            Self::Unsupported => "see `perf list` for the events that this host knows".to_owned(),
+            Self::NotPermitted { paranoid, needed } => match paranoid {
+                Some(level) if level <= needed => {
+                    "grant CAP_PERFMON, and look for a denial in the security module's log"
+                        .to_owned()
+                }
+                _ => format!(
+                    "run `sysctl kernel.perf_event_paranoid={needed}` as root, or grant CAP_PERFMON (CAP_SYS_ADMIN before Linux 5.8)"
+                ),
+            },
+            Self::NoSyscall { filtered: true } => {
+                "allow perf_event_open in the container's seccomp profile".to_owned()
+            }
+            Self::NoSyscall { filtered: false } => {
+                "use a kernel that was built with CONFIG_PERF_EVENTS".to_owned()
+            }
+            Self::TooManyFiles => "raise the limit of open files, `ulimit -n`".to_owned(),
+            Self::NoRingMemory => {
+                "raise `sysctl kernel.perf_event_mlock_kb` or the limit `ulimit -l`".to_owned()
+            }
+            Self::NoCpu(_) => "name CPUs of /sys/devices/system/cpu/online".to_owned(),
+            Self::Other(_) => "look the error up in perf_event_open(2), section ERRORS".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for PerfError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoPmu => write!(out, "no hardware PMU answers"),
+            Self::Unsupported => write!(out, "this host does not know the perf event"),
+            Self::NotPermitted { paranoid, needed } => match paranoid {
+                Some(level) if level <= needed => write!(
+                    out,
+                    "a security policy refuses perf events, although kernel.perf_event_paranoid is {level}"
+                ),
+                Some(level) => write!(
+                    out,
+                    "kernel.perf_event_paranoid is {level} and hides {} from this user",
+                    if *needed < 1 {
+                        "other processes"
+                    } else {
+                        "the kernel side"
+                    }
+                ),
+                None => write!(out, "this user may not open perf events"),
+            },
+            Self::NoSyscall { filtered: true } => {
+                write!(out, "a seccomp filter blocks perf_event_open")
+            }
+            Self::NoSyscall { filtered: false } => {
+                write!(out, "this kernel has no perf_event_open")
+            }
+            Self::TooManyFiles => write!(out, "too many open files for another perf event"),
+            Self::NoRingMemory => {
+                write!(out, "no memory may be locked for the rings of perf events")
+            }
+            Self::NoCpu(cpu) => write!(out, "CPU {cpu} is not online"),
+            Self::Other(errno) => write!(
+                out,
+                "perf_event_open failed: {}",
+                io::Error::from_raw_os_error(*errno)
+            ),
+        }
+    }
+}
+
+impl error::Error for PerfError {}
+
+/// Turns an errno into a cause. The probes are asked only where they decide.
+fn classify(
+    errno: Option<i32>,
+    attempt: Attempt,
+    paranoid: impl FnOnce() -> Option<i64>,
+    filtered: impl Fn() -> bool,
+) -> PerfError {
+    let not_permitted = |paranoid| PerfError::NotPermitted {
+        paranoid,
+        needed: attempt.needed,
+    };
+    match errno {
+        // The kernel's own paranoia check answers EACCES (perf_allow_kernel and
+        // perf_allow_cpu, kernel/events/core.c); a container's filter, EPERM.
+        Some(libc::EACCES) => not_permitted(paranoid()),
+        Some(libc::EPERM) if filtered() => PerfError::NoSyscall { filtered: true },
+        Some(libc::EPERM) => not_permitted(paranoid()),
+        Some(libc::ENOSYS) => PerfError::NoSyscall {
+            filtered: filtered(),
+        },
+        Some(libc::ENOENT) if attempt.hardware => PerfError::NoPmu,
+        // The crate refuses what its feature level lacks without an errno.
+        Some(libc::ENOENT | libc::EINVAL | libc::EOPNOTSUPP | libc::E2BIG) | None => {
+            PerfError::Unsupported
+        }
+        Some(libc::EMFILE | libc::ENFILE) => PerfError::TooManyFiles,
+        Some(errno) => PerfError::Other(errno),
+    }
+}
+
+fn paranoid() -> Option<i64> {
+    let text = fs::read_to_string("/proc/sys/kernel/perf_event_paranoid").ok()?;
+    text.trim().parse().ok()
+}
+
+fn seccomp_filtered() -> bool {
+    fs::read_to_string("/proc/self/status").is_ok_and(|status| has_seccomp_filter(&status))
+}
+
+/// Whether a status file tells of seccomp mode 2, a filter.
+fn has_seccomp_filter(status: &str) -> bool {
+    status
+        .lines()
+        .filter_map(|line| line.strip_prefix("Seccomp:"))
+        .any(|mode| mode.trim() == "2")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOFTWARE: Attempt = Attempt {
+        hardware: false,
+        needed: 1,
+    };
+    const HARDWARE: Attempt = Attempt {
+        hardware: true,
+        needed: 1,
+    };
+
+    fn cause(errno: i32, attempt: Attempt, filtered: bool) -> PerfError {
+        classify(Some(errno), attempt, || Some(2), || filtered)
+    }
+
+    #[test]
+    fn eacces_is_a_matter_of_permission_even_under_a_filter() {
+        let expected = PerfError::NotPermitted {
+            paranoid: Some(2),
+            needed: 1,
+        };
+        assert_eq!(cause(libc::EACCES, SOFTWARE, true), expected);
+        assert_eq!(cause(libc::EACCES, HARDWARE, false), expected);
+        assert_eq!(cause(libc::EPERM, SOFTWARE, false), expected);
+    }
+
+    #[test]
+    fn eperm_under_a_filter_is_a_blocked_call() {
+        assert_eq!(
+            cause(libc::EPERM, SOFTWARE, true),
+            PerfError::NoSyscall { filtered: true }
+        );
+        assert_eq!(
+            cause(libc::ENOSYS, SOFTWARE, false),
+            PerfError::NoSyscall { filtered: false }
+        );
+    }
+
+    #[test]
+    fn enoent_is_a_missing_pmu_only_where_one_is_needed() {
+        assert_eq!(cause(libc::ENOENT, HARDWARE, false), PerfError::NoPmu);
+        assert_eq!(cause(libc::ENOENT, SOFTWARE, false), PerfError::Unsupported);
+        assert_eq!(
+            classify(None, HARDWARE, || None, || false),
+            PerfError::Unsupported
+        );
+    }
+
+    #[test]
+    fn the_rest_keeps_its_errno() {
+        assert_eq!(
+            cause(libc::EMFILE, SOFTWARE, false),
+            PerfError::TooManyFiles
+        );
+        assert_eq!(
+            cause(libc::ENODEV, SOFTWARE, false),
+            PerfError::Other(libc::ENODEV)
+        );
+    }
+
+    #[test]
+    fn every_cause_is_a_fragment_and_has_a_remedy() {
+        let paranoid = |paranoid| PerfError::NotPermitted {
+            paranoid,
+            needed: 1,
+        };
+        for error in [
+            PerfError::NoPmu,
+            PerfError::Unsupported,
+            paranoid(None),
+            paranoid(Some(1)),
+            paranoid(Some(3)),
+            PerfError::NoSyscall { filtered: true },
+            PerfError::NoSyscall { filtered: false },
+            PerfError::TooManyFiles,
+            PerfError::NoRingMemory,
+            PerfError::NoCpu(7),
+            PerfError::Other(libc::EIO),
+        ] {
+            let message = error.to_string();
+            let fragment = message.starts_with(char::is_lowercase) || message.starts_with("CPU ");
+            assert!(fragment, "{message}");
+            assert!(!message.ends_with('.'), "{message}");
+            assert!(!error.remedy().is_empty(), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_remedy_names_the_level_that_is_needed() {
+        let error = PerfError::NotPermitted {
+            paranoid: Some(2),
+            needed: 0,
+        };
+        assert!(error.to_string().contains("perf_event_paranoid is 2"));
+        assert!(error.remedy().contains("perf_event_paranoid=0"));
+        let allowed = PerfError::NotPermitted {
+            paranoid: Some(0),
+            needed: 0,
+        };
+        assert!(!allowed.remedy().contains("sysctl"));
+    }
+
+    #[test]
+    fn only_mode_2_is_a_filter() {
+        assert!(has_seccomp_filter(
+            "NoNewPrivs:\t0\nSeccomp:\t2\nCpus:\t1\n"
+        ));
+        assert!(!has_seccomp_filter("Seccomp:\t0\nSeccomp_filters:\t2\n"));
+    }
+}

@@ -1,0 +1,25 @@
+//! Perf events: the one door to the crate that opens them.
+//!
+//! [`Counters`] count in the measured process, [`CpuSampler`] watches whole
+//! CPUs from the outside. Both count kernel mode always: a spawn is kernel
+//! work, so an event that had to leave it out would answer with a small and
+//! wrong figure. Where the kernel side is not ours to see, opening fails with
+//! [`PerfError::NotPermitted`] and no figure is made up.
+//! No type of the crate appears in this module's interface.
+
+mod counters;
+mod error;
+mod sampler;
+
+pub use counters::{Counter, Counters, OpenedCounters, Scope};
+pub use error::PerfError;
+pub use sampler::CpuSampler;
+
+/// Whether a hardware PMU answers. Where cycles may not be counted nobody can
+/// tell, and then the answer is no.
+pub fn has_pmu() -> bool {
+    !Counters::open(Scope::Own, &[Counter::Cycles])
+        .counters
+        .opened()
+        .is_empty()
+}

@@ -1,0 +1,163 @@
+//! What a process sets for itself: its CPU, its limits, its descriptors.
+
+use std::io;
+use std::os::fd::AsRawFd;
+
+use super::check;
+
+/// The CPUs that this process may run on, ascending.
+///
+/// # Errors
+/// EINVAL on hosts with more CPUs than a `cpu_set_t` holds (1,024).
+pub fn allowed_cpus() -> io::Result<Vec<usize>> {
+    let mut set = empty_set();
+    // SAFETY: `set` is live, writable and as large as said.
+    check(unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &raw mut set) })?;
+    let capacity = usize::try_from(libc::CPU_SETSIZE).unwrap_or(0);
+    // SAFETY: the index stays below CPU_SETSIZE, which is the set's capacity.
+    Ok((0..capacity)
+        .filter(|cpu| unsafe { libc::CPU_ISSET(*cpu, &set) })
+        .collect())
+}
+
+/// Confines this process, and the children it will have, to `cpus`.
+///
+/// # Errors
+/// EINVAL if none of them is there and allowed.
+pub fn run_on(cpus: &[usize]) -> io::Result<()> {
+    let mut set = empty_set();
+    let capacity = usize::try_from(libc::CPU_SETSIZE).unwrap_or(0);
+    for cpu in cpus.iter().filter(|cpu| **cpu < capacity) {
+        // SAFETY: the index is below CPU_SETSIZE, which is the set's capacity.
+        unsafe { libc::CPU_SET(*cpu, &mut set) };
+    }
+    // SAFETY: `set` is live and as large as said; the kernel only reads it.
+    check(unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &raw const set) })
+        .map(drop)
+}
+
+fn empty_set() -> libc::cpu_set_t {
+    // SAFETY: a cpu_set_t is an array of bits, for which all zeros is a value.
+    unsafe { std::mem::zeroed() }
+}
+
+/// Has the kernel kill this process when its parent dies.
+///
+/// # Errors
+/// None on Linux, but prctl(2) reserves the right.
+pub fn die_with_parent() -> io::Result<()> {
+    let signal = libc::c_ulong::from(libc::SIGKILL.unsigned_abs());
+    // SAFETY: this prctl takes a signal number and no pointer.
+    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) }).map(drop)
+}
+
+/// Makes orphans among this process's descendants its own children, so that it
+/// can find and end them.
+///
+/// # Errors
+/// None on Linux since 3.4.
+pub fn adopt_orphans() -> io::Result<()> {
+    let yes: libc::c_ulong = 1;
+    // SAFETY: this prctl takes a flag and no pointer.
+    check(unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, yes) }).map(drop)
+}
+
+/// Gives SIGPIPE its default action back, which Rust's start changed and which
+/// every program that is spawned would inherit.
+pub fn restore_sigpipe() {
+    // SAFETY: the default action runs no code of this process.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+}
+
+/// Forbids core files for this process and its descendants.
+///
+/// # Errors
+/// None: lowering a limit is always permitted.
+pub fn forbid_core_files() -> io::Result<()> {
+    let none = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the limit is a live structure that the kernel only reads.
+    check(unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const none) }).map(drop)
+}
+
+/// Marks every descriptor above stderr to be closed on exec, so that a worker
+/// starts without those that came in from outside: each would be copied by
+/// every fork.
+///
+/// # Errors
+/// Those of reading /proc/self/fd.
+pub fn seal_descriptors() -> io::Result<()> {
+    for entry in std::fs::read_dir("/proc/self/fd")? {
+        let name = entry?.file_name();
+        let Some(fd) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        if fd > 2 {
+            // SAFETY: F_SETFD takes a number and changes nothing but what an
+            // exec keeps; a descriptor that is closed by now is an error.
+            unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+        }
+    }
+    Ok(())
+}
+
+/// Puts /dev/null in the place of stdin, stdout and stderr.
+///
+/// # Errors
+/// Those of opening /dev/null and of dup2(2).
+pub fn silence_stdio() -> io::Result<()> {
+    let null = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/null")?;
+    for standard in 0..=2 {
+        // SAFETY: the three standard descriptors are owned by nobody, so the
+        // file behind their number may change; `null` is open.
+        check(unsafe { libc::dup2(null.as_raw_fd(), standard) })?;
+    }
+    Ok(())
+}
+
+/// Sends `signal` to a process, or to a process group if `pid` is negative.
+///
+/// # Errors
+/// ESRCH if there is none, EPERM without permission.
+pub fn kill(pid: i32, signal: i32) -> io::Result<()> {
+    // SAFETY: kill(2) takes two numbers.
+    check(unsafe { libc::kill(pid, signal) }).map(drop)
+}
+
+/// Reaps a child if it has ended, without waiting for it.
+///
+/// # Errors
+/// ECHILD if it is none of ours.
+pub fn reap(pid: i32) -> io::Result<()> {
+    // SAFETY: a null status pointer is permitted and means that none is wanted.
+    check(unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::WNOHANG) }).map(drop)
+}
+
+/// Whether this process has the effective user 0.
+pub fn is_root() -> bool {
+    // SAFETY: geteuid(2) takes nothing and cannot fail.
+    unsafe { libc::geteuid() == 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_may_run_on_at_least_one_cpu() {
+        assert!(!allowed_cpus().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_cpu_that_is_not_there_is_refused() {
+        assert_eq!(
+            run_on(&[1023]).unwrap_err().raw_os_error(),
+            Some(libc::EINVAL)
+        );
+    }
+}

@@ -1,0 +1,51 @@
+//! What the kernel booked on this process and on its reaped children.
+
+/// One reading of getrusage(2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// User and system time together: the exact run time of the scheduler.
+    /// Only its split is guesswork (kernel/sched/cputime.c, cputime_adjust).
+    pub cpu_us: u64,
+    /// Minor faults, those on behalf of the kernel included.
+    pub minor_faults: u64,
+    /// Major faults.
+    pub major_faults: u64,
+    /// Voluntary and involuntary switches.
+    pub context_switches: u64,
+}
+
+/// Whose usage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// This process's.
+    Own,
+    /// That of its children which were waited for, and of theirs.
+    Children,
+}
+
+/// Reads the usage so far.
+pub fn read(whose: Whose) -> Usage {
+    let who = match whose {
+        Whose::Own => libc::RUSAGE_SELF,
+        Whose::Children => libc::RUSAGE_CHILDREN,
+    };
+    // SAFETY: rusage is plain numbers, for which all zeros is a value.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: `usage` is live and writable, and `who` is one of the two values
+    // that cannot fail.
+    unsafe { libc::getrusage(who, &raw mut usage) };
+    Usage {
+        cpu_us: micros(usage.ru_utime) + micros(usage.ru_stime),
+        minor_faults: count(usage.ru_minflt),
+        major_faults: count(usage.ru_majflt),
+        context_switches: count(usage.ru_nvcsw) + count(usage.ru_nivcsw),
+    }
+}
+
+fn micros(time: libc::timeval) -> u64 {
+    count(time.tv_sec) * 1_000_000 + count(time.tv_usec)
+}
+
+fn count(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}

@@ -1,0 +1,8 @@
+//! What an address space is to be: pure, no system call.
+//!
+//! A [`Shape`] is the skeleton that the worker builds. Whoever wants an address
+//! space describes it as a shape; there is one builder for all of them.
+
+mod shape;
+
+pub use shape::{Heap, Region, Shape, ShapeError};

@@ -1,0 +1,116 @@
+//! The one builder: a shape becomes live mappings.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+
+use super::protocol::Failure;
+use crate::model::Backing;
+use crate::sys::memory::{Arena, Source, Touches, disable_huge_pages, grow_heap};
+use crate::sys::shared::memory_file;
+use crate::vm::{Heap, Region, Shape};
+
+/// Builds `shape` in this process, for the rest of its life.
+pub(super) fn build(shape: &Shape) -> Result<(), Failure> {
+    // Without huge pages unless they are asked for: they would change the cost
+    // of a fork by a factor of thirty. Kernels without them refuse, rightly.
+    let _ = disable_huge_pages(true);
+    let built = build_all(shape);
+    // The children shall start as they would anywhere else.
+    let _ = disable_huge_pages(false);
+    built
+}
+
+fn build_all(shape: &Shape) -> Result<(), Failure> {
+    for region in &shape.regions {
+        if region.huge {
+            let _ = disable_huge_pages(false);
+        }
+        place_all(region)?;
+    }
+    shape.heap.as_ref().map_or(Ok(()), fill_heap)
+}
+
+fn place_all(region: &Region) -> Result<(), Failure> {
+    let failed = |placed: u64, error: &io::Error| Failure::Inflation {
+        placed,
+        wanted: region.count,
+        why: error.to_string(),
+    };
+    let backing = Store::new(region).map_err(|error| failed(0, &error))?;
+    let span = region
+        .span()
+        .map_or(Err(io::ErrorKind::OutOfMemory.into()), bytes);
+    let arena = span
+        .and_then(|span| Arena::find(span, bytes(region.align)?))
+        .map_err(|error| failed(0, &error))?;
+    let place = |index: u64| -> io::Result<()> {
+        let touches = Touches {
+            count: bytes(region.touches)?,
+            distance: bytes(region.distance)?,
+        };
+        let offset = bytes(index * region.stride)?;
+        arena.place(offset, bytes(region.len)?, backing.source(), touches)
+    };
+    for index in 0..region.count {
+        place(index).map_err(|error| failed(index, &error))?;
+    }
+    if !region.huge {
+        arena
+            .forbid_huge_pages()
+            .map_err(|error| failed(region.count, &error))?;
+    }
+    Ok(())
+}
+
+fn fill_heap(heap: &Heap) -> Result<(), Failure> {
+    let grow = || -> io::Result<()> {
+        let touches = Touches {
+            count: bytes(heap.touches)?,
+            distance: bytes(heap.distance)?,
+        };
+        grow_heap(bytes(heap.count)?, bytes(heap.bytes)?, touches)
+    };
+    grow().map_err(|error| Failure::Setup {
+        what: format!(
+            "could not take {} blocks of {} bytes from malloc",
+            heap.count, heap.bytes
+        ),
+        why: error.to_string(),
+    })
+}
+
+/// What stands behind a region's mappings.
+enum Store {
+    Anonymous { huge: bool },
+    Shared { huge: bool },
+    File(File),
+}
+
+impl Store {
+    fn new(region: &Region) -> io::Result<Self> {
+        Ok(match region.backing {
+            Backing::Anon => Self::Anonymous { huge: region.huge },
+            Backing::Shared => Self::Shared { huge: region.huge },
+            Backing::File => {
+                let file = memory_file(c"forktax-backing", false)?;
+                file.set_len(region.len)?;
+                Self::File(file)
+            }
+        })
+    }
+
+    fn source(&self) -> Source<'_> {
+        match self {
+            Self::Anonymous { huge: false } => Source::Anonymous,
+            Self::Anonymous { huge: true } => Source::AnonymousHuge,
+            Self::Shared { huge: false } => Source::Shared,
+            Self::Shared { huge: true } => Source::SharedHuge,
+            Self::File(file) => Source::File(file.as_fd()),
+        }
+    }
+}
+
+fn bytes(count: u64) -> io::Result<usize> {
+    usize::try_from(count).map_err(|_| io::ErrorKind::OutOfMemory.into())
+}

@@ -1,0 +1,107 @@
+//! The measured loop, the heart of the tool.
+//!
+//! Between the first stamp and the second there is the call that spawns and
+//! nothing else; between the second and the third the wait and nothing else.
+//! What varies (the pass, hot or cold) is a type, so that no option is looked
+//! at inside the loop, and nothing in it allocates.
+
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::pause::Pause;
+use super::probe::Probe;
+use super::protocol::{FIRST_RECORD, Failure, PROGRESS_WORD, record};
+use crate::model::SpawnMethod;
+use crate::sys::clock::now_ns;
+use crate::sys::spawn::{Spawn, Spawned, wait};
+
+/// The methods that take turns, each with its prepared spawner.
+pub(super) type Spawners = Vec<(SpawnMethod, Box<dyn Spawn>)>;
+
+/// When the loop ends: at the schedule's end, or after the turn in which the
+/// slice is spent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Spawns in a turn.
+    pub(super) turn: usize,
+    /// The fewest spawns, however long they take.
+    pub(super) least_spawns: usize,
+    /// The slice, from the loop's beginning.
+    pub(super) slice_ns: u64,
+}
+
+/// Spawns in the order of `schedule`, one record a spawn, and returns how many
+/// spawns were recorded.
+pub(super) fn run(
+    spawners: &mut Spawners,
+    schedule: &[u8],
+    limits: Limits,
+    shared: &[AtomicU64],
+    probe: &mut impl Probe,
+    pause: &mut impl Pause,
+) -> Result<usize, Failure> {
+    let records = shared[FIRST_RECORD..].chunks_exact(record::WORDS + probe.words());
+    let deadline = now_ns().saturating_add(limits.slice_ns);
+    let mut spawns = 0;
+    for (choice, words) in schedule.iter().zip(records) {
+        let (method, spawner) = &mut spawners[usize::from(*choice)];
+        pause.pause();
+        probe.begin();
+        let before = now_ns();
+        let (called, status) = match spawner.spawn() {
+            Ok(Spawned::Running(pid)) => (now_ns(), wait(pid)),
+            Ok(Spawned::Ended(status)) => (now_ns(), Ok(status)),
+            Err(error) => return Err(call_failed(*method, &error)),
+        };
+        let reaped = now_ns();
+        let (head, rest) = words.split_at(record::WORDS);
+        probe.end(rest);
+        head[record::METHOD].store(u64::from(*choice), Ordering::Relaxed);
+        head[record::BEFORE].store(before, Ordering::Relaxed);
+        head[record::CALLED].store(called, Ordering::Relaxed);
+        head[record::REAPED].store(reaped, Ordering::Relaxed);
+        succeeded(*method, status)?;
+        spawns += 1;
+        shared[PROGRESS_WORD].fetch_add(1, Ordering::Relaxed);
+        let turn_is_over = spawns % limits.turn == 0;
+        if turn_is_over && reaped >= deadline && spawns >= limits.least_spawns {
+            break;
+        }
+    }
+    Ok(spawns)
+}
+
+/// Spawns once, without a record, and tells what came of it.
+pub(super) fn try_once(
+    method: SpawnMethod,
+    spawner: &mut dyn Spawn,
+    shared: &[AtomicU64],
+) -> Result<(), Failure> {
+    shared[PROGRESS_WORD].fetch_add(1, Ordering::Relaxed);
+    let status = match spawner.spawn() {
+        Ok(Spawned::Running(pid)) => wait(pid),
+        Ok(Spawned::Ended(status)) => Ok(status),
+        Err(error) => return Err(call_failed(method, &error)),
+    };
+    succeeded(method, status)
+}
+
+fn succeeded(method: SpawnMethod, status: io::Result<ExitStatus>) -> Result<(), Failure> {
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(Failure::Child {
+            method,
+            status: status.into_raw(),
+        }),
+        Err(error) => Err(call_failed(method, &error)),
+    }
+}
+
+fn call_failed(method: SpawnMethod, error: &io::Error) -> Failure {
+    Failure::Spawn {
+        method,
+        why: error.to_string(),
+    }
+}

@@ -1,0 +1,16 @@
+//! The worker: the process that is inflated and that spawns.
+//!
+//! The tool re-executes itself for every address space and pass, so that no
+//! figure inherits another's page tables, anon_vma chains or fragmentation. The
+//! worker does what it is ordered to and nothing else: single-threaded, no
+//! arguments of its own, no allocation inside the loop. It may use `model`,
+//! `vm` and `sys`; it knows neither `lab` nor `report` nor `cli`.
+
+mod build;
+mod measure;
+mod pause;
+mod probe;
+pub mod protocol;
+mod serve;
+
+pub use serve::{NAME, is_worker, serve};

@@ -1,0 +1,125 @@
+//! What a pass records around a spawn, outside of the stamps.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::protocol::{MOST_COUNTERS, usage_words};
+use crate::sys::perf::Counters;
+use crate::sys::usage::{self, Usage, Whose};
+
+/// Reads before and after a spawn; must not allocate.
+pub(super) trait Probe {
+    /// The words that `end` fills.
+    fn words(&self) -> usize;
+    /// Reads before the first stamp.
+    fn begin(&mut self);
+    /// Reads after the last stamp and stores what the spawn added.
+    fn end(&mut self, words: &[AtomicU64]);
+}
+
+/// Nothing: the timing pass.
+pub(super) struct ClockOnly;
+
+impl Probe for ClockOnly {
+    fn words(&self) -> usize {
+        0
+    }
+    #[inline]
+    fn begin(&mut self) {}
+    #[inline]
+    fn end(&mut self, _: &[AtomicU64]) {}
+}
+
+/// getrusage(2): the accounting pass.
+#[derive(Default)]
+pub(super) struct UsageProbe {
+    own: Usage,
+    children: Usage,
+}
+
+impl Probe for UsageProbe {
+    fn words(&self) -> usize {
+        usage_words::WORDS
+    }
+
+    fn begin(&mut self) {
+        self.own = usage::read(Whose::Own);
+        self.children = usage::read(Whose::Children);
+    }
+
+    fn end(&mut self, words: &[AtomicU64]) {
+        let children = added(self.children, usage::read(Whose::Children));
+        let own = added(self.own, usage::read(Whose::Own));
+        for (word, value) in words.iter().zip(own.into_iter().chain(children)) {
+            word.store(value, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What lies between two readings. CPU time is the sum of two figures that the
+/// kernel truncates apart, so it may seem to step back by a microsecond.
+fn added(before: Usage, after: Usage) -> [u64; 4] {
+    [
+        after.cpu_us.wrapping_sub(before.cpu_us),
+        after.minor_faults - before.minor_faults,
+        after.major_faults - before.major_faults,
+        after.context_switches - before.context_switches,
+    ]
+}
+
+/// perf counters of the process, and of process and children: the counting
+/// pass.
+pub(super) struct CounterProbe {
+    own: Counters,
+    family: Counters,
+    before: [[u64; MOST_COUNTERS]; 2],
+    after: [[u64; MOST_COUNTERS]; 2],
+    error: Option<io::Error>,
+}
+
+impl CounterProbe {
+    /// Takes over counters that are open and enabled.
+    pub(super) fn new(own: Counters, family: Counters) -> Self {
+        let zero = [[0; MOST_COUNTERS]; 2];
+        Self {
+            own,
+            family,
+            before: zero,
+            after: zero,
+            error: None,
+        }
+    }
+
+    /// The first error of a reading; the records are worthless then.
+    pub(super) fn finish(self) -> io::Result<(Counters, Counters)> {
+        self.error.map_or(Ok((self.own, self.family)), Err)
+    }
+}
+
+impl Probe for CounterProbe {
+    fn words(&self) -> usize {
+        2 * MOST_COUNTERS
+    }
+
+    fn begin(&mut self) {
+        let open = self.own.opened().len();
+        let family = self.family.read(&mut self.before[1][..open]);
+        let own = self.own.read(&mut self.before[0][..open]);
+        self.error = self.error.take().or(own.err()).or(family.err());
+    }
+
+    fn end(&mut self, words: &[AtomicU64]) {
+        let open = self.own.opened().len();
+        let own = self.own.read(&mut self.after[0][..open]);
+        let family = self.family.read(&mut self.after[1][..open]);
+        self.error = self.error.take().or(own.err()).or(family.err());
+        let pairs = self
+            .after
+            .iter()
+            .flatten()
+            .zip(self.before.iter().flatten());
+        for (word, (after, before)) in words.iter().zip(pairs) {
+            word.store(after.wrapping_sub(*before), Ordering::Relaxed);
+        }
+    }
+}

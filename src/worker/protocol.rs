@@ -1,0 +1,301 @@
+//! What the lab and its workers say to each other: one JSON line a message over
+//! the worker's stdin, a socket, and records of words in a shared file, the
+//! worker's stdout.
+
+use std::io::{self, BufRead, Write};
+
+use fastrand::Rng;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::model::{ChildAction, Placement, Program, SpaceRequest, SpawnMethod, Temperature};
+
+/// What the lab orders.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Order {
+    /// Prepare everything, try every method once, stay small.
+    Prepare(Box<Assignment>),
+    /// Build the address space.
+    Inflate,
+    /// Spawn.
+    Run,
+}
+
+/// One worker's whole task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// The address space to build.
+    pub space: SpaceRequest,
+    /// The methods that take turns.
+    pub methods: Vec<SpawnMethod>,
+    /// What the children do.
+    pub child: ChildAction,
+    /// What they execute.
+    pub program: Program,
+    /// Their environment, as `NAME=VALUE`.
+    pub environment: Vec<String>,
+    /// Where parent and children run.
+    pub placement: Placement,
+    /// What happens between two spawns.
+    pub temperature: Temperature,
+    /// What is recorded besides the clock.
+    pub pass: Pass,
+    /// How often each method spawns in one turn: once for a timing, so that
+    /// turns are pairs; more often where a mean needs more of a cheap method.
+    pub repeats: Vec<u8>,
+    /// The most turns.
+    pub turns: usize,
+    /// The fewest turns, however long they take.
+    pub least_turns: usize,
+    /// When to end after the turn under way, in nanoseconds of the loop.
+    pub slice_ns: u64,
+    /// The seed of the order within the turns.
+    pub seed: u64,
+}
+
+/// What a worker records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Pass {
+    /// The clock and nothing else.
+    Timing,
+    /// The clock and getrusage(2), while the lab samples the CPU from outside.
+    Accounting,
+    /// The clock and perf counters.
+    Counting,
+}
+
+/// What a worker answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Reply {
+    /// Prepared, and still small.
+    Prepared(Prepared),
+    /// The address space is built; how long that took.
+    Inflated {
+        /// Nanoseconds of mapping and touching.
+        took_ns: u64,
+    },
+    /// The loop is over.
+    Done(Done),
+    /// It cannot go on.
+    Failed(Failure),
+}
+
+/// What came of the preparation.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Prepared {
+    /// Address ranges that belong to the instrument and that no fork copies.
+    pub instrument: Vec<[usize; 2]>,
+    /// Methods that do not work here, and why. The others take turns.
+    pub unavailable: Vec<(SpawnMethod, String)>,
+}
+
+/// What came of the loop.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Done {
+    /// Spawns recorded.
+    pub spawns: usize,
+    /// The perf counters behind the words of a counting record: first of the
+    /// process itself, then of process and children.
+    pub counters: Vec<String>,
+    /// Counters that could not be opened: name, reason, remedy.
+    pub refused: Vec<Refused>,
+    /// The smallest share of time that an open counter was counting.
+    pub running_share: Option<f64>,
+}
+
+/// A counter that could not be opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Its name.
+    pub counter: String,
+    /// Why.
+    pub reason: String,
+    /// What to do about it.
+    pub remedy: Option<String>,
+}
+
+/// Why a worker cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Failure {
+    /// Something before the loop.
+    #[error("{what}: {why}")]
+    Setup {
+        /// What was being done.
+        what: String,
+        /// The error.
+        why: String,
+    },
+    /// The address space could not be built.
+    #[error("could not build the address space: {placed} of {wanted} mappings were made: {why}")]
+    Inflation {
+        /// Mappings made.
+        placed: u64,
+        /// Mappings wanted.
+        wanted: u64,
+        /// The error.
+        why: String,
+    },
+    /// The call that spawns failed.
+    #[error("{}: the call failed: {why}", method.name())]
+    Spawn {
+        /// With which method.
+        method: SpawnMethod,
+        /// The error.
+        why: String,
+    },
+    /// The child did not exit with 0.
+    #[error("{}: the child ended with wait status {status:#x}", method.name())]
+    Child {
+        /// With which method.
+        method: SpawnMethod,
+        /// The raw wait status.
+        status: i32,
+    },
+    /// A defect of the worker.
+    #[error("the worker panicked, which is a bug: {0}")]
+    Panic(String),
+}
+
+/// The first word of the shared file changes with every spawn, recorded or not:
+/// if it stands still, a child hangs.
+pub const PROGRESS_WORD: usize = 0;
+/// The word at which the first record begins: one cache line on.
+pub const FIRST_RECORD: usize = 8;
+
+/// The words that begin every record; the words of its pass follow.
+pub mod record {
+    /// The index of the method among those that take turns.
+    pub const METHOD: usize = 0;
+    /// The clock before the call.
+    pub const BEFORE: usize = 1;
+    /// The clock when the call returned.
+    pub const CALLED: usize = 2;
+    /// The clock when the wait returned.
+    pub const REAPED: usize = 3;
+    /// How many words all records have.
+    pub const WORDS: usize = 4;
+}
+
+/// The words that an accounting record has in addition: what one spawn added.
+pub mod usage_words {
+    /// CPU time in microseconds, then minor faults, major faults and context
+    /// switches, of the parent; then the same four of the children.
+    pub const WORDS: usize = 8;
+}
+
+/// The most perf counters on one side.
+pub const MOST_COUNTERS: usize = 8;
+
+impl Pass {
+    /// The words of one record of this pass.
+    pub fn record_words(self) -> usize {
+        match self {
+            Self::Timing => record::WORDS,
+            Self::Accounting => record::WORDS + usage_words::WORDS,
+            Self::Counting => record::WORDS + 2 * MOST_COUNTERS,
+        }
+    }
+}
+
+impl Assignment {
+    /// The words that the shared file must hold.
+    pub fn shared_words(&self) -> usize {
+        let turn: usize = self
+            .repeats
+            .iter()
+            .map(|repeats| usize::from(*repeats))
+            .sum();
+        FIRST_RECORD + self.turns * turn * self.pass.record_words()
+    }
+
+    /// The repeats of the methods that are not among the `unavailable`.
+    pub fn repeats_of(&self, unavailable: &[(SpawnMethod, String)]) -> Vec<u8> {
+        let is_gone = |method: &SpawnMethod| unavailable.iter().any(|(gone, _)| gone == method);
+        let both = self.methods.iter().zip(&self.repeats);
+        both.filter(|(method, _)| !is_gone(method))
+            .map(|(_, repeats)| *repeats)
+            .collect()
+    }
+}
+
+/// The order of the methods: each pair of turns is a random permutation and
+/// then its mirror image, so that every method stands as often before each
+/// other as after it, and drift hits all alike.
+pub fn schedule(seed: u64, repeats: &[u8], turns: usize) -> Vec<u8> {
+    let mut rng = Rng::with_seed(seed);
+    let mut order: Vec<u8> = (0_u8..)
+        .zip(repeats)
+        .flat_map(|(method, repeats)| std::iter::repeat_n(method, usize::from(*repeats)))
+        .collect();
+    let mut schedule = Vec::with_capacity(order.len() * turns);
+    for turn in 0..turns {
+        if turn % 2 == 0 {
+            rng.shuffle(&mut order);
+        } else {
+            order.reverse();
+        }
+        schedule.extend_from_slice(&order);
+    }
+    schedule
+}
+
+/// Writes one message.
+///
+/// # Errors
+/// Those of the writer: the other side is gone.
+pub fn send(mut to: impl Write, message: &impl Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    to.write_all(&line)
+}
+
+/// Reads one message; `None` when the other side has hung up.
+///
+/// # Errors
+/// Those of the reader, and `InvalidData` for what is no such message.
+pub fn receive<M: DeserializeOwned>(from: &mut impl BufRead) -> io::Result<Option<M>> {
+    let mut line = String::new();
+    if from.read_line(&mut line)? == 0 {
+        return Ok(None);
+    }
+    Ok(Some(serde_json::from_str(&line)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_turn_has_every_method_and_pairs_are_mirrored() {
+        let order = schedule(7, &[1, 1, 1], 10);
+        assert_eq!(order.len(), 30);
+        for pair in order.chunks(6) {
+            let mirrored: Vec<u8> = pair[3..].iter().rev().copied().collect();
+            assert_eq!(pair[..3], mirrored);
+            let mut sorted = pair[..3].to_vec();
+            sorted.sort_unstable();
+            assert_eq!(sorted, [0, 1, 2]);
+        }
+        assert_eq!(order, schedule(7, &[1, 1, 1], 10));
+        assert_ne!(order, schedule(8, &[1, 1, 1], 10));
+    }
+
+    #[test]
+    fn repeats_are_kept_in_every_turn() {
+        for turn in schedule(7, &[1, 3], 6).chunks(4) {
+            assert_eq!(turn.iter().filter(|method| **method == 1).count(), 3);
+        }
+    }
+
+    #[test]
+    fn messages_come_back() {
+        let mut wire = Vec::new();
+        send(&mut wire, &Reply::Inflated { took_ns: 5 }).unwrap();
+        let mut reader = wire.as_slice();
+        assert_eq!(
+            receive(&mut reader).unwrap(),
+            Some(Reply::Inflated { took_ns: 5 })
+        );
+        assert_eq!(receive::<Reply>(&mut reader).unwrap(), None);
+        assert!(receive::<Reply>(&mut b"nonsense\n".as_slice()).is_err());
+    }
+}

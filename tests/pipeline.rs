@@ -1,0 +1,261 @@
+//! The whole pipeline, from a plan to a document, on a kernel that fails on
+//! order. No process is started and no clock is read.
+
+#![expect(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
+
+mod fake;
+
+use fake::{Fake, Fault, host, plan};
+use forktax::lab::error::LabError;
+use forktax::lab::{Outcome, Progress, run};
+use forktax::model::SpawnMethod::{Clone3Vfork, Fork, PosixSpawn, System, Vfork};
+use forktax::model::{Caveat, Cell, CountSource, Document, Plan, SpawnMethod, Stopped};
+use forktax::report::{Format, render};
+
+struct Steps(Vec<f64>);
+
+impl Progress for Steps {
+    fn step(&mut self, _: &str, share: f64) {
+        self.0.push(share);
+    }
+}
+
+fn carry_out(fault: Fault, plan: &Plan) -> (Outcome, Vec<f64>) {
+    let mut steps = Steps(Vec::new());
+    let outcome = run(&Fake::new(fault), host(), plan, &mut steps);
+    // Whatever came of it can be printed, in every format.
+    if let Some(document) = &outcome.document {
+        for format in [Format::Table, Format::Markdown, Format::Csv, Format::Json] {
+            assert!(!render(document, format).unwrap().is_empty());
+        }
+    }
+    (outcome, steps.0)
+}
+
+fn document(fault: Fault, plan: &Plan) -> Document {
+    let (outcome, _) = carry_out(fault, plan);
+    assert!(outcome.error.is_none(), "{:?}", outcome.error);
+    outcome.document.unwrap()
+}
+
+fn cell(document: &Document, mappings: u64, method: SpawnMethod) -> &Cell {
+    let mut cells = document.cells.iter();
+    let found = cells.find(|c| c.space.mappings_requested == mappings && c.method == method);
+    found.unwrap()
+}
+
+fn default_plan() -> Plan {
+    plan(&[0, 100, 1_000], &[Fork, Vfork, PosixSpawn])
+}
+
+#[test]
+fn a_good_run_gives_every_cell_its_figures() {
+    let document = document(Fault::Nothing, &default_plan());
+    assert_eq!(document.cells.len(), 9);
+    assert_eq!(document.run.stopped, Stopped::Time);
+    let fork = cell(&document, 1_000, Fork);
+    let call = fork.call_ns.measured().unwrap().median;
+    let total = fork.total_ns.measured().unwrap().median;
+    // 840 us and a jitter of up to 0.4 us, less one reading of the clock.
+    assert!((839_900.0..840_400.0).contains(&call), "{call}");
+    assert!((1_659_900.0..1_660_900.0).contains(&total), "{total}");
+    let ratio = *fork.ratio.measured().unwrap();
+    assert!((16.4..16.7).contains(&ratio), "{ratio}");
+    assert_eq!(
+        cell(&document, 1_000, PosixSpawn).ratio.measured(),
+        Some(&1.0)
+    );
+    assert_eq!(fork.space.vmas, 1_030);
+    assert_eq!(fork.space.vmas_before, 30);
+    assert!(fork.samples.len() >= 5, "{} workers", fork.samples.len());
+}
+
+#[test]
+fn cpu_time_is_the_sum_of_both_sides_split_by_ticks() {
+    let document = document(Fault::Nothing, &default_plan());
+    let fork = cell(&document, 0, Fork);
+    assert_eq!(fork.cpu_ns.measured(), Some(&110_000.0));
+    let system = *fork.sys_ns.measured().unwrap();
+    let user = *fork.user_ns.measured().unwrap();
+    assert!((system + user - 110_000.0).abs() < 1.0);
+    assert!((0.85..0.95).contains(&(system / 110_000.0)), "{system}");
+}
+
+#[test]
+fn counters_are_told_apart_by_side() {
+    let document = document(Fault::Nothing, &default_plan());
+    let faults = &cell(&document, 100, Vfork).minor_faults;
+    assert_eq!(faults.parent.measured(), Some(&2.0));
+    assert_eq!(faults.child.measured(), Some(&23.0));
+    assert_eq!(faults.source, CountSource::Perf);
+    assert!(
+        cell(&document, 100, Vfork)
+            .cycles
+            .parent
+            .missing()
+            .is_some()
+    );
+}
+
+#[test]
+fn the_same_seed_gives_the_same_document() {
+    let mut documents = [0, 1].map(|_| document(Fault::Nothing, &default_plan()));
+    for document in &mut documents {
+        document.run.started_unix_s = 0;
+    }
+    assert_eq!(documents[0], documents[1]);
+}
+
+#[test]
+fn progress_only_grows() {
+    let (_, steps) = carry_out(Fault::Nothing, &default_plan());
+    assert!(steps.len() > 10);
+    assert!(steps.windows(2).all(|pair| pair[0] <= pair[1]), "{steps:?}");
+    assert!(steps.iter().all(|share| (0.0..=1.0).contains(share)));
+}
+
+#[test]
+fn precision_ends_a_run_before_its_time() {
+    let mut plan = default_plan();
+    plan.stop.precision = Some(0.05);
+    plan.stop.time_s = Some(1_000.0);
+    let document = document(Fault::Nothing, &plan);
+    assert_eq!(document.run.stopped, Stopped::Precision);
+    assert_eq!(document.run.rounds, 5);
+}
+
+#[test]
+fn the_number_of_spawns_is_kept_exactly() {
+    let mut plan = default_plan();
+    plan.stop.time_s = None;
+    plan.stop.spawns = Some(77);
+    let document = document(Fault::Nothing, &plan);
+    assert_eq!(document.run.stopped, Stopped::Spawns);
+    assert!(document.cells.iter().all(|cell| cell.spawns == 77));
+}
+
+#[test]
+fn a_missing_method_is_a_row_that_says_why() {
+    let plan = plan(&[0, 10], &[Fork, PosixSpawn, Clone3Vfork]);
+    let document = document(Fault::NoClone3, &plan);
+    let gone = cell(&document, 10, Clone3Vfork);
+    assert!(gone.total_ns.missing().unwrap().reason.contains("5.5"));
+    assert_eq!(gone.spawns, 0);
+    assert!(
+        document
+            .caveats
+            .iter()
+            .any(|c| matches!(c, Caveat::MethodUnavailable { .. }))
+    );
+    assert!(cell(&document, 10, Fork).total_ns.measured().is_some());
+}
+
+#[test]
+fn system_has_no_call_of_its_own() {
+    let document = document(Fault::Nothing, &plan(&[0], &[Fork, PosixSpawn, System]));
+    let system = cell(&document, 0, System);
+    assert!(system.call_ns.missing().unwrap().reason.contains("waits"));
+    assert!(system.total_ns.measured().is_some());
+}
+
+#[test]
+fn without_perf_the_times_stand_and_usage_counts_the_faults() {
+    let document = document(Fault::NoPerf, &default_plan());
+    let fork = cell(&document, 1_000, Fork);
+    assert!(fork.total_ns.measured().is_some());
+    assert!(fork.cpu_ns.measured().is_some());
+    assert!(fork.sys_ns.missing().unwrap().remedy.is_some());
+    assert!(
+        fork.task_clock_ns
+            .parent
+            .missing()
+            .unwrap()
+            .remedy
+            .is_some()
+    );
+    assert_eq!(fork.minor_faults.source, CountSource::Rusage);
+    assert_eq!(fork.minor_faults.child.measured(), Some(&20.0));
+    assert!(
+        document
+            .caveats
+            .iter()
+            .any(|c| matches!(c, Caveat::Unavailable { .. }))
+    );
+}
+
+#[test]
+fn what_was_not_ordered_is_not_timed() {
+    for fault in [Fault::MappingMissing, Fault::PagesMissing] {
+        let (outcome, _) = carry_out(fault, &plan(&[1_000], &[Fork, PosixSpawn]));
+        assert!(outcome.document.is_none());
+        assert!(
+            matches!(outcome.error, Some(LabError::Inflation(_))),
+            "{:?}",
+            outcome.error
+        );
+    }
+}
+
+#[test]
+fn a_change_under_way_is_told() {
+    let drifted = document(Fault::Drift, &default_plan());
+    assert!(
+        drifted
+            .caveats
+            .iter()
+            .any(|c| matches!(c, Caveat::SpaceDrifted { .. }))
+    );
+    let huge = document(Fault::HugePages, &plan(&[1_000], &[Fork, PosixSpawn]));
+    assert!(
+        huge.caveats
+            .iter()
+            .any(|c| matches!(c, Caveat::HugePages { asked: false, .. }))
+    );
+    let shared = document(Fault::Multiplexed, &default_plan());
+    assert!(shared.caveats.contains(&Caveat::Multiplexed { share: 0.5 }));
+}
+
+#[test]
+fn a_dead_worker_leaves_what_was_measured() {
+    let (outcome, _) = carry_out(Fault::WorkerDies(30), &default_plan());
+    assert!(matches!(outcome.error, Some(LabError::Died { .. })));
+    let document = outcome.document.unwrap();
+    assert!(matches!(&document.run.stopped, Stopped::Failed(why) if why.contains("SIGKILL")));
+    assert!(document.cells.iter().all(|cell| cell.spawns > 0));
+}
+
+#[test]
+fn an_interruption_leaves_what_was_measured() {
+    let (outcome, _) = carry_out(Fault::Interrupted(12), &default_plan());
+    assert!(matches!(outcome.error, Some(LabError::Interrupted(2))));
+    let document = outcome.document.unwrap();
+    assert_eq!(document.run.stopped, Stopped::Interrupted);
+    assert!(document.caveats.contains(&Caveat::Interrupted));
+    assert!(
+        document
+            .caveats
+            .iter()
+            .any(|c| matches!(c, Caveat::FewWorkers { .. }))
+    );
+}
+
+#[test]
+fn an_interruption_before_all_leaves_nothing() {
+    let (outcome, _) = carry_out(Fault::Interrupted(1), &default_plan());
+    assert!(outcome.document.is_none());
+}
+
+#[test]
+fn a_program_that_hangs_starts_no_worker() {
+    let kernel = Fake::new(Fault::ProgramHangs);
+    let outcome = run(&kernel, host(), &default_plan(), &mut Steps(Vec::new()));
+    assert!(matches!(outcome.error, Some(LabError::Program(_))));
+    assert_eq!(kernel.launched(), 0);
+}
+
+#[test]
+fn a_child_that_fails_ends_the_run() {
+    let (outcome, _) = carry_out(Fault::ChildFails, &default_plan());
+    assert!(outcome.document.is_none());
+    assert!(matches!(outcome.error, Some(LabError::Worker { .. })));
+}

@@ -1,0 +1,150 @@
+//! Arbitrary small documents: no format panics, text stays within its columns,
+//! and what was stored comes back.
+
+use std::sync::LazyLock;
+
+use forktax::model::{Availability, Cell, Counted, Document, SpawnMethod, WorkerSamples};
+use forktax::report::{Format, parse, render};
+use forktax::stats::Summary;
+use proptest::prelude::*;
+
+use crate::{build, text};
+
+/// What one cell is made of; `missing` has a bit for each figure.
+#[derive(Debug, Clone)]
+struct Seed {
+    space: u64,
+    method: usize,
+    missing: u32,
+    figures: Vec<f64>,
+    samples: Vec<Vec<(u64, u64)>>,
+}
+
+/// Figures that a decimal reader gives back to the last bit.
+fn exact() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        Just(0.0),
+        (-100_000_i32..1_000_000_000).prop_map(|value| f64::from(value) / 64.0),
+        (0_u32..1_000_000).prop_map(|value| f64::from(value) * 1e9),
+    ]
+}
+
+fn seed(figure: impl Strategy<Value = f64>) -> impl Strategy<Value = Seed> {
+    let nanoseconds = || prop_oneof![0_u64..200, 10_000_u64..10_000_000, any::<u64>()];
+    let turn = (nanoseconds(), nanoseconds());
+    let worker = prop::collection::vec(turn, 0..4);
+    (
+        prop_oneof![0_u64..3, 0_u64..70_000, any::<u64>()],
+        0_usize..7,
+        any::<u32>(),
+        prop::collection::vec(figure, 16),
+        prop::collection::vec(worker, 0..3),
+    )
+        .prop_map(|(space, method, missing, figures, samples)| Seed {
+            space,
+            method,
+            missing: missing & missing.rotate_left(7),
+            figures,
+            samples,
+        })
+}
+
+fn document(seeds: &[Seed], baseline: usize, words: &str, malloc: bool) -> Document {
+    static TEMPLATES: LazyLock<Vec<(&str, Document)>> = LazyLock::new(build::documents);
+    let mut document = TEMPLATES[if malloc { 2 } else { 0 }].1.clone();
+    document.plan.baseline = SpawnMethod::ALL[baseline];
+    document.host.kernel = words.to_owned();
+    let template = document.cells[0].clone();
+    document.cells = seeds
+        .iter()
+        .map(|seed| cell(seed, &template, words))
+        .collect();
+    document
+}
+
+fn cell(seed: &Seed, template: &Cell, words: &str) -> Cell {
+    let mut cell = template.clone();
+    let figure = |index: usize| {
+        if seed.missing >> index & 1 == 1 {
+            let remedy = index.is_multiple_of(2).then_some("raise it");
+            Availability::unavailable(format!("{words} {}", index % 3), remedy)
+        } else {
+            Availability::Measured(seed.figures[index])
+        }
+    };
+    let ci95 = |index: usize| {
+        let bounds = [seed.figures[index], seed.figures[(index + 1) % 16]];
+        (seed.missing >> (index + 8) & 1 == 0).then_some(bounds)
+    };
+    let summary = |index: usize| {
+        figure(index).map(|median| Summary {
+            median: *median,
+            ci95: [seed.figures[index + 1], seed.figures[index + 2]],
+            ..*template
+                .total_ns
+                .measured()
+                .expect("the template was measured")
+        })
+    };
+    let counted = |index: usize| Counted {
+        parent: figure(index),
+        parent_ci95: ci95(index),
+        child: figure(index + 1),
+        child_ci95: ci95(index + 1),
+        ..template.cycles.clone()
+    };
+    cell.method = SpawnMethod::ALL[seed.method];
+    cell.space.vmas = seed.space;
+    cell.space.present_ptes = seed.space.rotate_left(11);
+    cell.space.huge_bytes = seed.space & 1;
+    (cell.call_ns, cell.total_ns) = (summary(0), summary(1));
+    (cell.spawns_per_second, cell.worker_spread) = (figure(2), figure(3));
+    (cell.ratio, cell.ratio_ci95) = (figure(4), ci95(4));
+    (cell.sys_ns, cell.sys_ci95) = (figure(5), ci95(5));
+    (cell.user_ns, cell.user_ci95) = (figure(6), ci95(6));
+    (cell.cycles, cell.instructions) = (counted(7), counted(9));
+    (cell.minor_faults, cell.context_switches) = (counted(11), counted(13));
+    cell.samples = (0..)
+        .zip(&seed.samples)
+        .map(|(round, turns)| WorkerSamples {
+            round,
+            call_ns: turns.iter().map(|turn| turn.0).collect(),
+            total_ns: turns.iter().map(|turn| turn.1).collect(),
+        })
+        .collect();
+    cell
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_stored_comes_back(
+        seeds in prop::collection::vec(seed(exact()), 0..9),
+        baseline in 0_usize..7,
+        words in ".{0,20}",
+        malloc: bool,
+    ) {
+        let document = document(&seeds, baseline, &words, malloc);
+        let json = render(&document, Format::Json).unwrap();
+        prop_assert_eq!(parse(json.as_slice()).unwrap(), document);
+    }
+
+    #[test]
+    fn no_document_panics_or_leaves_its_columns(
+        seeds in prop::collection::vec(seed(any::<f64>()), 0..9),
+        baseline in 0_usize..7,
+        words in "[a-z\\PC]{0,40}",
+        malloc: bool,
+    ) {
+        let document = document(&seeds, baseline, &words, malloc);
+        for format in Format::ALL {
+            prop_assert!(!text(&document, format).is_empty());
+        }
+        let report = text(&document, Format::Table);
+        for line in report.lines() {
+            prop_assert!(line.chars().count() <= 100, "{}", line);
+            prop_assert_eq!(line.trim_end(), line);
+        }
+    }
+}
