@@ -2,9 +2,12 @@
 //!
 //! Each resample draws as many workers as there are, and then from each drawn
 //! worker as many spawns as it made, both with replacement. A single worker
-//! makes this the ordinary bootstrap. The result depends on the values and on
-//! the seed alone; values that are not finite are left out, because a time or
-//! a count that was measured is finite.
+//! makes this the ordinary bootstrap. Values that are not finite are left out,
+//! because a time or a count that was measured is finite.
+//!
+//! One seed draws the same workers and the same turns from all samples of one
+//! shape. Statistics of the same spawns are resampled with one seed, so that
+//! their combination knows how they go together; see [`Replicates::combine`].
 
 use fastrand::Rng;
 
@@ -58,7 +61,8 @@ fn widening(workers: usize) -> f64 {
     (count / (count - 1.0)).sqrt() * two_sided_95(workers - 1) / two_sided_95(usize::MAX)
 }
 
-/// All values in ascending order, and where each worker's values went.
+/// All values in ascending order, and where each worker's values went, turn by
+/// turn.
 struct Pool {
     sorted: Vec<f64>,
     places: Vec<Vec<usize>>,
@@ -66,22 +70,25 @@ struct Pool {
 
 impl Pool {
     fn new(workers: &[Vec<f64>]) -> Option<Self> {
-        let mut tagged: Vec<(f64, usize)> = workers
-            .iter()
-            .enumerate()
-            .flat_map(|(index, values)| values.iter().map(move |value| (*value, index)))
-            .filter(|(value, _)| value.is_finite())
-            .collect();
+        let finite = |worker: &Vec<f64>| -> Vec<f64> {
+            worker.iter().copied().filter(|v| v.is_finite()).collect()
+        };
+        let workers: Vec<Vec<f64>> = workers.iter().map(finite).collect();
+        let mut tagged: Vec<(f64, usize, usize)> = Vec::new();
+        for (worker, values) in workers.iter().enumerate() {
+            let turns = values.iter().enumerate();
+            tagged.extend(turns.map(|(turn, value)| (*value, worker, turn)));
+        }
         if tagged.is_empty() {
             return None;
         }
         tagged.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let mut places = vec![Vec::new(); workers.len()];
-        for (place, (_, worker)) in tagged.iter().enumerate() {
-            places[*worker].push(place);
+        let mut places: Vec<Vec<usize>> = workers.iter().map(|own| vec![0; own.len()]).collect();
+        for (place, (_, worker, turn)) in tagged.iter().enumerate() {
+            places[*worker][*turn] = place;
         }
         places.retain(|own| !own.is_empty());
-        let sorted = tagged.into_iter().map(|(value, _)| value).collect();
+        let sorted = tagged.into_iter().map(|(value, ..)| value).collect();
         Some(Self { sorted, places })
     }
 

@@ -67,9 +67,10 @@ impl Replicates {
 
     /// A statistic of several statistics, computed draw by draw.
     ///
-    /// Parts from different workers must have been resampled with different
-    /// seeds. With one seed the same luck would strike all of them at once, and
-    /// it would cancel out of a difference that it belongs into.
+    /// Parts of the same spawns must have been resampled with one seed, which
+    /// draws the same turns for all of them. Parts of different workers must
+    /// have been resampled with different seeds: with one, the same luck would
+    /// strike them all at once and cancel out of a difference.
     ///
     /// `None` if `compute` gives none for the values themselves. A draw for
     /// which it gives none is kept as NaN, so that the draws stay in step with
