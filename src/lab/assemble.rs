@@ -88,6 +88,7 @@ pub(super) struct Group<'a> {
     pub(super) request: &'a SpaceRequest,
     pub(super) timing: Vec<&'a Recording>,
     pub(super) accounting: Vec<&'a Recording>,
+    pub(super) sampling: Vec<&'a Recording>,
     pub(super) counting: Vec<&'a Recording>,
     clock_cost_ns: f64,
 }
@@ -108,6 +109,7 @@ impl<'a> Group<'a> {
             request,
             timing: of(Pass::Timing),
             accounting: of(Pass::Accounting),
+            sampling: of(Pass::Sampling),
             counting: of(Pass::Counting),
             clock_cost_ns,
         }
@@ -228,10 +230,14 @@ impl<'a> Group<'a> {
         let ratio = with.zip(without).and_then(|(with, without)| {
             stats::Replicates::combine(&[&with, &without], |parts| Some(parts[0] / parts[1]))
         });
-        ratio.map_or_else(
-            || Availability::not_asked("nothing was counted"),
-            |ratio| Availability::Measured(ratio.estimate()),
-        )
+        let refused = || self.counting.iter().find_map(|r| r.done.refused.first());
+        match (ratio, refused()) {
+            (Some(ratio), _) => Availability::Measured(ratio.estimate()),
+            (None, Some(refused)) => {
+                Availability::unavailable(refused.reason.clone(), refused.remedy.as_deref())
+            }
+            (None, None) => Availability::Missing(self.why_not(method)),
+        }
     }
 
     /// Why a method has no samples here.

@@ -7,7 +7,7 @@ use crate::model::{Availability, Caveat, CountSource, Counted, Missing, SpawnMet
 use crate::profile::modes::ModeTicks;
 use crate::stats::{Estimate, Replicates, mean_replicates, median_replicates};
 use crate::sys::perf::Counter;
-use crate::worker::protocol::{MOST_COUNTERS, record};
+use crate::worker::protocol::{MOST_COUNTERS, Refused, record};
 
 /// Resamples behind an interval.
 const DRAWS: usize = 500;
@@ -91,7 +91,7 @@ fn part(cpu: &Replicates, share: &Replicates, of: impl Fn(f64) -> f64) -> Availa
 /// ticks without one in user mode do not prove that there was no user time.
 fn kernel_share(group: &Group<'_>, method: SpawnMethod) -> Result<Replicates, Missing> {
     let mut workers = Vec::new();
-    for recording in &group.accounting {
+    for recording in &group.sampling {
         let index = recording.methods.iter().position(|m| *m == method);
         let (Some(index), Some(ticks)) = (index, &recording.ticks) else {
             continue;
@@ -292,7 +292,7 @@ pub(super) fn refused(groups: &[Group<'_>]) -> Vec<Caveat> {
     let mut caveats: Vec<Caveat> = Vec::new();
     let ticks = groups
         .iter()
-        .flat_map(|group| &group.accounting)
+        .flat_map(|group| &group.sampling)
         .filter_map(|r| r.ticks.as_ref());
     if let Some(missing) = ticks
         .clone()
@@ -308,15 +308,23 @@ pub(super) fn refused(groups: &[Group<'_>]) -> Vec<Caveat> {
     let Some(first) = groups.iter().flat_map(|group| &group.counting).next() else {
         return caveats;
     };
+    // What getrusage counts as well is not missing.
+    let missing = || {
+        first
+            .done
+            .refused
+            .iter()
+            .filter(|refused| !usage_counts(refused))
+    };
     let mut reasons: Vec<(&str, Option<&str>)> = Vec::new();
-    for refused in &first.done.refused {
+    for refused in missing() {
         let reason = (refused.reason.as_str(), refused.remedy.as_deref());
         if !reasons.contains(&reason) {
             reasons.push(reason);
         }
     }
     for (reason, remedy) in reasons {
-        let of_reason = first.done.refused.iter().filter(|r| r.reason == reason);
+        let of_reason = missing().filter(|refused| refused.reason == reason);
         let names: Vec<&str> = of_reason.map(|r| r.counter.as_str()).collect();
         caveats.push(Caveat::Unavailable {
             figures: names.join(", "),
@@ -325,6 +333,17 @@ pub(super) fn refused(groups: &[Group<'_>]) -> Vec<Caveat> {
         });
     }
     caveats
+}
+
+fn usage_counts(refused: &Refused) -> bool {
+    let counted = [
+        Counter::MinorFaults,
+        Counter::MajorFaults,
+        Counter::ContextSwitches,
+    ];
+    counted
+        .iter()
+        .any(|counter| counter.name() == refused.counter)
 }
 
 /// Whether perf events shared the hardware.

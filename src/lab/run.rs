@@ -9,7 +9,7 @@ use super::assemble::{self, Setting};
 use super::error::LabError;
 use super::kernel::Kernel;
 use super::session::{self, Recording};
-use crate::model::{Document, Host, Plan, Stopped};
+use crate::model::{Document, Host, Plan, Stopped, Temperature};
 use crate::worker::protocol::{Assignment, Pass};
 
 /// Rounds that are aimed at: fewer workers say little about how they differ.
@@ -21,11 +21,18 @@ const MOST_TURNS: usize = 200;
 const LEAST_TURNS: usize = 4;
 /// Of the time of a worker's slice, what goes into the loop of each pass; the
 /// rest is for starting, inflating and verifying.
-const SHARES: [(Pass, f64); 3] = [
-    (Pass::Timing, 0.5),
-    (Pass::Accounting, 0.15),
-    (Pass::Counting, 0.15),
+const SHARES: [(Pass, f64); 4] = [
+    (Pass::Timing, 0.45),
+    (Pass::Accounting, 0.1),
+    (Pass::Sampling, 0.1),
+    (Pass::Counting, 0.1),
 ];
+/// A method this many times cheaper than the dearest gets extra spawns in the
+/// passes that count, for this share of the slice, all such methods together.
+const MUCH_CHEAPER: f64 = 10.0;
+const EXTRA_SHARE: f64 = 0.5;
+/// The slice of a run without a time limit, for this purpose.
+const LONGEST_EXTRA_NS: f64 = 200e6;
 /// Of the time budget, what is left for the analysis.
 const RESERVE: f64 = 0.04;
 
@@ -141,7 +148,7 @@ impl<'a> Experiment<'a> {
         let mut visits: Vec<(usize, Pass, f64)> = open
             .iter()
             .flat_map(|space| SHARES.map(|(pass, share)| (*space, pass, share)))
-            .filter(|(_, pass, _)| *pass != Pass::Counting || self.counters_answer())
+            .filter(|(_, pass, _)| self.has_answers(*pass))
             .collect();
         self.rng.shuffle(&mut visits);
         let count = visits.len();
@@ -174,7 +181,7 @@ impl<'a> Experiment<'a> {
             placement: plan.placement,
             temperature: plan.temperature,
             pass,
-            repeats: self.repeats(space, pass),
+            extras: self.extras(space, pass, slice_ns),
             turns,
             least_turns: LEAST_TURNS.min(turns),
             slice_ns,
@@ -182,19 +189,29 @@ impl<'a> Experiment<'a> {
         }
     }
 
-    /// How often each method spawns in one turn. Where means are taken and not
-    /// pairs, the methods get about the same time: a fork from a large address
-    /// space takes as long as hundreds of vforks.
-    fn repeats(&self, space: usize, pass: Pass) -> Vec<u8> {
+    /// Spawns of each method before the turns. Where means are taken and not
+    /// pairs, a method that is much cheaper than the dearest gets some time of
+    /// its own: a fork from a large address space takes as long as hundreds of
+    /// vforks, and leaves them few turns.
+    fn extras(&self, space: usize, pass: Pass, slice_ns: u64) -> Vec<usize> {
         let methods = &self.plan.methods;
-        let Some(timing) = self.timings(space).next().filter(|_| pass != Pass::Timing) else {
-            return vec![1; methods.len()];
+        let cold = self.plan.temperature != Temperature::Hot;
+        let Some(timing) = self
+            .timings(space)
+            .next()
+            .filter(|_| pass != Pass::Timing && !cold)
+        else {
+            return vec![0; methods.len()];
         };
         let typical = |method| assemble::typical_total(timing, method, self.clock_cost_ns);
         let typical: Vec<Option<f64>> = methods.iter().map(|method| typical(*method)).collect();
-        let longest = typical.iter().flatten().copied().fold(1.0, f64::max);
-        let repeats = |total: &Option<f64>| total.map_or(1, |total| rounded(longest / total));
-        typical.iter().map(repeats).collect()
+        let dearest = typical.iter().flatten().copied().fold(1.0, f64::max);
+        let time = EXTRA_SHARE * (slice_ns as f64).min(LONGEST_EXTRA_NS) / methods.len() as f64;
+        let extras = |total: &Option<f64>| match total {
+            Some(total) if total * MUCH_CHEAPER < dearest => spawns_within(time, *total),
+            _ => 0,
+        };
+        typical.iter().map(extras).collect()
     }
 
     /// The turns of the next worker: a share of the spawns that were asked for,
@@ -242,15 +259,16 @@ impl<'a> Experiment<'a> {
             .is_some_and(|widest| widest <= precision)
     }
 
-    /// Without permission for any counter the pass would count nothing.
-    fn counters_answer(&self) -> bool {
-        let mut counts = self
-            .recordings
-            .iter()
-            .filter(|r| r.assignment.pass == Pass::Counting);
-        counts
-            .next()
-            .is_none_or(|first| !first.done.counters.is_empty())
+    /// Whether a pass has brought something home, or was not tried yet: without
+    /// permission for perf events one refusal is enough.
+    fn has_answers(&self, pass: Pass) -> bool {
+        let mut recordings = self.recordings.iter();
+        let first = recordings.find(|r| r.assignment.pass == pass);
+        first.is_none_or(|first| match pass {
+            Pass::Timing | Pass::Accounting => true,
+            Pass::Sampling => first.ticks.as_ref().is_some_and(Result::is_ok),
+            Pass::Counting => !first.done.counters.is_empty(),
+        })
     }
 
     /// The time for one address space in this round, if time is limited.
@@ -282,15 +300,13 @@ impl<'a> Experiment<'a> {
     }
 }
 
-/// Between 1 and what still leaves most of a turn to the longest method.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "the value is clamped to a small positive number"
+    reason = "both are positive, and the quotient is cut to the most turns"
 )]
-fn rounded(repeats: f64) -> u8 {
-    const MOST: f64 = 30.0;
-    repeats.clamp(1.0, MOST) as u8
+fn spawns_within(time_ns: f64, total_ns: f64) -> usize {
+    ((time_ns / total_ns) as usize).min(MOST_TURNS)
 }
 
 fn loop_share() -> f64 {
@@ -301,6 +317,7 @@ fn verb(pass: Pass) -> &'static str {
     match pass {
         Pass::Timing => "timing",
         Pass::Accounting => "accounting",
+        Pass::Sampling => "sampling",
         Pass::Counting => "counting",
     }
 }

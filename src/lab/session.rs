@@ -34,7 +34,7 @@ pub(super) struct Recording {
     pub(super) after: Census,
     /// The records, one after the other.
     pub(super) words: Vec<u64>,
-    /// For an accounting pass: the timer ticks of each method, or why none.
+    /// For a sampling pass: the timer ticks of each method, or why none.
     pub(super) ticks: Option<Result<Vec<ModeTicks>, Missing>>,
 }
 
@@ -99,7 +99,7 @@ fn windows(words: &[u64], stride: usize) -> Vec<(u64, u64, usize)> {
     words.chunks_exact(stride).map(window).collect()
 }
 
-/// The sampler of an accounting pass.
+/// The sampler of a sampling pass.
 enum Watch {
     NotAsked,
     Refused(Missing),
@@ -111,7 +111,7 @@ enum Watch {
 
 impl Watch {
     fn open(kernel: &dyn Kernel, assignment: &Assignment) -> Self {
-        if assignment.pass != Pass::Accounting {
+        if assignment.pass != Pass::Sampling {
             return Self::NotAsked;
         }
         let started = kernel

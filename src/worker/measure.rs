@@ -24,6 +24,8 @@ pub(super) type Spawners = Vec<(SpawnMethod, Box<dyn Spawn>)>;
 /// slice is spent.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
+    /// Spawns before the turns begin.
+    pub(super) extras: usize,
     /// Spawns in a turn.
     pub(super) turn: usize,
     /// The fewest spawns, however long they take.
@@ -65,8 +67,8 @@ pub(super) fn run(
         succeeded(*method, status)?;
         spawns += 1;
         shared[PROGRESS_WORD].fetch_add(1, Ordering::Relaxed);
-        let turn_is_over = spawns % limits.turn == 0;
-        if turn_is_over && reaped >= deadline && spawns >= limits.least_spawns {
+        let is_enough = spawns >= limits.least_spawns && reaped >= deadline;
+        if is_enough && (spawns - limits.extras).is_multiple_of(limits.turn) {
             break;
         }
     }

@@ -17,7 +17,7 @@ pub(super) trait Probe {
     fn end(&mut self, words: &[AtomicU64]);
 }
 
-/// Nothing: the timing pass.
+/// Nothing: the timing and the sampling pass.
 pub(super) struct ClockOnly;
 
 impl Probe for ClockOnly {

@@ -39,9 +39,11 @@ pub struct Assignment {
     pub temperature: Temperature,
     /// What is recorded besides the clock.
     pub pass: Pass,
-    /// How often each method spawns in one turn: once for a timing, so that
-    /// turns are pairs; more often where a mean needs more of a cheap method.
-    pub repeats: Vec<u8>,
+    /// Spawns of each method before the turns begin: none for a timing; some
+    /// where a mean needs more of a cheap method than the turns give it. They
+    /// do not stand between the turns, for there they would cool the caches
+    /// for the dear methods.
+    pub extras: Vec<usize>,
     /// The most turns.
     pub turns: usize,
     /// The fewest turns, however long they take.
@@ -57,8 +59,10 @@ pub struct Assignment {
 pub enum Pass {
     /// The clock and nothing else.
     Timing,
-    /// The clock and getrusage(2), while the lab samples the CPU from outside.
+    /// The clock and getrusage(2).
     Accounting,
+    /// The clock, while the lab samples the CPU from outside.
+    Sampling,
     /// The clock and perf counters.
     Counting,
 }
@@ -189,7 +193,7 @@ impl Pass {
     /// The words of one record of this pass.
     pub fn record_words(self) -> usize {
         match self {
-            Self::Timing => record::WORDS,
+            Self::Timing | Self::Sampling => record::WORDS,
             Self::Accounting => record::WORDS + usage_words::WORDS,
             Self::Counting => record::WORDS + 2 * MOST_COUNTERS,
         }
@@ -199,41 +203,40 @@ impl Pass {
 impl Assignment {
     /// The words that the shared file must hold.
     pub fn shared_words(&self) -> usize {
-        let turn: usize = self
-            .repeats
-            .iter()
-            .map(|repeats| usize::from(*repeats))
-            .sum();
-        FIRST_RECORD + self.turns * turn * self.pass.record_words()
+        let extras: usize = self.extras.iter().sum();
+        let spawns = extras + self.turns * self.methods.len();
+        FIRST_RECORD + spawns * self.pass.record_words()
     }
 
-    /// The repeats of the methods that are not among the `unavailable`.
-    pub fn repeats_of(&self, unavailable: &[(SpawnMethod, String)]) -> Vec<u8> {
+    /// The extras of the methods that are not among the `unavailable`.
+    pub fn extras_of(&self, unavailable: &[(SpawnMethod, String)]) -> Vec<usize> {
         let is_gone = |method: &SpawnMethod| unavailable.iter().any(|(gone, _)| gone == method);
-        let both = self.methods.iter().zip(&self.repeats);
+        let both = self.methods.iter().zip(&self.extras);
         both.filter(|(method, _)| !is_gone(method))
-            .map(|(_, repeats)| *repeats)
+            .map(|(_, extras)| *extras)
             .collect()
     }
 }
 
-/// The order of the methods: each pair of turns is a random permutation and
-/// then its mirror image, so that every method stands as often before each
-/// other as after it, and drift hits all alike.
-pub fn schedule(seed: u64, repeats: &[u8], turns: usize) -> Vec<u8> {
+/// The order of the methods: first their extra spawns, mixed, then the turns.
+/// Each pair of turns is a random permutation and then its mirror image, so that
+/// every method stands as often before each other as after it, and drift hits
+/// all alike.
+pub fn schedule(seed: u64, extras: &[usize], turns: usize) -> Vec<u8> {
     let mut rng = Rng::with_seed(seed);
-    let mut order: Vec<u8> = (0_u8..)
-        .zip(repeats)
-        .flat_map(|(method, repeats)| std::iter::repeat_n(method, usize::from(*repeats)))
+    let mut schedule: Vec<u8> = (0_u8..)
+        .zip(extras)
+        .flat_map(|(method, extras)| std::iter::repeat_n(method, *extras))
         .collect();
-    let mut schedule = Vec::with_capacity(order.len() * turns);
-    for turn in 0..turns {
-        if turn % 2 == 0 {
-            rng.shuffle(&mut order);
+    rng.shuffle(&mut schedule);
+    let mut turn: Vec<u8> = (0_u8..).zip(extras).map(|(method, _)| method).collect();
+    for index in 0..turns {
+        if index % 2 == 0 {
+            rng.shuffle(&mut turn);
         } else {
-            order.reverse();
+            turn.reverse();
         }
-        schedule.extend_from_slice(&order);
+        schedule.extend_from_slice(&turn);
     }
     schedule
 }
@@ -266,7 +269,7 @@ mod tests {
 
     #[test]
     fn every_turn_has_every_method_and_pairs_are_mirrored() {
-        let order = schedule(7, &[1, 1, 1], 10);
+        let order = schedule(7, &[0, 0, 0], 10);
         assert_eq!(order.len(), 30);
         for pair in order.chunks(6) {
             let mirrored: Vec<u8> = pair[3..].iter().rev().copied().collect();
@@ -275,15 +278,16 @@ mod tests {
             sorted.sort_unstable();
             assert_eq!(sorted, [0, 1, 2]);
         }
-        assert_eq!(order, schedule(7, &[1, 1, 1], 10));
-        assert_ne!(order, schedule(8, &[1, 1, 1], 10));
+        assert_eq!(order, schedule(7, &[0, 0, 0], 10));
+        assert_ne!(order, schedule(8, &[0, 0, 0], 10));
     }
 
     #[test]
-    fn repeats_are_kept_in_every_turn() {
-        for turn in schedule(7, &[1, 3], 6).chunks(4) {
-            assert_eq!(turn.iter().filter(|method| **method == 1).count(), 3);
-        }
+    fn extras_come_before_the_turns() {
+        let order = schedule(7, &[0, 5], 6);
+        assert_eq!(order[..5], [1; 5]);
+        assert_eq!(order.len(), 5 + 12);
+        assert_eq!(order[5..].iter().filter(|method| **method == 0).count(), 6);
     }
 
     #[test]

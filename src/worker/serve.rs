@@ -146,8 +146,8 @@ fn prepare(assignment: Assignment, records: &File) -> Result<(Ready, Prepared), 
         )?),
     };
     let (spawners, unavailable) = spawners(&assignment, &shared)?;
-    let repeats = assignment.repeats_of(&unavailable);
-    let schedule = schedule(assignment.seed, &repeats, assignment.turns);
+    let extras = assignment.extras_of(&unavailable);
+    let schedule = schedule(assignment.seed, &extras, assignment.turns);
     let mut instrument = setup("could not trim the worker", leave_libraries_out_of_forks())?;
     instrument.extend(
         [Some(shared.range()), cold.as_ref().map(Cold::range)]
@@ -228,7 +228,7 @@ impl Ready {
     fn run(&mut self) -> Result<Done, Failure> {
         self.warm_up()?;
         match self.assignment.pass {
-            Pass::Timing => self.record(&mut ClockOnly).map(spawns_only),
+            Pass::Timing | Pass::Sampling => self.record(&mut ClockOnly).map(spawns_only),
             Pass::Accounting => self.record(&mut UsageProbe::default()).map(spawns_only),
             Pass::Counting => self.count(),
         }
@@ -255,10 +255,12 @@ impl Ready {
         probe: &mut impl Probe,
         pause: &mut impl Pause,
     ) -> Result<usize, Failure> {
-        let turn = self.schedule.len() / self.assignment.turns;
+        let turn = self.spawners.len();
+        let extras = self.schedule.len() - turn * self.assignment.turns;
         let limits = Limits {
+            extras,
             turn,
-            least_spawns: turn * self.assignment.least_turns,
+            least_spawns: extras + turn * self.assignment.least_turns,
             slice_ns: self.assignment.slice_ns,
         };
         measure::run(

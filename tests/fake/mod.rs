@@ -154,12 +154,12 @@ impl FakeWorker {
     }
 
     fn spawns(&self) -> usize {
-        let turn: usize = self.repeats().into_iter().map(usize::from).sum();
-        self.assignment.turns.min(40) * turn
+        let extras: usize = self.extras().into_iter().sum();
+        extras + self.assignment.turns.min(40) * self.methods().len()
     }
 
-    fn repeats(&self) -> Vec<u8> {
-        self.assignment.repeats_of(&self.unavailable())
+    fn extras(&self) -> Vec<usize> {
+        self.assignment.extras_of(&self.unavailable())
     }
 
     fn unavailable(&self) -> Vec<(SpawnMethod, String)> {
@@ -191,7 +191,7 @@ impl FakeWorker {
         *clock += total + 1_000;
         words.extend([u64::from(index), begin, begin + call, begin + total]);
         match self.assignment.pass {
-            Pass::Timing => {}
+            Pass::Timing | Pass::Sampling => {}
             Pass::Accounting => words.extend([50, 1, 0, 1, 60, 20, 0, 1]),
             Pass::Counting => {
                 let mut sides = [0; 2 * MOST_COUNTERS];
@@ -305,7 +305,7 @@ impl Worker for FakeWorker {
 
     fn records(&self, words: usize) -> Result<Vec<u64>, LabError> {
         let mut all = vec![0; FIRST_RECORD];
-        let order = schedule(self.assignment.seed, &self.repeats(), self.assignment.turns);
+        let order = schedule(self.assignment.seed, &self.extras(), self.assignment.turns);
         let mut clock = 1_000_000;
         for (spawn, index) in order.iter().take(self.spawns()).enumerate() {
             self.record(spawn, *index, &mut clock, &mut all);
