@@ -1,0 +1,300 @@
+//! `docs/document-format.md` against the types: every field that a document can
+//! hold has a row, and no row speaks of a field that is no more.
+//!
+//! The stored documents and a few built here stand for all that can be written.
+//! A field has a path; what has a form of its own (a summary, a counter, a
+//! missing figure) is described once, under the name of its form.
+
+#![expect(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use forktax::model::{
+    Availability, Backing, Caveat, ChildAction, CountSource, Document, Placement, Program,
+    SpaceRequest, SpawnMethod, Stopped, Temperature,
+};
+use serde::Serialize;
+use serde_json::Value;
+
+const COUNTERS: [&str; 8] = [
+    "minor_faults",
+    "major_faults",
+    "context_switches",
+    "cpu_migrations",
+    "task_clock_ns",
+    "cycles",
+    "instructions",
+    "dtlb_misses",
+];
+
+fn contract() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/document-format.md");
+    fs::read_to_string(path).unwrap()
+}
+
+fn stored_documents() -> Vec<Document> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        })
+        .map(|path| serde_json::from_slice(&fs::read(path).unwrap()).unwrap())
+        .collect()
+}
+
+/// Every variant of every enum that a plan, a run or a cell can hold.
+fn every_variant() -> Vec<Document> {
+    let plain = stored_documents().remove(0);
+    let mut documents = vec![plain.clone(); 5];
+    let path = || Program::Path {
+        path: "/bin/true".to_owned(),
+        argv: vec!["true".to_owned()],
+    };
+    let mappings = |backing| SpaceRequest::Mappings {
+        mappings: 1,
+        pages: 1,
+        spacing: 1,
+        backing,
+        huge: false,
+    };
+    let malloc = SpaceRequest::Malloc {
+        count: 1,
+        bytes: 1,
+        pages: 1,
+        spacing: 1,
+    };
+    let cold = Temperature::Cold {
+        evict_bytes: 1,
+        idle_us: 1,
+    };
+    let variants = [
+        (Stopped::Precision, Program::Embedded, Backing::Anon),
+        (Stopped::Time, path(), Backing::File),
+        (Stopped::Spawns, path(), Backing::Shared),
+        (Stopped::Interrupted, path(), Backing::Anon),
+        (Stopped::Failed("why".to_owned()), path(), Backing::Anon),
+    ];
+    for (document, (stopped, program, backing)) in documents.iter_mut().zip(variants) {
+        document.plan.methods = SpawnMethod::ALL.to_vec();
+        document.plan.spaces = vec![mappings(backing), malloc.clone()];
+        document.plan.program = program.clone();
+        document.plan.child = ChildAction::Exec;
+        document.cells[0].program = program;
+        document.cells[0].cycles.source = CountSource::None;
+        document.cells[0].cycles.parent = Availability::not_asked("why");
+        document.cells[0].minor_faults.source = CountSource::Rusage;
+        document.cells[0].ratio = Availability::unavailable("why", Some("remedy"));
+        document.run.stopped = stopped;
+    }
+    documents[0].plan.placement = Placement::Pinned(1);
+    documents[0].plan.temperature = cold;
+    documents[0].plan.child = ChildAction::Exit;
+    documents[1].plan.placement = Placement::Free;
+    documents[1].plan.temperature = Temperature::Hot;
+    documents[1].cells[0].cycles.source = CountSource::Perf;
+    documents
+}
+
+fn caveats() -> Vec<Caveat> {
+    let method = SpawnMethod::Fork;
+    let reason = String::new();
+    let caveats = vec![
+        Caveat::Unavailable {
+            figures: String::new(),
+            reason: reason.clone(),
+            remedy: None,
+        },
+        Caveat::MethodUnavailable { method, reason },
+        Caveat::HugePages {
+            mappings: 1,
+            huge_bytes: 1,
+            asked: true,
+        },
+        Caveat::SpaceDrifted {
+            mappings: 1,
+            change: String::new(),
+        },
+        Caveat::FewWorkers {
+            mappings: 1,
+            workers: 1,
+        },
+        Caveat::PrecisionMissed {
+            asked: 0.1,
+            widest: 0.2,
+            cells: 1,
+        },
+        Caveat::WorkersDisagree {
+            cells: 1,
+            spread: 0.2,
+            mappings: 1,
+            method,
+        },
+        Caveat::Multiplexed { share: 0.5 },
+        Caveat::Interrupted,
+    ];
+    for caveat in &caveats {
+        // A new caveat does not compile until it is named here, and then the
+        // list above lacks it.
+        match caveat {
+            Caveat::Unavailable { .. }
+            | Caveat::MethodUnavailable { .. }
+            | Caveat::HugePages { .. }
+            | Caveat::SpaceDrifted { .. }
+            | Caveat::FewWorkers { .. }
+            | Caveat::PrecisionMissed { .. }
+            | Caveat::WorkersDisagree { .. }
+            | Caveat::Multiplexed { .. }
+            | Caveat::Interrupted => {}
+        }
+    }
+    caveats
+}
+
+/// The name under which the contract describes what lies at a path.
+fn form(path: &str, value: &Value) -> String {
+    let last = path.rsplit('.').next().unwrap_or_default();
+    match path {
+        _ if value.get("missing").is_some() => "missing".to_owned(),
+        "cells[].program" => "plan.program".to_owned(),
+        "cells[].space.request" => "plan.spaces[]".to_owned(),
+        "cells[].call_ns" | "cells[].total_ns" => "summary".to_owned(),
+        _ if path.starts_with("cells[].") && COUNTERS.contains(&last) => "counted".to_owned(),
+        _ => path.to_owned(),
+    }
+}
+
+/// Collects the paths of all fields, and the words that fields may hold.
+fn walk(path: &str, value: &Value, fields: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) => {
+            let form = form(path, value);
+            for (key, value) in object {
+                let path = format!("{form}.{key}");
+                let path = path.trim_start_matches('.');
+                fields.insert(path.to_owned());
+                walk(path, value, fields);
+            }
+        }
+        Value::Array(array) if !path.ends_with("_ci95") && !path.ends_with(".ci95") => {
+            fields.remove(path);
+            for value in array {
+                let path = format!("{path}[]");
+                fields.insert(path.clone());
+                walk(&path, value, fields);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn fields() -> BTreeSet<String> {
+    let mut fields = BTreeSet::new();
+    for mut document in stored_documents().into_iter().chain(every_variant()) {
+        document.caveats.clear();
+        walk("", &serde_json::to_value(&document).unwrap(), &mut fields);
+    }
+    // What only holds other fields has no row of its own.
+    let holds = |path: &String| {
+        let (inner, element) = (format!("{path}."), format!("{path}[]"));
+        fields
+            .iter()
+            .any(|other| other.starts_with(&inner) || other.starts_with(&element))
+    };
+    let own_row = [
+        "plan.program",
+        "plan.placement",
+        "plan.temperature",
+        "run.stopped",
+    ];
+    fields
+        .iter()
+        .filter(|path| !holds(path) || own_row.contains(&path.as_str()))
+        .filter(|path| *path != "caveats")
+        .cloned()
+        .collect()
+}
+
+/// The first cells of the table rows below a header.
+fn rows(contract: &str, header: &str) -> BTreeSet<String> {
+    let mut inside = false;
+    let mut rows = BTreeSet::new();
+    for line in contract.lines() {
+        if line.starts_with(&format!("| {header} |")) {
+            inside = true;
+        } else if !line.starts_with('|') {
+            inside = false;
+        } else if inside && let Some(cell) = line.split('|').nth(1) {
+            rows.insert(cell.trim().trim_matches('`').to_owned());
+        }
+    }
+    rows.retain(|row| !row.starts_with("---"));
+    rows
+}
+
+#[test]
+fn every_field_has_a_row_and_every_row_a_field() {
+    let (fields, rows) = (fields(), rows(&contract(), "field"));
+    let without: Vec<_> = fields.difference(&rows).collect();
+    assert!(without.is_empty(), "no row for {without:#?}");
+    let stale: Vec<_> = rows.difference(&fields).collect();
+    assert!(stale.is_empty(), "no field for {stale:#?}");
+    assert!(fields.len() > 90, "only {} fields seen", fields.len());
+}
+
+#[test]
+fn every_caveat_has_a_row_that_names_its_fields() {
+    let contract = contract();
+    let mut kinds = BTreeSet::new();
+    for caveat in caveats() {
+        let value = serde_json::to_value(&caveat).unwrap();
+        let kind = value["caveat"].as_str().unwrap().to_owned();
+        let start = format!("| `{kind}` |");
+        let row = contract.lines().find(|line| line.starts_with(&start));
+        let row = row.unwrap_or_else(|| panic!("no row for the caveat {kind}"));
+        for key in value.as_object().unwrap().keys() {
+            let named = key == "caveat" || row.contains(&format!("`{key}`"));
+            assert!(named, "the row of {kind} does not name {key}");
+        }
+        kinds.insert(kind);
+    }
+    assert_eq!(rows(&contract, "caveat"), kinds);
+}
+
+#[test]
+fn every_word_that_a_field_may_hold_is_named() {
+    fn word(value: impl Serialize) -> String {
+        match serde_json::to_value(value).unwrap() {
+            Value::String(word) => word,
+            Value::Object(object) => object.keys().next().unwrap().clone(),
+            other => panic!("{other} is no word"),
+        }
+    }
+    let contract = contract();
+    let mut words: Vec<String> = SpawnMethod::ALL.iter().map(word).collect();
+    words.extend([ChildAction::Exec, ChildAction::Exit].iter().map(word));
+    words.extend(
+        [Backing::Anon, Backing::File, Backing::Shared]
+            .iter()
+            .map(word),
+    );
+    words.extend(
+        [CountSource::Perf, CountSource::Rusage, CountSource::None]
+            .iter()
+            .map(word),
+    );
+    words.extend(
+        every_variant()
+            .iter()
+            .map(|document| word(&document.run.stopped)),
+    );
+    words.extend(["unavailable", "not_asked", "free", "hot", "embedded"].map(str::to_owned));
+    for word in words {
+        let named = contract.contains(&format!("`\"{word}\"`")) || word == "failed";
+        assert!(named, "{word} is not named");
+    }
+}
