@@ -121,7 +121,7 @@ fn precision_ends_a_run_before_its_time() {
     plan.stop.time_s = Some(1_000.0);
     let document = document(Fault::Nothing, &plan);
     assert_eq!(document.run.stopped, Stopped::Precision);
-    assert_eq!(document.run.rounds, 5);
+    assert_eq!(document.run.rounds, 8);
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub(super) enum Command {
 #[command(after_help = AFTER_HELP)]
 pub(super) struct SweepArgs {
     /// Mappings to add to the worker: a list such as 0,100,1k,10k
-    /// [default: 0,100,1k,3k,10k; with --huge 0,10,100,500]
+    /// [default: 0,100,1k,10k; with --huge 0,10,100,500]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse_count)]
     pub(super) mappings: Option<Vec<u64>>,
 
@@ -93,7 +93,7 @@ pub(super) struct SweepArgs {
     #[arg(long, value_name = "SHARE", value_parser = parse_share)]
     pub(super) precision: Option<f64>,
 
-    /// Stop after this time: 500ms, 10s, 2m [default: 12s, unless --spawns]
+    /// Stop after this time: 500ms, 10s, 2m [default: 13s, unless --spawns]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(super) time: Option<Duration>,
 

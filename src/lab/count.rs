@@ -96,7 +96,8 @@ fn kernel_share(group: &Group<'_>, method: SpawnMethod) -> Result<Replicates, Mi
         let (Some(index), Some(ticks)) = (index, &recording.ticks) else {
             continue;
         };
-        workers.push(ticks.as_ref().map_err(Clone::clone)?[index]);
+        let ticks = ticks.as_ref().map_err(Clone::clone)?;
+        workers.push(ticks.get(index).copied().unwrap_or_default());
     }
     let total = |pick: fn(&ModeTicks) -> u64| workers.iter().map(pick).sum::<u64>();
     let (kernel, user) = (total(|t| t.kernel), total(|t| t.user));

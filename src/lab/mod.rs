@@ -12,6 +12,7 @@ pub mod limits;
 pub mod linux;
 
 mod assemble;
+mod budget;
 mod count;
 mod preflight;
 mod run;

@@ -6,36 +6,25 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::assemble::{self, Setting};
+use super::budget::{self, AIM_ROUNDS, Budget, Spent};
 use super::error::LabError;
 use super::kernel::Kernel;
 use super::session::{self, Recording};
 use crate::model::{Document, Host, Plan, Stopped, Temperature};
+use crate::units::thousands;
 use crate::worker::protocol::{Assignment, Pass};
 
-/// Rounds that are aimed at: fewer workers say little about how they differ.
-const AIM_ROUNDS: u32 = 5;
 /// The most turns that one worker takes: more of them would narrow the
 /// interval less than another worker does.
 const MOST_TURNS: usize = 200;
 /// The fewest, in pairs, for the mirrored order.
 const LEAST_TURNS: usize = 4;
-/// Of the time of a worker's slice, what goes into the loop of each pass; the
-/// rest is for starting, inflating and verifying.
-const SHARES: [(Pass, f64); 4] = [
-    (Pass::Timing, 0.45),
-    (Pass::Accounting, 0.1),
-    (Pass::Sampling, 0.1),
-    (Pass::Counting, 0.1),
-];
 /// A method this many times cheaper than the dearest gets extra spawns in the
 /// passes that count, for this share of the slice, all such methods together.
 const MUCH_CHEAPER: f64 = 10.0;
 const EXTRA_SHARE: f64 = 0.5;
 /// The slice of a run without a time limit, for this purpose.
 const LONGEST_EXTRA_NS: f64 = 200e6;
-/// Of the time budget, what is left for the analysis.
-const RESERVE: f64 = 0.04;
-
 /// Hears how far a run has come.
 pub trait Progress {
     /// What is being measured, and what share of the run is behind.
@@ -106,34 +95,19 @@ impl<'a> Experiment<'a> {
         self.kernel.check_limits(self.plan)?;
         self.kernel.try_program(self.plan)?;
         let mut open: Vec<usize> = (0..self.plan.spaces.len()).collect();
-        let mut overhead = 0.0;
+        let mut budget = Budget::new(self.plan.stop.time_s);
         loop {
-            let began = self.elapsed_s();
-            let slice = self.slice_s(began, overhead, open.len());
-            self.one_round(&open, slice, progress)?;
+            let spent = self.one_round(&open, &budget, progress)?;
+            budget.learn(spent);
             self.round += 1;
-            let took = self.elapsed_s() - began;
-            let in_loops = slice.map_or(0.0, |slice| slice * open.len() as f64 * loop_share());
-            overhead = (took - in_loops).max(0.0);
             open.retain(|space| !self.satisfied(*space));
             if open.is_empty() {
-                let counted = self.plan.stop.spawns.is_some();
-                return Ok(if counted {
-                    Stopped::Spawns
-                } else {
-                    Stopped::Precision
+                return Ok(match self.plan.stop.spawns {
+                    Some(_) => Stopped::Spawns,
+                    None => Stopped::Precision,
                 });
             }
-            // Until the aim is reached, rounds shrink to fit; after it they do not.
-            let next = if self.round < AIM_ROUNDS {
-                overhead
-            } else {
-                took
-            };
-            if self
-                .budget_s()
-                .is_some_and(|budget| self.elapsed_s() + next > budget)
-            {
+            if !budget.has_time(self.elapsed_s(), self.round, open.len()) {
                 return Ok(Stopped::Time);
             }
         }
@@ -142,31 +116,49 @@ impl<'a> Experiment<'a> {
     fn one_round(
         &mut self,
         open: &[usize],
-        slice_s: Option<f64>,
+        budget: &Budget,
         progress: &mut dyn Progress,
-    ) -> Result<(), LabError> {
-        let mut visits: Vec<(usize, Pass, f64)> = open
+    ) -> Result<Spent, LabError> {
+        let began = self.elapsed_s();
+        let unit_s = budget.unit_s(began, self.round, open.len());
+        let mut visits: Vec<(usize, Pass)> = open
             .iter()
-            .flat_map(|space| SHARES.map(|(pass, share)| (*space, pass, share)))
-            .filter(|(_, pass, _)| self.has_answers(*pass))
+            .flat_map(|space| {
+                budget::passes(self.round)
+                    .iter()
+                    .map(|pass| (*space, *pass))
+            })
+            .filter(|(_, pass)| self.has_answers(*pass))
             .collect();
         self.rng.shuffle(&mut visits);
-        let count = visits.len();
-        for (index, (space, pass, share)) in visits.into_iter().enumerate() {
-            let mappings = self.plan.spaces[space].mappings();
-            let what = format!(
-                "round {}: {mappings} mappings, {}",
-                self.round + 1,
-                verb(pass)
-            );
-            progress.step(&what, self.share_done(index as f64 / count as f64));
-            let slice_ns = slice_s.map_or(u64::MAX, |slice| nanos(slice * share));
+        let workers = visits.len();
+        let mut loops_s = 0.0;
+        for (index, (space, pass)) in visits.into_iter().enumerate() {
+            let of_round = index as f64 / workers as f64;
+            let share = budget.share(self.elapsed_s(), self.round, of_round);
+            progress.step(&self.describe(space, pass), share);
+            let slice_ns = unit_s.map_or(u64::MAX, |unit| nanos(unit * budget::weight(pass)));
             let assignment = self.assignment(space, pass, slice_ns);
             let timeout = Duration::from_millis(self.plan.spawn_timeout_ms);
             let recording = session::run(self.kernel, assignment, timeout, self.round)?;
+            loops_s += recording.loop_s();
             self.recordings.push(recording);
         }
-        Ok(())
+        let round_s = self.elapsed_s() - began;
+        Ok(Spent {
+            round_s,
+            loops_s,
+            workers,
+        })
+    }
+
+    fn describe(&self, space: usize, pass: Pass) -> String {
+        let mappings = thousands(self.plan.spaces[space].mappings());
+        format!(
+            "round {}: {mappings} mappings, {}",
+            self.round + 1,
+            verb(pass)
+        )
     }
 
     fn assignment(&mut self, space: usize, pass: Pass, slice_ns: u64) -> Assignment {
@@ -271,32 +263,8 @@ impl<'a> Experiment<'a> {
         })
     }
 
-    /// The time for one address space in this round, if time is limited.
-    fn slice_s(&self, now: f64, overhead: f64, spaces: usize) -> Option<f64> {
-        let left = (self.budget_s()? - now).max(0.0);
-        let rounds = AIM_ROUNDS.saturating_sub(self.round).max(1);
-        let round = left / f64::from(rounds);
-        let loops = if self.round == 0 {
-            round * loop_share()
-        } else {
-            round - overhead
-        };
-        Some(loops.max(0.0) / loop_share() / spaces as f64)
-    }
-
-    fn budget_s(&self) -> Option<f64> {
-        self.plan.stop.time_s.map(|time| time * (1.0 - RESERVE))
-    }
-
     fn elapsed_s(&self) -> f64 {
         (self.kernel.now() - self.begin).as_secs_f64()
-    }
-
-    fn share_done(&self, of_round: f64) -> f64 {
-        let rounds = (f64::from(self.round) + of_round) / f64::from(AIM_ROUNDS.max(self.round + 1));
-        self.budget_s()
-            .map_or(rounds, |budget| self.elapsed_s() / budget)
-            .min(1.0)
     }
 }
 
@@ -307,10 +275,6 @@ impl<'a> Experiment<'a> {
 )]
 fn spawns_within(time_ns: f64, total_ns: f64) -> usize {
     ((time_ns / total_ns) as usize).min(MOST_TURNS)
-}
-
-fn loop_share() -> f64 {
-    SHARES.iter().map(|(_, share)| share).sum()
 }
 
 fn verb(pass: Pass) -> &'static str {

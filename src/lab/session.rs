@@ -39,6 +39,16 @@ pub(super) struct Recording {
 }
 
 impl Recording {
+    /// How long the loop took, in seconds.
+    pub(super) fn loop_s(&self) -> f64 {
+        let begin = self
+            .records()
+            .next()
+            .map_or(0, |first| first[record::BEFORE]);
+        let end = self.records().last().map_or(0, |last| last[record::REAPED]);
+        end.saturating_sub(begin) as f64 / 1e9
+    }
+
     /// The records, each as a slice of words.
     pub(super) fn records(&self) -> impl Iterator<Item = &[u64]> {
         self.words.chunks_exact(self.assignment.pass.record_words())

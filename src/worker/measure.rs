@@ -17,8 +17,16 @@ use crate::model::SpawnMethod;
 use crate::sys::clock::now_ns;
 use crate::sys::spawn::{Spawn, Spawned, wait};
 
-/// The methods that take turns, each with its prepared spawner.
-pub(super) type Spawners = Vec<(SpawnMethod, Box<dyn Spawn>)>;
+/// A method that takes turns.
+pub(super) struct Contender {
+    pub(super) method: SpawnMethod,
+    pub(super) spawner: Box<dyn Spawn>,
+    /// Spawns without a record before each that has one. A fork of thousands of
+    /// pages leaves the caches without a trace of the next method's code; a
+    /// method that is much cheaper would be found twice as dear after a fork as
+    /// after one of its own, and its turn is decided by lot.
+    pub(super) rehearsals: u8,
+}
 
 /// When the loop ends: at the schedule's end, or after the turn in which the
 /// slice is spent.
@@ -37,7 +45,7 @@ pub(super) struct Limits {
 /// Spawns in the order of `schedule`, one record a spawn, and returns how many
 /// spawns were recorded.
 pub(super) fn run(
-    spawners: &mut Spawners,
+    contenders: &mut [Contender],
     schedule: &[u8],
     limits: Limits,
     shared: &[AtomicU64],
@@ -48,7 +56,13 @@ pub(super) fn run(
     let deadline = now_ns().saturating_add(limits.slice_ns);
     let mut spawns = 0;
     for (choice, words) in schedule.iter().zip(records) {
-        let (method, spawner) = &mut spawners[usize::from(*choice)];
+        let contender = &mut contenders[usize::from(*choice)];
+        for _ in 0..contender.rehearsals {
+            try_once(contender, shared)?;
+        }
+        let Contender {
+            method, spawner, ..
+        } = contender;
         pause.pause();
         probe.begin();
         let before = now_ns();
@@ -75,19 +89,18 @@ pub(super) fn run(
     Ok(spawns)
 }
 
-/// Spawns once, without a record, and tells what came of it.
-pub(super) fn try_once(
-    method: SpawnMethod,
-    spawner: &mut dyn Spawn,
-    shared: &[AtomicU64],
-) -> Result<(), Failure> {
+/// Spawns once, without a record, and tells how many nanoseconds it took.
+pub(super) fn try_once(contender: &mut Contender, shared: &[AtomicU64]) -> Result<u64, Failure> {
+    let method = contender.method;
     shared[PROGRESS_WORD].fetch_add(1, Ordering::Relaxed);
-    let status = match spawner.spawn() {
+    let before = now_ns();
+    let status = match contender.spawner.spawn() {
         Ok(Spawned::Running(pid)) => wait(pid),
         Ok(Spawned::Ended(status)) => Ok(status),
         Err(error) => return Err(call_failed(method, &error)),
     };
-    succeeded(method, status)
+    succeeded(method, status)?;
+    Ok(now_ns() - before)
 }
 
 fn succeeded(method: SpawnMethod, status: io::Result<ExitStatus>) -> Result<(), Failure> {

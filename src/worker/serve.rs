@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use super::build::build;
-use super::measure::{self, Limits, Spawners, try_once};
+use super::measure::{self, Contender, Limits, try_once};
 use super::pause::{Cold, Hot, Pause};
 use super::probe::{ClockOnly, CounterProbe, Probe, UsageProbe};
 use super::protocol::{
@@ -74,7 +74,7 @@ struct Ready {
     assignment: Assignment,
     shape: Shape,
     shared: SharedWords,
-    spawners: Spawners,
+    contenders: Vec<Contender>,
     cold: Option<Cold>,
     schedule: Vec<u8>,
 }
@@ -145,7 +145,7 @@ fn prepare(assignment: Assignment, records: &File) -> Result<(Ready, Prepared), 
             Cold::new(evict_bytes, idle_us),
         )?),
     };
-    let (spawners, unavailable) = spawners(&assignment, &shared)?;
+    let (contenders, unavailable) = contenders(&assignment, &shared)?;
     let extras = assignment.extras_of(&unavailable);
     let schedule = schedule(assignment.seed, &extras, assignment.turns);
     let mut instrument = setup("could not trim the worker", leave_libraries_out_of_forks())?;
@@ -163,7 +163,7 @@ fn prepare(assignment: Assignment, records: &File) -> Result<(Ready, Prepared), 
             assignment,
             shape,
             shared,
-            spawners,
+            contenders,
             cold,
             schedule,
         },
@@ -171,12 +171,14 @@ fn prepare(assignment: Assignment, records: &File) -> Result<(Ready, Prepared), 
     ))
 }
 
-/// The spawners of the methods that work here, each tried once, and the reasons
-/// of those that do not.
-fn spawners(
+/// Methods that do not work here, and why.
+type Unavailable = Vec<(SpawnMethod, String)>;
+
+/// The methods that work here, each tried once, and the reasons of the others.
+fn contenders(
     assignment: &Assignment,
     shared: &SharedWords,
-) -> Result<(Spawners, Vec<(SpawnMethod, String)>), Failure> {
+) -> Result<(Vec<Contender>, Unavailable), Failure> {
     let image = match &assignment.program {
         Program::Embedded => ExecImage::embedded(&assignment.environment),
         Program::Path { path, argv } => ExecImage::of_path(path, argv, &assignment.environment),
@@ -185,9 +187,14 @@ fn spawners(
     let mut working = Vec::new();
     let mut unavailable = Vec::new();
     for method in assignment.methods.iter().copied() {
-        let mut spawner = setup(method.name(), spawner(method, assignment.child, &image))?;
-        match try_once(method, spawner.as_mut(), shared.words()) {
-            Ok(()) => working.push((method, spawner)),
+        let spawner = setup(method.name(), spawner(method, assignment.child, &image))?;
+        let mut contender = Contender {
+            method,
+            spawner,
+            rehearsals: 0,
+        };
+        match try_once(&mut contender, shared.words()) {
+            Ok(_) => working.push(contender),
             // Only a system call that a kernel or a filter may lack is excused.
             Err(Failure::Spawn {
                 method: SpawnMethod::Clone3Vfork,
@@ -234,11 +241,22 @@ impl Ready {
         }
     }
 
-    /// One spawn of each method from the inflated space: the first fork after
-    /// an inflation pays for what later ones find done.
+    /// Two spawns of each method from the inflated space: the first fork after
+    /// an inflation pays for what later ones find done. The second tells which
+    /// methods need rehearsals.
     fn warm_up(&mut self) -> Result<(), Failure> {
-        for (method, spawner) in &mut self.spawners {
-            try_once(*method, spawner.as_mut(), self.shared.words())?;
+        /// The dearest method is so many times as dear as one that rehearses:
+        /// its own spawns then take most of the time all the same.
+        const MUCH_DEARER: u64 = 8;
+        let mut took = Vec::new();
+        for contender in &mut self.contenders {
+            try_once(contender, self.shared.words())?;
+            took.push(try_once(contender, self.shared.words())?);
+        }
+        let dearest = took.iter().copied().max().unwrap_or(0);
+        for (contender, took) in self.contenders.iter_mut().zip(took) {
+            let is_hot = self.cold.is_none();
+            contender.rehearsals = u8::from(is_hot && took * MUCH_DEARER < dearest);
         }
         Ok(())
     }
@@ -255,7 +273,7 @@ impl Ready {
         probe: &mut impl Probe,
         pause: &mut impl Pause,
     ) -> Result<usize, Failure> {
-        let turn = self.spawners.len();
+        let turn = self.contenders.len();
         let extras = self.schedule.len() - turn * self.assignment.turns;
         let limits = Limits {
             extras,
@@ -264,7 +282,7 @@ impl Ready {
             slice_ns: self.assignment.slice_ns,
         };
         measure::run(
-            &mut self.spawners,
+            &mut self.contenders,
             &self.schedule,
             limits,
             self.shared.words(),

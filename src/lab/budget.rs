@@ -1,0 +1,159 @@
+//! How the time of a run is shared out: over rounds, address spaces and passes.
+//! Pure arithmetic; the clock is the caller's.
+
+use crate::worker::protocol::Pass;
+
+/// Rounds that are aimed at. Fewer workers say little about how they differ,
+/// and more of them have no time left to measure.
+pub(super) const AIM_ROUNDS: u32 = 8;
+/// Of the time, what is left for the analysis.
+const RESERVE: f64 = 0.04;
+/// Of the first round, what is taken for starting and inflating workers before
+/// their real share is known.
+const FIRST_OVERHEAD: f64 = 0.3;
+
+/// The passes of a round. Only timing needs every one of them: counts differ
+/// less from worker to worker than times do.
+pub(super) fn passes(round: u32) -> &'static [Pass] {
+    if round.is_multiple_of(2) {
+        &[
+            Pass::Timing,
+            Pass::Accounting,
+            Pass::Sampling,
+            Pass::Counting,
+        ]
+    } else {
+        &[Pass::Timing]
+    }
+}
+
+/// How much time a worker of this pass gets, in units.
+pub(super) fn weight(pass: Pass) -> f64 {
+    if pass == Pass::Timing { 2.5 } else { 1.0 }
+}
+
+/// What a round took.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spent {
+    /// From its begin to its end.
+    pub(super) round_s: f64,
+    /// Of that, within workers' loops.
+    pub(super) loops_s: f64,
+    /// Workers.
+    pub(super) workers: usize,
+}
+
+/// The time of a run, if it is limited, and what is known of its use.
+#[derive(Debug)]
+pub(super) struct Budget {
+    total_s: Option<f64>,
+    /// What a worker takes besides its loop.
+    overhead_s: Option<f64>,
+    /// What the longest of the last two rounds took.
+    last_rounds_s: [f64; 2],
+}
+
+impl Budget {
+    pub(super) fn new(time_s: Option<f64>) -> Self {
+        Self {
+            total_s: time_s.map(|time| time * (1.0 - RESERVE)),
+            overhead_s: None,
+            last_rounds_s: [0.0; 2],
+        }
+    }
+
+    /// Learns from a round that is over.
+    pub(super) fn learn(&mut self, spent: Spent) {
+        let besides = (spent.round_s - spent.loops_s).max(0.0);
+        self.overhead_s = Some(besides / spent.workers.max(1) as f64);
+        self.last_rounds_s = [self.last_rounds_s[1], spent.round_s];
+    }
+
+    /// The loop time of one unit for one address space, in round `round`.
+    pub(super) fn unit_s(&self, elapsed_s: f64, round: u32, spaces: usize) -> Option<f64> {
+        let left = (self.total_s? - elapsed_s).max(0.0);
+        let rounds = round..AIM_ROUNDS.max(round + 1);
+        let workers: usize = rounds.clone().map(|round| passes(round).len()).sum();
+        let units: f64 = rounds.flat_map(passes).map(|pass| weight(*pass)).sum();
+        let overhead = self.overhead_s.map_or(left * FIRST_OVERHEAD, |overhead| {
+            overhead * (workers * spaces) as f64
+        });
+        Some((left - overhead).max(0.0) / units / spaces as f64)
+    }
+
+    /// Whether another round fits. Until the aim is reached its loops shrink to
+    /// what is left; after it, it is as long as those before.
+    pub(super) fn has_time(&self, elapsed_s: f64, round: u32, spaces: usize) -> bool {
+        let Some(total) = self.total_s else {
+            return true;
+        };
+        let needed = if round < AIM_ROUNDS {
+            self.overhead_s.unwrap_or(0.0) * (passes(round).len() * spaces) as f64
+        } else {
+            self.last_rounds_s[0].max(self.last_rounds_s[1])
+        };
+        elapsed_s + needed < total
+    }
+
+    /// The share of the run that is behind.
+    pub(super) fn share(&self, elapsed_s: f64, round: u32, of_round: f64) -> f64 {
+        let rounds = (f64::from(round) + of_round) / f64::from(AIM_ROUNDS.max(round + 1));
+        self.total_s
+            .map_or(rounds, |total| elapsed_s / total)
+            .min(1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Spends all rounds as planned, with an overhead for each worker.
+    fn simulate(time_s: f64, spaces: usize, overhead_s: f64) -> (u32, f64) {
+        let mut budget = Budget::new(Some(time_s));
+        let (mut round, mut elapsed) = (0, 0.0);
+        loop {
+            let unit = budget.unit_s(elapsed, round, spaces).unwrap();
+            let units: f64 = passes(round).iter().map(|pass| weight(*pass)).sum();
+            let workers = passes(round).len() * spaces;
+            let loops_s = unit * units * spaces as f64;
+            let round_s = loops_s + overhead_s * workers as f64;
+            budget.learn(Spent {
+                round_s,
+                loops_s,
+                workers,
+            });
+            elapsed += round_s;
+            round += 1;
+            if !budget.has_time(elapsed, round, spaces) {
+                return (round, elapsed);
+            }
+        }
+    }
+
+    #[test]
+    fn the_aim_is_reached_within_the_time() {
+        for overhead_s in [0.0, 0.005, 0.05] {
+            let (rounds, elapsed) = simulate(12.0, 4, overhead_s);
+            assert_eq!(rounds, AIM_ROUNDS, "overhead {overhead_s}");
+            assert!(
+                (11.0..=12.0).contains(&elapsed),
+                "{elapsed} at {overhead_s}"
+            );
+        }
+    }
+
+    #[test]
+    fn workers_that_take_all_the_time_end_the_run_early() {
+        let (rounds, elapsed) = simulate(5.0, 4, 0.2);
+        assert!(rounds < AIM_ROUNDS);
+        assert!(elapsed < 6.0, "{elapsed}");
+    }
+
+    #[test]
+    fn without_a_limit_there_is_always_time() {
+        let budget = Budget::new(None);
+        assert!(budget.has_time(1e9, 1_000, 9));
+        assert_eq!(budget.unit_s(1e9, 1_000, 9), None);
+    }
+}
