@@ -379,7 +379,7 @@ fn a_signal_ends_all_and_exports_what_there_is() {
         let dir = tempfile::tempdir().unwrap();
         let export = dir.path().join("partial.json");
         let mut child = begin_endless(dir.path(), &export);
-        await_spawns(dir.path(), THREE_WORKERS);
+        await_spawns(dir.path(), FOUR_WORKERS);
         kill(signal, &child);
         let ended = child.wait().unwrap();
         assert_eq!(ended.code(), Some(status), "SIG{signal}");
@@ -396,7 +396,7 @@ fn a_killed_worker_is_reported_and_what_was_measured_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     let export = dir.path().join("partial.json");
     let mut child = begin_endless(dir.path(), &export);
-    await_spawns(dir.path(), THREE_WORKERS);
+    await_spawns(dir.path(), FOUR_WORKERS);
     let killed = (0..1_000).any(|_| {
         let worker = worker_of(child.id());
         worker.is_some_and(|pid| {
@@ -424,9 +424,9 @@ fn workers_die_with_a_lab_that_is_killed() {
     assert_no_process(&dir.path().display().to_string());
 }
 
-/// Spawns after which at least three workers are through, and one of any three
+/// Spawns after which at least four workers are through, and one of any four
 /// in a row is for timing.
-const THREE_WORKERS: u64 = 700;
+const FOUR_WORKERS: u64 = 900;
 
 /// Starts a run that would go on for an hour, with a program whose path is in
 /// `dir` and which leaves a trace of each spawn there.
