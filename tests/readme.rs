@@ -1,0 +1,68 @@
+//! README's examples are run as they stand there, but for a short time.
+
+#![expect(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
+
+use std::process::Command;
+
+const README: &str = include_str!("../README.md");
+
+/// The commands of README's console blocks that call the tool.
+fn examples() -> Vec<Vec<&'static str>> {
+    let commands = README
+        .lines()
+        .filter_map(|line| line.strip_prefix("$ forktax "));
+    commands
+        .map(|line| line.split_whitespace().collect())
+        .collect()
+}
+
+/// A sweep gets little time; everything else runs as it is.
+fn shortened(mut words: Vec<&'static str>) -> Vec<&'static str> {
+    if words[0] == "sweep" {
+        words.splice(1..1, ["--time", "300ms"]);
+    }
+    words
+}
+
+#[test]
+fn every_example_works() {
+    let dir = tempfile::tempdir().unwrap();
+    let examples = examples();
+    assert!(examples.len() > 5);
+    for words in examples {
+        let output = Command::new(env!("CARGO_BIN_EXE_forktax"))
+            .args(shortened(words.clone()))
+            .current_dir(dir.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "forktax {words:?}: {said}");
+        assert!(
+            !output.stdout.is_empty(),
+            "forktax {words:?} printed nothing"
+        );
+    }
+}
+
+#[test]
+fn the_exit_statuses_are_those_of_the_help() {
+    let help = Command::new(env!("CARGO_BIN_EXE_forktax"))
+        .arg("--help")
+        .output()
+        .unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let statuses = README.lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| ")?.split(" | ");
+        cells
+            .next()
+            .filter(|cell| *cell == "128+N" || cell.len() == 1)
+    });
+    let statuses: Vec<&str> = statuses.collect();
+    assert_eq!(statuses, ["0", "1", "2", "3", "4", "128+N"]);
+    for status in statuses {
+        let listed = help
+            .lines()
+            .any(|line| line.trim_start().starts_with(status));
+        assert!(listed, "{status} is not in the help:\n{help}");
+    }
+}
