@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
+use crate::report::Format;
 use crate::units::{Blocks, parse_count, parse_duration};
 
 const AFTER_HELP: &str = "\
@@ -126,8 +127,8 @@ pub(super) struct SweepArgs {
 
     /// Write the result to a file as well; .txt, .md, .csv or .json says how.
     /// Repeatable; the files are opened before anything is measured
-    #[arg(long, value_name = "FILE")]
-    pub(super) export: Vec<PathBuf>,
+    #[arg(long, value_name = "FILE", value_parser = parse_export)]
+    pub(super) export: Vec<ExportArg>,
 
     /// No progress on stderr
     #[arg(long, short)]
@@ -157,8 +158,8 @@ pub(super) struct ShowArgs {
     pub(super) format: FormatArg,
 
     /// Write the result to a file as well; .txt, .md, .csv or .json says how
-    #[arg(long, value_name = "FILE")]
-    pub(super) export: Vec<PathBuf>,
+    #[arg(long, value_name = "FILE", value_parser = parse_export)]
+    pub(super) export: Vec<ExportArg>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -203,6 +204,21 @@ fn parse_cpu(text: &str) -> Result<CpuArg, String> {
     }
     let number = text.parse().map(CpuArg::One);
     number.map_err(|_| format!("{text:?} is neither the number of a CPU nor any"))
+}
+
+/// A file to write to, and how.
+#[derive(Debug, Clone)]
+pub(super) struct ExportArg {
+    pub(super) path: PathBuf,
+    pub(super) format: Format,
+}
+
+fn parse_export(text: &str) -> Result<ExportArg, String> {
+    let path = PathBuf::from(text);
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    let format = extension.and_then(Format::from_extension);
+    let format = format.ok_or("the extension says how to write it: .txt, .md, .csv or .json")?;
+    Ok(ExportArg { path, format })
 }
 
 fn parse_share(text: &str) -> Result<f64, String> {

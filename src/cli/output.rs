@@ -1,10 +1,11 @@
 //! What leaves the program: results to stdout and files, talk to stderr.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::args::FormatArg;
+use super::args::{ExportArg, FormatArg};
 use crate::model::Document;
 use crate::report::{self, Format};
 
@@ -50,10 +51,10 @@ struct Export {
 
 impl Exports {
     /// Opens all files, or none.
-    pub(super) fn open(paths: &[PathBuf]) -> Result<Self, OutputError> {
+    pub(super) fn open(args: &[ExportArg]) -> Result<Self, OutputError> {
         let mut exports = Self(Vec::new());
-        for path in paths {
-            match open(path) {
+        for arg in args {
+            match open(arg).and_then(|export| exports.once(export)) {
                 Ok(export) => exports.0.push(export),
                 Err(error) => {
                     exports.abandon();
@@ -64,16 +65,33 @@ impl Exports {
         Ok(exports)
     }
 
-    /// Writes the document to every file.
-    pub(super) fn write(self, document: &Document) -> Result<(), OutputError> {
-        for mut export in self.0 {
-            let name = export.path.display();
-            let bytes = report::render(document, export.format)
-                .map_err(|error| OutputError::new(name.to_string(), &error))?;
-            replace(&mut export.file, &bytes)
-                .map_err(|error| OutputError::new(name.to_string(), &error))?;
+    /// Refuses a file that is open already, under this or another name.
+    fn once(&self, export: Export) -> Result<Export, OutputError> {
+        let identity = |export: &Export| {
+            let metadata = export.file.metadata().ok().filter(|m| m.is_file())?;
+            Some((metadata.dev(), metadata.ino()))
+        };
+        let mine = identity(&export);
+        let twice = mine.is_some() && self.0.iter().any(|other| identity(other) == mine);
+        if twice {
+            let why = "named twice, and each export would overwrite the other";
+            return Err(OutputError::new(export.path.display(), &why));
         }
-        Ok(())
+        Ok(export)
+    }
+
+    /// Writes the document to every file, as far as that is possible, and
+    /// returns the first error.
+    pub(super) fn write(self, document: &Document) -> Result<(), OutputError> {
+        let written = self.0.into_iter().map(|mut export| {
+            let bytes = report::render(document, export.format)
+                .map_err(|error| OutputError::new(export.path.display(), &error))?;
+            replace(&mut export.file, &bytes)
+                .map_err(|error| OutputError::new(export.path.display(), &error))
+        });
+        // All of them are tried before the first error is returned.
+        let written: Vec<Result<(), OutputError>> = written.collect();
+        written.into_iter().collect()
     }
 
     /// Removes the files that would stay behind empty.
@@ -86,18 +104,13 @@ impl Exports {
     }
 }
 
-fn open(path: &Path) -> Result<Export, OutputError> {
-    let extension = path
-        .extension()
-        .and_then(|e| e.to_str())
-        .unwrap_or_default();
-    let format = Format::from_extension(extension).ok_or_else(|| {
-        OutputError::new(
-            path.display(),
-            &"the extension says how to write it: .txt, .md, .csv or .json",
-        )
-    })?;
+fn open(arg: &ExportArg) -> Result<Export, OutputError> {
+    let path = &arg.path;
     let is_new = !path.exists();
+    if path.metadata().is_ok_and(|m| m.file_type().is_fifo()) {
+        let why = "a FIFO would block until somebody reads it: print to stdout and pipe that";
+        return Err(OutputError::new(path.display(), &why));
+    }
     let file = OpenOptions::new()
         .write(true)
         .create(true)
@@ -105,19 +118,20 @@ fn open(path: &Path) -> Result<Export, OutputError> {
         .open(path);
     let file = file.map_err(|error| OutputError::new(path.display(), &error))?;
     Ok(Export {
-        path: path.to_owned(),
+        path: path.clone(),
         file,
-        format,
+        format: arg.format,
         is_new,
     })
 }
 
+/// Writes over what a file held, and cuts off the rest only then.
 fn replace(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    file.write_all(bytes)?;
     if file.metadata()?.is_file() {
-        file.set_len(0)?;
-        file.rewind()?;
+        file.set_len(bytes.len() as u64)?;
     }
-    file.write_all(bytes)
+    Ok(())
 }
 
 /// Reads a stored document; `-` is stdin.

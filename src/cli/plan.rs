@@ -55,15 +55,13 @@ pub(super) fn of_sweep(args: &SweepArgs, host: &Surroundings) -> Result<Plan, Pl
     let baseline = BASELINES
         .into_iter()
         .find(|method| methods.contains(method));
-    let mut environment = vec![format!("PATH={}", host.path), "LC_ALL=C".to_owned()];
-    environment.extend(args.env.iter().cloned());
     Ok(Plan {
         spaces: spaces(args, host.page_size)?,
         baseline: baseline.unwrap_or(methods[0]),
         methods,
         child,
         program: program(&args.program, child, &host.path)?,
-        environment,
+        environment: environment(&host.path, &args.env),
         stop: stop_rule(args)?,
         placement: placement(args.cpu, &host.allowed_cpus)?,
         temperature: if args.cold {
@@ -77,6 +75,18 @@ pub(super) fn of_sweep(args: &SweepArgs, host: &Surroundings) -> Result<Plan, Pl
         seed: args.seed.unwrap_or_else(seed_of_the_clock),
         spawn_timeout_ms: timeout_ms(args.timeout)?,
     })
+}
+
+/// The children's variables. One that is given again replaces the first, so
+/// that all methods hand the same environment on.
+fn environment(path: &str, given: &[String]) -> Vec<String> {
+    let mut variables = vec![format!("PATH={path}"), "LC_ALL=C".to_owned()];
+    for variable in given {
+        let name = |variable: &str| variable.split('=').next().map(str::to_owned);
+        variables.retain(|other| name(other) != name(variable));
+        variables.push(variable.clone());
+    }
+    variables
 }
 
 fn spaces(args: &SweepArgs, page_size: u64) -> Result<Vec<SpaceRequest>, PlanError> {
@@ -345,12 +355,18 @@ mod tests {
             ("--timeout 0s", "--timeout"),
             ("--time 0", "--time"),
             ("--huge --backing file", "--backing file"),
-            ("--mappings 60k --pages 1000000000", "60000"),
+            ("--mappings 60k --pages 1000000000", "60,000 mappings"),
             ("--malloc 10x100 --pages 2", "100 bytes"),
         ] {
             let error = plan(words).expect_err(words).to_string();
             assert!(error.contains(named), "{words}: {error}");
         }
+    }
+
+    #[test]
+    fn a_variable_that_is_given_again_replaces_the_first() {
+        let plan = plan("--env A=1 --env LC_ALL=x --env A=2").unwrap();
+        assert_eq!(plan.environment, ["PATH=/usr/bin:/bin", "LC_ALL=x", "A=2"]);
     }
 
     #[test]

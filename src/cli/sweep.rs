@@ -1,6 +1,6 @@
 //! `forktax sweep`: plan, measure, print, export.
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 use super::args::SweepArgs;
 use super::output::{self, Exports};
@@ -26,7 +26,12 @@ pub(super) fn run(args: &SweepArgs) -> anyhow::Result<()> {
     let plan = plan::of_sweep(args, &surroundings)?;
     let exports = Exports::open(&args.export)?;
     let stop = Stop::default();
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
+    // A signal that is ignored stays so, as under nohup(1).
+    let caught = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
+    for signal in caught
+        .into_iter()
+        .filter(|signal| !process::ignores(*signal))
+    {
         let number = usize::try_from(signal)?;
         signal_hook::flag::register_usize(signal, stop.0.clone(), number)?;
     }
@@ -43,12 +48,24 @@ pub(super) fn run(args: &SweepArgs) -> anyhow::Result<()> {
     bar.finish();
     match &outcome.document {
         Some(document) => {
-            exports.write(document)?;
-            output::print(document, output::format(args.format))?;
+            // One way out that is barred shall not bar the others.
+            let printed = output::print(document, output::format(args.format));
+            let written = exports.write(document);
+            if let Some(error) = outcome.error {
+                for lost in printed.err().into_iter().chain(written.err()) {
+                    output::complain(&lost.into());
+                }
+                return Err(error.into());
+            }
+            printed?;
+            written?;
+            Ok(())
         }
-        None => exports.abandon(),
+        None => {
+            exports.abandon();
+            outcome.error.map_or(Ok(()), |error| Err(error.into()))
+        }
     }
-    outcome.error.map_or(Ok(()), |error| Err(error.into()))
 }
 
 fn host() -> Host {

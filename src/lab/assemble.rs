@@ -8,7 +8,8 @@ use crate::model::{
     SpaceRequest, SpawnMethod, Stopped, Tool, WorkerSamples,
 };
 use crate::stats::{self, Estimate, Summary, median, median_replicates, quantile, summarise};
-use crate::worker::protocol::{Pass, record};
+use crate::sys::perf::Counter;
+use crate::worker::protocol::{Pass, Refused, record};
 
 /// Resamples behind an interval, and behind a decision to go on.
 const DRAWS: usize = 500;
@@ -230,7 +231,12 @@ impl<'a> Group<'a> {
         let ratio = with.zip(without).and_then(|(with, without)| {
             stats::Replicates::combine(&[&with, &without], |parts| Some(parts[0] / parts[1]))
         });
-        let refused = || self.counting.iter().find_map(|r| r.done.refused.first());
+        // The reason of a software event: a missing PMU hinders no counting.
+        let software = |refused: &&Refused| refused.counter == Counter::TaskClock.name();
+        let refused = || {
+            let all = self.counting.iter().flat_map(|r| &r.done.refused);
+            all.clone().find(software)
+        };
         match (ratio, refused()) {
             (Some(ratio), _) => Availability::Measured(ratio.estimate()),
             (None, Some(refused)) => {

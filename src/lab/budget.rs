@@ -95,6 +95,11 @@ impl Budget {
         elapsed_s + needed < total
     }
 
+    /// Whether no time is left at all.
+    pub(super) fn is_spent(&self, elapsed_s: f64) -> bool {
+        self.total_s.is_some_and(|total| elapsed_s >= total)
+    }
+
     /// The share of the run that is behind.
     pub(super) fn share(&self, elapsed_s: f64, round: u32, of_round: f64) -> f64 {
         let rounds = (f64::from(round) + of_round) / f64::from(AIM_ROUNDS.max(round + 1));

@@ -102,11 +102,14 @@ fn kernel_share(group: &Group<'_>, method: SpawnMethod) -> Result<Replicates, Mi
     let total = |pick: fn(&ModeTicks) -> u64| workers.iter().map(pick).sum::<u64>();
     let (kernel, user) = (total(|t| t.kernel), total(|t| t.user));
     if kernel + user < LEAST_TICKS {
-        let why = format!(
-            "only {} timer samples fell into these spawns",
-            kernel + user
-        );
-        let few: Availability<()> = Availability::unavailable(why, Some("raise --time"));
+        let timed = group.plan.stop.time_s.is_some();
+        let remedy = if timed {
+            "raise --time"
+        } else {
+            "raise --spawns"
+        };
+        let why = "too few timer samples fell into these spawns";
+        let few: Availability<()> = Availability::unavailable(why, Some(remedy));
         return Err(few
             .missing()
             .cloned()
@@ -145,9 +148,45 @@ fn widen_to_wilson(mut share: Replicates, ticks: u64) -> Replicates {
     share
 }
 
+/// Of the CPU time that getrusage saw, what the perf events must have seen to be
+/// believed of the child.
+const WHOLE: f64 = 0.85;
+
+/// A counter that grows with the child's time is not the child's whole count
+/// where inherited events end before it has freed its address space, as they do
+/// on kernels since 2025 (kernel/exit.c, do_exit). That is seen by comparing
+/// the CPU time of both sources.
+fn without_lost_exit(mut counted: Counted, seen: Option<f64>) -> Counted {
+    let Some(seen) = seen.filter(|seen| *seen < WHOLE) else {
+        return counted;
+    };
+    if counted.child.measured().is_some() {
+        let why = format!(
+            "inherited perf events end before the child has freed its memory: they saw {:.0} % of the CPU time",
+            seen * 100.0
+        );
+        counted.child = Availability::unavailable(why, Some("take the CPU time, which is whole"));
+        counted.child_ci95 = None;
+    }
+    counted
+}
+
+/// The share of the CPU time that the perf event task-clock saw.
+fn seen_share(group: &Group<'_>, method: SpawnMethod) -> Option<f64> {
+    let clock = perf_counted(group, method, Counter::TaskClock);
+    let seen = clock.parent.measured()? + clock.child.measured()?;
+    let all = *accounts(group, method)
+        .cpu_ns
+        .measured()
+        .map(|cpu| &cpu.value)?;
+    Some(seen / all)
+}
+
 /// All counters, from perf where it answered and else from getrusage.
 pub(super) fn counts(group: &Group<'_>, method: SpawnMethod) -> Counts {
+    let seen = seen_share(group, method);
     let perf = |counter| perf_counted(group, method, counter);
+    let timely = |counter| without_lost_exit(perf_counted(group, method, counter), seen);
     let either = |counter, word| {
         let counted = perf_counted(group, method, counter);
         let refused = counted.parent.measured().is_none();
@@ -162,10 +201,10 @@ pub(super) fn counts(group: &Group<'_>, method: SpawnMethod) -> Counts {
         major_faults: either(Counter::MajorFaults, UsageWord::MajorFaults),
         context_switches: either(Counter::ContextSwitches, UsageWord::ContextSwitches),
         cpu_migrations: perf(Counter::CpuMigrations),
-        task_clock_ns: perf(Counter::TaskClock),
-        cycles: perf(Counter::Cycles),
-        instructions: perf(Counter::Instructions),
-        dtlb_misses: perf(Counter::DtlbMisses),
+        task_clock_ns: timely(Counter::TaskClock),
+        cycles: timely(Counter::Cycles),
+        instructions: timely(Counter::Instructions),
+        dtlb_misses: timely(Counter::DtlbMisses),
     }
 }
 

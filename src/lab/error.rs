@@ -47,12 +47,12 @@ pub enum LabError {
     #[error("interrupted by {}", signal_name(*.0))]
     Interrupted(i32),
     /// Something between the lab and the worker.
-    #[error("{what}: {source}")]
+    #[error("{what}: {cause}")]
     Io {
         /// What was being done.
         what: String,
         /// The error.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
@@ -100,7 +100,19 @@ pub enum ProgramError {
         /// What it wrote to stderr, if anything.
         said: String,
     },
-    /// It did not end.
+    /// A spawn did not end in the loop.
+    #[error(
+        "no spawn of {program} ended within {seconds} s at {mappings} mappings: the program hangs, or the spawn itself takes that long: raise --timeout"
+    )]
+    Stalled {
+        /// Its path.
+        program: String,
+        /// The time-out.
+        seconds: f64,
+        /// The size that was spawned from.
+        mappings: u64,
+    },
+    /// It did not end when it was tried.
     #[error(
         "{program}: still running after {seconds} s and was killed: give it arguments that make it end, or raise --timeout"
     )]

@@ -76,6 +76,9 @@ pub trait Worker {
     /// [`LabError::Census`].
     fn census(&self, instrument: &[[usize; 2]]) -> Result<Census, LabError>;
 
+    /// Ends it, and tells how many processes its children had left behind.
+    fn end(&mut self) -> u64;
+
     /// The words that it recorded.
     ///
     /// # Errors

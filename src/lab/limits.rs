@@ -85,6 +85,9 @@ fn check_mappings(need: &Need, limits: &Limits) -> Result<(), LimitError> {
 }
 
 fn check_virtual_memory(need: &Need, limits: &Limits) -> Result<(), LimitError> {
+    if need.address_space_bytes == 0 {
+        return Ok(()); // An empty worker is no larger than this process.
+    }
     let asked = with_headroom(need.address_space_bytes);
     if asked > USER_ADDRESS_SPACE {
         return Err(LimitError::UserAddressSpace {
@@ -108,6 +111,9 @@ fn check_virtual_memory(need: &Need, limits: &Limits) -> Result<(), LimitError> 
 }
 
 fn check_memory(need: &Need, limits: &Limits) -> Result<(), LimitError> {
+    if need.memory_bytes() == 0 {
+        return Ok(());
+    }
     let asked = with_headroom(need.memory_bytes());
     match limits.mem_available {
         Some(available) if asked > available => {

@@ -16,7 +16,7 @@ use super::error::{LabError, ProgramError, signal_name};
 use super::kernel::{Kernel, Sampler, Worker};
 use super::limits::{self, Limits, Need};
 use super::preflight;
-use crate::model::{Missing, MissingKind, Placement, Plan, Program};
+use crate::model::{Missing, MissingKind, Placement, Plan, Program, SpawnMethod, Temperature};
 use crate::profile::modes::SampleEvent;
 use crate::sys::memory::page_size;
 use crate::sys::perf::CpuSampler;
@@ -86,7 +86,7 @@ impl Linux {
 
 fn failed(what: &str) -> impl FnOnce(io::Error) -> LabError {
     let what = what.to_owned();
-    move |source| LabError::Io { what, source }
+    move |cause| LabError::Io { what, cause }
 }
 
 impl Kernel for Linux {
@@ -103,7 +103,9 @@ impl Kernel for Linux {
             return Ok(());
         };
         let timeout = Duration::from_millis(plan.spawn_timeout_ms);
-        preflight::try_program(path, argv, &plan.environment, timeout, &self.stop)
+        let tried = preflight::try_program(path, argv, &plan.environment, timeout, &self.stop);
+        end_orphans(&self.inherited);
+        tried
     }
 
     fn launch(
@@ -141,6 +143,7 @@ impl Kernel for Linux {
                 inherited: self.inherited.clone(),
                 oom_kills: oom_kills(),
                 status: None,
+                orphans: 0,
             })
         };
         let worker = launch().map_err(failed("could not start a worker"))?;
@@ -205,6 +208,7 @@ struct LinuxWorker {
     inherited: Vec<i32>,
     oom_kills: Option<u64>,
     status: Option<ExitStatus>,
+    orphans: u64,
 }
 
 impl Worker for LinuxWorker {
@@ -236,6 +240,11 @@ impl Worker for LinuxWorker {
 
     fn census(&self, instrument: &[[usize; 2]]) -> Result<Census, LabError> {
         Ok(census::take(self.child.id().cast_signed(), instrument)?)
+    }
+
+    fn end(&mut self) -> u64 {
+        self.end_all();
+        self.orphans
     }
 
     fn records(&self, words: usize) -> Result<Vec<u64>, LabError> {
@@ -279,7 +288,7 @@ impl LinuxWorker {
             let progress = self.progress();
             if progress != last.0 {
                 last = (progress, Instant::now());
-            } else if spawning && last.1.elapsed() > self.timeout {
+            } else if spawning && last.1.elapsed() > self.timeout + self.pause() {
                 return Err(self.hung());
             }
         }
@@ -295,11 +304,20 @@ impl LinuxWorker {
         u64::from_ne_bytes(word)
     }
 
+    /// What lies between two cold spawns at the most.
+    fn pause(&self) -> Duration {
+        const EVICTION: Duration = Duration::from_secs(2);
+        match self.assignment.temperature {
+            Temperature::Hot => Duration::ZERO,
+            Temperature::Cold { idle_us, .. } => Duration::from_micros(idle_us) + EVICTION,
+        }
+    }
+
     fn hung(&self) -> LabError {
-        let seconds = self.timeout.as_secs_f64();
-        ProgramError::Hung {
+        ProgramError::Stalled {
             program: self.program(),
-            seconds,
+            seconds: self.timeout.as_secs_f64(),
+            mappings: self.assignment.space.mappings(),
         }
         .into()
     }
@@ -318,12 +336,16 @@ impl LinuxWorker {
             Reply::Failed(failure) => failure,
             other => Failure::Panic(format!("it answered out of turn: {other:?}")),
         };
-        let Failure::Child { status, .. } = failure else {
+        let Failure::Child { status, method } = failure else {
             return LabError::Worker { mappings, failure };
         };
         let status = ExitStatus::from_raw(status);
         let (program, said) = (self.program(), String::new());
         let error = match (status.code(), status.signal(), &self.assignment.program) {
+            (Some(127), ..) if method == SpawnMethod::System => ProgramError::Exec {
+                program,
+                why: "system() found no shell, /bin/sh, or the shell could not execute it: leave out --method system".to_owned(),
+            },
             (Some(127), _, Program::Embedded) => ProgramError::Exec {
                 program,
                 why: "no file in memory may be executed here (sysctl vm.memfd_noexec, or a filter): give a program of your own after --".to_owned(),
@@ -338,7 +360,7 @@ impl LinuxWorker {
 
     /// The error of a worker that is gone.
     fn died(&mut self, stage: &'static str) -> LabError {
-        let status = self.end();
+        let status = self.end_all();
         let how = match (status.code(), status.signal()) {
             (Some(code), _) => format!("exited with status {code}"),
             (None, signal) => format!("was killed by {}", signal_name(signal.unwrap_or(0))),
@@ -360,7 +382,7 @@ impl LinuxWorker {
     }
 
     /// Ends the worker, its process group, and what escaped from that.
-    fn end(&mut self) -> ExitStatus {
+    fn end_all(&mut self) -> ExitStatus {
         if let Some(status) = self.status {
             return status;
         }
@@ -369,7 +391,7 @@ impl LinuxWorker {
         let group = -self.child.id().cast_signed();
         let _ = process::kill(group, libc::SIGKILL);
         let status = self.child.wait().unwrap_or_default();
-        end_orphans(&self.inherited);
+        self.orphans = end_orphans(&self.inherited);
         self.status = Some(status);
         status
     }
@@ -377,7 +399,7 @@ impl LinuxWorker {
 
 impl Drop for LinuxWorker {
     fn drop(&mut self) {
-        self.end();
+        self.end_all();
     }
 }
 
@@ -387,21 +409,23 @@ fn is_patience(error: &io::Error) -> bool {
 }
 
 /// Kills and reaps the children that this process got by adoption: programs
-/// that left their process group, as daemons do.
-fn end_orphans(inherited: &[i32]) {
+/// that left their process group, as daemons do. Returns how many there were.
+fn end_orphans(inherited: &[i32]) -> u64 {
     const TRIES: u32 = 100;
+    let mut ended = 0;
     for _ in 0..TRIES {
         let mut adopted = children();
         adopted.retain(|pid| !inherited.contains(pid));
         if adopted.is_empty() {
-            return;
+            break;
         }
         for pid in adopted {
             let _ = process::kill(pid, libc::SIGKILL);
-            let _ = process::reap(pid);
+            ended += u64::from(process::reap(pid).unwrap_or(false));
         }
         std::thread::sleep(Duration::from_millis(1));
     }
+    ended
 }
 
 /// The children of this process's main thread, which is the one that spawns.

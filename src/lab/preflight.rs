@@ -1,9 +1,9 @@
 //! One run of the plan's program before anything is measured: whatever keeps a
 //! program from being measured is told apart and named here.
 
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -11,14 +11,13 @@ use std::time::{Duration, Instant};
 use super::error::{LabError, ProgramError, signal_name};
 use super::linux::Stop;
 use crate::sys::process::kill;
-use crate::sys::shared::memory_file;
 
 /// How often a running program is looked at.
 const LOOK: Duration = Duration::from_millis(2);
 /// The end of the program's stderr that is worth repeating.
-const SAID: u64 = 300;
+const SAID: usize = 300;
 
-/// Runs `path` once, with its stdout thrown away and its stderr kept.
+/// Runs `path` once, with its stdout thrown away and the end of its stderr kept.
 pub(super) fn try_program(
     path: &str,
     argv: &[String],
@@ -26,12 +25,12 @@ pub(super) fn try_program(
     timeout: Duration,
     stop: &Stop,
 ) -> Result<(), LabError> {
-    let stderr = memory_file(c"forktax-stderr", false).map_err(|source| LabError::Io {
-        what: "could not make a file in memory".to_owned(),
-        source,
+    let (mut said, stderr) = Said::new().map_err(|cause| LabError::Io {
+        what: "could not make a pair of sockets".to_owned(),
+        cause,
     })?;
-    let mut child = start(path, argv, environment, &stderr)?;
-    let ended = await_end(&mut child, timeout, stop);
+    let mut child = start(path, argv, environment, stderr)?;
+    let ended = await_end(&mut child, timeout, stop, &mut said);
     // Whatever the program left in its group shall not outlive the trial.
     let _ = kill(-child.id().cast_signed(), libc::SIGKILL);
     let _ = child.wait();
@@ -43,19 +42,16 @@ pub(super) fn try_program(
         }
         .into());
     };
-    Ok(judge(path, status, &stderr)?)
+    said.listen();
+    Ok(judge(path, status, &said)?)
 }
 
 fn start(
     path: &str,
     argv: &[String],
     environment: &[String],
-    stderr: &File,
+    stderr: OwnedFd,
 ) -> Result<Child, LabError> {
-    let stderr = stderr.try_clone().map_err(|source| LabError::Io {
-        what: "could not copy a descriptor".to_owned(),
-        source,
-    })?;
     let mut command = Command::new(path);
     if let Some((name, arguments)) = argv.split_first() {
         command.arg0(name).args(arguments);
@@ -94,12 +90,14 @@ fn await_end(
     child: &mut Child,
     timeout: Duration,
     stop: &Stop,
+    said: &mut Said,
 ) -> Result<Option<ExitStatus>, LabError> {
     let begin = Instant::now();
     loop {
-        let status = child.try_wait().map_err(|source| LabError::Io {
+        said.listen();
+        let status = child.try_wait().map_err(|cause| LabError::Io {
             what: "could not wait for the program".to_owned(),
-            source,
+            cause,
         })?;
         if status.is_some() || begin.elapsed() > timeout {
             return Ok(status);
@@ -109,40 +107,63 @@ fn await_end(
     }
 }
 
-fn judge(path: &str, status: ExitStatus, stderr: &File) -> Result<(), ProgramError> {
+fn judge(path: &str, status: ExitStatus, said: &Said) -> Result<(), ProgramError> {
     let program = path.to_owned();
     match (status.code(), status.signal()) {
         (Some(0), _) => Ok(()),
         (Some(code), _) => Err(ProgramError::Failed {
             program,
             code,
-            said: tail(stderr),
+            said: said.words(),
         }),
         (None, signal) => {
             let signal = signal_name(signal.unwrap_or(0));
             Err(ProgramError::Crashed {
                 program,
                 signal,
-                said: tail(stderr),
+                said: said.words(),
             })
         }
     }
 }
 
-/// The end of what the program said, on one line.
-fn tail(stderr: &File) -> String {
-    let len = stderr.metadata().map_or(0, |file| file.len());
-    let from = len.saturating_sub(SAID);
-    let mut bytes = vec![0; usize::try_from(len - from).unwrap_or(0)];
-    if bytes.is_empty() || stderr.read_exact_at(&mut bytes, from).is_err() {
-        return String::new();
+/// The end of what the program says on stderr, however much that is.
+struct Said {
+    stream: UnixStream,
+    tail: Vec<u8>,
+}
+
+impl Said {
+    /// A listener, and the descriptor to speak to.
+    fn new() -> io::Result<(Self, OwnedFd)> {
+        let (stream, theirs) = UnixStream::pair()?;
+        stream.set_nonblocking(true)?;
+        let tail = Vec::new();
+        Ok((Self { stream, tail }, theirs.into()))
     }
-    let text = String::from_utf8_lossy(&bytes);
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let plain: String = words
-        .join(" ")
-        .chars()
-        .filter(|c| !c.is_control())
-        .collect();
-    format!("; it said: {plain}")
+
+    /// Takes what was said since, and keeps the end of it.
+    fn listen(&mut self) {
+        let mut buffer = [0; 4096];
+        while let Ok(read @ 1..) = self.stream.read(&mut buffer) {
+            self.tail.extend_from_slice(&buffer[..read]);
+            let spare = self.tail.len().saturating_sub(SAID);
+            self.tail.drain(..spare);
+        }
+    }
+
+    /// The words, on one line, without control characters.
+    fn words(&self) -> String {
+        if self.tail.is_empty() {
+            return String::new();
+        }
+        let text = String::from_utf8_lossy(&self.tail);
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let plain: String = words
+            .join(" ")
+            .chars()
+            .filter(|c| !c.is_control())
+            .collect();
+        format!("; it said: {plain}")
+    }
 }

@@ -34,6 +34,8 @@ pub(super) struct Recording {
     pub(super) after: Census,
     /// The records, one after the other.
     pub(super) words: Vec<u64>,
+    /// Processes that its children left behind.
+    pub(super) left_behind: u64,
     /// For a sampling pass: the timer ticks of each method, or why none.
     pub(super) ticks: Option<Result<Vec<ModeTicks>, Missing>>,
 }
@@ -83,9 +85,11 @@ pub(super) fn run(
         .filter(|method| prepared.unavailable.iter().all(|(gone, _)| gone != method))
         .collect();
     let pid = worker.pid();
+    let left_behind = worker.end();
     let ticks =
         events.map(|events| events.map(|events| split(&events, pid, &windows(&words, stride))));
     Ok(Recording {
+        left_behind,
         round,
         assignment,
         methods,

@@ -129,13 +129,22 @@ pub fn kill(pid: i32, signal: i32) -> io::Result<()> {
     check(unsafe { libc::kill(pid, signal) }).map(drop)
 }
 
-/// Reaps a child if it has ended, without waiting for it.
+/// Reaps a child if it has ended, without waiting for it, and tells whether it
+/// had.
 ///
 /// # Errors
 /// ECHILD if it is none of ours.
-pub fn reap(pid: i32) -> io::Result<()> {
+pub fn reap(pid: i32) -> io::Result<bool> {
     // SAFETY: a null status pointer is permitted and means that none is wanted.
-    check(unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::WNOHANG) }).map(drop)
+    check(unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::WNOHANG) }).map(|pid| pid > 0)
+}
+
+/// Whether this process was started with `signal` ignored.
+pub fn ignores(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 /// Whether this process has the effective user 0.

@@ -22,8 +22,7 @@ impl SharedWords {
     /// # Errors
     /// Those of mmap(2) and madvise(2); EINVAL if the file is too short.
     pub fn of_file(file: &File, words: usize) -> io::Result<Self> {
-        let bytes = u64::try_from(words * size_of::<u64>()).unwrap_or(u64::MAX);
-        if file.metadata()?.len() < bytes {
+        if file.metadata()?.len() / (size_of::<u64>() as u64) < words as u64 {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         }
         Self::map(words, libc::MAP_SHARED, file.as_raw_fd())
@@ -38,7 +37,8 @@ impl SharedWords {
     }
 
     fn map(words: usize, flags: libc::c_int, fd: libc::c_int) -> io::Result<Self> {
-        let bytes = words * size_of::<u64>();
+        let bytes = words.checked_mul(size_of::<u64>());
+        let bytes = bytes.ok_or_else(|| io::Error::from_raw_os_error(libc::ENOMEM))?;
         let protection = libc::PROT_READ | libc::PROT_WRITE;
         let flags = flags | libc::MAP_POPULATE;
         // SAFETY: the kernel chooses a free address, so nothing is replaced;
@@ -123,5 +123,6 @@ mod tests {
         file.read_exact_at(&mut word, 56).unwrap();
         assert_eq!(u64::from_ne_bytes(word), 42);
         assert!(SharedWords::of_file(&file, 513).is_err());
+        assert!(SharedWords::anonymous(usize::MAX / 8 + 2).is_err());
     }
 }

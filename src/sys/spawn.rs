@@ -284,11 +284,13 @@ impl Spawn for Clone3Vfork {
 #[derive(Debug)]
 pub struct StdCommand {
     command: Command,
+    /// Keeps the descriptor open that the path may name.
+    _image: Rc<ExecImage>,
 }
 
 impl StdCommand {
     /// The same path, arguments and environment as the other methods.
-    pub fn new(image: &ExecImage) -> Self {
+    pub fn new(image: Rc<ExecImage>) -> Self {
         let os = |string: &CString| OsStr::from_bytes(string.to_bytes()).to_owned();
         let mut command = Command::new(OsStr::from_bytes(image.path().to_bytes()));
         if let Some((name, rest)) = image.arguments().split_first() {
@@ -299,7 +301,10 @@ impl StdCommand {
             Some((name.to_owned(), value.to_owned()))
         });
         command.env_clear().envs(pairs);
-        Self { command }
+        Self {
+            command,
+            _image: image,
+        }
     }
 }
 
@@ -315,6 +320,8 @@ impl Spawn for StdCommand {
 #[derive(Debug)]
 pub struct System {
     line: CString,
+    /// Keeps the descriptor open that the path may name.
+    _image: Rc<ExecImage>,
 }
 
 impl System {
@@ -322,7 +329,7 @@ impl System {
     ///
     /// # Errors
     /// None in practice: the parts have no zero byte.
-    pub fn new(image: &ExecImage) -> io::Result<Self> {
+    pub fn new(image: Rc<ExecImage>) -> io::Result<Self> {
         let mut line = quote(image.path().to_bytes());
         for argument in image.arguments().iter().skip(1) {
             line.push(b' ');
@@ -330,6 +337,7 @@ impl System {
         }
         Ok(Self {
             line: CString::new(line)?,
+            _image: image,
         })
     }
 }

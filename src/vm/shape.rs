@@ -1,6 +1,7 @@
 //! The skeleton of an address space: runs of equal mappings, and a heap.
 
 use crate::model::{Backing, SpaceRequest};
+use crate::units::thousands;
 
 /// The reach of one huge page, and of one page table of 4 KiB pages.
 const HUGE: u64 = 2 << 20;
@@ -53,7 +54,7 @@ pub struct Heap {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ShapeError {
     /// The sizes multiply past 64 bits or past the 47 bits of user space.
-    #[error("{0:?} does not fit into the address space: ask for fewer or smaller mappings")]
+    #[error("{} not fit into the address space: ask for fewer or smaller ones", describe(.0))]
     TooLarge(SpaceRequest),
     /// Pages are to be written to that lie beyond the block.
     #[error("a block of {bytes} bytes has no {pages} pages at that spacing: ask for larger blocks")]
@@ -63,6 +64,29 @@ pub enum ShapeError {
         /// Pages asked for.
         pages: u64,
     },
+}
+
+fn describe(request: &SpaceRequest) -> String {
+    match request {
+        SpaceRequest::Mappings {
+            mappings,
+            pages,
+            spacing,
+            ..
+        } => format!(
+            "{} mappings of {} pages at a spacing of {} do",
+            thousands(*mappings),
+            thousands(*pages),
+            thousands(*spacing)
+        ),
+        SpaceRequest::Malloc { count, bytes, .. } => {
+            format!(
+                "{} blocks of {} bytes do",
+                thousands(*count),
+                thousands(*bytes)
+            )
+        }
+    }
 }
 
 impl Shape {

@@ -21,10 +21,11 @@ use crate::sys::spawn::{Spawn, Spawned, wait};
 pub(super) struct Contender {
     pub(super) method: SpawnMethod,
     pub(super) spawner: Box<dyn Spawn>,
-    /// Spawns without a record before each that has one. A fork of thousands of
-    /// pages leaves the caches without a trace of the next method's code; a
-    /// method that is much cheaper would be found twice as dear after a fork as
-    /// after one of its own, and its turn is decided by lot.
+    /// Spawns without a record before each that has one, so that no method pays
+    /// for the one before it. A fork of thousands of pages leaves the caches
+    /// without a trace of the next method's code, which would then be found
+    /// twice as dear as after a spawn of its own; and it leaves the parent's
+    /// pages write-protected, whose faults would be booked on the next method.
     pub(super) rehearsals: u8,
 }
 

@@ -43,13 +43,15 @@ impl Probe for UsageProbe {
     }
 
     fn begin(&mut self) {
-        self.own = usage::read(Whose::Own);
+        // The process itself is read next to the stamps, so that it is not
+        // charged with the other reading.
         self.children = usage::read(Whose::Children);
+        self.own = usage::read(Whose::Own);
     }
 
     fn end(&mut self, words: &[AtomicU64]) {
-        let children = added(self.children, usage::read(Whose::Children));
         let own = added(self.own, usage::read(Whose::Own));
+        let children = added(self.children, usage::read(Whose::Children));
         for (word, value) in words.iter().zip(own.into_iter().chain(children)) {
             word.store(value, Ordering::Relaxed);
         }

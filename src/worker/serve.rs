@@ -226,8 +226,8 @@ fn spawner(
         SpawnMethod::PosixSpawn => Box::new(PosixSpawn::new(image())),
         SpawnMethod::PosixSpawnUsevfork => Box::new(PosixSpawn::with_usevfork(image())?),
         SpawnMethod::Clone3Vfork => Box::new(Clone3Vfork::new(action)),
-        SpawnMethod::Std => Box::new(StdCommand::new(&image())),
-        SpawnMethod::System => Box::new(System::new(&image())?),
+        SpawnMethod::Std => Box::new(StdCommand::new(image())),
+        SpawnMethod::System => Box::new(System::new(image())?),
     })
 }
 
@@ -241,22 +241,15 @@ impl Ready {
         }
     }
 
-    /// Two spawns of each method from the inflated space: the first fork after
-    /// an inflation pays for what later ones find done. The second tells which
-    /// methods need rehearsals.
+    /// One spawn of each method from the inflated space: the first fork after
+    /// an inflation pays for what later ones find done.
     fn warm_up(&mut self) -> Result<(), Failure> {
-        /// The dearest method is so many times as dear as one that rehearses:
-        /// its own spawns then take most of the time all the same.
-        const MUCH_DEARER: u64 = 8;
-        let mut took = Vec::new();
+        // A cold spawn shall find nothing that its own method has left, and
+        // where there is one method alone the spawn before is its own anyway.
+        let rehearses = self.cold.is_none() && self.contenders.len() > 1;
         for contender in &mut self.contenders {
             try_once(contender, self.shared.words())?;
-            took.push(try_once(contender, self.shared.words())?);
-        }
-        let dearest = took.iter().copied().max().unwrap_or(0);
-        for (contender, took) in self.contenders.iter_mut().zip(took) {
-            let is_hot = self.cold.is_none();
-            contender.rehearsals = u8::from(is_hot && took * MUCH_DEARER < dearest);
+            contender.rehearsals = u8::from(rehearses);
         }
         Ok(())
     }
@@ -303,6 +296,15 @@ impl Ready {
                 reason: error.to_string(),
                 remedy: Some(error.remedy()),
             });
+        }
+        if let Some((_, error)) = family.failures.first() {
+            // One side alone cannot be told apart into parent and child.
+            let (reason, remedy) = (error.to_string(), Some(error.remedy()));
+            refused.extend(opened.iter().map(|counter| Refused {
+                counter: counter.name().to_owned(),
+                reason: reason.clone(),
+                remedy: remedy.clone(),
+            }));
         }
         if opened.is_empty() || !family.failures.is_empty() {
             return Ok(Done {

@@ -303,6 +303,10 @@ impl Worker for FakeWorker {
         Ok(census)
     }
 
+    fn end(&mut self) -> u64 {
+        0
+    }
+
     fn records(&self, words: usize) -> Result<Vec<u64>, LabError> {
         let mut all = vec![0; FIRST_RECORD];
         let order = schedule(self.assignment.seed, &self.extras(), self.assignment.turns);
