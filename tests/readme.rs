@@ -1,7 +1,5 @@
 //! README's examples are run as they stand there, but for a short time.
 
-#![expect(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
-
 use std::process::Command;
 
 const README: &str = include_str!("../README.md");

@@ -30,16 +30,16 @@ pub(super) struct Args {
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
     /// Inflate address spaces, time the ways to spawn from them, explain the difference.
+    ///
+    /// Each address space is built in fresh worker processes and verified against
+    /// /proc before anything is timed. In each worker the methods take turns, spawn
+    /// by spawn. What a column means is said below the tables.
     Sweep(Box<SweepArgs>),
     /// Print a stored result again, in any format.
     Show(ShowArgs),
 }
 
-/// Inflate address spaces, time the ways to spawn from them, explain the difference.
-///
-/// Each address space is built in fresh worker processes and verified against
-/// /proc before anything is timed. In each worker the methods take turns, spawn
-/// by spawn. Columns are explained below the tables.
+/// The arguments of a sweep.
 #[derive(Debug, Parser)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct SweepArgs {
