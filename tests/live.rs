@@ -112,7 +112,16 @@ fn an_exit_is_cheaper_than_an_exec() {
         ]
     );
     let exec = sweep("--mappings 0 --spawns 50 --method vfork");
-    let [exit, exec] = [&exit, &exec].map(|d| total(cell(d, 0, SpawnMethod::Vfork)));
+    // These are two runs, and between two runs on a loaded machine only the
+    // best of each can be compared.
+    let best = |d: &Document| {
+        cell(d, 0, SpawnMethod::Vfork)
+            .total_ns
+            .measured()
+            .unwrap()
+            .min
+    };
+    let [exit, exec] = [&exit, &exec].map(best);
     assert!(exit < exec, "{exit} {exec}");
 }
 
