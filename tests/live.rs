@@ -281,6 +281,18 @@ fn programs_that_cannot_be_measured_are_told_apart() {
             write("hangs", "#!/bin/sh\nsleep 1000\n", 0o755),
             "still running",
         ),
+        (
+            write("daemon", "#!/bin/sh\nsetsid sleep 1000 &\nexit 4\n", 0o755),
+            "status 4",
+        ),
+        (
+            write(
+                "chatty",
+                "#!/bin/sh\nyes >&2 & sleep .2; kill $!; exit 5\n",
+                0o755,
+            ),
+            "status 5",
+        ),
     ];
     for (path, named) in cases {
         let words = format!("sweep --timeout 700ms --spawns 5 -- {}", path.display());
