@@ -84,11 +84,14 @@ fn fresh_pages_are_minor_faults_of_their_own_process() {
     let after = minor_faults(&mut own);
     assert!(after - before >= 1_000, "{before} {after}");
     assert!(after - before < 10_000, "{before} {after}");
-    assert!((own.smallest_share() - 1.0).abs() < f64::EPSILON);
+    let shares = own.shares();
+    assert_eq!(shares.len(), SOFTWARE.len());
+    let whole = |share: &f64| (share - 1.0).abs() < f64::EPSILON;
+    assert!(shares.iter().all(whole), "{shares:?}");
 }
 
 #[test]
-fn nothing_is_counted_before_enable_and_after_disable() {
+fn nothing_is_counted_before_enable() {
     let Some(mut own) = software(Scope::Own) else {
         return;
     };
@@ -96,11 +99,8 @@ fn nothing_is_counted_before_enable_and_after_disable() {
     assert_eq!(minor_faults(&mut own), 0);
     own.enable().unwrap();
     touch_fresh_pages();
-    own.disable().unwrap();
-    let stopped = minor_faults(&mut own);
-    touch_fresh_pages();
-    assert_eq!(minor_faults(&mut own), stopped);
-    assert!(stopped >= 1_000, "{stopped}");
+    let counted = minor_faults(&mut own);
+    assert!(counted >= 1_000, "{counted}");
 }
 
 #[test]
@@ -168,7 +168,9 @@ fn a_missing_pmu_loses_no_software_counter() {
         .position(|&one| one == Counter::MinorFaults)
         .unwrap();
     assert!(counts[faults] >= 1_000, "{counts:?}");
-    assert!(opened.counters.share(Counter::MinorFaults).unwrap() > 0.99);
+    let shares = opened.counters.shares();
+    assert_eq!(shares.len(), expected.len());
+    assert!(shares[faults] > 0.99, "{shares:?}");
 }
 
 fn online_cpus() -> Vec<u32> {
@@ -202,7 +204,7 @@ fn ticks_of(script: &str) -> Option<ModeTicks> {
     sampler.stop().unwrap();
     events.extend(sampler.drain());
     assert!(in_order(&events));
-    split(&events, pid, &[(0, u64::MAX, 0)]).pop()
+    split(&events, pid, &[(0, u64::MAX, 0)]).ticks.pop()
 }
 
 fn shell(script: &str) -> Child {

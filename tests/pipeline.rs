@@ -216,6 +216,31 @@ fn a_change_under_way_is_told() {
 }
 
 #[test]
+fn a_counter_that_shared_the_pmu_is_scaled_by_its_own_share() {
+    let shared = document(Fault::Multiplexed, &default_plan());
+    for cell in &shared.cells {
+        assert_eq!(cell.task_clock_ns.parent.measured(), Some(&110_000.0));
+        assert_eq!(cell.task_clock_ns.child.measured(), Some(&110_000.0));
+        assert_eq!(cell.minor_faults.parent.measured(), Some(&2.0));
+        assert_eq!(cell.minor_faults.child.measured(), Some(&23.0));
+    }
+}
+
+#[test]
+fn a_counter_that_never_had_its_turn_gives_no_zero() {
+    let shared = document(Fault::NeverCounted, &default_plan());
+    assert!(shared.caveats.contains(&Caveat::Multiplexed { share: 0.0 }));
+    for cell in &shared.cells {
+        for side in [&cell.task_clock_ns.parent, &cell.task_clock_ns.child] {
+            let missing = side.missing().unwrap();
+            assert!(missing.reason.contains("never had its turn"));
+            assert!(missing.remedy.is_some());
+        }
+        assert_eq!(cell.minor_faults.parent.measured(), Some(&2.0));
+    }
+}
+
+#[test]
 fn a_dead_worker_leaves_what_was_measured() {
     let (outcome, _) = carry_out(Fault::WorkerDies(30), &default_plan());
     assert!(matches!(outcome.error, Some(LabError::Died { .. })));

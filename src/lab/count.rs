@@ -267,38 +267,65 @@ fn perf_counted(group: &Group<'_>, method: SpawnMethod, counter: Counter) -> Cou
         .clone()
         .find(|refused| refused.counter == counter.name())
     {
-        let missing =
-            || Availability::unavailable(refused.reason.clone(), refused.remedy.as_deref());
-        return Counted {
-            parent: missing(),
-            parent_ci95: None,
-            child: missing(),
-            child_ci95: None,
-            source: CountSource::None,
-        };
+        return uncounted(&refused.reason, refused.remedy.as_deref());
+    }
+    let share = share(group, counter);
+    if share <= 0.0 {
+        return uncounted(
+            "the event never had its turn on the PMU",
+            Some("run with fewer perf users on this host"),
+        );
     }
     let mean = |pick: fn(u64, u64) -> f64| {
         let of_worker = |recording: &&Recording| {
-            let Some(place) = recording
-                .done
-                .counters
-                .iter()
-                .position(|c| c == counter.name())
-            else {
+            let Some(place) = place(recording, counter) else {
                 return Vec::new();
             };
             let own = record::WORDS + place;
             let family = own + MOST_COUNTERS;
-            of_method(recording, method, |words| pick(words[own], words[family]))
+            let scaled = |words: &[u64]| pick(words[own], words[family]) / share;
+            of_method(recording, method, scaled)
         };
         let workers: Vec<Vec<f64>> = group.counting.iter().map(of_worker).collect();
         mean_replicates(&workers, group.plan.seed, DRAWS).map(|mean| mean.estimate())
     };
-    let parent = mean(|own, _| own as f64);
+    let parent = mean(|own, _| own.cast_signed() as f64);
     // What the family counted beyond the process itself is its children's. The
     // two are read one after the other, so the difference may dip below zero.
     let child = mean(|own, family| family.wrapping_sub(own).cast_signed() as f64);
     counted(group, method, parent, child, CountSource::Perf)
+}
+
+/// Where a recording keeps a counter, if it was open.
+fn place(recording: &Recording, counter: Counter) -> Option<usize> {
+    let mut counters = recording.done.counters.iter();
+    counters.position(|name| name == counter.name())
+}
+
+/// The share of the loops in which a counter was counting, 1 if it was not
+/// open. It scales the mean as a whole: within one spawn an event may have
+/// counted all of the time or none, and only the average of many tells.
+fn share(group: &Group<'_>, counter: Counter) -> f64 {
+    let of_worker = |recording: &&Recording| {
+        let shares = &recording.done.shares;
+        shares.get(place(recording, counter)?).copied()
+    };
+    let shares: Vec<f64> = group.counting.iter().filter_map(of_worker).collect();
+    if shares.is_empty() {
+        return 1.0;
+    }
+    shares.iter().sum::<f64>() / shares.len() as f64
+}
+
+fn uncounted(reason: &str, remedy: Option<&str>) -> Counted {
+    let missing = || Availability::unavailable(reason, remedy);
+    Counted {
+        parent: missing(),
+        parent_ci95: None,
+        child: missing(),
+        child_ci95: None,
+        source: CountSource::None,
+    }
 }
 
 fn counted(
@@ -391,7 +418,7 @@ pub(super) fn multiplexed(groups: &[Group<'_>]) -> Option<Caveat> {
     let shares = groups
         .iter()
         .flat_map(|g| &g.counting)
-        .filter_map(|r| r.done.running_share);
+        .flat_map(|r| r.done.shares.iter().copied());
     let share = shares.reduce(f64::min).filter(|share| *share < FULL_TIME)?;
     Some(Caveat::Multiplexed { share })
 }

@@ -7,7 +7,7 @@ use super::census::Census;
 use super::error::LabError;
 use super::kernel::{Kernel, Sampler};
 use crate::model::{Missing, SpawnMethod};
-use crate::profile::modes::{ModeTicks, SampleEvent, split};
+use crate::profile::modes::{ModeTicks, SampleEvent, Split, split};
 use crate::vm::Shape;
 use crate::worker::protocol::{Assignment, Done, FIRST_RECORD, Pass, Prepared, record};
 
@@ -38,6 +38,8 @@ pub(super) struct Recording {
     pub(super) left_behind: u64,
     /// For a sampling pass: the timer ticks of each method, or why none.
     pub(super) ticks: Option<Result<Vec<ModeTicks>, Missing>>,
+    /// Records that the sampling lost, at the least.
+    pub(super) lost_samples: u64,
 }
 
 impl Recording {
@@ -86,8 +88,13 @@ pub(super) fn run(
         .collect();
     let pid = worker.pid();
     let left_behind = worker.end();
-    let ticks =
-        events.map(|events| events.map(|events| split(&events, pid, &windows(&words, stride))));
+    let mut lost_samples = 0;
+    let mut ticks_of = |events: Vec<SampleEvent>| {
+        let Split { ticks, lost } = split(&events, pid, &windows(&words, stride));
+        lost_samples = lost;
+        ticks
+    };
+    let ticks = events.map(|events| events.map(&mut ticks_of));
     Ok(Recording {
         left_behind,
         round,
@@ -101,6 +108,7 @@ pub(super) fn run(
         after,
         words,
         ticks,
+        lost_samples,
     })
 }
 

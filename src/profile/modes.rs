@@ -30,8 +30,6 @@ pub enum SampleEvent {
         pid: u32,
         /// What it was doing.
         mode: Mode,
-        /// The CPU time that the tick stands for.
-        period_ns: u64,
     },
     /// A process was created; the creation of a thread is not among these.
     Fork {
@@ -65,8 +63,6 @@ pub struct ModeTicks {
     pub kernel: u64,
     /// Ticks in user mode.
     pub user: u64,
-    /// Ticks that are neither.
-    pub other: u64,
 }
 
 impl ModeTicks {
@@ -74,20 +70,32 @@ impl ModeTicks {
         match mode {
             Mode::Kernel => self.kernel += 1,
             Mode::User => self.user += 1,
-            Mode::Other => self.other += 1,
+            Mode::Other => {}
         }
     }
 }
 
+/// What the events came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Split {
+    /// The ticks, indexed by method.
+    pub ticks: Vec<ModeTicks>,
+    /// Records that are missing: those lost from a full ring, and one for each
+    /// time that the kernel paused the sampling, which is the least it can be.
+    /// Nobody can tell whose they were, nor whether a fork is among them.
+    pub lost: u64,
+}
+
 /// Counts the ticks of the worker and of its descendants in each method's
-/// windows; the result is indexed by method.
+/// windows, and the records that are missing wherever they fell.
 ///
 /// The events are in order of time, and so are the windows, which do not
 /// overlap. A descendant is known from its FORK record on, so the events begin
 /// no later than the worker's first child.
-pub fn split(events: &[SampleEvent], worker_pid: u32, windows: &[Window]) -> Vec<ModeTicks> {
+pub fn split(events: &[SampleEvent], worker_pid: u32, windows: &[Window]) -> Split {
     let methods = windows.iter().map(|&(_, _, method)| method + 1).max();
     let mut ticks = vec![ModeTicks::default(); methods.unwrap_or(0)];
+    let mut lost = 0_u64;
     let mut family = Family::of(worker_pid);
     let mut windows = windows.iter().peekable();
     for event in events {
@@ -104,10 +112,11 @@ pub fn split(events: &[SampleEvent], worker_pid: u32, windows: &[Window]) -> Vec
                     ticks[method].count(mode);
                 }
             }
-            SampleEvent::Lost { .. } | SampleEvent::Throttled { .. } => {}
+            SampleEvent::Lost { count } => lost = lost.saturating_add(count),
+            SampleEvent::Throttled { .. } => lost = lost.saturating_add(1),
         }
     }
-    ticks
+    Split { ticks, lost }
 }
 
 /// The worker and its descendants, living or dead.
@@ -146,23 +155,21 @@ mod tests {
     const WORKER: u32 = 100;
 
     fn tick(time_ns: u64, pid: u32, mode: Mode) -> SampleEvent {
-        SampleEvent::Tick {
-            time_ns,
-            pid,
-            mode,
-            period_ns: 250_000,
-        }
+        SampleEvent::Tick { time_ns, pid, mode }
     }
 
     fn fork(time_ns: u64, pid: u32, ppid: u32) -> SampleEvent {
         SampleEvent::Fork { time_ns, pid, ppid }
     }
 
-    fn ticks(kernel: u64, user: u64, other: u64) -> ModeTicks {
-        ModeTicks {
-            kernel,
-            user,
-            other,
+    /// Kernel and user ticks of each method, nothing lost.
+    fn whole(ticks: &[(u64, u64)]) -> Split {
+        let ticks = ticks.iter();
+        Split {
+            ticks: ticks
+                .map(|&(kernel, user)| ModeTicks { kernel, user })
+                .collect(),
+            lost: 0,
         }
     }
 
@@ -180,7 +187,7 @@ mod tests {
         let windows = [(10, 20, 2), (30, 40, 0), (40, 50, 1), (50, 60, 2)];
         assert_eq!(
             split(&events, WORKER, &windows),
-            [ticks(1, 0, 0), ticks(0, 0, 0), ticks(1, 1, 1)]
+            whole(&[(1, 0), (0, 0), (1, 1)])
         );
     }
 
@@ -188,10 +195,7 @@ mod tests {
     fn adjacent_windows_share_no_tick() {
         let events = [tick(20, WORKER, Mode::User)];
         let windows = [(10, 20, 0), (20, 30, 1)];
-        assert_eq!(
-            split(&events, WORKER, &windows),
-            [ticks(0, 0, 0), ticks(0, 1, 0)]
-        );
+        assert_eq!(split(&events, WORKER, &windows), whole(&[(0, 0), (0, 1)]));
     }
 
     #[test]
@@ -209,7 +213,7 @@ mod tests {
         ];
         assert_eq!(
             split(&events, WORKER, &[(0, 100, 0)]),
-            [ticks(2, 1, 0)],
+            whole(&[(2, 1)]),
             "one tick each of the worker, its child and its grandchild"
         );
     }
@@ -217,7 +221,7 @@ mod tests {
     #[test]
     fn a_fork_before_the_first_window_is_followed() {
         let events = [fork(1, 101, WORKER), tick(15, 101, Mode::User)];
-        assert_eq!(split(&events, WORKER, &[(10, 20, 0)]), [ticks(0, 1, 0)]);
+        assert_eq!(split(&events, WORKER, &[(10, 20, 0)]), whole(&[(0, 1)]));
     }
 
     #[test]
@@ -230,27 +234,35 @@ mod tests {
             fork(5, 101, WORKER),
             tick(6, 101, Mode::Kernel),
         ];
-        assert_eq!(split(&events, WORKER, &[(0, 100, 0)]), [ticks(2, 0, 0)]);
+        assert_eq!(split(&events, WORKER, &[(0, 100, 0)]), whole(&[(2, 0)]));
     }
 
     #[test]
     fn the_worker_s_own_fork_record_does_not_strike_it_out() {
         let events = [fork(1, WORKER, 50), tick(2, WORKER, Mode::User)];
-        assert_eq!(split(&events, WORKER, &[(0, 100, 0)]), [ticks(0, 1, 0)]);
+        assert_eq!(split(&events, WORKER, &[(0, 100, 0)]), whole(&[(0, 1)]));
     }
 
     #[test]
     fn no_window_no_method() {
-        assert_eq!(split(&[tick(1, WORKER, Mode::User)], WORKER, &[]), []);
+        assert_eq!(
+            split(&[tick(1, WORKER, Mode::User)], WORKER, &[]),
+            whole(&[])
+        );
     }
 
     #[test]
-    fn losses_leave_the_other_ticks_alone() {
+    fn losses_are_told_and_leave_the_other_ticks_alone() {
         let events = [
             SampleEvent::Lost { count: 7 },
             SampleEvent::Throttled { time_ns: 3 },
             tick(4, WORKER, Mode::Kernel),
+            SampleEvent::Lost { count: 2 },
         ];
-        assert_eq!(split(&events, WORKER, &[(0, 9, 0)]), [ticks(1, 0, 0)]);
+        let rest = whole(&[(1, 0)]);
+        assert_eq!(
+            split(&events, WORKER, &[(0, 9, 0)]),
+            Split { lost: 10, ..rest }
+        );
     }
 }

@@ -70,7 +70,8 @@ fn added(before: Usage, after: Usage) -> [u64; 4] {
 }
 
 /// perf counters of the process, and of process and children: the counting
-/// pass.
+/// pass. Its differences are of raw counts; what the counters missed while
+/// they shared the PMU shows in their shares once the loop is over.
 pub(super) struct CounterProbe {
     own: Counters,
     family: Counters,

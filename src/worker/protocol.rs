@@ -102,8 +102,9 @@ pub struct Done {
     pub counters: Vec<String>,
     /// Counters that could not be opened: name, reason, remedy.
     pub refused: Vec<Refused>,
-    /// The smallest share of time that an open counter was counting.
-    pub running_share: Option<f64>,
+    /// The share of the loop that each of `counters` was counting: 1 unless
+    /// it shared the PMU, 0 if it never had its turn.
+    pub shares: Vec<f64>,
 }
 
 /// A counter that could not be opened.

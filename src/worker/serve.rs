@@ -324,7 +324,7 @@ impl Ready {
         let mut probe = CounterProbe::new(own, family);
         let spawns = self.record(&mut probe)?;
         let (own, family) = setup("could not read the counters", probe.finish())?;
-        let share = own.smallest_share().min(family.smallest_share());
+        let shares = own.shares().into_iter().zip(family.shares());
         Ok(Done {
             spawns,
             counters: opened
@@ -332,7 +332,7 @@ impl Ready {
                 .map(|counter| counter.name().to_owned())
                 .collect(),
             refused,
-            running_share: Some(share),
+            shares: shares.map(|(own, family)| own.min(family)).collect(),
         })
     }
 }

@@ -40,8 +40,10 @@ pub(crate) enum Fault {
     NoPerf,
     /// The kernel knows no clone3.
     NoClone3,
-    /// Counters share the PMU.
+    /// A counter shares the PMU and counts half of the time.
     Multiplexed,
+    /// A counter shares the PMU and never has its turn.
+    NeverCounted,
     /// A child exits with 9.
     ChildFails,
 }
@@ -266,11 +268,11 @@ impl Worker for FakeWorker {
                 let counters = forktax::sys::perf::Counter::ALL;
                 done.counters = vec![counters[0].name().to_owned(), counters[2].name().to_owned()];
                 done.refused = vec![refusal("cycles", "no PMU")];
-                done.running_share = Some(if self.fault == Fault::Multiplexed {
-                    0.5
-                } else {
-                    1.0
-                });
+                done.shares = match self.fault {
+                    Fault::Multiplexed => vec![1.0, 0.5],
+                    Fault::NeverCounted => vec![1.0, 0.0],
+                    _ => vec![1.0, 1.0],
+                };
             }
         }
         Ok(done)
@@ -338,7 +340,6 @@ impl Sampler for FakeSampler {
             } else {
                 Mode::Kernel
             },
-            period_ns: 10_000,
         };
         (0..3_000).map(tick).collect()
     }

@@ -4,7 +4,10 @@
 //! software ones. The software counters share one group, so that one `read(2)`
 //! takes them all at one instant; a hardware counter is alone, because a group
 //! of them would stop altogether where the PMU has too few registers.
-//! After the opening nothing here allocates.
+//! Counts are never scaled here. An event that shares the PMU counts some of
+//! the time only, and the difference of two scaled readings could be anything;
+//! the caller scales once, over the whole loop, by [`Counters::shares`].
+//! Opening may allocate, enabling and reading do not.
 
 use std::io::{self, ErrorKind, Read};
 
@@ -165,17 +168,11 @@ impl Counters {
         self.groups.iter().try_for_each(|group| group.perf.enable())
     }
 
-    /// Stops counting and keeps the counts.
-    pub fn disable(&self) -> io::Result<()> {
-        self.groups
-            .iter()
-            .try_for_each(|group| group.perf.disable())
-    }
-
     /// Reads the counts since the opening, in the order of [`Self::opened`].
     ///
-    /// A count of an event that had to share the PMU is scaled to the whole
-    /// time, see [`Self::smallest_share`]. `out` is as long as [`Self::opened`].
+    /// They are what was counted, so they never fall, and where an event had
+    /// to share the PMU they are too small, see [`Self::shares`]. `out` is as
+    /// long as [`Self::opened`].
     pub fn read(&mut self, out: &mut [u64]) -> io::Result<()> {
         if out.len() != self.opened.len() {
             return Err(ErrorKind::InvalidInput.into());
@@ -183,23 +180,19 @@ impl Counters {
         self.groups.iter_mut().try_for_each(|group| group.read(out))
     }
 
-    /// The share of the enabled time in which a counter was counting, as of the
-    /// last read; 1 unless the PMU was shared. At 0 the count is worth nothing:
-    /// the event never had its turn. `None` for a counter that is not open.
-    pub fn share(&self, counter: Counter) -> Option<f64> {
-        let slot = self.opened.iter().position(|&opened| opened == counter)?;
-        self.groups
-            .iter()
-            .find(|group| group.slots.contains(&slot))
-            .map(|group| group.share)
-    }
-
-    /// The smallest [`Self::share`] of all; 1 if none is open.
-    pub fn smallest_share(&self) -> f64 {
-        self.groups
-            .iter()
-            .map(|group| group.share)
-            .fold(1.0, f64::min)
+    /// The share of the time since [`Self::enable`] in which each counter was
+    /// counting, as of the last read, in the order of [`Self::opened`].
+    ///
+    /// It is 1 unless the PMU was shared. At 0 the event never had its turn,
+    /// and its count says nothing.
+    pub fn shares(&self) -> Vec<f64> {
+        let mut shares = vec![1.0; self.opened.len()];
+        for group in &self.groups {
+            for &slot in &group.slots {
+                shares[slot] = group.share;
+            }
+        }
+        shares
     }
 }
 
@@ -266,11 +259,10 @@ impl Group {
             return Err(ErrorKind::UnexpectedEof.into());
         }
         let word = |index: usize| u64::from_ne_bytes(self.words[index]);
-        let (enabled, running) = (word(1), word(2));
         for (index, &slot) in self.slots.iter().enumerate() {
-            out[slot] = scaled(word(HEAD + index), enabled, running);
+            out[slot] = word(HEAD + index);
         }
-        self.share = share(enabled, running);
+        self.share = share(word(1), word(2));
         Ok(())
     }
 }
@@ -305,15 +297,6 @@ fn explain(failure: &io::Error, counter: Counter) -> PerfError {
     }
 }
 
-/// What the count would have been, had the event counted all the time.
-fn scaled(count: u64, enabled: u64, running: u64) -> u64 {
-    if running == 0 || running >= enabled {
-        return count;
-    }
-    let whole = u128::from(count) * u128::from(enabled) / u128::from(running);
-    u64::try_from(whole).unwrap_or(u64::MAX)
-}
-
 fn share(enabled: u64, running: u64) -> f64 {
     if enabled == 0 {
         1.0
@@ -337,15 +320,6 @@ mod tests {
     }
 
     #[test]
-    fn a_count_of_half_the_time_is_doubled() {
-        assert_eq!(scaled(500, 2_000, 1_000), 1_000);
-        assert_eq!(scaled(500, 2_000, 2_000), 500);
-        assert_eq!(scaled(0, 2_000, 0), 0);
-        assert_eq!(scaled(u64::MAX, 3, 1), u64::MAX);
-        assert_eq!(scaled(1 << 62, 1 << 40, 1 << 39), 1 << 63);
-    }
-
-    #[test]
     fn the_share_is_of_the_enabled_time() {
         assert!((share(0, 0) - 1.0).abs() < f64::EPSILON);
         assert!((share(4, 1) - 0.25).abs() < f64::EPSILON);
@@ -358,7 +332,7 @@ mod tests {
         assert!(opened.failures.is_empty());
         opened.counters.enable().unwrap();
         opened.counters.read(&mut []).unwrap();
-        assert!((opened.counters.smallest_share() - 1.0).abs() < f64::EPSILON);
+        assert!(opened.counters.shares().is_empty());
         let wrong_length = opened.counters.read(&mut [0]).unwrap_err();
         assert_eq!(wrong_length.kind(), ErrorKind::InvalidInput);
     }

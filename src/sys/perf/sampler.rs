@@ -10,7 +10,7 @@
 use std::{fs, io, mem};
 
 use perf_event_open::config::{
-    Clock, Cpu, ExtraRecord, Opts, Priv as Excluded, Proc, RecordIdFormat, SampleFormat, SampleOn,
+    Clock, Cpu, ExtraRecord, Opts, Priv as Excluded, Proc, RecordIdFormat, SampleOn,
 };
 use perf_event_open::count::Counter as Event;
 use perf_event_open::event::sw::Software;
@@ -192,10 +192,6 @@ fn recorded(hz: u64) -> Opts {
             ..Excluded::default()
         },
         sample_on: SampleOn::Freq(hz),
-        sample_format: SampleFormat {
-            period: true,
-            ..SampleFormat::default()
-        },
         extra_record: ExtraRecord {
             task: true,
             ..ExtraRecord::default()
@@ -219,7 +215,6 @@ fn stamped(level: Priv, record: Record) -> Option<Stamped> {
                 time_ns,
                 pid: sample.record_id.task?.pid,
                 mode: mode(level),
-                period_ns: sample.period?,
             };
             Some((time_ns, event))
         }
