@@ -135,6 +135,12 @@ fn caveats() -> Vec<Caveat> {
             method,
         },
         Caveat::Multiplexed { share: 0.5 },
+        Caveat::SamplesLost { lost: 1, kept: 1 },
+        Caveat::TimeExceeded {
+            asked_s: 1.0,
+            used_s: 2.0,
+        },
+        Caveat::Daemons { count: 1 },
         Caveat::Interrupted,
     ];
     for caveat in &caveats {
@@ -149,6 +155,9 @@ fn caveats() -> Vec<Caveat> {
             | Caveat::PrecisionMissed { .. }
             | Caveat::WorkersDisagree { .. }
             | Caveat::Multiplexed { .. }
+            | Caveat::SamplesLost { .. }
+            | Caveat::TimeExceeded { .. }
+            | Caveat::Daemons { .. }
             | Caveat::Interrupted => {}
         }
     }

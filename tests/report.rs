@@ -6,6 +6,8 @@ mod build;
 mod fuzz;
 #[path = "report/partial.rs"]
 mod partial;
+#[path = "report/width.rs"]
+mod width;
 
 use std::fs;
 use std::path::PathBuf;

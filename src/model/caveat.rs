@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::SpawnMethod;
 use crate::units::thousands;
 
+/// No figure in a caveat has more decimals.
+const MOST_DECIMALS: usize = 6;
+
 /// A reservation about the results.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "caveat", rename_all = "snake_case")]
@@ -51,13 +54,13 @@ pub enum Caveat {
         /// How many there were.
         workers: u32,
     },
-    /// Some intervals are wider than was asked.
+    /// Some intervals are wider than was aimed at.
     PrecisionMissed {
-        /// The relative half-width that was asked.
+        /// The relative half-width that was aimed at.
         asked: f64,
         /// The widest that remained.
         widest: f64,
-        /// How many cells are wider than asked.
+        /// How many cells are wider than that.
         cells: usize,
     },
     /// Workers of the same address space and method disagree by much.
@@ -76,89 +79,241 @@ pub enum Caveat {
         /// The smallest share of time that an event was counting.
         share: f64,
     },
+    /// The kernel dropped timer samples before they could be read.
+    SamplesLost {
+        /// How many it dropped.
+        lost: u64,
+        /// How many were read.
+        kept: u64,
+    },
+    /// The run took much longer than it was given.
+    TimeExceeded {
+        /// The time that measuring was given, in seconds.
+        asked_s: f64,
+        /// The time it took, in seconds.
+        used_s: f64,
+    },
+    /// The program that was spawned left processes of its own behind.
+    Daemons {
+        /// How many were ended.
+        count: u64,
+    },
     /// The run was broken off.
     Interrupted,
 }
 
 impl fmt::Display for Caveat {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
+        let text = match self {
             Self::Unavailable {
                 figures,
                 reason,
                 remedy,
-            } => {
-                write!(out, "n/a: {figures}: {reason}")?;
-                remedy
-                    .as_ref()
-                    .map_or(Ok(()), |remedy| write!(out, "; {remedy}"))
-            }
+            } => unavailable(figures, reason, remedy.as_deref()),
             Self::MethodUnavailable { method, reason } => {
-                write!(out, "n/a: {}: {reason}", method.name())
+                format!("n/a: {}: {reason}", method.name())
             }
             Self::HugePages {
                 mappings,
                 huge_bytes,
                 asked,
-            } => {
-                let mib = huge_bytes >> 20;
-                if *asked {
-                    write!(
-                        out,
-                        "{} mappings: huge pages were asked for, {mib} MiB were given",
-                        thousands(*mappings)
-                    )
-                } else {
-                    write!(
-                        out,
-                        "{} mappings: {mib} MiB are in huge pages that were not asked for",
-                        thousands(*mappings)
-                    )
-                }
-            }
-            Self::SpaceDrifted { mappings, change } => {
-                write!(
-                    out,
-                    "{} mappings: the address space changed during the loop: {change}",
-                    thousands(*mappings)
-                )
-            }
-            Self::FewWorkers { mappings, workers } => write!(
-                out,
-                "{} mappings: only {workers} worker(s), too few to know how workers differ; raise --time",
-                thousands(*mappings)
+            } => huge_pages(*mappings, *huge_bytes, *asked),
+            Self::SpaceDrifted { mappings, change } => format!(
+                "{}: the address space changed during the loop: {change}",
+                counted(*mappings, "mapping")
+            ),
+            Self::FewWorkers { mappings, workers } => format!(
+                "{}: only {}, too few to know how workers differ",
+                counted(*mappings, "mapping"),
+                counted(u64::from(*workers), "worker")
             ),
             Self::PrecisionMissed {
                 asked,
                 widest,
                 cells,
-            } => write!(
-                out,
-                "{cells} interval(s) are wider than the ±{:.1} % asked for, the widest ±{:.1} %; raise --time",
-                asked * 100.0,
-                widest * 100.0
-            ),
+            } => precision_missed(*asked, *widest, *cells),
             Self::WorkersDisagree {
                 cells,
                 spread,
                 mappings,
                 method,
-            } => write!(
-                out,
-                "workers of the same address space differ in {cells} row(s), most with {} at {} mappings: their medians have a standard deviation of {:.0} %, which the intervals include",
-                method.name(),
-                thousands(*mappings),
-                spread * 100.0
-            ),
-            Self::Multiplexed { share } => write!(
-                out,
+            } => workers_disagree(*cells, *spread, *mappings, *method),
+            Self::Multiplexed { share } => format!(
                 "perf events took turns on the PMU and were counted {:.0} % of the time; the counts are scaled",
                 share * 100.0
             ),
-            Self::Interrupted => write!(
-                out,
-                "the run was broken off: these are the figures up to then"
+            Self::SamplesLost { lost, kept } => samples_lost(*lost, *kept),
+            Self::TimeExceeded { asked_s, used_s } => format!(
+                "the run took {} s instead of the {} s of --time: a single round of the largest address space takes that long; ask for fewer mappings or pages",
+                apart(*used_s, *asked_s),
+                shortest(*asked_s)
             ),
+            Self::Daemons { count } => daemons(*count),
+            Self::Interrupted => {
+                "the run was broken off: these are the figures up to then".to_owned()
+            }
+        };
+        out.write_str(&text)
+    }
+}
+
+fn unavailable(figures: &str, reason: &str, remedy: Option<&str>) -> String {
+    let remedy = remedy.map_or_else(String::new, |remedy| format!("; {remedy}"));
+    format!("n/a: {figures}: {reason}{remedy}")
+}
+
+fn huge_pages(mappings: u64, huge_bytes: u64, asked: bool) -> String {
+    let mappings = counted(mappings, "mapping");
+    let mib = thousands(huge_bytes >> 20);
+    if asked {
+        format!("{mappings}: huge pages were asked for, {mib} MiB were given")
+    } else {
+        format!("{mappings}: {mib} MiB are in huge pages that were not asked for")
+    }
+}
+
+/// The aim may be the default, so it must not be called what was asked for.
+fn precision_missed(aim: f64, widest: f64, cells: usize) -> String {
+    let (aim, widest) = (aim * 100.0, widest * 100.0);
+    let (aim, widest) = (shortest(aim), apart(widest, aim));
+    if cells == 1 {
+        format!("1 interval is wider than the ±{aim} % aimed at: it is ±{widest} %")
+    } else {
+        format!(
+            "{} are wider than the ±{aim} % aimed at, the widest ±{widest} %",
+            counted(cells as u64, "interval")
+        )
+    }
+}
+
+fn workers_disagree(cells: usize, spread: f64, mappings: u64, method: SpawnMethod) -> String {
+    format!(
+        "workers of the same address space differ in {}, {}with {} at {}: their medians have a standard deviation of {:.0} %, which the intervals include",
+        counted(cells as u64, "row"),
+        if cells == 1 { "" } else { "most " },
+        method.name(),
+        counted(mappings, "mapping"),
+        spread * 100.0
+    )
+}
+
+fn samples_lost(lost: u64, kept: u64) -> String {
+    format!(
+        "{} of {} {} lost, so system and user time are less certain",
+        thousands(lost),
+        counted(lost.saturating_add(kept), "timer sample"),
+        if lost == 1 { "was" } else { "were" }
+    )
+}
+
+fn daemons(count: u64) -> String {
+    if count == 1 {
+        "the program left 1 process behind, which was ended: it ran beside the spawns that were timed".to_owned()
+    } else {
+        format!(
+            "the program left {} processes behind, which were ended: they ran beside the spawns that were timed",
+            thousands(count)
+        )
+    }
+}
+
+/// A whole number and its noun: "1 mapping", "1,030 mappings".
+fn counted(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", thousands(count))
+}
+
+/// What was typed, without the noise of its binary fraction: "2", "0.5".
+fn shortest(value: f64) -> String {
+    let digits = format!("{value:.MOST_DECIMALS$}");
+    digits
+        .trim_end_matches('0')
+        .trim_end_matches('.')
+        .to_owned()
+}
+
+/// A value with as many decimals as tell it from another, and at least one.
+fn apart(value: f64, other: f64) -> String {
+    (1..MOST_DECIMALS)
+        .find(|decimals| format!("{value:.decimals$}") != format!("{other:.decimals$}"))
+        .map_or_else(
+            || format!("{value:.MOST_DECIMALS$}"),
+            |decimals| format!("{value:.decimals$}"),
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn precision(asked: f64, widest: f64, cells: usize) -> String {
+        Caveat::PrecisionMissed {
+            asked,
+            widest,
+            cells,
         }
+        .to_string()
+    }
+
+    #[test]
+    fn the_widest_interval_differs_from_the_aim() {
+        assert_eq!(
+            precision(0.02, 0.020_3, 4),
+            "4 intervals are wider than the ±2 % aimed at, the widest ±2.03 %"
+        );
+        assert_eq!(
+            precision(0.07, 0.070_000_2, 2),
+            "2 intervals are wider than the ±7 % aimed at, the widest ±7.00002 %"
+        );
+        assert_eq!(
+            precision(0.005, 0.024, 1),
+            "1 interval is wider than the ±0.5 % aimed at: it is ±2.4 %"
+        );
+    }
+
+    #[test]
+    fn one_is_singular() {
+        let few = |mappings, workers| Caveat::FewWorkers { mappings, workers }.to_string();
+        assert_eq!(
+            few(1, 1),
+            "1 mapping: only 1 worker, too few to know how workers differ"
+        );
+        assert!(few(1_030, 2).starts_with("1,030 mappings: only 2 workers, "));
+        let rows = |cells| {
+            let (spread, mappings, method) = (0.12, 1_030, SpawnMethod::Fork);
+            Caveat::WorkersDisagree {
+                cells,
+                spread,
+                mappings,
+                method,
+            }
+            .to_string()
+        };
+        assert!(rows(1).contains("differ in 1 row, with fork at 1,030 mappings: "));
+        assert!(rows(2).contains("differ in 2 rows, most with fork at "));
+    }
+
+    #[test]
+    fn lost_samples_are_told_from_all() {
+        let lost = |lost, kept| Caveat::SamplesLost { lost, kept }.to_string();
+        assert!(lost(1, 0).starts_with("1 of 1 timer sample was lost, so system"));
+        assert!(lost(1, 9).starts_with("1 of 10 timer samples was lost"));
+        assert!(lost(1_000, 9_000).starts_with("1,000 of 10,000 timer samples were lost"));
+        assert!(lost(u64::MAX, 1).contains(" were lost"));
+    }
+
+    #[test]
+    fn exceeded_time_is_shown_as_typed() {
+        let took = |asked_s, used_s| Caveat::TimeExceeded { asked_s, used_s }.to_string();
+        assert!(took(1.0, 36.2).starts_with("the run took 36.2 s instead of the 1 s of --time: "));
+        assert!(took(0.5, 0.51).starts_with("the run took 0.51 s instead of the 0.5 s of "));
+        assert!(took(10.0, 100.0).contains("took 100.0 s instead of the 10 s of"));
+    }
+
+    #[test]
+    fn processes_left_behind_are_counted() {
+        let left = |count| Caveat::Daemons { count }.to_string();
+        assert!(left(1).contains("left 1 process behind, which was ended: it ran beside"));
+        assert!(left(1_200).contains("left 1,200 processes behind, which were ended: they ran"));
     }
 }

@@ -1,6 +1,6 @@
 //! Whether the intervals keep their promise, by simulation.
 //!
-//! Data are drawn around a known median; an interval that calls itself a 95 %
+//! Samples are drawn around a known median; an interval that calls itself a 95 %
 //! one must contain it nearly that often, above all where workers differ more
 //! than the spawns of one worker, and where workers are few.
 
@@ -27,7 +27,7 @@ struct Design {
 }
 
 impl Design {
-    fn data(self, rng: &mut Rng) -> Vec<Vec<f64>> {
+    fn draw(self, rng: &mut Rng) -> Vec<Vec<f64>> {
         (0..self.workers)
             .map(|_| {
                 let luck = TRUTH + self.between * normal(rng);
@@ -38,17 +38,17 @@ impl Design {
             .collect()
     }
 
-    /// The share of data sets whose interval contains the truth, and the mean
+    /// The share of simulated runs whose interval contains the truth, and the mean
     /// width of the intervals.
-    fn coverage(self, sets: u32, pooled: bool) -> (f64, f64) {
+    fn coverage(self, runs: u32, pooled: bool) -> (f64, f64) {
         let mut rng = Rng::with_seed(self.workers as u64);
         let (mut covered, mut width) = (0_u32, 0.0);
-        for set in 0..sets {
-            let mut data = self.data(&mut rng);
+        for run in 0..runs {
+            let mut drawn = self.draw(&mut rng);
             if pooled {
-                data = vec![data.concat()];
+                drawn = vec![drawn.concat()];
             }
-            let [low, high] = median_replicates(&data, u64::from(set), 200)
+            let [low, high] = median_replicates(&drawn, u64::from(run), 200)
                 .unwrap()
                 .estimate()
                 .ci95;
@@ -56,8 +56,8 @@ impl Design {
             width += high - low;
         }
         (
-            f64::from(covered) / f64::from(sets),
-            width / f64::from(sets),
+            f64::from(covered) / f64::from(runs),
+            width / f64::from(runs),
         )
     }
 }

@@ -180,12 +180,12 @@ mod tests {
             let sorted = ascending(&values);
             let ours = quantile(&sorted, share).unwrap();
             let count = sorted.len() as f64;
-            let mut data = Data::new(values);
+            let mut reference = Data::new(values);
             let theirs = |rank: f64| (rank / count).clamp(0.0, 1.0);
-            let low = data.quantile(theirs(share * count - 1.0));
-            let high = data.quantile(theirs(share * count + 1.0));
+            let low = reference.quantile(theirs(share * count - 1.0));
+            let high = reference.quantile(theirs(share * count + 1.0));
             prop_assert!(low <= ours && ours <= high, "{low} <= {ours} <= {high}");
-            prop_assert!(data.min() <= ours && ours <= data.max());
+            prop_assert!(reference.min() <= ours && ours <= reference.max());
         }
 
         #[test]

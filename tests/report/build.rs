@@ -174,6 +174,15 @@ fn methods() -> Document {
             widest: 0.024,
             cells: 3,
         },
+        Caveat::SamplesLost {
+            lost: 120,
+            kept: 4_880,
+        },
+        Caveat::TimeExceeded {
+            asked_s: 1.0,
+            used_s: 36.2,
+        },
+        Caveat::Daemons { count: 3 },
     ];
     document.run.stopped = Stopped::Time;
     document

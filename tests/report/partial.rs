@@ -1,7 +1,7 @@
 //! Documents of runs that went wrong, or that ask something else: what the
 //! report says about them, and what it must not say.
 
-use forktax::model::{Availability, Document, SpawnMethod, Stopped};
+use forktax::model::{Availability, Caveat, Document, SpawnMethod, Stopped};
 use forktax::report::Format;
 
 use crate::{build, text};
@@ -229,4 +229,35 @@ fn reasons_and_caveats_are_told_once() {
     assert_eq!(report.matches("differ in 3 row").count(), 1);
     let methods = build::documents().pop().unwrap().1;
     assert_eq!(table(&methods).matches("CLONE_CLEAR_SIGHAND").count(), 1);
+}
+
+#[test]
+fn advice_names_the_limit_that_ended_the_run() {
+    let mut document = build::sweep();
+    document.caveats = vec![
+        Caveat::FewWorkers {
+            mappings: 30,
+            workers: 1,
+        },
+        Caveat::PrecisionMissed {
+            asked: 0.02,
+            widest: 0.020_3,
+            cells: 2,
+        },
+    ];
+    document.run.stopped = Stopped::Time;
+    let caveats = |document: &Document| section(&table(document), "Caveats").unwrap();
+    let words = caveats(&document);
+    assert!(words.contains("only 1 worker, too few"), "{words}");
+    assert!(words.contains("aimed at, the widest ±2.03 %"), "{words}");
+    assert_eq!(words.matches("; raise --time").count(), 2, "{words}");
+    document.plan.stop.spawns = Some(48);
+    document.run.stopped = Stopped::Spawns;
+    let by_spawns = caveats(&document);
+    assert_eq!(by_spawns, words.replace("--time", "--spawns"));
+    document.plan.stop.time_s = None;
+    assert_eq!(caveats(&document), by_spawns);
+    document.run.stopped = Stopped::Interrupted;
+    let broken_off = caveats(&document);
+    assert!(!broken_off.contains("raise"), "{broken_off}");
 }

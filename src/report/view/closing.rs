@@ -16,12 +16,31 @@ pub(super) fn caveats(document: &Document, footnotes: &Footnotes) -> Vec<String>
             }
             _ => false,
         };
-        let line = caveat.to_string();
+        let mut line = caveat.to_string();
+        if let Some(advice) = advice(document, caveat) {
+            line = format!("{line}; {advice}");
+        }
         if !told && !lines.contains(&line) {
             lines.push(line);
         }
     }
     lines
+}
+
+/// How another run gets more workers and narrower intervals: by more of what
+/// ended this one. A run that was broken off had no such limit.
+fn advice(document: &Document, caveat: &Caveat) -> Option<&'static str> {
+    let short = matches!(
+        caveat,
+        Caveat::FewWorkers { .. } | Caveat::PrecisionMissed { .. }
+    );
+    match document.run.stopped {
+        _ if !short => None,
+        Stopped::Interrupted | Stopped::Failed(_) => None,
+        Stopped::Spawns => Some("raise --spawns"),
+        _ if document.plan.stop.time_s.is_none() => Some("raise --spawns"),
+        _ => Some("raise --time"),
+    }
 }
 
 /// The facts of the run, and where its figures come from.

@@ -65,7 +65,7 @@ fn unit(document: &Document) -> Unit {
 fn keys(axis: Axis) -> Vec<Column> {
     let mut keys = vec![
         Column::key("mappings")
-            .explained("VMAs of the spawning process as the kernel lists them, its own included"),
+            .explained("VMAs that a fork of the spawning process copies, its own included"),
     ];
     if axis == Axis::Ptes {
         keys.push(Column {
@@ -98,7 +98,8 @@ fn time_columns(document: &Document, unit: Unit) -> Vec<TimeColumn> {
     };
     let mut columns = vec![
         TimeColumn {
-            column: Column::number("spawns", "per s"),
+            column: Column::number("spawns", "per s")
+                .explained("one second by the median total; one parent, one child at a time"),
             unit: PLAIN,
             figure: |cell| (cell.spawns_per_second.clone(), None),
         },
