@@ -43,7 +43,7 @@ pub(super) fn document(setting: Setting<'_>, recordings: &[Recording]) -> Docume
         .filter(|group| !group.timing.is_empty())
         .collect();
     let cells: Vec<Cell> = groups.iter().flat_map(Group::cells).collect();
-    let caveats = caveats(&setting.stopped, plan, &groups, &cells);
+    let caveats = caveats(&setting, &groups, &cells);
     Document {
         schema_version: SCHEMA_VERSION,
         tool: Tool {
@@ -337,18 +337,45 @@ fn outliers(totals: &[Vec<f64>]) -> u64 {
         .count() as u64
 }
 
-fn caveats(stopped: &Stopped, plan: &Plan, groups: &[Group<'_>], cells: &[Cell]) -> Vec<Caveat> {
+fn caveats(setting: &Setting<'_>, groups: &[Group<'_>], cells: &[Cell]) -> Vec<Caveat> {
+    let plan = setting.plan;
     let mut caveats = Vec::new();
-    if *stopped == Stopped::Interrupted {
+    if setting.stopped == Stopped::Interrupted {
         caveats.push(Caveat::Interrupted);
     }
+    caveats.extend(time_exceeded(setting));
     caveats.extend(methods_missing(groups));
     caveats.extend(count::refused(groups));
     caveats.extend(groups.iter().flat_map(|group| group_caveats(group)));
     caveats.extend(count::multiplexed(groups));
+    caveats.extend(count::samples_lost(groups));
+    caveats.extend(daemons(groups));
     caveats.extend(disagreement(cells));
     caveats.extend(precision_missed(plan, cells));
     caveats
+}
+
+/// A run that took much longer than it was given: one worker of each address
+/// space must run whatever it takes.
+fn time_exceeded(setting: &Setting<'_>) -> Option<Caveat> {
+    const MUCH: f64 = 1.25;
+    let asked_s = setting.plan.stop.time_s?;
+    let used_s = setting.duration_s;
+    (used_s > asked_s * MUCH).then_some(Caveat::TimeExceeded { asked_s, used_s })
+}
+
+fn daemons(groups: &[Group<'_>]) -> Option<Caveat> {
+    let all = groups.iter().flat_map(|group| {
+        let passes = [
+            &group.timing,
+            &group.accounting,
+            &group.sampling,
+            &group.counting,
+        ];
+        passes.into_iter().flatten()
+    });
+    let count = all.map(|recording| recording.left_behind).sum();
+    (count > 0).then_some(Caveat::Daemons { count })
 }
 
 fn methods_missing(groups: &[Group<'_>]) -> Vec<Caveat> {

@@ -145,6 +145,10 @@ fn widen_to_wilson(mut share: Replicates, ticks: u64) -> Replicates {
             *draw = (p + place * spread).clamp(0.0, 1.0);
         }
     }
+    // A resample is widened for few workers, past what a share can be.
+    for draw in &mut share.draws {
+        *draw = draw.clamp(0.0, 1.0);
+    }
     share
 }
 
@@ -411,6 +415,15 @@ fn usage_counts(refused: &Refused) -> bool {
     counted
         .iter()
         .any(|counter| counter.name() == refused.counter)
+}
+
+/// Timer samples that did not reach the lab.
+pub(super) fn samples_lost(groups: &[Group<'_>]) -> Option<Caveat> {
+    let recordings = || groups.iter().flat_map(|group| &group.sampling);
+    let lost = recordings().map(|recording| recording.lost_samples).sum();
+    let ticks = recordings().filter_map(|r| r.ticks.as_ref()?.as_ref().ok());
+    let kept = ticks.flatten().map(|ticks| ticks.kernel + ticks.user).sum();
+    (lost > 0).then_some(Caveat::SamplesLost { lost, kept })
 }
 
 /// Whether perf events shared the hardware.
