@@ -13,6 +13,7 @@ pub mod linux;
 
 mod assemble;
 mod budget;
+mod caveats;
 mod count;
 mod preflight;
 mod run;

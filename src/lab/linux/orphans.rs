@@ -1,0 +1,35 @@
+//! Processes that lost their parent and fell to this one, a subreaper.
+
+use std::time::Duration;
+
+use crate::sys::process;
+
+/// Kills and reaps the children that this process got by adoption: programs
+/// that left their process group, as daemons do. Returns how many there were.
+pub(super) fn end_orphans(inherited: &[i32]) -> u64 {
+    const TRIES: u32 = 100;
+    let mut ended = 0;
+    for _ in 0..TRIES {
+        let mut adopted = children();
+        adopted.retain(|pid| !inherited.contains(pid));
+        if adopted.is_empty() {
+            break;
+        }
+        for pid in adopted {
+            let _ = process::kill(pid, libc::SIGKILL);
+            ended += u64::from(process::reap(pid).unwrap_or(false));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    ended
+}
+
+/// The children of this process's main thread, which is the one that spawns.
+pub(super) fn children() -> Vec<i32> {
+    let pid = std::process::id();
+    let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    list.unwrap_or_default()
+        .split_whitespace()
+        .filter_map(|pid| pid.parse().ok())
+        .collect()
+}

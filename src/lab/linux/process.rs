@@ -1,0 +1,284 @@
+//! A worker process of this machine: started, asked, watched, and ended with
+//! all that it left behind.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use super::orphans::end_orphans;
+use super::{Stop, failed};
+use crate::lab::census::{self, Census};
+use crate::lab::error::{LabError, ProgramError, signal_name};
+use crate::lab::kernel::Worker;
+use crate::model::{Program, SpawnMethod, Temperature};
+use crate::sys::process;
+use crate::sys::shared::memory_file;
+use crate::worker;
+use crate::worker::protocol::{
+    Assignment, Done, Failure, Order, PROGRESS_WORD, Prepared, Reply, send,
+};
+
+/// How often a silent worker is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A worker on this machine.
+#[derive(Debug)]
+pub(super) struct LinuxWorker {
+    child: Child,
+    control: BufReader<UnixStream>,
+    records: File,
+    assignment: Assignment,
+    timeout: Duration,
+    stop: Stop,
+    inherited: Vec<i32>,
+    oom_kills: Option<u64>,
+    status: Option<ExitStatus>,
+    orphans: u64,
+}
+
+impl Worker for LinuxWorker {
+    fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn prepare(&mut self) -> Result<Prepared, LabError> {
+        let order = Order::Prepare(Box::new(self.assignment.clone()));
+        match self.ask(&order, "prepare", true, &mut || ())? {
+            Reply::Prepared(prepared) => Ok(prepared),
+            other => Err(self.unexpected(other)),
+        }
+    }
+
+    fn inflate(&mut self) -> Result<u64, LabError> {
+        match self.ask(&Order::Inflate, "inflate itself", false, &mut || ())? {
+            Reply::Inflated { took_ns } => Ok(took_ns),
+            other => Err(self.unexpected(other)),
+        }
+    }
+
+    fn run(&mut self, idle: &mut dyn FnMut()) -> Result<Done, LabError> {
+        match self.ask(&Order::Run, "spawn", true, idle)? {
+            Reply::Done(done) => Ok(done),
+            other => Err(self.unexpected(other)),
+        }
+    }
+
+    fn census(&self, instrument: &[[usize; 2]]) -> Result<Census, LabError> {
+        Ok(census::take(self.child.id().cast_signed(), instrument)?)
+    }
+
+    fn end(&mut self) -> u64 {
+        self.end_all();
+        self.orphans
+    }
+
+    fn records(&self, words: usize) -> Result<Vec<u64>, LabError> {
+        let mut bytes = vec![0; words * size_of::<u64>()];
+        self.records
+            .read_exact_at(&mut bytes, 0)
+            .map_err(failed("could not read a worker's records"))?;
+        let (chunks, _) = bytes.as_chunks();
+        Ok(chunks
+            .iter()
+            .map(|chunk| u64::from_ne_bytes(*chunk))
+            .collect())
+    }
+}
+
+impl LinuxWorker {
+    /// Starts this very program again, as a worker in a process group of its own
+    /// with nothing but a socket and a shared file.
+    pub(super) fn launch(
+        assignment: &Assignment,
+        timeout: Duration,
+        stop: &Stop,
+        inherited: &[i32],
+    ) -> io::Result<Self> {
+        let records = memory_file(c"forktax-records", false)?;
+        records.set_len((assignment.shared_words() * size_of::<u64>()) as u64)?;
+        let (ours, theirs) = UnixStream::pair()?;
+        ours.set_read_timeout(Some(LOOK))?;
+        let variables = assignment.environment.iter();
+        let child = Command::new("/proc/self/exe")
+            .arg0(worker::NAME)
+            .env_clear()
+            .envs(variables.filter_map(|variable| variable.split_once('=')))
+            .stdin(OwnedFd::from(theirs))
+            .stdout(records.try_clone()?)
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()?;
+        Ok(Self {
+            child,
+            control: BufReader::new(ours),
+            records,
+            assignment: assignment.clone(),
+            timeout,
+            stop: stop.clone(),
+            inherited: inherited.to_vec(),
+            oom_kills: oom_kills(),
+            status: None,
+            orphans: 0,
+        })
+    }
+
+    /// Sends an order and awaits its answer, watching for a signal to this
+    /// process and, where `spawning`, for a child that hangs.
+    fn ask(
+        &mut self,
+        order: &Order,
+        stage: &'static str,
+        spawning: bool,
+        idle: &mut dyn FnMut(),
+    ) -> Result<Reply, LabError> {
+        if send(self.control.get_mut(), order).is_err() {
+            return Err(self.died(stage));
+        }
+        let mut line = Vec::new();
+        let mut last = (self.progress(), Instant::now());
+        loop {
+            match self.control.read_until(b'\n', &mut line) {
+                Ok(0) => return Err(self.died(stage)),
+                Ok(_) if line.ends_with(b"\n") => break,
+                Ok(_) => {}
+                Err(error) if is_patience(&error) => {}
+                Err(_) => return Err(self.died(stage)),
+            }
+            self.stop.check()?;
+            idle();
+            let progress = self.progress();
+            if progress != last.0 {
+                last = (progress, Instant::now());
+            } else if spawning && last.1.elapsed() > self.timeout + self.pause() {
+                return Err(self.hung());
+            }
+        }
+        serde_json::from_slice(&line)
+            .map_err(|error| failed("could not understand a worker")(error.into()))
+    }
+
+    fn progress(&self) -> u64 {
+        let mut word = [0; size_of::<u64>()];
+        let offset = (PROGRESS_WORD * size_of::<u64>()) as u64;
+        // A failed reading looks like no progress, and ends in a time-out.
+        let _ = self.records.read_exact_at(&mut word, offset);
+        u64::from_ne_bytes(word)
+    }
+
+    /// What lies between two cold spawns at the most.
+    fn pause(&self) -> Duration {
+        const EVICTION: Duration = Duration::from_secs(2);
+        match self.assignment.temperature {
+            Temperature::Hot => Duration::ZERO,
+            Temperature::Cold { idle_us, .. } => Duration::from_micros(idle_us) + EVICTION,
+        }
+    }
+
+    fn hung(&self) -> LabError {
+        ProgramError::Stalled {
+            program: self.program(),
+            seconds: self.timeout.as_secs_f64(),
+            mappings: self.assignment.space.mappings(),
+        }
+        .into()
+    }
+
+    fn program(&self) -> String {
+        match &self.assignment.program {
+            Program::Embedded => "the embedded program".to_owned(),
+            Program::Path { path, .. } => path.clone(),
+        }
+    }
+
+    /// The error of a worker that said why it cannot go on.
+    fn unexpected(&self, reply: Reply) -> LabError {
+        let mappings = self.assignment.space.mappings();
+        let failure = match reply {
+            Reply::Failed(failure) => failure,
+            other => Failure::Panic(format!("it answered out of turn: {other:?}")),
+        };
+        let Failure::Child { status, method } = failure else {
+            return LabError::Worker { mappings, failure };
+        };
+        let status = ExitStatus::from_raw(status);
+        let (program, said) = (self.program(), String::new());
+        let error = match (status.code(), status.signal(), &self.assignment.program) {
+            (Some(127), ..) if method == SpawnMethod::System => ProgramError::Exec {
+                program,
+                why: "system() found no shell, /bin/sh, or the shell could not execute it: leave out --method system".to_owned(),
+            },
+            (Some(127), _, Program::Embedded) => ProgramError::Exec {
+                program,
+                why: "no file in memory may be executed here (sysctl vm.memfd_noexec, or a filter): give a program of your own after --".to_owned(),
+            },
+            (Some(code), ..) => ProgramError::Failed { program, code, said },
+            (None, signal, _) => {
+                ProgramError::Crashed { program, signal: signal_name(signal.unwrap_or(0)), said }
+            }
+        };
+        error.into()
+    }
+
+    /// The error of a worker that is gone.
+    fn died(&mut self, stage: &'static str) -> LabError {
+        let status = self.end_all();
+        let how = match (status.code(), status.signal()) {
+            (Some(code), _) => format!("exited with status {code}"),
+            (None, signal) => format!("was killed by {}", signal_name(signal.unwrap_or(0))),
+        };
+        let killed = status.signal() == Some(libc::SIGKILL);
+        let hint = match (killed, self.oom_kills, oom_kills()) {
+            (true, Some(before), Some(after)) if after > before => {
+                " by the kernel, which was out of memory: ask for fewer mappings or pages"
+            }
+            (true, ..) => ": somebody killed it, or memory ran out (see dmesg)",
+            _ => "",
+        };
+        LabError::Died {
+            mappings: self.assignment.space.mappings(),
+            how,
+            stage,
+            hint: hint.to_owned(),
+        }
+    }
+
+    /// Ends the worker, its process group, and what escaped from that.
+    fn end_all(&mut self) -> ExitStatus {
+        if let Some(status) = self.status {
+            return status;
+        }
+        // The group goes first: its number is the worker's, which cannot be
+        // given to anybody else before the worker was waited for.
+        let group = -self.child.id().cast_signed();
+        let _ = process::kill(group, libc::SIGKILL);
+        let status = self.child.wait().unwrap_or_default();
+        self.orphans = end_orphans(&self.inherited);
+        self.status = Some(status);
+        status
+    }
+}
+
+impl Drop for LinuxWorker {
+    fn drop(&mut self) {
+        self.end_all();
+    }
+}
+
+fn is_patience(error: &io::Error) -> bool {
+    use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+    matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
+}
+
+/// Processes that the kernel has killed for want of memory since boot.
+fn oom_kills() -> Option<u64> {
+    let counters = std::fs::read_to_string("/proc/vmstat").ok()?;
+    let line = counters
+        .lines()
+        .find_map(|line| line.strip_prefix("oom_kill "))?;
+    line.trim().parse().ok()
+}
