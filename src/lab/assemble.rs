@@ -2,6 +2,7 @@
 
 use super::caveats;
 use super::count;
+use super::cpu_time;
 use super::session::Recording;
 use crate::model::{
     Availability, Cell, Document, Host, Missing, Plan, Run, SCHEMA_VERSION, Space, SpaceRequest,
@@ -138,7 +139,7 @@ impl<'a> Group<'a> {
             )
         };
         let (ratio, ratio_ci95) = parted(self.ratio(&samples, baseline, method));
-        let accounts = count::accounts(self, method);
+        let accounts = cpu_time::accounts(self, method);
         let counts = count::counts(self, method);
         let (counting_slowdown, counting_slowdown_ci95) = parted(self.slowdown(method, &totals));
         let (cpu_ns, cpu_ci95) = parted(accounts.cpu_ns);

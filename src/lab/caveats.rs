@@ -4,6 +4,7 @@
 use super::assemble::{Group, Setting};
 use super::census::Census;
 use super::count;
+use super::cpu_time;
 use crate::model::{Caveat, Cell, Plan, SpaceRequest, SpawnMethod, Stopped};
 use crate::stats::{Estimate, Summary};
 
@@ -24,7 +25,7 @@ pub(super) fn caveats(setting: &Setting<'_>, groups: &[Group<'_>], cells: &[Cell
     caveats.extend(count::refused(groups));
     caveats.extend(groups.iter().flat_map(|group| group_caveats(group)));
     caveats.extend(count::multiplexed(groups));
-    caveats.extend(count::samples_lost(groups));
+    caveats.extend(cpu_time::samples_lost(groups));
     caveats.extend(daemons(groups));
     caveats.extend(disagreement(cells));
     caveats.extend(precision_missed(plan, cells));

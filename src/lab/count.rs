@@ -1,27 +1,18 @@
-//! From accounting and counting records to what one spawn costs in CPU time,
-//! faults and switches, parent and child apart.
+//! From accounting and counting records to what one spawn costs in faults,
+//! switches and cycles, parent and child apart.
 
 use super::assemble::Group;
+use super::cpu_time;
 use super::session::Recording;
-use crate::model::{Availability, Caveat, CountSource, Counted, Missing, SpawnMethod};
-use crate::profile::modes::ModeTicks;
-use crate::stats::{Estimate, Replicates, mean_replicates, median_replicates};
+use crate::model::{Availability, Caveat, CountSource, Counted, SpawnMethod};
+use crate::stats::{Estimate, mean_replicates};
 use crate::sys::perf::Counter;
 use crate::worker::protocol::{MOST_COUNTERS, Refused, record};
 
 /// Resamples behind an interval.
-const DRAWS: usize = 500;
-/// Fewer timer ticks than this tell user from system time too badly.
-const LEAST_TICKS: u64 = 30;
+pub(super) const DRAWS: usize = 500;
 /// An event that counted less than this share of the time was multiplexed.
 const FULL_TIME: f64 = 0.999;
-
-/// CPU time of one spawn.
-pub(super) struct Accounts {
-    pub(super) cpu_ns: Availability<Estimate>,
-    pub(super) sys_ns: Availability<Estimate>,
-    pub(super) user_ns: Availability<Estimate>,
-}
 
 /// Every counter of one spawn.
 pub(super) struct Counts {
@@ -33,123 +24,6 @@ pub(super) struct Counts {
     pub(super) cycles: Counted,
     pub(super) instructions: Counted,
     pub(super) dtlb_misses: Counted,
-}
-
-/// CPU time from getrusage, split by timer samples. It is a median, as the
-/// times are, so that it can be set beside the total; its steps of 1 us are
-/// those of getrusage.
-pub(super) fn accounts(group: &Group<'_>, method: SpawnMethod) -> Accounts {
-    let own = usage(group, method, UsageWord::Cpu, Side::Parent);
-    let children = usage(group, method, UsageWord::Cpu, Side::Child);
-    let seed = group.plan.seed;
-    let cpu: Vec<Vec<f64>> = own
-        .iter()
-        .zip(&children)
-        .map(|(own, children)| {
-            own.iter()
-                .zip(children)
-                .map(|(a, b)| (a + b) * 1e3)
-                .collect()
-        })
-        .collect();
-    let Some(cpu) = median_replicates(&cpu, seed, DRAWS) else {
-        let missing = || Availability::Missing(group.why_not(method));
-        return Accounts {
-            cpu_ns: missing(),
-            sys_ns: missing(),
-            user_ns: missing(),
-        };
-    };
-    let (sys_ns, user_ns) = match kernel_share(group, method) {
-        Ok(share) => (
-            part(&cpu, &share, |share| share),
-            part(&cpu, &share, |share| 1.0 - share),
-        ),
-        Err(missing) => (
-            Availability::Missing(missing.clone()),
-            Availability::Missing(missing),
-        ),
-    };
-    Accounts {
-        cpu_ns: Availability::Measured(cpu.estimate()),
-        sys_ns,
-        user_ns,
-    }
-}
-
-fn part(cpu: &Replicates, share: &Replicates, of: impl Fn(f64) -> f64) -> Availability<Estimate> {
-    let part = Replicates::combine(&[cpu, share], |parts| Some(parts[0] * of(parts[1])));
-    part.map_or_else(
-        || Availability::not_asked("nothing was accounted"),
-        |part| Availability::Measured(part.estimate()),
-    )
-}
-
-/// The share of timer ticks that found the CPU in the kernel.
-///
-/// Half a tick is added on either side (Jeffreys' prior), since a thousand
-/// ticks without one in user mode do not prove that there was no user time.
-fn kernel_share(group: &Group<'_>, method: SpawnMethod) -> Result<Replicates, Missing> {
-    let mut workers = Vec::new();
-    for recording in &group.sampling {
-        let index = recording.methods.iter().position(|m| *m == method);
-        let (Some(index), Some(ticks)) = (index, &recording.ticks) else {
-            continue;
-        };
-        let ticks = ticks.as_ref().map_err(Clone::clone)?;
-        workers.push(ticks.get(index).copied().unwrap_or_default());
-    }
-    let total = |pick: fn(&ModeTicks) -> u64| workers.iter().map(pick).sum::<u64>();
-    let (kernel, user) = (total(|t| t.kernel), total(|t| t.user));
-    if kernel + user < LEAST_TICKS {
-        let timed = group.plan.stop.time_s.is_some();
-        let remedy = if timed {
-            "raise --time"
-        } else {
-            "raise --spawns"
-        };
-        let why = "too few timer samples fell into these spawns";
-        let few: Availability<()> = Availability::unavailable(why, Some(remedy));
-        return Err(few
-            .missing()
-            .cloned()
-            .unwrap_or_else(|| group.why_not(method)));
-    }
-    let ones_and_zeros = |ticks: &ModeTicks| {
-        let kernel = std::iter::repeat_n(1.0, usize::try_from(ticks.kernel).unwrap_or(0));
-        let user = std::iter::repeat_n(0.0, usize::try_from(ticks.user).unwrap_or(0));
-        kernel.chain(user).collect::<Vec<f64>>()
-    };
-    let mut samples: Vec<Vec<f64>> = workers.iter().map(ones_and_zeros).collect();
-    if let Some(first) = samples.first_mut() {
-        first.extend([0.5, 0.5]);
-    }
-    let share = mean_replicates(&samples, group.plan.seed ^ 2, DRAWS);
-    Ok(widen_to_wilson(
-        share.ok_or_else(|| group.why_not(method))?,
-        kernel + user,
-    ))
-}
-
-/// A bootstrap of ticks that all say the same sees no uncertainty; the score
-/// interval of a share does. The draws are stretched to reach it.
-fn widen_to_wilson(mut share: Replicates, ticks: u64) -> Replicates {
-    let (p, n, z) = (share.value, ticks as f64, 1.96_f64);
-    let spread = z / (1.0 + z * z / n) * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
-    let seen = share.estimate().half_width();
-    if seen < spread && !share.draws.is_empty() {
-        let count = share.draws.len() as f64;
-        for (index, draw) in share.draws.iter_mut().enumerate() {
-            // Evenly over the interval, which is all that is known of it.
-            let place = 2.0 * (index as f64 + 0.5) / count - 1.0;
-            *draw = (p + place * spread).clamp(0.0, 1.0);
-        }
-    }
-    // A resample is widened for few workers, past what a share can be.
-    for draw in &mut share.draws {
-        *draw = draw.clamp(0.0, 1.0);
-    }
-    share
 }
 
 /// Of the CPU time that getrusage saw, what the perf events must have seen to be
@@ -179,7 +53,7 @@ fn without_lost_exit(mut counted: Counted, seen: Option<f64>) -> Counted {
 fn seen_share(group: &Group<'_>, method: SpawnMethod) -> Option<f64> {
     let clock = perf_counted(group, method, Counter::TaskClock);
     let seen = clock.parent.measured()? + clock.child.measured()?;
-    let all = *accounts(group, method)
+    let all = *cpu_time::accounts(group, method)
         .cpu_ns
         .measured()
         .map(|cpu| &cpu.value)?;
@@ -213,13 +87,13 @@ pub(super) fn counts(group: &Group<'_>, method: SpawnMethod) -> Counts {
 }
 
 #[derive(Clone, Copy)]
-enum Side {
+pub(super) enum Side {
     Parent,
     Child,
 }
 
 #[derive(Clone, Copy)]
-enum UsageWord {
+pub(super) enum UsageWord {
     Cpu = 0,
     MinorFaults = 1,
     MajorFaults = 2,
@@ -227,7 +101,12 @@ enum UsageWord {
 }
 
 /// One figure of getrusage, worker by worker and spawn by spawn.
-fn usage(group: &Group<'_>, method: SpawnMethod, word: UsageWord, side: Side) -> Vec<Vec<f64>> {
+pub(super) fn usage(
+    group: &Group<'_>,
+    method: SpawnMethod,
+    word: UsageWord,
+    side: Side,
+) -> Vec<Vec<f64>> {
     let first = match side {
         Side::Parent => record::WORDS,
         Side::Child => record::WORDS + 4,
@@ -415,15 +294,6 @@ fn usage_counts(refused: &Refused) -> bool {
     counted
         .iter()
         .any(|counter| counter.name() == refused.counter)
-}
-
-/// Timer samples that did not reach the lab.
-pub(super) fn samples_lost(groups: &[Group<'_>]) -> Option<Caveat> {
-    let recordings = || groups.iter().flat_map(|group| &group.sampling);
-    let lost = recordings().map(|recording| recording.lost_samples).sum();
-    let ticks = recordings().filter_map(|r| r.ticks.as_ref()?.as_ref().ok());
-    let kept = ticks.flatten().map(|ticks| ticks.kernel + ticks.user).sum();
-    (lost > 0).then_some(Caveat::SamplesLost { lost, kept })
 }
 
 /// Whether perf events shared the hardware.

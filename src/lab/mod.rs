@@ -15,6 +15,7 @@ mod assemble;
 mod budget;
 mod caveats;
 mod count;
+mod cpu_time;
 mod preflight;
 mod run;
 mod session;
