@@ -234,7 +234,7 @@ impl LinuxWorker {
         let killed = status.signal() == Some(libc::SIGKILL);
         let hint = match (killed, self.oom_kills, oom_kills()) {
             (true, Some(before), Some(after)) if after > before => {
-                " by the kernel, which was out of memory: ask for fewer mappings or pages"
+                ": the kernel killed it for want of memory; ask for fewer mappings or pages"
             }
             (true, ..) => ": somebody killed it, or memory ran out (see dmesg)",
             _ => "",
