@@ -13,7 +13,8 @@ use std::hint::black_box;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use forktax::profile::modes::{ModeTicks, SampleEvent, split};
+use forktax::profile::events::SampleEvent;
+use forktax::profile::modes::{ModeTicks, split};
 use forktax::sys::perf::{Counter, Counters, CpuSampler, PerfError, Scope};
 
 const SOFTWARE: [Counter; 5] = [
@@ -217,15 +218,7 @@ fn shell(script: &str) -> Child {
 }
 
 fn in_order(events: &[SampleEvent]) -> bool {
-    let times: Vec<u64> = events
-        .iter()
-        .filter_map(|event| match *event {
-            SampleEvent::Tick { time_ns, .. }
-            | SampleEvent::Fork { time_ns, .. }
-            | SampleEvent::Throttled { time_ns } => Some(time_ns),
-            SampleEvent::Lost { .. } => None,
-        })
-        .collect();
+    let times: Vec<u64> = events.iter().filter_map(SampleEvent::time_ns).collect();
     times.is_sorted()
 }
 

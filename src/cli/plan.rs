@@ -74,6 +74,7 @@ pub(super) fn of_sweep(args: &SweepArgs, host: &Surroundings) -> Result<Plan, Pl
         },
         seed: args.seed.unwrap_or_else(seed_of_the_clock),
         spawn_timeout_ms: timeout_ms(args.timeout)?,
+        explain: None,
     })
 }
 

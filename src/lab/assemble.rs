@@ -56,6 +56,7 @@ pub(super) fn document(setting: Setting<'_>, recordings: &[Recording]) -> Docume
             stopped: setting.stopped,
         },
         cells,
+        explanation: None,
         caveats,
     }
 }

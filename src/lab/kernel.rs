@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::census::Census;
 use super::error::LabError;
 use crate::model::{Missing, Placement, Plan};
-use crate::profile::modes::SampleEvent;
+use crate::profile::events::SampleEvent;
 use crate::worker::protocol::{Assignment, Done, Prepared};
 
 /// What an experiment needs from the machine.

@@ -15,7 +15,7 @@ use super::kernel::{Kernel, Sampler, Worker};
 use super::limits::{self, Limits, Need};
 use super::preflight;
 use crate::model::{Missing, MissingKind, Placement, Plan, Program};
-use crate::profile::modes::SampleEvent;
+use crate::profile::events::SampleEvent;
 use crate::sys;
 use crate::sys::memory::page_size;
 use crate::sys::perf::CpuSampler;

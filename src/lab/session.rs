@@ -7,7 +7,8 @@ use super::census::Census;
 use super::error::LabError;
 use super::kernel::{Kernel, Sampler};
 use crate::model::{Missing, SpawnMethod};
-use crate::profile::modes::{ModeTicks, SampleEvent, Split, split};
+use crate::profile::events::SampleEvent;
+use crate::profile::modes::{ModeTicks, Split, split};
 use crate::vm::Shape;
 use crate::worker::protocol::{Assignment, Done, FIRST_RECORD, Pass, Prepared, record};
 

@@ -5,7 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Availability, Caveat, ChildAction, Host, Plan, Program, SpaceRequest, SpawnMethod};
+use super::{
+    Availability, Caveat, ChildAction, Explanation, Host, Plan, Program, SpaceRequest, SpawnMethod,
+};
 use crate::stats::Summary;
 
 /// The version of the document's schema.
@@ -26,6 +28,9 @@ pub struct Document {
     pub run: Run,
     /// One for each address space and method, in the plan's order.
     pub cells: Vec<Cell>,
+    /// Where the time goes, if the plan asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Explanation>,
     /// What a reader must know before trusting the figures.
     pub caveats: Vec<Caveat>,
 }

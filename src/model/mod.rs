@@ -6,6 +6,7 @@
 mod availability;
 mod caveat;
 mod document;
+mod explanation;
 mod host;
 mod method;
 mod plan;
@@ -15,6 +16,12 @@ pub use caveat::Caveat;
 pub use document::{
     Cell, CountSource, Counted, Document, Run, SCHEMA_VERSION, Space, Stopped, Tool, WorkerSamples,
 };
+pub use explanation::{
+    ExitOrder, ExitProbe, Explanation, FaultCause, FaultCount, FaultPhase, Faults, HotFunction,
+    Ledger, Level, MappingKind, Mechanism, MechanismShare, Mechanisms, MethodExplained, PageTables,
+    Phase, PhaseTime, Profile, Reach, Rewriting, Side, SkipReason, Stack, TableLevel, Tree,
+    TreeNode,
+};
 pub use host::Host;
 pub use method::{ChildAction, SpawnMethod};
-pub use plan::{Backing, Placement, Plan, Program, SpaceRequest, StopRule, Temperature};
+pub use plan::{Backing, Explain, Placement, Plan, Program, SpaceRequest, StopRule, Temperature};

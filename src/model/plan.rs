@@ -31,6 +31,20 @@ pub struct Plan {
     pub seed: u64,
     /// The longest that one spawn may take, in milliseconds.
     pub spawn_timeout_ms: u64,
+    /// What is to be explained of the last address space, if anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explain: Option<Explain>,
+}
+
+/// How the last address space of a plan is explained.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explain {
+    /// Samples of kernel call chains in each second of CPU time.
+    pub sampling_hz: u64,
+    /// Pages that the parent writes to again after a spawn; 0 for none.
+    pub rewrite_pages: u64,
+    /// Whether the page-table tree of a mapping is kept.
+    pub tree: bool,
 }
 
 /// One address space to build.

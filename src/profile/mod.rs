@@ -3,4 +3,5 @@
 //! Pure. It takes plain types and never opens an event or reads a file, so
 //! that every rule of attribution is tested without a kernel.
 
+pub mod events;
 pub mod modes;

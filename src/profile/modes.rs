@@ -8,49 +8,7 @@
 
 use std::collections::HashSet;
 
-/// Where the CPU was when a tick came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// In the kernel.
-    Kernel,
-    /// In the program.
-    User,
-    /// In a hypervisor, in a guest, or unknown.
-    Other,
-}
-
-/// One record of the system-wide sampling.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SampleEvent {
-    /// A tick of the sampling clock.
-    Tick {
-        /// When, on CLOCK_MONOTONIC.
-        time_ns: u64,
-        /// The process that the CPU was running.
-        pid: u32,
-        /// What it was doing.
-        mode: Mode,
-    },
-    /// A process was created; the creation of a thread is not among these.
-    Fork {
-        /// When, on CLOCK_MONOTONIC.
-        time_ns: u64,
-        /// The new process.
-        pid: u32,
-        /// The process that created it.
-        ppid: u32,
-    },
-    /// Records were lost because a ring was full: ticks and forks are missing.
-    Lost {
-        /// How many.
-        count: u64,
-    },
-    /// The kernel paused the sampling of a CPU: ticks are missing.
-    Throttled {
-        /// When, on CLOCK_MONOTONIC.
-        time_ns: u64,
-    },
-}
+use super::events::{Mode, SampleEvent};
 
 /// A stretch of time that belongs to a method: start and end on
 /// CLOCK_MONOTONIC (the end is not part of it), and the method's index.
@@ -114,6 +72,7 @@ pub fn split(events: &[SampleEvent], worker_pid: u32, windows: &[Window]) -> Spl
             }
             SampleEvent::Lost { count } => lost = lost.saturating_add(count),
             SampleEvent::Throttled { .. } => lost = lost.saturating_add(1),
+            _ => {}
         }
     }
     Split { ticks, lost }

@@ -12,7 +12,7 @@ use forktax::model::{
     Availability, Backing, ChildAction, Host, Missing, MissingKind, Placement, Plan, Program,
     SpaceRequest, SpawnMethod, StopRule, Temperature,
 };
-use forktax::profile::modes::{Mode, SampleEvent};
+use forktax::profile::events::{Mode, SampleEvent};
 use forktax::worker::protocol::{
     Assignment, Done, FIRST_RECORD, Failure, MOST_COUNTERS, Pass, Prepared, Refused, record,
     schedule,
@@ -372,6 +372,7 @@ pub(crate) fn plan(sizes: &[u64], methods: &[SpawnMethod]) -> Plan {
         temperature: Temperature::Hot,
         seed: 42,
         spawn_timeout_ms: 10_000,
+        explain: None,
     }
 }
 

@@ -463,6 +463,7 @@ fn empty(methods: &[SpawnMethod], baseline: SpawnMethod, child: ChildAction) -> 
             temperature: Temperature::Hot,
             seed: 42,
             spawn_timeout_ms: 10_000,
+            explain: None,
         },
         run: Run {
             started_unix_s: 1_760_000_000,
@@ -471,6 +472,7 @@ fn empty(methods: &[SpawnMethod], baseline: SpawnMethod, child: ChildAction) -> 
             stopped: Stopped::Precision,
         },
         cells: Vec::new(),
+        explanation: None,
         caveats: Vec::new(),
     }
 }

@@ -19,7 +19,7 @@ use perf_event_open::sample::record::{Priv, Record, RecordId};
 
 use super::PerfError;
 use super::error::Attempt;
-use crate::profile::modes::{Mode, SampleEvent};
+use crate::profile::events::{Mode, SampleEvent};
 
 /// The size of a ring: at 4,000 ticks and 8,000 forks and exits a second it
 /// lasts for about two seconds.

@@ -1,0 +1,66 @@
+//! Page faults by phase and cause.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::Availability;
+
+/// Page faults of one spawn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Faults {
+    /// Spawns that were looked at.
+    pub spawns: u64,
+    /// Records that were lost, at the least.
+    pub lost: u64,
+    /// Faults by phase and cause, in the order of the phases.
+    pub counts: Vec<FaultCount>,
+}
+
+/// The faults of one phase and cause, a spawn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FaultCount {
+    /// When.
+    pub phase: FaultPhase,
+    /// Why.
+    pub cause: FaultCause,
+    /// How many, a mean.
+    pub counted: f64,
+    /// Its 95 % interval.
+    pub counted_ci95: [f64; 2],
+    /// How many the census foretells.
+    pub expected: Availability<f64>,
+    /// What the expectation rests on.
+    pub rule: String,
+}
+
+/// When a page fault happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultPhase {
+    /// In the parent, within the call, before the child is made.
+    ParentBefore,
+    /// In the parent, from then until its wait returned, and until the next
+    /// spawn begins.
+    ParentAfter,
+    /// In the child, before its exec has a new address space.
+    ChildBeforeExec,
+    /// In the child, from then until the program's first instruction.
+    Exec,
+    /// In the program.
+    Program,
+}
+
+/// Why a page fault happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaultCause {
+    /// A private page with contents, which a fork has write-protected.
+    CopyOnWrite,
+    /// Anonymous memory without contents yet: stack, heap, bss.
+    Anonymous,
+    /// A page of a mapped file, whose entry a fork does not copy.
+    File,
+    /// Shared memory, whose entry a fork does not copy.
+    Shared,
+    /// The address is in no mapping that is known.
+    Unknown,
+}

@@ -1,0 +1,181 @@
+//! The kernel's work by mechanism, from sampled call chains.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::Availability;
+
+/// A piece of the kernel's work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mechanism {
+    /// A new task: its structures, credentials, files, signals.
+    TaskSetup,
+    /// VMAs: duplicated, inserted into the maple tree and the files' trees.
+    VmaDuplication,
+    /// anon_vma structures and chains: made, linked.
+    AnonVma,
+    /// Entries of page tables: looked at, copied, write-protected.
+    PageTableCopy,
+    /// Page-table pages: taken, cleared, linked.
+    PageTableAllocation,
+    /// Entries of page tables: unmapped, their pages released.
+    PteTeardown,
+    /// Page-table pages: unlinked, given back.
+    PageTableFreeing,
+    /// VMAs and their anon_vmas: unlinked, given back.
+    VmaFreeing,
+    /// TLB: flushed, here and on other CPUs; address spaces switched.
+    TlbFlush,
+    /// Faults of write-protected pages that a fork left behind.
+    CowFault,
+    /// Faults of fresh anonymous memory.
+    AnonFault,
+    /// Faults of mapped files.
+    FileFault,
+    /// Exec: arguments, credentials, the new address space and its stack.
+    ExecSetup,
+    /// Exec: the program's file opened, read, its segments mapped.
+    ElfLoading,
+    /// The end of a task: signals, files, accounting, the parent's wait.
+    ExitAndReap,
+    /// The scheduler: waking up, choosing, switching.
+    Scheduling,
+    /// Charging of memory to a control group.
+    MemoryCgroup,
+    /// Entry to and return from the kernel, and system calls besides the spawn.
+    SystemCall,
+    /// Interrupts and what they leave to do.
+    Interrupt,
+    /// What perf itself costs.
+    Perf,
+    /// User mode: parent, child and program.
+    UserMode,
+    /// Whatever no rule knows.
+    Other,
+}
+
+impl Mechanism {
+    /// Every mechanism, in the order in which a spawn meets them.
+    pub const ALL: [Self; 22] = [
+        Self::TaskSetup,
+        Self::VmaDuplication,
+        Self::AnonVma,
+        Self::PageTableCopy,
+        Self::PageTableAllocation,
+        Self::PteTeardown,
+        Self::PageTableFreeing,
+        Self::VmaFreeing,
+        Self::TlbFlush,
+        Self::CowFault,
+        Self::AnonFault,
+        Self::FileFault,
+        Self::ExecSetup,
+        Self::ElfLoading,
+        Self::ExitAndReap,
+        Self::Scheduling,
+        Self::MemoryCgroup,
+        Self::SystemCall,
+        Self::Interrupt,
+        Self::Perf,
+        Self::UserMode,
+        Self::Other,
+    ];
+}
+
+/// What was sampled while one method spawned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Mechanisms {
+    /// Samples of parent and child within the spawns.
+    pub samples: u64,
+    /// Samples in each second of CPU time.
+    pub hz: u64,
+    /// Records that were lost, at the least.
+    pub lost: u64,
+    /// What the samples reach.
+    pub reach: Reach,
+    /// Spawns during which was sampled.
+    pub spawns: u64,
+    /// Median total with sampling / without: what sampling disturbs.
+    pub slowdown: Availability<f64>,
+    /// Its 95 % interval.
+    pub slowdown_ci95: Option<[f64; 2]>,
+    /// Every mechanism that was met, the largest share first.
+    pub shares: Vec<MechanismShare>,
+    /// The call chains themselves.
+    pub profile: Profile,
+}
+
+/// How far sampling reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reach {
+    /// The CPUs, of which the samples of the worker and its children are kept:
+    /// all of their work is there.
+    SystemWide,
+    /// The worker and, by inheritance, its children, which on new kernels lose
+    /// their events before they free their memory.
+    Inherited,
+}
+
+/// The share of one mechanism.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MechanismShare {
+    /// Which.
+    pub mechanism: Mechanism,
+    /// Samples.
+    pub samples: u64,
+    /// Of them, in the parent.
+    pub parent_samples: u64,
+    /// The share of all samples.
+    pub share: f64,
+    /// Its 95 % interval.
+    pub share_ci95: [f64; 2],
+    /// CPU time a spawn: samples by their period, over the spawns.
+    pub ns: f64,
+    /// Its 95 % interval.
+    pub ns_ci95: [f64; 2],
+    /// The functions that ran most often, hottest first; at most three, but
+    /// all of them for what no rule knows.
+    pub hottest: Vec<HotFunction>,
+}
+
+/// A function and how often it was found running.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HotFunction {
+    /// Its symbol.
+    pub function: String,
+    /// Samples.
+    pub samples: u64,
+}
+
+/// Call chains, each with its count.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// The functions' symbols.
+    pub functions: Vec<String>,
+    /// The chains.
+    pub stacks: Vec<Stack>,
+}
+
+/// One call chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stack {
+    /// Whose.
+    pub side: Side,
+    /// What it was counted as.
+    pub mechanism: Mechanism,
+    /// Samples.
+    pub samples: u64,
+    /// Indices of functions, outermost first; empty in user mode.
+    pub frames: Vec<u32>,
+}
+
+/// Parent or child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// The process that spawns.
+    Parent,
+    /// What it spawned, and the descendants of that.
+    Child,
+}
