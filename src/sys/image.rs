@@ -1,5 +1,7 @@
 //! What a child executes: paths, arguments and environment laid out before the
-//! loop, and the tiny program that is built in.
+//! loop, and the tiny programs that are built in.
+
+mod program;
 
 use std::ffi::{CStr, CString};
 use std::fs::File;
@@ -36,8 +38,30 @@ impl ExecImage {
     /// # Errors
     /// Those of memfd_create(2): EACCES where `vm.memfd_noexec` is 2.
     pub fn embedded(environment: &[String]) -> io::Result<Self> {
+        Self::of_bytes(&program::leaving(), environment)
+    }
+
+    /// Lays out a program that stamps itself: into the file behind `fd`, which
+    /// must stay open when it is executed, it writes at `offset` when its first
+    /// instruction ran, and 16 bytes further on when its last one did, each as
+    /// the two words of a CLOCK_MONOTONIC `struct timespec`.
+    ///
+    /// # Errors
+    /// EBADF for a negative descriptor, EINVAL for an offset that no file has,
+    /// and those of memfd_create(2).
+    pub fn stamping(environment: &[String], fd: i32, offset: u64) -> io::Result<Self> {
+        let errno = io::Error::from_raw_os_error;
+        let fd = u32::try_from(fd).map_err(|_| errno(libc::EBADF))?;
+        if i64::try_from(offset).is_ok_and(|offset| offset <= i64::MAX - 32) {
+            Self::of_bytes(&program::stamping(fd, offset), environment)
+        } else {
+            Err(errno(libc::EINVAL))
+        }
+    }
+
+    fn of_bytes(program: &[u8], environment: &[String]) -> io::Result<Self> {
         let mut writable = memory_file(c"forktax-program", true)?;
-        writable.write_all(&program())?;
+        writable.write_all(program)?;
         let in_proc = |file: &File| format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
         // A file that is open for writing cannot be executed (ETXTBSY), so it
         // is opened again for reading and the writable descriptor is closed.
@@ -109,63 +133,6 @@ impl ExecImage {
     }
 }
 
-/// `_exit(0)` in two or three instructions.
-#[cfg(target_arch = "x86_64")]
-const CODE: &[u8] = &[
-    0x31, 0xff, // xor edi, edi
-    0xb8, 60, 0, 0, 0, // mov eax, 60 (exit)
-    0x0f, 0x05, // syscall
-];
-#[cfg(target_arch = "x86_64")]
-const MACHINE: u16 = 62; // EM_X86_64
-
-/// `_exit(0)` in two or three instructions.
-#[cfg(target_arch = "aarch64")]
-const CODE: &[u8] = &[
-    0x00, 0x00, 0x80, 0xd2, // mov x0, #0
-    0xa8, 0x0b, 0x80, 0xd2, // mov x8, #93 (exit)
-    0x01, 0x00, 0x00, 0xd4, // svc #0
-];
-#[cfg(target_arch = "aarch64")]
-const MACHINE: u16 = 183; // EM_AARCH64
-
-/// The embedded program: a static ELF file of one segment, without libc, so
-/// that its start costs what the kernel charges and nothing more.
-fn program() -> Vec<u8> {
-    const BASE: u64 = 0x40_0000;
-    const HEADERS: u64 = 64 + 2 * 56;
-    let size = HEADERS + CODE.len() as u64;
-    let mut elf = Vec::new();
-    // e_ident: magic, 64-bit, little-endian, version 1, System V.
-    elf.extend_from_slice(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
-    elf.extend(2_u16.to_le_bytes()); // e_type: ET_EXEC
-    elf.extend(MACHINE.to_le_bytes()); // e_machine
-    elf.extend(1_u32.to_le_bytes()); // e_version
-    elf.extend((BASE + HEADERS).to_le_bytes()); // e_entry
-    elf.extend(64_u64.to_le_bytes()); // e_phoff
-    elf.extend(0_u64.to_le_bytes()); // e_shoff
-    elf.extend(0_u32.to_le_bytes()); // e_flags
-    for half in [64_u16, 56, 2, 64, 0, 0] {
-        elf.extend(half.to_le_bytes()); // e_ehsize, e_phentsize, e_phnum, e_sh*
-    }
-    // PT_LOAD, readable and executable; aligned for kernels with 64 KiB pages.
-    segment(&mut elf, [1, 5], [0, BASE, BASE, size, size, 0x1_0000]);
-    // PT_GNU_STACK without execution: the stack of a modern program.
-    segment(&mut elf, [0x6474_e551, 6], [0, 0, 0, 0, 0, 16]);
-    elf.extend_from_slice(CODE);
-    elf
-}
-
-/// Appends an Elf64_Phdr: p_type and p_flags, then the six long fields.
-fn segment(elf: &mut Vec<u8>, kind_and_flags: [u32; 2], fields: [u64; 6]) {
-    for word in kind_and_flags {
-        elf.extend(word.to_le_bytes());
-    }
-    for field in fields {
-        elf.extend(field.to_le_bytes());
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::process::Command;
@@ -179,6 +146,16 @@ mod tests {
             .status()
             .unwrap();
         assert_eq!(status.code(), Some(0));
+    }
+
+    #[test]
+    fn stamps_need_a_descriptor_and_a_place_in_a_file() {
+        let errno = |fd, offset| {
+            let refusal = ExecImage::stamping(&[], fd, offset).unwrap_err();
+            refusal.raw_os_error().unwrap()
+        };
+        assert_eq!(errno(-1, 0), libc::EBADF);
+        assert_eq!(errno(0, i64::MAX.unsigned_abs()), libc::EINVAL);
     }
 
     #[test]
