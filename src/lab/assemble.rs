@@ -5,7 +5,7 @@ use super::count;
 use super::cpu_time;
 use super::session::Recording;
 use crate::model::{
-    Availability, Cell, Document, Host, Missing, Plan, Run, SCHEMA_VERSION, Space, SpaceRequest,
+    Availability, Cell, Document, Explanation, Host, Missing, Plan, Run, SCHEMA_VERSION, Space, SpaceRequest,
     SpawnMethod, Stopped, Tool, WorkerSamples,
 };
 use crate::stats::{self, Estimate, Summary, median, median_replicates, quantile, summarise};
@@ -27,6 +27,7 @@ pub(super) struct Setting<'a> {
     pub(super) duration_s: f64,
     pub(super) rounds: u32,
     pub(super) stopped: Stopped,
+    pub(super) explanation: Option<Explanation>,
 }
 
 /// The whole document.
@@ -56,7 +57,7 @@ pub(super) fn document(setting: Setting<'_>, recordings: &[Recording]) -> Docume
             stopped: setting.stopped,
         },
         cells,
-        explanation: None,
+        explanation: setting.explanation.clone(),
         caveats,
     }
 }
@@ -79,6 +80,11 @@ pub(super) fn widest_total(timings: &[&Recording], clock_cost_ns: f64, seed: u64
 pub(super) fn typical_total(timing: &Recording, method: SpawnMethod, cost: f64) -> Option<f64> {
     let samples = samples(&[timing], method, cost);
     median(as_floats(&samples, |s| &s.total_ns).first()?)
+}
+
+/// The totals of one method, worker by worker.
+pub(super) fn totals(recordings: &[&Recording], method: SpawnMethod, cost: f64) -> Vec<Vec<f64>> {
+    as_floats(&samples(recordings, method, cost), |s| &s.total_ns)
 }
 
 /// All recordings of one address space.

@@ -1,7 +1,5 @@
-//! How the time of a run is shared out: over rounds, address spaces and passes.
-//! Pure arithmetic; the clock is the caller's.
-
-use crate::worker::protocol::Pass;
+//! How the time of a run is shared out: over rounds and the workers of each.
+//! Pure arithmetic; the clock is the caller's, and so are the workers' weights.
 
 /// Rounds that are aimed at. Fewer workers say little about how they differ,
 /// and more of them have no time left to measure.
@@ -12,25 +10,8 @@ const RESERVE: f64 = 0.04;
 /// their real share is known.
 const FIRST_OVERHEAD: f64 = 0.3;
 
-/// The passes of a round. Only timing needs every one of them: counts differ
-/// less from worker to worker than times do.
-pub(super) fn passes(round: u32) -> &'static [Pass] {
-    if round.is_multiple_of(2) {
-        &[
-            Pass::Timing,
-            Pass::Accounting,
-            Pass::Sampling,
-            Pass::Counting,
-        ]
-    } else {
-        &[Pass::Timing]
-    }
-}
-
-/// How much time a worker of this pass gets, in units.
-pub(super) fn weight(pass: Pass) -> f64 {
-    if pass == Pass::Timing { 2.5 } else { 1.0 }
-}
+/// The weights of the workers in a round.
+pub(super) type Course<'a> = &'a dyn Fn(u32) -> Vec<f64>;
 
 /// What a round took.
 #[derive(Debug, Clone, Copy)]
@@ -69,26 +50,26 @@ impl Budget {
         self.last_rounds_s = [self.last_rounds_s[1], spent.round_s];
     }
 
-    /// The loop time of one unit for one address space, in round `round`.
-    pub(super) fn unit_s(&self, elapsed_s: f64, round: u32, spaces: usize) -> Option<f64> {
+    /// The loop time of a worker of weight 1, in round `round`.
+    pub(super) fn unit_s(&self, elapsed_s: f64, round: u32, course: Course<'_>) -> Option<f64> {
         let left = (self.total_s? - elapsed_s).max(0.0);
         let rounds = round..AIM_ROUNDS.max(round + 1);
-        let workers: usize = rounds.clone().map(|round| passes(round).len()).sum();
-        let units: f64 = rounds.flat_map(passes).map(|pass| weight(*pass)).sum();
+        let weights: Vec<f64> = rounds.flat_map(course).collect();
+        let units: f64 = weights.iter().sum();
         let overhead = self.overhead_s.map_or(left * FIRST_OVERHEAD, |overhead| {
-            overhead * (workers * spaces) as f64
+            overhead * weights.len() as f64
         });
-        Some((left - overhead).max(0.0) / units / spaces as f64)
+        Some((left - overhead).max(0.0) / units)
     }
 
     /// Whether another round fits. Until the aim is reached its loops shrink to
     /// what is left; after it, it is as long as those before.
-    pub(super) fn has_time(&self, elapsed_s: f64, round: u32, spaces: usize) -> bool {
+    pub(super) fn has_time(&self, elapsed_s: f64, round: u32, course: Course<'_>) -> bool {
         let Some(total) = self.total_s else {
             return true;
         };
         let needed = if round < AIM_ROUNDS {
-            self.overhead_s.unwrap_or(0.0) * (passes(round).len() * spaces) as f64
+            self.overhead_s.unwrap_or(0.0) * course(round).len() as f64
         } else {
             self.last_rounds_s[0].max(self.last_rounds_s[1])
         };
@@ -115,13 +96,20 @@ mod tests {
 
     /// Spends all rounds as planned, with an overhead for each worker.
     fn simulate(time_s: f64, spaces: usize, overhead_s: f64) -> (u32, f64) {
+        let course = |round: u32| {
+            let weights: &[f64] = if round.is_multiple_of(2) {
+                &[2.5, 1.0, 1.0, 1.0]
+            } else {
+                &[2.5]
+            };
+            weights.repeat(spaces)
+        };
         let mut budget = Budget::new(Some(time_s));
         let (mut round, mut elapsed) = (0, 0.0);
         loop {
-            let unit = budget.unit_s(elapsed, round, spaces).unwrap();
-            let units: f64 = passes(round).iter().map(|pass| weight(*pass)).sum();
-            let workers = passes(round).len() * spaces;
-            let loops_s = unit * units * spaces as f64;
+            let unit = budget.unit_s(elapsed, round, &course).unwrap();
+            let workers = course(round).len();
+            let loops_s = unit * course(round).iter().sum::<f64>();
             let round_s = loops_s + overhead_s * workers as f64;
             budget.learn(Spent {
                 round_s,
@@ -130,7 +118,7 @@ mod tests {
             });
             elapsed += round_s;
             round += 1;
-            if !budget.has_time(elapsed, round, spaces) {
+            if !budget.has_time(elapsed, round, &course) {
                 return (round, elapsed);
             }
         }
@@ -158,7 +146,8 @@ mod tests {
     #[test]
     fn without_a_limit_there_is_always_time() {
         let budget = Budget::new(None);
-        assert!(budget.has_time(1e9, 1_000, 9));
-        assert_eq!(budget.unit_s(1e9, 1_000, 9), None);
+        let course = |_| vec![1.0];
+        assert!(budget.has_time(1e9, 1_000, &course));
+        assert_eq!(budget.unit_s(1e9, 1_000, &course), None);
     }
 }

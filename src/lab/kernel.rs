@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::census::Census;
 use super::error::LabError;
-use crate::model::{Missing, Placement, Plan};
+use crate::model::{Missing, Placement, Plan, Reach};
 use crate::profile::events::SampleEvent;
 use crate::worker::protocol::{Assignment, Done, Prepared};
 
@@ -34,17 +34,36 @@ pub trait Kernel {
         timeout: Duration,
     ) -> Result<Box<dyn Worker>, LabError>;
 
-    /// Opens a sampler of the CPUs that workers of this placement run on.
+    /// Opens a sampler of a worker of this placement.
     ///
     /// # Errors
     /// Why there is none.
-    fn sampler(&self, placement: Placement) -> Result<Box<dyn Sampler>, Missing>;
+    fn watch(
+        &self,
+        watching: &Watching,
+        placement: Placement,
+        worker: u32,
+    ) -> Result<Box<dyn Sampler>, Missing>;
 
     /// Time since some fixed moment.
     fn now(&self) -> Duration;
 
     /// Bytes in a page.
     fn page_size(&self) -> u64;
+}
+
+/// What is watched from outside while a worker spawns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Watching {
+    /// Kernel mode or user mode, tick by tick.
+    Modes,
+    /// The kernel's call chains, at so many ticks in each second of CPU time.
+    Chains(u64),
+    /// Births, execs, ends and switches, and the instructions at up to four
+    /// addresses.
+    Stamps(Vec<u64>),
+    /// Page faults, births, execs and ends.
+    Faults,
 }
 
 /// A worker process. Dropping it ends it and all that it left behind.
@@ -86,8 +105,12 @@ pub trait Worker {
     fn records(&self, words: usize) -> Result<Vec<u64>, LabError>;
 }
 
-/// A sampler of CPUs.
+/// A sampler of what Watching names.
 pub trait Sampler {
+    /// Ticks in each second of CPU time, where it ticks.
+    fn hz(&self) -> u64;
+    /// How far it reaches.
+    fn reach(&self) -> Reach;
     /// Begins.
     ///
     /// # Errors

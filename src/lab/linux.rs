@@ -2,6 +2,7 @@
 
 mod orphans;
 mod process;
+mod watch;
 
 use std::io;
 use std::sync::Arc;
@@ -11,19 +12,13 @@ use std::time::{Duration, Instant};
 use self::orphans::{children, end_orphans};
 use self::process::LinuxWorker;
 use super::error::LabError;
-use super::kernel::{Kernel, Sampler, Worker};
+use super::kernel::{Kernel, Sampler, Watching, Worker};
 use super::limits::{self, Limits, Need};
 use super::preflight;
-use crate::model::{Missing, MissingKind, Placement, Plan, Program};
-use crate::profile::events::SampleEvent;
+use crate::model::{Missing, Placement, Plan, Program};
 use crate::sys;
 use crate::sys::memory::page_size;
-use crate::sys::perf::CpuSampler;
 use crate::worker::protocol::Assignment;
-
-/// How often timer samples are taken in each second: enough for a share within
-/// a few percent in one slice, too few to be felt.
-const SAMPLES_A_SECOND: u64 = 4_000;
 
 /// The signal that asked the run to stop, 0 for none; a handler sets it.
 #[derive(Debug, Clone, Default)]
@@ -113,21 +108,13 @@ impl Kernel for Linux {
         Ok(Box::new(worker))
     }
 
-    fn sampler(&self, placement: Placement) -> Result<Box<dyn Sampler>, Missing> {
-        let cpus = match placement {
-            Placement::Pinned(cpu) => vec![cpu],
-            Placement::Free => sys::process::allowed_cpus().unwrap_or_default(),
-        };
-        let cpus: Vec<u32> = cpus
-            .into_iter()
-            .filter_map(|cpu| u32::try_from(cpu).ok())
-            .collect();
-        let sampler = CpuSampler::open(&cpus, SAMPLES_A_SECOND).map_err(|error| Missing {
-            missing: MissingKind::Unavailable,
-            reason: error.to_string(),
-            remedy: Some(error.remedy()),
-        })?;
-        Ok(Box::new(sampler))
+    fn watch(
+        &self,
+        watching: &Watching,
+        placement: Placement,
+        worker: u32,
+    ) -> Result<Box<dyn Sampler>, Missing> {
+        watch::open(watching, placement, worker)
     }
 
     fn now(&self) -> Duration {
@@ -136,26 +123,6 @@ impl Kernel for Linux {
 
     fn page_size(&self) -> u64 {
         page_size() as u64
-    }
-}
-
-impl Sampler for CpuSampler {
-    fn start(&mut self) -> Result<(), Missing> {
-        CpuSampler::start(self).map_err(|error| Missing {
-            missing: MissingKind::Unavailable,
-            reason: format!("the CPU sampler did not start: {error}"),
-            remedy: None,
-        })
-    }
-
-    fn drain(&mut self) -> Vec<SampleEvent> {
-        CpuSampler::drain(self)
-    }
-
-    fn stop(&mut self) {
-        // A sampler that cannot be stopped is closed with this value, and what
-        // it samples until then falls into no spawn.
-        let _ = CpuSampler::stop(self);
     }
 }
 

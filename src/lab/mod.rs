@@ -16,6 +16,7 @@ mod budget;
 mod caveats;
 mod count;
 mod cpu_time;
+mod explain;
 mod preflight;
 mod run;
 mod session;

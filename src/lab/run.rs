@@ -6,10 +6,11 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::assemble::{self, Setting};
-use super::budget::{self, AIM_ROUNDS, Budget, Spent};
+use super::budget::{AIM_ROUNDS, Budget, Spent};
 use super::error::LabError;
+use super::explain;
 use super::kernel::Kernel;
-use super::session::{self, Recording};
+use super::session::{self, Recording, Watch};
 use crate::model::{Document, Host, Plan, Stopped, Temperature};
 use crate::units::thousands;
 use crate::worker::protocol::{Assignment, Pass};
@@ -25,6 +26,33 @@ const MUCH_CHEAPER: f64 = 10.0;
 const EXTRA_SHARE: f64 = 0.5;
 /// The slice of a run without a time limit, for this purpose.
 const LONGEST_EXTRA_NS: f64 = 200e6;
+
+/// The passes of a round. Only timing needs every one of them: counts differ
+/// less from worker to worker than times do.
+fn passes(round: u32) -> &'static [Pass] {
+    if round.is_multiple_of(2) {
+        &[
+            Pass::Timing,
+            Pass::Accounting,
+            Pass::Sampling,
+            Pass::Counting,
+        ]
+    } else {
+        &[Pass::Timing]
+    }
+}
+
+/// How much time a worker of this pass gets, in units.
+fn weight(pass: Pass) -> f64 {
+    if pass == Pass::Timing { 2.5 } else { 1.0 }
+}
+
+/// The weights of a round over so many address spaces.
+fn course(spaces: usize) -> impl Fn(u32) -> Vec<f64> {
+    let weights = |round| passes(round).iter().map(|pass| weight(*pass));
+    move |round| weights(round).collect::<Vec<f64>>().repeat(spaces)
+}
+
 /// Hears how far a run has come.
 pub trait Progress {
     /// What is being measured, and what share of the run is behind.
@@ -42,16 +70,33 @@ pub struct Outcome {
 
 /// Carries out a plan.
 pub fn run(kernel: &dyn Kernel, host: Host, plan: &Plan, progress: &mut dyn Progress) -> Outcome {
-    let begin = kernel.now();
-    let started_unix_s = std::time::SystemTime::now()
+    match &plan.explain {
+        Some(order) => explain::run(kernel, host, plan, order, progress),
+        None => sweep(kernel, host, plan, progress),
+    }
+}
+
+/// Seconds since 1970.
+pub(super) fn unix_s() -> u64 {
+    std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    let mut experiment = Experiment::new(kernel, plan, begin, host.clock_cost_ns);
-    let (stopped, error) = match experiment.run(progress) {
+        .map_or(0, |since| since.as_secs())
+}
+
+/// How a run ended.
+pub(super) fn ending(result: Result<Stopped, LabError>) -> (Stopped, Option<LabError>) {
+    match result {
         Ok(stopped) => (stopped, None),
         Err(error @ LabError::Interrupted(_)) => (Stopped::Interrupted, Some(error)),
         Err(error) => (Stopped::Failed(error.to_string()), Some(error)),
-    };
+    }
+}
+
+fn sweep(kernel: &dyn Kernel, host: Host, plan: &Plan, progress: &mut dyn Progress) -> Outcome {
+    let begin = kernel.now();
+    let started_unix_s = unix_s();
+    let mut experiment = Experiment::new(kernel, plan, begin, host.clock_cost_ns);
+    let (stopped, error) = ending(experiment.run(progress));
     let setting = Setting {
         host,
         plan,
@@ -59,6 +104,7 @@ pub fn run(kernel: &dyn Kernel, host: Host, plan: &Plan, progress: &mut dyn Prog
         duration_s: (kernel.now() - begin).as_secs_f64(),
         rounds: experiment.round,
         stopped,
+        explanation: None,
     };
     let timed = experiment
         .recordings
@@ -107,7 +153,7 @@ impl<'a> Experiment<'a> {
                     None => Stopped::Precision,
                 });
             }
-            if !budget.has_time(self.elapsed_s(), self.round, open.len()) {
+            if !budget.has_time(self.elapsed_s(), self.round, &course(open.len())) {
                 return Ok(Stopped::Time);
             }
         }
@@ -120,14 +166,10 @@ impl<'a> Experiment<'a> {
         progress: &mut dyn Progress,
     ) -> Result<Spent, LabError> {
         let began = self.elapsed_s();
-        let unit_s = budget.unit_s(began, self.round, open.len());
+        let unit_s = budget.unit_s(began, self.round, &course(open.len()));
         let mut visits: Vec<(usize, Pass)> = open
             .iter()
-            .flat_map(|space| {
-                budget::passes(self.round)
-                    .iter()
-                    .map(|pass| (*space, *pass))
-            })
+            .flat_map(|space| passes(self.round).iter().map(|pass| (*space, *pass)))
             .filter(|(_, pass)| self.has_answers(*pass))
             .collect();
         self.rng.shuffle(&mut visits);
@@ -143,10 +185,14 @@ impl<'a> Experiment<'a> {
             let of_round = index as f64 / workers as f64;
             let share = budget.share(self.elapsed_s(), self.round, of_round);
             progress.step(&self.describe(space, pass), share);
-            let slice_ns = unit_s.map_or(u64::MAX, |unit| nanos(unit * budget::weight(pass)));
+            let slice_ns = unit_s.map_or(u64::MAX, |unit| nanos(unit * weight(pass)));
             let assignment = self.assignment(space, pass, slice_ns);
             let timeout = Duration::from_millis(self.plan.spawn_timeout_ms);
-            let recording = session::run(self.kernel, assignment, timeout, self.round)?;
+            let watch = match pass {
+                Pass::Sampling => Watch::Modes,
+                _ => Watch::Nothing,
+            };
+            let recording = session::run(self.kernel, assignment, &watch, timeout, self.round)?;
             loops_s += recording.loop_s();
             self.recordings.push(recording);
         }
@@ -184,6 +230,8 @@ impl<'a> Experiment<'a> {
             least_turns: LEAST_TURNS.min(turns),
             slice_ns,
             seed: self.rng.u64(..),
+            rewrite_pages: 0,
+            fixed_addresses: false,
         }
     }
 
@@ -206,7 +254,9 @@ impl<'a> Experiment<'a> {
         let dearest = typical.iter().flatten().copied().fold(1.0, f64::max);
         let time = EXTRA_SHARE * (slice_ns as f64).min(LONGEST_EXTRA_NS) / methods.len() as f64;
         let extras = |total: &Option<f64>| match total {
-            Some(total) if total * MUCH_CHEAPER < dearest => spawns_within(time, *total),
+            Some(total) if total * MUCH_CHEAPER < dearest => {
+            spawns_within(time, *total).min(MOST_TURNS)
+        }
             _ => 0,
         };
         typical.iter().map(extras).collect()
@@ -266,6 +316,7 @@ impl<'a> Experiment<'a> {
             Pass::Timing | Pass::Accounting => true,
             Pass::Sampling => first.ticks.as_ref().is_some_and(Result::is_ok),
             Pass::Counting => !first.done.counters.is_empty(),
+            Pass::Stamping | Pass::Rewriting => false,
         })
     }
 
@@ -277,10 +328,10 @@ impl<'a> Experiment<'a> {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "both are positive, and the quotient is cut to the most turns"
+    reason = "both are positive, and the cast saturates"
 )]
-fn spawns_within(time_ns: f64, total_ns: f64) -> usize {
-    ((time_ns / total_ns) as usize).min(MOST_TURNS)
+pub(super) fn spawns_within(time_ns: f64, total_ns: f64) -> usize {
+    (time_ns / total_ns) as usize
 }
 
 fn verb(pass: Pass) -> &'static str {
@@ -289,6 +340,8 @@ fn verb(pass: Pass) -> &'static str {
         Pass::Accounting => "accounting",
         Pass::Sampling => "sampling",
         Pass::Counting => "counting",
+        Pass::Stamping => "stamping",
+        Pass::Rewriting => "rewriting",
     }
 }
 
@@ -297,6 +350,6 @@ fn verb(pass: Pass) -> &'static str {
     clippy::cast_sign_loss,
     reason = "a slice is a non-negative number of seconds, and the cast saturates"
 )]
-fn nanos(seconds: f64) -> u64 {
+pub(super) fn nanos(seconds: f64) -> u64 {
     (seconds * 1e9) as u64
 }

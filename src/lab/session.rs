@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use super::census::Census;
 use super::error::LabError;
-use super::kernel::{Kernel, Sampler};
-use crate::model::{Missing, SpawnMethod};
+use super::kernel::{Kernel, Sampler, Watching};
+use crate::model::{Missing, PageTables, Reach, SpawnMethod};
 use crate::profile::events::SampleEvent;
-use crate::profile::modes::{ModeTicks, Split, split};
+use crate::profile::ledger::Landmark;
+use crate::profile::modes::{ModeTicks, Split, Window, split};
 use crate::vm::Shape;
-use crate::worker::protocol::{Assignment, Done, FIRST_RECORD, Pass, Prepared, record};
+use crate::worker::protocol::{Assignment, Done, FIRST_RECORD, Prepared, record};
 
 /// All that one worker brought home.
 #[derive(Debug, Clone)]
@@ -41,6 +42,41 @@ pub(super) struct Recording {
     pub(super) ticks: Option<Result<Vec<ModeTicks>, Missing>>,
     /// Records that the sampling lost, at the least.
     pub(super) lost_samples: u64,
+    /// For the passes of an explanation: what was recorded from outside.
+    pub(super) watched: Option<Result<Watched, Missing>>,
+}
+
+/// What was recorded from outside while a worker spawned.
+#[derive(Debug, Clone)]
+pub(super) struct Watched {
+    /// The worker's process.
+    pub(super) worker: u32,
+    /// The records, in order of time.
+    pub(super) events: Vec<SampleEvent>,
+    /// Ticks in each second of CPU time.
+    pub(super) hz: u64,
+    /// How far it reached.
+    pub(super) reach: Reach,
+    /// The instructions that were watched, by their index in the records.
+    pub(super) landmarks: Vec<Landmark>,
+    /// Why none were, if they should have been.
+    pub(super) unmarked: Option<Missing>,
+}
+
+/// What is recorded from outside, and how an instruction is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Watch {
+    /// Nothing.
+    Nothing,
+    /// Kernel mode or user mode.
+    Modes,
+    /// The kernel's call chains.
+    Chains(u64),
+    /// The moments of a spawn, with libc's execve and these instructions of the
+    /// program.
+    Stamps(Vec<(Landmark, u64)>),
+    /// Page faults.
+    Faults,
 }
 
 impl Recording {
@@ -54,6 +90,29 @@ impl Recording {
         end.saturating_sub(begin) as f64 / 1e9
     }
 
+    /// Start, end and method of every spawn, in order.
+    pub(super) fn windows(&self) -> Vec<Window> {
+        let window = |words: &[u64]| {
+            let method = usize::try_from(words[record::METHOD]).unwrap_or(usize::MAX);
+            (words[record::BEFORE], words[record::REAPED], method)
+        };
+        self.records().map(window).collect()
+    }
+
+    /// Keeps of the timer samples no more than their counts.
+    fn reduce_to_ticks(&mut self) {
+        let windows = self.windows();
+        let split_up = |watched: Watched| {
+            let Split { ticks, lost } = split(&watched.events, watched.worker, &windows);
+            (ticks, lost)
+        };
+        let reduced = self.watched.take().map(|watched| watched.map(split_up));
+        if let Some(Ok((_, lost))) = &reduced {
+            self.lost_samples = *lost;
+        }
+        self.ticks = reduced.map(|reduced| reduced.map(|(ticks, _)| ticks));
+    }
+
     /// The records, each as a slice of words.
     pub(super) fn records(&self) -> impl Iterator<Item = &[u64]> {
         self.words.chunks_exact(self.assignment.pass.record_words())
@@ -64,6 +123,7 @@ impl Recording {
 pub(super) fn run(
     kernel: &dyn Kernel,
     assignment: Assignment,
+    watch: &Watch,
     timeout: Duration,
     round: u32,
 ) -> Result<Recording, LabError> {
@@ -73,9 +133,9 @@ pub(super) fn run(
     let inflation_ns = worker.inflate()?;
     let inflated = worker.census(&prepared.instrument)?;
     verify(&assignment, kernel.page_size(), &before, &inflated)?;
-    let mut watch = Watch::open(kernel, &assignment);
-    let done = worker.run(&mut || watch.collect())?;
-    let events = watch.close();
+    let mut outlook = Outlook::open(kernel, watch, &assignment, &prepared, worker.pid());
+    let done = worker.run(&mut || outlook.collect())?;
+    let watched = outlook.close();
     let after = worker.census(&prepared.instrument)?;
     let stride = assignment.pass.record_words();
     let words = worker
@@ -87,16 +147,8 @@ pub(super) fn run(
         .copied()
         .filter(|method| prepared.unavailable.iter().all(|(gone, _)| gone != method))
         .collect();
-    let pid = worker.pid();
     let left_behind = worker.end();
-    let mut lost_samples = 0;
-    let mut ticks_of = |events: Vec<SampleEvent>| {
-        let Split { ticks, lost } = split(&events, pid, &windows(&words, stride));
-        lost_samples = lost;
-        ticks
-    };
-    let ticks = events.map(|events| events.map(&mut ticks_of));
-    Ok(Recording {
+    let mut recording = Recording {
         left_behind,
         round,
         assignment,
@@ -108,58 +160,102 @@ pub(super) fn run(
         inflated,
         after,
         words,
-        ticks,
-        lost_samples,
-    })
-}
-
-/// Start, end and method of every spawn, in order.
-fn windows(words: &[u64], stride: usize) -> Vec<(u64, u64, usize)> {
-    let window = |words: &[u64]| {
-        let method = usize::try_from(words[record::METHOD]).unwrap_or(usize::MAX);
-        (words[record::BEFORE], words[record::REAPED], method)
+        ticks: None,
+        lost_samples: 0,
+        watched,
     };
-    words.chunks_exact(stride).map(window).collect()
+    if *watch == Watch::Modes {
+        recording.reduce_to_ticks();
+    }
+    Ok(recording)
 }
 
-/// The sampler of a sampling pass.
-enum Watch {
+/// Builds an address space and looks at its page tables, before and after.
+pub(super) fn inspect(
+    kernel: &dyn Kernel,
+    assignment: Assignment,
+    tree: bool,
+    timeout: Duration,
+) -> Result<[PageTables; 2], LabError> {
+    let mut worker = kernel.launch(&assignment, timeout)?;
+    let instrument = worker.prepare()?.instrument;
+    let before = worker.page_tables(&instrument, false)?;
+    worker.inflate()?;
+    let after = worker.page_tables(&instrument, tree)?;
+    worker.end();
+    Ok([before, after])
+}
+
+/// The sampler of a pass that has one.
+enum Outlook {
     NotAsked,
     Refused(Missing),
     Open {
         sampler: Box<dyn Sampler>,
-        events: Vec<SampleEvent>,
+        watched: Watched,
     },
 }
 
-impl Watch {
-    fn open(kernel: &dyn Kernel, assignment: &Assignment) -> Self {
-        if assignment.pass != Pass::Sampling {
-            return Self::NotAsked;
-        }
-        let started = kernel
-            .sampler(assignment.placement)
-            .and_then(|mut sampler| {
-                sampler.start()?;
-                Ok(sampler)
-            });
-        match started {
-            Ok(sampler) => Self::Open {
-                sampler,
-                events: Vec::new(),
-            },
+impl Outlook {
+    fn open(
+        kernel: &dyn Kernel,
+        watch: &Watch,
+        assignment: &Assignment,
+        prepared: &Prepared,
+        worker: u32,
+    ) -> Self {
+        let open = |watching: &Watching| {
+            let mut sampler = kernel.watch(watching, assignment.placement, worker)?;
+            sampler.start()?;
+            Ok(sampler)
+        };
+        let (mut landmarks, mut unmarked) = (Vec::new(), None);
+        let opened = match watch {
+            Watch::Nothing => return Self::NotAsked,
+            Watch::Modes => open(&Watching::Modes),
+            Watch::Chains(hz) => open(&Watching::Chains(*hz)),
+            Watch::Faults => open(&Watching::Faults),
+            Watch::Stamps(of_program) => {
+                let mut marks = vec![(Landmark::Execve, prepared.execve)];
+                marks.extend(of_program);
+                let addresses = marks.iter().map(|(_, address)| *address).collect();
+                match open(&Watching::Stamps(addresses)) {
+                    Ok(sampler) => {
+                        landmarks = marks.iter().map(|(landmark, _)| *landmark).collect();
+                        Ok(sampler)
+                    }
+                    // Without breakpoints all other moments are still there.
+                    Err(missing) => {
+                        unmarked = Some(missing);
+                        open(&Watching::Stamps(Vec::new()))
+                    }
+                }
+            }
+        };
+        match opened {
             Err(missing) => Self::Refused(missing),
+            Ok(sampler) => Self::Open {
+                watched: Watched {
+                    worker,
+                    events: Vec::new(),
+                    hz: sampler.hz(),
+                    reach: sampler.reach(),
+                    landmarks,
+                    unmarked,
+                },
+                sampler,
+            },
         }
     }
 
     /// Empties the rings before they run over.
     fn collect(&mut self) {
-        if let Self::Open { sampler, events } = self {
-            events.extend(sampler.drain());
+        if let Self::Open { sampler, watched } = self {
+            watched.events.extend(sampler.drain());
         }
     }
 
-    fn close(mut self) -> Option<Result<Vec<SampleEvent>, Missing>> {
+    fn close(mut self) -> Option<Result<Watched, Missing>> {
         if let Self::Open { sampler, .. } = &mut self {
             sampler.stop();
         }
@@ -167,7 +263,7 @@ impl Watch {
         match self {
             Self::NotAsked => None,
             Self::Refused(missing) => Some(Err(missing)),
-            Self::Open { events, .. } => Some(Ok(events)),
+            Self::Open { watched, .. } => Some(Ok(watched)),
         }
     }
 }

@@ -7,7 +7,10 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
+pub use self::pages::Pages;
 use super::check;
+
+mod pages;
 
 /// What to place: how the kernel shall back it.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +68,8 @@ impl Arena {
         self.start
     }
 
-    /// Maps `len` bytes at `offset` and writes one byte to each touched page.
+    /// Maps `len` bytes at `offset`, writes one byte to each touched page, and
+    /// notes it in `pages`.
     ///
     /// # Errors
     /// EEXIST if something is mapped there, ENOMEM at `vm.max_map_count` or
@@ -76,6 +80,7 @@ impl Arena {
         len: usize,
         source: Source<'_>,
         touches: Touches,
+        pages: &mut Pages,
     ) -> io::Result<()> {
         let inside = offset.checked_add(len).is_some_and(|end| end <= self.len);
         let reach = touches
@@ -111,6 +116,7 @@ impl Arena {
             // writable just above (`touchable` bounds it), no Rust object
             // lives there, and a volatile write cannot be left out.
             unsafe { page.write_volatile(1) };
+            pages.note(page);
         }
         Ok(())
     }
@@ -132,11 +138,17 @@ impl Arena {
 }
 
 /// Takes blocks from malloc(3) and keeps them until the process ends: they are
-/// what the process is inflated with.
+/// what the process is inflated with. The touched pages are noted in `pages`,
+/// or where none are touched each block's first.
 ///
 /// # Errors
 /// ENOMEM when malloc gives no memory, EINVAL when a touch lies outside.
-pub fn grow_heap(count: usize, bytes: usize, touches: Touches) -> io::Result<()> {
+pub fn grow_heap(
+    count: usize,
+    bytes: usize,
+    touches: Touches,
+    pages: &mut Pages,
+) -> io::Result<()> {
     let reach = touches
         .count
         .saturating_sub(1)
@@ -155,6 +167,10 @@ pub fn grow_heap(count: usize, bytes: usize, touches: Touches) -> io::Result<()>
             let page = block.cast::<u8>().wrapping_add(index * touches.distance);
             // SAFETY: `reach` bounds the index to the block that malloc gave.
             unsafe { page.write_volatile(1) };
+            pages.note(page);
+        }
+        if touches.count == 0 && bytes > 0 {
+            pages.note(block.cast());
         }
         std::hint::black_box(block);
     }
@@ -284,6 +300,7 @@ mod tests {
                 len * page_size(),
                 Source::Anonymous,
                 NO_TOUCH,
+                &mut Pages::none(),
             );
             assert_eq!(refused.unwrap_err().raw_os_error(), Some(libc::EINVAL));
         }
@@ -296,7 +313,13 @@ mod tests {
             count: 3,
             distance: page_size(),
         };
-        let refused = arena.place(0, 2 * page_size(), Source::Anonymous, touches);
+        let refused = arena.place(
+            0,
+            2 * page_size(),
+            Source::Anonymous,
+            touches,
+            &mut Pages::none(),
+        );
         assert_eq!(refused.unwrap_err().raw_os_error(), Some(libc::EINVAL));
     }
 
@@ -323,12 +346,56 @@ mod tests {
     }
 
     #[test]
+    fn a_sample_of_the_pages_is_spread_evenly() {
+        for (wanted, of) in [(1, 9), (3, 9), (4, 9), (9, 9), (20, 9)] {
+            let arena = Arena::find(of * page_size(), page_size()).unwrap();
+            let touches = Touches {
+                count: of,
+                distance: page_size(),
+            };
+            let mut pages = Pages::sample(wanted, of).unwrap();
+            let len = of * page_size();
+            arena
+                .place(0, len, Source::Anonymous, touches, &mut pages)
+                .unwrap();
+            assert_eq!(pages.len(), wanted.min(of));
+            let page = |address: u64| (address as usize - arena.start()) / page_size();
+            let places: Vec<usize> = pages.addresses().map(page).collect();
+            let gaps: Vec<usize> = places.windows(2).map(|w| w[1] - w[0]).collect();
+            let widest = gaps.iter().max().copied().unwrap_or(1);
+            assert_eq!(places.first(), Some(&0));
+            assert!(widest <= of.div_ceil(wanted.min(of)), "{places:?}");
+            pages.write();
+        }
+        assert!(Pages::sample(0, 9).unwrap().is_empty());
+        assert_eq!(Pages::none().range(), None);
+    }
+
+    #[test]
+    fn blocks_without_touches_are_sampled_by_their_first_page() {
+        let mut pages = Pages::sample(5, 5).unwrap();
+        let none = Touches {
+            count: 0,
+            distance: 0,
+        };
+        grow_heap(5, 100_000, none, &mut pages).unwrap();
+        assert_eq!(pages.len(), 5);
+        pages.write();
+    }
+
+    #[test]
     fn nothing_is_replaced() {
         let arena = Arena::find(4 * page_size(), page_size()).unwrap();
         arena
-            .place(0, page_size(), Source::Anonymous, NO_TOUCH)
+            .place(
+                0,
+                page_size(),
+                Source::Anonymous,
+                NO_TOUCH,
+                &mut Pages::none(),
+            )
             .unwrap();
-        let again = arena.place(0, page_size(), Source::Shared, NO_TOUCH);
+        let again = arena.place(0, page_size(), Source::Shared, NO_TOUCH, &mut Pages::none());
         assert_eq!(again.unwrap_err().raw_os_error(), Some(libc::EEXIST));
     }
 }

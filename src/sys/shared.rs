@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 
@@ -96,6 +96,18 @@ pub fn memory_file(name: &std::ffi::CStr, executable: bool) -> io::Result<File> 
         Some(libc::EINVAL) => create(name, libc::MFD_CLOEXEC),
         _ => Err(error),
     })
+}
+
+/// Another descriptor of the same file, which stays open over exec.
+///
+/// # Errors
+/// EMFILE.
+pub fn inheritable(file: &File) -> io::Result<OwnedFd> {
+    // SAFETY: F_DUPFD takes the least number that the new descriptor may have.
+    let fd = check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_DUPFD, 3) })?;
+    // SAFETY: the kernel gave this descriptor to us just now, and nobody else
+    // knows of it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 fn create(name: &std::ffi::CStr, flags: libc::c_uint) -> io::Result<File> {

@@ -6,6 +6,7 @@
 
 use std::ffi::{CString, OsStr, c_int, c_void};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus};
@@ -14,6 +15,7 @@ use std::rc::Rc;
 
 use super::clone3::{self, LastCall};
 use super::image::ExecImage;
+use super::stamp::{raw_now_ns, raw_write_words};
 use super::{check, check_errno};
 
 /// What a child does once it runs.
@@ -23,6 +25,18 @@ pub enum Action {
     Exec(Rc<ExecImage>),
     /// Leaves with `_exit(0)`.
     Exit,
+    /// Stamps its first moment and the one before it goes on with the other.
+    Stamped(StampTo, Box<Action>),
+}
+
+/// Where a child writes its stamps: a descriptor and an offset. A write needs no
+/// mapping, which would be one more to copy and to fault in.
+#[derive(Debug, Clone, Copy)]
+pub struct StampTo {
+    /// The file.
+    pub fd: i32,
+    /// The first byte.
+    pub offset: u64,
 }
 
 /// What a spawn leaves behind.
@@ -65,14 +79,22 @@ pub fn wait(pid: i32) -> io::Result<ExitStatus> {
 
 /// What a child of fork or of a vfork-like clone does; it never comes back.
 fn run_child(action: &Action) -> ! {
+    let action = match action {
+        Action::Stamped(to, then) => {
+            let first = raw_now_ns();
+            raw_write_words(to.fd, [first, raw_now_ns()], to.offset);
+            then
+        }
+        plain => plain,
+    };
     if let Action::Exec(image) = action {
         // SAFETY: path, argv and envp are null-terminated and live in `image`,
         // which the child has as a copy or shares with its suspended parent.
         unsafe { libc::execve(image.path().as_ptr(), image.argv(), image.envp()) };
     }
     let status = match action {
-        Action::Exec(_) => NOT_EXECUTED,
         Action::Exit => 0,
+        Action::Exec(_) | Action::Stamped(..) => NOT_EXECUTED,
     };
     // SAFETY: _exit(2) runs no handler of the parent's and does not return.
     unsafe { libc::_exit(status) }
@@ -260,7 +282,12 @@ impl Clone3Vfork {
 impl Spawn for Clone3Vfork {
     #[inline]
     fn spawn(&mut self) -> io::Result<Spawned> {
-        let call = match &self.action {
+        // Its child runs no compiled code, so it cannot stamp.
+        let action = match &self.action {
+            Action::Stamped(_, then) => then,
+            plain => plain,
+        };
+        let call = match action {
             Action::Exec(image) => LastCall {
                 number: libc::SYS_execve,
                 arguments: [
@@ -269,7 +296,7 @@ impl Spawn for Clone3Vfork {
                     image.envp() as usize,
                 ],
             },
-            Action::Exit => LastCall {
+            Action::Exit | Action::Stamped(..) => LastCall {
                 number: libc::SYS_exit,
                 arguments: [0; 3],
             },
@@ -349,6 +376,56 @@ impl Spawn for System {
         let status = check(unsafe { libc::system(self.line.as_ptr()) })?;
         Ok(Spawned::Ended(ExitStatus::from_raw(status)))
     }
+}
+
+/// A forked child that does nothing and keeps its copy of the address space.
+#[derive(Debug)]
+pub struct Held {
+    pid: i32,
+    leash: io::PipeWriter,
+}
+
+impl Held {
+    /// Forks it. It sleeps until it is released or its parent dies.
+    ///
+    /// # Errors
+    /// Those of pipe(2) and fork(2).
+    pub fn fork() -> io::Result<Self> {
+        let (end, leash) = io::pipe()?;
+        let (fd, other) = (end.as_raw_fd(), leash.as_raw_fd());
+        // SAFETY: the process is single-threaded by this module's contract, and
+        // the child only closes, reads and exits.
+        match check(unsafe { libc::fork() })? {
+            0 => sleep_until_closed(fd, other),
+            pid => Ok(Self { pid, leash }),
+        }
+    }
+
+    /// Lets it go and waits for it.
+    ///
+    /// # Errors
+    /// Those of waitpid(2).
+    pub fn release(self) -> io::Result<ExitStatus> {
+        drop(self.leash);
+        wait(self.pid)
+    }
+}
+
+/// What a held child does; it never comes back.
+fn sleep_until_closed(end: i32, leash: i32) -> ! {
+    let mut byte = 0_u8;
+    // SAFETY: the child's copy of the writer, which would keep the pipe open, is
+    // used by nobody else in this process.
+    unsafe { libc::close(leash) };
+    // SAFETY: `byte` is a live, writable byte.
+    unsafe { libc::read(end, (&raw mut byte).cast(), 1) };
+    // SAFETY: _exit(2) runs no handler of the parent's and does not return.
+    unsafe { libc::_exit(0) }
+}
+
+/// Where libc's execve begins: what its spawn functions call in the child.
+pub fn execve_address() -> u64 {
+    libc::execve as *const () as u64
 }
 
 /// A word in single quotes, in which a shell changes nothing.

@@ -141,6 +141,17 @@ impl Shape {
         }
     }
 
+    /// The pages that the parent can write to again: those that are touched, or
+    /// one of each block from malloc.
+    pub fn rewritable_pages(&self) -> u64 {
+        let regions = self
+            .regions
+            .iter()
+            .map(|region| region.count * region.touches);
+        let heap = self.heap.map_or(0, |heap| heap.count * heap.touches.max(1));
+        regions.sum::<u64>() + heap
+    }
+
     /// The mappings that are built.
     pub fn mappings(&self) -> u64 {
         self.regions.iter().map(|region| region.count).sum()

@@ -6,32 +6,36 @@ use std::os::fd::AsFd;
 
 use super::protocol::Failure;
 use crate::model::Backing;
-use crate::sys::memory::{Arena, Source, Touches, disable_huge_pages, grow_heap};
+use crate::sys::memory::{Arena, Pages, Source, Touches, disable_huge_pages, grow_heap};
 use crate::sys::shared::memory_file;
 use crate::vm::{Heap, Region, Shape};
 
-/// Builds `shape` in this process, for the rest of its life.
-pub(super) fn build(shape: &Shape) -> Result<(), Failure> {
+/// Builds `shape` in this process, for the rest of its life, and notes a sample
+/// of the touched pages.
+pub(super) fn build(shape: &Shape, pages: &mut Pages) -> Result<(), Failure> {
     // Without huge pages unless they are asked for: they would change the cost
     // of a fork by a factor of thirty. Kernels without them refuse, rightly.
     let _ = disable_huge_pages(true);
-    let built = build_all(shape);
+    let built = build_all(shape, pages);
     // The children shall start as they would anywhere else.
     let _ = disable_huge_pages(false);
     built
 }
 
-fn build_all(shape: &Shape) -> Result<(), Failure> {
+fn build_all(shape: &Shape, pages: &mut Pages) -> Result<(), Failure> {
     for region in &shape.regions {
         if region.huge {
             let _ = disable_huge_pages(false);
         }
-        place_all(region)?;
+        place_all(region, pages)?;
     }
-    shape.heap.as_ref().map_or(Ok(()), fill_heap)
+    shape
+        .heap
+        .as_ref()
+        .map_or(Ok(()), |heap| fill_heap(heap, pages))
 }
 
-fn place_all(region: &Region) -> Result<(), Failure> {
+fn place_all(region: &Region, pages: &mut Pages) -> Result<(), Failure> {
     let failed = |placed: u64, error: &io::Error| Failure::Inflation {
         placed,
         wanted: region.count,
@@ -44,13 +48,13 @@ fn place_all(region: &Region) -> Result<(), Failure> {
     let arena = span
         .and_then(|span| Arena::find(span, bytes(region.align)?))
         .map_err(|error| failed(0, &error))?;
-    let place = |index: u64| -> io::Result<()> {
+    let mut place = |index: u64| -> io::Result<()> {
         let touches = Touches {
             count: bytes(region.touches)?,
             distance: bytes(region.distance)?,
         };
         let offset = bytes(index * region.stride)?;
-        arena.place(offset, bytes(region.len)?, backing.source(), touches)
+        arena.place(offset, bytes(region.len)?, backing.source(), touches, pages)
     };
     for index in 0..region.count {
         place(index).map_err(|error| failed(index, &error))?;
@@ -63,13 +67,13 @@ fn place_all(region: &Region) -> Result<(), Failure> {
     Ok(())
 }
 
-fn fill_heap(heap: &Heap) -> Result<(), Failure> {
-    let grow = || -> io::Result<()> {
+fn fill_heap(heap: &Heap, pages: &mut Pages) -> Result<(), Failure> {
+    let mut grow = || -> io::Result<()> {
         let touches = Touches {
             count: bytes(heap.touches)?,
             distance: bytes(heap.distance)?,
         };
-        grow_heap(bytes(heap.count)?, bytes(heap.bytes)?, touches)
+        grow_heap(bytes(heap.count)?, bytes(heap.bytes)?, touches, pages)
     };
     grow().map_err(|error| Failure::Setup {
         what: format!(

@@ -9,8 +9,10 @@
 mod build;
 mod measure;
 mod pause;
+mod prepare;
 mod probe;
 pub mod protocol;
+mod ready;
 mod serve;
 
 pub use serve::{NAME, is_worker, serve};

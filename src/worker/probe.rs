@@ -3,8 +3,11 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::protocol::{MOST_COUNTERS, usage_words};
+use super::protocol::{MOST_COUNTERS, rewrite_words, stamp_words, usage_words};
+use crate::sys::clock::now_ns;
+use crate::sys::memory::Pages;
 use crate::sys::perf::Counters;
+use crate::sys::spawn::Held;
 use crate::sys::usage::{self, Usage, Whose};
 
 /// Reads before and after a spawn; must not allocate.
@@ -123,6 +126,93 @@ impl Probe for CounterProbe {
             .zip(self.before.iter().flatten());
         for (word, (after, before)) in words.iter().zip(pairs) {
             word.store(after.wrapping_sub(*before), Ordering::Relaxed);
+        }
+    }
+}
+
+/// The stamps that the children write: the stamping pass.
+pub(super) struct StampProbe<'a> {
+    /// The words that they are written to.
+    stamps: &'a [AtomicU64],
+}
+
+impl<'a> StampProbe<'a> {
+    /// Reads the stamps where the children write them.
+    pub(super) fn new(shared: &'a [AtomicU64]) -> Self {
+        let stamps = stamp_words::START..stamp_words::START + stamp_words::WORDS;
+        Self {
+            stamps: &shared[stamps],
+        }
+    }
+}
+
+impl Probe for StampProbe<'_> {
+    fn words(&self) -> usize {
+        stamp_words::WORDS
+    }
+
+    fn begin(&mut self) {
+        for stamp in self.stamps {
+            stamp.store(0, Ordering::Relaxed);
+        }
+    }
+
+    fn end(&mut self, words: &[AtomicU64]) {
+        for (word, stamp) in words.iter().zip(self.stamps) {
+            word.store(stamp.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+}
+
+/// What writing to the parent's pages costs after a spawn: the rewriting pass.
+pub(super) struct RewriteProbe<'a> {
+    pages: &'a Pages,
+    error: Option<io::Error>,
+}
+
+impl<'a> RewriteProbe<'a> {
+    /// Writes to these pages.
+    pub(super) fn new(pages: &'a Pages) -> Self {
+        Self { pages, error: None }
+    }
+
+    /// The first error of a held child.
+    pub(super) fn finish(self) -> io::Result<()> {
+        self.error.map_or(Ok(()), Err)
+    }
+
+    fn timed(&self) -> u64 {
+        let begin = now_ns();
+        self.pages.write();
+        now_ns() - begin
+    }
+
+    fn held(&self) -> io::Result<u64> {
+        let held = Held::fork()?;
+        let took = self.timed();
+        held.release()?;
+        Ok(took)
+    }
+}
+
+impl Probe for RewriteProbe<'_> {
+    fn words(&self) -> usize {
+        rewrite_words::WORDS
+    }
+
+    fn begin(&mut self) {
+        // What an earlier spawn left behind is not this one's.
+        self.pages.write();
+    }
+
+    fn end(&mut self, words: &[AtomicU64]) {
+        let store = |word: usize, value: u64| words[word].store(value, Ordering::Relaxed);
+        store(rewrite_words::AFTER, self.timed());
+        store(rewrite_words::AGAIN, self.timed());
+        store(rewrite_words::PAGES, self.pages.len() as u64);
+        match self.held() {
+            Ok(took) => store(rewrite_words::HELD, took),
+            Err(error) => self.error = self.error.take().or(Some(error)),
         }
     }
 }

@@ -52,6 +52,11 @@ pub struct Assignment {
     pub slice_ns: u64,
     /// The seed of the order within the turns.
     pub seed: u64,
+    /// Pages that a rewriting pass writes to after each spawn.
+    pub rewrite_pages: u64,
+    /// Whether the children's programs are loaded where they always are, so that
+    /// their instructions can be watched.
+    pub fixed_addresses: bool,
 }
 
 /// What a worker records.
@@ -65,6 +70,11 @@ pub enum Pass {
     Sampling,
     /// The clock and perf counters.
     Counting,
+    /// The clock and the children's own stamps, while the lab may record more
+    /// from outside.
+    Stamping,
+    /// The clock, and what the parent pays when it writes to its pages again.
+    Rewriting,
 }
 
 /// What a worker answers.
@@ -90,6 +100,8 @@ pub struct Prepared {
     pub instrument: Vec<[usize; 2]>,
     /// Methods that do not work here, and why. The others take turns.
     pub unavailable: Vec<(SpawnMethod, String)>,
+    /// Where libc's execve begins, which its own spawn functions call.
+    pub execve: u64,
 }
 
 /// What came of the loop.
@@ -187,6 +199,35 @@ pub mod usage_words {
     pub const WORDS: usize = 8;
 }
 
+/// The words between [`PROGRESS_WORD`] and [`FIRST_RECORD`] that a stamping pass's
+/// children write to, and the words that its records have in addition: the
+/// same, in the same order. A stamp that was not written is 0.
+pub mod stamp_words {
+    /// The first word.
+    pub const START: usize = 1;
+    /// The clock at the child's first instruction, then before its exec or exit.
+    pub const CHILD: usize = 0;
+    /// Seconds and nanoseconds at the program's first instruction, then the same
+    /// before its last.
+    pub const PROGRAM: usize = 2;
+    /// How many there are.
+    pub const WORDS: usize = 6;
+}
+
+/// The words that a rewriting record has in addition.
+pub mod rewrite_words {
+    /// Nanoseconds of writing to all pages once the child has ended.
+    pub const AFTER: usize = 0;
+    /// Of writing to them once more.
+    pub const AGAIN: usize = 1;
+    /// Of writing to them while a forked child still has them.
+    pub const HELD: usize = 2;
+    /// The pages.
+    pub const PAGES: usize = 3;
+    /// How many there are.
+    pub const WORDS: usize = 4;
+}
+
 /// The most perf counters on one side.
 pub const MOST_COUNTERS: usize = 8;
 
@@ -197,6 +238,8 @@ impl Pass {
             Self::Timing | Self::Sampling => record::WORDS,
             Self::Accounting => record::WORDS + usage_words::WORDS,
             Self::Counting => record::WORDS + 2 * MOST_COUNTERS,
+            Self::Stamping => record::WORDS + stamp_words::WORDS,
+            Self::Rewriting => record::WORDS + rewrite_words::WORDS,
         }
     }
 }

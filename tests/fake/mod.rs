@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use forktax::lab::census::Census;
 use forktax::lab::error::{LabError, ProgramError};
-use forktax::lab::kernel::{Kernel, Sampler, Worker};
+use forktax::lab::kernel::{Kernel, Sampler, Watching, Worker};
 use forktax::model::{
     Availability, Backing, ChildAction, Host, Missing, MissingKind, Placement, Plan, Program,
-    SpaceRequest, SpawnMethod, StopRule, Temperature,
+    Reach, SpaceRequest, SpawnMethod, StopRule, Temperature,
 };
 use forktax::profile::events::{Mode, SampleEvent};
 use forktax::worker::protocol::{
@@ -108,7 +108,7 @@ impl Kernel for Fake {
         }))
     }
 
-    fn sampler(&self, _: Placement) -> Result<Box<dyn Sampler>, Missing> {
+    fn watch(&self, _: &Watching, _: Placement, _: u32) -> Result<Box<dyn Sampler>, Missing> {
         match self.fault {
             Fault::NoPerf => Err(missing("perf_event_paranoid is 4")),
             _ => Ok(Box::new(FakeSampler)),
@@ -327,6 +327,14 @@ impl Worker for FakeWorker {
 struct FakeSampler;
 
 impl Sampler for FakeSampler {
+    fn hz(&self) -> u64 {
+        4_000
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::SystemWide
+    }
+
     fn start(&mut self) -> Result<(), Missing> {
         Ok(())
     }

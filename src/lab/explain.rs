@@ -1,0 +1,371 @@
+//! The experiment behind `explain`: one address space, and beside the timing
+//! passes the ones that say where the time goes, each in workers of its own.
+
+mod assemble;
+mod exit;
+mod faults;
+mod ledger;
+mod mechanisms;
+mod rewriting;
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use super::assemble as cells;
+use super::budget::{AIM_ROUNDS, Budget, Spent};
+use super::error::LabError;
+use super::kernel::Kernel;
+use super::run::{Outcome, Progress, ending, nanos, spawns_within, unix_s};
+use super::session::{self, Recording, Watch};
+use crate::model::{
+    Availability, ChildAction, ExitProbe, Explain, Host, Missing, PageTables, Plan, SpaceRequest,
+    SpawnMethod, Stopped,
+};
+use crate::profile::ledger::Landmark;
+use crate::profile::symbols::Symbols;
+use crate::worker::protocol::{Assignment, Pass};
+
+/// The most turns of a worker whose methods take turns, and of one that has a
+/// method to itself and has to fill its slice.
+const MOST_TURNS: usize = 400;
+const MOST_ALONE: usize = 100_000;
+const LEAST_TURNS: usize = 2;
+
+/// A worker of a round, and what it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Visit {
+    /// Times all methods from one of the plan's address spaces.
+    Timing(usize),
+    /// Stamps all methods.
+    Stamping,
+    /// Samples the kernel's call chains of one method.
+    Chains(SpawnMethod),
+    /// Records the page faults of all methods from one of the address spaces.
+    Faults(usize),
+    /// Writes to the parent's pages again.
+    Rewriting,
+}
+
+impl Visit {
+    fn weight(self, methods: usize) -> f64 {
+        match self {
+            Self::Timing(_) | Self::Faults(_) | Self::Rewriting => 1.0,
+            Self::Stamping => 2.5,
+            Self::Chains(_) => 7.0 / methods as f64,
+        }
+    }
+
+    fn verb(self) -> &'static str {
+        match self {
+            Self::Timing(_) => "timing",
+            Self::Stamping => "stamping",
+            Self::Chains(_) => "sampling call chains",
+            Self::Faults(_) => "recording page faults",
+            Self::Rewriting => "rewriting pages",
+        }
+    }
+}
+
+/// What was brought home, by purpose.
+#[derive(Default)]
+struct Evidence {
+    timing: Vec<Recording>,
+    stamping: Vec<Recording>,
+    chains: Vec<Recording>,
+    faults: Vec<Recording>,
+    rewriting: Vec<Recording>,
+    tables: Option<[PageTables; 2]>,
+    exit: Option<Availability<ExitProbe>>,
+}
+
+/// Carries out a plan that explains its last address space.
+pub(super) fn run(
+    kernel: &dyn Kernel,
+    host: Host,
+    plan: &Plan,
+    order: &Explain,
+    progress: &mut dyn Progress,
+) -> Outcome {
+    let begin = kernel.now();
+    let started_unix_s = unix_s();
+    let mut inquiry = Inquiry {
+        kernel,
+        plan,
+        order,
+        begin,
+        clock_cost_ns: host.clock_cost_ns,
+        rng: Rng::with_seed(plan.seed),
+        round: 0,
+        landmarks: Ok(Vec::new()),
+        symbols: kernel.symbols(),
+        evidence: Evidence::default(),
+    };
+    let (stopped, error) = ending(inquiry.run(progress));
+    if inquiry.evidence.timing.is_empty() {
+        return Outcome {
+            document: None,
+            error,
+        };
+    }
+    progress.step("putting the figures together", 1.0);
+    let explanation = assemble::explanation(&inquiry);
+    let setting = cells::Setting {
+        host,
+        plan,
+        started_unix_s,
+        duration_s: (kernel.now() - begin).as_secs_f64(),
+        rounds: inquiry.round,
+        stopped,
+        explanation: Some(explanation),
+    };
+    let document = Some(cells::document(setting, &inquiry.evidence.timing));
+    Outcome { document, error }
+}
+
+struct Inquiry<'a> {
+    kernel: &'a dyn Kernel,
+    plan: &'a Plan,
+    order: &'a Explain,
+    begin: Duration,
+    clock_cost_ns: f64,
+    rng: Rng,
+    round: u32,
+    /// Instructions of the program that can be watched.
+    landmarks: Result<Vec<(Landmark, u64)>, Missing>,
+    symbols: Result<Symbols, Missing>,
+    evidence: Evidence,
+}
+
+impl Inquiry<'_> {
+    fn run(&mut self, progress: &mut dyn Progress) -> Result<Stopped, LabError> {
+        self.kernel.check_limits(self.plan)?;
+        self.kernel.try_program(self.plan)?;
+        self.landmarks = self.kernel.landmarks(self.plan);
+        let mut budget = Budget::new(self.plan.stop.time_s);
+        loop {
+            let spent = self.one_round(&budget, progress)?;
+            budget.learn(spent);
+            self.round += 1;
+            if let Some(stopped) = self.satisfied() {
+                return Ok(stopped);
+            }
+            let course = |round| self.weights(round);
+            if !budget.has_time(self.elapsed_s(), self.round, &course) {
+                return Ok(Stopped::Time);
+            }
+        }
+    }
+
+    /// The address space that is explained: the plan's last.
+    fn space(&self) -> usize {
+        self.plan.spaces.len().saturating_sub(1)
+    }
+
+    fn request(&self) -> &SpaceRequest {
+        &self.plan.spaces[self.space()]
+    }
+
+    /// The workers of a round. Faults and rewriting vary little, and have every
+    /// second one.
+    fn visits(&self, round: u32) -> Vec<Visit> {
+        let spaces = 0..self.plan.spaces.len();
+        let mut visits: Vec<Visit> = spaces.clone().map(Visit::Timing).collect();
+        visits.push(Visit::Stamping);
+        if self.symbols.is_ok() {
+            visits.extend(self.plan.methods.iter().copied().map(Visit::Chains));
+        }
+        if round.is_multiple_of(2) {
+            visits.extend(spaces.map(Visit::Faults));
+            if self.order.rewrite_pages > 0 {
+                visits.push(Visit::Rewriting);
+            }
+        }
+        visits.retain(|visit| self.has_answers(*visit));
+        visits
+    }
+
+    fn weights(&self, round: u32) -> Vec<f64> {
+        let methods = self.plan.methods.len();
+        let visits = self.visits(round).into_iter();
+        visits.map(|visit| visit.weight(methods)).collect()
+    }
+
+    /// Whether a visit has brought something home, or was not tried yet.
+    fn has_answers(&self, visit: Visit) -> bool {
+        let answered = |recordings: &[Recording]| {
+            let first = recordings.first().and_then(|r| r.watched.as_ref());
+            first.is_none_or(Result::is_ok)
+        };
+        match visit {
+            Visit::Timing(_) | Visit::Rewriting => true,
+            Visit::Stamping => answered(&self.evidence.stamping),
+            Visit::Chains(_) => answered(&self.evidence.chains),
+            Visit::Faults(_) => answered(&self.evidence.faults),
+        }
+    }
+
+    fn one_round(
+        &mut self,
+        budget: &Budget,
+        progress: &mut dyn Progress,
+    ) -> Result<Spent, LabError> {
+        let began = self.elapsed_s();
+        let unit_s = budget.unit_s(began, self.round, &|round| self.weights(round));
+        let mut visits = self.visits(self.round);
+        self.rng.shuffle(&mut visits);
+        // What the first round has no time for shall not be a time, nor the
+        // ledger; and how long a slice lasts is known only from the times.
+        visits.sort_by_key(|visit| match visit {
+            _ if self.round > 0 => 0,
+            Visit::Timing(space) => usize::from(*space != self.space()),
+            Visit::Stamping => 2,
+            _ => 3,
+        });
+        let workers = visits.len();
+        let mut loops_s = 0.0;
+        for (index, visit) in visits.into_iter().enumerate() {
+            let is_first = self.round == 0 && matches!(visit, Visit::Timing(_) | Visit::Stamping);
+            if !is_first && budget.is_spent(self.elapsed_s()) {
+                break;
+            }
+            let share = budget.share(self.elapsed_s(), self.round, index as f64 / workers as f64);
+            let what = format!("round {}: {}", self.round + 1, visit.verb());
+            progress.step(&what, share);
+            let weight = visit.weight(self.plan.methods.len());
+            let slice_ns = unit_s.map_or(u64::MAX, |unit| nanos(unit * weight));
+            loops_s += self.visit(visit, slice_ns)?;
+            self.once_more_in_the_first_round(index)?;
+        }
+        Ok(Spent {
+            round_s: self.elapsed_s() - began,
+            loops_s,
+            workers,
+        })
+    }
+
+    /// What is looked at once: the page tables, and the order of EXIT. It comes
+    /// after the first timing, so that an interrupted run has a time.
+    fn once_more_in_the_first_round(&mut self, index: usize) -> Result<(), LabError> {
+        if self.round > 0 || index > 0 {
+            return Ok(());
+        }
+        let timeout = self.timeout();
+        let assignment = self.assignment(Visit::Timing(self.space()), u64::MAX);
+        let tables = session::inspect(self.kernel, assignment, self.order.tree, timeout)?;
+        self.evidence.tables = Some(tables);
+        let exit = exit::probe(self.kernel, self.plan, timeout)?;
+        self.evidence.exit = Some(exit);
+        Ok(())
+    }
+
+    fn visit(&mut self, visit: Visit, slice_ns: u64) -> Result<f64, LabError> {
+        let assignment = self.assignment(visit, slice_ns);
+        let watch = match visit {
+            Visit::Timing(_) | Visit::Rewriting => Watch::Nothing,
+            Visit::Stamping => Watch::Stamps(self.landmarks.clone().unwrap_or_default()),
+            Visit::Chains(_) => Watch::Chains(self.order.sampling_hz),
+            Visit::Faults(_) => Watch::Faults,
+        };
+        let recording =
+            session::run(self.kernel, assignment, &watch, self.timeout(), self.round)?;
+        let loop_s = recording.loop_s();
+        let evidence = &mut self.evidence;
+        match visit {
+            Visit::Timing(_) => evidence.timing.push(recording),
+            Visit::Stamping => evidence.stamping.push(recording),
+            Visit::Chains(_) => evidence.chains.push(recording),
+            Visit::Faults(_) => evidence.faults.push(recording),
+            Visit::Rewriting => evidence.rewriting.push(recording),
+        }
+        Ok(loop_s)
+    }
+
+    fn assignment(&mut self, visit: Visit, slice_ns: u64) -> Assignment {
+        let plan = self.plan;
+        let (space, pass) = match visit {
+            Visit::Timing(space) => (space, Pass::Timing),
+            Visit::Stamping => (self.space(), Pass::Stamping),
+            Visit::Chains(_) => (self.space(), Pass::Sampling),
+            Visit::Faults(space) => (space, Pass::Stamping),
+            Visit::Rewriting => (self.space(), Pass::Rewriting),
+        };
+        let methods = match visit {
+            Visit::Chains(method) => vec![method],
+            _ => plan.methods.clone(),
+        };
+        let turns = self.turns(visit, slice_ns);
+        let is_watched = matches!(visit, Visit::Stamping);
+        Assignment {
+            space: plan.spaces[space].clone(),
+            extras: vec![0; methods.len()],
+            methods,
+            child: plan.child,
+            program: plan.program.clone(),
+            environment: plan.environment.clone(),
+            placement: plan.placement,
+            temperature: plan.temperature,
+            pass,
+            turns,
+            least_turns: LEAST_TURNS.min(turns),
+            slice_ns,
+            seed: self.rng.u64(..),
+            rewrite_pages: match visit {
+                Visit::Rewriting => self.order.rewrite_pages,
+                _ => 0,
+            },
+            fixed_addresses: is_watched
+                && self.landmarks.as_ref().is_ok_and(|marks| !marks.is_empty()),
+        }
+    }
+
+    /// Turns of a worker: its share of the spawns that were asked for, or what
+    /// fills its slice.
+    fn turns(&self, visit: Visit, slice_ns: u64) -> usize {
+        if let Some(asked) = self.plan.stop.spawns {
+            let share = usize::try_from(asked).unwrap_or(usize::MAX);
+            return share.div_ceil(AIM_ROUNDS as usize).clamp(1, MOST_ALONE);
+        }
+        let Visit::Chains(method) = visit else {
+            return MOST_TURNS;
+        };
+        let timing = self.timings().next();
+        let typical = timing.and_then(|timing| {
+            cells::typical_total(timing, method, self.clock_cost_ns)
+        });
+        let filling = typical.map(|total| spawns_within(1.2 * slice_ns as f64, total));
+        filling.unwrap_or(MOST_TURNS).clamp(LEAST_TURNS, MOST_ALONE)
+    }
+
+    /// The timings of the address space that is explained.
+    fn timings(&self) -> impl Iterator<Item = &Recording> {
+        let request = self.request();
+        let timing = self.evidence.timing.iter();
+        timing.filter(move |r| r.assignment.space == *request)
+    }
+
+    /// Whether the run has what was asked for.
+    fn satisfied(&self) -> Option<Stopped> {
+        let timings: Vec<&Recording> = self.timings().collect();
+        if let Some(asked) = self.plan.stop.spawns {
+            let spawns = timings.iter().map(|r| r.done.spawns / r.methods.len().max(1));
+            return (spawns.sum::<usize>() as u64 >= asked).then_some(Stopped::Spawns);
+        }
+        let precision = self.plan.stop.precision.filter(|_| self.round >= AIM_ROUNDS)?;
+        let widest = cells::widest_total(&timings, self.clock_cost_ns, self.plan.seed)?;
+        (widest <= precision).then_some(Stopped::Precision)
+    }
+
+    /// Whether the children execute a program.
+    fn executes(&self) -> bool {
+        self.plan.child == ChildAction::Exec
+    }
+
+    fn timeout(&self) -> Duration {
+        Duration::from_millis(self.plan.spawn_timeout_ms)
+    }
+
+    fn elapsed_s(&self) -> f64 {
+        (self.kernel.now() - self.begin).as_secs_f64()
+    }
+}

@@ -1,0 +1,282 @@
+//! From stamped spawns to the ledger of a method.
+
+use super::Inquiry;
+use crate::lab::assemble as cells;
+use crate::lab::count::DRAWS;
+use crate::lab::session::{Recording, Watched};
+use crate::model::{
+    Availability, ExitOrder, ExitProbe, Ledger, Missing, Phase, PhaseTime, Program, SpawnMethod,
+};
+use crate::profile::ledger::{
+    Knowledge, Landmark, PhaseTimes, Rules, SpawnStamps, phases, reached,
+};
+use crate::stats::{Estimate, Replicates, median_replicates};
+use crate::worker::protocol::{record, stamp_words};
+
+/// The ledger of a method, or why there is none.
+pub(super) fn ledger(
+    inquiry: &Inquiry<'_>,
+    method: SpawnMethod,
+    exit: &Availability<ExitProbe>,
+) -> Availability<Ledger> {
+    // Without a probe the order is that of the kernels of most years; the
+    // document says that it was not seen.
+    let order = exit
+        .measured()
+        .map_or(ExitOrder::AfterTeardown, |probe| probe.order);
+    match stamped(inquiry, method, order) {
+        Ok(stamped) => of_workers(inquiry, method, &stamped),
+        Err(missing) => Availability::Missing(missing),
+    }
+}
+
+/// The stamped spawns of a method, worker by worker.
+struct Stamped {
+    known: Knowledge,
+    workers: Vec<Vec<PhaseTimes>>,
+    incomplete: u64,
+    unmarked: Option<Missing>,
+}
+
+fn stamped(
+    inquiry: &Inquiry<'_>,
+    method: SpawnMethod,
+    order: ExitOrder,
+) -> Result<Stamped, Missing> {
+    let recordings: Vec<&Recording> = inquiry.evidence.stamping.iter().collect();
+    let mut traces = Vec::new();
+    let mut unmarked = inquiry.landmarks.as_ref().err().cloned();
+    for recording in recordings {
+        let Some(index) = recording.methods.iter().position(|m| *m == method) else {
+            continue;
+        };
+        let Some(watched) = &recording.watched else {
+            continue;
+        };
+        let watched = watched.as_ref().map_err(Clone::clone)?;
+        unmarked = unmarked.or_else(|| watched.unmarked.clone());
+        traces.push(Trace::new(recording, watched, index));
+    }
+    let known = known(inquiry, method, &traces, order);
+    let mut incomplete = 0;
+    let mut workers = Vec::new();
+    for trace in &traces {
+        let rules = trace.rules(order, &known);
+        let cut = phases(&trace.spawns, &trace.watched.events, &rules);
+        incomplete += cut.iter().filter(|times| times.is_none()).count() as u64;
+        workers.push(cut.into_iter().flatten().collect());
+    }
+    Ok(Stamped {
+        known,
+        workers,
+        incomplete,
+        unmarked,
+    })
+}
+
+/// One worker's stamps of one method.
+struct Trace<'a> {
+    watched: &'a Watched,
+    spawns: Vec<SpawnStamps>,
+}
+
+impl<'a> Trace<'a> {
+    fn new(recording: &'a Recording, watched: &'a Watched, index: usize) -> Self {
+        let mine = recording
+            .records()
+            .filter(|words| words[record::METHOD] == index as u64);
+        Self {
+            watched,
+            spawns: mine.map(stamps).collect(),
+        }
+    }
+
+    fn rules(&self, order: ExitOrder, known: &Knowledge) -> Rules {
+        Rules {
+            worker: self.watched.worker,
+            order,
+            landmarks: self.watched.landmarks.clone(),
+            methods: vec![known.clone()],
+        }
+    }
+}
+
+/// A record's stamps. The trace is of one method, so its index is 0.
+fn stamps(words: &[u64]) -> SpawnStamps {
+    let stamp = |word: usize| words[record::WORDS + word];
+    let child = [stamp(stamp_words::CHILD), stamp(stamp_words::CHILD + 1)];
+    let moment = |word: usize| stamp(word) * 1_000_000_000 + stamp(word + 1);
+    let program = [
+        moment(stamp_words::PROGRAM),
+        moment(stamp_words::PROGRAM + 2),
+    ];
+    let written = |stamps: [u64; 2]| (!stamps.contains(&0)).then_some(stamps);
+    SpawnStamps {
+        method: 0,
+        begin: words[record::BEFORE],
+        called: words[record::CALLED],
+        end: words[record::REAPED],
+        child: written(child),
+        program: written(program),
+    }
+}
+
+/// What is to be known of this method's spawns: which stamps its child and its
+/// program write, and which instructions all workers' children came to.
+fn known(
+    inquiry: &Inquiry<'_>,
+    method: SpawnMethod,
+    traces: &[Trace<'_>],
+    order: ExitOrder,
+) -> Knowledge {
+    let is_own = inquiry.executes() && method != SpawnMethod::System;
+    let mut known = Knowledge {
+        child: matches!(method, SpawnMethod::Fork | SpawnMethod::Vfork),
+        program: is_own && inquiry.plan.program == Program::Embedded,
+        exec: inquiry.executes(),
+        landmarks: Vec::new(),
+    };
+    let mut wanted: Vec<Landmark> = Vec::new();
+    if !known.child && known.exec {
+        wanted.push(Landmark::Execve);
+    }
+    if is_own {
+        wanted.extend([Landmark::First, Landmark::Entry, Landmark::Main]);
+    }
+    for trace in traces {
+        let rules = trace.rules(order, &known);
+        wanted = reached(&trace.spawns, &trace.watched.events, &rules, 0, &wanted);
+    }
+    known.landmarks = wanted;
+    known
+}
+
+fn of_workers(
+    inquiry: &Inquiry<'_>,
+    method: SpawnMethod,
+    stamped: &Stamped,
+) -> Availability<Ledger> {
+    let seed = inquiry.plan.seed;
+    let median_of = |pick: &dyn Fn(&PhaseTimes) -> Option<f64>| {
+        let of_worker = |spawns: &Vec<PhaseTimes>| spawns.iter().filter_map(pick).collect();
+        let workers: Vec<Vec<f64>> = stamped.workers.iter().map(of_worker).collect();
+        median_replicates(&workers, seed, DRAWS)
+    };
+    let Some(total) = median_of(&|times| Some(times.total)) else {
+        return Availability::Missing(nothing_stamped(inquiry, stamped));
+    };
+    let medians: Vec<Option<Replicates>> = (0..Phase::ALL.len())
+        .map(|phase| median_of(&|times| times.phases[phase]))
+        .collect();
+    let mut parts: Vec<&Replicates> = vec![&total];
+    parts.extend(medians.iter().flatten());
+    let unexplained = Replicates::combine(&parts, |v| Some(v[0] - v[1..].iter().sum::<f64>()));
+    let unexplained = unexplained.map_or(
+        Estimate {
+            value: 0.0,
+            ci95: [0.0; 2],
+        },
+        |rest| rest.estimate(),
+    );
+    let stamping = stamping(inquiry, method, &total);
+    let total = total.estimate();
+    let phase_times = Phase::ALL.into_iter().zip(medians).map(|(phase, median)| {
+        let estimate = median.map(|median| median.estimate());
+        PhaseTime {
+            phase,
+            ci95: estimate.map(|estimate| estimate.ci95),
+            ns: estimate.map_or_else(
+                || Availability::Missing(why_not(phase, method, inquiry, stamped)),
+                |estimate| Availability::Measured(estimate.value),
+            ),
+        }
+    });
+    Availability::Measured(Ledger {
+        spawns: stamped.workers.iter().map(|worker| worker.len() as u64).sum(),
+        incomplete: stamped.incomplete,
+        phases: phase_times.collect(),
+        total_ns: total.value,
+        total_ci95: total.ci95,
+        unexplained_ns: unexplained.value,
+        unexplained_ci95: unexplained.ci95,
+        stamping_ci95: stamping.measured().map(|estimate| estimate.ci95),
+        stamping_ns: stamping.map(|estimate| estimate.value),
+    })
+}
+
+/// What stamping adds to a spawn that is only timed. The workers are others, so
+/// they are resampled by another seed.
+fn stamping(
+    inquiry: &Inquiry<'_>,
+    method: SpawnMethod,
+    total: &Replicates,
+) -> Availability<Estimate> {
+    let timings: Vec<&Recording> = inquiry.timings().collect();
+    let plain = cells::totals(&timings, method, inquiry.clock_cost_ns);
+    let plain = median_replicates(&plain, inquiry.plan.seed ^ 1, DRAWS);
+    let added = plain.and_then(|plain| {
+        Replicates::combine(&[total, &plain], |v| Some(v[0] - v[1]))
+    });
+    added.map_or_else(
+        || Availability::not_asked("the run ended before a spawn was timed alone"),
+        |added| Availability::Measured(added.estimate()),
+    )
+}
+
+fn nothing_stamped(inquiry: &Inquiry<'_>, stamped: &Stamped) -> Missing {
+    let none: Availability<()> = if inquiry.evidence.stamping.is_empty() {
+        Availability::not_asked("the run ended before its turn")
+    } else if stamped.incomplete > 0 {
+        Availability::unavailable(
+            format!(
+                "of {} spawns not one has all of its stamps",
+                stamped.incomplete
+            ),
+            Some("see whether another profiler is running"),
+        )
+    } else {
+        Availability::unavailable("the method does not work here", None)
+    };
+    none.missing().cloned().expect("all arms are missing")
+}
+
+/// Why a phase has no time of its own: it does not exist here, or its end is
+/// not known and its time lies within the next.
+fn why_not(
+    phase: Phase,
+    method: SpawnMethod,
+    inquiry: &Inquiry<'_>,
+    stamped: &Stamped,
+) -> Missing {
+    let absent = |reason: &str| Availability::<()>::not_asked(reason);
+    let merged = |reason: &str| {
+        let remedy = stamped.unmarked.as_ref().and_then(|m| m.remedy.clone());
+        let why = stamped.unmarked.as_ref().map(|m| format!(" ({})", m.reason));
+        let reason = format!("{reason}{}; its time is in the next row", why.unwrap_or_default());
+        Availability::<()>::unavailable(reason, remedy.as_deref())
+    };
+    let is_embedded = inquiry.plan.program == Program::Embedded;
+    let missing = match phase {
+        Phase::ExecTeardown | Phase::ExecStart | Phase::Run if !stamped.known.exec => {
+            absent("the child executes nothing")
+        }
+        Phase::Loader | Phase::Libc if is_embedded || !stamped.known.exec => {
+            absent("the program has neither a dynamic loader nor a libc")
+        }
+        Phase::Loader if stamped.known.landmarks.contains(&Landmark::First) => {
+            absent("the program has no dynamic loader")
+        }
+        Phase::BeforeExec if method == SpawnMethod::Clone3Vfork => {
+            absent("the child makes one system call and nothing before it")
+        }
+        Phase::BeforeExec => merged("no stamp and no breakpoint at libc's execve shows its end"),
+        Phase::ExecStart => merged("no breakpoint shows the program's first instruction"),
+        Phase::Loader => merged("no breakpoint shows where the loader ends"),
+        Phase::Libc => merged("no breakpoint shows where main begins"),
+        Phase::Exit | Phase::Teardown if !is_embedded => {
+            absent("the program's last instruction is not known: what follows it is in its own row")
+        }
+        _ => absent("nothing was stamped"),
+    };
+    missing.missing().cloned().expect("all arms are missing")
+}

@@ -1,0 +1,373 @@
+//! From stamps to phases: where the time of each spawn went.
+//!
+//! A spawn is cut at the moments that are known of it: the parent's clock, the
+//! stamps of child and program, and the records FORK, COMM (exec), EXIT and
+//! context switch. Every moment between its begin and its end belongs to one
+//! phase and no time is spread: a moment that is not known leaves its phase
+//! empty and its time to the next. Pure: no clock, no kernel, no file.
+
+use crate::model::{ExitOrder, Phase};
+
+use super::events::SampleEvent;
+
+/// What the clocks of parent, child and program said about one spawn.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SpawnStamps {
+    /// The method's index.
+    pub method: usize,
+    /// Before the call.
+    pub begin: u64,
+    /// When the call returned.
+    pub called: u64,
+    /// When the wait returned.
+    pub end: u64,
+    /// In the child: its first instruction, and the last before exec or exit.
+    pub child: Option<[u64; 2]>,
+    /// In the program: its first instruction, and one close to its last.
+    pub program: Option<[u64; 2]>,
+}
+
+/// An instruction that is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Landmark {
+    /// libc's execve.
+    Execve,
+    /// The program's first: of its loader, if it has one.
+    First,
+    /// The program's entry, to which its loader jumps.
+    Entry,
+    /// The function main.
+    Main,
+}
+
+/// What is to be known of every spawn of a method.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Knowledge {
+    /// Whether the child stamps.
+    pub child: bool,
+    /// Whether the program stamps.
+    pub program: bool,
+    /// Whether the child executes a program.
+    pub exec: bool,
+    /// The watched instructions that it comes to.
+    pub landmarks: Vec<Landmark>,
+}
+
+/// What holds for a whole recording.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// The worker's process.
+    pub worker: u32,
+    /// When the kernel writes EXIT.
+    pub order: ExitOrder,
+    /// The watched instructions, by the index in their records.
+    pub landmarks: Vec<Landmark>,
+    /// What is to be known, by method.
+    pub methods: Vec<Knowledge>,
+}
+
+/// The phases of one spawn, in nanoseconds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PhaseTimes {
+    /// The method's index.
+    pub method: usize,
+    /// From begin to end.
+    pub total: f64,
+    /// By [`Phase`], in order; empty where a phase's end is not known.
+    pub phases: [Option<f64>; Phase::ALL.len()],
+}
+
+/// Readings of clocks on two CPUs may differ by this much.
+const SKEW_NS: u64 = 2_000;
+
+/// The phases of every spawn; `None` where something that is to be known is
+/// missing. Events and spawns are in order of time.
+pub fn phases(
+    spawns: &[SpawnStamps],
+    events: &[SampleEvent],
+    rules: &Rules,
+) -> Vec<Option<PhaseTimes>> {
+    spawns
+        .iter()
+        .map(|spawn| {
+            let within = window(events, spawn);
+            Spawn::read(spawn, within, rules)?.cut(rules)
+        })
+        .collect()
+}
+
+/// Of the `wanted` landmarks, those that nearly every spawn of `method` came to
+/// exactly once. Others tell nothing: the code is not what it was taken for, or
+/// this host has no breakpoints.
+pub fn reached(
+    spawns: &[SpawnStamps],
+    events: &[SampleEvent],
+    rules: &Rules,
+    method: usize,
+    wanted: &[Landmark],
+) -> Vec<Landmark> {
+    const NEARLY_ALL: f64 = 0.9;
+    let mine: Vec<&SpawnStamps> = spawns.iter().filter(|s| s.method == method).collect();
+    let reach = |landmark: Landmark| {
+        let once = mine.iter().filter(|spawn| {
+            let within = window(events, spawn);
+            let child = child_of(within, rules.worker);
+            child.is_some_and(|(_, pid)| hits(within, pid, landmark, rules).count() == 1)
+        });
+        once.count() as f64 >= NEARLY_ALL * mine.len() as f64 && !mine.is_empty()
+    };
+    wanted.iter().copied().filter(|l| reach(*l)).collect()
+}
+
+fn window<'a>(events: &'a [SampleEvent], spawn: &SpawnStamps) -> &'a [SampleEvent] {
+    let before = |limit: u64| move |event: &SampleEvent| event.time_ns().is_none_or(|t| t < limit);
+    let from = events.partition_point(before(spawn.begin));
+    let upto = events.partition_point(before(spawn.end.saturating_add(1)));
+    events.get(from..upto).unwrap_or_default()
+}
+
+/// When the worker's child was made, and its number.
+fn child_of(events: &[SampleEvent], worker: u32) -> Option<(u64, u32)> {
+    events.iter().find_map(|event| match *event {
+        SampleEvent::Fork { time_ns, pid, ppid } if ppid == worker => Some((time_ns, pid)),
+        _ => None,
+    })
+}
+
+fn hits<'a>(
+    events: &'a [SampleEvent],
+    child: u32,
+    landmark: Landmark,
+    rules: &'a Rules,
+) -> impl Iterator<Item = u64> + 'a {
+    events.iter().filter_map(move |event| match *event {
+        SampleEvent::Landmark {
+            time_ns,
+            pid,
+            index,
+        } if pid == child && rules.landmarks.get(index) == Some(&landmark) => Some(time_ns),
+        _ => None,
+    })
+}
+
+/// A stretch of time on a CPU.
+#[derive(Debug, Clone, Copy)]
+struct Slice {
+    from: u64,
+    upto: u64,
+}
+
+/// All that is known of one spawn.
+struct Spawn<'a> {
+    stamps: &'a SpawnStamps,
+    forked: u64,
+    /// The child's first instruction, or when it first got a CPU.
+    started: u64,
+    leaving: Option<u64>,
+    executed: Option<u64>,
+    first: Option<u64>,
+    entry: Option<u64>,
+    main: Option<u64>,
+    last: Option<u64>,
+    exited: u64,
+    /// When the parent, woken by the child's end, got a CPU.
+    back: u64,
+    /// When the parent ran while the child could have, on the same CPU.
+    slices: Vec<Slice>,
+}
+
+impl<'a> Spawn<'a> {
+    fn read(stamps: &'a SpawnStamps, events: &[SampleEvent], rules: &Rules) -> Option<Self> {
+        let known = rules.methods.get(stamps.method)?;
+        let (forked, child) = child_of(events, rules.worker)?;
+        let find = |wanted: fn(&SampleEvent) -> Option<(u64, u32)>| {
+            let mut times = events.iter().filter_map(wanted);
+            times.find(|(_, pid)| *pid == child).map(|(time, _)| time)
+        };
+        let first_run = find(|event| match *event {
+            SampleEvent::Switch {
+                time_ns,
+                pid,
+                into: true,
+                ..
+            } => Some((time_ns, pid)),
+            _ => None,
+        });
+        let executed = find(|event| match *event {
+            SampleEvent::Exec { time_ns, pid } => Some((time_ns, pid)),
+            _ => None,
+        });
+        let exited = find(|event| match *event {
+            SampleEvent::Exit { time_ns, pid } => Some((time_ns, pid)),
+            _ => None,
+        })?;
+        let landmark = |landmark: Landmark| {
+            let mut hits = hits(events, child, landmark, rules);
+            match known.landmarks.contains(&landmark) {
+                true => hits.next().map(Some),
+                false => Some(None),
+            }
+        };
+        let stamped = known.child.then_some(stamps.child);
+        let stamped = stamped.map_or(Some(None), |stamps| stamps.map(Some))?;
+        let program = known.program.then_some(stamps.program);
+        let program = program.map_or(Some(None), |stamps| stamps.map(Some))?;
+        let execve = landmark(Landmark::Execve)?;
+        let own_first = landmark(Landmark::First)?;
+        if known.exec && executed.is_none() {
+            return None;
+        }
+        let back = back(events, stamps, rules.worker, exited);
+        Some(Self {
+            stamps,
+            forked,
+            started: stamped.map(|[first, _]| first).or(first_run)?,
+            leaving: stamped.map(|[_, last]| last).or(execve),
+            executed: executed.filter(|_| known.exec),
+            first: program.map(|[first, _]| first).or(own_first),
+            entry: landmark(Landmark::Entry)?,
+            main: landmark(Landmark::Main)?,
+            // After its second stamp the program does once more what it did
+            // between the two: it writes the stamp. Then it exits.
+            last: program.map(|[first, last]| (last + last.saturating_sub(first)).min(exited)),
+            exited,
+            back,
+            slices: slices(events, rules.worker, child, forked, back),
+        })
+    }
+
+    /// Whether the parent came back from the call before the child ran.
+    fn returns_first(&self) -> bool {
+        self.stamps.called <= self.started
+    }
+
+    /// The end of each phase, in order of time; `None` where it is not known.
+    fn ends(&self, rules: &Rules) -> Vec<(Phase, Option<u64>)> {
+        let returned = self.returns_first().then_some(self.stamps.called);
+        let mut ends = vec![
+            (Phase::Copy, Some(self.forked)),
+            (Phase::Return, returned),
+            (Phase::Wake, Some(self.started)),
+            (Phase::BeforeExec, self.leaving),
+        ];
+        let knows_last = self.executed.is_none() || self.last.is_some();
+        if self.executed.is_some() {
+            ends.extend([
+                (Phase::ExecTeardown, self.executed),
+                (Phase::ExecStart, self.first),
+                (Phase::Loader, self.entry),
+                (Phase::Libc, self.main),
+                (Phase::Run, self.last.or(Some(self.exited))),
+            ]);
+        }
+        let of_record = match rules.order {
+            ExitOrder::BeforeTeardown => Phase::Exit,
+            ExitOrder::AfterTeardown => Phase::Teardown,
+        };
+        let after_record = match rules.order {
+            ExitOrder::BeforeTeardown => Phase::Teardown,
+            ExitOrder::AfterTeardown => Phase::Exit,
+        };
+        ends.extend([
+            (of_record, knows_last.then_some(self.exited)),
+            (after_record, Some(self.back)),
+        ]);
+        ends
+    }
+
+    /// Cuts the spawn into its phases.
+    fn cut(&self, rules: &Rules) -> Option<PhaseTimes> {
+        let SpawnStamps {
+            method,
+            begin,
+            called,
+            end,
+            ..
+        } = *self.stamps;
+        let mut phases = [None; Phase::ALL.len()];
+        let mut cursor = begin;
+        let mut carved = 0;
+        for (phase, upto) in self.ends(rules) {
+            let Some(upto) = upto else { continue };
+            if upto + SKEW_NS < cursor {
+                return None;
+            }
+            let upto = upto.max(cursor);
+            let interrupted = self.overlap(cursor, upto);
+            carved += interrupted;
+            phases[phase as usize] = Some((upto - cursor - interrupted) as f64);
+            cursor = upto;
+        }
+        // A parent that comes back from the call after all is over.
+        let late = called.saturating_sub(cursor);
+        phases[Phase::Reap as usize] = Some(end.saturating_sub(cursor + late) as f64);
+        let slot = &mut phases[Phase::Return as usize];
+        *slot = Some(slot.unwrap_or(0.0) + (carved + late) as f64);
+        Some(PhaseTimes {
+            method,
+            total: (end - begin) as f64,
+            phases,
+        })
+    }
+
+    /// How long the parent interrupted the child between two moments.
+    fn overlap(&self, from: u64, upto: u64) -> u64 {
+        let overlap = |slice: &Slice| slice.upto.min(upto).saturating_sub(slice.from.max(from));
+        self.slices.iter().map(overlap).sum()
+    }
+}
+
+/// When the parent got a CPU after the child's end; where it never slept, the
+/// later of the child's end and the call's.
+fn back(events: &[SampleEvent], stamps: &SpawnStamps, worker: u32, exited: u64) -> u64 {
+    let last = events.iter().rev().find_map(|event| match *event {
+        SampleEvent::Switch {
+            time_ns,
+            pid,
+            into: true,
+            ..
+        } if pid == worker => Some(time_ns),
+        _ => None,
+    });
+    last.filter(|time| *time >= exited)
+        .unwrap_or(exited.max(stamps.called))
+        .min(stamps.end)
+}
+
+/// When the parent ran between the child's making and its own return from the
+/// wait, having left the CPU before, on the CPU that the child had last.
+fn slices(events: &[SampleEvent], worker: u32, child: u32, forked: u64, back: u64) -> Vec<Slice> {
+    let mut slices = Vec::new();
+    let mut childs_cpu = None;
+    let mut since = None;
+    for event in events {
+        let SampleEvent::Switch {
+            time_ns,
+            pid,
+            cpu,
+            into,
+        } = *event
+        else {
+            continue;
+        };
+        if time_ns < forked || time_ns >= back {
+            continue;
+        }
+        match (pid, into) {
+            (pid, true) if pid == child => childs_cpu = Some(cpu),
+            (pid, true) if pid == worker && childs_cpu == Some(cpu) => since = Some(time_ns),
+            (pid, false) if pid == worker => {
+                let taken = since.take().map(|from| Slice {
+                    from,
+                    upto: time_ns,
+                });
+                slices.extend(taken);
+            }
+            _ => {}
+        }
+    }
+    slices
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+//! A worker that is ready: the passes, each the one loop with another probe.
+
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use super::measure::{self, Contender, Limits, try_once};
+use super::pause::{Cold, Hot, Pause};
+use super::prepare::setup;
+use super::probe::{ClockOnly, CounterProbe, Probe, RewriteProbe, StampProbe, UsageProbe};
+use super::protocol::{Assignment, Done, Failure, MOST_COUNTERS, Pass, Refused};
+use crate::sys::memory::Pages;
+use crate::sys::perf::{Counter, Counters, Scope};
+use crate::sys::shared::SharedWords;
+use crate::vm::Shape;
+
+/// All that the passes need, prepared.
+pub(super) struct Ready {
+    pub(super) shape: Shape,
+    pub(super) pages: Pages,
+    pub(super) cold: Option<Cold>,
+    pub(super) course: Course,
+    /// The children's way to the records; it must stay open.
+    pub(super) _stamps: Option<OwnedFd>,
+}
+
+/// What the loop runs over.
+pub(super) struct Course {
+    pub(super) assignment: Assignment,
+    pub(super) shared: Rc<SharedWords>,
+    pub(super) contenders: Vec<Contender>,
+    pub(super) schedule: Vec<u8>,
+}
+
+impl Course {
+    fn record(&mut self, cold: Option<Cold>, probe: &mut impl Probe) -> Result<usize, Failure> {
+        match cold {
+            Some(mut cold) => self.record_paused(probe, &mut cold),
+            None => self.record_paused(probe, &mut Hot),
+        }
+    }
+
+    fn record_paused(
+        &mut self,
+        probe: &mut impl Probe,
+        pause: &mut impl Pause,
+    ) -> Result<usize, Failure> {
+        let turn = self.contenders.len();
+        let extras = self.schedule.len() - turn * self.assignment.turns;
+        let limits = Limits {
+            extras,
+            turn,
+            least_spawns: extras + turn * self.assignment.least_turns,
+            slice_ns: self.assignment.slice_ns,
+        };
+        measure::run(
+            &mut self.contenders,
+            &self.schedule,
+            limits,
+            self.shared.words(),
+            probe,
+            pause,
+        )
+    }
+}
+
+impl Ready {
+    /// Carries out the assignment's pass.
+    pub(super) fn run(&mut self) -> Result<Done, Failure> {
+        self.warm_up()?;
+        match self.course.assignment.pass {
+            Pass::Timing | Pass::Sampling => self.record(&mut ClockOnly).map(spawns_only),
+            Pass::Accounting => self.record(&mut UsageProbe::default()).map(spawns_only),
+            Pass::Counting => self.count(),
+            Pass::Stamping => self.stamp().map(spawns_only),
+            Pass::Rewriting => self.rewrite().map(spawns_only),
+        }
+    }
+
+    /// One spawn of each method from the inflated space: the first fork after
+    /// an inflation pays for what later ones find done.
+    fn warm_up(&mut self) -> Result<(), Failure> {
+        // A cold spawn shall find nothing that its own method has left, and
+        // where there is one method alone the spawn before is its own anyway.
+        let rehearses = self.cold.is_none() && self.course.contenders.len() > 1;
+        for contender in &mut self.course.contenders {
+            try_once(contender, self.course.shared.words())?;
+            contender.rehearsals = u8::from(rehearses);
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, probe: &mut impl Probe) -> Result<usize, Failure> {
+        self.course.record(self.cold.take(), probe)
+    }
+
+    fn stamp(&mut self) -> Result<usize, Failure> {
+        // The stamps lie in the words that the loop writes its records to.
+        let shared = Rc::clone(&self.course.shared);
+        self.record(&mut StampProbe::new(shared.words()))
+    }
+
+    fn rewrite(&mut self) -> Result<usize, Failure> {
+        let mut probe = RewriteProbe::new(&self.pages);
+        let spawns = self.course.record(self.cold.take(), &mut probe)?;
+        setup("could not fork a child that waits", probe.finish())?;
+        Ok(spawns)
+    }
+
+    /// Opens the counters only now, so that nothing before is disturbed.
+    fn count(&mut self) -> Result<Done, Failure> {
+        let own = Counters::open(Scope::Own, &Counter::ALL);
+        let opened: Vec<Counter> = own.counters.opened().to_vec();
+        let family = Counters::open(Scope::Family, &opened);
+        let mut refused: Vec<Refused> = Vec::new();
+        for (counter, error) in own.failures.iter().chain(&family.failures) {
+            refused.push(Refused {
+                counter: counter.name().to_owned(),
+                reason: error.to_string(),
+                remedy: Some(error.remedy()),
+            });
+        }
+        if let Some((_, error)) = family.failures.first() {
+            // One side alone cannot be told apart into parent and child.
+            let (reason, remedy) = (error.to_string(), Some(error.remedy()));
+            refused.extend(opened.iter().map(|counter| Refused {
+                counter: counter.name().to_owned(),
+                reason: reason.clone(),
+                remedy: remedy.clone(),
+            }));
+        }
+        if opened.is_empty() || !family.failures.is_empty() {
+            return Ok(Done {
+                refused,
+                ..Done::default()
+            });
+        }
+        let (own, family) = (own.counters, family.counters);
+        assert!(
+            opened.len() <= MOST_COUNTERS,
+            "a record has room for every counter"
+        );
+        setup(
+            "could not start the counters",
+            own.enable().and_then(|()| family.enable()),
+        )?;
+        let mut probe = CounterProbe::new(own, family);
+        let spawns = self.record(&mut probe)?;
+        let (own, family) = setup("could not read the counters", probe.finish())?;
+        let shares = own.shares().into_iter().zip(family.shares());
+        Ok(Done {
+            spawns,
+            counters: opened
+                .iter()
+                .map(|counter| counter.name().to_owned())
+                .collect(),
+            refused,
+            shares: shares.map(|(own, family)| own.min(family)).collect(),
+        })
+    }
+}
+
+fn spawns_only(spawns: usize) -> Done {
+    Done {
+        spawns,
+        ..Done::default()
+    }
+}
