@@ -18,7 +18,7 @@ use crate::model::{Missing, MissingKind, Placement, Plan, Program};
 use crate::profile::events::SampleEvent;
 use crate::sys;
 use crate::sys::memory::page_size;
-use crate::sys::perf::CpuSampler;
+use crate::sys::perf::Recorder;
 use crate::worker::protocol::Assignment;
 
 /// How often timer samples are taken in each second: enough for a share within
@@ -122,7 +122,7 @@ impl Kernel for Linux {
             .into_iter()
             .filter_map(|cpu| u32::try_from(cpu).ok())
             .collect();
-        let sampler = CpuSampler::open(&cpus, SAMPLES_A_SECOND).map_err(|error| Missing {
+        let sampler = Recorder::modes(&cpus, SAMPLES_A_SECOND).map_err(|error| Missing {
             missing: MissingKind::Unavailable,
             reason: error.to_string(),
             remedy: Some(error.remedy()),
@@ -139,9 +139,9 @@ impl Kernel for Linux {
     }
 }
 
-impl Sampler for CpuSampler {
+impl Sampler for Recorder {
     fn start(&mut self) -> Result<(), Missing> {
-        CpuSampler::start(self).map_err(|error| Missing {
+        Recorder::start(self).map_err(|error| Missing {
             missing: MissingKind::Unavailable,
             reason: format!("the CPU sampler did not start: {error}"),
             remedy: None,
@@ -149,13 +149,13 @@ impl Sampler for CpuSampler {
     }
 
     fn drain(&mut self) -> Vec<SampleEvent> {
-        CpuSampler::drain(self)
+        Recorder::drain(self)
     }
 
     fn stop(&mut self) {
         // A sampler that cannot be stopped is closed with this value, and what
         // it samples until then falls into no spawn.
-        let _ = CpuSampler::stop(self);
+        let _ = Recorder::stop(self);
     }
 }
 
