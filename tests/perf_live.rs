@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use forktax::profile::events::SampleEvent;
 use forktax::profile::modes::{ModeTicks, split};
-use forktax::sys::perf::{Counter, Counters, CpuSampler, PerfError, Scope};
+use forktax::sys::perf::{Counter, Counters, PerfError, Recorder, Scope};
 
 const SOFTWARE: [Counter; 5] = [
     Counter::MinorFaults,
@@ -187,7 +187,7 @@ fn online_cpus() -> Vec<u32> {
 
 /// The ticks of a shell that runs a script, and of the shell's descendants.
 fn ticks_of(script: &str) -> Option<ModeTicks> {
-    let mut sampler = match CpuSampler::open(&online_cpus(), 2_000) {
+    let mut sampler = match Recorder::modes(&online_cpus(), 2_000) {
         Ok(sampler) => sampler,
         Err(error) => {
             skip(&error);
@@ -245,7 +245,7 @@ fn a_descendant_that_reads_zeroes_ticks_in_kernel_mode() {
 
 #[test]
 fn a_frequency_beyond_the_kernel_s_limit_is_stepped_down() {
-    match CpuSampler::open(&online_cpus()[..1], u64::MAX) {
+    match Recorder::modes(&online_cpus()[..1], u64::MAX) {
         Ok(sampler) => assert!(sampler.hz() < u64::MAX && sampler.hz() > 0),
         Err(error) => skip(&error),
     }

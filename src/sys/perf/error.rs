@@ -31,6 +31,14 @@ pub enum PerfError {
     NoRingMemory,
     /// The CPU is not online.
     NoCpu(u32),
+    /// There is no such process.
+    NoProcess(u32),
+    /// The kernel or the CPU cannot watch an instruction.
+    NoLandmarks,
+    /// The CPU watches as many instructions as it can.
+    NoLandmarkLeft,
+    /// No program's instruction can be at this address.
+    LandmarkAddress(u64),
     /// Any other errno.
     Other(i32),
 }
@@ -77,6 +85,18 @@ impl PerfError {
                 "raise `sysctl kernel.perf_event_mlock_kb` or the limit `ulimit -l`".to_owned()
             }
             Self::NoCpu(_) => "name CPUs of /sys/devices/system/cpu/online".to_owned(),
+            Self::NoProcess(_) => "name a process that is running".to_owned(),
+            Self::NoLandmarks => {
+                "use a kernel with CONFIG_HAVE_HW_BREAKPOINT on a CPU with debug registers"
+                    .to_owned()
+            }
+            Self::NoLandmarkLeft => {
+                "watch fewer instructions, at most 4, and end debuggers that set hardware breakpoints"
+                    .to_owned()
+            }
+            Self::LandmarkAddress(_) => {
+                "name the address of an instruction as it is mapped in the program".to_owned()
+            }
             Self::Other(_) => "look the error up in perf_event_open(2), section ERRORS".to_owned(),
         }
     }
@@ -95,10 +115,10 @@ impl fmt::Display for PerfError {
                 Some(level) => write!(
                     out,
                     "kernel.perf_event_paranoid is {level} and hides {} from this user",
-                    if *needed < 1 {
-                        "other processes"
-                    } else {
-                        "the kernel side"
+                    match needed {
+                        ..1 => "other processes",
+                        1 => "the kernel side",
+                        2.. => "all perf events",
                     }
                 ),
                 None => write!(out, "this user may not open perf events"),
@@ -114,6 +134,17 @@ impl fmt::Display for PerfError {
                 write!(out, "no memory may be locked for the rings of perf events")
             }
             Self::NoCpu(cpu) => write!(out, "CPU {cpu} is not online"),
+            Self::NoProcess(pid) => write!(out, "process {pid} does not exist"),
+            Self::NoLandmarks => write!(out, "this host has no hardware breakpoints"),
+            Self::NoLandmarkLeft => {
+                write!(
+                    out,
+                    "no hardware breakpoint is left for another instruction"
+                )
+            }
+            Self::LandmarkAddress(address) => {
+                write!(out, "no program has an instruction at {address:#x}")
+            }
             Self::Other(errno) => write!(
                 out,
                 "perf_event_open failed: {}",
@@ -251,6 +282,10 @@ mod tests {
             PerfError::TooManyFiles,
             PerfError::NoRingMemory,
             PerfError::NoCpu(7),
+            PerfError::NoProcess(7),
+            PerfError::NoLandmarks,
+            PerfError::NoLandmarkLeft,
+            PerfError::LandmarkAddress(u64::MAX),
             PerfError::Other(libc::EIO),
         ] {
             let message = error.to_string();
@@ -269,6 +304,16 @@ mod tests {
         };
         assert!(error.to_string().contains("perf_event_paranoid is 2"));
         assert!(error.remedy().contains("perf_event_paranoid=0"));
+        // Some distributions know a level that refuses everything.
+        let everything = PerfError::NotPermitted {
+            paranoid: Some(3),
+            needed: 2,
+        };
+        assert!(
+            everything
+                .to_string()
+                .ends_with("hides all perf events from this user")
+        );
         let allowed = PerfError::NotPermitted {
             paranoid: Some(0),
             needed: 0,

@@ -1,19 +1,27 @@
 //! Perf events: the one door to the crate that opens them.
 //!
-//! [`Counters`] count in the measured process, [`CpuSampler`] watches whole
-//! CPUs from the outside. Both count kernel mode always: a spawn is kernel
-//! work, so an event that had to leave it out would answer with a small and
-//! wrong figure. Where the kernel side is not ours to see, opening fails with
-//! [`PerfError::NotPermitted`] and no figure is made up.
+//! [`Counters`] count in the measured process, a [`Recorder`] watches processes
+//! from the outside. Whatever counts or samples sees kernel mode always: a
+//! spawn is kernel work, so an event that had to leave it out would answer with
+//! a small and wrong figure. Where the kernel side is not ours to see, opening
+//! fails with [`PerfError::NotPermitted`] and no figure is made up. Stamps alone
+//! do without it, since what they record is complete.
 //! No type of the crate appears in this module's interface.
 
+mod backlog;
+mod chains;
 mod counters;
 mod error;
-mod sampler;
+mod faults;
+mod instrument;
+mod modes;
+mod recorder;
+mod ring;
+mod stamps;
 
 pub use counters::{Counter, Counters, OpenedCounters, Scope};
 pub use error::PerfError;
-pub use sampler::CpuSampler;
+pub use recorder::{Recorder, Target};
 
 /// Whether a hardware PMU answers. Where cycles may not be counted nobody can
 /// tell, and then the answer is no.

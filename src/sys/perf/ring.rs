@@ -1,0 +1,229 @@
+//! One event and its ring for each instrument and CPU: opened, mapped, read.
+//!
+//! Opened by the experimenter on processes from outside, never by a measured
+//! process on itself. The kernel marks rings VM_DONTCOPY (perf_mmap,
+//! kernel/events/core.c): a forked child has no mapping where its copy of a
+//! [`Ring`] believes one, and must neither read nor drop it.
+
+use std::{fs, io};
+
+use perf_event_open::config::{Cpu, Inherit, Proc};
+use perf_event_open::count::Counter as Event;
+use perf_event_open::sample::Sampler;
+
+use super::PerfError;
+use super::backlog::Stamped;
+use super::error::Attempt;
+use super::instrument::{Instrument, convert};
+use super::recorder::Target;
+use crate::profile::events::SampleEvent;
+
+/// All rings of a recorder together do not go beyond this, so that a host of
+/// hundreds of CPUs does not pin gigabytes.
+const MOST_BYTES: u64 = 128 << 20;
+
+/// An event on one CPU and what it wrote.
+pub(super) struct Ring {
+    records: Sampler,
+    event: Event,
+    bytes: u64,
+    /// Which instrument it belongs to.
+    pub(super) instrument: usize,
+}
+
+impl Ring {
+    /// Opens every instrument on every CPU, stopped.
+    pub(super) fn open_all(
+        target: Target,
+        cpus: &[u32],
+        instruments: &[Box<dyn Instrument + Send>],
+    ) -> Result<Vec<Self>, PerfError> {
+        let mut events = Vec::with_capacity(cpus.len() * instruments.len());
+        for (index, instrument) in instruments.iter().enumerate() {
+            for &cpu in cpus {
+                let event = open_event(target, cpu, instrument.as_ref())?;
+                events.push((index, event, instrument.ring_bytes()));
+            }
+        }
+        let wanted: Vec<_> = events
+            .iter()
+            .map(|(_, event, bytes)| (event, *bytes))
+            .collect();
+        let mapped = map_all(&wanted)?;
+        let rings = events.into_iter().zip(mapped);
+        Ok(rings
+            .map(|((instrument, event, _), (records, bytes))| Self {
+                records,
+                event,
+                bytes,
+                instrument,
+            })
+            .collect())
+    }
+
+    /// Starts recording, in the processes that inherited the event as well.
+    pub(super) fn enable(&self) -> io::Result<()> {
+        self.event.enable()
+    }
+
+    /// Stops recording.
+    pub(super) fn disable(&self) -> io::Result<()> {
+        self.event.disable()
+    }
+
+    /// Takes what was recorded.
+    ///
+    /// The kernel tells of a loss with the next record that fits. A ring that
+    /// has `stopped` will get none, so one that is full is itself taken for a
+    /// loss, and its count of 1 is the least that it can be.
+    pub(super) fn read(
+        &self,
+        instrument: &dyn Instrument,
+        stopped: bool,
+        mut keep: impl FnMut(Stamped),
+    ) {
+        let Some(records) = self.records.iter() else {
+            return;
+        };
+        let mut records = records.into_cow();
+        let (mut held, mut largest, mut newest) = (0, 0, 0);
+        while let Some(raw) = records.lending_next() {
+            let length = raw.as_raw().len() as u64;
+            held += length;
+            largest = largest.max(length);
+            let (level, record) = raw.parse();
+            if let Some(stamped) = convert(instrument, level, record) {
+                newest = newest.max(stamped.0);
+                keep(stamped);
+            }
+        }
+        if stopped && is_full(held, largest, self.bytes) {
+            keep((newest, SampleEvent::Lost { count: 1 }));
+        }
+    }
+}
+
+/// Whether a ring has no room for another record like those that it holds.
+/// The kernel leaves one byte free (ring_buffer_has_space,
+/// kernel/events/ring_buffer.c).
+fn is_full(held: u64, largest: u64, size: u64) -> bool {
+    held > 0 && held + largest >= size
+}
+
+fn open_event(target: Target, cpu: u32, instrument: &dyn Instrument) -> Result<Event, PerfError> {
+    let mut opts = instrument.opts();
+    let attempt = Attempt {
+        hardware: false,
+        needed: target.needed(!opts.exclude.kernel),
+    };
+    let trigger = instrument.trigger();
+    let opened = match target {
+        Target::EveryProcess => Event::new(trigger, (Proc::ALL, Cpu(cpu)), opts),
+        Target::Family(pid) => {
+            opts.inherit = Some(Inherit::NewChild);
+            Event::new(trigger, (Proc(pid), Cpu(cpu)), opts)
+        }
+    };
+    opened.map_err(|failure| match (failure.raw_os_error(), target) {
+        // A CPU that does not exist gives EINVAL, and so do a frequency that is
+        // too high and a bad address; a CPU that is switched off, ENODEV.
+        (Some(libc::EINVAL | libc::ENODEV), _) if !is_online(cpu) => PerfError::NoCpu(cpu),
+        (Some(libc::ESRCH), Target::Family(pid)) => PerfError::NoProcess(pid),
+        (errno, _) => errno
+            .and_then(|errno| instrument.refusal(errno))
+            .unwrap_or_else(|| PerfError::of_opening(&failure, attempt)),
+    })
+}
+
+/// Maps rings of the wanted sizes, or the largest that this user may lock: all
+/// are halved together, so that the first do not eat up what the last ones
+/// need.
+fn map_all(wanted: &[(&Event, u64)]) -> Result<Vec<(Sampler, u64)>, PerfError> {
+    let page = procfs::page_size();
+    let sizes: Vec<u64> = wanted.iter().map(|&(_, bytes)| bytes).collect();
+    for exponents in steps(&sizes, page) {
+        let mapped: io::Result<Vec<_>> = wanted
+            .iter()
+            .zip(exponents)
+            .map(|((event, _), exponent)| Ok((event.sampler(exponent)?, page << exponent)))
+            .collect();
+        match mapped {
+            Ok(rings) => return Ok(rings),
+            Err(failure) => match failure.raw_os_error() {
+                Some(libc::EPERM | libc::ENOMEM) => {}
+                errno => return Err(PerfError::Other(errno.unwrap_or(libc::EIO))),
+            },
+        }
+    }
+    Err(PerfError::NoRingMemory)
+}
+
+/// Sizes to try, the largest first, each as the power of two of its pages.
+fn steps(sizes: &[u64], page: u64) -> Vec<Vec<u8>> {
+    let halved = |shift: u32| -> Vec<u8> {
+        let exponent = |size: &u64| (size / page).max(1).ilog2().saturating_sub(shift);
+        sizes
+            .iter()
+            .map(|size| u8::try_from(exponent(size)).unwrap_or(u8::MAX))
+            .collect()
+    };
+    let mut steps: Vec<Vec<u8>> = (0..u64::BITS).map(halved).collect();
+    // Beyond a page nothing shrinks.
+    steps.dedup();
+    let total = |exponents: &[u8]| exponents.iter().map(|&one| page << one).sum::<u64>();
+    let last = steps.len().saturating_sub(1);
+    let first = steps.iter().position(|step| total(step) <= MOST_BYTES);
+    steps.split_off(first.unwrap_or(last))
+}
+
+/// Whether a CPU is in the kernel's list; yes where there is no list to read.
+fn is_online(cpu: u32) -> bool {
+    fs::read_to_string("/sys/devices/system/cpu/online").map_or(true, |list| lists(&list, cpu))
+}
+
+/// Whether a CPU is in a list such as "0-3,8".
+fn lists(list: &str, cpu: u32) -> bool {
+    list.trim().split(',').any(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        matches!((first.parse(), last.parse()), (Ok(first), Ok(last)) if (first..=last).contains(&cpu))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_cpus_is_ranges_and_numbers() {
+        assert!(lists("0-3,8\n", 0) && lists("0-3,8\n", 3) && lists("0-3,8\n", 8));
+        assert!(!lists("0-3,8\n", 4) && !lists("0-3,8\n", 9) && !lists("", 0));
+    }
+
+    #[test]
+    fn rings_shrink_together_down_to_a_page() {
+        let steps = steps(&[1 << 14, 1 << 13], 1 << 12);
+        assert_eq!(steps, [[2, 1], [1, 0], [0, 0]]);
+    }
+
+    #[test]
+    fn pages_that_are_larger_than_a_ring_are_rings_of_a_page() {
+        assert_eq!(steps(&[1 << 14], 1 << 16), [[0]]);
+    }
+
+    #[test]
+    fn many_cpus_share_what_may_be_pinned() {
+        let all = steps(&[8 << 20; 512], 1 << 12);
+        assert_eq!(all[0][0], 6, "512 rings of 64 pages are 128 MiB");
+        // Not even one page for each would fit; it is tried all the same.
+        let huge = steps(&[8 << 20; 40_000], 1 << 12);
+        assert_eq!(huge.len(), 1);
+        assert_eq!(huge[0][0], 0);
+    }
+
+    #[test]
+    fn a_full_ring_has_no_room_for_its_largest_record() {
+        assert!(!is_full(0, 0, 4096));
+        assert!(!is_full(4000, 95, 4096));
+        assert!(is_full(4000, 96, 4096));
+    }
+}
