@@ -4,4 +4,6 @@
 //! that every rule of attribution is tested without a kernel.
 
 pub mod events;
+pub mod mechanisms;
 pub mod modes;
+pub mod symbols;
