@@ -36,6 +36,14 @@ pub(super) enum Command {
     /// /proc before anything is timed. In each worker the methods take turns, spawn
     /// by spawn. What a column means is said below the tables.
     Sweep(Box<SweepArgs>),
+    /// Say where the time of one spawn goes, phase by phase and mechanism by mechanism.
+    ///
+    /// One address space, and an empty worker beside it. The phases of a spawn are
+    /// cut by stamps of parent, child and program and by the kernel's own records;
+    /// the kernel's work is sampled by call chains where that is permitted. Page
+    /// faults, page tables and the price of writing again to what a fork left
+    /// write-protected are told beside. Each comes from workers of its own.
+    Explain(Box<ExplainArgs>),
     /// Print a stored result again, in any format.
     Show(ShowArgs),
 }
@@ -49,6 +57,73 @@ pub(super) struct SweepArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse_count)]
     pub(super) mappings: Option<Vec<u64>>,
 
+    #[command(flatten)]
+    pub(super) space: SpaceArgs,
+
+    /// Ways to spawn: a list of fork, vfork, posix_spawn, posix_spawn-usevfork,
+    /// clone3-vfork, std, system; or all
+    /// [default: fork,vfork,posix_spawn, or those that can with --child exit]
+    #[arg(long = "method", value_name = "LIST", value_delimiter = ',')]
+    pub(super) methods: Option<Vec<String>>,
+
+    #[command(flatten)]
+    pub(super) spawning: SpawningArgs,
+
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+
+    /// The program that the children execute, and its arguments; its standard
+    /// output goes to /dev/null [default: an embedded program of three instructions]
+    #[arg(last = true, value_name = "PROGRAM ARGS")]
+    pub(super) program: Vec<String>,
+}
+
+/// The arguments of an explanation.
+#[derive(Debug, Parser)]
+#[command(after_help = AFTER_HELP)]
+pub(super) struct ExplainArgs {
+    /// Mappings to add to the worker [default: 1k; with --huge 100]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(super) mappings: Option<u64>,
+
+    #[command(flatten)]
+    pub(super) space: SpaceArgs,
+
+    /// Ways to spawn: a list of fork, vfork, posix_spawn, posix_spawn-usevfork,
+    /// clone3-vfork, std, system; or all
+    /// [default: fork,posix_spawn; with --child exit fork]
+    #[arg(long = "method", value_name = "LIST", value_delimiter = ',')]
+    pub(super) methods: Option<Vec<String>>,
+
+    /// Samples of the kernel's call chains in each second of CPU time; more of
+    /// them narrow the shares and disturb what they measure
+    #[arg(long, value_name = "N", default_value = "1k", value_parser = parse_count)]
+    pub(super) hz: u64,
+
+    /// Pages that the parent writes to again after a spawn, to see what that costs
+    /// it; 0 for none [default: 1k, or all there are]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(super) rewrite: Option<u64>,
+
+    /// Draw the tree of page tables below the largest of the mappings
+    #[arg(long)]
+    pub(super) tree: bool,
+
+    #[command(flatten)]
+    pub(super) spawning: SpawningArgs,
+
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+
+    /// The program that the children execute, and its arguments; its standard
+    /// output goes to /dev/null [default: an embedded program that stamps its start]
+    #[arg(last = true, value_name = "PROGRAM ARGS")]
+    pub(super) program: Vec<String>,
+}
+
+/// What the address space is made of.
+#[derive(Debug, clap::Args)]
+pub(super) struct SpaceArgs {
     /// Pages to write to in each mapping; 0 leaves them untouched
     /// [default: 1; with --malloc 0]
     #[arg(long, value_name = "N", value_parser = parse_count)]
@@ -73,13 +148,11 @@ pub(super) struct SweepArgs {
         conflicts_with_all = ["mappings", "backing", "huge"]
     )]
     pub(super) malloc: Option<Blocks>,
+}
 
-    /// Ways to spawn: a list of fork, vfork, posix_spawn, posix_spawn-usevfork,
-    /// clone3-vfork, std, system; or all
-    /// [default: fork,vfork,posix_spawn, or those that can with --child exit]
-    #[arg(long = "method", value_name = "LIST", value_delimiter = ',')]
-    pub(super) methods: Option<Vec<String>>,
-
+/// How is spawned, where, and for how long.
+#[derive(Debug, clap::Args)]
+pub(super) struct SpawningArgs {
     /// What the child does: execute the program, or leave at once with _exit
     #[arg(long, value_enum, default_value = "exec")]
     pub(super) child: ChildArg,
@@ -90,11 +163,12 @@ pub(super) struct SweepArgs {
     pub(super) spawns: Option<u64>,
 
     /// Stop once every total's 95 % interval is within this share of its median,
-    /// e.g. 0.01 or 1% [default: 2%, unless --spawns]
+    /// e.g. 0.01 or 1% [default: 2% for a sweep, unless --spawns]
     #[arg(long, value_name = "SHARE", value_parser = parse_share)]
     pub(super) precision: Option<f64>,
 
-    /// Stop after this time: 500ms, 10s, 2m [default: 13s, unless --spawns]
+    /// Stop after this time: 500ms, 10s, 2m
+    /// [default: 13s, to explain 20s, unless --spawns]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(super) time: Option<Duration>,
 
@@ -120,7 +194,11 @@ pub(super) struct SweepArgs {
     /// PATH and LC_ALL otherwise; repeatable
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable)]
     pub(super) env: Vec<String>,
+}
 
+/// What becomes of the result.
+#[derive(Debug, clap::Args)]
+pub(super) struct OutputArgs {
     /// What to print on stdout
     #[arg(long, value_enum, default_value = "table")]
     pub(super) format: FormatArg,
@@ -133,11 +211,6 @@ pub(super) struct SweepArgs {
     /// No progress on stderr
     #[arg(long, short)]
     pub(super) quiet: bool,
-
-    /// The program that the children execute, and its arguments; its standard
-    /// output goes to /dev/null [default: an embedded program of three instructions]
-    #[arg(last = true, value_name = "PROGRAM ARGS")]
-    pub(super) program: Vec<String>,
 }
 
 impl SweepArgs {

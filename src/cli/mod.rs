@@ -3,11 +3,11 @@
 
 mod args;
 mod exit;
+mod measure;
 mod output;
 mod plan;
 mod progress;
 mod show;
-mod sweep;
 
 use std::process::ExitCode;
 
@@ -17,8 +17,9 @@ use clap::Parser;
 pub fn main() -> ExitCode {
     let args = args::Args::parse();
     let result = match args.command {
-        None => sweep::run(&args::SweepArgs::defaults()),
-        Some(args::Command::Sweep(sweep)) => sweep::run(&sweep),
+        None => measure::sweep(&args::SweepArgs::defaults()),
+        Some(args::Command::Sweep(sweep)) => measure::sweep(&sweep),
+        Some(args::Command::Explain(explain)) => measure::explain(&explain),
         Some(args::Command::Show(show)) => show::run(&show),
     };
     match result {

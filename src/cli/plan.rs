@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::args::{BackingArg, ChildArg, CpuArg, SweepArgs};
+use super::args::{BackingArg, ChildArg, CpuArg, ExplainArgs, SpaceArgs, SpawningArgs, SweepArgs};
 use crate::model::{
-    Backing, ChildAction, Placement, Plan, Program, SpaceRequest, SpawnMethod, StopRule,
+    Backing, ChildAction, Explain, Placement, Plan, Program, SpaceRequest, SpawnMethod, StopRule,
     Temperature,
 };
 use crate::units::Blocks;
@@ -27,6 +27,15 @@ const BASELINES: [SpawnMethod; 3] = [
 ];
 const TIME: Duration = Duration::from_secs(13);
 const PRECISION: f64 = 0.02;
+/// What is explained where nothing is said.
+const EXPLAINED: u64 = 1_000;
+const EXPLAINED_HUGE: u64 = 100;
+const EXPLAINED_METHODS: [SpawnMethod; 2] = [SpawnMethod::Fork, SpawnMethod::PosixSpawn];
+const EXPLAIN_TIME: Duration = Duration::from_secs(20);
+/// Pages that are written to again, at the most.
+const REWRITTEN: u64 = 1_000;
+/// Above this the kernel spends its time on samples.
+const MOST_HZ: u64 = 50_000;
 /// Idling before a cold spawn: long enough for the caches of the kernel's own
 /// work to be evicted by it, short enough for a run to have some spawns.
 const COLD_IDLE_US: u64 = 20_000;
@@ -47,24 +56,97 @@ pub(super) struct Surroundings {
 
 /// The plan of a sweep.
 pub(super) fn of_sweep(args: &SweepArgs, host: &Surroundings) -> Result<Plan, PlanError> {
-    let child = match args.child {
+    let ladder = if args.space.huge {
+        HUGE_LADDER.as_slice()
+    } else {
+        LADDER.as_slice()
+    };
+    let sizes = args.mappings.clone().unwrap_or_else(|| ladder.to_vec());
+    let defaults = Defaults {
+        methods: &METHODS,
+        time: TIME,
+        precision: Some(PRECISION),
+    };
+    plan(
+        &sizes,
+        &args.space,
+        args.methods.as_deref(),
+        &args.spawning,
+        &args.program,
+        &defaults,
+        host,
+    )
+}
+
+/// The plan of an explanation: the address space, after an empty one.
+pub(super) fn of_explain(args: &ExplainArgs, host: &Surroundings) -> Result<Plan, PlanError> {
+    if !(1..=MOST_HZ).contains(&args.hz) {
+        return Err(PlanError(format!(
+            "--hz {}: between 1 and {MOST_HZ} samples a second can be taken",
+            args.hz
+        )));
+    }
+    let default = if args.space.huge {
+        EXPLAINED_HUGE
+    } else {
+        EXPLAINED
+    };
+    let defaults = Defaults {
+        methods: &EXPLAINED_METHODS,
+        time: EXPLAIN_TIME,
+        precision: None,
+    };
+    let mut plan = plan(
+        &[0, args.mappings.unwrap_or(default)],
+        &args.space,
+        args.methods.as_deref(),
+        &args.spawning,
+        &args.program,
+        &defaults,
+        host,
+    )?;
+    plan.explain = Some(Explain {
+        sampling_hz: args.hz,
+        rewrite_pages: args.rewrite.unwrap_or(REWRITTEN),
+        tree: args.tree,
+    });
+    Ok(plan)
+}
+
+/// What a command takes where nothing was typed.
+struct Defaults<'a> {
+    methods: &'a [SpawnMethod],
+    time: Duration,
+    precision: Option<f64>,
+}
+
+fn plan(
+    sizes: &[u64],
+    space: &SpaceArgs,
+    names: Option<&[String]>,
+    spawning: &SpawningArgs,
+    words: &[String],
+    defaults: &Defaults<'_>,
+    host: &Surroundings,
+) -> Result<Plan, PlanError> {
+    let child = match spawning.child {
         ChildArg::Exec => ChildAction::Exec,
         ChildArg::Exit => ChildAction::Exit,
     };
-    let methods = methods(args.methods.as_deref(), child)?;
+    let methods = methods(names, child, defaults.methods)?;
     let baseline = BASELINES
         .into_iter()
         .find(|method| methods.contains(method));
     Ok(Plan {
-        spaces: spaces(args, host.page_size)?,
+        spaces: spaces(sizes, space, host.page_size)?,
         baseline: baseline.unwrap_or(methods[0]),
         methods,
         child,
-        program: program(&args.program, child, &host.path)?,
-        environment: environment(&host.path, &args.env),
-        stop: stop_rule(args)?,
-        placement: placement(args.cpu, &host.allowed_cpus)?,
-        temperature: if args.cold {
+        program: program(words, child, &host.path)?,
+        environment: environment(&host.path, &spawning.env),
+        stop: stop_rule(spawning, defaults)?,
+        placement: placement(spawning.cpu, &host.allowed_cpus)?,
+        temperature: if spawning.cold {
             Temperature::Cold {
                 evict_bytes: host.evict_bytes,
                 idle_us: COLD_IDLE_US,
@@ -72,8 +154,8 @@ pub(super) fn of_sweep(args: &SweepArgs, host: &Surroundings) -> Result<Plan, Pl
         } else {
             Temperature::Hot
         },
-        seed: args.seed.unwrap_or_else(seed_of_the_clock),
-        spawn_timeout_ms: timeout_ms(args.timeout)?,
+        seed: spawning.seed.unwrap_or_else(seed_of_the_clock),
+        spawn_timeout_ms: timeout_ms(spawning.timeout)?,
         explain: None,
     })
 }
@@ -90,7 +172,7 @@ fn environment(path: &str, given: &[String]) -> Vec<String> {
     variables
 }
 
-fn spaces(args: &SweepArgs, page_size: u64) -> Result<Vec<SpaceRequest>, PlanError> {
+fn spaces(sizes: &[u64], args: &SpaceArgs, page_size: u64) -> Result<Vec<SpaceRequest>, PlanError> {
     if args.spacing == 0 {
         return Err(PlanError(
             "--spacing 0: pages are at least 1 page apart".to_owned(),
@@ -112,12 +194,7 @@ fn spaces(args: &SweepArgs, page_size: u64) -> Result<Vec<SpaceRequest>, PlanErr
             vec![mappings_of(args, 0), heap]
         }
         None => {
-            let ladder = if args.huge {
-                HUGE_LADDER.as_slice()
-            } else {
-                LADDER.as_slice()
-            };
-            let mut sizes = args.mappings.clone().unwrap_or_else(|| ladder.to_vec());
+            let mut sizes = sizes.to_vec();
             sizes.sort_unstable();
             sizes.dedup();
             sizes
@@ -132,7 +209,7 @@ fn spaces(args: &SweepArgs, page_size: u64) -> Result<Vec<SpaceRequest>, PlanErr
     Ok(spaces)
 }
 
-fn mappings_of(args: &SweepArgs, mappings: u64) -> SpaceRequest {
+fn mappings_of(args: &SpaceArgs, mappings: u64) -> SpaceRequest {
     SpaceRequest::Mappings {
         mappings,
         pages: args.pages.unwrap_or(1),
@@ -146,10 +223,14 @@ fn mappings_of(args: &SweepArgs, mappings: u64) -> SpaceRequest {
     }
 }
 
-fn methods(names: Option<&[String]>, child: ChildAction) -> Result<Vec<SpawnMethod>, PlanError> {
+fn methods(
+    names: Option<&[String]>,
+    child: ChildAction,
+    defaults: &[SpawnMethod],
+) -> Result<Vec<SpawnMethod>, PlanError> {
     let able = |method: &SpawnMethod| child == ChildAction::Exec || method.can_exit();
     let Some(names) = names else {
-        return Ok(METHODS.into_iter().filter(able).collect());
+        return Ok(defaults.iter().copied().filter(able).collect());
     };
     let mut chosen = Vec::new();
     for name in names.iter().map(|name| name.trim()) {
@@ -226,7 +307,7 @@ fn is_executable(file: &Path) -> bool {
         .is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 
-fn stop_rule(args: &SweepArgs) -> Result<StopRule, PlanError> {
+fn stop_rule(args: &SpawningArgs, defaults: &Defaults<'_>) -> Result<StopRule, PlanError> {
     if args.spawns == Some(0) {
         return Err(PlanError(
             "--spawns 0: at least 1 is needed to measure".to_owned(),
@@ -240,10 +321,10 @@ fn stop_rule(args: &SweepArgs) -> Result<StopRule, PlanError> {
     let free = args.spawns.is_none();
     Ok(StopRule {
         spawns: args.spawns,
-        precision: args.precision.or(free.then_some(PRECISION)),
+        precision: args.precision.or(defaults.precision.filter(|_| free)),
         time_s: args
             .time
-            .or(free.then_some(TIME))
+            .or(free.then_some(defaults.time))
             .map(|time| time.as_secs_f64()),
     })
 }

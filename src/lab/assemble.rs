@@ -5,8 +5,8 @@ use super::count;
 use super::cpu_time;
 use super::session::Recording;
 use crate::model::{
-    Availability, Cell, Document, Explanation, Host, Missing, Plan, Run, SCHEMA_VERSION, Space, SpaceRequest,
-    SpawnMethod, Stopped, Tool, WorkerSamples,
+    Availability, Cell, Document, Explanation, Host, Missing, Plan, Run, SCHEMA_VERSION, Space,
+    SpaceRequest, SpawnMethod, Stopped, Tool, WorkerSamples,
 };
 use crate::stats::{self, Estimate, Summary, median, median_replicates, quantile, summarise};
 use crate::sys::perf::Counter;

@@ -267,8 +267,7 @@ impl Inquiry<'_> {
             Visit::Chains(_) => Watch::Chains(self.order.sampling_hz),
             Visit::Faults(_) => Watch::Faults,
         };
-        let recording =
-            session::run(self.kernel, assignment, &watch, self.timeout(), self.round)?;
+        let recording = session::run(self.kernel, assignment, &watch, self.timeout(), self.round)?;
         let loop_s = recording.loop_s();
         let evidence = &mut self.evidence;
         match visit {
@@ -330,9 +329,8 @@ impl Inquiry<'_> {
             return MOST_TURNS;
         };
         let timing = self.timings().next();
-        let typical = timing.and_then(|timing| {
-            cells::typical_total(timing, method, self.clock_cost_ns)
-        });
+        let typical =
+            timing.and_then(|timing| cells::typical_total(timing, method, self.clock_cost_ns));
         let filling = typical.map(|total| spawns_within(1.2 * slice_ns as f64, total));
         filling.unwrap_or(MOST_TURNS).clamp(LEAST_TURNS, MOST_ALONE)
     }
@@ -348,10 +346,16 @@ impl Inquiry<'_> {
     fn satisfied(&self) -> Option<Stopped> {
         let timings: Vec<&Recording> = self.timings().collect();
         if let Some(asked) = self.plan.stop.spawns {
-            let spawns = timings.iter().map(|r| r.done.spawns / r.methods.len().max(1));
+            let spawns = timings
+                .iter()
+                .map(|r| r.done.spawns / r.methods.len().max(1));
             return (spawns.sum::<usize>() as u64 >= asked).then_some(Stopped::Spawns);
         }
-        let precision = self.plan.stop.precision.filter(|_| self.round >= AIM_ROUNDS)?;
+        let precision = self
+            .plan
+            .stop
+            .precision
+            .filter(|_| self.round >= AIM_ROUNDS)?;
         let widest = cells::widest_total(&timings, self.clock_cost_ns, self.plan.seed)?;
         (widest <= precision).then_some(Stopped::Precision)
     }

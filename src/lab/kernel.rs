@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use super::census::Census;
 use super::error::LabError;
-use crate::model::{Missing, Placement, Plan, Reach};
+use crate::model::{Missing, PageTables, Placement, Plan, Reach};
 use crate::profile::events::SampleEvent;
+use crate::profile::ledger::Landmark;
+use crate::profile::symbols::Symbols;
 use crate::worker::protocol::{Assignment, Done, Prepared};
 
 /// What an experiment needs from the machine.
@@ -44,6 +46,19 @@ pub trait Kernel {
         placement: Placement,
         worker: u32,
     ) -> Result<Box<dyn Sampler>, Missing>;
+
+    /// The names of the kernel's functions.
+    ///
+    /// # Errors
+    /// Why they cannot be had.
+    fn symbols(&self) -> Result<Symbols, Missing>;
+
+    /// Instructions of the plan's program that can be watched once its addresses
+    /// are fixed; none of the embedded one, which stamps by itself.
+    ///
+    /// # Errors
+    /// Why they cannot be had.
+    fn landmarks(&self, plan: &Plan) -> Result<Vec<(Landmark, u64)>, Missing>;
 
     /// Time since some fixed moment.
     fn now(&self) -> Duration;
@@ -94,6 +109,13 @@ pub trait Worker {
     /// # Errors
     /// [`LabError::Census`].
     fn census(&self, instrument: &[[usize; 2]]) -> Result<Census, LabError>;
+
+    /// What its page tables hold, the instrument left out; with the tree below
+    /// one mapping, if it is asked for.
+    ///
+    /// # Errors
+    /// [`LabError::Census`].
+    fn page_tables(&self, instrument: &[[usize; 2]], tree: bool) -> Result<PageTables, LabError>;
 
     /// Ends it, and tells how many processes its children had left behind.
     fn end(&mut self) -> u64;

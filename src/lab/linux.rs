@@ -4,7 +4,8 @@ mod orphans;
 mod process;
 mod watch;
 
-use std::io;
+use std::fs::File;
+use std::io::{self, BufReader};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -15,7 +16,9 @@ use super::error::LabError;
 use super::kernel::{Kernel, Sampler, Watching, Worker};
 use super::limits::{self, Limits, Need};
 use super::preflight;
-use crate::model::{Missing, Placement, Plan, Program};
+use crate::model::{Missing, MissingKind, Placement, Plan, Program};
+use crate::profile::ledger::Landmark;
+use crate::profile::symbols::{Symbols, SymbolsError};
 use crate::sys;
 use crate::sys::memory::page_size;
 use crate::worker::protocol::Assignment;
@@ -115,6 +118,20 @@ impl Kernel for Linux {
         worker: u32,
     ) -> Result<Box<dyn Sampler>, Missing> {
         watch::open(watching, placement, worker)
+    }
+
+    fn symbols(&self) -> Result<Symbols, Missing> {
+        let file = File::open("/proc/kallsyms").map_err(SymbolsError::Read);
+        file.and_then(|file| Symbols::parse(BufReader::new(file)))
+            .map_err(|error| Missing {
+                missing: MissingKind::Unavailable,
+                reason: error.to_string(),
+                remedy: error.remedy().map(str::to_owned),
+            })
+    }
+
+    fn landmarks(&self, _: &Plan) -> Result<Vec<(Landmark, u64)>, Missing> {
+        Ok(Vec::new())
     }
 
     fn now(&self) -> Duration {

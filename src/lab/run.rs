@@ -255,8 +255,8 @@ impl<'a> Experiment<'a> {
         let time = EXTRA_SHARE * (slice_ns as f64).min(LONGEST_EXTRA_NS) / methods.len() as f64;
         let extras = |total: &Option<f64>| match total {
             Some(total) if total * MUCH_CHEAPER < dearest => {
-            spawns_within(time, *total).min(MOST_TURNS)
-        }
+                spawns_within(time, *total).min(MOST_TURNS)
+            }
             _ => 0,
         };
         typical.iter().map(extras).collect()

@@ -5,4 +5,6 @@
 
 pub mod events;
 pub mod ledger;
+pub mod mechanisms;
 pub mod modes;
+pub mod symbols;

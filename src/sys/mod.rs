@@ -14,10 +14,6 @@ pub mod spawn;
 pub mod usage;
 
 mod clone3;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the stamped spawns are still to come")
-)]
 mod stamp;
 
 use std::io;

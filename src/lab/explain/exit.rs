@@ -7,8 +7,8 @@ use crate::lab::error::LabError;
 use crate::lab::kernel::Kernel;
 use crate::lab::session::{self, Recording, Watch, Watched};
 use crate::model::{
-    Availability, Backing, ChildAction, ExitOrder, ExitProbe, Missing, Plan, Program,
-    SpaceRequest, SpawnMethod, Temperature,
+    Availability, Backing, ChildAction, ExitOrder, ExitProbe, Missing, Plan, Program, SpaceRequest,
+    SpawnMethod, Temperature,
 };
 use crate::profile::events::SampleEvent;
 use crate::stats::median;

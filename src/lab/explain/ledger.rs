@@ -192,7 +192,11 @@ fn of_workers(
         }
     });
     Availability::Measured(Ledger {
-        spawns: stamped.workers.iter().map(|worker| worker.len() as u64).sum(),
+        spawns: stamped
+            .workers
+            .iter()
+            .map(|worker| worker.len() as u64)
+            .sum(),
         incomplete: stamped.incomplete,
         phases: phase_times.collect(),
         total_ns: total.value,
@@ -214,9 +218,8 @@ fn stamping(
     let timings: Vec<&Recording> = inquiry.timings().collect();
     let plain = cells::totals(&timings, method, inquiry.clock_cost_ns);
     let plain = median_replicates(&plain, inquiry.plan.seed ^ 1, DRAWS);
-    let added = plain.and_then(|plain| {
-        Replicates::combine(&[total, &plain], |v| Some(v[0] - v[1]))
-    });
+    let added =
+        plain.and_then(|plain| Replicates::combine(&[total, &plain], |v| Some(v[0] - v[1])));
     added.map_or_else(
         || Availability::not_asked("the run ended before a spawn was timed alone"),
         |added| Availability::Measured(added.estimate()),
@@ -242,17 +245,18 @@ fn nothing_stamped(inquiry: &Inquiry<'_>, stamped: &Stamped) -> Missing {
 
 /// Why a phase has no time of its own: it does not exist here, or its end is
 /// not known and its time lies within the next.
-fn why_not(
-    phase: Phase,
-    method: SpawnMethod,
-    inquiry: &Inquiry<'_>,
-    stamped: &Stamped,
-) -> Missing {
+fn why_not(phase: Phase, method: SpawnMethod, inquiry: &Inquiry<'_>, stamped: &Stamped) -> Missing {
     let absent = |reason: &str| Availability::<()>::not_asked(reason);
     let merged = |reason: &str| {
         let remedy = stamped.unmarked.as_ref().and_then(|m| m.remedy.clone());
-        let why = stamped.unmarked.as_ref().map(|m| format!(" ({})", m.reason));
-        let reason = format!("{reason}{}; its time is in the next row", why.unwrap_or_default());
+        let why = stamped
+            .unmarked
+            .as_ref()
+            .map(|m| format!(" ({})", m.reason));
+        let reason = format!(
+            "{reason}{}; its time is in the next row",
+            why.unwrap_or_default()
+        );
         Availability::<()>::unavailable(reason, remedy.as_deref())
     };
     let is_embedded = inquiry.plan.program == Program::Embedded;

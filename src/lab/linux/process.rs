@@ -15,7 +15,7 @@ use super::{Stop, failed};
 use crate::lab::census::{self, Census};
 use crate::lab::error::{LabError, ProgramError, signal_name};
 use crate::lab::kernel::Worker;
-use crate::model::{Program, SpawnMethod, Temperature};
+use crate::model::{PageTables, Program, SpawnMethod, Temperature};
 use crate::sys::process;
 use crate::sys::shared::memory_file;
 use crate::worker;
@@ -70,6 +70,16 @@ impl Worker for LinuxWorker {
 
     fn census(&self, instrument: &[[usize; 2]]) -> Result<Census, LabError> {
         Ok(census::take(self.child.id().cast_signed(), instrument)?)
+    }
+
+    fn page_tables(&self, _: &[[usize; 2]], _: bool) -> Result<PageTables, LabError> {
+        Ok(PageTables {
+            kinds: vec![],
+            levels: vec![],
+            huge_entries: 0,
+            vm_pte_bytes: 0,
+            tree: None,
+        })
     }
 
     fn end(&mut self) -> u64 {

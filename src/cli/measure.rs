@@ -1,29 +1,42 @@
-//! `forktax sweep`: plan, measure, print, export.
+//! The commands that measure: plan, measure, print, export.
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
-use super::args::SweepArgs;
+use super::args::{ExplainArgs, OutputArgs, SweepArgs};
 use super::output::{self, Exports};
 use super::plan::{self, Surroundings};
 use super::progress::Bar;
 use crate::lab;
 use crate::lab::host::{self, Probed};
 use crate::lab::linux::{self, Linux, Stop};
-use crate::model::Host;
+use crate::model::{Host, Plan};
 use crate::sys::{clock, memory, perf, process};
 
 /// Where programs are looked up when there is no PATH, as in execvp(3).
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// Carries out a sweep.
-pub(super) fn run(args: &SweepArgs) -> anyhow::Result<()> {
-    let surroundings = Surroundings {
+pub(super) fn sweep(args: &SweepArgs) -> anyhow::Result<()> {
+    let plan = plan::of_sweep(args, &surroundings()?)?;
+    measure(&plan, &args.output)
+}
+
+/// Carries out an explanation.
+pub(super) fn explain(args: &ExplainArgs) -> anyhow::Result<()> {
+    let plan = plan::of_explain(args, &surroundings()?)?;
+    measure(&plan, &args.output)
+}
+
+fn surroundings() -> anyhow::Result<Surroundings> {
+    Ok(Surroundings {
         allowed_cpus: process::allowed_cpus()?,
         page_size: memory::page_size() as u64,
         evict_bytes: linux::evict_bytes(),
         path: std::env::var("PATH").unwrap_or_else(|_| DEFAULT_PATH.to_owned()),
-    };
-    let plan = plan::of_sweep(args, &surroundings)?;
+    })
+}
+
+fn measure(plan: &Plan, args: &OutputArgs) -> anyhow::Result<()> {
     let exports = Exports::open(&args.export)?;
     let stop = Stop::default();
     // A signal that is ignored stays so, as under nohup(1).
@@ -44,7 +57,7 @@ pub(super) fn run(args: &SweepArgs) -> anyhow::Result<()> {
         }
     };
     let mut bar = Bar::new(args.quiet);
-    let outcome = lab::run(&kernel, host, &plan, &mut bar);
+    let outcome = lab::run(&kernel, host, plan, &mut bar);
     bar.finish();
     match &outcome.document {
         Some(document) => {
