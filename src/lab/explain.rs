@@ -2,6 +2,7 @@
 //! passes the ones that say where the time goes, each in workers of its own.
 
 mod assemble;
+mod breakpoint;
 mod exit;
 mod faults;
 mod ledger;
@@ -19,8 +20,8 @@ use super::kernel::Kernel;
 use super::run::{Outcome, Progress, ending, nanos, spawns_within, unix_s};
 use super::session::{self, Recording, Watch};
 use crate::model::{
-    Availability, ChildAction, ExitProbe, Explain, Host, Missing, PageTables, Plan, SpaceRequest,
-    SpawnMethod, Stopped,
+    Availability, BreakpointCost, ChildAction, ExitProbe, Explain, Host, Missing, PageTables, Plan,
+    SpaceRequest, SpawnMethod, Stopped,
 };
 use crate::profile::ledger::Landmark;
 use crate::profile::symbols::Symbols;
@@ -77,6 +78,7 @@ struct Evidence {
     rewriting: Vec<Recording>,
     tables: Option<[PageTables; 2]>,
     exit: Option<Availability<ExitProbe>>,
+    breakpoint: Option<Availability<BreakpointCost>>,
 }
 
 /// Carries out a plan that explains its last address space.
@@ -256,6 +258,12 @@ impl Inquiry<'_> {
         self.evidence.tables = Some(tables);
         let exit = exit::probe(self.kernel, self.plan, timeout)?;
         self.evidence.exit = Some(exit);
+        let breakpoint = if self.has_marks() {
+            breakpoint::cost(self.kernel, self.plan, timeout)?
+        } else {
+            Availability::not_asked("no instruction needs to be watched")
+        };
+        self.evidence.breakpoint = Some(breakpoint);
         Ok(())
     }
 
@@ -263,7 +271,10 @@ impl Inquiry<'_> {
         let assignment = self.assignment(visit, slice_ns);
         let watch = match visit {
             Visit::Timing(_) | Visit::Rewriting => Watch::Nothing,
-            Visit::Stamping => Watch::Stamps(self.landmarks.clone().unwrap_or_default()),
+            Visit::Stamping if self.has_marks() => {
+                Watch::Stamps(self.landmarks.clone().unwrap_or_default())
+            }
+            Visit::Stamping => Watch::Moments,
             Visit::Chains(_) => Watch::Chains(self.order.sampling_hz),
             Visit::Faults(_) => Watch::Faults,
         };
@@ -358,6 +369,21 @@ impl Inquiry<'_> {
             .filter(|_| self.round >= AIM_ROUNDS)?;
         let widest = cells::widest_total(&timings, self.clock_cost_ns, self.plan.seed)?;
         (widest <= precision).then_some(Stopped::Precision)
+    }
+
+    /// Whether an instruction is to be watched: of the program, or libc's execve
+    /// where libc's own code runs in the child.
+    fn has_marks(&self) -> bool {
+        let stamps = |method: &SpawnMethod| {
+            let own = [
+                SpawnMethod::Fork,
+                SpawnMethod::Vfork,
+                SpawnMethod::Clone3Vfork,
+            ];
+            own.contains(method)
+        };
+        let of_program = self.landmarks.as_ref().is_ok_and(|marks| !marks.is_empty());
+        self.executes() && (of_program || !self.plan.methods.iter().all(stamps))
     }
 
     /// Whether the children execute a program.

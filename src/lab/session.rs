@@ -72,6 +72,8 @@ pub(super) enum Watch {
     Modes,
     /// The kernel's call chains.
     Chains(u64),
+    /// The moments of a spawn.
+    Moments,
     /// The moments of a spawn, with libc's execve and these instructions of the
     /// program.
     Stamps(Vec<(Landmark, u64)>),
@@ -215,6 +217,7 @@ impl Outlook {
             Watch::Modes => open(&Watching::Modes),
             Watch::Chains(hz) => open(&Watching::Chains(*hz)),
             Watch::Faults => open(&Watching::Faults),
+            Watch::Moments => open(&Watching::Stamps(Vec::new())),
             Watch::Stamps(of_program) => {
                 let mut marks = vec![(Landmark::Execve, prepared.execve)];
                 marks.extend(of_program);

@@ -17,10 +17,10 @@ pub use document::{
     Cell, CountSource, Counted, Document, Run, SCHEMA_VERSION, Space, Stopped, Tool, WorkerSamples,
 };
 pub use explanation::{
-    ExitOrder, ExitProbe, Explanation, FaultCause, FaultCount, FaultPhase, Faults, HotFunction,
-    Ledger, Level, MappingKind, Mechanism, MechanismShare, Mechanisms, MethodExplained, PageTables,
-    Phase, PhaseTime, Profile, Reach, Rewriting, Side, SkipReason, Stack, TableLevel, Tree,
-    TreeNode,
+    BreakpointCost, ExitOrder, ExitProbe, Explanation, FaultCause, FaultCount, FaultPhase, Faults,
+    HotFunction, Ledger, Level, MappingKind, Mechanism, MechanismShare, Mechanisms,
+    MethodExplained, PageTables, Phase, PhaseTime, Profile, Reach, Rewriting, Side, SkipReason,
+    Stack, TableLevel, Tree, TreeNode,
 };
 pub use host::Host;
 pub use method::{ChildAction, SpawnMethod};

@@ -64,6 +64,18 @@ pub struct Rules {
     pub landmarks: Vec<Landmark>,
     /// What is to be known, by method.
     pub methods: Vec<Knowledge>,
+    /// What a watched instruction costs whoever comes to it.
+    pub hit: HitCost,
+}
+
+/// The cost of coming to a watched instruction, which is taken off: the
+/// exception, its record, and in a guest the hypervisor's part.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HitCost {
+    /// All of it.
+    pub cost: u64,
+    /// Of it, what passes until the record has its time.
+    pub lag: u64,
 }
 
 /// The phases of one spawn, in nanoseconds.
@@ -158,8 +170,8 @@ struct Slice {
 }
 
 /// All that is known of one spawn.
-struct Spawn<'a> {
-    stamps: &'a SpawnStamps,
+struct Spawn {
+    stamps: SpawnStamps,
     forked: u64,
     /// The child's first instruction, or when it first got a CPU.
     started: u64,
@@ -176,15 +188,12 @@ struct Spawn<'a> {
     slices: Vec<Slice>,
 }
 
-impl<'a> Spawn<'a> {
-    fn read(stamps: &'a SpawnStamps, events: &[SampleEvent], rules: &Rules) -> Option<Self> {
+impl Spawn {
+    fn read(stamps: &SpawnStamps, events: &[SampleEvent], rules: &Rules) -> Option<Self> {
         let known = rules.methods.get(stamps.method)?;
         let (forked, child) = child_of(events, rules.worker)?;
-        let find = |wanted: fn(&SampleEvent) -> Option<(u64, u32)>| {
-            let mut times = events.iter().filter_map(wanted);
-            times.find(|(_, pid)| *pid == child).map(|(time, _)| time)
-        };
-        let first_run = find(|event| match *event {
+        let course = Course::of(events, child, rules.hit);
+        let first_run = course.first(events, |event| match *event {
             SampleEvent::Switch {
                 time_ns,
                 pid,
@@ -193,46 +202,45 @@ impl<'a> Spawn<'a> {
             } => Some((time_ns, pid)),
             _ => None,
         });
-        let executed = find(|event| match *event {
+        let executed = course.first(events, |event| match *event {
             SampleEvent::Exec { time_ns, pid } => Some((time_ns, pid)),
             _ => None,
         });
-        let exited = find(|event| match *event {
+        let exited = course.first(events, |event| match *event {
             SampleEvent::Exit { time_ns, pid } => Some((time_ns, pid)),
             _ => None,
         })?;
-        let landmark = |landmark: Landmark| {
-            let mut hits = hits(events, child, landmark, rules);
-            match known.landmarks.contains(&landmark) {
-                true => hits.next().map(Some),
-                false => Some(None),
-            }
-        };
-        let stamped = known.child.then_some(stamps.child);
-        let stamped = stamped.map_or(Some(None), |stamps| stamps.map(Some))?;
-        let program = known.program.then_some(stamps.program);
-        let program = program.map_or(Some(None), |stamps| stamps.map(Some))?;
-        let execve = landmark(Landmark::Execve)?;
-        let own_first = landmark(Landmark::First)?;
         if known.exec && executed.is_none() {
             return None;
         }
-        let back = back(events, stamps, rules.worker, exited);
+        let landmark = |landmark: Landmark| {
+            let hit = hits(events, child, landmark, rules).next();
+            let moment = hit.map(|time| course.moment(time).saturating_sub(rules.hit.lag));
+            demanded(known.landmarks.contains(&landmark), moment)
+        };
+        let stamped = demanded(known.child, stamps.child)?;
+        let program = demanded(known.program, stamps.program)?;
+        let [began, ended] = [0, 1].map(|at| program.map(|stamps| course.moment(stamps[at])));
+        let leaving = stamped.map(|[_, last]| course.moment(last));
+        let stamps = course.stamps(stamps);
+        let back = course.back(events, &stamps, rules.worker, exited);
         Some(Self {
-            stamps,
             forked,
             started: stamped.map(|[first, _]| first).or(first_run)?,
-            leaving: stamped.map(|[_, last]| last).or(execve),
+            leaving: leaving.or(landmark(Landmark::Execve)?),
             executed: executed.filter(|_| known.exec),
-            first: program.map(|[first, _]| first).or(own_first),
+            first: began.or(landmark(Landmark::First)?),
             entry: landmark(Landmark::Entry)?,
             main: landmark(Landmark::Main)?,
             // After its second stamp the program does once more what it did
             // between the two: it writes the stamp. Then it exits.
-            last: program.map(|[first, last]| (last + last.saturating_sub(first)).min(exited)),
+            last: began
+                .zip(ended)
+                .map(|(began, ended)| (2 * ended).saturating_sub(began).min(exited)),
             exited,
             back,
-            slices: slices(events, rules.worker, child, forked, back),
+            slices: course.slices(events, rules.worker, forked, back),
+            stamps,
         })
     }
 
@@ -283,7 +291,7 @@ impl<'a> Spawn<'a> {
             called,
             end,
             ..
-        } = *self.stamps;
+        } = self.stamps;
         let mut phases = [None; Phase::ALL.len()];
         let mut cursor = begin;
         let mut carved = 0;
@@ -317,56 +325,111 @@ impl<'a> Spawn<'a> {
     }
 }
 
-/// When the parent got a CPU after the child's end; where it never slept, the
-/// later of the child's end and the call's.
-fn back(events: &[SampleEvent], stamps: &SpawnStamps, worker: u32, exited: u64) -> u64 {
-    let last = events.iter().rev().find_map(|event| match *event {
-        SampleEvent::Switch {
-            time_ns,
-            pid,
-            into: true,
-            ..
-        } if pid == worker => Some(time_ns),
-        _ => None,
-    });
-    last.filter(|time| *time >= exited)
-        .unwrap_or(exited.max(stamps.called))
-        .min(stamps.end)
+/// A figure where it is demanded, and none where it is not; `None` where it is
+/// demanded and missing.
+fn demanded<T>(is_demanded: bool, figure: Option<T>) -> Option<Option<T>> {
+    match (is_demanded, figure) {
+        (true, None) => None,
+        (true, figure) => Some(figure),
+        (false, _) => Some(None),
+    }
 }
 
-/// When the parent ran between the child's making and its own return from the
-/// wait, having left the CPU before, on the CPU that the child had last.
-fn slices(events: &[SampleEvent], worker: u32, child: u32, forked: u64, back: u64) -> Vec<Slice> {
-    let mut slices = Vec::new();
-    let mut childs_cpu = None;
-    let mut since = None;
-    for event in events {
-        let SampleEvent::Switch {
-            time_ns,
-            pid,
-            cpu,
-            into,
-        } = *event
-        else {
-            continue;
-        };
-        if time_ns < forked || time_ns >= back {
-            continue;
-        }
-        match (pid, into) {
-            (pid, true) if pid == child => childs_cpu = Some(cpu),
-            (pid, true) if pid == worker && childs_cpu == Some(cpu) => since = Some(time_ns),
-            (pid, false) if pid == worker => {
-                let taken = since.take().map(|from| Slice {
-                    from,
-                    upto: time_ns,
-                });
-                slices.extend(taken);
-            }
-            _ => {}
+/// The time of one spawn without what its child's hits of watched instructions
+/// took.
+struct Course {
+    child: u32,
+    hits: Vec<u64>,
+    cost: u64,
+}
+
+impl Course {
+    fn of(events: &[SampleEvent], child: u32, hit: HitCost) -> Self {
+        let hits = events.iter().filter_map(|event| match *event {
+            SampleEvent::Landmark { time_ns, pid, .. } if pid == child => Some(time_ns),
+            _ => None,
+        });
+        Self {
+            child,
+            hits: hits.collect(),
+            cost: hit.cost,
         }
     }
-    slices
+
+    /// A moment, had there been no hits before it.
+    fn moment(&self, time_ns: u64) -> u64 {
+        let before = self.hits.partition_point(|hit| *hit < time_ns) as u64;
+        time_ns.saturating_sub(before * self.cost)
+    }
+
+    /// The child's first event of a kind.
+    fn first(
+        &self,
+        events: &[SampleEvent],
+        kind: impl Fn(&SampleEvent) -> Option<(u64, u32)>,
+    ) -> Option<u64> {
+        let mut times = events.iter().filter_map(kind);
+        let found = times.find(|(_, pid)| *pid == self.child);
+        found.map(|(time_ns, _)| self.moment(time_ns))
+    }
+
+    /// The parent's clock.
+    fn stamps(&self, stamps: &SpawnStamps) -> SpawnStamps {
+        SpawnStamps {
+            called: self.moment(stamps.called),
+            end: self.moment(stamps.end),
+            ..*stamps
+        }
+    }
+
+    /// When the parent got a CPU after the child's end; where it never slept, the
+    /// later of the child's end and the call's.
+    fn back(&self, events: &[SampleEvent], stamps: &SpawnStamps, worker: u32, exited: u64) -> u64 {
+        let last = events.iter().rev().find_map(|event| match *event {
+            SampleEvent::Switch {
+                time_ns,
+                pid,
+                into: true,
+                ..
+            } if pid == worker => Some(self.moment(time_ns)),
+            _ => None,
+        });
+        last.filter(|time| *time >= exited)
+            .unwrap_or(exited.max(stamps.called))
+            .min(stamps.end)
+    }
+
+    /// When the parent ran between the child's making and its own return from
+    /// the wait, having left the CPU before, on the CPU that the child had last.
+    fn slices(&self, events: &[SampleEvent], worker: u32, forked: u64, back: u64) -> Vec<Slice> {
+        let mut slices = Vec::new();
+        let mut childs_cpu = None;
+        let mut since = None;
+        for event in events {
+            let SampleEvent::Switch {
+                time_ns,
+                pid,
+                cpu,
+                into,
+            } = *event
+            else {
+                continue;
+            };
+            let time = self.moment(time_ns);
+            if time < forked || time >= back {
+                continue;
+            }
+            match (pid, into) {
+                (pid, true) if pid == self.child => childs_cpu = Some(cpu),
+                (pid, true) if pid == worker && childs_cpu == Some(cpu) => since = Some(time),
+                (pid, false) if pid == worker => {
+                    slices.extend(since.take().map(|from| Slice { from, upto: time }));
+                }
+                _ => {}
+            }
+        }
+        slices
+    }
 }
 
 #[cfg(test)]

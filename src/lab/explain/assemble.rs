@@ -10,9 +10,14 @@ pub(super) fn explanation(inquiry: &Inquiry<'_>) -> Explanation {
         .exit
         .clone()
         .unwrap_or_else(|| Availability::not_asked("the run ended before its turn"));
+    let breakpoint = inquiry
+        .evidence
+        .breakpoint
+        .clone()
+        .unwrap_or_else(|| Availability::not_asked("the run ended before its turn"));
     let methods = inquiry.plan.methods.iter().map(|method| MethodExplained {
         method: *method,
-        ledger: ledger::ledger(inquiry, *method, &exit_probe),
+        ledger: ledger::ledger(inquiry, *method, &exit_probe, &breakpoint),
         mechanisms: mechanisms::mechanisms(inquiry, *method),
         faults: faults::faults(inquiry, *method),
         rewriting: rewriting::rewriting(inquiry, *method),
@@ -30,6 +35,7 @@ pub(super) fn explanation(inquiry: &Inquiry<'_>) -> Explanation {
         page_tables_before: tables(0),
         page_tables: tables(1),
         exit_probe,
+        breakpoint,
         methods,
     }
 }

@@ -28,8 +28,8 @@ pub(super) fn probe(
 ) -> Result<Availability<ExitProbe>, LabError> {
     let mut small_and_large = Vec::new();
     for mappings in [0, MAPPINGS] {
-        let assignment = assignment(plan, mappings);
-        let watch = Watch::Stamps(Vec::new());
+        let assignment = assignment(plan, mappings, CHILDREN);
+        let watch = Watch::Moments;
         let recording = session::run(kernel, assignment, &watch, timeout, 0)?;
         match gaps(&recording) {
             Ok(Some(gaps)) => small_and_large.push(gaps),
@@ -52,7 +52,8 @@ pub(super) fn probe(
     }))
 }
 
-fn assignment(plan: &Plan, mappings: u64) -> Assignment {
+/// So many forked children that leave at once.
+pub(super) fn assignment(plan: &Plan, mappings: u64, children: usize) -> Assignment {
     Assignment {
         space: SpaceRequest::Mappings {
             mappings,
@@ -69,8 +70,8 @@ fn assignment(plan: &Plan, mappings: u64) -> Assignment {
         temperature: Temperature::Hot,
         pass: Pass::Stamping,
         extras: vec![0],
-        turns: CHILDREN,
-        least_turns: CHILDREN,
+        turns: children,
+        least_turns: children,
         slice_ns: u64::MAX,
         seed: plan.seed,
         rewrite_pages: 0,

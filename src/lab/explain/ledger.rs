@@ -5,10 +5,11 @@ use crate::lab::assemble as cells;
 use crate::lab::count::DRAWS;
 use crate::lab::session::{Recording, Watched};
 use crate::model::{
-    Availability, ExitOrder, ExitProbe, Ledger, Missing, Phase, PhaseTime, Program, SpawnMethod,
+    Availability, BreakpointCost, ExitOrder, ExitProbe, Ledger, Missing, Phase, PhaseTime, Program,
+    SpawnMethod,
 };
 use crate::profile::ledger::{
-    Knowledge, Landmark, PhaseTimes, Rules, SpawnStamps, phases, reached,
+    HitCost, Knowledge, Landmark, PhaseTimes, Rules, SpawnStamps, phases, reached,
 };
 use crate::stats::{Estimate, Replicates, median_replicates};
 use crate::worker::protocol::{record, stamp_words};
@@ -18,16 +19,41 @@ pub(super) fn ledger(
     inquiry: &Inquiry<'_>,
     method: SpawnMethod,
     exit: &Availability<ExitProbe>,
+    breakpoint: &Availability<BreakpointCost>,
 ) -> Availability<Ledger> {
     // Without a probe the order is that of the kernels of most years; the
     // document says that it was not seen.
     let order = exit
         .measured()
         .map_or(ExitOrder::AfterTeardown, |probe| probe.order);
-    match stamped(inquiry, method, order) {
+    let hit = breakpoint.measured().map(|cost| HitCost {
+        cost: whole(cost.cost_ns),
+        lag: whole(cost.lag_ns),
+    });
+    let given = Given {
+        order,
+        hit: hit.unwrap_or_default(),
+    };
+    match stamped(inquiry, method, given) {
         Ok(stamped) => of_workers(inquiry, method, &stamped),
         Err(missing) => Availability::Missing(missing),
     }
+}
+
+/// What was found out of this host before.
+#[derive(Clone, Copy)]
+struct Given {
+    order: ExitOrder,
+    hit: HitCost,
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a cost is a small number of nanoseconds, and not negative"
+)]
+fn whole(ns: f64) -> u64 {
+    ns.round() as u64
 }
 
 /// The stamped spawns of a method, worker by worker.
@@ -38,11 +64,7 @@ struct Stamped {
     unmarked: Option<Missing>,
 }
 
-fn stamped(
-    inquiry: &Inquiry<'_>,
-    method: SpawnMethod,
-    order: ExitOrder,
-) -> Result<Stamped, Missing> {
+fn stamped(inquiry: &Inquiry<'_>, method: SpawnMethod, given: Given) -> Result<Stamped, Missing> {
     let recordings: Vec<&Recording> = inquiry.evidence.stamping.iter().collect();
     let mut traces = Vec::new();
     let mut unmarked = inquiry.landmarks.as_ref().err().cloned();
@@ -57,11 +79,11 @@ fn stamped(
         unmarked = unmarked.or_else(|| watched.unmarked.clone());
         traces.push(Trace::new(recording, watched, index));
     }
-    let known = known(inquiry, method, &traces, order);
+    let known = known(inquiry, method, &traces, given);
     let mut incomplete = 0;
     let mut workers = Vec::new();
     for trace in &traces {
-        let rules = trace.rules(order, &known);
+        let rules = trace.rules(given, &known);
         let cut = phases(&trace.spawns, &trace.watched.events, &rules);
         incomplete += cut.iter().filter(|times| times.is_none()).count() as u64;
         workers.push(cut.into_iter().flatten().collect());
@@ -91,10 +113,11 @@ impl<'a> Trace<'a> {
         }
     }
 
-    fn rules(&self, order: ExitOrder, known: &Knowledge) -> Rules {
+    fn rules(&self, given: Given, known: &Knowledge) -> Rules {
         Rules {
             worker: self.watched.worker,
-            order,
+            order: given.order,
+            hit: given.hit,
             landmarks: self.watched.landmarks.clone(),
             methods: vec![known.clone()],
         }
@@ -102,7 +125,7 @@ impl<'a> Trace<'a> {
 }
 
 /// A record's stamps. The trace is of one method, so its index is 0.
-fn stamps(words: &[u64]) -> SpawnStamps {
+pub(super) fn stamps(words: &[u64]) -> SpawnStamps {
     let stamp = |word: usize| words[record::WORDS + word];
     let child = [stamp(stamp_words::CHILD), stamp(stamp_words::CHILD + 1)];
     let moment = |word: usize| stamp(word) * 1_000_000_000 + stamp(word + 1);
@@ -127,7 +150,7 @@ fn known(
     inquiry: &Inquiry<'_>,
     method: SpawnMethod,
     traces: &[Trace<'_>],
-    order: ExitOrder,
+    given: Given,
 ) -> Knowledge {
     let is_own = inquiry.executes() && method != SpawnMethod::System;
     let mut known = Knowledge {
@@ -144,7 +167,7 @@ fn known(
         wanted.extend([Landmark::First, Landmark::Entry, Landmark::Main]);
     }
     for trace in traces {
-        let rules = trace.rules(order, &known);
+        let rules = trace.rules(given, &known);
         wanted = reached(&trace.spawns, &trace.watched.events, &rules, 0, &wanted);
     }
     known.landmarks = wanted;

@@ -118,3 +118,13 @@ pub struct ExitProbe {
     /// Mappings of one page each by which the copies differ.
     pub mappings: u64,
 }
+
+/// What the children pay for an instruction that is watched by a hardware
+/// breakpoint. It is taken off the phases.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BreakpointCost {
+    /// All of it.
+    pub cost_ns: f64,
+    /// Of it, what passes until its record has its time.
+    pub lag_ns: f64,
+}

@@ -10,7 +10,7 @@ mod rewriting;
 use serde::{Deserialize, Serialize};
 
 pub use faults::{FaultCause, FaultCount, FaultPhase, Faults};
-pub use ledger::{ExitOrder, ExitProbe, Ledger, Phase, PhaseTime};
+pub use ledger::{BreakpointCost, ExitOrder, ExitProbe, Ledger, Phase, PhaseTime};
 pub use mechanism::{
     HotFunction, Mechanism, MechanismShare, Mechanisms, Profile, Reach, Side, Stack,
 };
@@ -30,6 +30,8 @@ pub struct Explanation {
     pub page_tables: Availability<PageTables>,
     /// Whether this kernel writes its EXIT record before it frees the memory.
     pub exit_probe: Availability<ExitProbe>,
+    /// What a watched instruction costs, if any was.
+    pub breakpoint: Availability<BreakpointCost>,
     /// One for each of the plan's methods, in its order.
     pub methods: Vec<MethodExplained>,
 }

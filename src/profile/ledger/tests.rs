@@ -55,6 +55,7 @@ fn rules(order: ExitOrder, known: Knowledge) -> Rules {
             Landmark::Main,
         ],
         methods: vec![known],
+        hit: HitCost::default(),
     }
 }
 
@@ -239,6 +240,45 @@ fn a_dynamic_program_has_a_loader_and_a_libc() {
         reached(&[stamps], &events, &rules, 0, &all),
         [Landmark::First, Landmark::Main]
     );
+}
+
+#[test]
+fn the_cost_of_a_hit_is_taken_off_where_it_falls() {
+    let (stamps, mut events) = forked();
+    let cut = |events: &[SampleEvent], cost, lag| {
+        let mut rules = rules(ExitOrder::BeforeTeardown, stamping());
+        rules.hit = HitCost { cost, lag };
+        one(stamps, events, &rules).unwrap()
+    };
+    let plain = cut(&events, 13_000, 7_000);
+    assert_eq!(plain.total, 199_000.0, "nothing was hit");
+    events.insert(3, hit(80_000, 0));
+    let times = cut(&events, 13_000, 7_000);
+    assert_eq!(times.phases[Phase::ExecTeardown as usize], Some(17_000.0));
+    assert_eq!(times.phases[Phase::BeforeExec as usize], Some(10_000.0));
+    assert_eq!(times.total, 186_000.0);
+    assert_eq!(sum(&times), times.total);
+}
+
+#[test]
+fn a_hit_is_dated_back_by_its_lag() {
+    let (mut stamps, mut events) = forked();
+    stamps.child = None;
+    events.insert(3, hit(80_000, 0));
+    let known = Knowledge {
+        child: false,
+        landmarks: vec![Landmark::Execve],
+        ..stamping()
+    };
+    let mut rules = rules(ExitOrder::BeforeTeardown, known);
+    rules.hit = HitCost {
+        cost: 13_000,
+        lag: 7_000,
+    };
+    let times = one(stamps, &events, &rules).unwrap();
+    assert_eq!(times.phases[Phase::BeforeExec as usize], Some(17_000.0));
+    assert_eq!(times.phases[Phase::ExecTeardown as usize], Some(14_000.0));
+    assert_eq!(sum(&times), times.total);
 }
 
 #[test]
