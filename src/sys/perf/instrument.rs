@@ -147,3 +147,95 @@ pub(super) fn mode(level: Priv) -> Mode {
         Priv::Hv | Priv::GuestUser | Priv::GuestKernel | Priv::Unknown => Mode::Other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use perf_event_open::sample::record::lost::LostRecords;
+    use perf_event_open::sample::record::throttle::Throttle;
+
+    use super::super::faults::Faults;
+    use super::*;
+
+    const FIRST: Task = Task { pid: 7, tid: 7 };
+    const SECOND: Task = Task { pid: 7, tid: 8 };
+    const PARENT: Task = Task { pid: 3, tid: 4 };
+
+    fn id(time: u64) -> Option<RecordId> {
+        Some(RecordId {
+            id: None,
+            stream_id: None,
+            cpu: None,
+            task: None,
+            time: Some(time),
+        })
+    }
+
+    fn forked(task: Task, parent_task: Task) -> Record {
+        Record::Fork(Box::new(Fork {
+            record_id: id(11),
+            task,
+            parent_task,
+            time: 10,
+        }))
+    }
+
+    fn exited(task: Task) -> Record {
+        Record::Exit(Box::new(Exit {
+            record_id: id(21),
+            task,
+            parent_task: PARENT,
+            time: 20,
+        }))
+    }
+
+    fn named(by_execve: bool) -> Record {
+        Record::Comm(Box::new(Comm {
+            record_id: id(15),
+            by_execve,
+            task: FIRST,
+            comm: c"name".to_owned(),
+        }))
+    }
+
+    #[test]
+    fn the_life_of_a_process_is_fork_exec_and_exit() {
+        let (pid, ppid) = (7, 3);
+        let fork = SampleEvent::Fork {
+            time_ns: 10,
+            pid,
+            ppid,
+        };
+        assert_eq!(life(&forked(FIRST, PARENT)), Some(fork));
+        let exec = SampleEvent::Exec { time_ns: 15, pid };
+        assert_eq!(life(&named(true)), Some(exec));
+        let exit = SampleEvent::Exit { time_ns: 20, pid };
+        assert_eq!(life(&exited(FIRST)), Some(exit));
+    }
+
+    #[test]
+    fn threads_and_new_names_are_no_part_of_it() {
+        assert_eq!(life(&forked(SECOND, FIRST)), None);
+        assert_eq!(life(&exited(SECOND)), None);
+        assert_eq!(life(&named(false)), None);
+        assert_eq!(life(&Record::Unknown(Vec::new())), None);
+    }
+
+    #[test]
+    fn losses_and_pauses_show_in_every_ring() {
+        let lost = Record::LostRecords(Box::new(LostRecords {
+            record_id: id(30),
+            id: 1,
+            lost_records: 5,
+        }));
+        let paused = Record::Throttle(Box::new(Throttle {
+            record_id: id(41),
+            time: 40,
+            id: 1,
+            stream_id: 1,
+        }));
+        let convert = |record| convert(&Faults, Priv::Kernel, record);
+        assert_eq!(convert(lost), Some((30, SampleEvent::Lost { count: 5 })));
+        let throttled = SampleEvent::Throttled { time_ns: 40 };
+        assert_eq!(convert(paused), Some((40, throttled)));
+    }
+}

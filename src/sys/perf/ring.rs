@@ -119,6 +119,10 @@ fn open_event(target: Target, cpu: u32, instrument: &dyn Instrument) -> Result<E
     let trigger = instrument.trigger();
     let opened = match target {
         Target::EveryProcess => Event::new(trigger, (Proc::ALL, Cpu(cpu)), opts),
+        // The kernel takes 0 for the caller and -1 for every process.
+        Target::Family(pid) if pid == 0 || i32::try_from(pid).is_err() => {
+            return Err(PerfError::NoProcess(pid));
+        }
         Target::Family(pid) => {
             opts.inherit = Some(Inherit::NewChild);
             Event::new(trigger, (Proc(pid), Cpu(cpu)), opts)

@@ -130,3 +130,67 @@ fn switch(record: &CtxSwitch) -> Option<SampleEvent> {
         into: matches!(record.info, Switch::InFrom(_)),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use perf_event_open::sample::record::{RecordId, Task};
+
+    use super::*;
+
+    fn switched(pid: u32, info: Switch) -> Option<SampleEvent> {
+        let id = RecordId {
+            id: None,
+            stream_id: None,
+            cpu: Some(2),
+            task: Some(Task { pid, tid: pid }),
+            time: Some(5),
+        };
+        let record = CtxSwitch {
+            record_id: Some(id),
+            info,
+        };
+        Stamps.event(Priv::User, Record::CtxSwitch(Box::new(record)))
+    }
+
+    fn switch_of_7(into: bool) -> Option<SampleEvent> {
+        Some(SampleEvent::Switch {
+            time_ns: 5,
+            pid: 7,
+            cpu: 2,
+            into,
+        })
+    }
+
+    #[test]
+    fn switches_of_a_family_and_of_a_cpu_are_alike() {
+        let other = Some(Task { pid: 9, tid: 9 });
+        for task in [None, other] {
+            let out = Switch::OutTo {
+                task: task.clone(),
+                preempt: false,
+            };
+            assert_eq!(switched(7, out), switch_of_7(false));
+            assert_eq!(switched(7, Switch::InFrom(task)), switch_of_7(true));
+        }
+    }
+
+    #[test]
+    fn the_idle_task_and_the_dead_do_not_switch() {
+        assert_eq!(switched(0, Switch::InFrom(None)), None);
+        assert_eq!(switched(GONE, Switch::InFrom(None)), None);
+    }
+
+    #[test]
+    fn an_errno_about_landmarks_is_told_apart() {
+        let landmark = Landmark {
+            address: 64,
+            index: 0,
+        };
+        let refusal = |errno| landmark.refusal(errno);
+        assert_eq!(refusal(libc::EINVAL), Some(PerfError::LandmarkAddress(64)));
+        assert_eq!(refusal(libc::ENOSPC), Some(PerfError::NoLandmarkLeft));
+        assert_eq!(refusal(libc::ENOENT), Some(PerfError::NoLandmarks));
+        assert_eq!(refusal(libc::EACCES), None);
+        assert_eq!(Stamps.refusal(libc::EINVAL), None);
+    }
+}

@@ -1,21 +1,12 @@
-//! Perf events on the live kernel: orderings with wide margins, no figures.
-//!
-//! Where the host does not permit an event, the test says so and ends; it then
-//! still demands that the refusal comes with a remedy.
-
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test states what must hold by unwrapping, and says why it skips"
-)]
+//! Counters of the calling thread and of its children.
 
 use std::hint::black_box;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use forktax::profile::events::SampleEvent;
-use forktax::profile::modes::{ModeTicks, split};
-use forktax::sys::perf::{Counter, Counters, PerfError, Recorder, Scope};
+use forktax::sys::perf::{Counter, Counters, PerfError, Scope};
+
+use super::skip;
 
 const SOFTWARE: [Counter; 5] = [
     Counter::MinorFaults,
@@ -24,19 +15,6 @@ const SOFTWARE: [Counter; 5] = [
     Counter::ContextSwitches,
     Counter::CpuMigrations,
 ];
-
-/// A refusal by permission ends a test; any other failure fails it.
-fn skip(error: &PerfError) {
-    assert!(!error.remedy().is_empty());
-    assert!(
-        matches!(
-            error,
-            PerfError::NotPermitted { .. } | PerfError::NoSyscall { .. }
-        ),
-        "{error}"
-    );
-    println!("skipped: {error}; {}", error.remedy());
-}
 
 fn software(scope: Scope) -> Option<Counters> {
     let opened = Counters::open(scope, &SOFTWARE);
@@ -172,83 +150,6 @@ fn a_missing_pmu_loses_no_software_counter() {
     let shares = opened.counters.shares();
     assert_eq!(shares.len(), expected.len());
     assert!(shares[faults] > 0.99, "{shares:?}");
-}
-
-fn online_cpus() -> Vec<u32> {
-    let list = std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap();
-    list.trim()
-        .split(',')
-        .flat_map(|range| {
-            let (first, last) = range.split_once('-').unwrap_or((range, range));
-            first.parse().unwrap()..=last.parse().unwrap()
-        })
-        .collect()
-}
-
-/// The ticks of a shell that runs a script, and of the shell's descendants.
-fn ticks_of(script: &str) -> Option<ModeTicks> {
-    let mut sampler = match Recorder::modes(&online_cpus(), 2_000) {
-        Ok(sampler) => sampler,
-        Err(error) => {
-            skip(&error);
-            return None;
-        }
-    };
-    sampler.start().unwrap();
-    let mut child = shell(script);
-    let pid = child.id();
-    let mut events = Vec::new();
-    while child.try_wait().unwrap().is_none() {
-        std::thread::sleep(Duration::from_millis(50));
-        events.extend(sampler.drain());
-    }
-    sampler.stop().unwrap();
-    events.extend(sampler.drain());
-    assert!(in_order(&events));
-    split(&events, pid, &[(0, u64::MAX, 0)]).ticks.pop()
-}
-
-fn shell(script: &str) -> Child {
-    Command::new("sh")
-        .args(["-c", script])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
-}
-
-fn in_order(events: &[SampleEvent]) -> bool {
-    let times: Vec<u64> = events.iter().filter_map(SampleEvent::time_ns).collect();
-    times.is_sorted()
-}
-
-#[test]
-fn a_busy_loop_ticks_in_user_mode() {
-    let script = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done";
-    let Some(ticks) = ticks_of(script) else {
-        return;
-    };
-    assert!(ticks.user >= 20, "{ticks:?}");
-    assert!(ticks.user > 3 * ticks.kernel, "{ticks:?}");
-}
-
-#[test]
-fn a_descendant_that_reads_zeroes_ticks_in_kernel_mode() {
-    // The last command keeps the shell from executing dd in its own place.
-    let script = "dd if=/dev/zero of=/dev/null bs=1M count=3000; true";
-    let Some(ticks) = ticks_of(script) else {
-        return;
-    };
-    assert!(ticks.kernel >= 20, "{ticks:?}");
-    assert!(ticks.kernel > 3 * ticks.user, "{ticks:?}");
-}
-
-#[test]
-fn a_frequency_beyond_the_kernel_s_limit_is_stepped_down() {
-    match Recorder::modes(&online_cpus()[..1], u64::MAX) {
-        Ok(sampler) => assert!(sampler.hz() < u64::MAX && sampler.hz() > 0),
-        Err(error) => skip(&error),
-    }
 }
 
 #[test]
