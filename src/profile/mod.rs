@@ -3,6 +3,8 @@
 //! Pure. It takes plain types and never opens an event or reads a file, so
 //! that every rule of attribution is tested without a kernel.
 
+pub mod elf;
+pub mod entry_code;
 pub mod events;
 pub mod ledger;
 pub mod mechanisms;

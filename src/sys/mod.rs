@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod image;
+pub mod landmarks;
 pub mod memory;
 pub mod perf;
 pub mod process;

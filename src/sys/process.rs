@@ -103,6 +103,24 @@ pub fn seal_descriptors() -> io::Result<()> {
     Ok(())
 }
 
+/// The flag of an execution domain under which the kernel places nothing at
+/// random (include/uapi/linux/personality.h).
+pub(super) const ADDR_NO_RANDOMIZE: u32 = libc::ADDR_NO_RANDOMIZE.unsigned_abs();
+
+/// Sets this thread's execution domain, if one is given, and returns the one
+/// that it had.
+///
+/// # Errors
+/// EPERM under a seccomp filter that allows only some domains.
+pub(super) fn personality(new: Option<u32>) -> io::Result<u32> {
+    /// The number that asks and sets nothing.
+    const ASK: u32 = 0xffff_ffff;
+    // SAFETY: personality(2) takes a number, and changes nothing but how later
+    // system calls of this thread behave.
+    let old = check(unsafe { libc::personality(new.unwrap_or(ASK).into()) })?;
+    Ok(old.cast_unsigned())
+}
+
 /// Puts /dev/null in the place of stdin, stdout and stderr.
 ///
 /// # Errors

@@ -123,23 +123,34 @@ mod tests {
         assert_eq!(status.code(), Some(0));
     }
 
-    #[test]
-    fn the_code_of_the_other_machine_runs_under_an_emulator() {
-        let emulator = "qemu-aarch64-static";
+    /// Runs one machine's programs under an emulator, where there is one.
+    fn assert_emulated(emulator: &str, leaving: &[u8], stamping: impl Fn(u64) -> Vec<u8>) {
         if Command::new(emulator).arg("--version").output().is_err() {
             println!("skipped: {emulator} is not installed");
             return;
         }
-        let memory = |program: &[u8]| ExecImage::of_bytes(program, &[]).unwrap();
-        for offset in [0, 48, FAR] {
-            let program = elf(aarch64::MACHINE, &aarch64::stamping(0, offset));
-            let image = memory(&program);
-            let path = image.path().to_str().unwrap();
-            assert_stamps(Command::new(emulator).arg(path), offset);
-        }
-        let image = memory(&elf(aarch64::MACHINE, &aarch64::leaving()));
+        let image = ExecImage::of_bytes(leaving, &[]).unwrap();
         let path = image.path().to_str().unwrap();
         let status = Command::new(emulator).arg(path).status().unwrap();
         assert_eq!(status.code(), Some(0));
+        for offset in [0, 48, FAR] {
+            let image = ExecImage::of_bytes(&stamping(offset), &[]).unwrap();
+            let path = image.path().to_str().unwrap();
+            assert_stamps(Command::new(emulator).arg(path), offset);
+        }
+    }
+
+    #[test]
+    fn the_code_of_either_machine_runs_under_its_emulator() {
+        assert_emulated(
+            "qemu-aarch64-static",
+            &elf(aarch64::MACHINE, &aarch64::leaving()),
+            |offset| elf(aarch64::MACHINE, &aarch64::stamping(0, offset)),
+        );
+        assert_emulated(
+            "qemu-x86_64-static",
+            &elf(x86_64::MACHINE, &x86_64::leaving()),
+            |offset| elf(x86_64::MACHINE, &x86_64::stamping(0, offset)),
+        );
     }
 }
