@@ -20,6 +20,7 @@ use crate::model::{Missing, MissingKind, Placement, Plan, Program};
 use crate::profile::ledger::Landmark;
 use crate::profile::symbols::{Symbols, SymbolsError};
 use crate::sys;
+use crate::sys::landmarks;
 use crate::sys::memory::page_size;
 use crate::worker::protocol::Assignment;
 
@@ -130,8 +131,25 @@ impl Kernel for Linux {
             })
     }
 
-    fn landmarks(&self, _: &Plan) -> Result<Vec<(Landmark, u64)>, Missing> {
-        Ok(Vec::new())
+    fn landmarks(&self, plan: &Plan) -> Result<Vec<(Landmark, u64)>, Missing> {
+        let Program::Path { path, argv } = &plan.program else {
+            return Ok(Vec::new());
+        };
+        let found = landmarks::find(path, argv, &plan.environment);
+        let found = found.map_err(|error| Missing {
+            missing: MissingKind::Unavailable,
+            reason: format!("where {path} begins could not be found out: {error}"),
+            remedy: None,
+        })?;
+        let marks = [
+            (Landmark::First, Some(found.first)),
+            (Landmark::Entry, found.entry),
+            (Landmark::Main, found.main),
+        ];
+        let known = marks.into_iter();
+        Ok(known
+            .filter_map(|(landmark, address)| Some((landmark, address?)))
+            .collect())
     }
 
     fn now(&self) -> Duration {

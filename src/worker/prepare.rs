@@ -12,6 +12,7 @@ use super::protocol::{Assignment, Failure, Pass, Prepared, schedule, stamp_words
 use super::ready::{Course, Ready};
 use crate::model::{ChildAction, Placement, Program, SpawnMethod, Temperature};
 use crate::sys::image::ExecImage;
+use crate::sys::landmarks::fix_addresses;
 use crate::sys::memory::{Pages, leave_libraries_out_of_forks, page_size};
 use crate::sys::process;
 use crate::sys::shared::{SharedWords, inheritable};
@@ -62,6 +63,12 @@ pub(super) fn prepare(
     };
     let pages = sample_of(&shape, assignment.rewrite_pages);
     let pages = setup("could not map the list of pages", pages)?;
+    if assignment.fixed_addresses {
+        setup(
+            "could not switch off address-space randomisation",
+            fix_addresses(),
+        )?;
+    }
     let stamps = match assignment.pass {
         Pass::Stamping => Some(setup(
             "could not hand the records on",
