@@ -4,6 +4,7 @@
 mod assemble;
 mod breakpoint;
 mod exit;
+mod expectation;
 mod faults;
 mod ledger;
 mod mechanisms;
@@ -42,8 +43,8 @@ enum Visit {
     Stamping,
     /// Samples the kernel's call chains of one method.
     Chains(SpawnMethod),
-    /// Records the page faults of all methods from one of the address spaces.
-    Faults(usize),
+    /// Records the page faults of one method from one of the address spaces.
+    Faults(usize, SpawnMethod),
     /// Writes to the parent's pages again.
     Rewriting,
 }
@@ -51,7 +52,8 @@ enum Visit {
 impl Visit {
     fn weight(self, methods: usize) -> f64 {
         match self {
-            Self::Timing(_) | Self::Faults(_) | Self::Rewriting => 1.0,
+            Self::Timing(_) | Self::Rewriting => 1.0,
+            Self::Faults(..) => 1.0 / methods as f64,
             Self::Stamping => 2.5,
             Self::Chains(_) => 7.0 / methods as f64,
         }
@@ -62,7 +64,7 @@ impl Visit {
             Self::Timing(_) => "timing",
             Self::Stamping => "stamping",
             Self::Chains(_) => "sampling call chains",
-            Self::Faults(_) => "recording page faults",
+            Self::Faults(..) => "recording page faults",
             Self::Rewriting => "rewriting pages",
         }
     }
@@ -178,7 +180,9 @@ impl Inquiry<'_> {
             visits.extend(self.plan.methods.iter().copied().map(Visit::Chains));
         }
         if round.is_multiple_of(2) {
-            visits.extend(spaces.map(Visit::Faults));
+            let methods = || self.plan.methods.iter().copied();
+            let all = spaces.flat_map(|space| methods().map(move |m| Visit::Faults(space, m)));
+            visits.extend(all);
             if self.order.rewrite_pages > 0 {
                 visits.push(Visit::Rewriting);
             }
@@ -203,7 +207,7 @@ impl Inquiry<'_> {
             Visit::Timing(_) | Visit::Rewriting => true,
             Visit::Stamping => answered(&self.evidence.stamping),
             Visit::Chains(_) => answered(&self.evidence.chains),
-            Visit::Faults(_) => answered(&self.evidence.faults),
+            Visit::Faults(..) => answered(&self.evidence.faults),
         }
     }
 
@@ -276,7 +280,7 @@ impl Inquiry<'_> {
             }
             Visit::Stamping => Watch::Moments,
             Visit::Chains(_) => Watch::Chains(self.order.sampling_hz),
-            Visit::Faults(_) => Watch::Faults,
+            Visit::Faults(..) => Watch::Faults,
         };
         let recording = session::run(self.kernel, assignment, &watch, self.timeout(), self.round)?;
         let loop_s = recording.loop_s();
@@ -285,7 +289,7 @@ impl Inquiry<'_> {
             Visit::Timing(_) => evidence.timing.push(recording),
             Visit::Stamping => evidence.stamping.push(recording),
             Visit::Chains(_) => evidence.chains.push(recording),
-            Visit::Faults(_) => evidence.faults.push(recording),
+            Visit::Faults(..) => evidence.faults.push(recording),
             Visit::Rewriting => evidence.rewriting.push(recording),
         }
         Ok(loop_s)
@@ -297,11 +301,11 @@ impl Inquiry<'_> {
             Visit::Timing(space) => (space, Pass::Timing),
             Visit::Stamping => (self.space(), Pass::Stamping),
             Visit::Chains(_) => (self.space(), Pass::Sampling),
-            Visit::Faults(space) => (space, Pass::Stamping),
+            Visit::Faults(space, _) => (space, Pass::Sampling),
             Visit::Rewriting => (self.space(), Pass::Rewriting),
         };
         let methods = match visit {
-            Visit::Chains(method) => vec![method],
+            Visit::Chains(method) | Visit::Faults(_, method) => vec![method],
             _ => plan.methods.clone(),
         };
         let turns = self.turns(visit, slice_ns);

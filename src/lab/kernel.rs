@@ -7,6 +7,7 @@ use super::census::Census;
 use super::error::LabError;
 use crate::model::{Missing, PageTables, Placement, Plan, Reach};
 use crate::profile::events::SampleEvent;
+use crate::profile::faults::MapRange;
 use crate::profile::ledger::Landmark;
 use crate::profile::symbols::Symbols;
 use crate::worker::protocol::{Assignment, Done, Prepared};
@@ -116,6 +117,12 @@ pub trait Worker {
     /// # Errors
     /// [`LabError::Census`].
     fn page_tables(&self, instrument: &[[usize; 2]], tree: bool) -> Result<PageTables, LabError>;
+
+    /// What is mapped, as the rules of page faults need it.
+    ///
+    /// # Errors
+    /// [`LabError::Census`].
+    fn map_ranges(&self) -> Result<Vec<MapRange>, LabError>;
 
     /// Ends it, and tells how many processes its children had left behind.
     fn end(&mut self) -> u64;

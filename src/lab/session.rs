@@ -8,6 +8,7 @@ use super::error::LabError;
 use super::kernel::{Kernel, Sampler, Watching};
 use crate::model::{Missing, PageTables, Reach, SpawnMethod};
 use crate::profile::events::SampleEvent;
+use crate::profile::faults::MapRange;
 use crate::profile::ledger::Landmark;
 use crate::profile::modes::{ModeTicks, Split, Window, split};
 use crate::vm::Shape;
@@ -44,6 +45,8 @@ pub(super) struct Recording {
     pub(super) lost_samples: u64,
     /// For the passes of an explanation: what was recorded from outside.
     pub(super) watched: Option<Result<Watched, Missing>>,
+    /// Where page faults were recorded: what was mapped before the loop.
+    pub(super) maps: Vec<MapRange>,
 }
 
 /// What was recorded from outside while a worker spawned.
@@ -135,6 +138,10 @@ pub(super) fn run(
     let inflation_ns = worker.inflate()?;
     let inflated = worker.census(&prepared.instrument)?;
     verify(&assignment, kernel.page_size(), &before, &inflated)?;
+    let maps = match watch {
+        Watch::Faults => worker.map_ranges()?,
+        _ => Vec::new(),
+    };
     let mut outlook = Outlook::open(kernel, watch, &assignment, &prepared, worker.pid());
     let done = worker.run(&mut || outlook.collect())?;
     let watched = outlook.close();
@@ -165,6 +172,7 @@ pub(super) fn run(
         ticks: None,
         lost_samples: 0,
         watched,
+        maps,
     };
     if *watch == Watch::Modes {
         recording.reduce_to_ticks();

@@ -1,5 +1,71 @@
+//! From recorded page faults to the faults of a method, with what the same
+//! worker had while it was small.
+
 use super::Inquiry;
-use crate::model::*;
-pub(super) fn faults(_: &Inquiry<'_>, _: SpawnMethod) -> Availability<Faults> {
-    Availability::not_asked("TEMP")
+use super::expectation::{Expectation, faults as expected};
+use crate::lab::session::Recording;
+use crate::model::{
+    Availability, Faults, Missing, Program, SpaceRequest, SpawnMethod,
+};
+use crate::profile::faults::{FaultTally, Observed, SpawnStamps, program_map, tally};
+
+/// The page that the embedded program's text lies in.
+const EMBEDDED_TEXT: [u64; 2] = [0x40_0000, 0x40_1000];
+
+/// The page faults of a method, or why there are none.
+pub(super) fn faults(inquiry: &Inquiry<'_>, method: SpawnMethod) -> Availability<Faults> {
+    let spaces = &inquiry.plan.spaces;
+    let small = spaces.first().filter(|_| spaces.len() > 1);
+    let small = small.map(|space| from(inquiry, method, space, None));
+    let small = small.as_ref().and_then(Availability::measured);
+    from(inquiry, method, inquiry.request(), small)
+}
+
+fn from(
+    inquiry: &Inquiry<'_>,
+    method: SpawnMethod,
+    space: &SpaceRequest,
+    small: Option<&Faults>,
+) -> Availability<Faults> {
+    let recordings = inquiry.evidence.faults.iter();
+    let mine = recordings.filter(|r| r.methods == [method] && r.assignment.space == *space);
+    let tallies: Result<Vec<FaultTally>, Missing> = mine
+        .filter_map(|recording| tally_of(inquiry, recording).transpose())
+        .collect();
+    let expectation = Expectation {
+        method,
+        beside_copies: false,
+        rewritten: 0,
+        embedded: is_embedded(inquiry),
+        small,
+    };
+    match tallies {
+        Err(missing) => Availability::Missing(missing),
+        Ok(tallies) if tallies.is_empty() => {
+            Availability::not_asked("the run ended before its turn")
+        }
+        Ok(tallies) => expected(&tallies, 0, inquiry.plan.seed, &expectation),
+    }
+}
+
+fn tally_of(
+    inquiry: &Inquiry<'_>,
+    recording: &Recording,
+) -> Result<Option<FaultTally>, Missing> {
+    let Some(watched) = &recording.watched else {
+        return Ok(None);
+    };
+    let watched = watched.as_ref().map_err(Clone::clone)?;
+    let observed = Observed {
+        worker: watched.worker,
+        spawns: &SpawnStamps::in_order(&recording.windows()),
+        map: &recording.maps,
+        program: &program_map(is_embedded(inquiry).then_some(EMBEDDED_TEXT)),
+        page_size: inquiry.kernel.page_size(),
+    };
+    Ok(Some(tally(&watched.events, &observed)))
+}
+
+fn is_embedded(inquiry: &Inquiry<'_>) -> bool {
+    inquiry.executes() && inquiry.plan.program == Program::Embedded
 }

@@ -16,6 +16,7 @@ use crate::lab::census::{self, Census};
 use crate::lab::error::{LabError, ProgramError, signal_name};
 use crate::lab::kernel::Worker;
 use crate::model::{PageTables, Program, SpawnMethod, Temperature};
+use crate::profile::faults::MapRange;
 use crate::sys::process;
 use crate::sys::shared::memory_file;
 use crate::worker;
@@ -72,14 +73,13 @@ impl Worker for LinuxWorker {
         Ok(census::take(self.child.id().cast_signed(), instrument)?)
     }
 
-    fn page_tables(&self, _: &[[usize; 2]], _: bool) -> Result<PageTables, LabError> {
-        Ok(PageTables {
-            kinds: vec![],
-            levels: vec![],
-            huge_entries: 0,
-            vm_pte_bytes: 0,
-            tree: None,
-        })
+    fn page_tables(&self, instrument: &[[usize; 2]], tree: bool) -> Result<PageTables, LabError> {
+        let pid = self.child.id().cast_signed();
+        Ok(census::page_tables(pid, instrument, tree)?)
+    }
+
+    fn map_ranges(&self) -> Result<Vec<MapRange>, LabError> {
+        Ok(census::map_ranges(self.child.id().cast_signed())?)
     }
 
     fn end(&mut self) -> u64 {
