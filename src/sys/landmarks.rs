@@ -4,9 +4,9 @@
 //! [`find`] starts the program under ptrace, which stops it before its first
 //! instruction, reads its memory, and ends it: none of its code ever runs. The
 //! addresses hold for processes that were prepared by [`fix_addresses`] and
-//! have the same limit of the stack's size (mm/util.c, mmap_base), and not for
-//! set-user-ID programs that are executed by somebody else, which the kernel
-//! places at random whatever was asked for (PER_CLEAR_ON_SETID).
+//! have the same limit of the stack's size (mm/util.c, mmap_base). A set-user-ID
+//! program is refused, since the kernel places it at random whatever was asked
+//! for and whoever executes it (fs/exec.c, bprm_fill_uid, PER_CLEAR_ON_SETID).
 
 mod trial;
 
@@ -39,13 +39,13 @@ pub struct Landmarks {
 ///
 /// # Errors
 /// Those of execve(2); `Unsupported` for a program that is not a 64-bit one for
-/// this machine; `PermissionDenied` where ptrace(2) or personality(2) is refused,
+/// this machine, or that has the set-user-ID bit; `PermissionDenied` where ptrace(2) or personality(2) is refused,
 /// or where the program may be executed but not read.
 pub fn find(path: &str, argv: &[String], environment: &[String]) -> io::Result<Landmarks> {
     let image = ExecImage::of_path(path, argv, environment)?;
     let trial = Trial::start(&image)?;
-    Mapped::open(trial.pid())
-        .and_then(|program| program.landmarks())
+    check_fixed(trial.pid())
+        .and_then(|()| Mapped::open(trial.pid())?.landmarks())
         .map_err(|error| {
             let message = format!("{path}, stopped at its first instruction: {error}");
             io::Error::new(error.kind(), message)
@@ -60,6 +60,19 @@ pub fn find(path: &str, argv: &[String], environment: &[String]) -> io::Result<L
 pub fn fix_addresses() -> io::Result<()> {
     let persona = process::personality(None)?;
     process::personality(Some(persona | process::ADDR_NO_RANDOMIZE)).map(drop)
+}
+
+/// Whether the process has kept what [`fix_addresses`] has set.
+fn check_fixed(pid: i32) -> io::Result<()> {
+    let persona = std::fs::read_to_string(format!("/proc/{pid}/personality"))?;
+    match u32::from_str_radix(persona.trim(), 16) {
+        Ok(persona) if persona & process::ADDR_NO_RANDOMIZE != 0 => Ok(()),
+        _ => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "a set-user-ID program, which the kernel places at random: take a copy of it without \
+             that bit",
+        )),
+    }
 }
 
 /// A program that stands before its first instruction.

@@ -156,6 +156,34 @@ fn fixed_addresses_are_inherited_by_what_is_executed() {
     }
 }
 
+#[test]
+fn a_set_user_id_program_is_refused() {
+    if !permitted() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let program = written(&directory, "program", &std::fs::read("/bin/true").unwrap());
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o4755)).unwrap();
+    match find_in(&program) {
+        Err(error) => assert_eq!(error.kind(), io::ErrorKind::Unsupported, "{error}"),
+        // On a file system that is mounted with nosuid the bit means nothing.
+        Ok(found) => assert!(found.is_dynamic == found.entry.is_some()),
+    }
+}
+
+#[test]
+fn a_process_that_is_placed_at_random_is_told() {
+    // This one: the flag is set in threads of their own only.
+    let pid = std::process::id().cast_signed();
+    let persona = std::fs::read_to_string("/proc/self/personality").unwrap();
+    if persona.trim() != "00000000" {
+        println!("skipped: this process has the personality {persona}");
+        return;
+    }
+    let error = check_fixed(pid).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+}
+
 /// Prints the address of its own main, and nothing else of it matters.
 const SOURCE: &[u8] = b"#include <stdio.h>\n\
     int main(void) { printf(\"%lx\\n\", (unsigned long)main); return 0; }\n";
