@@ -4,4 +4,5 @@
 //! that every rule of attribution is tested without a kernel.
 
 pub mod events;
+pub mod faults;
 pub mod modes;
