@@ -4,6 +4,10 @@
 //! tells of; it takes some 10 microseconds a VMA. All counts of entries come
 //! from `pagemap`. Nothing here stops or changes the process.
 //!
+//! `VmPTE` is more than the tables found: by tables that have become empty, and
+//! by one for each transparent huge page of anonymous memory, which the kernel
+//! keeps in reserve for its splitting (mm/huge_memory.c, pgtable_trans_huge_deposit).
+//!
 //! Whether a VMA has an anon_vma is not shown by the kernel. It is taken to
 //! have one if it holds an anonymous page, in memory or swapped out. One that
 //! held such a page once and holds it no more, or that was split from one that

@@ -11,7 +11,9 @@ pub struct PageTables {
     pub levels: Vec<TableLevel>,
     /// Entries that map a huge page.
     pub huge_entries: u64,
-    /// `VmPTE`: the kernel's own count of all tables below the top, in bytes.
+    /// `VmPTE`: the kernel's own count of all tables below the top, in bytes;
+    /// with those that have become empty, and one in reserve for each huge page
+    /// of anonymous memory.
     pub vm_pte_bytes: u64,
     /// The tree below one mapping, if it was asked for.
     pub tree: Option<Tree>,

@@ -249,3 +249,45 @@ fn many_mappings_are_drawn_as_one_and_read_in_time() {
         tree.mapping
     );
 }
+
+/// A `cat` that waits for its input, and that ends when its input does.
+struct Waiting(std::process::Child);
+
+impl Waiting {
+    fn start() -> Self {
+        let cat = std::process::Command::new("cat")
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let system_call = || fs::read_to_string(format!("/proc/{}/syscall", cat.id()));
+        let begin = Instant::now();
+        // read(2) of descriptor 0: whoever waits there has started up. A
+        // container may hide it, and a second is long enough for a `cat`.
+        while begin.elapsed() < Duration::from_secs(1) {
+            if system_call().is_ok_and(|call| call.contains(" 0x0 ") && call.starts_with("0 ")) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Self(cat)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_waiting_process_has_as_many_tables_as_the_kernel_counts() {
+    let cat = Waiting::start();
+    let tables = page_tables(i32::try_from(cat.0.id()).unwrap(), &[], false).unwrap();
+    let root = tables.levels.len() - 1;
+    let found: u64 = tables.levels[..root].iter().map(|l| l.tables).sum();
+    let counted = tables.vm_pte_bytes / procfs::page_size();
+    // Tables that have become empty are the kernel's alone.
+    let empty = counted - found - tables.huge_entries;
+    assert!(empty <= 3, "{empty} of {counted}");
+}
