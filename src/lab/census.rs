@@ -5,7 +5,15 @@
 //! waits. Counts come from `pagemap` and not from `smaps`, which takes seconds
 //! for tens of thousands of VMAs.
 
+mod levels;
+mod mappings;
 mod pages;
+mod ranges;
+mod tables;
+mod tree;
+
+pub use ranges::map_ranges;
+pub use tables::page_tables;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -110,14 +118,9 @@ fn take_below(
         .and_then(MemoryMaps::from_read)
         .map_err(failed("maps"))?;
     let page_size = procfs::page_size();
-    let is_instrument = |vma: &Vma| {
-        let start = vma.first_page * page_size;
-        instrument
-            .iter()
-            .any(|[from, to]| (*from as u64..*to as u64).contains(&start))
-    };
-    let (left_out, vmas): (Vec<Vma>, Vec<Vma>) =
-        vmas(&maps, page_size).into_iter().partition(is_instrument);
+    let (left_out, vmas): (Vec<Vma>, Vec<Vma>) = vmas(&maps, page_size)
+        .into_iter()
+        .partition(|vma| is_instrument(vma, instrument));
     let pagemap = read("pagemap").map_err(failed("pagemap"))?;
     let count = |vmas: &[Vma]| {
         let read = |first_page: u64, entries: &mut [u8]| {
@@ -141,6 +144,14 @@ fn take_below(
         resident_bytes: rollup.resident_bytes.saturating_sub(left_out_bytes),
         huge_bytes: rollup.huge_bytes,
     })
+}
+
+/// Whether a VMA begins in one of the instrument's ranges.
+fn is_instrument(vma: &Vma, instrument: &[[usize; 2]]) -> bool {
+    let start = vma.first_page * procfs::page_size();
+    instrument
+        .iter()
+        .any(|[from, to]| (*from as u64..*to as u64).contains(&start))
 }
 
 /// Page tables that map nothing but these VMAs: one for each whole reach of a

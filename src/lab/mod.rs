@@ -6,6 +6,7 @@
 
 pub mod census;
 pub mod error;
+pub mod faults;
 pub mod host;
 pub mod kernel;
 pub mod limits;

@@ -6,6 +6,7 @@
 pub mod elf;
 pub mod entry_code;
 pub mod events;
+pub mod faults;
 pub mod ledger;
 pub mod mechanisms;
 pub mod modes;

@@ -20,6 +20,42 @@ const PRESENT: u64 = 1 << 63;
 const SWAPPED: u64 = 1 << 62;
 const FILE_OR_SHARED: u64 = 1 << 61;
 
+/// An entry as the kernel writes it.
+pub(super) type Entry = [u8; 8];
+
+/// What an entry says of its page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Page {
+    /// In memory.
+    pub(super) present: bool,
+    /// Swapped out, or being migrated.
+    pub(super) swapped: bool,
+    /// Of a file, or of shared memory.
+    file_or_shared: bool,
+}
+
+impl Page {
+    /// Reads an entry.
+    pub(super) fn of(entry: &Entry) -> Self {
+        let bits = u64::from_ne_bytes(*entry);
+        Self {
+            present: bits & PRESENT != 0,
+            swapped: bits & SWAPPED != 0,
+            file_or_shared: bits & FILE_OR_SHARED != 0,
+        }
+    }
+
+    /// Whether a page-table entry is in use.
+    pub(super) fn is_used(self) -> bool {
+        self.present || self.swapped
+    }
+
+    /// Whether there is a page and it belongs to no file.
+    pub(super) fn is_anon(self) -> bool {
+        self.is_used() && !self.file_or_shared
+    }
+}
+
 /// A VMA, in page numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Vma {
@@ -47,44 +83,68 @@ pub(super) struct PageCounts {
 /// `read` fills the bytes with the entries from a page onwards.
 pub(super) fn count_pages(
     vmas: &[Vma],
-    mut read: impl FnMut(u64, &mut [u8]) -> io::Result<()>,
+    read: impl FnMut(u64, &mut [u8]) -> io::Result<()>,
 ) -> io::Result<PageCounts> {
     let mut counts = PageCounts::default();
-    let mut buffer = Vec::new();
-    for run in vmas.chunk_by(|a, b| b.first_page.saturating_sub(a.end_page) < NEAR) {
-        count_run(run, &mut buffer, &mut counts, &mut read)?;
-    }
+    // The last VMA that is known to hold an anonymous page.
+    let mut known = None;
+    visit_pages(vmas, read, |index, _, entries| {
+        let anon = count_entries(entries, &mut counts) && vmas[index].holds_anon;
+        if anon && known != Some(index) {
+            known = Some(index);
+            counts.anon_vmas += 1;
+        }
+    })?;
     Ok(counts)
 }
 
-/// Counts VMAs that lie close to each other, a buffer's fill after the other.
-fn count_run(
-    mut run: &[Vma],
+/// Shows `each` all entries of VMAs that are in ascending order: the VMA's
+/// index, a page, and the entries from that page onwards. A VMA that is longer
+/// than a buffer comes in several pieces, one after the other.
+pub(super) fn visit_pages(
+    vmas: &[Vma],
+    mut read: impl FnMut(u64, &mut [u8]) -> io::Result<()>,
+    mut each: impl FnMut(usize, u64, &[Entry]),
+) -> io::Result<()> {
+    let mut buffer = Vec::new();
+    let mut first = 0;
+    for run in vmas.chunk_by(|a, b| b.first_page.saturating_sub(a.end_page) < NEAR) {
+        visit_run(run, &mut buffer, &mut read, |index, page, entries| {
+            each(first + index, page, entries);
+        })?;
+        first += run.len();
+    }
+    Ok(())
+}
+
+/// Visits VMAs that lie close to each other, a buffer's fill after the other.
+fn visit_run(
+    run: &[Vma],
     buffer: &mut Vec<u8>,
-    counts: &mut PageCounts,
     read: &mut impl FnMut(u64, &mut [u8]) -> io::Result<()>,
+    mut each: impl FnMut(usize, u64, &[Entry]),
 ) -> io::Result<()> {
     let (Some(first), Some(last)) = (run.first(), run.last()) else {
         return Ok(());
     };
     let (mut start, end) = (first.first_page, last.end_page);
-    // Whether the VMA at the head of the run is known to hold an anonymous page.
-    let mut anon = false;
+    // The first VMA that is not yet done with.
+    let mut head = 0;
     while start < end {
         let stop = end.min(start + CHUNK);
         buffer.resize(index((stop - start) * ENTRY_BYTES), 0);
         read(start, buffer)?;
-        while let Some((vma, rest)) = run.split_first() {
+        let (entries, _) = buffer.as_chunks::<8>();
+        while let Some(vma) = run.get(head) {
             let from = vma.first_page.clamp(start, stop);
             let to = vma.end_page.clamp(start, stop);
-            let bytes = index((from - start) * ENTRY_BYTES)..index((to - start) * ENTRY_BYTES);
-            anon |= count_entries(&buffer[bytes], counts) && vma.holds_anon;
+            if from < to {
+                each(head, from, &entries[index(from - start)..index(to - start)]);
+            }
             if vma.end_page > stop {
                 break;
             }
-            counts.anon_vmas += u64::from(anon);
-            anon = false;
-            run = rest;
+            head += 1;
         }
         start = stop;
     }
@@ -92,14 +152,13 @@ fn count_run(
 }
 
 /// Adds up entries; true if one of them belongs to no file.
-fn count_entries(bytes: &[u8], counts: &mut PageCounts) -> bool {
-    let (entries, _) = bytes.as_chunks::<8>();
+fn count_entries(entries: &[Entry], counts: &mut PageCounts) -> bool {
     let mut anon = false;
     for entry in entries {
-        let entry = u64::from_ne_bytes(*entry);
-        counts.present += u64::from(entry & PRESENT != 0);
-        counts.swapped += u64::from(entry & SWAPPED != 0);
-        anon |= entry & (PRESENT | SWAPPED) != 0 && entry & FILE_OR_SHARED == 0;
+        let page = Page::of(entry);
+        counts.present += u64::from(page.present);
+        counts.swapped += u64::from(page.swapped);
+        anon |= page.is_anon();
     }
     anon
 }

@@ -49,6 +49,17 @@ pub enum FaultPhase {
     Program,
 }
 
+impl FaultPhase {
+    /// Every phase, in order.
+    pub const ALL: [Self; 5] = [
+        Self::ParentBefore,
+        Self::ParentAfter,
+        Self::ChildBeforeExec,
+        Self::Exec,
+        Self::Program,
+    ];
+}
+
 /// Why a page fault happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -63,4 +74,15 @@ pub enum FaultCause {
     Shared,
     /// The address is in no mapping that is known.
     Unknown,
+}
+
+impl FaultCause {
+    /// Every cause.
+    pub const ALL: [Self; 5] = [
+        Self::CopyOnWrite,
+        Self::Anonymous,
+        Self::File,
+        Self::Shared,
+        Self::Unknown,
+    ];
 }

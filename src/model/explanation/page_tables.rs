@@ -11,7 +11,9 @@ pub struct PageTables {
     pub levels: Vec<TableLevel>,
     /// Entries that map a huge page.
     pub huge_entries: u64,
-    /// `VmPTE`: the kernel's own count of all tables below the top, in bytes.
+    /// `VmPTE`: the kernel's own count of all tables below the top, in bytes;
+    /// with those that have become empty, and one in reserve for each huge page
+    /// of anonymous memory.
     pub vm_pte_bytes: u64,
     /// The tree below one mapping, if it was asked for.
     pub tree: Option<Tree>,
@@ -53,6 +55,8 @@ pub enum SkipReason {
     Shared,
     /// MADV_DONTFORK: the child does not get the mapping.
     DontFork,
+    /// MADV_WIPEONFORK: the child gets the mapping empty.
+    WipeOnFork,
 }
 
 /// A level of the page-table tree.
@@ -87,7 +91,9 @@ pub struct TableLevel {
 /// The page-table tree below one mapping.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tree {
-    /// The mapping, as `/proc/PID/maps` has it: "7f00-7f10 rw-p [heap]".
+    /// The mapping, as `/proc/PID/maps` has it: "7f00-7f10 rw-p [heap]"; or the
+    /// run of equal mappings: "1,000 mappings of 4 KiB between 7f00 and 7f10,
+    /// rw-p".
     pub mapping: String,
     /// The root.
     pub root: TreeNode,

@@ -1,0 +1,252 @@
+//! The page tables of a process, from `smaps` and `pagemap`.
+//!
+//! `smaps` is read once, for the flags and the huge pages that nothing else
+//! tells of; it takes some 10 microseconds a VMA. All counts of entries come
+//! from `pagemap`. Nothing here stops or changes the process.
+//!
+//! `VmPTE` is more than the tables found: by tables that have become empty, and
+//! by one for each transparent huge page of anonymous memory, which the kernel
+//! keeps in reserve for its splitting (mm/huge_memory.c, pgtable_trans_huge_deposit).
+//!
+//! Whether a VMA has an anon_vma is not shown by the kernel. It is taken to
+//! have one if it holds an anonymous page, in memory or swapped out. One that
+//! held such a page once and holds it no more, or that was split from one that
+//! does, has an anon_vma too; a fork then copies what file entries it has.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use procfs::process::{MemoryMaps, Status};
+use procfs::{FromRead, ProcError};
+
+use super::levels::{Entries, Geometry};
+use super::mappings::{Content, Fate, Mapping, mappings};
+use super::pages::{ENTRY_BYTES, Page, Vma, visit_pages};
+use super::{CensusError, gone_if_short, is_instrument, own_tables, refuse, tree};
+use crate::model::{MappingKind, PageTables, SkipReason};
+
+/// The page tables of a process, without the VMAs that begin in one of the
+/// `instrument`'s address ranges, and if asked for with the tree below its
+/// largest mapping or run of equal mappings.
+pub fn page_tables(
+    pid: i32,
+    instrument: &[[usize; 2]],
+    tree: bool,
+) -> Result<PageTables, CensusError> {
+    let directory = Path::new("/proc").join(pid.to_string());
+    page_tables_below(&directory, pid, instrument, tree)
+}
+
+/// The same, from the files of a directory such as `/proc/PID`.
+fn page_tables_below(
+    directory: &Path,
+    pid: i32,
+    instrument: &[[usize; 2]],
+    with_tree: bool,
+) -> Result<PageTables, CensusError> {
+    let failed = |name: &'static str| {
+        let file = directory.join(name);
+        move |error| refuse(pid, file, error)
+    };
+    let read = |name: &'static str| File::open(directory.join(name)).map_err(ProcError::from);
+    let status = read("status")
+        .and_then(Status::from_read)
+        .map_err(failed("status"))?;
+    let vm_pte_kib = status.vmpte.ok_or(CensusError::NoAddressSpace { pid })?;
+    let smaps = read("smaps")
+        .and_then(MemoryMaps::from_read)
+        .map_err(failed("smaps"))?;
+    let page_size = procfs::page_size();
+    let all = mappings(&smaps, page_size);
+    let end = all.last().map_or(0, |last| last.vma.end_page) * page_size;
+    let geometry = Geometry::of(page_size, end);
+    let (left_out, mappings): (Vec<Mapping>, Vec<Mapping>) = all
+        .into_iter()
+        .partition(|mapping| is_instrument(&mapping.vma, instrument));
+    let left_out: Vec<Vma> = left_out.iter().map(|mapping| mapping.vma).collect();
+
+    let pagemap = read("pagemap").map_err(failed("pagemap"))?;
+    let walk = |mappings: &[Mapping]| {
+        walk(mappings, geometry, |first_page, bytes| {
+            pagemap.read_exact_at(bytes, first_page.saturating_mul(ENTRY_BYTES))
+        })
+        .map_err(gone_if_short)
+        .map_err(failed("pagemap"))
+    };
+    let (entries, found) = walk(&mappings)?;
+    let tree = match tree::subject(&mappings, &found, geometry).filter(|_| with_tree) {
+        Some(run) => Some(tree::below(
+            &mappings[run.clone()],
+            &walk(&mappings[run])?.0,
+        )),
+        None => None,
+    };
+    Ok(PageTables {
+        kinds: kinds(&mappings, &found, page_size),
+        levels: entries.summary(),
+        huge_entries: found.iter().map(|found| found.huge).sum(),
+        vm_pte_bytes: (vm_pte_kib << 10).saturating_sub(own_tables(&left_out) * page_size),
+        tree,
+    })
+}
+
+/// The entries of one mapping.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Present entries of base pages.
+    pub(super) present: u64,
+    /// Entries of swapped pages.
+    pub(super) swapped: u64,
+    /// Entries of huge pages.
+    pub(super) huge: u64,
+    /// Whether a page is there that belongs to no file.
+    pub(super) anon: bool,
+}
+
+impl Found {
+    /// Whether the mapping has an anon_vma, as far as that is to be seen. Where
+    /// `smaps` tells, it knows better than `pagemap`, to which the zero page
+    /// looks like an anonymous one.
+    fn has_anon_vma(&self, mapping: &Mapping) -> bool {
+        let anon = match mapping.anonymous {
+            Some(anonymous) => anonymous || self.swapped > 0,
+            None => self.anon,
+        };
+        anon && mapping.vma.holds_anon
+    }
+}
+
+/// Pages of one huge page's reach that were found one after the other.
+#[derive(Default)]
+struct Stretch {
+    mapping: usize,
+    table: u64,
+    pages: u64,
+}
+
+impl Stretch {
+    /// Adds a page; true if the reach is complete.
+    fn add(&mut self, mapping: usize, page: u64, capacity: u64) -> bool {
+        let table = page / capacity;
+        if (self.mapping, self.table) != (mapping, table) {
+            *self = Self {
+                mapping,
+                table,
+                pages: 0,
+            };
+        }
+        self.pages += 1;
+        self.pages == capacity
+    }
+}
+
+/// Finds the entries of all mappings.
+///
+/// `pagemap` repeats the entry of a huge page for every base page of it, and
+/// `smaps` says how many of them a mapping has, but not where. They are taken
+/// for the first reaches that are wholly present; their number, and with it
+/// that of the tables, is right wherever they are.
+fn walk(
+    mappings: &[Mapping],
+    geometry: Geometry,
+    read: impl FnMut(u64, &mut [u8]) -> io::Result<()>,
+) -> io::Result<(Entries, Vec<Found>)> {
+    let vmas: Vec<Vma> = mappings.iter().map(|mapping| mapping.vma).collect();
+    let leaf_levels: Vec<usize> = mappings
+        .iter()
+        .map(|mapping| mapping.hugetlb_page.map_or(0, |b| geometry.leaf_level(b)))
+        .collect();
+    let mut entries = Entries::new(geometry);
+    let mut found = vec![Found::default(); mappings.len()];
+    let mut stretch = Stretch::default();
+    visit_pages(&vmas, read, |index, first_page, raw| {
+        let found = &mut found[index];
+        let huge_pages = mappings[index].huge_bytes() / geometry.entry_reach(1);
+        for (page, raw) in (first_page..).zip(raw) {
+            let entry = Page::of(raw);
+            if !entry.is_used() {
+                continue;
+            }
+            found.anon |= entry.is_anon();
+            if leaf_levels[index] > 0 {
+                found.huge += u64::from(entries.add_leaf(leaf_levels[index], page));
+                continue;
+            }
+            entries.add_page(page);
+            found.present += u64::from(entry.present);
+            found.swapped += u64::from(entry.swapped);
+            if found.huge < huge_pages
+                && entry.present
+                && stretch.add(index, page, geometry.capacity())
+            {
+                entries.fold_last_table();
+                found.present -= geometry.capacity();
+                found.huge += 1;
+            }
+        }
+    })?;
+    Ok((entries, found))
+}
+
+/// Adds the mappings up by kind.
+fn kinds(mappings: &[Mapping], found: &[Found], page_size: u64) -> Vec<MappingKind> {
+    let mut kinds: BTreeMap<(Content, &str), MappingKind> = BTreeMap::new();
+    for (mapping, found) in mappings.iter().zip(found) {
+        let has_anon_vma = found.has_anon_vma(mapping);
+        let name = mapping.kind(has_anon_vma);
+        let kind = kinds
+            .entry((mapping.content, name))
+            .or_insert_with(|| empty(name));
+        kind.vmas += 1;
+        kind.anon_vmas += u64::from(has_anon_vma);
+        kind.bytes += (mapping.vma.end_page - mapping.vma.first_page) * page_size;
+        kind.present_ptes += found.present;
+        kind.swapped_ptes += found.swapped;
+        kind.huge_entries += found.huge;
+        fork(kind, mapping, found, has_anon_vma);
+    }
+    kinds.into_values().collect()
+}
+
+fn empty(kind: &str) -> MappingKind {
+    MappingKind {
+        kind: kind.to_owned(),
+        vmas: 0,
+        anon_vmas: 0,
+        bytes: 0,
+        present_ptes: 0,
+        swapped_ptes: 0,
+        huge_entries: 0,
+        copied: 0,
+        skipped: 0,
+        skip_reasons: Vec::new(),
+    }
+}
+
+/// Adds what a fork makes of a mapping's entries.
+fn fork(kind: &mut MappingKind, mapping: &Mapping, found: &Found, has_anon_vma: bool) {
+    let base = found.present + found.swapped;
+    let mut skip = |entries: u64, reason: SkipReason| {
+        kind.skipped += entries;
+        if entries > 0 && !kind.skip_reasons.contains(&reason) {
+            kind.skip_reasons.push(reason);
+            kind.skip_reasons.sort_unstable();
+        }
+    };
+    match mapping.fate(has_anon_vma) {
+        Fate::Skipped(reason) => skip(base + found.huge, reason),
+        // A huge page of a file is never copied, since a fault finds it again
+        // (mm/huge_memory.c, copy_huge_pmd).
+        Fate::Copied if mapping.huge_file > 0 => {
+            skip(found.huge, SkipReason::NoAnonVma);
+            kind.copied += base;
+        }
+        Fate::Copied => kind.copied += base + found.huge,
+    }
+}
+
+#[cfg(test)]
+mod tests;

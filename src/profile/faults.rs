@@ -1,0 +1,364 @@
+//! Page faults of each spawn by phase and cause.
+//!
+//! The phase comes from the order of the records: the spawns' own stamps, FORK,
+//! EXEC, and the mode of the faults after it. The cause comes from the address:
+//! the worker's mappings decide until the exec, the program's own from then on.
+//! Whether a fault wrote is not in its record, so the cause is what the address
+//! was before it. Pure: no clock, no kernel, no file.
+
+use std::collections::{HashMap, HashSet};
+
+use super::events::{Mode, SampleEvent};
+use crate::model::{FaultCause, FaultPhase};
+
+const PHASES: usize = FaultPhase::ALL.len();
+const CAUSES: usize = FaultCause::ALL.len();
+
+/// One spawn, on CLOCK_MONOTONIC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpawnStamps {
+    /// Before the call.
+    pub begin: u64,
+    /// After the wait.
+    pub end: u64,
+    /// The method's index.
+    pub method: usize,
+    /// The next spawn's begin, or `u64::MAX`: what the parent does until then
+    /// belongs to this spawn.
+    pub until: u64,
+    /// The program's first instruction, if it is known. If not, the program
+    /// begins with the first fault in user mode after the exec: with the
+    /// dynamic loader's, where there is one.
+    pub program: Option<u64>,
+}
+
+impl SpawnStamps {
+    /// Spawns that follow each other: begin, end and the method's index.
+    pub fn in_order(windows: &[(u64, u64, usize)]) -> Vec<Self> {
+        let nexts = windows.iter().skip(1).map(|&(begin, ..)| begin);
+        let nexts = nexts.chain([u64::MAX]);
+        let stamps = |(&(begin, end, method), until): (&(u64, u64, usize), u64)| Self {
+            begin,
+            end,
+            method,
+            until,
+            program: None,
+        };
+        windows.iter().zip(nexts).map(stamps).collect()
+    }
+}
+
+/// What stands behind a mapping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// Private memory without a file.
+    Anonymous,
+    /// A private mapping of a file, or pages of the kernel's own.
+    File,
+    /// Shared memory, with or without a file.
+    Shared,
+}
+
+/// A mapping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MapRange {
+    /// Its first address.
+    pub start: u64,
+    /// The address after its last.
+    pub end: u64,
+    /// What stands behind it.
+    pub source: Source,
+    /// Whether it may be written to.
+    pub writable: bool,
+    /// Stretches of addresses, in ascending order, of which the process had
+    /// pages of its own when the mappings were read.
+    pub own: Vec<[u64; 2]>,
+}
+
+/// What is known of the program's address space before it runs: the `text` of
+/// a program at a fixed address, and where the kernel puts stacks.
+///
+/// A stack begins at a random place below the top of user space, and the
+/// topmost file mapping keeps clear of all those places (arch/x86/mm/mmap.c and
+/// mm/util.c, mmap_base). The vdso may lie among them; a fault there would be
+/// taken for one of the stack.
+pub fn program_map(text: Option<[u64; 2]>) -> Vec<MapRange> {
+    // The top, and the bits of randomness below it.
+    let top_and_spread: Option<(u64, u64)> = if cfg!(target_arch = "x86_64") {
+        Some((1 << 47, 16 << 30))
+    } else if cfg!(target_arch = "aarch64") {
+        Some((1 << 48, 1 << 30))
+    } else {
+        None
+    };
+    const LEAST_GAP: u64 = 128 << 20;
+    let range = |start, end, source| MapRange {
+        start,
+        end,
+        source,
+        writable: source == Source::Anonymous,
+        own: Vec::new(),
+    };
+    let text = text.map(|[start, end]| range(start, end, Source::File));
+    let stack =
+        top_and_spread.map(|(top, spread)| range(top - spread - LEAST_GAP, top, Source::Anonymous));
+    text.into_iter().chain(stack).collect()
+}
+
+/// What the events are judged by.
+#[derive(Debug, Clone, Copy)]
+pub struct Observed<'a> {
+    /// The worker.
+    pub worker: u32,
+    /// Its spawns, in order of time.
+    pub spawns: &'a [SpawnStamps],
+    /// The worker's mappings before its first spawn, in ascending order.
+    pub map: &'a [MapRange],
+    /// The program's mappings, in ascending order, as far as they are known.
+    pub program: &'a [MapRange],
+    /// Bytes of a page.
+    pub page_size: u64,
+}
+
+/// The faults of one spawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpawnFaults {
+    /// The method's index.
+    pub method: usize,
+    counts: [[u32; CAUSES]; PHASES],
+}
+
+impl SpawnFaults {
+    /// How many faults fell in a phase for a cause.
+    pub fn count(&self, phase: FaultPhase, cause: FaultCause) -> u32 {
+        self.counts[phase as usize][cause as usize]
+    }
+}
+
+/// The faults of one worker's spawns.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FaultTally {
+    /// Every spawn, in order of time, those without faults too.
+    pub spawns: Vec<SpawnFaults>,
+    /// Records that are missing: nobody can tell whose they were.
+    pub lost: u64,
+}
+
+impl FaultTally {
+    /// The counts of a method, one a spawn, ready to be resampled.
+    pub fn per_spawn(&self, method: usize, phase: FaultPhase, cause: FaultCause) -> Vec<f64> {
+        let spawns = self.spawns.iter().filter(|spawn| spawn.method == method);
+        spawns
+            .map(|spawn| f64::from(spawn.count(phase, cause)))
+            .collect()
+    }
+}
+
+/// Counts the faults of the worker and of its descendants.
+///
+/// The events are those of every CPU in one order of time and begin no later
+/// than the first spawn. A descendant is known from its FORK record on; what a
+/// program spawns counts as the program. Ends of processes need not be known:
+/// a number that is used again is used by a new FORK record.
+pub fn tally(events: &[SampleEvent], observed: &Observed<'_>) -> FaultTally {
+    let mut walk = Walk::new(observed);
+    for event in events {
+        walk.event(event);
+    }
+    walk.tally
+}
+
+/// How far a child is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    BeforeExec,
+    Exec,
+    Program,
+}
+
+struct Child {
+    spawn: usize,
+    stage: Stage,
+}
+
+struct Walk<'a> {
+    observed: &'a Observed<'a>,
+    tally: FaultTally,
+    /// Spawns that have begun.
+    begun: usize,
+    /// The last spawn whose child is known.
+    forked: Option<usize>,
+    children: HashMap<u32, Child>,
+    /// Pages that the worker has touched since its mappings were read.
+    touched: HashSet<u64>,
+}
+
+impl<'a> Walk<'a> {
+    fn new(observed: &'a Observed<'a>) -> Self {
+        let spawns = observed.spawns.iter().map(|spawn| SpawnFaults {
+            method: spawn.method,
+            counts: [[0; CAUSES]; PHASES],
+        });
+        Self {
+            observed,
+            tally: FaultTally {
+                spawns: spawns.collect(),
+                lost: 0,
+            },
+            begun: 0,
+            forked: None,
+            children: HashMap::new(),
+            touched: HashSet::new(),
+        }
+    }
+
+    fn event(&mut self, event: &SampleEvent) {
+        match *event {
+            SampleEvent::Fork { time_ns, pid, ppid } => self.fork(time_ns, pid, ppid),
+            SampleEvent::Exec { pid, .. } => self.exec(pid),
+            SampleEvent::Fault {
+                time_ns,
+                pid,
+                address,
+                mode,
+            } => {
+                if pid == self.observed.worker {
+                    self.parent_fault(time_ns, address);
+                } else {
+                    self.child_fault(time_ns, pid, address, mode);
+                }
+            }
+            SampleEvent::Lost { count } => {
+                self.tally.lost = self.tally.lost.saturating_add(count);
+            }
+            _ => {}
+        }
+    }
+
+    /// The spawn whose part of the time this is.
+    fn spawn_at(&mut self, time_ns: u64) -> Option<usize> {
+        let spawns = self.observed.spawns;
+        while spawns
+            .get(self.begun)
+            .is_some_and(|spawn| spawn.begin <= time_ns)
+        {
+            self.begun += 1;
+        }
+        let last = self.begun.checked_sub(1)?;
+        (time_ns < spawns[last].until).then_some(last)
+    }
+
+    fn fork(&mut self, time_ns: u64, pid: u32, ppid: u32) {
+        let child = if ppid == self.observed.worker {
+            self.forked = self.spawn_at(time_ns).or(self.forked);
+            self.spawn_at(time_ns).map(|spawn| Child {
+                spawn,
+                stage: Stage::BeforeExec,
+            })
+        } else {
+            self.children.get(&ppid).map(|parent| Child {
+                spawn: parent.spawn,
+                stage: Stage::Program,
+            })
+        };
+        match child {
+            Some(child) => self.children.insert(pid, child),
+            // A stranger got a dead child's number.
+            None => self.children.remove(&pid),
+        };
+    }
+
+    fn exec(&mut self, pid: u32) {
+        if let Some(child) = self.children.get_mut(&pid) {
+            // A second exec is the program's own doing.
+            child.stage = match child.stage {
+                Stage::BeforeExec => Stage::Exec,
+                Stage::Exec | Stage::Program => Stage::Program,
+            };
+        }
+    }
+
+    fn parent_fault(&mut self, time_ns: u64, address: u64) {
+        let cause = self.cause(self.observed.map, address);
+        // From now on the page has contents, which the next fork protects.
+        self.touched.insert(address / self.observed.page_size);
+        let Some(spawn) = self.spawn_at(time_ns) else {
+            return;
+        };
+        let after = self.forked == Some(spawn) || time_ns >= self.observed.spawns[spawn].end;
+        let phase = if after {
+            FaultPhase::ParentAfter
+        } else {
+            FaultPhase::ParentBefore
+        };
+        self.count(spawn, phase, cause);
+    }
+
+    fn child_fault(&mut self, time_ns: u64, pid: u32, address: u64, mode: Mode) {
+        let Some(child) = self.children.get_mut(&pid) else {
+            return;
+        };
+        let spawn = child.spawn;
+        if child.stage == Stage::Exec {
+            let runs = match self.observed.spawns[spawn].program {
+                Some(first) => time_ns >= first,
+                None => mode == Mode::User,
+            };
+            if runs {
+                child.stage = Stage::Program;
+            }
+        }
+        let (phase, map) = match child.stage {
+            Stage::BeforeExec => (FaultPhase::ChildBeforeExec, self.observed.map),
+            Stage::Exec => (FaultPhase::Exec, self.observed.program),
+            Stage::Program => (FaultPhase::Program, self.observed.program),
+        };
+        let cause = if phase == FaultPhase::ChildBeforeExec {
+            self.cause(map, address)
+        } else {
+            first_cause(map, address)
+        };
+        self.count(spawn, phase, cause);
+    }
+
+    /// The cause in the worker's memory, or in a child's copy of it.
+    ///
+    /// A page that the worker touched after its mappings were read is its own
+    /// by now: a second fault on it is one of a write to a protected page.
+    fn cause(&self, map: &[MapRange], address: u64) -> FaultCause {
+        let touched = self.touched.contains(&(address / self.observed.page_size));
+        match range_of(map, address) {
+            Some(range) if range.source != Source::Shared && range.writable && touched => {
+                FaultCause::CopyOnWrite
+            }
+            _ => first_cause(map, address),
+        }
+    }
+
+    fn count(&mut self, spawn: usize, phase: FaultPhase, cause: FaultCause) {
+        self.tally.spawns[spawn].counts[phase as usize][cause as usize] += 1;
+    }
+}
+
+/// The cause as far as the mappings tell.
+fn first_cause(map: &[MapRange], address: u64) -> FaultCause {
+    let Some(range) = range_of(map, address) else {
+        return FaultCause::Unknown;
+    };
+    let stretch = range.own.partition_point(|own| own[1] <= address);
+    let is_own = range.own.get(stretch).is_some_and(|own| own[0] <= address);
+    match range.source {
+        Source::Shared => FaultCause::Shared,
+        _ if is_own => FaultCause::CopyOnWrite,
+        Source::Anonymous => FaultCause::Anonymous,
+        Source::File => FaultCause::File,
+    }
+}
+
+fn range_of(map: &[MapRange], address: u64) -> Option<&MapRange> {
+    let place = map.partition_point(|range| range.end <= address);
+    map.get(place).filter(|range| range.start <= address)
+}
+
+#[cfg(test)]
+mod tests;

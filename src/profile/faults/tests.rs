@@ -1,0 +1,319 @@
+//! Hand-made records, judged one rule at a time.
+
+use super::*;
+use FaultCause::{Anonymous, CopyOnWrite, File, Shared, Unknown};
+use FaultPhase::{ChildBeforeExec, Exec, ParentAfter, ParentBefore, Program};
+use proptest::prelude::*;
+
+const WORKER: u32 = 100;
+const CHILD: u32 = 101;
+const STACK: u64 = (1 << 47) - 0x5000;
+
+/// Memory of which the second of four pages is the worker's own, a file of
+/// which the first page is, text, and shared memory.
+fn map() -> Vec<MapRange> {
+    let range = |start, source, writable, own: &[[u64; 2]]| MapRange {
+        start,
+        end: start + 0x4000,
+        source,
+        writable,
+        own: own.to_vec(),
+    };
+    vec![
+        range(
+            0x10_0000,
+            Source::Anonymous,
+            true,
+            &[[0x10_1000, 0x10_2000]],
+        ),
+        range(0x10_4000, Source::File, true, &[[0x10_4000, 0x10_5000]]),
+        range(0x20_0000, Source::File, false, &[]),
+        range(0x30_0000, Source::Shared, true, &[]),
+    ]
+}
+
+fn fault(time_ns: u64, pid: u32, address: u64) -> SampleEvent {
+    user(time_ns, pid, address, Mode::Kernel)
+}
+
+fn user(time_ns: u64, pid: u32, address: u64, mode: Mode) -> SampleEvent {
+    SampleEvent::Fault {
+        time_ns,
+        pid,
+        address,
+        mode,
+    }
+}
+
+fn fork(time_ns: u64, pid: u32, ppid: u32) -> SampleEvent {
+    SampleEvent::Fork { time_ns, pid, ppid }
+}
+
+fn exec(time_ns: u64, pid: u32) -> SampleEvent {
+    SampleEvent::Exec { time_ns, pid }
+}
+
+/// The tally of spawns at 10 to 20, 30 to 40 and so on, and their methods.
+fn judge(events: &[SampleEvent], methods: &[usize], program: Option<u64>) -> FaultTally {
+    let windows = (1..).step_by(2).map(|i| 10 * i).zip(methods);
+    let windows: Vec<_> = windows.map(|(begin, m)| (begin, begin + 10, *m)).collect();
+    let mut spawns = SpawnStamps::in_order(&windows);
+    for spawn in &mut spawns {
+        spawn.program = program;
+    }
+    let observed = Observed {
+        worker: WORKER,
+        spawns: &spawns,
+        map: &map(),
+        program: &[
+            MapRange {
+                start: 0x40_0000,
+                end: 0x40_1000,
+                source: Source::File,
+                writable: false,
+                own: Vec::new(),
+            },
+            MapRange {
+                start: STACK - 0x10_0000,
+                end: 1 << 47,
+                source: Source::Anonymous,
+                writable: true,
+                own: Vec::new(),
+            },
+        ],
+        page_size: 4096,
+    };
+    tally(events, &observed)
+}
+
+/// What was counted in a spawn, without the zeros.
+fn counted(tally: &FaultTally, spawn: usize) -> Vec<(FaultPhase, FaultCause, u32)> {
+    let pairs = FaultPhase::ALL
+        .into_iter()
+        .flat_map(|phase| FaultCause::ALL.into_iter().map(move |cause| (phase, cause)));
+    pairs
+        .map(|(phase, cause)| (phase, cause, tally.spawns[spawn].count(phase, cause)))
+        .filter(|(.., count)| *count > 0)
+        .collect()
+}
+
+#[test]
+fn a_spawn_has_its_phases_in_order() {
+    let events = [
+        fault(11, WORKER, 0x10_1008),
+        fork(12, CHILD, WORKER),
+        fault(13, WORKER, 0x10_4010),
+        fault(14, CHILD, 0x10_1008),
+        exec(15, CHILD),
+        fault(16, CHILD, STACK),
+        user(17, CHILD, 0x40_0078, Mode::User),
+        fault(18, CHILD, STACK - 0x1000),
+        fault(25, WORKER, 0x30_0000),
+    ];
+    let tally = judge(&events, &[0], None);
+    let expected = [
+        (ParentBefore, CopyOnWrite, 1),
+        (ParentAfter, CopyOnWrite, 1),
+        (ParentAfter, Shared, 1),
+        (ChildBeforeExec, CopyOnWrite, 1),
+        (Exec, Anonymous, 1),
+        (Program, Anonymous, 1),
+        (Program, File, 1),
+    ];
+    assert_eq!(counted(&tally, 0), expected);
+}
+
+#[test]
+fn the_address_decides_the_cause() {
+    let cause = |address| {
+        let events = [fork(11, CHILD, WORKER), fault(12, CHILD, address)];
+        counted(&judge(&events, &[0], None), 0)[0].1
+    };
+    assert_eq!(cause(0x10_0fff), Anonymous);
+    assert_eq!(cause(0x10_1000), CopyOnWrite);
+    assert_eq!(cause(0x10_1fff), CopyOnWrite);
+    assert_eq!(cause(0x10_2000), Anonymous);
+    assert_eq!(cause(0x10_4000), CopyOnWrite);
+    assert_eq!(cause(0x10_5000), File);
+    assert_eq!(cause(0x20_0000), File);
+    assert_eq!(cause(0x30_3fff), Shared);
+    assert_eq!(cause(0x30_4000), Unknown);
+    assert_eq!(cause(0), Unknown);
+}
+
+#[test]
+fn a_page_that_the_worker_touched_is_copied_on_the_next_write() {
+    let events = [
+        fork(11, CHILD, WORKER),
+        fault(12, WORKER, 0x10_3000),
+        fault(13, WORKER, 0x20_0000),
+        fork(31, CHILD, WORKER),
+        fault(32, WORKER, 0x10_3ff8),
+        fault(33, WORKER, 0x20_0008),
+        fault(34, CHILD, 0x10_3ff8),
+    ];
+    let tally = judge(&events, &[0, 0], None);
+    assert_eq!(
+        counted(&tally, 0),
+        [(ParentAfter, Anonymous, 1), (ParentAfter, File, 1)]
+    );
+    assert_eq!(
+        counted(&tally, 1),
+        [
+            (ParentAfter, CopyOnWrite, 1),
+            (ParentAfter, File, 1),
+            (ChildBeforeExec, CopyOnWrite, 1)
+        ],
+        "text cannot be written to"
+    );
+}
+
+#[test]
+fn time_between_two_spawns_belongs_to_the_one_before() {
+    let events = [
+        fault(5, WORKER, 0x10_1000),
+        fork(11, CHILD, WORKER),
+        fault(20, WORKER, 0x10_1000),
+        fault(29, WORKER, 0x10_1000),
+        fault(30, WORKER, 0x10_1000),
+        fork(31, CHILD, WORKER),
+        fault(90, WORKER, 0x10_1000),
+    ];
+    let tally = judge(&events, &[0, 1], None);
+    assert_eq!(counted(&tally, 0), [(ParentAfter, CopyOnWrite, 2)]);
+    assert_eq!(
+        counted(&tally, 1),
+        [
+            (ParentBefore, CopyOnWrite, 1),
+            (ParentAfter, CopyOnWrite, 1)
+        ]
+    );
+    assert_eq!(tally.per_spawn(1, ParentAfter, CopyOnWrite), [1.0]);
+    assert_eq!(tally.per_spawn(0, ParentBefore, CopyOnWrite), [0.0]);
+}
+
+#[test]
+fn a_spawn_whose_fork_record_was_lost_ends_all_the_same() {
+    let events = [
+        fault(15, WORKER, 0x10_1000),
+        SampleEvent::Lost { count: 3 },
+        fault(21, WORKER, 0x10_1000),
+        SampleEvent::Lost { count: 4 },
+    ];
+    let tally = judge(&events, &[0], None);
+    assert_eq!(
+        counted(&tally, 0),
+        [
+            (ParentBefore, CopyOnWrite, 1),
+            (ParentAfter, CopyOnWrite, 1)
+        ]
+    );
+    assert_eq!(tally.lost, 7);
+}
+
+#[test]
+fn a_known_first_instruction_parts_exec_from_program() {
+    let events = [
+        fork(11, CHILD, WORKER),
+        exec(12, CHILD),
+        user(13, CHILD, 0x40_0000, Mode::User),
+        fault(14, CHILD, 0x40_0000),
+    ];
+    let tally = judge(&events, &[0], Some(14));
+    assert_eq!(counted(&tally, 0), [(Exec, File, 1), (Program, File, 1)]);
+}
+
+#[test]
+fn what_a_program_spawns_counts_as_the_program() {
+    let events = [
+        fork(11, CHILD, WORKER),
+        exec(12, CHILD),
+        fork(13, 102, CHILD),
+        fault(14, 102, 0x40_0000),
+        exec(15, 102),
+        fault(16, 102, 0x77_0000),
+        exec(17, CHILD),
+        fault(18, CHILD, STACK),
+    ];
+    let tally = judge(&events, &[0], None);
+    assert_eq!(
+        counted(&tally, 0),
+        [
+            (Program, Anonymous, 1),
+            (Program, File, 1),
+            (Program, Unknown, 1)
+        ]
+    );
+}
+
+#[test]
+fn strangers_do_not_count_nor_do_numbers_that_they_got() {
+    let events = [
+        fork(11, CHILD, WORKER),
+        fault(12, 900, 0x10_1000),
+        fork(13, CHILD, 900),
+        fault(14, CHILD, 0x10_1000),
+        fork(15, CHILD, WORKER),
+        fault(16, CHILD, 0x10_1000),
+    ];
+    let tally = judge(&events, &[0], None);
+    assert_eq!(counted(&tally, 0), [(ChildBeforeExec, CopyOnWrite, 1)]);
+}
+
+#[test]
+fn a_worker_that_never_spawned_has_no_faults() {
+    let tally = judge(&[fault(1, WORKER, 0x10_1000)], &[], None);
+    assert_eq!(tally, FaultTally::default());
+}
+
+#[test]
+fn stacks_lie_where_the_kernel_puts_them() {
+    let me = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let stack = me.lines().find(|line| line.ends_with("[stack]")).unwrap();
+    let start = u64::from_str_radix(stack.split_once('-').unwrap().0, 16).unwrap();
+    let map = program_map(Some([0x40_0000, 0x40_1000]));
+    if map.len() == 2 {
+        assert_eq!(first_cause(&map, start), Anonymous);
+    }
+    assert_eq!(first_cause(&map, 0x40_0078), File);
+    let libraries = me.lines().filter(|line| line.contains(".so"));
+    for library in libraries {
+        let start = u64::from_str_radix(library.split_once('-').unwrap().0, 16).unwrap();
+        assert_eq!(first_cause(&map, start), Unknown, "{library}");
+    }
+    assert!(program_map(None).len() < 2);
+}
+
+proptest! {
+    #[test]
+    fn every_fault_of_the_family_after_the_first_begin_is_counted_once(
+        records in prop::collection::vec((0_u64..120, 0_u8..4, 99_u32..104, 0_u64..0x50), 0..60),
+    ) {
+        let mut records = records;
+        records.sort();
+        let events: Vec<SampleEvent> = records.iter().map(|&(time, sort, pid, page)| match sort {
+            0 => fork(time, pid, 99 + u32::try_from(page % 5).unwrap()),
+            1 => exec(time, pid),
+            2 => fault(time, pid, page << 16),
+            _ => user(time, pid, page << 16, Mode::User),
+        }).collect();
+        let tally = judge(&events, &[0, 1, 0], None);
+        let all: u32 = (0..3).flat_map(|spawn| counted(&tally, spawn)).map(|c| c.2).sum();
+        let mut family = HashSet::new();
+        let mut expected = 0;
+        for event in &events {
+            match *event {
+                SampleEvent::Fork { time_ns, pid, ppid } => {
+                    let known = ppid == WORKER && time_ns >= 10 || family.contains(&ppid);
+                    if known { family.insert(pid); } else { family.remove(&pid); }
+                }
+                SampleEvent::Fault { time_ns, pid, .. } => {
+                    let own = pid == WORKER && time_ns >= 10;
+                    expected += u32::from(own || pid != WORKER && family.contains(&pid));
+                }
+                _ => {}
+            }
+        }
+        prop_assert_eq!(all, expected);
+    }
+}
