@@ -3,7 +3,10 @@
 //! Pure. It takes plain types and never opens an event or reads a file, so
 //! that every rule of attribution is tested without a kernel.
 
+pub mod attribute;
 pub mod events;
 pub mod mechanisms;
 pub mod modes;
+mod scope;
+pub mod shares;
 pub mod symbols;
