@@ -3,6 +3,8 @@
 //! Pure. It takes plain types and never opens an event or reads a file, so
 //! that every rule of attribution is tested without a kernel.
 
+mod scope;
+pub mod attribute;
 pub mod elf;
 pub mod entry_code;
 pub mod events;
@@ -10,4 +12,5 @@ pub mod faults;
 pub mod ledger;
 pub mod mechanisms;
 pub mod modes;
+pub mod shares;
 pub mod symbols;

@@ -1,18 +1,11 @@
 //! Kernel mode or user mode: which of a worker's time slices were which.
 //!
-//! The events are those of every CPU in one order of time. Descendants are
-//! followed by the FORK records alone, so that a child that lives for 50
-//! microseconds is not missed, and a process number that is used again by a
-//! stranger is not mistaken for the child that had it before.
-//! Pure: no clock, no kernel, no file.
-
-use std::collections::HashSet;
+//! The events are those of every CPU in one order of time; `scope` tells whose
+//! they are. Pure: no clock, no kernel, no file.
 
 use super::events::{Mode, SampleEvent};
-
-/// A stretch of time that belongs to a method: start and end on
-/// CLOCK_MONOTONIC (the end is not part of it), and the method's index.
-pub type Window = (u64, u64, usize);
+pub use super::scope::Window;
+use super::scope::{Scope, methods};
 
 /// The ticks of one method.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -51,22 +44,17 @@ pub struct Split {
 /// overlap. A descendant is known from its FORK record on, so the events begin
 /// no later than the worker's first child.
 pub fn split(events: &[SampleEvent], worker_pid: u32, windows: &[Window]) -> Split {
-    let methods = windows.iter().map(|&(_, _, method)| method + 1).max();
-    let mut ticks = vec![ModeTicks::default(); methods.unwrap_or(0)];
+    let mut ticks = vec![ModeTicks::default(); methods(windows)];
     let mut lost = 0_u64;
-    let mut family = Family::of(worker_pid);
-    let mut windows = windows.iter().peekable();
+    let mut scope = Scope::new(worker_pid, windows);
     for event in events {
         match *event {
-            SampleEvent::Fork { pid, ppid, .. } => family.fork(pid, ppid),
+            SampleEvent::Fork { pid, ppid, .. } => scope.fork(pid, ppid),
             SampleEvent::Tick {
                 time_ns, pid, mode, ..
             } => {
-                while windows.next_if(|&&(_, end, _)| end <= time_ns).is_some() {}
-                if let Some(&&(start, _, method)) = windows.peek()
-                    && start <= time_ns
-                    && family.holds(pid)
-                {
+                if let Some(place) = scope.place(time_ns, pid) {
+                    let (_, _, method) = windows[place];
                     ticks[method].count(mode);
                 }
             }
@@ -76,35 +64,6 @@ pub fn split(events: &[SampleEvent], worker_pid: u32, windows: &[Window]) -> Spl
         }
     }
     Split { ticks, lost }
-}
-
-/// The worker and its descendants, living or dead.
-struct Family {
-    worker: u32,
-    members: HashSet<u32>,
-}
-
-impl Family {
-    fn of(worker: u32) -> Self {
-        Self {
-            worker,
-            members: HashSet::from([worker]),
-        }
-    }
-
-    /// Takes the child of a member in, and strikes out a dead member whose
-    /// number a stranger's child got. That is why no EXIT record is needed.
-    fn fork(&mut self, pid: u32, ppid: u32) {
-        if self.members.contains(&ppid) {
-            self.members.insert(pid);
-        } else if pid != self.worker {
-            self.members.remove(&pid);
-        }
-    }
-
-    fn holds(&self, pid: u32) -> bool {
-        self.members.contains(&pid)
-    }
 }
 
 #[cfg(test)]

@@ -9,15 +9,18 @@
 //! the walk of the tables) is the same for every cause and counts as entry to
 //! the kernel; its rules stand in `machinery`.
 
-use super::Rule;
-use crate::model::Mechanism::{AnonFault, CowFault, FileFault};
+use super::{Force, Rule};
+use crate::model::Mechanism::{AnonFault, CowFault, FileFault, PteTeardown};
 
 pub(super) const RULES: &[Rule] = &[
+    // It tries to become the only user of the page, and drains this CPU's list of
+    // pages to that end, which teardown does as well.
     Rule::of(
         CowFault,
         "mm/memory.c",
         &["do_wp_page", "wp_page_copy", "wp_page_reuse"],
-    ),
+    )
+    .with(Force::TakesOver(&[PteTeardown])),
     Rule::of(
         CowFault,
         "mm/memory.c",

@@ -1,0 +1,93 @@
+//! Call chains as folded stacks: the text from which flame graphs are drawn,
+//! "forktax;parent;outermost;...;leaf COUNT", a line a chain.
+//!
+//! The mechanism is no frame of it. One path of calls serves several mechanisms
+//! (exit_mmap frees entries, tables and VMAs), and a frame at its root would cut
+//! it into as many towers; the tables tell the mechanisms. The lines are sorted,
+//! so that two profiles can be compared as texts.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::model::{Mechanism, Profile, Side};
+
+/// The lines of a profile; none of an empty one.
+pub(in crate::report) fn render(profile: &Profile) -> String {
+    let mut lines: BTreeMap<String, u64> = BTreeMap::new();
+    for stack in &profile.stacks {
+        let mut line = String::from(match stack.side {
+            Side::Parent => "forktax;parent",
+            Side::Child => "forktax;child",
+        });
+        if stack.mechanism == Mechanism::UserMode {
+            line.push_str(";[user mode]");
+        }
+        for frame in &stack.frames {
+            line.push(';');
+            push(&mut line, name(profile, *frame));
+        }
+        let samples = lines.entry(line).or_default();
+        *samples = samples.saturating_add(stack.samples);
+    }
+    lines
+        .iter()
+        .fold(String::new(), |mut text, (line, samples)| {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{line} {samples}");
+            text
+        })
+}
+
+/// A document may have been edited: an index may lead nowhere.
+fn name(profile: &Profile, function: u32) -> &str {
+    usize::try_from(function)
+        .ok()
+        .and_then(|function| profile.functions.get(function))
+        .map_or("[unknown]", String::as_str)
+}
+
+/// Writes a name that can end neither its frame nor its line.
+fn push(line: &mut String, name: &str) {
+    line.extend(super::harmless(name).chars().map(|c| match c {
+        ';' => ':',
+        ' ' => '_',
+        other => other,
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Stack;
+
+    fn stack(side: Side, mechanism: Mechanism, samples: u64, frames: &[u32]) -> Stack {
+        Stack {
+            side,
+            mechanism,
+            samples,
+            frames: frames.to_vec(),
+        }
+    }
+
+    #[test]
+    fn chains_are_lines_in_order_whatever_they_count_as() {
+        let profile = Profile {
+            functions: ["do_exit", "exit_mmap", "odd;name\n"]
+                .map(str::to_owned)
+                .to_vec(),
+            stacks: vec![
+                stack(Side::Parent, Mechanism::UserMode, 4, &[]),
+                stack(Side::Child, Mechanism::VmaFreeing, 2, &[0, 1]),
+                stack(Side::Child, Mechanism::Other, 3, &[0, 1]),
+                stack(Side::Child, Mechanism::Other, 1, &[2, 9]),
+            ],
+        };
+        assert_eq!(
+            render(&profile),
+            "forktax;child;do_exit;exit_mmap 5\n\
+             forktax;child;odd:name_;[unknown] 1\n\
+             forktax;parent;[user mode] 4\n"
+        );
+        assert_eq!(render(&Profile::default()), "");
+    }
+}
