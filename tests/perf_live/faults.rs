@@ -7,7 +7,7 @@ use forktax::profile::events::{Mode, SampleEvent};
 use forktax::sys::memory::page_size;
 use forktax::sys::perf::Recorder;
 
-use super::watched::{targets, watch};
+use super::watched::{shell, targets, watch};
 use super::{online_cpus, skip};
 
 const PAGES: usize = 200;
@@ -19,8 +19,6 @@ fn child_that_touches_fresh_pages() {
     if std::env::var_os(IN_CHILD).is_none() {
         return;
     }
-    let mut line = String::new();
-    std::io::stdin().read_line(&mut line).unwrap();
     // More than malloc takes from its heap, less than a huge page.
     let mut block = vec![0_u8; PAGES * page_size()];
     for page in block.chunks_mut(page_size()) {
@@ -29,11 +27,13 @@ fn child_that_touches_fresh_pages() {
     println!("touched {}", black_box(&block).as_ptr().addr());
 }
 
+/// A shell that becomes the child once it is watched: by then the test's own
+/// thread must not exist yet, or it would be none of the family.
 fn toucher() -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
+    let arguments = "--exact faults::child_that_touches_fresh_pages --nocapture";
+    let mut command = shell(&format!("exec \"$TESTS\" {arguments}"));
     command
-        .args(["--exact", "faults::child_that_touches_fresh_pages"])
-        .args(["--nocapture", "--test-threads=1"])
+        .env("TESTS", std::env::current_exe().unwrap())
         .env(IN_CHILD, "1");
     command
 }

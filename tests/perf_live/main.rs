@@ -17,6 +17,8 @@ mod refusals;
 mod stamps;
 mod watched;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use forktax::profile::events::SampleEvent;
 use forktax::sys::perf::PerfError;
 
@@ -31,6 +33,13 @@ pub(crate) fn skip(error: &PerfError) {
         "{error}"
     );
     println!("skipped: {error}; {}", error.remedy());
+}
+
+/// Recorders of this user share what he may lock for rings, and all share the
+/// CPU's breakpoints, so their tests run one after another.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn online_cpus() -> Vec<u32> {

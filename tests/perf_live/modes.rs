@@ -6,10 +6,11 @@ use std::time::Duration;
 use forktax::profile::modes::{ModeTicks, split};
 use forktax::sys::perf::Recorder;
 
-use super::{in_order, online_cpus, skip};
+use super::{alone, in_order, online_cpus, skip};
 
 /// The ticks of a shell that runs a script, and of the shell's descendants.
 fn ticks_of(script: &str) -> Option<ModeTicks> {
+    let _turn = alone();
     let mut sampler = match Recorder::modes(&online_cpus(), 2_000) {
         Ok(sampler) => sampler,
         Err(error) => {
@@ -63,6 +64,7 @@ fn a_descendant_that_reads_zeroes_ticks_in_kernel_mode() {
 
 #[test]
 fn a_frequency_beyond_the_kernel_s_limit_is_stepped_down() {
+    let _turn = alone();
     match Recorder::modes(&online_cpus()[..1], u64::MAX) {
         Ok(sampler) => assert!(sampler.hz() < u64::MAX && sampler.hz() > 0),
         Err(error) => skip(&error),

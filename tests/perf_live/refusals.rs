@@ -4,10 +4,11 @@ use std::process::{Command, Stdio};
 
 use forktax::sys::perf::{PerfError, Recorder, Target};
 
-use super::{online_cpus, skip};
+use super::{alone, online_cpus, skip};
 
 #[test]
 fn a_refusal_names_the_level_that_would_do() {
+    let _turn = alone();
     let cpus = online_cpus();
     let own = Target::Family(std::process::id());
     let every = Target::EveryProcess;
@@ -34,6 +35,7 @@ fn a_refusal_names_the_level_that_would_do() {
 
 #[test]
 fn a_family_needs_no_privilege_where_everybody_may_open_events() {
+    let _turn = alone();
     let level = std::fs::read_to_string("/proc/sys/kernel/perf_event_paranoid");
     let level = level.ok().and_then(|text| text.trim().parse::<i64>().ok());
     match Recorder::stamps(Target::Family(std::process::id()), &online_cpus(), &[]) {
@@ -48,6 +50,7 @@ fn a_family_needs_no_privilege_where_everybody_may_open_events() {
 
 #[test]
 fn a_process_that_is_gone_is_named() {
+    let _turn = alone();
     let mut child = Command::new("true").stdout(Stdio::null()).spawn().unwrap();
     let gone = child.id();
     child.wait().unwrap();

@@ -5,7 +5,7 @@ use forktax::sys::image::ExecImage;
 use forktax::sys::perf::{PerfError, Recorder, Target};
 
 use super::watched::{Watched, shell, targets, watch};
-use super::{online_cpus, skip};
+use super::{alone, online_cpus, skip};
 
 /// Where the embedded program begins: behind an ELF header and two program
 /// headers in a segment at 4 MiB.
@@ -158,6 +158,7 @@ fn a_family_comes_to_a_landmark_once_in_each_child() {
 
 #[test]
 fn landmarks_that_cannot_be_are_refused_as_such() {
+    let _turn = alone();
     let own = Target::Family(std::process::id());
     let cpus = online_cpus();
     let kernel_half = 0xffff_ffff_8100_0000;

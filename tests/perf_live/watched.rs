@@ -7,7 +7,7 @@ use std::time::Duration;
 use forktax::profile::events::SampleEvent;
 use forktax::sys::perf::{PerfError, Recorder, Target};
 
-use super::in_order;
+use super::{alone, in_order};
 
 /// What became of a watched child.
 pub(crate) struct Watched {
@@ -27,6 +27,7 @@ pub(crate) fn watch(
     mut command: Command,
     open: impl FnOnce(u32) -> Result<Recorder, PerfError>,
 ) -> Result<Watched, PerfError> {
+    let _turn = alone();
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

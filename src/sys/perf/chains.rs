@@ -52,7 +52,7 @@ impl Instrument for Chains {
         2 << 20
     }
 
-    fn event(&self, level: Priv, record: Record) -> Option<SampleEvent> {
+    fn event(&mut self, level: Priv, record: Record) -> Option<SampleEvent> {
         match record {
             Record::Sample(sample) => Some(SampleEvent::Chain {
                 time_ns: sample.record_id.time?,

@@ -39,7 +39,7 @@ impl Instrument for Faults {
         8 << 20
     }
 
-    fn event(&self, level: Priv, record: Record) -> Option<SampleEvent> {
+    fn event(&mut self, level: Priv, record: Record) -> Option<SampleEvent> {
         match record {
             Record::Sample(sample) => Some(SampleEvent::Fault {
                 time_ns: sample.record_id.time?,

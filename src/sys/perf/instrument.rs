@@ -1,8 +1,8 @@
 //! What an instrument is, and the records that all of them share.
 //!
 //! An instrument names one event, what the kernel is to record with it, and
-//! how such a record becomes a [`SampleEvent`]. It opens nothing itself and
-//! keeps no state: [`super::ring`] opens one of it on each CPU.
+//! how such a record becomes a [`SampleEvent`]. It opens nothing itself:
+//! [`super::ring`] opens one of it on each CPU.
 
 use perf_event_open::config::{Clock, ExtraRecord, Opts, RecordIdFormat};
 use perf_event_open::event::Event;
@@ -47,8 +47,9 @@ pub(super) trait Instrument {
     /// The size of a ring that holds until the next reading.
     fn ring_bytes(&self) -> u64;
 
-    /// What a record of its ring says, if that is of interest.
-    fn event(&self, level: Priv, record: Record) -> Option<SampleEvent>;
+    /// What a record of its ring says, if that is of interest. The records of
+    /// one CPU come in order.
+    fn event(&mut self, level: Priv, record: Record) -> Option<SampleEvent>;
 
     /// What an errno means for this event in particular.
     fn refusal(&self, _errno: i32) -> Option<PerfError> {
@@ -81,7 +82,11 @@ pub(super) fn task_records() -> ExtraRecord {
 
 /// What a record of this instrument's ring says. Losses and pauses mean the
 /// same in every ring.
-pub(super) fn convert(instrument: &dyn Instrument, level: Priv, record: Record) -> Option<Stamped> {
+pub(super) fn convert(
+    instrument: &mut dyn Instrument,
+    level: Priv,
+    record: Record,
+) -> Option<Stamped> {
     match record {
         Record::LostRecords(lost) => Some(loss(lost.record_id.as_ref(), lost.lost_records)),
         Record::LostSamples(lost) => Some(loss(lost.record_id.as_ref(), lost.lost_samples)),
@@ -233,7 +238,7 @@ mod tests {
             id: 1,
             stream_id: 1,
         }));
-        let convert = |record| convert(&Faults, Priv::Kernel, record);
+        let convert = |record| convert(&mut Faults, Priv::Kernel, record);
         assert_eq!(convert(lost), Some((30, SampleEvent::Lost { count: 5 })));
         let throttled = SampleEvent::Throttled { time_ns: 40 };
         assert_eq!(convert(paused), Some((40, throttled)));

@@ -35,7 +35,7 @@ impl Instrument for Modes {
         1 << 20
     }
 
-    fn event(&self, level: Priv, record: Record) -> Option<SampleEvent> {
+    fn event(&mut self, level: Priv, record: Record) -> Option<SampleEvent> {
         match record {
             Record::Sample(sample) => Some(SampleEvent::Tick {
                 time_ns: sample.record_id.time?,

@@ -105,7 +105,7 @@ impl Recorder {
         if landmarks.len() > MOST_LANDMARKS {
             return Err(PerfError::NoLandmarkLeft);
         }
-        let mut instruments: Instruments = vec![Box::new(Stamps)];
+        let mut instruments: Instruments = vec![Box::new(Stamps::default())];
         for (index, &address) in landmarks.iter().enumerate() {
             instruments.push(Box::new(Landmark { address, index }));
         }
@@ -197,7 +197,7 @@ impl Recorder {
     pub fn drain(&mut self) -> Vec<SampleEvent> {
         let backlog = &mut self.backlog;
         for ring in &self.rings {
-            let instrument = self.instruments[ring.instrument].as_ref();
+            let instrument = self.instruments[ring.instrument].as_mut();
             ring.read(instrument, !self.running, |event| backlog.add(event));
         }
         self.backlog.take(self.running)

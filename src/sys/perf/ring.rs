@@ -78,7 +78,7 @@ impl Ring {
     /// loss, and its count of 1 is the least that it can be.
     pub(super) fn read(
         &self,
-        instrument: &dyn Instrument,
+        instrument: &mut dyn Instrument,
         stopped: bool,
         mut keep: impl FnMut(Stamped),
     ) {

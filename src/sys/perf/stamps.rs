@@ -5,6 +5,8 @@
 //! every event has to leave the kernel side out (perf_event_open,
 //! kernel/events/core.c), even one that counts nothing.
 
+use std::collections::BTreeMap;
+
 use perf_event_open::config::{ExtraRecord, Opts, Priv as Excluded, RecordIdFormat, SampleOn};
 use perf_event_open::event::sw::Software;
 use perf_event_open::sample::record::ctx::{CtxSwitch, Switch};
@@ -23,7 +25,11 @@ pub(super) const MOST_LANDMARKS: usize = 4;
 const GONE: u32 = u32::MAX;
 
 /// An event that counts nothing and carries the records.
-pub(super) struct Stamps;
+#[derive(Default)]
+pub(super) struct Stamps {
+    /// The process that each CPU is running.
+    on_cpu: BTreeMap<u32, u32>,
+}
 
 impl Instrument for Stamps {
     fn trigger(&self) -> Trigger {
@@ -53,11 +59,38 @@ impl Instrument for Stamps {
         4 << 20
     }
 
-    fn event(&self, _level: Priv, record: Record) -> Option<SampleEvent> {
+    fn event(&mut self, _level: Priv, record: Record) -> Option<SampleEvent> {
         match record {
-            Record::CtxSwitch(record) => switch(&record),
+            Record::CtxSwitch(record) => self.switch(&record),
             record => life(&record),
         }
+    }
+}
+
+impl Stamps {
+    /// A switch of a process that has a number: neither the idle task has one
+    /// nor a process of another namespace. A process whose parent has waited
+    /// for it before it left its CPU has lost its own, but is still the one
+    /// that had come.
+    fn switch(&mut self, record: &CtxSwitch) -> Option<SampleEvent> {
+        let id = record.record_id.as_ref()?;
+        let (cpu, named) = (id.cpu?, id.task.as_ref()?.pid);
+        let into = matches!(record.info, Switch::InFrom(_));
+        let came = self.on_cpu.remove(&cpu);
+        let pid = match named {
+            GONE if !into => came?,
+            0 | GONE => return None,
+            pid => pid,
+        };
+        if into {
+            self.on_cpu.insert(cpu, pid);
+        }
+        Some(SampleEvent::Switch {
+            time_ns: id.time?,
+            pid,
+            cpu,
+            into,
+        })
     }
 }
 
@@ -85,7 +118,7 @@ impl Instrument for Landmark {
         1 << 19
     }
 
-    fn event(&self, _level: Priv, record: Record) -> Option<SampleEvent> {
+    fn event(&mut self, _level: Priv, record: Record) -> Option<SampleEvent> {
         let Record::Sample(sample) = record else {
             return None;
         };
@@ -117,27 +150,13 @@ fn without_kernel() -> Excluded {
     }
 }
 
-/// A switch of a process that has a number. The idle task has none, nor has a
-/// process of another namespace; one whose parent has already waited for it
-/// has lost its own.
-fn switch(record: &CtxSwitch) -> Option<SampleEvent> {
-    let id = record.record_id.as_ref()?;
-    let pid = id.task.as_ref()?.pid;
-    (pid != 0 && pid != GONE).then_some(SampleEvent::Switch {
-        time_ns: id.time?,
-        pid,
-        cpu: id.cpu?,
-        into: matches!(record.info, Switch::InFrom(_)),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use perf_event_open::sample::record::{RecordId, Task};
 
     use super::*;
 
-    fn switched(pid: u32, info: Switch) -> Option<SampleEvent> {
+    fn record(pid: u32, info: Switch) -> Record {
         let id = RecordId {
             id: None,
             stream_id: None,
@@ -145,39 +164,67 @@ mod tests {
             task: Some(Task { pid, tid: pid }),
             time: Some(5),
         };
-        let record = CtxSwitch {
+        Record::CtxSwitch(Box::new(CtxSwitch {
             record_id: Some(id),
             info,
-        };
-        Stamps.event(Priv::User, Record::CtxSwitch(Box::new(record)))
+        }))
     }
 
-    fn switch_of_7(into: bool) -> Option<SampleEvent> {
-        Some(SampleEvent::Switch {
-            time_ns: 5,
-            pid: 7,
-            cpu: 2,
-            into,
-        })
+    fn into(pid: u32) -> Record {
+        record(pid, Switch::InFrom(None))
+    }
+
+    fn out_of(pid: u32) -> Record {
+        let info = Switch::OutTo {
+            task: Some(Task { pid: 9, tid: 9 }),
+            preempt: false,
+        };
+        record(pid, info)
+    }
+
+    /// The processes of the switches, and whether they got the CPU.
+    fn switches(records: Vec<Record>) -> Vec<(u32, bool)> {
+        let mut stamps = Stamps::default();
+        let switch = |record| match stamps.event(Priv::User, record)? {
+            SampleEvent::Switch {
+                time_ns: 5,
+                pid,
+                cpu: 2,
+                into,
+            } => Some((pid, into)),
+            other => panic!("{other:?}"),
+        };
+        records.into_iter().filter_map(switch).collect()
     }
 
     #[test]
     fn switches_of_a_family_and_of_a_cpu_are_alike() {
-        let other = Some(Task { pid: 9, tid: 9 });
-        for task in [None, other] {
-            let out = Switch::OutTo {
-                task: task.clone(),
-                preempt: false,
-            };
-            assert_eq!(switched(7, out), switch_of_7(false));
-            assert_eq!(switched(7, Switch::InFrom(task)), switch_of_7(true));
-        }
+        let cpu_wide = record(7, Switch::InFrom(Some(Task { pid: 9, tid: 9 })));
+        let family = Switch::OutTo {
+            task: None,
+            preempt: true,
+        };
+        assert_eq!(
+            switches(vec![cpu_wide, record(7, family), into(8), out_of(8)]),
+            [(7, true), (7, false), (8, true), (8, false)]
+        );
     }
 
     #[test]
-    fn the_idle_task_and_the_dead_do_not_switch() {
-        assert_eq!(switched(0, Switch::InFrom(None)), None);
-        assert_eq!(switched(GONE, Switch::InFrom(None)), None);
+    fn the_idle_task_does_not_switch() {
+        assert_eq!(switches(vec![into(0), out_of(0)]), []);
+    }
+
+    #[test]
+    fn a_process_that_was_waited_for_leaves_by_the_number_that_it_came_with() {
+        assert_eq!(
+            switches(vec![into(7), out_of(GONE)]),
+            [(7, true), (7, false)]
+        );
+        // Nobody knows who that was.
+        assert_eq!(switches(vec![out_of(GONE)]), []);
+        let after_idling = vec![into(7), out_of(7), into(0), out_of(GONE)];
+        assert_eq!(switches(after_idling), [(7, true), (7, false)]);
     }
 
     #[test]
@@ -191,6 +238,6 @@ mod tests {
         assert_eq!(refusal(libc::ENOSPC), Some(PerfError::NoLandmarkLeft));
         assert_eq!(refusal(libc::ENOENT), Some(PerfError::NoLandmarks));
         assert_eq!(refusal(libc::EACCES), None);
-        assert_eq!(Stamps.refusal(libc::EINVAL), None);
+        assert_eq!(Stamps::default().refusal(libc::EINVAL), None);
     }
 }
