@@ -6,7 +6,6 @@
 
 pub mod census;
 pub mod error;
-pub mod faults;
 pub mod host;
 pub mod kernel;
 pub mod limits;

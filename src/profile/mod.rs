@@ -3,7 +3,6 @@
 //! Pure. It takes plain types and never opens an event or reads a file, so
 //! that every rule of attribution is tested without a kernel.
 
-mod scope;
 pub mod attribute;
 pub mod elf;
 pub mod entry_code;
@@ -12,5 +11,6 @@ pub mod faults;
 pub mod ledger;
 pub mod mechanisms;
 pub mod modes;
+mod scope;
 pub mod shares;
 pub mod symbols;

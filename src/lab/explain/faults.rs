@@ -4,9 +4,7 @@
 use super::Inquiry;
 use super::expectation::{Expectation, faults as expected};
 use crate::lab::session::Recording;
-use crate::model::{
-    Availability, Faults, Missing, Program, SpaceRequest, SpawnMethod,
-};
+use crate::model::{Availability, Faults, Missing, Program, SpaceRequest, SpawnMethod};
 use crate::profile::faults::{FaultTally, Observed, SpawnStamps, program_map, tally};
 
 /// The page that the embedded program's text lies in.
@@ -48,10 +46,7 @@ fn from(
     }
 }
 
-fn tally_of(
-    inquiry: &Inquiry<'_>,
-    recording: &Recording,
-) -> Result<Option<FaultTally>, Missing> {
+fn tally_of(inquiry: &Inquiry<'_>, recording: &Recording) -> Result<Option<FaultTally>, Missing> {
     let Some(watched) = &recording.watched else {
         return Ok(None);
     };

@@ -11,10 +11,7 @@ use crate::profile::symbols::Symbols;
 use crate::stats::{Estimate, Replicates, median_replicates};
 
 /// What the kernel does while a method spawns, or why nobody can see it.
-pub(super) fn mechanisms(
-    inquiry: &Inquiry<'_>,
-    method: SpawnMethod,
-) -> Availability<Mechanisms> {
+pub(super) fn mechanisms(inquiry: &Inquiry<'_>, method: SpawnMethod) -> Availability<Mechanisms> {
     match &inquiry.symbols {
         Ok(symbols) => of_symbols(inquiry, method, symbols).unwrap_or_else(Availability::Missing),
         Err(missing) => Availability::Missing(missing.clone()),

@@ -10,26 +10,26 @@ use crate::profile::faults::FaultTally;
 use crate::stats::mean_replicates;
 use crate::units::thousands;
 
-use super::count::DRAWS;
+use crate::lab::count::DRAWS;
 
 /// What an expectation can rest on.
 #[derive(Debug, Clone, Copy)]
-pub struct Expectation<'a> {
+pub(super) struct Expectation<'a> {
     /// The method.
-    pub method: SpawnMethod,
+    pub(super) method: SpawnMethod,
     /// Whether another method that copies the address space took turns in the
     /// same workers: what it protected, this one may have to copy.
-    pub beside_copies: bool,
+    pub(super) beside_copies: bool,
     /// Pages of base size that the parent writes to after each spawn.
-    pub rewritten: u64,
+    pub(super) rewritten: u64,
     /// Whether the program is the embedded one.
-    pub embedded: bool,
+    pub(super) embedded: bool,
     /// The faults of the same method from a worker that was not inflated.
-    pub small: Option<&'a Faults>,
+    pub(super) small: Option<&'a Faults>,
 }
 
 /// The faults of one spawn by the method of that index, from all workers.
-pub fn faults(
+pub(super) fn faults(
     workers: &[FaultTally],
     method: usize,
     seed: u64,
