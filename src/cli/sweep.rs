@@ -24,6 +24,7 @@ pub(super) fn run(args: &SweepArgs) -> anyhow::Result<()> {
         path: std::env::var("PATH").unwrap_or_else(|_| DEFAULT_PATH.to_owned()),
     };
     let plan = plan::of_sweep(args, &surroundings)?;
+    output::check(&args.export, false)?;
     let exports = Exports::open(&args.export)?;
     let stop = Stop::default();
     // A signal that is ignored stays so, as under nohup(1).

@@ -39,6 +39,7 @@ pub(super) fn table(extra: &Extra) -> Option<Table> {
         title: format!("What fork costs beyond {baseline}, and where it is paid"),
         columns,
         rows,
+        rules: Vec::new(),
         notes,
     })
 }
