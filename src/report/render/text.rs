@@ -22,7 +22,10 @@ pub(in crate::report) fn render(blocks: &[Block]) -> io::Result<Vec<u8>> {
         pieces.push(match block {
             Block::Table(table) => render_table(table)?,
             Block::Lines { title, lines } => headed(title, lines.iter().map(|line| wrap(line, 2))),
-            Block::Drawing { title, lines } => headed(title, lines.iter().map(|line| cut(line))),
+            Block::Drawing { title, lines } => {
+                let lines = lines.iter().map(|line| cut(line));
+                headed(title, std::iter::once("\n".to_owned()).chain(lines))
+            }
             Block::Legend { title, terms } => headed(title, legend(terms)),
         });
     }

@@ -174,12 +174,12 @@ fn order(probe: &ExitProbe) -> String {
         ExitOrder::BeforeTeardown => "before",
         ExitOrder::AfterTeardown => "after",
     };
-    let unit = Unit::of_time([probe.before_record_ns, probe.after_record_ns].into_iter());
+    let prose = |ns: f64| Unit::of_time(std::iter::once(ns)).prose(ns);
     format!(
         "exit, teardown: this kernel writes its EXIT record {side} it frees the memory: for {} more \
          to free, {} were added before the record and {} after it",
         counted(probe.mappings, "mapping"),
-        unit.prose(probe.before_record_ns),
-        unit.prose(probe.after_record_ns),
+        prose(probe.before_record_ns),
+        prose(probe.after_record_ns),
     )
 }

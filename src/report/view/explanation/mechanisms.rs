@@ -3,18 +3,12 @@
 
 use crate::model::{HotFunction, Mechanism, MechanismShare, Mechanisms, Reach, SpawnMethod};
 
-use super::super::number::{Unit, counted, integer, number, significant};
+use super::super::number::{PERCENT, Unit, counted, integer, number, significant};
 use super::super::table::{Column, Entry, Table};
 use super::names;
 
 /// Functions that a row names.
 const HOTTEST: usize = 3;
-
-/// Percent, so that a share reads as one.
-const PERCENT: Unit = Unit {
-    name: "%",
-    size: 0.01,
-};
 
 /// Makes the table of one method.
 pub(super) fn table(method: SpawnMethod, found: &Mechanisms) -> Table {
@@ -26,7 +20,7 @@ pub(super) fn table(method: SpawnMethod, found: &Mechanisms) -> Table {
             .filter(|ns| *ns > 0.0),
     );
     Table {
-        title: format!("What the CPU does during a {} spawn", method.name()),
+        title: format!("What the CPU does during one spawn: {}", method.name()),
         columns: columns(unit),
         rows: found
             .shares

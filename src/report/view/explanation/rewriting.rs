@@ -19,7 +19,9 @@ pub(super) fn table(
         name: "ns",
         size: 1.0,
     };
-    let all = Unit::of_time(found.iter().map(|(_, rewriting)| whole(rewriting).value));
+    // What no fork taxed is noise around 0, and must not choose the unit.
+    let taxes = found.iter().map(|(_, found)| whole(found).value.abs());
+    let all = Unit::of_time(std::iter::once(taxes.fold(0.0, f64::max)));
     let rows = found
         .iter()
         .map(|(method, rewriting)| row(explained, *method, rewriting, [page, all], notes));
@@ -37,11 +39,11 @@ fn columns(page: Unit, all: Unit) -> Vec<Column> {
     vec![
         Column::name("method"),
         Column::number("pages", ""),
-        Column::number("after it", &page)
+        Column::number("after spawn", &page)
             .explained("one page, one byte, after a spawn whose child has ended"),
-        Column::number("again", &page)
+        Column::number("once more", &page)
             .explained("the same page once more, with no spawn in between"),
-        Column::number("tax", &page).explained("after it less again: the fault"),
+        Column::number("tax", &page).explained("after spawn less once more: the fault"),
         Column::number("held", &page)
             .explained("the tax while a child still has the page, so that it must be copied"),
         Column::number("all pages", &all).explained("the tax of all these pages"),

@@ -108,7 +108,7 @@ fn largest_phase(explained: &Explained<'_>, method: SpawnMethod) -> Option<Strin
     );
     if first.ci95[0] > second.ci95[1] {
         return Some(format!(
-            "{lead}, most time goes to \"{name}\": {} ({}); next is \"{second_name}\" ({}).",
+            "{lead}, the largest part is \"{name}\": {} ({}); next is \"{second_name}\" ({}).",
             unit.prose(first.value),
             share(*first),
             share(*second),
