@@ -41,15 +41,8 @@ pub(crate) fn unprivileged() -> Document {
         let Availability::Measured(ledger) = &mut method.ledger else {
             continue;
         };
-        for time in &mut ledger.phases {
-            if matches!(time.phase, Phase::Copy | Phase::Exit) {
-                time.ns = Availability::unavailable(
-                    format!("its record is missing, as {reason}; it lies within the next phase"),
-                    None,
-                );
-                time.ci95 = None;
-            }
-        }
+        within_the_next(ledger, Phase::Copy, reason);
+        within_the_next(ledger, Phase::Exit, reason);
     }
     document.caveats = vec![Caveat::Unavailable {
         figures: "mechanisms, faults".to_owned(),
@@ -57,6 +50,20 @@ pub(crate) fn unprivileged() -> Document {
         remedy: Some(remedy.to_owned()),
     }];
     document
+}
+
+/// Takes a phase's end away, so that it lies within the next one.
+fn within_the_next(ledger: &mut Ledger, phase: Phase, reason: &str) {
+    let mut phases = ledger.phases.iter_mut();
+    let first = phases.find(|time| time.phase == phase);
+    let (first, next) = first.zip(phases.next()).expect("neither is the last");
+    let both = [&*first, &*next]
+        .iter()
+        .filter_map(|time| time.ns.measured())
+        .sum();
+    (next.ns, next.ci95) = (measured(both), interval(both));
+    let reason = format!("its record is missing, as {reason}; it lies within the next phase");
+    (first.ns, first.ci95) = (Availability::unavailable(reason, None), None);
 }
 
 /// Blocks from malloc, and a dynamic program: page-table entries grow,

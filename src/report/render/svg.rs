@@ -40,9 +40,16 @@ pub(in crate::report) fn render(chart: &Chart) -> String {
         scale: scale(chart),
         out: String::new(),
     };
-    let width = (canvas.right + LEGEND_WIDTH + MARGIN).max(760.0);
+    let width = (canvas.right + LEGEND_WIDTH).max(heading_width(chart)) + MARGIN;
     let height = canvas.bottom + 2.0 * LINE + MARGIN;
     canvas.draw(chart, width, height)
+}
+
+/// How far the lines above the plot reach; the title is set larger.
+fn heading_width(chart: &Chart) -> f64 {
+    let width = |text: &str, character: f64| text.chars().count() as f64 * character;
+    let lines = chart.lines.iter().map(|line| width(line, CHARACTER));
+    MARGIN + lines.fold(width(&chart.title, 1.6 * CHARACTER), f64::max)
 }
 
 /// Pixels for one unit of the axis; 0 for a chart without any height.

@@ -179,7 +179,7 @@ fn title(explained: &Explained<'_>) -> String {
     let place = explained.space.map_or(String::new(), |group| {
         let space = group.space;
         format!(
-            " from {} with {}",
+            ": {}, {}",
             counted(space.vmas, "mapping"),
             counted(space.present_ptes, "present PTE")
         )

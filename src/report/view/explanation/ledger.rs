@@ -60,11 +60,14 @@ fn columns(found: &Found<'_, Ledger>, unit: Unit) -> Vec<Column> {
 /// Whether a phase is worth a row: it is, unless every method says that there
 /// was none to be measured.
 pub(super) fn exists(phase: Phase, found: &Found<'_, Ledger>) -> bool {
-    found.iter().any(|(_, ledger)| {
-        time(ledger, phase).is_some_and(|time| {
-            let missing = time.ns.missing();
-            missing.is_none_or(|missing| missing.missing != MissingKind::NotAsked)
-        })
+    found.iter().any(|(_, ledger)| exists_in(phase, ledger))
+}
+
+/// Whether there was something to be measured, be it within another phase.
+pub(super) fn exists_in(phase: Phase, ledger: &Ledger) -> bool {
+    time(ledger, phase).is_some_and(|time| {
+        let missing = time.ns.missing();
+        missing.is_none_or(|missing| missing.missing != MissingKind::NotAsked)
     })
 }
 

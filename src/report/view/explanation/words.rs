@@ -88,14 +88,32 @@ fn percents(ci95: [f64; 2]) -> String {
     format!("{low} to {high} %")
 }
 
+/// The phases that were measured, each with those that lie within it for want
+/// of a stamp.
+fn spans(ledger: &Ledger) -> Vec<(String, Estimate)> {
+    let mut spans = Vec::new();
+    let mut within = Vec::new();
+    for phase in Phase::ALL {
+        match phase_time(ledger, phase) {
+            Some(time) => {
+                within.push(names::phase(phase));
+                spans.push((within.join(", with "), time));
+                within.clear();
+            }
+            None if ledger::exists_in(phase, ledger) => {
+                within.push(names::phase(phase));
+            }
+            None => {}
+        }
+    }
+    spans
+}
+
 /// The phase to look at first, or the two that cannot be told apart.
 fn largest_phase(explained: &Explained<'_>, method: SpawnMethod) -> Option<String> {
     let ledger = ledger_of(explained, method)?;
     let total = sound(ledger.total_ns, ledger.total_ci95).filter(|total| total.value > 0.0)?;
-    let mut phases: Vec<(&str, Estimate)> = Phase::ALL
-        .into_iter()
-        .filter_map(|phase| Some((names::phase(phase), phase_time(ledger, phase)?)))
-        .collect();
+    let mut phases = spans(ledger);
     phases.sort_by(|a, b| b.1.value.total_cmp(&a.1.value));
     let (name, first) = phases.first()?;
     let (second_name, second) = phases.get(1)?;
