@@ -142,7 +142,9 @@ fn distorted(seed: u64, template: usize, words: &str) -> Document {
     let mut value = serde_json::to_value(document).expect("a document is JSON");
     let mut rng = Rng::with_seed(seed);
     let severity = rng.u32(1..30);
+    let space = value["explanation"]["space"].take();
     distort(&mut value["explanation"], "", words, severity, &mut rng);
+    value["explanation"]["space"] = space;
     let mut document: Document = serde_json::from_value(value).expect("only values were changed");
     let cells = document.cells.len();
     document.cells.truncate(rng.usize(0..=cells));
@@ -190,6 +192,8 @@ fn distort(value: &mut Value, key: &str, words: &str, severity: u32, rng: &mut R
             if struck && !key.ends_with("ci95") {
                 array.truncate(rng.usize(0..=array.len()));
             }
+            // The bound of an interval that may be missing may not be.
+            let key = if key.ends_with("ci95") { "" } else { key };
             for value in array {
                 distort(value, key, words, severity, rng);
             }

@@ -180,9 +180,17 @@ fn lay_out(table: &Table) -> (Vec<Padded<'_>>, Vec<Vec<usize>>) {
     if total(&bare, &all) <= WIDTH {
         return (bare, vec![all]);
     }
-    if let Some(wrapped) = wrap_last(pad(false)) {
-        return (wrapped, vec![all]);
+    let others = &all[..all.len().saturating_sub(1)];
+    let broken = break_last(pad(false), others);
+    if total(&broken, &all) <= WIDTH {
+        return (broken, vec![all]);
     }
+    let keys: Vec<usize> = all
+        .iter()
+        .copied()
+        .filter(|index| table.columns[*index].key)
+        .collect();
+    let (whole, bare) = (break_last(whole, &keys), break_last(bare, &keys));
     let (parts, bare_parts) = (split(&whole), split(&bare));
     if bare_parts.len() < parts.len() {
         (bare, bare_parts)
@@ -191,18 +199,19 @@ fn lay_out(table: &Table) -> (Vec<Padded<'_>>, Vec<Vec<usize>>) {
     }
 }
 
-/// The columns with the lists of the last one broken, if that lets them fit.
-fn wrap_last(mut columns: Vec<Padded<'_>>) -> Option<Vec<Padded<'_>>> {
-    let others: Vec<usize> = (0..columns.len().checked_sub(1)?).collect();
-    let room = WIDTH.checked_sub(total(&columns, &others) + 2)?;
-    let last = columns.last_mut().filter(|last| last.column.wraps)?;
-    for entry in &mut last.entries {
-        *entry = break_list(entry, room);
+/// The columns with the lists of the last one, if it has lists, broken so that
+/// it fits beside some others.
+fn break_last<'a>(mut columns: Vec<Padded<'a>>, beside: &[usize]) -> Vec<Padded<'a>> {
+    let room = WIDTH.saturating_sub(total(&columns, beside) + 2);
+    if let Some(last) = columns.last_mut().filter(|last| last.column.wraps) {
+        for entry in &mut last.entries {
+            *entry = break_list(entry, room);
+        }
+        let head = [last.column.header.as_str(), &last.column.subheader];
+        let lines = last.entries.iter().flat_map(|entry| entry.lines());
+        last.width = lines.chain(head).map(width).max().unwrap_or(0);
     }
-    let head = [last.column.header.as_str(), &last.column.subheader];
-    let lines = last.entries.iter().flat_map(|entry| entry.lines());
-    last.width = lines.chain(head).map(width).max().unwrap_or(0);
-    (last.width <= room).then_some(columns)
+    columns
 }
 
 /// A list, broken after commas where a line would be wider than the room.
