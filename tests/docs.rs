@@ -12,8 +12,9 @@ use std::fs;
 use std::path::Path;
 
 use forktax::model::{
-    Availability, Backing, Caveat, ChildAction, CountSource, Document, Placement, Program,
-    SpaceRequest, SpawnMethod, Stopped, Temperature,
+    Availability, Backing, Caveat, ChildAction, CountSource, Document, ExitOrder, FaultCause,
+    FaultPhase, Level, Mechanism, Phase, Placement, Program, Reach, Side, SkipReason, SpaceRequest,
+    SpawnMethod, Stopped, Temperature,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -172,6 +173,9 @@ fn form(path: &str, value: &Value) -> String {
         "cells[].program" => "plan.program".to_owned(),
         "cells[].space.request" => "plan.spaces[]".to_owned(),
         "cells[].call_ns" | "cells[].total_ns" => "summary".to_owned(),
+        "explanation.space" => "plan.spaces[]".to_owned(),
+        "explanation.page_tables" | "explanation.page_tables_before" => "page_tables".to_owned(),
+        "page_tables.tree.root" | "table.below[]" => "table".to_owned(),
         _ if path.starts_with("cells[].") && COUNTERS.contains(&last) => "counted".to_owned(),
         _ => path.to_owned(),
     }
@@ -219,6 +223,7 @@ fn fields() -> BTreeSet<String> {
         "plan.placement",
         "plan.temperature",
         "run.stopped",
+        "page_tables.tree",
     ];
     fields
         .iter()
@@ -274,6 +279,73 @@ fn every_caveat_has_a_row_that_names_its_fields() {
     assert_eq!(rows(&contract, "caveat"), kinds);
 }
 
+/// The words of an explanation's smaller enums; each names all of its variants
+/// in a match that does not compile when one is added.
+fn explained_words() -> Vec<Value> {
+    let level = |level| match level {
+        Level::Pte | Level::Pmd | Level::Pud | Level::P4d | Level::Pgd => json(level),
+    };
+    let skip = |reason| match reason {
+        SkipReason::NoAnonVma | SkipReason::Shared | SkipReason::DontFork => json(reason),
+    };
+    let phase = |phase| match phase {
+        FaultPhase::ParentBefore
+        | FaultPhase::ParentAfter
+        | FaultPhase::ChildBeforeExec
+        | FaultPhase::Exec
+        | FaultPhase::Program => json(phase),
+    };
+    let cause = |cause| match cause {
+        FaultCause::CopyOnWrite
+        | FaultCause::Anonymous
+        | FaultCause::File
+        | FaultCause::Shared
+        | FaultCause::Unknown => json(cause),
+    };
+    let mut words = vec![
+        json(Reach::SystemWide),
+        json(Reach::Inherited),
+        json(Side::Parent),
+        json(Side::Child),
+        json(ExitOrder::BeforeTeardown),
+        json(ExitOrder::AfterTeardown),
+    ];
+    words.extend([Level::Pte, Level::Pmd, Level::Pud, Level::P4d, Level::Pgd].map(level));
+    words.extend(
+        [
+            SkipReason::NoAnonVma,
+            SkipReason::Shared,
+            SkipReason::DontFork,
+        ]
+        .map(skip),
+    );
+    words.extend(
+        [
+            FaultPhase::ParentBefore,
+            FaultPhase::ParentAfter,
+            FaultPhase::ChildBeforeExec,
+            FaultPhase::Exec,
+            FaultPhase::Program,
+        ]
+        .map(phase),
+    );
+    words.extend(
+        [
+            FaultCause::CopyOnWrite,
+            FaultCause::Anonymous,
+            FaultCause::File,
+            FaultCause::Shared,
+            FaultCause::Unknown,
+        ]
+        .map(cause),
+    );
+    words
+}
+
+fn json(variant: impl Serialize) -> Value {
+    serde_json::to_value(variant).unwrap()
+}
+
 #[test]
 fn every_word_that_a_field_may_hold_is_named() {
     fn word(value: impl Serialize) -> String {
@@ -301,6 +373,9 @@ fn every_word_that_a_field_may_hold_is_named() {
             .iter()
             .map(|document| word(&document.run.stopped)),
     );
+    words.extend(Phase::ALL.iter().map(word));
+    words.extend(Mechanism::ALL.iter().map(word));
+    words.extend(explained_words().iter().map(word));
     words.extend(["unavailable", "not_asked", "free", "hot", "embedded"].map(str::to_owned));
     for word in words {
         let named = contract.contains(&format!("`\"{word}\"`")) || word == "failed";

@@ -230,7 +230,8 @@ pub(super) struct ShowArgs {
     #[arg(long, value_enum, default_value = "table")]
     pub(super) format: FormatArg,
 
-    /// Write the result to a file as well; .txt, .md, .csv or .json says how
+    /// Write the result to a file as well; .txt, .md, .csv or .json says how, and
+    /// for an explanation .svg, .folded or .flame.svg
     #[arg(long, value_name = "FILE", value_parser = parse_export)]
     pub(super) export: Vec<ExportArg>,
 }
@@ -288,9 +289,12 @@ pub(super) struct ExportArg {
 
 fn parse_export(text: &str) -> Result<ExportArg, String> {
     let path = PathBuf::from(text);
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    let format = extension.and_then(Format::from_extension);
-    let format = format.ok_or("the extension says how to write it: .txt, .md, .csv or .json")?;
+    let name = path.file_name().and_then(|name| name.to_str());
+    let format = name.and_then(Format::from_file_name);
+    let format = format.ok_or(
+        "the extension says how to write it: .txt, .md, .csv or .json; \
+         for an explanation also .svg, .folded or .flame.svg",
+    )?;
     Ok(ExportArg { path, format })
 }
 

@@ -37,6 +37,7 @@ fn surroundings() -> anyhow::Result<Surroundings> {
 }
 
 fn measure(plan: &Plan, args: &OutputArgs) -> anyhow::Result<()> {
+    output::check(&args.export, plan.explain.is_some())?;
     let exports = Exports::open(&args.export)?;
     let stop = Stop::default();
     // A signal that is ignored stays so, as under nohup(1).

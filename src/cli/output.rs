@@ -49,6 +49,14 @@ struct Export {
     is_new: bool,
 }
 
+/// Refuses files that the coming result could not be written to.
+pub(super) fn check(args: &[ExportArg], explains: bool) -> Result<(), OutputError> {
+    args.iter().try_for_each(|arg| {
+        let checked = arg.format.check(explains);
+        checked.map_err(|error| OutputError::new(arg.path.display(), &error))
+    })
+}
+
 impl Exports {
     /// Opens all files, or none.
     pub(super) fn open(args: &[ExportArg]) -> Result<Self, OutputError> {

@@ -13,6 +13,10 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<()> {
             return Err(error.into());
         }
     };
+    if let Err(error) = output::check(&args.export, document.explanation.is_some()) {
+        exports.abandon();
+        return Err(error.into());
+    }
     exports.write(&document)?;
     Ok(output::print(&document, output::format(args.format))?)
 }

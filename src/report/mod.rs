@@ -4,65 +4,17 @@
 //! lines; a renderer turns those into bytes. Nothing here measures, prints,
 //! or opens a file, and no document, however partial, makes it panic.
 
+mod format;
 mod parse;
 mod render;
 pub mod view;
 
 use std::io;
 
-use crate::model::Document;
+use crate::model::{Document, Missing};
 
+pub use format::Format;
 pub use parse::parse;
-
-/// What a report can be written as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// Plain text for a terminal of 100 columns.
-    Table,
-    /// GitHub's Markdown.
-    Markdown,
-    /// One flat table, a row a cell, in base units.
-    Csv,
-    /// The document itself.
-    Json,
-}
-
-impl Format {
-    /// Every format, in the order in which help texts name them.
-    pub const ALL: [Self; 4] = [Self::Table, Self::Markdown, Self::Csv, Self::Json];
-
-    /// The name as typed on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Table => "table",
-            Self::Markdown => "markdown",
-            Self::Csv => "csv",
-            Self::Json => "json",
-        }
-    }
-
-    /// What the names of files in this format end with.
-    pub fn extension(self) -> &'static str {
-        match self {
-            Self::Table => "txt",
-            Self::Markdown => "md",
-            Self::Csv => "csv",
-            Self::Json => "json",
-        }
-    }
-
-    /// The format of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|format| format.name() == name)
-    }
-
-    /// The format of files with that extension, in either case.
-    pub fn from_extension(extension: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|format| format.extension().eq_ignore_ascii_case(extension))
-    }
-}
 
 /// Why a document could not be read or a report not be written.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +39,29 @@ pub enum ReportError {
         /// This program's.
         known: u32,
     },
+    /// A picture was asked of a document that explains nothing.
+    #[error(
+        "a sweep has no {format} yet: write the result of forktax explain as {format}, \
+         or a sweep as .txt, .md, .csv or .json"
+    )]
+    NoExplanation {
+        /// The format's name.
+        format: &'static str,
+    },
+    /// The part of the explanation that is to be drawn is missing.
+    #[error("nothing to write as {format}: {reason}")]
+    NothingFound {
+        /// The format's name.
+        format: &'static str,
+        /// Why it is missing, and what to do about it.
+        reason: String,
+    },
+    /// This program was built without the renderer.
+    #[error(
+        "this forktax draws no flame graphs: build it with --features flamegraph, or export \
+         .folded for a tool that draws them"
+    )]
+    NoFlameGraphs,
     /// A renderer failed.
     #[error("cannot write the report as {format}")]
     Render {
@@ -100,11 +75,22 @@ pub enum ReportError {
 
 /// The whole report of a document, ready to be written.
 pub fn render(document: &Document, format: Format) -> Result<Vec<u8>, ReportError> {
+    format.check(document.explanation.is_some())?;
+    let nothing = |missing: Missing| ReportError::NothingFound {
+        format: format.name(),
+        reason: missing.remedy.map_or_else(
+            || missing.reason.clone(),
+            |remedy| format!("{}; {remedy}", missing.reason),
+        ),
+    };
     let bytes = match format {
         Format::Table => render::text(&view::blocks(document)),
         Format::Markdown => Ok(render::markdown(&view::blocks(document)).into_bytes()),
         Format::Csv => render::csv(document),
         Format::Json => render::json(document),
+        Format::Svg => Ok(render::svg(&view::chart(document).map_err(nothing)?).into_bytes()),
+        Format::Folded => Ok(render::folded(document).map_err(nothing)?.into_bytes()),
+        Format::FlameGraph => render::flame_graph(&render::folded(document).map_err(nothing)?),
     };
     bytes.map_err(|source| ReportError::Render {
         format: format.name(),

@@ -94,6 +94,7 @@ fn words(source: &Source, for_tests: bool) -> Vec<String> {
         let allowed = match token.text.as_str() {
             "unsafe" | "global_asm" => name.starts_with("src/sys/"),
             "prettytable" => name == "src/report/render/text.rs",
+            "inferno" => name == "src/report/render/flame_graph.rs",
             "perf_event_open" => name == "src/sys/perf.rs" || name.starts_with("src/sys/perf/"),
             "println" | "print" | "eprintln" | "eprint" if calls_macro => {
                 test || PRINTERS.contains(&name)

@@ -9,11 +9,13 @@ use forktax::model::{
 };
 use forktax::stats::{Summary, median_replicates, summarise};
 
+use crate::explained;
+
 const WORKERS: u32 = 6;
 const TURNS: usize = 8;
 
 /// Call and total of a method in an address space, in microseconds.
-type Times = (f64, f64);
+pub(crate) type Times = (f64, f64);
 
 /// Every stored document with the name of its file.
 pub(crate) fn documents() -> Vec<(&'static str, Document)> {
@@ -23,6 +25,9 @@ pub(crate) fn documents() -> Vec<(&'static str, Document)> {
         ("malloc", malloc()),
         ("exit", exit()),
         ("methods", methods()),
+        ("explain", explained::explain()),
+        ("explain-unprivileged", explained::unprivileged()),
+        ("explain-malloc", explained::malloc()),
     ]
 }
 
@@ -119,7 +124,7 @@ fn exit() -> Document {
 
 /// All seven, one of them not to be had, in the largest space of a default
 /// kernel, on a host with a PMU and huge pages.
-fn methods() -> Document {
+pub(crate) fn methods() -> Document {
     let methods = SpawnMethod::ALL;
     let mut document = empty(&methods, SpawnMethod::PosixSpawn, ChildAction::Exec);
     document.host.pmu = true;
@@ -197,6 +202,37 @@ fn hardware(cell: &mut Cell) {
     cell.dtlb_misses = counted(total * 0.001, total * 0.004);
 }
 
+/// What a cell looks like in a run that explains: it takes times and no counts.
+pub(crate) fn only_timed(cell: &mut Cell) {
+    let none = || Availability::not_asked("explain takes times only");
+    let no_count = || Counted {
+        parent: none(),
+        parent_ci95: None,
+        child: none(),
+        child_ci95: None,
+        source: CountSource::None,
+    };
+    *cell = Cell {
+        cpu_ns: none(),
+        cpu_ci95: None,
+        sys_ns: none(),
+        sys_ci95: None,
+        user_ns: none(),
+        user_ci95: None,
+        minor_faults: no_count(),
+        major_faults: no_count(),
+        context_switches: no_count(),
+        cpu_migrations: no_count(),
+        task_clock_ns: no_count(),
+        cycles: no_count(),
+        instructions: no_count(),
+        dtlb_misses: no_count(),
+        counting_slowdown: none(),
+        counting_slowdown_ci95: None,
+        ..cell.clone()
+    };
+}
+
 /// What a cell looks like whose method the kernel refused.
 fn never_measured(cell: &mut Cell) {
     let none = || Availability::unavailable(TOO_OLD, None);
@@ -237,7 +273,7 @@ fn never_measured(cell: &mut Cell) {
     };
 }
 
-fn mappings_space(mappings: u64) -> Space {
+pub(crate) fn mappings_space(mappings: u64) -> Space {
     Space {
         request: SpaceRequest::Mappings {
             mappings,
@@ -260,7 +296,12 @@ fn mappings_space(mappings: u64) -> Space {
 }
 
 /// Adds the cells of one space; the workers' luck is the same for all methods.
-fn add(document: &mut Document, space: &Space, methods: &[SpawnMethod], times: &[Times]) {
+pub(crate) fn add(
+    document: &mut Document,
+    space: &Space,
+    methods: &[SpawnMethod],
+    times: &[Times],
+) {
     let seed = document.plan.seed ^ space.present_ptes;
     let mut rng = Rng::with_seed(seed);
     let luck: Vec<f64> = (0..WORKERS).map(|_| 0.97 + 0.06 * rng.f64()).collect();
@@ -391,15 +432,15 @@ fn describe(
 }
 
 /// Three decimals: what a decimal reader gives back to the last bit.
-fn rounded(value: f64) -> f64 {
+pub(crate) fn rounded(value: f64) -> f64 {
     (value * 1e3).round() / 1e3
 }
 
-fn measured(value: f64) -> Availability<f64> {
+pub(crate) fn measured(value: f64) -> Availability<f64> {
     Availability::Measured(rounded(value))
 }
 
-fn interval(value: f64) -> Option<[f64; 2]> {
+pub(crate) fn interval(value: f64) -> Option<[f64; 2]> {
     Some([rounded(value * 0.992), rounded(value * 1.009)])
 }
 
@@ -424,7 +465,11 @@ fn absent() -> Counted {
     }
 }
 
-fn empty(methods: &[SpawnMethod], baseline: SpawnMethod, child: ChildAction) -> Document {
+pub(crate) fn empty(
+    methods: &[SpawnMethod],
+    baseline: SpawnMethod,
+    child: ChildAction,
+) -> Document {
     Document {
         schema_version: SCHEMA_VERSION,
         tool: Tool {

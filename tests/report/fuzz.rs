@@ -3,10 +3,12 @@
 
 use std::sync::LazyLock;
 
+use fastrand::Rng;
 use forktax::model::{Availability, Cell, Counted, Document, SpawnMethod, WorkerSamples};
 use forktax::report::{Format, parse, render};
 use forktax::stats::Summary;
 use proptest::prelude::*;
+use serde_json::Value;
 
 use crate::{build, text};
 
@@ -115,6 +117,104 @@ fn cell(seed: &Seed, template: &Cell, words: &str) -> Cell {
     cell
 }
 
+/// What every report of every document keeps.
+fn holds(document: &Document) -> Result<(), TestCaseError> {
+    for format in Format::ALL {
+        // A picture may be refused, but never be empty.
+        if let Ok(bytes) = render(document, format) {
+            prop_assert!(!bytes.is_empty());
+        }
+    }
+    let report = text(document, Format::Table);
+    for line in report.lines() {
+        prop_assert!(line.chars().count() <= 100, "{}", line);
+        prop_assert_eq!(line.trim_end(), line);
+    }
+    Ok(())
+}
+
+/// An explained document with parts taken away and figures that make no sense:
+/// distorted as JSON, so that no field is forgotten.
+fn distorted(seed: u64, template: usize, words: &str) -> Document {
+    static TEMPLATES: LazyLock<Vec<(&str, Document)>> = LazyLock::new(build::documents);
+    let mut explained = TEMPLATES.iter().filter(|(_, d)| d.explanation.is_some());
+    let (_, document) = explained.nth(template).expect("there are three");
+    let mut value = serde_json::to_value(document).expect("a document is JSON");
+    let mut rng = Rng::with_seed(seed);
+    let severity = rng.u32(1..30);
+    let space = value["explanation"]["space"].take();
+    distort(&mut value["explanation"], "", words, severity, &mut rng);
+    value["explanation"]["space"] = space;
+    let mut document: Document = serde_json::from_value(value).expect("only values were changed");
+    let cells = document.cells.len();
+    document.cells.truncate(rng.usize(0..=cells));
+    document
+}
+
+/// Parts that may be missing.
+const AVAILABLE: [&str; 7] = [
+    "ledger",
+    "mechanisms",
+    "faults",
+    "rewriting",
+    "page_tables",
+    "page_tables_before",
+    "exit_probe",
+];
+
+/// Figures that may be missing, of the ledger, the samples and the hidden tax.
+const FIGURES: [&str; 4] = ["stamping_ns", "slowdown", "expected", "held_ns"];
+
+/// What may be null.
+const OPTIONAL: [&str; 5] = [
+    "ci95",
+    "stamping_ci95",
+    "slowdown_ci95",
+    "held_ci95",
+    "tree",
+];
+
+/// Changes about one of so many values: `severity` in a hundred.
+fn distort(value: &mut Value, key: &str, words: &str, severity: u32, rng: &mut Rng) {
+    let struck = rng.u32(0..100) < severity;
+    match value {
+        _ if struck && OPTIONAL.contains(&key) => *value = Value::Null,
+        Value::Object(object) => {
+            if struck && AVAILABLE.contains(&key) {
+                *value = serde_json::json!({"missing": "unavailable", "reason": words});
+                return;
+            }
+            for (key, value) in object {
+                distort(value, key, words, severity, rng);
+            }
+        }
+        Value::Array(array) => {
+            if struck && !key.ends_with("ci95") {
+                array.truncate(rng.usize(0..=array.len()));
+            }
+            // The bound of an interval that may be missing may not be.
+            let key = if key.ends_with("ci95") { "" } else { key };
+            for value in array {
+                distort(value, key, words, severity, rng);
+            }
+        }
+        Value::Number(_) if struck && FIGURES.contains(&key) && rng.bool() => {
+            *value = serde_json::json!({"missing": "not_asked", "reason": words});
+        }
+        Value::Number(number) if struck => {
+            *value = match (number.is_f64(), key) {
+                (true, _) => [0.0, -1.5, 0.25, 1e-3, 1e300, 123_456.5][rng.usize(0..6)].into(),
+                (false, "frames") => rng.u32(..).into(),
+                (false, _) => [0, 1, 77, 1 << 40, u64::MAX][rng.usize(0..5)].into(),
+            };
+        }
+        Value::String(text) if struck && ["kind", "function", "rule", "mapping"].contains(&key) => {
+            *text = words.to_owned();
+        }
+        _ => {}
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -137,14 +237,18 @@ proptest! {
         words in "[a-z\\PC]{0,40}",
         malloc: bool,
     ) {
-        let document = document(&seeds, baseline, &words, malloc);
-        for format in Format::ALL {
-            prop_assert!(!text(&document, format).is_empty());
-        }
-        let report = text(&document, Format::Table);
-        for line in report.lines() {
-            prop_assert!(line.chars().count() <= 100, "{}", line);
-            prop_assert_eq!(line.trim_end(), line);
-        }
+        holds(&document(&seeds, baseline, &words, malloc))?;
+    }
+
+    #[test]
+    fn no_explanation_panics_or_leaves_its_columns(
+        seed: u64,
+        template in 0_usize..3,
+        words in "[a-z\\PC]{0,40}",
+    ) {
+        let document = distorted(seed, template, &words);
+        holds(&document)?;
+        let json = render(&document, Format::Json).unwrap();
+        prop_assert_eq!(parse(json.as_slice()).unwrap(), document);
     }
 }

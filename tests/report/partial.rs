@@ -227,7 +227,7 @@ fn a_document_without_cells_is_a_header_and_a_run() {
 fn reasons_and_caveats_are_told_once() {
     let report = table(&build::sweep());
     assert_eq!(report.matches("differ in 3 row").count(), 1);
-    let methods = build::documents().pop().unwrap().1;
+    let methods = build::methods();
     assert_eq!(table(&methods).matches("CLONE_CLEAR_SIGHAND").count(), 1);
 }
 

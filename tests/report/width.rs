@@ -59,7 +59,7 @@ fn widen(cell: &mut Cell, template: &Summary) {
 
 /// The larger space is the wide one: the smaller keeps the unit small.
 fn wide(methods: &[SpawnMethod]) -> Document {
-    let (_, mut document) = build::documents().pop().expect("there are documents");
+    let mut document = build::methods();
     document.plan.methods = methods.to_vec();
     if !methods.contains(&document.plan.baseline) {
         document.plan.baseline = methods[0];

@@ -1,18 +1,23 @@
 //! One flat table for other programs: a row a cell, the same fields in every
-//! file, base units, and `n/a` where there is no figure.
+//! file, base units, and `n/a` where there is no figure. An explanation has a
+//! table of another form.
 
 use std::io;
 
+use super::figures;
 use crate::model::{
     Availability, Cell, ChildAction, CountSource, Counted, Document, Program, SpaceRequest,
 };
 use crate::stats::Summary;
 
 /// What stands where there is no figure; why is said by the other formats.
-const MISSING: &str = "n/a";
+pub(super) const MISSING: &str = "n/a";
 
 /// The header and a record for each cell.
 pub(in crate::report) fn render(document: &Document) -> io::Result<Vec<u8>> {
+    if let Some(explanation) = &document.explanation {
+        return figures::render(document, explanation);
+    }
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(header())?;
     for cell in &document.cells {

@@ -1,5 +1,5 @@
 //! Call chains as folded stacks: the text from which flame graphs are drawn,
-//! "forktax;parent;outermost;...;leaf COUNT", a line a chain.
+//! "fork;parent;outermost;...;leaf COUNT", a line a chain, its method first.
 //!
 //! The mechanism is no frame of it. One path of calls serves several mechanisms
 //! (exit_mmap frees entries, tables and VMAs), and a frame at its root would cut
@@ -9,16 +9,40 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::model::{Mechanism, Profile, Side};
+use crate::model::{Document, Mechanism, Missing, MissingKind, Profile, Side};
 
-/// The lines of a profile; none of an empty one.
-pub(in crate::report) fn render(profile: &Profile) -> String {
+/// The chains of all methods, each below its method.
+pub(in crate::report) fn document(document: &Document) -> Result<String, Missing> {
+    let mut out = String::new();
+    let mut missing = None;
+    let methods = document.explanation.iter().flat_map(|found| &found.methods);
+    for method in methods {
+        match method.mechanisms.measured() {
+            Some(found) => {
+                out.push_str(&render(&found.profile, method.method.name()));
+            }
+            None => missing = missing.or_else(|| method.mechanisms.missing().cloned()),
+        }
+    }
+    if out.is_empty() {
+        return Err(missing.unwrap_or_else(|| Missing {
+            missing: MissingKind::Unavailable,
+            reason: "no sample was taken".to_owned(),
+            remedy: None,
+        }));
+    }
+    Ok(out)
+}
+
+/// The lines of a profile below a root; none of an empty one.
+fn render(profile: &Profile, root: &str) -> String {
     let mut lines: BTreeMap<String, u64> = BTreeMap::new();
     for stack in &profile.stacks {
-        let mut line = String::from(match stack.side {
-            Side::Parent => "forktax;parent",
-            Side::Child => "forktax;child",
-        });
+        let side = match stack.side {
+            Side::Parent => "parent",
+            Side::Child => "child",
+        };
+        let mut line = format!("{root};{side}");
         if stack.mechanism == Mechanism::UserMode {
             line.push_str(";[user mode]");
         }
@@ -83,11 +107,11 @@ mod tests {
             ],
         };
         assert_eq!(
-            render(&profile),
+            render(&profile, "forktax"),
             "forktax;child;do_exit;exit_mmap 5\n\
              forktax;child;odd:name_;[unknown] 1\n\
              forktax;parent;[user mode] 4\n"
         );
-        assert_eq!(render(&Profile::default()), "");
+        assert_eq!(render(&Profile::default(), "forktax"), "");
     }
 }

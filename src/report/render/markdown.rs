@@ -10,6 +10,7 @@ pub(in crate::report) fn render(blocks: &[Block]) -> String {
         .map(|block| match block {
             Block::Table(table) => render_table(table),
             Block::Lines { title, lines } => headed(title, lines.iter().map(|line| escape(line))),
+            Block::Drawing { title, lines } => drawing(title, lines),
             Block::Legend { title, terms } => headed(
                 title,
                 terms
@@ -28,6 +29,16 @@ fn headed(title: &str, lines: impl Iterator<Item = String>) -> String {
     } else {
         format!("### {}\n\n{list}", escape(title))
     }
+}
+
+/// A fenced block; backticks, which could end it, become quotation
+/// marks.
+fn drawing(title: &str, lines: &[String]) -> String {
+    let lines: String = lines
+        .iter()
+        .map(|line| format!("{}\n", harmless(line).trim_end().replace('`', "'")))
+        .collect();
+    format!("### {}\n\n```text\n{lines}```\n", escape(title))
 }
 
 fn render_table(table: &Table) -> String {

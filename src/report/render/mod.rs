@@ -3,13 +3,22 @@
 //! They lay out and escape; what is said was decided by the views.
 
 mod csv;
+mod figures;
+#[cfg(feature = "flamegraph")]
+mod flame_graph;
+mod folded;
 mod json;
 mod markdown;
+mod svg;
 mod text;
 
 pub(super) use csv::render as csv;
+#[cfg(feature = "flamegraph")]
+pub(super) use flame_graph::render as flame_graph;
+pub(super) use folded::document as folded;
 pub(super) use json::render as json;
 pub(super) use markdown::render as markdown;
+pub(super) use svg::render as svg;
 pub(super) use text::render as text;
 
 /// Text that cannot steer a terminal: control and bidirectional characters
@@ -22,4 +31,11 @@ fn harmless(text: &str) -> String {
     text.chars()
         .map(|c| if steers(c) { ' ' } else { c })
         .collect()
+}
+
+/// Stands in for a renderer that this program was built without; its format was
+/// refused before.
+#[cfg(not(feature = "flamegraph"))]
+pub(super) fn flame_graph(_folded: &str) -> std::io::Result<Vec<u8>> {
+    Err(std::io::Error::other("built without flame graphs"))
 }

@@ -1,8 +1,8 @@
 //! Plain text for a terminal of 100 columns. The only user of prettytable.
 //!
 //! A table that is too wide first gives up the intervals of its yielding
-//! columns; if that is not enough, it is continued in further parts, as few as
-//! can be, under the same key columns.
+//! columns and breaks the lists of its last one; if that is not enough, it is
+//! continued in further parts, as few as can be, under the same key columns.
 
 use std::io;
 
@@ -22,6 +22,10 @@ pub(in crate::report) fn render(blocks: &[Block]) -> io::Result<Vec<u8>> {
         pieces.push(match block {
             Block::Table(table) => render_table(table)?,
             Block::Lines { title, lines } => headed(title, lines.iter().map(|line| wrap(line, 2))),
+            Block::Drawing { title, lines } => {
+                let lines = lines.iter().map(|line| cut(line));
+                headed(title, std::iter::once("\n".to_owned()).chain(lines))
+            }
             Block::Legend { title, terms } => headed(title, legend(terms)),
         });
     }
@@ -35,6 +39,12 @@ fn headed(title: &str, lines: impl IntoIterator<Item = String>) -> String {
     }
     out.extend(lines);
     out
+}
+
+/// A line of a drawing as it is, unless it would leave the terminal.
+fn cut(line: &str) -> String {
+    let line: String = harmless(line).chars().take(WIDTH).collect();
+    line.trim_end().to_owned() + "\n"
 }
 
 fn legend(terms: &[(String, String)]) -> Vec<String> {
@@ -83,7 +93,7 @@ fn render_table(table: &Table) -> io::Result<String> {
     let (columns, parts) = lay_out(table);
     for part in parts {
         out.push('\n');
-        out.push_str(&grid(&columns, &part)?);
+        out.push_str(&grid(&columns, &part, &table.rules)?);
     }
     if !table.notes.is_empty() {
         out.push('\n');
@@ -170,12 +180,51 @@ fn lay_out(table: &Table) -> (Vec<Padded<'_>>, Vec<Vec<usize>>) {
     if total(&bare, &all) <= WIDTH {
         return (bare, vec![all]);
     }
+    let others = &all[..all.len().saturating_sub(1)];
+    let broken = break_last(pad(false), others);
+    if total(&broken, &all) <= WIDTH {
+        return (broken, vec![all]);
+    }
+    let keys: Vec<usize> = all
+        .iter()
+        .copied()
+        .filter(|index| table.columns[*index].key)
+        .collect();
+    let (whole, bare) = (break_last(whole, &keys), break_last(bare, &keys));
     let (parts, bare_parts) = (split(&whole), split(&bare));
     if bare_parts.len() < parts.len() {
         (bare, bare_parts)
     } else {
         (whole, parts)
     }
+}
+
+/// The columns with the lists of the last one, if it has lists, broken so that
+/// it fits beside some others.
+fn break_last<'a>(mut columns: Vec<Padded<'a>>, beside: &[usize]) -> Vec<Padded<'a>> {
+    let room = WIDTH.saturating_sub(total(&columns, beside) + 2);
+    if let Some(last) = columns.last_mut().filter(|last| last.column.wraps) {
+        for entry in &mut last.entries {
+            *entry = break_list(entry, room);
+        }
+        let head = [last.column.header.as_str(), &last.column.subheader];
+        let lines = last.entries.iter().flat_map(|entry| entry.lines());
+        last.width = lines.chain(head).map(width).max().unwrap_or(0);
+    }
+    columns
+}
+
+/// A list, broken after commas where a line would be wider than the room.
+fn break_list(list: &str, room: usize) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for item in list.split_inclusive(", ") {
+        match lines.last_mut() {
+            Some(line) if width(line) + width(item.trim_end()) <= room => line.push_str(item),
+            _ => lines.push(item.to_owned()),
+        }
+    }
+    let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
+    lines.join("\n")
 }
 
 /// The width of some columns with two spaces between them.
@@ -219,8 +268,9 @@ fn fill(columns: &[Padded<'_>], limit: usize) -> Vec<Vec<usize>> {
     parts
 }
 
-/// Rules under the heads, two spaces between columns, and nothing else.
-fn grid(columns: &[Padded<'_>], indices: &[usize]) -> io::Result<String> {
+/// Rules under the heads and before some rows, two spaces between columns, and
+/// nothing else.
+fn grid(columns: &[Padded<'_>], indices: &[usize], rules: &[usize]) -> io::Result<String> {
     let mut grid = prettytable::Table::new();
     grid.set_format(
         FormatBuilder::new()
@@ -243,24 +293,34 @@ fn grid(columns: &[Padded<'_>], indices: &[usize]) -> io::Result<String> {
         .map(|padded| padded.entries.len())
         .max()
         .unwrap_or(0);
+    // The line that each rule stands before, the head and its rule included.
+    let (mut line, mut ruled) = (2 + usize::from(two_lines), Vec::new());
     for row in 0..rows {
-        let cells = part.iter().map(|padded| {
-            let entry = padded.entries.get(row).map_or("", String::as_str);
-            Cell::new_align(entry, side(padded.column))
-        });
+        let entry = |padded: &&Padded<'_>| padded.entries.get(row).cloned().unwrap_or_default();
+        let cells = part
+            .iter()
+            .map(|padded| Cell::new_align(&entry(padded), side(padded.column)));
         grid.add_row(Row::new(cells.collect()));
+        if rules.contains(&row) {
+            ruled.push(line);
+        }
+        let heights = part.iter().map(|padded| entry(padded).lines().count());
+        line += heights.max().unwrap_or(0).max(1);
     }
     let mut bytes = Vec::new();
     grid.print(&mut bytes)?;
     let text = String::from_utf8(bytes).map_err(io::Error::other)?;
     // The rule goes one beyond its last column, which is padded on the right.
     let width = total(columns, indices);
-    let lines = text
-        .lines()
-        .map(|line| line.chars().take(width).collect::<String>());
-    Ok(lines
-        .map(|line| line.trim_end().to_owned() + "\n")
-        .collect())
+    let mut out = String::new();
+    for (index, line) in text.lines().enumerate() {
+        if ruled.contains(&index) {
+            out += &("-".repeat(width) + "\n");
+        }
+        let line: String = line.chars().take(width).collect();
+        out += &(line.trim_end().to_owned() + "\n");
+    }
+    Ok(out)
 }
 
 fn head(column: &Column, two_lines: bool) -> Cell {

@@ -123,8 +123,15 @@ fn counters(document: &Document) -> Option<String> {
     ))
 }
 
-/// What the columns mean, a line each.
-pub(super) fn legend(tables: &[Table]) -> Block {
+/// What the columns mean, a line each; what several tables share, once.
+pub(super) fn legend(answers: &[Block]) -> Block {
+    let tables: Vec<&Table> = answers
+        .iter()
+        .filter_map(|block| match block {
+            Block::Table(table) if !table.rows.is_empty() => Some(table),
+            _ => None,
+        })
+        .collect();
     let mut terms: Vec<(String, String)> = Vec::new();
     if !tables.is_empty() {
         terms.push((
@@ -133,7 +140,11 @@ pub(super) fn legend(tables: &[Table]) -> Block {
         ));
     }
     let columns = tables.iter().flat_map(|table| &table.columns);
-    terms.extend(columns.filter_map(|column| column.legend.clone()));
+    for term in columns.filter_map(|column| column.legend.clone()) {
+        if !terms.contains(&term) {
+            terms.push(term);
+        }
+    }
     Block::Legend {
         title: "Columns".to_owned(),
         terms,

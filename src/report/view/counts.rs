@@ -63,6 +63,7 @@ pub(super) fn table(document: &Document, sizes: &Sizes<'_>, notes: &mut Footnote
         title: "What one spawn counts".to_owned(),
         columns,
         rows,
+        rules: Vec::new(),
         notes: Vec::new(),
     }
 }

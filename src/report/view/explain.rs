@@ -4,15 +4,9 @@
 use crate::stats::Estimate;
 
 use super::extra::{Extra, Point};
-use super::number::{Unit, integer};
+use super::number::{PERCENT, Unit, integer};
 use super::spaces::Axis;
 use super::table::{Column, Entry, Table};
-
-/// Percent, so that a share reads as one.
-const PERCENT: Unit = Unit {
-    name: "%",
-    size: 0.01,
-};
 
 /// Makes the table; with one size it has no growth to show.
 pub(super) fn table(extra: &Extra) -> Option<Table> {
@@ -39,6 +33,7 @@ pub(super) fn table(extra: &Extra) -> Option<Table> {
         title: format!("What fork costs beyond {baseline}, and where it is paid"),
         columns,
         rows,
+        rules: Vec::new(),
         notes,
     })
 }

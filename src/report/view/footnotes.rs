@@ -31,16 +31,42 @@ impl Footnotes {
         column: &Column,
         method: SpawnMethod,
     ) -> Entry {
+        self.named(figure, ci95, unit, &column.term(), Some(method))
+    }
+
+    /// The same for a figure that goes by another name than its column's, or
+    /// that is no method's.
+    pub(super) fn named(
+        &mut self,
+        figure: &Availability<f64>,
+        ci95: Option<[f64; 2]>,
+        unit: Unit,
+        name: &str,
+        method: Option<SpawnMethod>,
+    ) -> Entry {
         match figure {
             Availability::Measured(value) => unit.entry(*value, ci95),
-            Availability::Missing(missing) => {
-                self.note(missing, column.term(), method);
-                Entry::Missing
-            }
+            Availability::Missing(missing) => self.missing(missing, name, method),
         }
     }
 
-    fn note(&mut self, missing: &Missing, column: String, method: SpawnMethod) {
+    /// The entry of a figure that is missing; the reason is noted.
+    pub(super) fn missing(
+        &mut self,
+        missing: &Missing,
+        name: &str,
+        method: Option<SpawnMethod>,
+    ) -> Entry {
+        self.note(missing, name.to_owned(), method);
+        Entry::Missing
+    }
+
+    /// Takes in the reasons of another table, so that [`Self::names`] knows them.
+    pub(super) fn absorb(&mut self, other: Self) {
+        self.notes.extend(other.notes);
+    }
+
+    fn note(&mut self, missing: &Missing, column: String, method: Option<SpawnMethod>) {
         let known = self.notes.iter().position(|note| note.missing == *missing);
         let index = known.unwrap_or_else(|| {
             self.notes.push(Note {
@@ -54,9 +80,8 @@ impl Footnotes {
         if !note.columns.contains(&column) {
             note.columns.push(column);
         }
-        if !note.methods.contains(&method) {
-            note.methods.push(method);
-        }
+        note.methods
+            .extend(method.filter(|method| !note.methods.contains(method)));
     }
 
     /// Whether a reason is among the footnotes.
@@ -73,11 +98,13 @@ impl Footnotes {
 impl Note {
     fn line(&self, document: &Document) -> String {
         let mut line = "n/a: ".to_owned();
-        let everywhere = document
-            .cells
-            .iter()
-            .all(|cell| self.methods.contains(&cell.method));
-        if !everywhere || document.plan.methods.len() == 1 {
+        let nobodys = self.methods.is_empty();
+        let everywhere = nobodys
+            || document
+                .cells
+                .iter()
+                .all(|cell| self.methods.contains(&cell.method));
+        if !nobodys && (!everywhere || document.plan.methods.len() == 1) {
             let names: Vec<&str> = self.methods.iter().map(|method| method.name()).collect();
             line += &format!("{}: ", names.join(", "));
         }

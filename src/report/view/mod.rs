@@ -6,6 +6,7 @@
 mod closing;
 mod counts;
 mod explain;
+mod explanation;
 mod extra;
 mod footnotes;
 mod header;
@@ -18,6 +19,8 @@ mod words;
 
 use crate::model::Document;
 
+use explanation::Explained;
+pub use explanation::{Bar, Chart, Kind, Segment, chart};
 use extra::Extra;
 use footnotes::Footnotes;
 use spaces::Sizes;
@@ -27,21 +30,13 @@ pub use table::{Alignment, Block, Column, Entry, Table};
 pub fn blocks(document: &Document) -> Vec<Block> {
     let sizes = Sizes::of(document);
     let mut footnotes = Footnotes::default();
-    let mut tables = Vec::new();
-    if !document.cells.is_empty() {
-        tables.push(time::table(document, &sizes, &mut footnotes));
-        tables.push(counts::table(document, &sizes, &mut footnotes));
-    }
-    if let Some(last) = tables.last_mut() {
-        last.notes = footnotes.lines(document);
-    }
-    let extra = Extra::of(document, &sizes);
-    tables.extend(extra.as_ref().and_then(explain::table));
-
-    let legend = closing::legend(&tables);
+    let (answers, words) = match Explained::of(document, &sizes) {
+        Some(explained) => explained.answers(&sizes, &mut footnotes),
+        None => sweep(document, &sizes, &mut footnotes),
+    };
+    let legend = closing::legend(&answers);
     let mut blocks = vec![header::lines(document)];
-    blocks.extend(tables.into_iter().map(Block::Table));
-    let words = words::sentences(document, &sizes, extra.as_ref());
+    blocks.extend(answers);
     blocks.extend([
         lines("In short", words),
         lines("Caveats", closing::caveats(document, &footnotes)),
@@ -50,6 +45,28 @@ pub fn blocks(document: &Document) -> Vec<Block> {
     ]);
     blocks.retain(|block| !is_empty(block));
     blocks
+}
+
+/// The tables of a sweep, and what they say in a few sentences.
+fn sweep(
+    document: &Document,
+    sizes: &Sizes<'_>,
+    footnotes: &mut Footnotes,
+) -> (Vec<Block>, Vec<String>) {
+    let mut tables = Vec::new();
+    if !document.cells.is_empty() {
+        tables.push(time::table(document, sizes, footnotes));
+        if document.plan.explain.is_none() {
+            tables.push(counts::table(document, sizes, footnotes));
+        }
+    }
+    if let Some(last) = tables.last_mut() {
+        last.notes = footnotes.lines(document);
+    }
+    let extra = Extra::of(document, sizes);
+    tables.extend(extra.as_ref().and_then(explain::table));
+    let words = words::sentences(document, sizes, extra.as_ref());
+    (tables.into_iter().map(Block::Table).collect(), words)
 }
 
 fn lines(title: &str, lines: Vec<String>) -> Block {
@@ -62,7 +79,7 @@ fn lines(title: &str, lines: Vec<String>) -> Block {
 fn is_empty(block: &Block) -> bool {
     match block {
         Block::Table(table) => table.rows.is_empty(),
-        Block::Lines { lines, .. } => lines.is_empty(),
+        Block::Lines { lines, .. } | Block::Drawing { lines, .. } => lines.is_empty(),
         Block::Legend { terms, .. } => terms.is_empty(),
     }
 }

@@ -18,6 +18,12 @@ pub(super) const PLAIN: Unit = Unit {
     size: 1.0,
 };
 
+/// Percent, so that a share reads as one.
+pub(super) const PERCENT: Unit = Unit {
+    name: "%",
+    size: 0.01,
+};
+
 /// Bytes are shown in this one.
 pub(super) const MEBIBYTE: Unit = Unit {
     name: "MiB",
@@ -73,8 +79,13 @@ impl Unit {
         let half = ci95
             .map(|[low, high]| (high - value).max(value - low).max(0.0) / self.size)
             .filter(|half| half.is_finite());
-        // Ratios and means of counts say nothing below a hundredth.
-        let most = if self == PLAIN { 2 } else { 3 };
+        // Ratios and means of counts say nothing below a hundredth, and shares
+        // nothing below a thousandth.
+        let most = match self {
+            PERCENT => 1,
+            PLAIN => 2,
+            _ => 3,
+        };
         let decimals = match half {
             Some(half) if scaled == 0.0 => decimals(half).min(most),
             _ => decimals(scaled).min(most),

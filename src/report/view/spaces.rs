@@ -23,6 +23,15 @@ impl Axis {
         }
     }
 
+    /// Whether a difference of so many mappings and page-table entries is one of
+    /// the entries.
+    ///
+    /// A heap that grows adds a mapping or two at first (the heap itself and what
+    /// the allocator maps apart), which is not what makes it larger.
+    pub(super) fn is_of_ptes(mappings: u64, ptes: u64) -> bool {
+        mappings <= 2 && ptes > 100 * mappings
+    }
+
     /// What one unit of it is called.
     pub(super) fn noun(self) -> &'static str {
         match self {
@@ -92,13 +101,10 @@ impl<'a> Sizes<'a> {
 }
 
 /// Mappings, unless they stay the same while the page-table entries do not.
-///
-/// A heap that grows adds a mapping or two at first (the heap itself and what
-/// the allocator maps apart), which is not what makes it larger.
 fn axis(groups: &[Group<'_>]) -> Axis {
     let mappings = range(groups, |space| space.vmas);
     let ptes = range(groups, |space| space.present_ptes);
-    if mappings <= 2 && ptes > 100 * mappings {
+    if Axis::is_of_ptes(mappings, ptes) {
         Axis::Ptes
     } else {
         Axis::Mappings

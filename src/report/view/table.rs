@@ -15,6 +15,13 @@ pub enum Block {
         /// The lines.
         lines: Vec<String>,
     },
+    /// Lines that are shown as they are, in type of one width.
+    Drawing {
+        /// The heading.
+        title: String,
+        /// The lines.
+        lines: Vec<String>,
+    },
     /// Terms and what they mean.
     Legend {
         /// The heading.
@@ -33,6 +40,8 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// The rows; each has an entry for every column.
     pub rows: Vec<Vec<Entry>>,
+    /// The rows before which a rule is drawn, where the medium has rules.
+    pub rules: Vec<usize>,
     /// Lines under the table.
     pub notes: Vec<String>,
 }
@@ -60,6 +69,9 @@ pub struct Column {
     pub key: bool,
     /// Whether its intervals go first when the table is too wide.
     pub yields: bool,
+    /// Whether its entries are lists, which may be broken after a comma when
+    /// the table is too wide. Only a last column wraps.
+    pub wraps: bool,
     /// A term and what it means, where the head does not say it.
     pub legend: Option<(String, String)>,
 }
@@ -81,6 +93,15 @@ impl Column {
         }
     }
 
+    /// A last column of lists.
+    pub(super) fn list(header: &str, subheader: &str) -> Self {
+        Self {
+            alignment: Alignment::Left,
+            wraps: true,
+            ..Self::number(header, subheader)
+        }
+    }
+
     /// A column of numbers.
     pub(super) fn number(header: &str, subheader: &str) -> Self {
         Self {
@@ -89,6 +110,7 @@ impl Column {
             alignment: Alignment::Right,
             key: false,
             yields: false,
+            wraps: false,
             legend: None,
         }
     }

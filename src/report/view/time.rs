@@ -51,6 +51,7 @@ pub(super) fn table(document: &Document, sizes: &Sizes<'_>, notes: &mut Footnote
         title: "Time of one spawn".to_owned(),
         columns,
         rows,
+        rules: Vec::new(),
         notes: Vec::new(),
     }
 }
@@ -106,6 +107,15 @@ fn time_columns(document: &Document, unit: Unit) -> Vec<TimeColumn> {
         column(call, |cell| median(&cell.call_ns)),
         column(total, |cell| median(&cell.total_ns)),
     ];
+    // Explaining takes no CPU times, and a column of n/a would explain nothing.
+    let asked = |cell: &Cell| {
+        [&cell.cpu_ns, &cell.sys_ns, &cell.user_ns]
+            .iter()
+            .any(|time| time.measured().is_some())
+    };
+    if document.plan.explain.is_some() && !document.cells.iter().any(asked) {
+        return columns;
+    }
     // The split tells more than the sum, which stands in where it is missing.
     if !document
         .cells

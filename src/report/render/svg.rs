@@ -1,0 +1,265 @@
+//! Pictures as SVG, written by hand: stacked bars with an axis and a legend.
+//!
+//! The same chart gives the same bytes: coordinates have one decimal and nothing
+//! depends on fonts or clocks. Every text is escaped.
+
+use std::fmt::Write;
+
+use super::harmless;
+use crate::report::view::{Bar, Chart, Segment};
+
+/// A colour for each hue, from the palettes of Okabe and Ito and of Tol, which
+/// people who are colour-blind can tell apart; neighbours differ in lightness.
+const PALETTE: [&str; 13] = [
+    "#0072B2", "#B5E0F5", "#F0E442", "#E69F00", "#D55E00", "#009E73", "#CC79A7", "#882255",
+    "#DDCC77", "#999933", "#56B4E9", "#332288", "#BBBBBB",
+];
+
+/// Colours on which black text cannot be read.
+const DARK: [&str; 5] = ["#0072B2", "#D55E00", "#009E73", "#882255", "#332288"];
+
+const MARGIN: f64 = 24.0;
+const AXIS_WIDTH: f64 = 64.0;
+const SLOT: f64 = 210.0;
+const BAR: f64 = 170.0;
+const LEGEND_WIDTH: f64 = 330.0;
+const PLOT_HEIGHT: f64 = 440.0;
+const LINE: f64 = 18.0;
+
+/// The space of one character of the labels, by which they are judged to fit.
+const CHARACTER: f64 = 6.6;
+
+/// The picture.
+pub(in crate::report) fn render(chart: &Chart) -> String {
+    let top = MARGIN + LINE * (chart.lines.len() as f64 + 2.0) + 24.0;
+    let bars_width = SLOT * chart.bars.len() as f64;
+    let canvas = Canvas {
+        left: MARGIN + AXIS_WIDTH,
+        bottom: top + PLOT_HEIGHT,
+        right: MARGIN + AXIS_WIDTH + bars_width,
+        scale: scale(chart),
+        out: String::new(),
+    };
+    let width = (canvas.right + LEGEND_WIDTH).max(heading_width(chart)) + MARGIN;
+    let height = canvas.bottom + 2.0 * LINE + MARGIN;
+    canvas.draw(chart, width, height)
+}
+
+/// How far the lines above the plot reach; the title is set larger.
+fn heading_width(chart: &Chart) -> f64 {
+    let width = |text: &str, character: f64| text.chars().count() as f64 * character;
+    let lines = chart.lines.iter().map(|line| width(line, CHARACTER));
+    MARGIN + lines.fold(width(&chart.title, 1.6 * CHARACTER), f64::max)
+}
+
+/// Pixels for one unit of the axis; 0 for a chart without any height.
+fn scale(chart: &Chart) -> f64 {
+    let highest = chart.bars.iter().map(Bar::height).fold(0.0, f64::max);
+    let scale = PLOT_HEIGHT / highest;
+    if highest > 0.0 && scale.is_finite() {
+        scale
+    } else {
+        0.0
+    }
+}
+
+/// The picture as it grows, and where the plot lies in it.
+struct Canvas {
+    left: f64,
+    right: f64,
+    bottom: f64,
+    scale: f64,
+    out: String,
+}
+
+impl Canvas {
+    fn draw(mut self, chart: &Chart, width: f64, height: f64) -> String {
+        self.put(&format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
+             viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" \
+             font-family=\"Helvetica, Arial, sans-serif\" font-size=\"12\" fill=\"#222222\">"
+        ));
+        self.put(&format!("<title>{}</title>", escape(&chart.title)));
+        self.put("<rect width=\"100%\" height=\"100%\" fill=\"#FFFFFF\"/>");
+        self.heading(chart);
+        self.axis(chart);
+        for (index, bar) in chart.bars.iter().enumerate() {
+            self.bar(
+                chart,
+                bar,
+                self.left + SLOT * index as f64 + (SLOT - BAR) / 2.0,
+            );
+        }
+        self.legend(chart);
+        self.put("</svg>");
+        self.out
+    }
+
+    fn put(&mut self, line: &str) {
+        self.out.push_str(line);
+        self.out.push('\n');
+    }
+
+    /// A text whose attributes stand for themselves.
+    fn text(&mut self, x: f64, y: f64, attributes: &str, text: &str) {
+        let text = escape(text);
+        let space = if attributes.is_empty() { "" } else { " " };
+        self.put(&format!(
+            "<text x=\"{x:.1}\" y=\"{y:.1}\"{space}{attributes}>{text}</text>"
+        ));
+    }
+
+    fn heading(&mut self, chart: &Chart) {
+        let big = "font-size=\"17\" font-weight=\"bold\"";
+        self.text(MARGIN, MARGIN + LINE, big, &chart.title);
+        for (index, line) in chart.lines.iter().enumerate() {
+            let y = MARGIN + LINE * (index as f64 + 2.2);
+            self.text(MARGIN, y, "fill=\"#666666\"", line);
+        }
+    }
+
+    fn axis(&mut self, chart: &Chart) {
+        let (left, right) = (self.left, self.right);
+        for (value, label) in &chart.ticks {
+            let y = self.bottom - value * self.scale;
+            let stroke = if *value == 0.0 { "#222222" } else { "#DDDDDD" };
+            self.put(&format!(
+                "<line x1=\"{left:.1}\" x2=\"{right:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\" \
+                 stroke=\"{stroke}\"/>"
+            ));
+            self.text(left - 8.0, y + 4.0, "text-anchor=\"end\"", label);
+        }
+        let (x, y) = (MARGIN + 4.0, self.bottom - PLOT_HEIGHT / 2.0);
+        let turned = format!("text-anchor=\"middle\" transform=\"rotate(-90 {x:.1} {y:.1})\"");
+        self.text(
+            x,
+            y,
+            &turned,
+            &format!("time of one spawn ({})", chart.unit),
+        );
+    }
+
+    fn bar(&mut self, chart: &Chart, bar: &Bar, x: f64) {
+        let mut y = self.bottom;
+        for segment in &bar.segments {
+            let height = segment.value * self.scale;
+            y -= height;
+            self.segment(chart, segment, [x, y, height]);
+        }
+        let top = y.min(self.bottom - bar.total * self.scale);
+        let middle = x + BAR / 2.0;
+        let bold = "text-anchor=\"middle\" font-weight=\"bold\"";
+        self.text(middle, top - 8.0, bold, &bar.label);
+        self.text(middle, self.bottom + LINE, bold, &bar.name);
+    }
+
+    fn segment(&mut self, chart: &Chart, segment: &Segment, [x, y, height]: [f64; 3]) {
+        let colour = colour(chart, segment.kind);
+        let story = escape(&segment.story);
+        // The white edge parts neighbours, but would swallow what is thin.
+        let edge = if height >= 2.0 {
+            " stroke=\"#FFFFFF\""
+        } else {
+            ""
+        };
+        self.put(&format!(
+            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{BAR:.1}\" height=\"{height:.1}\" \
+             fill=\"{colour}\"{edge}><title>{story}</title></rect>"
+        ));
+        let fits = segment.label.chars().count() as f64 * CHARACTER <= BAR - 8.0;
+        if height >= 16.0 && fits {
+            let ink = if DARK.contains(&colour) {
+                "#FFFFFF"
+            } else {
+                "#222222"
+            };
+            let attributes = format!("text-anchor=\"middle\" fill=\"{ink}\"");
+            self.text(
+                x + BAR / 2.0,
+                y + height / 2.0 + 4.0,
+                &attributes,
+                &segment.label,
+            );
+        }
+    }
+
+    /// The legend beside the bars, in their order: what is on top comes first.
+    fn legend(&mut self, chart: &Chart) {
+        let x = self.right + 16.0;
+        let mut y = self.bottom - PLOT_HEIGHT;
+        for (kind, entry) in chart.legend.iter().enumerate().rev() {
+            let drawn = chart.bars.iter().flat_map(|bar| &bar.segments);
+            if !drawn.into_iter().any(|segment| segment.kind == kind) {
+                continue;
+            }
+            let colour = colour(chart, kind);
+            self.put(&format!(
+                "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"14.0\" height=\"14.0\" fill=\"{colour}\"/>"
+            ));
+            self.text(x + 22.0, y + 11.5, "", &entry.name);
+            y += LINE + 4.0;
+        }
+    }
+}
+
+fn colour(chart: &Chart, kind: usize) -> &'static str {
+    let hue = chart.legend.get(kind).map_or(0, |kind| kind.hue);
+    PALETTE[hue % PALETTE.len()]
+}
+
+/// Text that is nothing but text in XML, attributes included.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in harmless(text).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            // XML 1.0 knows no such character, not even as a reference.
+            '\u{fffe}' | '\u{ffff}' => out.push(' '),
+            // A reference is safe in a reader that takes the file for Latin-1.
+            c if !c.is_ascii() => {
+                let _ = write!(out, "&#{};", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_becomes_markup() {
+        assert_eq!(
+            escape("a<b> & \"c\" \u{1b}[0m \u{202e}é\u{ffff}"),
+            "a&lt;b&gt; &amp; &quot;c&quot;  [0m  &#233; "
+        );
+    }
+
+    #[test]
+    fn a_chart_without_height_is_drawn_flat() {
+        let chart = Chart {
+            title: "nothing".to_owned(),
+            lines: Vec::new(),
+            unit: "ns",
+            ticks: vec![(0.0, "0".to_owned())],
+            legend: Vec::new(),
+            bars: vec![Bar {
+                name: "fork".to_owned(),
+                total: 0.0,
+                label: "0 ns".to_owned(),
+                segments: Vec::new(),
+            }],
+        };
+        let picture = render(&chart);
+        assert!(picture.starts_with("<svg ") && picture.ends_with("</svg>\n"));
+        assert!(
+            !picture.contains("NaN") && !picture.contains("inf"),
+            "{picture}"
+        );
+    }
+}

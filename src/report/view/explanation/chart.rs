@@ -1,0 +1,199 @@
+//! The ledger as a picture: one bar a method, made of its phases.
+//!
+//! What is drawn and how it is worded is decided here; where it stands, by the
+//! renderer.
+
+use crate::model::{Availability, Document, Ledger, Missing, MissingKind, Phase};
+
+use super::super::header;
+use super::super::number::{Unit, counted, number};
+use super::super::spaces::Sizes;
+use super::super::table::Block;
+use super::{Explained, Found, ledger, names};
+
+/// What the phases leave of the total.
+const UNEXPLAINED: &str = "unexplained";
+
+/// A picture of stacked bars.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chart {
+    /// What it shows.
+    pub title: String,
+    /// Where and how that was measured.
+    pub lines: Vec<String>,
+    /// The unit of the axis.
+    pub unit: &'static str,
+    /// Marks of the axis, from 0 on: each with its place and its words.
+    pub ticks: Vec<(f64, String)>,
+    /// What every segment stands for, from the bottom up.
+    pub legend: Vec<Kind>,
+    /// The bars, from left to right.
+    pub bars: Vec<Bar>,
+}
+
+/// What segments stand for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kind {
+    /// Its name.
+    pub name: String,
+    /// Which colour it has: the same in every picture.
+    pub hue: usize,
+}
+
+/// One bar.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bar {
+    /// What it is.
+    pub name: String,
+    /// The total, in the unit of the axis.
+    pub total: f64,
+    /// The total in words.
+    pub label: String,
+    /// Its parts, from the bottom up; each greater than 0.
+    pub segments: Vec<Segment>,
+}
+
+/// A part of a bar.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Segment {
+    /// The index of its name in the legend.
+    pub kind: usize,
+    /// Its size, in the unit of the axis.
+    pub value: f64,
+    /// Its name in short, and its size.
+    pub label: String,
+    /// The same in full, with its share of the total.
+    pub story: String,
+}
+
+/// The picture of an explanation, or why there is none.
+pub fn chart(document: &Document) -> Result<Chart, Missing> {
+    let sizes = Sizes::of(document);
+    let nothing = Missing {
+        missing: MissingKind::NotAsked,
+        reason: "no method was explained".to_owned(),
+        remedy: None,
+    };
+    let explained = Explained::of(document, &sizes).ok_or_else(|| nothing.clone())?;
+    let methods = &explained.explanation.methods;
+    let found: Found<'_, Ledger> = methods
+        .iter()
+        .filter_map(|method| Some((method.method, method.ledger.measured()?)))
+        .filter(|(_, ledger)| ledger.total_ns.is_finite())
+        .collect();
+    if found.is_empty() {
+        let mut reasons = methods.iter().filter_map(|method| method.ledger.missing());
+        return Err(reasons.next().cloned().unwrap_or(nothing));
+    }
+    Ok(draw(document, &explained, &found))
+}
+
+fn draw(document: &Document, explained: &Explained<'_>, found: &Found<'_, Ledger>) -> Chart {
+    // The longest bar sets the scale, so its unit is the axis's.
+    let longest = found.iter().map(|(_, ledger)| ledger.total_ns.abs());
+    let unit = Unit::of_time(std::iter::once(longest.fold(0.0, f64::max)));
+    let kinds: Vec<Phase> = Phase::ALL
+        .into_iter()
+        .filter(|phase| ledger::exists(*phase, found))
+        .collect();
+    let mut legend: Vec<Kind> = kinds
+        .iter()
+        .map(|phase| Kind {
+            name: names::phase(*phase).to_owned(),
+            hue: Phase::ALL.iter().position(|p| p == phase).unwrap_or(0),
+        })
+        .collect();
+    legend.push(Kind {
+        name: UNEXPLAINED.to_owned(),
+        hue: Phase::ALL.len(),
+    });
+    let bars = found.iter().map(|(method, ledger)| Bar {
+        name: method.name().to_owned(),
+        total: ledger.total_ns / unit.size,
+        label: unit.prose(ledger.total_ns),
+        segments: segments(ledger, &kinds, unit),
+    });
+    let bars: Vec<Bar> = bars.collect();
+    Chart {
+        title: title(explained),
+        lines: host(document),
+        unit: unit.name,
+        ticks: ticks(bars.iter().map(Bar::height).fold(0.0, f64::max)),
+        bars,
+        legend,
+    }
+}
+
+impl Bar {
+    /// How high it reaches: its parts may be more than their total, as medians
+    /// do not add up.
+    pub fn height(&self) -> f64 {
+        let parts: f64 = self.segments.iter().map(|segment| segment.value).sum();
+        parts.max(self.total)
+    }
+}
+
+/// Round marks, about six of them, the last one not above the highest bar.
+fn ticks(highest: f64) -> Vec<(f64, String)> {
+    if !(highest > 0.0 && highest.is_finite()) {
+        return vec![(0.0, "0".to_owned())];
+    }
+    let power = 10_f64.powf((highest / 6.0).log10().floor());
+    let round = [1.0, 2.0, 5.0, 10.0].map(|step| step * power);
+    let step = round.into_iter().find(|step| highest / step <= 6.0);
+    let step = step.unwrap_or(highest);
+    let decimals = if step >= 1.0 { 0 } else { 1 };
+    (0..=6_u32)
+        .map(|tick| f64::from(tick) * step)
+        .filter(|value| *value <= highest)
+        .map(|value| (value, number(value, decimals)))
+        .collect()
+}
+
+fn segments(ledger: &Ledger, kinds: &[Phase], unit: Unit) -> Vec<Segment> {
+    let phases = kinds.iter().enumerate().filter_map(|(kind, phase)| {
+        let time = ledger::time(ledger, *phase)?;
+        let Availability::Measured(ns) = time.ns else {
+            return None;
+        };
+        let names = [names::short_phase(*phase), names::phase(*phase)];
+        Some((kind, names, ns))
+    });
+    let rest = (kinds.len(), [UNEXPLAINED; 2], ledger.unexplained_ns);
+    phases
+        .chain(std::iter::once(rest))
+        .filter(|(_, _, ns)| ns.is_finite() && *ns > 0.0)
+        .map(|(kind, [short, long], ns)| {
+            let (size, share) = (unit.prose(ns), number(ns / ledger.total_ns * 100.0, 1));
+            Segment {
+                kind,
+                value: ns / unit.size,
+                label: format!("{short} {size}"),
+                story: format!("{long}: {size}, {share} % of the total"),
+            }
+        })
+        .collect()
+}
+
+fn title(explained: &Explained<'_>) -> String {
+    let place = explained.space.map_or(String::new(), |group| {
+        let space = group.space;
+        format!(
+            ": {}, {}",
+            counted(space.vmas, "mapping"),
+            counted(space.present_ptes, "present PTE")
+        )
+    });
+    format!("Where the time of one spawn goes{place}")
+}
+
+/// The lines of the report's header that say where and how was measured.
+fn host(document: &Document) -> Vec<String> {
+    match header::lines(document) {
+        Block::Lines { lines, .. } => [0, 3, 4]
+            .into_iter()
+            .filter_map(|index| lines.get(index).cloned())
+            .collect(),
+        Block::Table(_) | Block::Drawing { .. } | Block::Legend { .. } => Vec::new(),
+    }
+}

@@ -1,0 +1,151 @@
+//! The page faults of one spawn, by when and why, against what the census
+//! foretells.
+
+use crate::model::{Availability, FaultCause, FaultCount, FaultPhase, Faults, SpawnMethod};
+
+use super::super::footnotes::Footnotes;
+use super::super::number::{PLAIN, counted, integer};
+use super::super::table::{Column, Entry, Table};
+use super::{Found, names};
+
+/// Makes the table.
+pub(super) fn table(found: &Found<'_, Faults>, notes: &mut Footnotes) -> Table {
+    let mut keys: Vec<(FaultPhase, FaultCause)> = found
+        .iter()
+        .flat_map(|(_, faults)| faults.counts.iter().map(|count| (count.phase, count.cause)))
+        .collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let mut rows: Vec<Vec<Entry>> = Vec::new();
+    for (index, (phase, cause)) in keys.iter().enumerate() {
+        let again = index > 0 && keys[index - 1].0 == *phase;
+        rows.push(row(*phase, *cause, again, found, notes));
+    }
+    let rules = vec![rows.len()];
+    for (name, parents) in [("parent", true), ("child", false)] {
+        if keys.iter().any(|key| names::is_parents(key.0) == parents) {
+            rows.push(sum_row(name, parents, found));
+        }
+    }
+    Table {
+        title: "Page faults of one spawn".to_owned(),
+        columns: columns(found),
+        rows,
+        rules,
+        notes: remarks(found),
+    }
+}
+
+fn columns(found: &Found<'_, Faults>) -> Vec<Column> {
+    let mut columns = vec![Column::name("when"), Column::name("why")];
+    for (method, _) in found {
+        columns.push(Column::number(method.name(), "counted"));
+        let expected = Column::number(method.name(), "expected");
+        columns.push(expected.explained_as("expected", "what the census of the memory foretells"));
+    }
+    columns
+}
+
+fn row(
+    phase: FaultPhase,
+    cause: FaultCause,
+    again: bool,
+    found: &Found<'_, Faults>,
+    notes: &mut Footnotes,
+) -> Vec<Entry> {
+    let name = format!(
+        "{}, {}",
+        names::fault_phase(phase),
+        names::fault_cause(cause)
+    );
+    let mut row = vec![
+        if again {
+            Entry::Blank
+        } else {
+            Entry::Name(names::fault_phase(phase).to_owned())
+        },
+        Entry::Name(names::fault_cause(cause).to_owned()),
+    ];
+    for (method, faults) in found {
+        let is_it = |count: &&FaultCount| count.phase == phase && count.cause == cause;
+        match faults.counts.iter().find(is_it) {
+            Some(count) => {
+                row.push(PLAIN.entry(count.counted, Some(count.counted_ci95)));
+                row.push(expected(count, &name, *method, notes));
+            }
+            // What no record told of was counted, and is none.
+            None => row.extend([Entry::exact("0".to_owned()), Entry::Blank]),
+        }
+    }
+    row
+}
+
+fn expected(count: &FaultCount, name: &str, method: SpawnMethod, notes: &mut Footnotes) -> Entry {
+    let name = format!("expected, {name}");
+    notes.named(&count.expected, None, PLAIN, &name, Some(method))
+}
+
+/// The sum of one side. Its interval's ends are sums too, which can only make
+/// it wider than it is.
+fn sum_row(name: &str, parents: bool, found: &Found<'_, Faults>) -> Vec<Entry> {
+    let mut row = vec![Entry::Name(name.to_owned()), Entry::Name("all".to_owned())];
+    for (_, faults) in found {
+        let of_side = || {
+            let counts = faults.counts.iter();
+            counts.filter(|count| names::is_parents(count.phase) == parents)
+        };
+        let end = |index: usize| of_side().map(|count| count.counted_ci95[index]).sum();
+        let counted = of_side().map(|count| count.counted).sum();
+        row.push(PLAIN.entry(counted, Some([end(0), end(1)])));
+        let expected: Option<Vec<f64>> = of_side()
+            .map(|count| count.expected.measured().copied())
+            .collect();
+        row.push(expected.map_or(Entry::Blank, |expected| {
+            PLAIN.entry(expected.iter().sum(), None)
+        }));
+    }
+    row
+}
+
+fn remarks(found: &Found<'_, Faults>) -> Vec<String> {
+    let spawns: Vec<String> = found
+        .iter()
+        .map(|(method, faults)| format!("{} {}", method.name(), integer(faults.spawns)))
+        .collect();
+    let lost = found.iter().map(|(_, faults)| faults.lost);
+    let lost = lost.fold(0, u64::saturating_add);
+    let mut remarks = vec![format!("spawns looked at: {}", spawns.join(", "))];
+    if lost > 0 {
+        remarks.push(format!(
+            "{} lost, so that counts may be too low",
+            counted(lost, "record")
+        ));
+    }
+    remarks.extend(rules(found));
+    remarks
+}
+
+/// What the expectations rest on, each rule once with the faults that it is for.
+fn rules(found: &Found<'_, Faults>) -> Vec<String> {
+    let mut rules: Vec<(&str, Vec<String>)> = Vec::new();
+    let foretold = |count: &&FaultCount| {
+        !count.rule.is_empty() && matches!(count.expected, Availability::Measured(_))
+    };
+    let counts = found.iter().flat_map(|(_, faults)| &faults.counts);
+    for count in counts.filter(foretold) {
+        let name = format!(
+            "{}: {}",
+            names::fault_phase(count.phase),
+            names::fault_cause(count.cause)
+        );
+        match rules.iter_mut().find(|(rule, _)| *rule == count.rule) {
+            Some((_, names)) if names.contains(&name) => {}
+            Some((_, names)) => names.push(name),
+            None => rules.push((&count.rule, vec![name])),
+        }
+    }
+    let lines = rules.into_iter();
+    lines
+        .map(|(rule, names)| format!("expected ({}): {rule}", names.join("; ")))
+        .collect()
+}

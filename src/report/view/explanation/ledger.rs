@@ -1,0 +1,188 @@
+//! The ledger: where the time of one spawn goes, phase by phase.
+//!
+//! The phases are not made to add up: what they leave of the total stands in a
+//! row of its own.
+
+use crate::model::{
+    Availability, ExitOrder, ExitProbe, Ledger, MissingKind, Phase, PhaseTime, SpawnMethod,
+};
+
+use super::super::footnotes::Footnotes;
+use super::super::number::{Unit, counted, integer, number};
+use super::super::table::{Column, Entry, Table};
+use super::{Explained, Found, names};
+
+/// A figure with its interval.
+type Figure = (Availability<f64>, Option<[f64; 2]>);
+
+/// A row: its name, and its figure in each method.
+struct Row<'a> {
+    name: &'static str,
+    figure: Box<dyn Fn(SpawnMethod, &Ledger) -> Figure + 'a>,
+    /// Whether it is a part of the total with stamps.
+    shared: bool,
+}
+
+/// Makes the table.
+pub(super) fn table(
+    explained: &Explained<'_>,
+    found: &Found<'_, Ledger>,
+    notes: &mut Footnotes,
+) -> Table {
+    let unit = Unit::of_time(found.iter().map(|(_, ledger)| ledger.total_ns));
+    let phases: Vec<Phase> = Phase::ALL
+        .into_iter()
+        .filter(|phase| exists(*phase, found))
+        .collect();
+    let mut rows: Vec<Row<'_>> = phases.iter().map(|phase| phase_row(*phase)).collect();
+    let sums = rows.len();
+    rows.extend(sum_rows(explained));
+    let rows = rows.iter().map(|row| entries(row, found, unit, notes));
+    Table {
+        title: "Where the time of one spawn goes".to_owned(),
+        columns: columns(found, unit),
+        rows: rows.collect(),
+        rules: vec![sums, sums + 1],
+        notes: remarks(explained, found),
+    }
+}
+
+fn columns(found: &Found<'_, Ledger>, unit: Unit) -> Vec<Column> {
+    let mut columns = vec![Column::name("phase")];
+    for (method, _) in found {
+        columns.push(Column::number(method.name(), &unit.subheader()));
+        let share = Column::number(method.name(), "(%)");
+        columns.push(share.explained_as("(%)", "share of the total with stamps"));
+    }
+    columns
+}
+
+/// Whether a phase is worth a row: it is, unless every method says that there
+/// was none to be measured.
+pub(super) fn exists(phase: Phase, found: &Found<'_, Ledger>) -> bool {
+    found.iter().any(|(_, ledger)| exists_in(phase, ledger))
+}
+
+/// Whether there was something to be measured, be it within another phase.
+pub(super) fn exists_in(phase: Phase, ledger: &Ledger) -> bool {
+    time(ledger, phase).is_some_and(|time| {
+        let missing = time.ns.missing();
+        missing.is_none_or(|missing| missing.missing != MissingKind::NotAsked)
+    })
+}
+
+/// What a ledger says about a phase.
+pub(super) fn time(ledger: &Ledger, phase: Phase) -> Option<&PhaseTime> {
+    ledger.phases.iter().find(|time| time.phase == phase)
+}
+
+fn phase_row<'a>(phase: Phase) -> Row<'a> {
+    Row {
+        name: names::phase(phase),
+        figure: Box::new(move |_, ledger| match time(ledger, phase) {
+            Some(time) => (time.ns.clone(), time.ci95),
+            None => (Availability::not_asked("the document lacks it"), None),
+        }),
+        shared: true,
+    }
+}
+
+fn sum_rows<'a>(explained: &'a Explained<'_>) -> [Row<'a>; 4] {
+    let row = |name, figure: fn(&Ledger) -> Figure| Row {
+        name,
+        figure: Box::new(move |_, ledger| figure(ledger)),
+        shared: true,
+    };
+    [
+        row("unexplained", |ledger| {
+            let value = Availability::Measured(ledger.unexplained_ns);
+            (value, Some(ledger.unexplained_ci95))
+        }),
+        row("total (with stamps)", |ledger| {
+            let value = Availability::Measured(ledger.total_ns);
+            (value, Some(ledger.total_ci95))
+        }),
+        Row {
+            shared: false,
+            ..row("stamping adds", |ledger| {
+                (ledger.stamping_ns.clone(), ledger.stamping_ci95)
+            })
+        },
+        Row {
+            name: "total (timed alone)",
+            figure: Box::new(|method, _| match explained.cell(method) {
+                Some(cell) => (
+                    cell.total_ns.map(|total| total.median),
+                    cell.total_ns.measured().map(|total| total.ci95),
+                ),
+                None => (Availability::not_asked("it was not timed alone"), None),
+            }),
+            shared: false,
+        },
+    ]
+}
+
+fn entries(
+    row: &Row<'_>,
+    found: &Found<'_, Ledger>,
+    unit: Unit,
+    notes: &mut Footnotes,
+) -> Vec<Entry> {
+    let mut entries = vec![Entry::Name(row.name.to_owned())];
+    for (method, ledger) in found {
+        let (value, ci95) = (row.figure)(*method, ledger);
+        entries.push(notes.named(&value, ci95, unit, row.name, Some(*method)));
+        let share = value.measured().map(|value| value / ledger.total_ns);
+        entries.push(match share.filter(|share| share.is_finite()) {
+            Some(share) if row.shared => Entry::exact(number(share * 100.0, 1)),
+            _ => Entry::Blank,
+        });
+    }
+    entries
+}
+
+fn remarks(explained: &Explained<'_>, found: &Found<'_, Ledger>) -> Vec<String> {
+    let mut remarks = vec![spawns(found)];
+    let tells = |phase| found.iter().any(|(_, l)| time(l, phase).is_some());
+    if tells(Phase::Exit) || tells(Phase::Teardown) {
+        remarks.push(match &explained.explanation.exit_probe {
+            Availability::Measured(probe) => order(probe),
+            Availability::Missing(missing) => format!(
+                "exit, teardown: when this kernel writes its EXIT record is not known: {}",
+                missing.reason
+            ),
+        });
+    }
+    remarks
+}
+
+/// How many spawns the figures rest on, and how many were left out.
+fn spawns(found: &Found<'_, Ledger>) -> String {
+    let of = |count: fn(&Ledger) -> u64| {
+        let counts = found
+            .iter()
+            .map(|(method, ledger)| format!("{} {}", method.name(), integer(count(ledger))));
+        counts.collect::<Vec<_>>().join(", ")
+    };
+    let whole = format!("spawns with every stamp: {}", of(|ledger| ledger.spawns));
+    if found.iter().all(|(_, ledger)| ledger.incomplete == 0) {
+        return format!("{whole}; none was left out");
+    }
+    let left_out = of(|ledger| ledger.incomplete);
+    format!("{whole}; left out, as a stamp is missing: {left_out}")
+}
+
+fn order(probe: &ExitProbe) -> String {
+    let side = match probe.order {
+        ExitOrder::BeforeTeardown => "before",
+        ExitOrder::AfterTeardown => "after",
+    };
+    let prose = |ns: f64| Unit::of_time(std::iter::once(ns)).prose(ns);
+    format!(
+        "exit, teardown: this kernel writes its EXIT record {side} it frees the memory: for {} more \
+         to free, {} were added before the record and {} after it",
+        counted(probe.mappings, "mapping"),
+        prose(probe.before_record_ns),
+        prose(probe.after_record_ns),
+    )
+}

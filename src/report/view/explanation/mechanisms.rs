@@ -1,0 +1,129 @@
+//! The mechanisms: what the kernel does during the spawns of one method, from
+//! sampled call chains.
+
+use crate::model::{HotFunction, Mechanism, MechanismShare, Mechanisms, Reach, SpawnMethod};
+
+use super::super::number::{PERCENT, Unit, counted, integer, number, significant};
+use super::super::table::{Column, Entry, Table};
+use super::names;
+
+/// Functions that a row names.
+const HOTTEST: usize = 3;
+
+/// Makes the table of one method.
+pub(super) fn table(method: SpawnMethod, found: &Mechanisms) -> Table {
+    let unit = Unit::of_time(
+        found
+            .shares
+            .iter()
+            .map(|share| share.ns)
+            .filter(|ns| *ns > 0.0),
+    );
+    Table {
+        title: format!("What the CPU does during one spawn: {}", method.name()),
+        columns: columns(unit),
+        rows: found
+            .shares
+            .iter()
+            .map(|share| row(share, found.samples, unit))
+            .collect(),
+        rules: Vec::new(),
+        notes: remarks(found),
+    }
+}
+
+fn columns(unit: Unit) -> Vec<Column> {
+    vec![
+        Column::name("mechanism"),
+        Column::number("share", "(%)")
+            .explained("of the timer samples of parent and child, by the whole call chain"),
+        Column::number("time", &unit.subheader())
+            .explained("CPU time a spawn, a mean: samples by their period"),
+        Column::number("in child", "(%)").explained("of the mechanism's samples"),
+        Column::list("hottest functions", "(% of all samples)")
+            .explained("where the CPU was found, at most three of them"),
+    ]
+}
+
+fn row(share: &MechanismShare, all: u64, unit: Unit) -> Vec<Entry> {
+    let childs = share.samples.saturating_sub(share.parent_samples);
+    vec![
+        Entry::Name(names::mechanism(share.mechanism).to_owned()),
+        PERCENT.entry(share.share, Some(share.share_ci95)),
+        unit.entry(share.ns, Some(share.ns_ci95)),
+        percent(childs, share.samples).map_or(Entry::Blank, Entry::exact),
+        Entry::Name(functions(&share.hottest, all, HOTTEST)),
+    ]
+}
+
+/// A part of a whole that is not 0.
+fn percent(part: u64, whole: u64) -> Option<String> {
+    (whole > 0).then(|| number(part as f64 / whole as f64 * 100.0, 1))
+}
+
+/// The hottest functions, each with its share of all samples.
+fn functions(hottest: &[HotFunction], all: u64, most: usize) -> String {
+    let named = hottest.iter().take(most).map(|hot| {
+        let share = percent(hot.samples, all);
+        share.map_or_else(
+            || hot.function.clone(),
+            |share| format!("{} {share}", hot.function),
+        )
+    });
+    named.collect::<Vec<_>>().join(", ")
+}
+
+fn remarks(found: &Mechanisms) -> Vec<String> {
+    let mut remarks = vec![sampled(found)];
+    if let Some(other) = found
+        .shares
+        .iter()
+        .find(|share| share.mechanism == Mechanism::Other && !share.hottest.is_empty())
+    {
+        let names = functions(&other.hottest, found.samples, usize::MAX);
+        remarks.push(format!("other: {names}"));
+    }
+    if found.reach == Reach::Inherited {
+        remarks.push(
+            "the samples are the worker's and, by inheritance, its children's: where the kernel \
+             takes a child's events from it before it frees its memory, that freeing is missing"
+                .to_owned(),
+        );
+    }
+    remarks
+}
+
+/// How was sampled, and at which price.
+fn sampled(found: &Mechanisms) -> String {
+    let reach = match found.reach {
+        Reach::SystemWide => "taken system-wide",
+        Reach::Inherited => "inherited events",
+    };
+    let mut line = format!(
+        "{} in {}, {} in each second of CPU time, {reach}; {} lost",
+        counted(found.samples, "sample"),
+        counted(found.spawns, "spawn"),
+        integer(found.hz),
+        if found.lost == 0 {
+            "none".to_owned()
+        } else {
+            integer(found.lost)
+        },
+    );
+    match (&found.slowdown.measured(), found.slowdown_ci95) {
+        (Some(slowdown), Some([low, high])) => {
+            line += &format!(
+                "; sampling made spawns take {} times as long ({} to {})",
+                significant(**slowdown),
+                significant(low),
+                significant(high)
+            );
+        }
+        _ => {
+            if let Some(missing) = found.slowdown.missing() {
+                line += &format!("; what sampling adds: n/a, {}", missing.reason);
+            }
+        }
+    }
+    line
+}

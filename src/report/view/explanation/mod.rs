@@ -1,0 +1,143 @@
+//! What `explain` found out about one address space, as tables and sentences:
+//! one file an answer.
+//!
+//! A part that a method lacks has no column there; why it is missing is told
+//! once, below all tables. Nothing is computed that the document does not hold,
+//! but for shares, sums and the comparison of its timed cells.
+
+mod chart;
+mod faults;
+mod ledger;
+mod mechanisms;
+mod names;
+mod page_tables;
+mod rewriting;
+mod tree;
+mod words;
+
+pub use chart::{Bar, Chart, Kind, Segment, chart};
+
+use crate::model::{
+    Availability, Cell, Document, Explanation, MethodExplained, MissingKind, SpawnMethod,
+};
+
+use super::footnotes::Footnotes;
+use super::spaces::{Group, Sizes};
+use super::table::{Block, Table};
+use super::{lines, time};
+
+/// An explanation with the timed cells that belong to it.
+pub(super) struct Explained<'a> {
+    document: &'a Document,
+    explanation: &'a Explanation,
+    /// The cells of the address space that is explained.
+    space: Option<&'a Group<'a>>,
+    /// Those of the smallest other one: the worker that was not inflated.
+    empty: Option<&'a Group<'a>>,
+}
+
+/// A part of the explanation, of each method that has it.
+type Found<'a, T> = Vec<(SpawnMethod, &'a T)>;
+
+impl<'a> Explained<'a> {
+    /// `None` if the document explains nothing.
+    pub(super) fn of(document: &'a Document, sizes: &'a Sizes<'a>) -> Option<Self> {
+        let explanation = document.explanation.as_ref()?;
+        let is_it = |group: &&Group<'_>| group.space.request == explanation.space;
+        let others = sizes.groups.iter().filter(|group| !is_it(group));
+        Some(Self {
+            document,
+            explanation,
+            space: sizes.groups.iter().rev().find(is_it),
+            empty: others.min_by_key(|group| (group.space.vmas, group.space.present_ptes)),
+        })
+    }
+
+    /// The tables and drawings in the order of reading, and what they say in a
+    /// few sentences. All reasons for gaps are among the footnotes afterwards.
+    pub(super) fn answers(
+        &self,
+        sizes: &Sizes<'_>,
+        footnotes: &mut Footnotes,
+    ) -> (Vec<Block>, Vec<String>) {
+        let mut absent = Footnotes::default();
+        let mut blocks = Vec::new();
+        if !self.document.cells.is_empty() {
+            let make = |notes: &mut Footnotes| time::table(self.document, sizes, notes);
+            blocks.push(self.table(footnotes, make));
+        }
+        let ledgers = self.found("where the time goes", |method| &method.ledger, &mut absent);
+        if !ledgers.is_empty() {
+            let make = |notes: &mut Footnotes| ledger::table(self, &ledgers, notes);
+            blocks.push(self.table(footnotes, make));
+        }
+        let name = "what the kernel does";
+        for (method, found) in self.found(name, |method| &method.mechanisms, &mut absent) {
+            blocks.push(Block::Table(mechanisms::table(method, found)));
+        }
+        let faults = self.found("page faults", |method| &method.faults, &mut absent);
+        if !faults.is_empty() {
+            blocks.push(self.table(footnotes, |notes| faults::table(&faults, notes)));
+        }
+        blocks.extend(page_tables::blocks(self, footnotes, &mut absent));
+        let rewritten = self.rewritten(&mut absent);
+        if !rewritten.is_empty() {
+            let make = |notes: &mut Footnotes| rewriting::table(self, &rewritten, notes);
+            blocks.push(self.table(footnotes, make));
+        }
+        blocks.push(lines("Not found out", absent.lines(self.document)));
+        footnotes.absorb(absent);
+        (blocks, words::sentences(self))
+    }
+
+    /// A table with footnotes of its own under its other notes.
+    fn table(
+        &self,
+        footnotes: &mut Footnotes,
+        make: impl FnOnce(&mut Footnotes) -> Table,
+    ) -> Block {
+        let mut own = Footnotes::default();
+        let mut table = make(&mut own);
+        table.notes.extend(own.lines(self.document));
+        footnotes.absorb(own);
+        Block::Table(table)
+    }
+
+    /// The methods that have a part; of the others, the reason is noted.
+    fn found<T>(
+        &self,
+        name: &str,
+        part: fn(&MethodExplained) -> &Availability<T>,
+        absent: &mut Footnotes,
+    ) -> Found<'a, T> {
+        let mut found = Vec::new();
+        for method in &self.explanation.methods {
+            match part(method) {
+                Availability::Measured(part) => found.push((method.method, part)),
+                Availability::Missing(missing) => {
+                    absent.missing(missing, name, Some(method.method));
+                }
+            }
+        }
+        found
+    }
+
+    /// The same for the hidden tax, which is no gap where nobody asked for it.
+    fn rewritten(&self, absent: &mut Footnotes) -> Found<'a, crate::model::Rewriting> {
+        let plan = self.document.plan.explain.as_ref();
+        let unasked = plan.is_some_and(|plan| plan.rewrite_pages == 0)
+            && self.explanation.methods.iter().all(|method| {
+                let missing = method.rewriting.missing();
+                missing.is_some_and(|missing| missing.missing == MissingKind::NotAsked)
+            });
+        if unasked {
+            return Vec::new();
+        }
+        self.found("the hidden tax", |method| &method.rewriting, absent)
+    }
+
+    /// The timed cell of a method.
+    fn cell(&self, method: SpawnMethod) -> Option<&'a Cell> {
+        self.space?.cell(method)
+    }
+}

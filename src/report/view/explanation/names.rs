@@ -1,0 +1,115 @@
+//! Plain names of phases, mechanisms and faults, as a systems programmer would
+//! call them. The words of the JSON are another matter.
+
+use crate::model::{FaultCause, FaultPhase, Level, Mechanism, Phase, SkipReason};
+
+/// A phase, as the row of a table.
+pub(super) fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Copy => "call, until the copy is made",
+        Phase::Return => "return to the parent",
+        Phase::Wake => "wake-up, until the child's first instruction",
+        Phase::BeforeExec => "child before exec",
+        Phase::ExecTeardown => "exec, until the old address space is gone",
+        Phase::ExecStart => "exec, until the program's first instruction",
+        Phase::Loader => "dynamic loader",
+        Phase::Libc => "libc's start",
+        Phase::Run => "program",
+        Phase::Exit => "exit",
+        Phase::Teardown => "teardown of the program's memory",
+        Phase::Reap => "reap",
+    }
+}
+
+/// A phase in one or two words, where room is short.
+pub(super) fn short_phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Copy => "call",
+        Phase::Return => "return",
+        Phase::Wake => "wake-up",
+        Phase::BeforeExec => "before exec",
+        Phase::ExecTeardown => "exec: teardown",
+        Phase::ExecStart => "exec: start",
+        Phase::Loader => "loader",
+        Phase::Libc => "libc",
+        Phase::Run => "program",
+        Phase::Exit => "exit",
+        Phase::Teardown => "teardown",
+        Phase::Reap => "reap",
+    }
+}
+
+/// A mechanism, as the row of a table.
+pub(super) fn mechanism(mechanism: Mechanism) -> &'static str {
+    match mechanism {
+        Mechanism::TaskSetup => "task set-up",
+        Mechanism::VmaDuplication => "mappings copied",
+        Mechanism::AnonVma => "anon_vmas made and linked",
+        Mechanism::PageTableCopy => "page-table entries copied",
+        Mechanism::PageTableAllocation => "page tables allocated",
+        Mechanism::PteTeardown => "page-table entries unmapped",
+        Mechanism::PageTableFreeing => "page tables freed",
+        Mechanism::VmaFreeing => "mappings, anon_vmas freed",
+        Mechanism::TlbFlush => "TLB flushes",
+        Mechanism::CowFault => "faults: copy-on-write",
+        Mechanism::AnonFault => "faults: fresh memory",
+        Mechanism::FileFault => "faults: mapped files",
+        Mechanism::ExecSetup => "exec: arguments, new space",
+        Mechanism::ElfLoading => "exec: program file mapped",
+        Mechanism::ExitAndReap => "exit and reap",
+        Mechanism::Scheduling => "scheduler",
+        Mechanism::MemoryCgroup => "memory control group",
+        Mechanism::SystemCall => "system calls, entry, return",
+        Mechanism::Interrupt => "interrupts",
+        Mechanism::Perf => "perf itself",
+        Mechanism::UserMode => "user mode",
+        Mechanism::Other => "other (no rule knows it)",
+    }
+}
+
+/// When a fault happens.
+pub(super) fn fault_phase(phase: FaultPhase) -> &'static str {
+    match phase {
+        FaultPhase::ParentBefore => "parent, until the child is made",
+        FaultPhase::ParentAfter => "parent, after that",
+        FaultPhase::ChildBeforeExec => "child, before exec",
+        FaultPhase::Exec => "child, in exec",
+        FaultPhase::Program => "child, in the program",
+    }
+}
+
+/// Whether a fault is the parent's.
+pub(super) fn is_parents(phase: FaultPhase) -> bool {
+    matches!(phase, FaultPhase::ParentBefore | FaultPhase::ParentAfter)
+}
+
+/// Why a fault happens.
+pub(super) fn fault_cause(cause: FaultCause) -> &'static str {
+    match cause {
+        FaultCause::CopyOnWrite => "copy-on-write",
+        FaultCause::Anonymous => "fresh memory",
+        FaultCause::File => "mapped file",
+        FaultCause::Shared => "shared memory",
+        FaultCause::Unknown => "unknown address",
+    }
+}
+
+/// A level of the page tables.
+pub(super) fn level(level: Level) -> &'static str {
+    match level {
+        Level::Pte => "PTE",
+        Level::Pmd => "PMD",
+        Level::Pud => "PUD",
+        Level::P4d => "P4D",
+        Level::Pgd => "PGD",
+    }
+}
+
+/// Why entries are left out.
+pub(super) fn skip_reason(reason: SkipReason) -> &'static str {
+    match reason {
+        SkipReason::NoAnonVma => "no anon_vma",
+        SkipReason::Shared => "shared",
+        SkipReason::DontFork => "MADV_DONTFORK",
+    }
+}
