@@ -248,13 +248,20 @@ fn refuse(pid: i32, file: PathBuf, error: ProcError) -> CensusError {
 mod tests {
     use super::*;
     use std::fs;
-    use std::hint::black_box;
+    use std::sync::{Mutex, MutexGuard, PoisonError};
 
+    use crate::sys::memory::{Arena, Source, Touches};
     use crate::sys::shared::SharedWords;
 
     const MAPS: &str = include_str!("../../tests/data/proc/maps.txt");
     const ROLLUP: &str = include_str!("../../tests/data/proc/smaps_rollup.txt");
     const STATUS: &str = include_str!("../../tests/data/proc/status-user.txt");
+
+    /// Keeps the tests apart that map much and look at this process meanwhile.
+    pub(super) fn alone() -> MutexGuard<'static, ()> {
+        static TURN: Mutex<()> = Mutex::new(());
+        TURN.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
     #[test]
     fn vsyscall_is_no_vma_and_the_kernels_own_pages_are_not_anonymous() {
@@ -283,12 +290,23 @@ mod tests {
 
     #[test]
     fn touched_memory_shows_in_a_living_process() {
-        const BYTES: usize = 8 << 20;
+        const PAGES: usize = 4096;
+        let _turn = alone();
         let me = i32::try_from(std::process::id()).unwrap();
+        let page_size = usize::try_from(procfs::page_size()).unwrap();
         let before = take(me, &[]).unwrap();
-        let memory = black_box(vec![1_u8; BYTES]);
+        // Not from malloc, which may have touched memory left to give.
+        let arena = Arena::find(PAGES * page_size, page_size).unwrap();
+        let touches = Touches {
+            count: PAGES,
+            distance: page_size,
+        };
+        arena
+            .place(0, PAGES * page_size, Source::Anonymous, touches)
+            .unwrap();
         let after = take(me, &[]).unwrap();
-        let grown = (BYTES - 8192) as u64;
+        // Other tests' threads give memory back between the two.
+        let grown = (PAGES / 2 * page_size) as u64;
         assert!(after.resident_bytes >= before.resident_bytes + grown);
         let ptes = |census: &Census| {
             census.present_ptes + census.swapped_ptes + census.huge_bytes / procfs::page_size()
@@ -296,11 +314,11 @@ mod tests {
         assert!(ptes(&after) >= ptes(&before) + grown / procfs::page_size());
         assert!(after.page_table_bytes > 0);
         assert!(after.vmas > 10 && after.anon_vmas > 2 && after.anon_vmas < after.vmas);
-        drop(memory);
     }
 
     #[test]
     fn the_instrument_is_left_out() {
+        let _turn = alone();
         const WORDS: usize = 2 << 20;
         let me = i32::try_from(std::process::id()).unwrap();
         let instrument = SharedWords::anonymous(WORDS).unwrap();
