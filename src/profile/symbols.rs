@@ -99,7 +99,7 @@ impl Symbols {
         };
         let (kind, name) = (fields.next()?, fields.next()?);
         let address = u64::from_str_radix(address, 16).ok()?;
-        let Some(rank) = rank(kind) else {
+        let Some(rank) = rank(kind, name) else {
             return Some(());
         };
         let start = u32::try_from(self.names.len()).ok()?;
@@ -151,15 +151,18 @@ impl Symbols {
 }
 
 /// Which of several names of one address is kept, the lowest first: a name that
-/// the whole kernel knows is likelier to be in a table than a local alias.
-fn rank(kind: &str) -> Option<u8> {
-    match kind {
-        "T" => Some(0),
-        "t" => Some(1),
-        "W" => Some(2),
-        "w" => Some(3),
-        _ => None,
-    }
+/// the whole kernel knows is likelier to be in a table than a local alias, and
+/// than the alias by which early code calls it (`__pi_memcpy`).
+fn rank(kind: &str, name: &str) -> Option<u8> {
+    let rank = match kind {
+        "T" => 0,
+        "t" => 1,
+        "W" => 2,
+        "w" => 3,
+        _ => return None,
+    };
+    let early = name.starts_with("__pi_");
+    Some(if early { rank + 4 } else { rank })
 }
 
 /// The name as it stands in the source: without `.isra.0`, `.constprop.0`,
@@ -186,6 +189,7 @@ ffffffff81000000 T _stext
 ffffffff81000100 t zap_pte_range.isra.0
 ffffffff81000200 T __x64_sys_execve
 ffffffff81000200 t alias_of_it
+ffffffff81000300 T __pi_weak_one
 ffffffff81000300 W weak_one
 ffffffff81000400 D some_data
 ffffffffc0000000 t ext4_file_open\t[ext4]
