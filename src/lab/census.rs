@@ -302,7 +302,13 @@ mod tests {
             distance: page_size,
         };
         arena
-            .place(0, PAGES * page_size, Source::Anonymous, touches)
+            .place(
+                0,
+                PAGES * page_size,
+                Source::Anonymous,
+                touches,
+                &mut crate::sys::memory::Pages::none(),
+            )
             .unwrap();
         let after = take(me, &[]).unwrap();
         // Other tests' threads give memory back between the two.

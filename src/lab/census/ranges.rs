@@ -73,7 +73,7 @@ fn push(stretches: &mut Vec<[u64; 2]>, next: [u64; 2]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::memory::{Arena, Source as Backing, Touches};
+    use crate::sys::memory::{Arena, Pages, Source as Backing, Touches};
     use crate::sys::shared::SharedWords;
 
     fn me() -> i32 {
@@ -97,7 +97,13 @@ mod tests {
             distance: 5 * page,
         };
         arena
-            .place(page, 10 * page, Backing::Anonymous, touches)
+            .place(
+                page,
+                10 * page,
+                Backing::Anonymous,
+                touches,
+                &mut Pages::none(),
+            )
             .unwrap();
         arena.forbid_huge_pages().unwrap();
         let shared = SharedWords::anonymous(page / 8).unwrap();

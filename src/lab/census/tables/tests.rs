@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::lab::census::tests::alone;
 use crate::model::{Level, TableLevel};
-use crate::sys::memory::{Arena, Source, Touches};
+use crate::sys::memory::{Arena, Pages, Source, Touches};
 use crate::sys::shared::SharedWords;
 
 const STATUS: &str = include_str!("../../../../tests/data/proc/status-user.txt");
@@ -182,7 +182,13 @@ fn scattered_pages_take_a_table_each_in_a_living_process() {
         distance: reach,
     };
     arena
-        .place(0, TABLES * reach, Source::Anonymous, touches)
+        .place(
+            0,
+            TABLES * reach,
+            Source::Anonymous,
+            touches,
+            &mut Pages::none(),
+        )
         .unwrap();
     arena.forbid_huge_pages().unwrap();
     let after = page_tables(me(), &[], false).unwrap();
@@ -209,7 +215,13 @@ fn memory_that_no_fork_copies_says_why() {
         distance: page_size,
     };
     arena
-        .place(0, 2048 * page_size, Source::Shared, touches)
+        .place(
+            0,
+            2048 * page_size,
+            Source::Shared,
+            touches,
+            &mut Pages::none(),
+        )
         .unwrap();
     let tables = page_tables(me(), &[], false).unwrap();
     let shared = kind(&tables, "shared memory");
@@ -240,7 +252,13 @@ fn many_mappings_are_drawn_as_one_and_read_in_time() {
     for index in 0..COUNT {
         let offset = index * 3 * page_size;
         arena
-            .place(offset, 2 * page_size, Source::Anonymous, touches)
+            .place(
+                offset,
+                2 * page_size,
+                Source::Anonymous,
+                touches,
+                &mut Pages::none(),
+            )
             .unwrap();
     }
     let begin = Instant::now();

@@ -111,5 +111,6 @@ pub(super) fn skip_reason(reason: SkipReason) -> &'static str {
         SkipReason::NoAnonVma => "no anon_vma",
         SkipReason::Shared => "shared",
         SkipReason::DontFork => "MADV_DONTFORK",
+        SkipReason::WipeOnFork => "MADV_WIPEONFORK",
     }
 }
