@@ -1,7 +1,9 @@
 //! A kernel that behaves as it is told: the machine in the tests of the
 //! pipeline. Its clock stands still but for what workers spend on it.
 
-use std::cell::Cell;
+mod watched;
+
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -12,11 +14,15 @@ use forktax::model::{
     Availability, Backing, ChildAction, Host, Missing, MissingKind, Placement, Plan, Program,
     Reach, SpaceRequest, SpawnMethod, StopRule, Temperature,
 };
-use forktax::profile::events::{Mode, SampleEvent};
+use forktax::profile::faults::{MapRange, Source};
+use forktax::profile::ledger::Landmark;
+use forktax::profile::symbols::Symbols;
 use forktax::worker::protocol::{
     Assignment, Done, FIRST_RECORD, Failure, MOST_COUNTERS, Pass, Prepared, Refused, record,
     schedule,
 };
+use watched::{FakeSampler, STAMP_NS, SYMBOLS, Spawn};
+pub(crate) use watched::{HIT_NS, LAG_NS};
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +44,10 @@ pub(crate) enum Fault {
     HugePages,
     /// perf_event_open is refused.
     NoPerf,
+    /// The host has no breakpoints.
+    NoBreakpoints,
+    /// The kernel hides its symbols.
+    NoSymbols,
     /// The kernel knows no clone3.
     NoClone3,
     /// A counter shares the PMU and counts half of the time.
@@ -53,6 +63,8 @@ pub(crate) struct Fake {
     pub(crate) fault: Fault,
     clock: Rc<Cell<Duration>>,
     launched: Cell<u32>,
+    /// The spawns of the last worker, and what it was ordered.
+    last: RefCell<Option<(Vec<Spawn>, Assignment)>>,
 }
 
 impl Fake {
@@ -61,6 +73,7 @@ impl Fake {
             fault,
             clock: Rc::default(),
             launched: Cell::new(0),
+            last: RefCell::default(),
         }
     }
 
@@ -99,20 +112,46 @@ impl Kernel for Fake {
 
     fn launch(&self, assignment: &Assignment, _: Duration) -> Result<Box<dyn Worker>, LabError> {
         self.launched.set(self.launched.get() + 1);
-        Ok(Box::new(FakeWorker {
+        let worker = FakeWorker {
             assignment: assignment.clone(),
             fault: self.fault,
             number: self.launched.get(),
             clock: Rc::clone(&self.clock),
             state: Cell::new(State::Small),
-        }))
+        };
+        *self.last.borrow_mut() = Some((worker.timeline(), assignment.clone()));
+        Ok(Box::new(worker))
     }
 
-    fn watch(&self, _: &Watching, _: Placement, _: u32) -> Result<Box<dyn Sampler>, Missing> {
+    fn watch(
+        &self,
+        watching: &Watching,
+        _: Placement,
+        worker: u32,
+    ) -> Result<Box<dyn Sampler>, Missing> {
+        assert_eq!(worker, WORKER);
+        let has_marks = matches!(watching, Watching::Stamps(marks) if !marks.is_empty());
         match self.fault {
             Fault::NoPerf => Err(missing("perf_event_paranoid is 4")),
-            _ => Ok(Box::new(FakeSampler)),
+            Fault::NoBreakpoints if has_marks => Err(missing("no breakpoints here")),
+            _ => {
+                let last = self.last.borrow();
+                let (spawns, assignment) = last.as_ref().expect("a worker was launched");
+                let sampler = FakeSampler::new(watching, spawns.clone(), assignment);
+                Ok(Box::new(sampler))
+            }
         }
+    }
+
+    fn symbols(&self) -> Result<Symbols, Missing> {
+        match self.fault {
+            Fault::NoSymbols => Err(missing("the kernel hides its addresses")),
+            _ => Ok(Symbols::parse(SYMBOLS.as_bytes()).expect("three lines")),
+        }
+    }
+
+    fn landmarks(&self, _: &Plan) -> Result<Vec<(Landmark, u64)>, Missing> {
+        Ok(Vec::new())
     }
 
     fn now(&self) -> Duration {
@@ -187,12 +226,38 @@ impl FakeWorker {
         (call + jitter, call + after + 2 * jitter)
     }
 
-    fn record(&self, spawn: usize, index: u8, clock: &mut u64, words: &mut Vec<u64>) {
-        let (call, total) = self.times(self.methods()[usize::from(index)], spawn);
-        let begin = *clock;
-        *clock += total + 1_000;
-        words.extend([u64::from(index), begin, begin + call, begin + total]);
+    /// When each spawn begins, returns and ends.
+    fn timeline(&self) -> Vec<Spawn> {
+        let order = schedule(self.assignment.seed, &self.extras(), self.assignment.turns);
+        let mut clock = 1_000_000;
+        let spawn = |(spawn, index): (usize, &u8)| {
+            let method = self.methods()[usize::from(*index)];
+            let (call, total) = self.times(method, spawn);
+            let begin = clock;
+            clock += total + 1_000;
+            Spawn {
+                method,
+                begin,
+                called: begin + call,
+                end: begin + total,
+            }
+        };
+        let spawns = order.iter().take(self.spawns()).enumerate();
+        spawns.map(spawn).collect()
+    }
+
+    fn record(&self, spawn: &Spawn, words: &mut Vec<u64>) {
+        let index = self.methods().iter().position(|m| *m == spawn.method);
+        let index = index.expect("it takes turns") as u64;
+        words.extend([index, spawn.begin, spawn.called, spawn.end]);
         match self.assignment.pass {
+            Pass::Rewriting => words.extend([750_000, 8_000, 2_000_000, 1_000]),
+            Pass::Stamping => {
+                let at = spawn.moments();
+                let child = [at.started, at.leaving];
+                words.extend(if spawn.stamps_child() { child } else { [0; 2] });
+                words.extend([0, at.first, 0, at.first + STAMP_NS]);
+            }
             Pass::Timing | Pass::Sampling => {}
             Pass::Accounting => words.extend([50, 1, 0, 1, 60, 20, 0, 1]),
             Pass::Counting => {
@@ -214,7 +279,38 @@ impl Worker for FakeWorker {
         Ok(Prepared {
             instrument: Vec::new(),
             unavailable: self.unavailable(),
+            execve: 0x7000,
         })
+    }
+
+    fn page_tables(&self, _: &[[usize; 2]], tree: bool) -> Result<PageTables, LabError> {
+        let mappings = match self.state.get() {
+            State::Small => 0,
+            _ => self.mappings(),
+        };
+        assert!(!tree || mappings > 0, "nobody draws the small worker");
+        Ok(PageTables {
+            kinds: Vec::new(),
+            levels: vec![TableLevel {
+                level: Level::Pte,
+                tables: 20 + mappings / 256,
+                used: 300 + mappings,
+                capacity: 512,
+            }],
+            huge_entries: 0,
+            vm_pte_bytes: 4096 * (20 + mappings / 256),
+            tree: None,
+        })
+    }
+
+    fn map_ranges(&self) -> Result<Vec<MapRange>, LabError> {
+        Ok(vec![MapRange {
+            start: 0x1000,
+            end: 0x10_000,
+            source: Source::Anonymous,
+            writable: true,
+            own: vec![[0x1000, 0x10_000]],
+        }])
     }
 
     fn inflate(&mut self) -> Result<u64, LabError> {
@@ -311,48 +407,13 @@ impl Worker for FakeWorker {
 
     fn records(&self, words: usize) -> Result<Vec<u64>, LabError> {
         let mut all = vec![0; FIRST_RECORD];
-        let order = schedule(self.assignment.seed, &self.extras(), self.assignment.turns);
-        let mut clock = 1_000_000;
-        for (spawn, index) in order.iter().take(self.spawns()).enumerate() {
-            self.record(spawn, *index, &mut clock, &mut all);
+        for spawn in self.timeline() {
+            self.record(&spawn, &mut all);
         }
         assert_eq!(all[FIRST_RECORD + record::BEFORE], 1_000_000);
         all.truncate(words);
         Ok(all)
     }
-}
-
-/// Ticks of the worker at every 10 us of its first 30 ms, one in ten of them in
-/// user mode.
-struct FakeSampler;
-
-impl Sampler for FakeSampler {
-    fn hz(&self) -> u64 {
-        4_000
-    }
-
-    fn reach(&self) -> Reach {
-        Reach::SystemWide
-    }
-
-    fn start(&mut self) -> Result<(), Missing> {
-        Ok(())
-    }
-
-    fn drain(&mut self) -> Vec<SampleEvent> {
-        let tick = |index: u64| SampleEvent::Tick {
-            time_ns: 1_000_000 + 10_000 * index,
-            pid: WORKER,
-            mode: if index.is_multiple_of(10) {
-                Mode::User
-            } else {
-                Mode::Kernel
-            },
-        };
-        (0..3_000).map(tick).collect()
-    }
-
-    fn stop(&mut self) {}
 }
 
 /// A plan for the fake.
