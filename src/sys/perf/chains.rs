@@ -1,10 +1,12 @@
 //! Ticks of the CPU clock with the kernel's call chain.
 //!
 //! The chain is the kernel's part alone: where a program was says nothing of
-//! what its spawn costs. With [`super::Target::Family`] a child's first tick
-//! comes a whole period after its begin, because its copy of the event starts
-//! with one (perf_event_alloc, kernel/events/core.c): what lives shorter may
-//! never be seen, so shares of a child's time want every process's ticks.
+//! what its spawn costs. With [`super::Target::Family`] the clock is at its
+//! begin in each new process, whose copy of the event starts with a whole
+//! period (perf_event_alloc, kernel/events/core.c), and a switch between kin may
+//! hand the parent's clock to the child (perf_event_context_sched_out in the
+//! same file). So spawns shorter than a period go unseen, and longer ones are
+//! always seen at the same ages: shares want every process's ticks.
 
 use perf_event_open::config::{CallChain as Asked, Opts, SampleFormat};
 use perf_event_open::sample::record::sample::CallChain;

@@ -30,7 +30,8 @@ pub enum Target {
     /// Every process's on the CPUs; a privilege.
     EveryProcess,
     /// The first thread's of this process, and those of all processes and
-    /// threads that it creates after the opening.
+    /// threads that it creates after the opening; but not those of a thread
+    /// that is there already.
     Family(u32),
 }
 
@@ -75,8 +76,9 @@ impl Recorder {
     /// Where in the kernel each of these CPUs is, `hz` times a second:
     /// [`SampleEvent::Chain`] and [`SampleEvent::Fork`].
     ///
-    /// A family's child ticks first when it has run for a whole period, so its
-    /// begin is never seen; every process's ticks have no such blind spot.
+    /// A family's ticks begin anew with each process: what spawns faster than
+    /// the clock ticks may get none at all, parent included. Every process's
+    /// ticks have no such blind spot.
     ///
     /// # Errors
     /// Why the kernel refuses; its own side must be open to this user.
@@ -94,8 +96,8 @@ impl Recorder {
     /// [`SampleEvent::Exit`], [`SampleEvent::Switch`]; and when they came to
     /// the instructions at `landmarks`, as [`SampleEvent::Landmark`].
     ///
-    /// A family's records end with the exit of each process, in the middle of
-    /// it; every process's go on until it has left the CPU.
+    /// A family's records of a process end with its [`SampleEvent::Exit`];
+    /// every process's go on until it has left the CPU for good.
     ///
     /// # Errors
     /// Why the kernel refuses. [`PerfError::NoLandmarks`],
@@ -196,7 +198,7 @@ impl Recorder {
     /// [`Self::stop`]; a full ring shows as [`SampleEvent::Lost`].
     pub fn drain(&mut self) -> Vec<SampleEvent> {
         let backlog = &mut self.backlog;
-        for ring in &self.rings {
+        for ring in &mut self.rings {
             let instrument = self.instruments[ring.instrument].as_mut();
             ring.read(instrument, !self.running, |event| backlog.add(event));
         }

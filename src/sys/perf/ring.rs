@@ -26,7 +26,7 @@ const MOST_BYTES: u64 = 128 << 20;
 pub(super) struct Ring {
     records: Sampler,
     event: Event,
-    bytes: u64,
+    fill: Fill,
     /// Which instrument it belongs to.
     pub(super) instrument: usize,
 }
@@ -55,7 +55,10 @@ impl Ring {
             .map(|((instrument, event, _), (records, bytes))| Self {
                 records,
                 event,
-                bytes,
+                fill: Fill {
+                    size: bytes,
+                    full: false,
+                },
                 instrument,
             })
             .collect())
@@ -73,11 +76,10 @@ impl Ring {
 
     /// Takes what was recorded.
     ///
-    /// The kernel tells of a loss with the next record that fits. A ring that
-    /// has `stopped` will get none, so one that is full is itself taken for a
-    /// loss, and its count of 1 is the least that it can be.
+    /// A ring that was full and got no record any more until it `stopped` is
+    /// itself taken for a loss, and its count of 1 is the least that it can be.
     pub(super) fn read(
-        &self,
+        &mut self,
         instrument: &mut dyn Instrument,
         stopped: bool,
         mut keep: impl FnMut(Stamped),
@@ -97,17 +99,36 @@ impl Ring {
                 keep(stamped);
             }
         }
-        if stopped && is_full(held, largest, self.bytes) {
+        self.fill.was_read(held, largest);
+        if stopped && self.fill.hides_a_loss() {
             keep((newest, SampleEvent::Lost { count: 1 }));
         }
     }
 }
 
-/// Whether a ring has no room for another record like those that it holds.
-/// The kernel leaves one byte free (ring_buffer_has_space,
-/// kernel/events/ring_buffer.c).
-fn is_full(held: u64, largest: u64, size: u64) -> bool {
-    held > 0 && held + largest >= size
+/// Whether a ring may have lost records that the kernel has not told of: it
+/// does so with the next record that fits (__perf_output_begin,
+/// kernel/events/ring_buffer.c), and after the last there is none.
+struct Fill {
+    size: u64,
+    /// Whether there was no room at the last reading that found anything.
+    full: bool,
+}
+
+impl Fill {
+    /// Takes note of a reading: all bytes, and those of the largest record.
+    fn was_read(&mut self, held: u64, largest: u64) {
+        if held > 0 {
+            // The kernel leaves a byte free (ring_buffer_has_space in the same
+            // file).
+            self.full = held + largest >= self.size;
+        }
+    }
+
+    /// Whether a loss is likely to be hidden; told once.
+    fn hides_a_loss(&mut self) -> bool {
+        std::mem::take(&mut self.full)
+    }
 }
 
 fn open_event(target: Target, cpu: u32, instrument: &dyn Instrument) -> Result<Event, PerfError> {
@@ -224,10 +245,29 @@ mod tests {
         assert_eq!(huge[0][0], 0);
     }
 
+    fn after(readings: &[(u64, u64)]) -> Fill {
+        let mut fill = Fill {
+            size: 4096,
+            full: false,
+        };
+        for &(held, largest) in readings {
+            fill.was_read(held, largest);
+        }
+        fill
+    }
+
     #[test]
-    fn a_full_ring_has_no_room_for_its_largest_record() {
-        assert!(!is_full(0, 0, 4096));
-        assert!(!is_full(4000, 95, 4096));
-        assert!(is_full(4000, 96, 4096));
+    fn a_ring_without_room_for_another_record_hides_a_loss() {
+        assert!(!after(&[(0, 0)]).hides_a_loss());
+        assert!(!after(&[(4000, 95)]).hides_a_loss());
+        let mut full = after(&[(4000, 96)]);
+        assert!(full.hides_a_loss());
+        assert!(!full.hides_a_loss(), "one loss is told once");
+    }
+
+    #[test]
+    fn a_later_record_would_have_told_of_it() {
+        assert!(after(&[(4000, 96), (0, 0)]).hides_a_loss());
+        assert!(!after(&[(4000, 96), (40, 40)]).hides_a_loss());
     }
 }
