@@ -15,10 +15,13 @@ use super::{Explained, Found, names};
 /// A figure with its interval.
 type Figure = (Availability<f64>, Option<[f64; 2]>);
 
+/// Takes a row's figure from a method's ledger.
+type Pick<'a> = Box<dyn Fn(SpawnMethod, &Ledger) -> Figure + 'a>;
+
 /// A row: its name, and its figure in each method.
 struct Row<'a> {
     name: &'static str,
-    figure: Box<dyn Fn(SpawnMethod, &Ledger) -> Figure + 'a>,
+    figure: Pick<'a>,
     /// Whether it is a part of the total with stamps.
     shared: bool,
 }
