@@ -87,7 +87,7 @@ pub struct TableLevel {
 /// The page-table tree below one mapping.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tree {
-    /// The mapping, as `/proc/PID/maps` has it: "7f00-7f10 rw-p [heap]".
+    /// The mapping, as `/proc/PID/maps` has it: `7f00-7f10 rw-p [heap]`.
     pub mapping: String,
     /// The root.
     pub root: TreeNode,
