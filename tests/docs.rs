@@ -286,7 +286,10 @@ fn explained_words() -> Vec<Value> {
         Level::Pte | Level::Pmd | Level::Pud | Level::P4d | Level::Pgd => json(level),
     };
     let skip = |reason| match reason {
-        SkipReason::NoAnonVma | SkipReason::Shared | SkipReason::DontFork => json(reason),
+        SkipReason::NoAnonVma
+        | SkipReason::Shared
+        | SkipReason::DontFork
+        | SkipReason::WipeOnFork => json(reason),
     };
     let phase = |phase| match phase {
         FaultPhase::ParentBefore

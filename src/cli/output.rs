@@ -92,8 +92,11 @@ impl Exports {
     /// returns the first error.
     pub(super) fn write(self, document: &Document) -> Result<(), OutputError> {
         let written = self.0.into_iter().map(|mut export| {
-            let bytes = report::render(document, export.format)
-                .map_err(|error| OutputError::new(export.path.display(), &error))?;
+            let bytes = report::render(document, export.format).map_err(|error| {
+                let refused = OutputError::new(export.path.display(), &error);
+                export.remove_if_new();
+                refused
+            })?;
             replace(&mut export.file, &bytes)
                 .map_err(|error| OutputError::new(export.path.display(), &error))
         });
@@ -104,10 +107,16 @@ impl Exports {
 
     /// Removes the files that would stay behind empty.
     pub(super) fn abandon(self) {
-        for export in self.0.into_iter().filter(|export| export.is_new) {
+        self.0.iter().for_each(Export::remove_if_new);
+    }
+}
+
+impl Export {
+    fn remove_if_new(&self) {
+        if self.is_new {
             // A file that cannot be removed is empty, and the error that led
             // here is the one to report.
-            let _ = std::fs::remove_file(export.path);
+            let _ = std::fs::remove_file(&self.path);
         }
     }
 }

@@ -324,13 +324,16 @@ impl<'a> Walk<'a> {
     /// The cause in the worker's memory, or in a child's copy of it.
     ///
     /// A page that the worker touched after its mappings were read is its own
-    /// by now: a second fault on it is one of a write to a protected page.
+    /// by now: a second fault on it is one of a write to a protected page. What
+    /// was not mapped then has been mapped since: glibc's posix_spawn maps a
+    /// stack for its child and unmaps it (sysdeps/unix/sysv/linux/spawni.c).
     fn cause(&self, map: &[MapRange], address: u64) -> FaultCause {
         let touched = self.touched.contains(&(address / self.observed.page_size));
         match range_of(map, address) {
             Some(range) if range.source != Source::Shared && range.writable && touched => {
                 FaultCause::CopyOnWrite
             }
+            None => FaultCause::Anonymous,
             _ => first_cause(map, address),
         }
     }

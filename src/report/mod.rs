@@ -41,8 +41,8 @@ pub enum ReportError {
     },
     /// A picture was asked of a document that explains nothing.
     #[error(
-        "a sweep has no {format} yet: write the result of forktax explain as {format}, \
-         or a sweep as .txt, .md, .csv or .json"
+        "a sweep cannot be shown as {format} yet: forktax explain makes results that can; \
+         write a sweep as .txt, .md, .csv or .json"
     )]
     NoExplanation {
         /// The format's name.

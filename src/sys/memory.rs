@@ -359,7 +359,8 @@ mod tests {
                 .place(0, len, Source::Anonymous, touches, &mut pages)
                 .unwrap();
             assert_eq!(pages.len(), wanted.min(of));
-            let page = |address: u64| (address as usize - arena.start()) / page_size();
+            let page =
+                |address: u64| (usize::try_from(address).unwrap() - arena.start()) / page_size();
             let places: Vec<usize> = pages.addresses().map(page).collect();
             let gaps: Vec<usize> = places.windows(2).map(|w| w[1] - w[0]).collect();
             let widest = gaps.iter().max().copied().unwrap_or(1);

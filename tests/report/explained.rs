@@ -2,11 +2,11 @@
 //! them, with intervals that a few hundred spawns would have.
 
 use forktax::model::{
-    Availability, Caveat, ChildAction, Document, ExitOrder, ExitProbe, Explain, Explanation,
-    FaultCause, FaultCount, FaultPhase, Faults, HotFunction, Ledger, Level, MappingKind, Mechanism,
-    MechanismShare, Mechanisms, MethodExplained, PageTables, Phase, PhaseTime, Profile, Program,
-    Reach, Rewriting, Side, SkipReason, Space, SpaceRequest, SpawnMethod, Stack, TableLevel, Tree,
-    TreeNode,
+    Availability, BreakpointCost, Caveat, ChildAction, Document, ExitOrder, ExitProbe, Explain,
+    Explanation, FaultCause, FaultCount, FaultPhase, Faults, HotFunction, Ledger, Level,
+    MappingKind, Mechanism, MechanismShare, Mechanisms, MethodExplained, PageTables, Phase,
+    PhaseTime, Profile, Program, Reach, Rewriting, Side, SkipReason, Space, SpaceRequest,
+    SpawnMethod, Stack, TableLevel, Tree, TreeNode,
 };
 
 use crate::build::{self, interval, measured, rounded};
@@ -35,6 +35,7 @@ pub(crate) fn unprivileged() -> Document {
     let remedy = "run as root, with CAP_PERFMON, or set kernel.perf_event_paranoid to -1";
     let explanation = document.explanation.as_mut().expect("it was just built");
     explanation.exit_probe = Availability::unavailable(reason, Some(remedy));
+    explanation.breakpoint = Availability::unavailable(reason, Some(remedy));
     for method in &mut explanation.methods {
         method.mechanisms = Availability::unavailable(reason, Some(remedy));
         method.faults = Availability::unavailable(reason, Some(remedy));
@@ -304,6 +305,10 @@ fn document(space: &Space, fork: (f64, f64), figures: &[Figures]) -> Document {
             before_record_ns: 1_210.0,
             after_record_ns: 642_000.0,
             mappings: 1_000,
+        }),
+        breakpoint: Availability::Measured(BreakpointCost {
+            cost_ns: 9_100.0,
+            lag_ns: 5_200.0,
         }),
         methods: figures.iter().map(method).collect(),
     });

@@ -244,7 +244,7 @@ fn a_sweep_has_no_picture_and_is_told_so() {
         let refusal = render(&build::sweep(), format).unwrap_err();
         assert!(matches!(refusal, ReportError::NoExplanation { .. }));
         let words = refusal.to_string();
-        assert!(words.contains("a sweep has no") && words.contains("forktax explain"));
+        assert!(words.contains("a sweep cannot be shown") && words.contains("forktax explain"));
     }
 }
 

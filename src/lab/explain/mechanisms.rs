@@ -4,7 +4,7 @@ use super::Inquiry;
 use crate::lab::assemble as cells;
 use crate::lab::count::DRAWS;
 use crate::lab::session::{Recording, Watched};
-use crate::model::{Availability, Mechanisms, Missing, SpawnMethod};
+use crate::model::{Availability, Mechanisms, Missing, MissingKind, Reach, SpawnMethod};
 use crate::profile::attribute::{Tally, attribute, merge};
 use crate::profile::shares::{Sampling, shares};
 use crate::profile::symbols::Symbols;
@@ -46,6 +46,9 @@ fn of_symbols(
     let Some(watched) = last else {
         return Ok(Availability::not_asked("the run ended before its turn"));
     };
+    if let Some(missing) = blind(inquiry, method, watched) {
+        return Ok(Availability::Missing(missing));
+    }
     let sampling = Sampling {
         hz: watched.hz,
         spawns,
@@ -69,6 +72,32 @@ fn of_symbols(
             })
         },
     ))
+}
+
+/// Why inherited samples tell nothing of short spawns: each child's event
+/// begins a whole period of its own, and so does the parent's after each fork
+/// (kernel/events/core.c, inherit_event).
+fn blind(inquiry: &Inquiry<'_>, method: SpawnMethod, watched: &Watched) -> Option<Missing> {
+    const PERIODS: f64 = 5.0;
+    if watched.reach == Reach::SystemWide {
+        return None;
+    }
+    let cost = inquiry.clock_cost_ns;
+    let timing = inquiry.timings().next()?;
+    let total = cells::typical_total(timing, method, cost)?;
+    let period = 1e9 / watched.hz.max(1) as f64;
+    (total < PERIODS * period).then(|| Missing {
+        missing: MissingKind::Unavailable,
+        reason: format!(
+            "samples that children inherit begin anew with each child, and a spawn is shorter than \
+             {PERIODS} of their periods"
+        ),
+        remedy: Some(
+            "run `sysctl kernel.perf_event_paranoid=0` as root, or grant CAP_PERFMON, to sample \
+             the whole CPU"
+                .to_owned(),
+        ),
+    })
 }
 
 fn samples(tallies: &[Tally]) -> u64 {

@@ -91,7 +91,7 @@ pub struct TableLevel {
 /// The page-table tree below one mapping.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tree {
-    /// The mapping, as `/proc/PID/maps` has it: "7f00-7f10 rw-p [heap]"; or the
+    /// The mapping, as `/proc/PID/maps` has it: "7f00-7f10 rw-p `[heap]`"; or the
     /// run of equal mappings: "1,000 mappings of 4 KiB between 7f00 and 7f10,
     /// rw-p".
     pub mapping: String,

@@ -8,7 +8,7 @@ use inferno::flamegraph::{self, Options};
 /// The flame graph; the same stacks give the same bytes.
 pub(in crate::report) fn render(folded: &str) -> io::Result<Vec<u8>> {
     let mut options = Options::default();
-    options.title = "CPU samples of one spawn, by method and side".to_owned();
+    options.title = "CPU samples of spawns, by method and side".to_owned();
     options.deterministic = true;
     let mut bytes = Vec::new();
     flamegraph::from_lines(&mut options, folded.lines(), &mut bytes)

@@ -4,7 +4,8 @@
 //! row of its own.
 
 use crate::model::{
-    Availability, ExitOrder, ExitProbe, Ledger, MissingKind, Phase, PhaseTime, SpawnMethod,
+    Availability, BreakpointCost, ExitOrder, ExitProbe, Ledger, MissingKind, Phase, PhaseTime,
+    SpawnMethod,
 };
 
 use super::super::footnotes::Footnotes;
@@ -15,10 +16,13 @@ use super::{Explained, Found, names};
 /// A figure with its interval.
 type Figure = (Availability<f64>, Option<[f64; 2]>);
 
+/// Takes a row's figure from a method's ledger.
+type Pick<'a> = Box<dyn Fn(SpawnMethod, &Ledger) -> Figure + 'a>;
+
 /// A row: its name, and its figure in each method.
 struct Row<'a> {
     name: &'static str,
-    figure: Box<dyn Fn(SpawnMethod, &Ledger) -> Figure + 'a>,
+    figure: Pick<'a>,
     /// Whether it is a part of the total with stamps.
     shared: bool,
 }
@@ -153,7 +157,20 @@ fn remarks(explained: &Explained<'_>, found: &Found<'_, Ledger>) -> Vec<String> 
             ),
         });
     }
+    if let Availability::Measured(hit) = &explained.explanation.breakpoint {
+        remarks.push(breakpoint(hit));
+    }
     remarks
+}
+
+/// What watching an instruction costs, and that it is not in the figures.
+fn breakpoint(hit: &BreakpointCost) -> String {
+    let prose = |ns: f64| Unit::of_time(std::iter::once(ns)).prose(ns);
+    format!(
+        "an instruction that no stamp dates is watched by a hardware breakpoint; each hit costs {}, \
+         which is taken off",
+        prose(hit.cost_ns)
+    )
 }
 
 /// How many spawns the figures rest on, and how many were left out.

@@ -37,10 +37,13 @@ pub(super) fn blocks(
     blocks
 }
 
-/// A column of the kinds: its head, whether it is shown, and its figure.
+/// Takes a column's figure from a kind.
+type Pick = fn(&MappingKind) -> u64;
+
+/// A column of the kinds: its head and its figure.
 struct KindColumn {
     column: Column,
-    figure: fn(&MappingKind) -> u64,
+    figure: Pick,
     /// Whether a column follows that says what the inflation added to it.
     growth: bool,
 }
@@ -65,7 +68,7 @@ fn kind_columns(tables: &PageTables) -> Vec<KindColumn> {
             |kind| kind.present_ptes,
         ),
     ];
-    let optional: [(&str, &str, fn(&MappingKind) -> u64); 2] = [
+    let optional: [(&str, &str, Pick); 2] = [
         ("swapped", "PTEs", |kind| kind.swapped_ptes),
         ("huge", "entries", |kind| kind.huge_entries),
     ];
@@ -109,7 +112,7 @@ fn kinds(tables: &PageTables, before: Before<'_>, notes: &mut Footnotes) -> Tabl
         .iter()
         .map(|kind| {
             let same = |before: &&MappingKind| before.kind == kind.kind;
-            let was = |figure: fn(&MappingKind) -> u64| {
+            let was = |figure: Pick| {
                 let before = before.ok()?;
                 Some(
                     before
@@ -124,7 +127,7 @@ fn kinds(tables: &PageTables, before: Before<'_>, notes: &mut Footnotes) -> Tabl
         })
         .collect();
     let whole = sum(&tables.kinds);
-    let was = |figure: fn(&MappingKind) -> u64| Some(figure(&sum(&before.ok()?.kinds)));
+    let was = |figure: Pick| Some(figure(&sum(&before.ok()?.kinds)));
     let rules = vec![rows.len()];
     rows.push(kind_row(&whole, &shown, was, before.err(), notes));
     Table {
@@ -139,7 +142,7 @@ fn kinds(tables: &PageTables, before: Before<'_>, notes: &mut Footnotes) -> Tabl
 fn kind_row(
     kind: &MappingKind,
     shown: &[KindColumn],
-    was: impl Fn(fn(&MappingKind) -> u64) -> Option<u64>,
+    was: impl Fn(Pick) -> Option<u64>,
     missing: Option<&Missing>,
     notes: &mut Footnotes,
 ) -> Vec<Entry> {
@@ -175,8 +178,7 @@ fn change(was: u64, now: u64) -> String {
 
 /// All kinds together. A document may hold figures whose sum no integer does.
 fn sum(kinds: &[MappingKind]) -> MappingKind {
-    let of =
-        |figure: fn(&MappingKind) -> u64| kinds.iter().map(figure).fold(0, u64::saturating_add);
+    let of = |figure: Pick| kinds.iter().map(figure).fold(0, u64::saturating_add);
     MappingKind {
         kind: "all".to_owned(),
         vmas: of(|kind| kind.vmas),
