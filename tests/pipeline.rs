@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
 
+#[path = "pipeline/explain.rs"]
+mod explain;
 mod fake;
 
 use fake::{Fake, Fault, host, plan};

@@ -11,8 +11,8 @@ use forktax::lab::census::Census;
 use forktax::lab::error::{LabError, ProgramError};
 use forktax::lab::kernel::{Kernel, Sampler, Watching, Worker};
 use forktax::model::{
-    Availability, Backing, ChildAction, Host, Missing, MissingKind, Placement, Plan, Program,
-    Reach, SpaceRequest, SpawnMethod, StopRule, Temperature,
+    Availability, Backing, ChildAction, Host, Level, Missing, MissingKind, PageTables, Placement,
+    Plan, Program, SpaceRequest, SpawnMethod, StopRule, TableLevel, Temperature,
 };
 use forktax::profile::faults::{MapRange, Source};
 use forktax::profile::ledger::Landmark;
@@ -240,6 +240,7 @@ impl FakeWorker {
                 begin,
                 called: begin + call,
                 end: begin + total,
+                executes: self.assignment.child == ChildAction::Exec,
             }
         };
         let spawns = order.iter().take(self.spawns()).enumerate();
@@ -284,11 +285,9 @@ impl Worker for FakeWorker {
     }
 
     fn page_tables(&self, _: &[[usize; 2]], tree: bool) -> Result<PageTables, LabError> {
-        let mappings = match self.state.get() {
-            State::Small => 0,
-            _ => self.mappings(),
-        };
-        assert!(!tree || mappings > 0, "nobody draws the small worker");
+        let is_small = self.state.get() == State::Small;
+        assert!(!(tree && is_small), "nobody draws the small worker");
+        let mappings = if is_small { 0 } else { self.mappings() };
         Ok(PageTables {
             kinds: Vec::new(),
             levels: vec![TableLevel {

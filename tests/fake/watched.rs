@@ -2,7 +2,7 @@
 //! whose times are known.
 
 use forktax::lab::kernel::{Sampler, Watching};
-use forktax::model::{ChildAction, Missing, Reach, SpawnMethod};
+use forktax::model::{Missing, Reach, SpawnMethod};
 use forktax::profile::events::{Mode, SampleEvent};
 use forktax::worker::protocol::{Assignment, Pass};
 
@@ -27,6 +27,8 @@ pub(crate) struct Spawn {
     pub(crate) begin: u64,
     pub(crate) called: u64,
     pub(crate) end: u64,
+    /// Whether the child executes a program.
+    pub(crate) executes: bool,
 }
 
 /// The moments of a spawn.
@@ -45,6 +47,22 @@ impl Spawn {
     /// its program.
     pub(crate) fn moments(&self) -> Moments {
         let back = self.end - 3_000;
+        if !self.executes {
+            let leaving = self.begin.midpoint(self.called);
+            let leaving = match self.method {
+                SpawnMethod::Fork => self.called + 4_000,
+                _ => leaving,
+            };
+            return Moments {
+                forked: leaving - 6_000,
+                started: leaving - 2_000,
+                leaving,
+                executed: leaving,
+                first: leaving,
+                exited: leaving + 1_000,
+                back,
+            };
+        }
         if self.method == SpawnMethod::Fork {
             let executed = self.called + (self.end - self.called) / 2;
             return Moments {
@@ -52,8 +70,8 @@ impl Spawn {
                 started: self.called + 2_000,
                 leaving: self.called + 4_000,
                 executed,
-                first: executed + 5_000,
-                exited: executed + 9_000,
+                first: executed + 8_000,
+                exited: executed + 12_000,
                 back,
             };
         }
@@ -77,7 +95,6 @@ impl Spawn {
 pub(crate) struct FakeSampler {
     watching: Watching,
     spawns: Vec<Spawn>,
-    executes: bool,
     given: bool,
 }
 
@@ -87,7 +104,6 @@ impl FakeSampler {
         Self {
             watching: watching.clone(),
             spawns,
-            executes: assignment.child == ChildAction::Exec,
             given: false,
         }
     }
@@ -117,8 +133,12 @@ impl FakeSampler {
             }
             Watching::Stamps(addresses) => {
                 events.extend(switches(spawn, &at, child));
-                if self.executes {
-                    events.push(exec);
+                if spawn.executes {
+                    let late = if addresses.is_empty() { 0 } else { HIT_NS };
+                    events.push(SampleEvent::Exec {
+                        time_ns: at.executed + late,
+                        pid: child,
+                    });
                     if !addresses.is_empty() {
                         events.push(SampleEvent::Landmark {
                             time_ns: at.leaving + STAMP_NS + LAG_NS,
