@@ -154,10 +154,25 @@ pub(super) const RULES: &[Rule] = &[
             "__do_wait",
             "kernel_wait4",
             "kernel_waitid",
-            "delayed_put_task_struct",
             "put_task_struct_rcu_user",
         ],
     ),
+    // What RCU frees later, in the midst of another spawn.
+    Rule::of(
+        ExitAndReap,
+        "kernel/exit.c, kernel/cred.c, kernel/fork.c, kernel/pid.c",
+        &[
+            "delayed_put_task_struct",
+            "put_cred_rcu",
+            "__put_task_struct",
+            "delayed_put_pid",
+            "put_pid",
+        ],
+    )
+    .with(Force::TakesAll),
+    Rule::of(ExitAndReap, "kernel/fork.c", &["__put_task_struct_rcu_cb"])
+        .since("6.5")
+        .with(Force::TakesAll),
     Rule::of(
         ExitAndReap,
         "kernel/exit.c",
@@ -178,11 +193,6 @@ pub(super) const RULES: &[Rule] = &[
     Rule::of(
         ExitAndReap,
         "kernel/fork.c",
-        &[
-            "__put_task_struct",
-            "free_task",
-            "__mmdrop",
-            "put_task_stack",
-        ],
+        &["free_task", "__mmdrop", "put_task_stack"],
     ),
 ];

@@ -1,7 +1,7 @@
 //! Rules for the end of an address space: entries, tables, VMAs, the TLB.
 //! Sorted by mechanism.
 
-use super::Rule;
+use super::{Force, Rule};
 use crate::model::Mechanism::{PageTableFreeing, PteTeardown, TlbFlush, VmaFreeing};
 
 pub(super) const RULES: &[Rule] = &[
@@ -100,11 +100,19 @@ pub(super) const RULES: &[Rule] = &[
             "tlb_table_flush",
             "tlb_remove_table_one",
             "tlb_remove_table_free",
-            "tlb_remove_table_rcu",
             "__tlb_remove_table",
             "__tlb_remove_table_free",
         ],
     ),
+    // What a spawn leaves to RCU is freed in the midst of a later one, where
+    // bottom halves are enabled again. In a loop each spawn frees as much as it
+    // leaves, so the work counts as what it is and not as an interrupt's.
+    Rule::of(
+        PageTableFreeing,
+        "mm/mmu_gather.c",
+        &["tlb_remove_table_rcu"],
+    )
+    .with(Force::TakesAll),
     Rule::of(
         PageTableFreeing,
         "arch/x86/mm/pgtable.c",
@@ -164,6 +172,16 @@ pub(super) const RULES: &[Rule] = &[
         &["__mt_destroy", "mt_destroy_walk"],
     )
     .since("6.1"),
+    Rule::of(VmaFreeing, "kernel/fork.c", &["vm_area_free_rcu_cb"])
+        .since("6.4")
+        .with(Force::TakesAll),
+    Rule::of(
+        VmaFreeing,
+        "lib/maple_tree.c",
+        &["mt_free_rcu", "mt_free_walk"],
+    )
+    .since("6.1")
+    .with(Force::TakesAll),
     Rule::of(
         TlbFlush,
         "arch/x86/mm/tlb.c",

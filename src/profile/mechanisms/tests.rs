@@ -184,6 +184,14 @@ fn context_decides_where_a_name_does_not() {
         ),
         (
             "copy_process;fpu_clone;do_softirq;rcu_core;rcu_do_batch;tlb_remove_table_rcu",
+            PageTableFreeing,
+        ),
+        (
+            "copy_process;fpu_clone;do_softirq;rcu_core;rcu_do_batch;put_cred_rcu",
+            ExitAndReap,
+        ),
+        (
+            "copy_process;fpu_clone;do_softirq;rcu_core;rcu_do_batch;rcu_cblist_dequeue",
             Interrupt,
         ),
         (
