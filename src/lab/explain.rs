@@ -21,8 +21,8 @@ use super::kernel::Kernel;
 use super::run::{Outcome, Progress, ending, nanos, spawns_within, unix_s};
 use super::session::{self, Recording, Watch};
 use crate::model::{
-    Availability, BreakpointCost, ChildAction, ExitProbe, Explain, Host, Missing, PageTables, Plan,
-    SpaceRequest, SpawnMethod, Stopped,
+    Availability, ChildAction, ExitProbe, Explain, Host, Missing, PageTables, Plan, SpaceRequest,
+    SpawnMethod, Stopped,
 };
 use crate::profile::ledger::Landmark;
 use crate::profile::symbols::Symbols;
@@ -80,7 +80,7 @@ struct Evidence {
     rewriting: Vec<Recording>,
     tables: Option<[PageTables; 2]>,
     exit: Option<Availability<ExitProbe>>,
-    breakpoint: Option<Availability<BreakpointCost>>,
+    hits: Vec<breakpoint::Pair>,
 }
 
 /// Carries out a plan that explains its last address space.
@@ -243,11 +243,24 @@ impl Inquiry<'_> {
             loops_s += self.visit(visit, slice_ns)?;
             self.once_more_in_the_first_round(index)?;
         }
+        self.learn_of_breakpoints(budget)?;
         Ok(Spent {
             round_s: self.elapsed_s() - began,
             loops_s,
             workers,
         })
+    }
+
+    /// What a watched instruction costs, once more in every round.
+    fn learn_of_breakpoints(&mut self, budget: &Budget) -> Result<(), LabError> {
+        let hits = &self.evidence.hits;
+        let is_refused = hits.iter().any(Result::is_err);
+        let is_late = !hits.is_empty() && budget.is_spent(self.elapsed_s());
+        if self.has_marks() && !is_refused && !is_late {
+            let pair = breakpoint::pair(self.kernel, self.plan, self.timeout())?;
+            self.evidence.hits.push(pair);
+        }
+        Ok(())
     }
 
     /// What is looked at once: the page tables, and the order of EXIT. It comes
@@ -262,12 +275,6 @@ impl Inquiry<'_> {
         self.evidence.tables = Some(tables);
         let exit = exit::probe(self.kernel, self.plan, timeout)?;
         self.evidence.exit = Some(exit);
-        let breakpoint = if self.has_marks() {
-            breakpoint::cost(self.kernel, self.plan, timeout)?
-        } else {
-            Availability::not_asked("no instruction needs to be watched")
-        };
-        self.evidence.breakpoint = Some(breakpoint);
         Ok(())
     }
 

@@ -89,7 +89,8 @@ pub struct PhaseTimes {
     pub phases: [Option<f64>; Phase::ALL.len()],
 }
 
-/// Readings of clocks on two CPUs may differ by this much.
+/// Readings of clocks on two CPUs may differ by this much. The cost of a hit is
+/// a median, so a moment may seem to step back by as much as that besides.
 const SKEW_NS: u64 = 2_000;
 
 /// The phases of every spawn; `None` where something that is to be known is
@@ -295,9 +296,10 @@ impl Spawn {
         let mut phases = [None; Phase::ALL.len()];
         let mut cursor = begin;
         let mut carved = 0;
+        let tolerance = SKEW_NS + rules.hit.cost;
         for (phase, upto) in self.ends(rules) {
             let Some(upto) = upto else { continue };
-            if upto + SKEW_NS < cursor {
+            if upto + tolerance < cursor {
                 return None;
             }
             let upto = upto.max(cursor);

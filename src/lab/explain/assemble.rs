@@ -1,6 +1,6 @@
 //! From the evidence to the explanation.
 
-use super::{Inquiry, faults, ledger, mechanisms, rewriting};
+use super::{Inquiry, breakpoint, faults, ledger, mechanisms, rewriting};
 use crate::model::{Availability, Explanation, MethodExplained, PageTables};
 
 /// The whole explanation.
@@ -10,11 +10,7 @@ pub(super) fn explanation(inquiry: &Inquiry<'_>) -> Explanation {
         .exit
         .clone()
         .unwrap_or_else(|| Availability::not_asked("the run ended before its turn"));
-    let breakpoint = inquiry
-        .evidence
-        .breakpoint
-        .clone()
-        .unwrap_or_else(|| Availability::not_asked("the run ended before its turn"));
+    let breakpoint = breakpoint::cost(&inquiry.evidence.hits);
     let methods = inquiry.plan.methods.iter().map(|method| MethodExplained {
         method: *method,
         ledger: ledger::ledger(inquiry, *method, &exit_probe, &breakpoint),

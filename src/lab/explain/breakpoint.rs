@@ -17,45 +17,52 @@ use crate::worker::protocol::{record, stamp_words};
 
 use super::ledger::stamps;
 
-/// Pairs of workers, and children of each.
-const PAIRS: usize = 3;
-const CHILDREN: usize = 60;
+/// Children of each worker.
+const CHILDREN: usize = 100;
 
-/// Measures it.
-pub(super) fn cost(
-    kernel: &dyn Kernel,
-    plan: &Plan,
-    timeout: Duration,
-) -> Result<Availability<BreakpointCost>, LabError> {
-    let (mut costs, mut lags) = (Vec::new(), Vec::new());
-    for _ in 0..PAIRS {
-        let run = |watch: Watch| {
-            let mut assignment = assignment(plan, 0, CHILDREN);
-            assignment.child = ChildAction::Exec;
-            // A child in its parent's memory faults on nothing on its way.
-            assignment.methods = vec![SpawnMethod::Vfork];
-            session::run(kernel, assignment, &watch, timeout, 0)
-        };
-        let marked = run(Watch::Stamps(Vec::new()))?;
-        let plain = run(Watch::Moments)?;
-        if let Some(missing) = refusal(&marked) {
-            return Ok(Availability::Missing(missing));
-        }
-        let cost = exec_ns(&marked).zip(exec_ns(&plain)).map(|(m, p)| m - p);
-        costs.extend(cost);
-        lags.extend(lag_ns(&marked));
+/// Cost and lag of a hit, as one pair of workers saw them.
+pub(super) type Pair = Result<Option<[f64; 2]>, Missing>;
+
+/// Measures them. The two workers follow each other, and there is a pair in every
+/// round, so that the host's changes of speed hit both.
+pub(super) fn pair(kernel: &dyn Kernel, plan: &Plan, timeout: Duration) -> Result<Pair, LabError> {
+    let run = |watch: Watch| {
+        let mut assignment = assignment(plan, 0, CHILDREN);
+        assignment.child = ChildAction::Exec;
+        // A child in its parent's memory faults on nothing on its way.
+        assignment.methods = vec![SpawnMethod::Vfork];
+        session::run(kernel, assignment, &watch, timeout, 0)
+    };
+    let marked = run(Watch::Stamps(Vec::new()))?;
+    if let Some(missing) = refusal(&marked) {
+        return Ok(Err(missing));
     }
-    let both = median(&costs).zip(median(&lags));
-    Ok(both.map_or_else(
-        || Availability::unavailable("no breakpoint was hit", None),
-        |(cost_ns, lag_ns)| {
+    let plain = run(Watch::Moments)?;
+    let cost = exec_ns(&marked).zip(exec_ns(&plain)).map(|(m, p)| m - p);
+    let pair = cost.zip(lag_ns(&marked));
+    Ok(Ok(pair.map(|(cost, lag)| [cost, lag])))
+}
+
+/// The medians of all pairs, or why there are none.
+pub(super) fn cost(pairs: &[Pair]) -> Availability<BreakpointCost> {
+    if let Some(missing) = pairs.iter().find_map(|pair| pair.as_ref().err()) {
+        return Availability::Missing(missing.clone());
+    }
+    let of = |index: usize| {
+        let seen = pairs.iter().flatten().flatten();
+        median(&seen.map(|pair| pair[index]).collect::<Vec<_>>())
+    };
+    match of(0).zip(of(1)) {
+        Some((cost_ns, lag_ns)) => {
             let cost_ns = cost_ns.max(0.0);
             Availability::Measured(BreakpointCost {
                 cost_ns,
                 lag_ns: lag_ns.clamp(0.0, cost_ns),
             })
-        },
-    ))
+        }
+        None if pairs.is_empty() => Availability::not_asked("no instruction had to be watched"),
+        None => Availability::unavailable("no breakpoint was hit", None),
+    }
 }
 
 fn refusal(recording: &Recording) -> Option<Missing> {
