@@ -1,5 +1,6 @@
 //! `docs/document-format.md` against the types: every field that a document can
-//! hold has a row, and no row speaks of a field that is no more.
+//! hold has a row, and no row speaks of a field that is no more. And
+//! `docs/mechanisms.md` against the rules.
 //!
 //! The stored documents and a few built here stand for all that can be written.
 //! A field has a path; what has a form of its own (a summary, a counter, a
@@ -16,6 +17,7 @@ use forktax::model::{
     FaultPhase, Level, Mechanism, Phase, Placement, Program, Reach, Side, SkipReason, SpaceRequest,
     SpawnMethod, Stopped, Temperature,
 };
+use forktax::profile::mechanisms::rule_of;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -319,6 +321,7 @@ fn explained_words() -> Vec<Value> {
             SkipReason::NoAnonVma,
             SkipReason::Shared,
             SkipReason::DontFork,
+            SkipReason::WipeOnFork,
         ]
         .map(skip),
     );
@@ -383,5 +386,28 @@ fn every_word_that_a_field_may_hold_is_named() {
     for word in words {
         let named = contract.contains(&format!("`\"{word}\"`")) || word == "failed";
         assert!(named, "{word} is not named");
+    }
+}
+
+#[test]
+fn every_mechanism_has_a_section_with_functions_of_its_own() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/mechanisms.md");
+    let page = fs::read_to_string(path).unwrap();
+    for mechanism in Mechanism::ALL {
+        let word = json(mechanism);
+        let head = format!("(`{}`)\n", word.as_str().unwrap());
+        let section = page.split_once(&head).map(|(_, rest)| rest);
+        let section = section.unwrap_or_else(|| panic!("no section for {mechanism:?}"));
+        let section = section.split("\n#").next().unwrap_or_default();
+        let list = section.split("- Functions: ").nth(1).unwrap_or_default();
+        let list = list.split("\n- ").next().unwrap_or_default();
+        let mut functions = 0;
+        for function in list.split('`').filter_map(|word| word.strip_suffix("()")) {
+            let counted_as = rule_of(function).map(|rule| rule.mechanism);
+            assert_eq!(counted_as, Some(mechanism), "{function}");
+            functions += 1;
+        }
+        let without = matches!(mechanism, Mechanism::UserMode | Mechanism::Other);
+        assert_eq!(functions == 0, without, "{mechanism:?}");
     }
 }

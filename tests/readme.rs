@@ -14,9 +14,9 @@ fn examples() -> Vec<Vec<&'static str>> {
         .collect()
 }
 
-/// A sweep gets little time; everything else runs as it is.
+/// What measures gets little time; everything else runs as it is.
 fn shortened(mut words: Vec<&'static str>) -> Vec<&'static str> {
-    if words[0] == "sweep" {
+    if ["sweep", "explain"].contains(&words[0]) {
         words.splice(1..1, ["--time", "300ms"]);
     }
     words
