@@ -203,7 +203,8 @@ pub(super) struct OutputArgs {
     #[arg(long, value_enum, default_value = "table")]
     pub(super) format: FormatArg,
 
-    /// Write the result to a file as well; .txt, .md, .csv or .json says how.
+    /// Write the result to a file as well; .txt, .md, .csv or .json says how, and
+    /// of an explanation .svg (the ledger), .folded and .flame.svg (the stacks).
     /// Repeatable; the files are opened before anything is measured
     #[arg(long, value_name = "FILE", value_parser = parse_export)]
     pub(super) export: Vec<ExportArg>,

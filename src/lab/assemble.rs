@@ -28,6 +28,8 @@ pub(super) struct Setting<'a> {
     pub(super) rounds: u32,
     pub(super) stopped: Stopped,
     pub(super) explanation: Option<Explanation>,
+    /// Processes that the children of workers outside of the cells left behind.
+    pub(super) left_behind: u64,
 }
 
 /// The whole document.

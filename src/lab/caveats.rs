@@ -26,7 +26,7 @@ pub(super) fn caveats(setting: &Setting<'_>, groups: &[Group<'_>], cells: &[Cell
     caveats.extend(groups.iter().flat_map(|group| group_caveats(group)));
     caveats.extend(count::multiplexed(groups));
     caveats.extend(cpu_time::samples_lost(groups));
-    caveats.extend(daemons(groups));
+    caveats.extend(daemons(setting, groups));
     caveats.extend(disagreement(cells));
     caveats.extend(precision_missed(plan, cells));
     caveats
@@ -41,7 +41,7 @@ fn time_exceeded(setting: &Setting<'_>) -> Option<Caveat> {
     (used_s > asked_s * MUCH).then_some(Caveat::TimeExceeded { asked_s, used_s })
 }
 
-fn daemons(groups: &[Group<'_>]) -> Option<Caveat> {
+fn daemons(setting: &Setting<'_>, groups: &[Group<'_>]) -> Option<Caveat> {
     let all = groups.iter().flat_map(|group| {
         let passes = [
             &group.timing,
@@ -51,7 +51,8 @@ fn daemons(groups: &[Group<'_>]) -> Option<Caveat> {
         ];
         passes.into_iter().flatten()
     });
-    let count = all.map(|recording| recording.left_behind).sum();
+    let seen: u64 = all.map(|recording| recording.left_behind).sum();
+    let count = seen + setting.left_behind;
     (count > 0).then_some(Caveat::Daemons { count })
 }
 

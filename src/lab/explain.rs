@@ -83,6 +83,15 @@ struct Evidence {
     hits: Vec<breakpoint::Pair>,
 }
 
+impl Evidence {
+    /// Processes that the children of all but the timing workers left behind.
+    fn left_behind(&self) -> u64 {
+        let passes = [&self.stamping, &self.chains, &self.faults, &self.rewriting];
+        let recordings = passes.into_iter().flatten();
+        recordings.map(|recording| recording.left_behind).sum()
+    }
+}
+
 /// Carries out a plan that explains its last address space.
 pub(super) fn run(
     kernel: &dyn Kernel,
@@ -122,6 +131,7 @@ pub(super) fn run(
         rounds: inquiry.round,
         stopped,
         explanation: Some(explanation),
+        left_behind: inquiry.evidence.left_behind(),
     };
     let document = Some(cells::document(setting, &inquiry.evidence.timing));
     Outcome { document, error }
@@ -340,12 +350,17 @@ impl Inquiry<'_> {
         }
     }
 
-    /// Turns of a worker: its share of the spawns that were asked for, or what
-    /// fills its slice.
+    /// Turns of a worker: its share of the spawns that were asked for (all of
+    /// them for call chains), or what fills its slice.
     fn turns(&self, visit: Visit, slice_ns: u64) -> usize {
         if let Some(asked) = self.plan.stop.spawns {
-            let share = usize::try_from(asked).unwrap_or(usize::MAX);
-            return share.div_ceil(AIM_ROUNDS as usize).clamp(1, MOST_ALONE);
+            let asked = usize::try_from(asked).unwrap_or(usize::MAX);
+            // Shares rest on samples, of which a few spawns have none.
+            let share = match visit {
+                Visit::Chains(_) => asked,
+                _ => asked.div_ceil(AIM_ROUNDS as usize),
+            };
+            return share.clamp(1, MOST_ALONE);
         }
         let Visit::Chains(method) = visit else {
             return MOST_TURNS;

@@ -105,6 +105,7 @@ fn sweep(kernel: &dyn Kernel, host: Host, plan: &Plan, progress: &mut dyn Progre
         rounds: experiment.round,
         stopped,
         explanation: None,
+        left_behind: 0,
     };
     let timed = experiment
         .recordings

@@ -49,6 +49,8 @@ pub struct Knowledge {
     pub program: bool,
     /// Whether the child executes a program.
     pub exec: bool,
+    /// Whether the call itself waits for the child.
+    pub waits: bool,
     /// The watched instructions that it comes to.
     pub landmarks: Vec<Landmark>,
 }
@@ -185,6 +187,8 @@ struct Spawn {
     exited: u64,
     /// When the parent, woken by the child's end, got a CPU.
     back: u64,
+    /// Whether the call itself waited for the child.
+    waited: bool,
     /// When the parent ran while the child could have, on the same CPU.
     slices: Vec<Slice>,
 }
@@ -240,6 +244,7 @@ impl Spawn {
                 .map(|(began, ended)| (2 * ended).saturating_sub(began).min(exited)),
             exited,
             back,
+            waited: known.waits,
             slices: course.slices(events, rules.worker, forked, back),
             stamps,
         })
@@ -309,7 +314,10 @@ impl Spawn {
             cursor = upto;
         }
         // A parent that comes back from the call after all is over.
-        let late = called.saturating_sub(cursor);
+        let late = match self.waited {
+            true => 0,
+            false => called.saturating_sub(cursor),
+        };
         phases[Phase::Reap as usize] = Some(end.saturating_sub(cursor + late) as f64);
         let slot = &mut phases[Phase::Return as usize];
         *slot = Some(slot.unwrap_or(0.0) + (carved + late) as f64);

@@ -12,6 +12,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus};
 use std::ptr::NonNull;
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::clone3::{self, LastCall};
 use super::image::ExecImage;
@@ -386,7 +387,12 @@ pub struct Held {
 }
 
 impl Held {
-    /// Forks it. It sleeps until it is released or its parent dies.
+    /// Two system calls and a few page faults take much less.
+    const TO_SLEEP: Duration = Duration::from_millis(1);
+
+    /// Forks it, and gives it the time to fall asleep, so that it does not run
+    /// beside what its parent does next. It sleeps until it is released or its
+    /// parent dies.
     ///
     /// # Errors
     /// Those of pipe(2) and fork(2).
@@ -397,7 +403,10 @@ impl Held {
         // the child only closes, reads and exits.
         match check(unsafe { libc::fork() })? {
             0 => sleep_until_closed(fd, other),
-            pid => Ok(Self { pid, leash }),
+            pid => {
+                std::thread::sleep(Self::TO_SLEEP);
+                Ok(Self { pid, leash })
+            }
         }
     }
 

@@ -8,7 +8,6 @@
 use crate::model::{Availability, FaultCause, FaultCount, FaultPhase, Faults, SpawnMethod};
 use crate::profile::faults::FaultTally;
 use crate::stats::mean_replicates;
-use crate::units::thousands;
 
 use crate::lab::count::DRAWS;
 
@@ -17,11 +16,6 @@ use crate::lab::count::DRAWS;
 pub(super) struct Expectation<'a> {
     /// The method.
     pub(super) method: SpawnMethod,
-    /// Whether another method that copies the address space took turns in the
-    /// same workers: what it protected, this one may have to copy.
-    pub(super) beside_copies: bool,
-    /// Pages of base size that the parent writes to after each spawn.
-    pub(super) rewritten: u64,
     /// Whether the program is the embedded one.
     pub(super) embedded: bool,
     /// The faults of the same method from a worker that was not inflated.
@@ -107,7 +101,7 @@ impl Expectation<'_> {
             FaultPhase::ParentBefore | FaultPhase::ParentAfter | FaultPhase::ChildBeforeExec
         );
         let copies = cause == FaultCause::CopyOnWrite;
-        if shares == Some(true) && !self.beside_copies && of_the_worker && copies {
+        if shares == Some(true) && of_the_worker && copies {
             let rule = "the child uses the parent's memory, so nothing is write-protected";
             return (Availability::Measured(0.0), rule.to_owned());
         }
@@ -115,43 +109,22 @@ impl Expectation<'_> {
             let rule = "the program is one page of text";
             return (Availability::Measured(1.0), rule.to_owned());
         }
-        let more = match (phase, shares) {
-            (FaultPhase::ParentAfter, _) if !copies || self.rewritten == 0 => Some(0),
-            (FaultPhase::ParentAfter, Some(true)) => Some(0),
-            (FaultPhase::ParentAfter, Some(false)) => Some(self.rewritten),
-            (FaultPhase::ParentAfter, None) => None,
-            _ => Some(0),
-        };
-        match (more, self.small) {
-            (Some(more), Some(small)) => from_small(small, phase, cause, more),
-            (None, _) => missing("whether libc copies the address space for it is not known"),
-            (_, None) => missing("the same worker was not looked at while it was small"),
+        match self.small {
+            Some(small) => from_small(small, phase, cause),
+            None => missing("nothing foretells the faults of the empty worker itself"),
         }
     }
 }
 
-/// What a small worker's spawn had, and the pages that are written to again.
-///
-/// Neither the child before its exec, nor the parent's own stack and heap, nor
-/// the program touches the memory that the worker was inflated with.
-fn from_small(
-    small: &Faults,
-    phase: FaultPhase,
-    cause: FaultCause,
-    more: u64,
-) -> (Availability<f64>, String) {
+/// What a spawn from the empty worker had. Neither the child before its exec, nor
+/// the parent's own stack and heap, nor the program touches the memory that the
+/// worker was inflated with.
+fn from_small(small: &Faults, phase: FaultPhase, cause: FaultCause) -> (Availability<f64>, String) {
     let mut counts = small.counts.iter();
     let count = counts.find(|count| (count.phase, count.cause) == (phase, cause));
     let base = count.map_or(0.0, |count| count.counted);
-    let rule = if more > 0 {
-        format!(
-            "as many as from the small worker, and the {} pages that the parent writes to again",
-            thousands(more)
-        )
-    } else {
-        "as many as from the small worker: no inflated page is touched".to_owned()
-    };
-    (Availability::Measured(base + more as f64), rule)
+    let rule = "as many as from the empty worker: no inflated page is touched";
+    (Availability::Measured(base), rule.to_owned())
 }
 
 fn missing(reason: &str) -> (Availability<f64>, String) {
@@ -163,7 +136,7 @@ mod tests {
     use super::*;
     use crate::profile::events::{Mode, SampleEvent};
     use crate::profile::faults::{MapRange, Observed, Source, SpawnStamps, tally};
-    use FaultCause::{Anonymous, CopyOnWrite, File};
+    use FaultCause::{CopyOnWrite, File};
     use FaultPhase::{ChildBeforeExec, ParentAfter, Program};
 
     /// A worker of two methods in turn. After each spawn of the first it writes
@@ -214,8 +187,6 @@ mod tests {
     fn expectation(method: SpawnMethod) -> Expectation<'static> {
         Expectation {
             method,
-            beside_copies: false,
-            rewritten: 0,
             embedded: false,
             small: None,
         }
@@ -251,11 +222,6 @@ mod tests {
             let row = row(measured, phase, CopyOnWrite);
             assert_eq!((row.counted, row.expected.measured()), (0.0, Some(&0.0)));
         }
-        let beside = Expectation {
-            beside_copies: true,
-            ..alone
-        };
-        assert!(beside.of(ParentAfter, CopyOnWrite).0.missing().is_some());
     }
 
     #[test]
@@ -264,7 +230,6 @@ mod tests {
         let small = faults(&[worker(5, 2)], 0, 7, &fork);
         let large = Expectation {
             small: small.measured(),
-            rewritten: 30,
             ..fork
         };
         let measured = faults(&[worker(5, 32)], 0, 7, &large);
@@ -272,16 +237,13 @@ mod tests {
         let parent = row(measured, ParentAfter, CopyOnWrite);
         assert_eq!(
             (parent.counted, parent.expected.measured()),
-            (32.0, Some(&32.0))
+            (32.0, Some(&2.0)),
+            "what is counted does not depend on what is foretold"
         );
-        assert!(parent.rule.contains("30 pages"), "{}", parent.rule);
-        let child = row(measured, ChildBeforeExec, CopyOnWrite);
-        assert_eq!(child.expected.measured(), Some(&1.0));
-        assert_eq!(
-            large.of(Program, Anonymous).0,
-            Availability::Measured(0.0),
-            "the small worker had none"
-        );
+        let alone = faults(&[worker(5, 2)], 0, 7, &fork);
+        let alone = alone.measured().unwrap();
+        let parent = row(alone, ParentAfter, CopyOnWrite);
+        assert!(parent.expected.missing().is_some() && parent.rule.is_empty());
     }
 
     #[test]
@@ -289,19 +251,10 @@ mod tests {
         let small = faults(&[worker(5, 2)], 0, 7, &expectation(SpawnMethod::Fork));
         let std = Expectation {
             small: small.measured(),
-            rewritten: 30,
             ..expectation(SpawnMethod::Std)
         };
-        assert!(std.of(ParentAfter, CopyOnWrite).0.missing().is_some());
-        assert_eq!(std.of(ParentAfter, File).0, Availability::Measured(0.0));
-        let quiet = Expectation {
-            rewritten: 0,
-            ..std
-        };
-        assert_eq!(
-            quiet.of(ParentAfter, CopyOnWrite).0,
-            Availability::Measured(2.0)
-        );
+        let expected = std.of(ParentAfter, CopyOnWrite).0;
+        assert_eq!(expected, Availability::Measured(2.0));
     }
 
     #[test]

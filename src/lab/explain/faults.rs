@@ -32,8 +32,6 @@ fn from(
         .collect();
     let expectation = Expectation {
         method,
-        beside_copies: false,
-        rewritten: 0,
         embedded: is_embedded(inquiry),
         small,
     };

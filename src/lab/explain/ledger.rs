@@ -157,6 +157,7 @@ fn known(
         child: matches!(method, SpawnMethod::Fork | SpawnMethod::Vfork),
         program: is_own && inquiry.plan.program == Program::Embedded,
         exec: inquiry.executes(),
+        waits: !method.call_is_apart(),
         landmarks: Vec::new(),
     };
     let mut wanted: Vec<Landmark> = Vec::new();

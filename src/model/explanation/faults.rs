@@ -26,7 +26,7 @@ pub struct FaultCount {
     pub counted: f64,
     /// Its 95 % interval.
     pub counted_ci95: [f64; 2],
-    /// How many the census foretells.
+    /// How many a rule or the empty worker foretells.
     pub expected: Availability<f64>,
     /// What the expectation rests on.
     pub rule: String,
@@ -43,7 +43,7 @@ pub enum FaultPhase {
     ParentAfter,
     /// In the child, before its exec has a new address space.
     ChildBeforeExec,
-    /// In the child, from then until the program's first instruction.
+    /// In the child, from then until the program touches a page itself.
     Exec,
     /// In the program.
     Program,

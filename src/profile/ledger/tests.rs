@@ -64,6 +64,7 @@ fn stamping() -> Knowledge {
         child: true,
         program: true,
         exec: true,
+        waits: false,
         landmarks: Vec::new(),
     }
 }
@@ -200,6 +201,19 @@ fn a_parent_that_comes_back_when_all_is_over_returns_before_it_reaps() {
     assert_eq!(times.phases[Phase::Return as usize], Some(4_000.0));
     assert_eq!(times.phases[Phase::Reap as usize], Some(5_000.0));
     assert_eq!(sum(&times), times.total);
+}
+
+#[test]
+fn a_call_that_waits_itself_does_all_of_the_reaping() {
+    let (mut stamps, events) = forked();
+    stamps.called = stamps.end;
+    let known = Knowledge {
+        waits: true,
+        ..stamping()
+    };
+    let times = one(stamps, &events, &rules(ExitOrder::BeforeTeardown, known)).unwrap();
+    assert_eq!(times.phases[Phase::Reap as usize], Some(9_000.0));
+    assert_eq!(times.phases[Phase::Return as usize], Some(0.0));
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub(super) const RULES: &[Rule] = &[
         .with(Force::TakesOver(&[PteTeardown])),
     Rule::of(
         ExecSetup,
-        "mm/mmap.c, since 6.17 mm/vma_exec.c",
+        "mm/mmap.c, since 6.16 mm/vma_exec.c",
         &["relocate_vma_down"],
     )
     .since("6.11")

@@ -64,7 +64,7 @@ pub(super) const RULES: &[Rule] = &[
     // over the VMAs is in dup_mm, beside which the rest of dup_mm is nothing.
     Rule::of(
         VmaDuplication,
-        "kernel/fork.c, since 6.15 mm/mmap.c",
+        "kernel/fork.c, since 6.16 mm/mmap.c",
         &["dup_mm", "dup_mmap"],
     ),
     Rule::of(

@@ -1,15 +1,14 @@
-//! The page faults of one spawn, by when and why, against what the census
-//! foretells.
+//! The page faults of one spawn, by when and why, against what is
+//! foretold.
 
-use crate::model::{Availability, FaultCause, FaultCount, FaultPhase, Faults, SpawnMethod};
+use crate::model::{Availability, FaultCause, FaultCount, FaultPhase, Faults};
 
-use super::super::footnotes::Footnotes;
 use super::super::number::{PLAIN, counted, integer};
 use super::super::table::{Column, Entry, Table};
 use super::{Found, names};
 
 /// Makes the table.
-pub(super) fn table(found: &Found<'_, Faults>, notes: &mut Footnotes) -> Table {
+pub(super) fn table(found: &Found<'_, Faults>) -> Table {
     let mut keys: Vec<(FaultPhase, FaultCause)> = found
         .iter()
         .flat_map(|(_, faults)| faults.counts.iter().map(|count| (count.phase, count.cause)))
@@ -19,7 +18,7 @@ pub(super) fn table(found: &Found<'_, Faults>, notes: &mut Footnotes) -> Table {
     let mut rows: Vec<Vec<Entry>> = Vec::new();
     for (index, (phase, cause)) in keys.iter().enumerate() {
         let again = index > 0 && keys[index - 1].0 == *phase;
-        rows.push(row(*phase, *cause, again, found, notes));
+        rows.push(row(*phase, *cause, again, found));
     }
     let rules = vec![rows.len()];
     for (name, parents) in [("parent", true), ("child", false)] {
@@ -41,23 +40,15 @@ fn columns(found: &Found<'_, Faults>) -> Vec<Column> {
     for (method, _) in found {
         columns.push(Column::number(method.name(), "counted"));
         let expected = Column::number(method.name(), "expected");
-        columns.push(expected.explained_as("expected", "what the census of the memory foretells"));
+        columns.push(expected.explained_as(
+            "expected",
+            "what a rule foretells, or the same spawn from the empty worker",
+        ));
     }
     columns
 }
 
-fn row(
-    phase: FaultPhase,
-    cause: FaultCause,
-    again: bool,
-    found: &Found<'_, Faults>,
-    notes: &mut Footnotes,
-) -> Vec<Entry> {
-    let name = format!(
-        "{}, {}",
-        names::fault_phase(phase),
-        names::fault_cause(cause)
-    );
+fn row(phase: FaultPhase, cause: FaultCause, again: bool, found: &Found<'_, Faults>) -> Vec<Entry> {
     let mut row = vec![
         if again {
             Entry::Blank
@@ -66,12 +57,12 @@ fn row(
         },
         Entry::Name(names::fault_cause(cause).to_owned()),
     ];
-    for (method, faults) in found {
+    for (_, faults) in found {
         let is_it = |count: &&FaultCount| count.phase == phase && count.cause == cause;
         match faults.counts.iter().find(is_it) {
             Some(count) => {
                 row.push(PLAIN.entry(count.counted, Some(count.counted_ci95)));
-                row.push(expected(count, &name, *method, notes));
+                row.push(expected(count));
             }
             // What no record told of was counted, and is none.
             None => row.extend([Entry::exact("0".to_owned()), Entry::Blank]),
@@ -80,9 +71,10 @@ fn row(
     row
 }
 
-fn expected(count: &FaultCount, name: &str, method: SpawnMethod, notes: &mut Footnotes) -> Entry {
-    let name = format!("expected, {name}");
-    notes.named(&count.expected, None, PLAIN, &name, Some(method))
+/// What was foretold; blank where nothing foretells it.
+fn expected(count: &FaultCount) -> Entry {
+    let expected = count.expected.measured();
+    expected.map_or(Entry::Blank, |expected| PLAIN.entry(*expected, None))
 }
 
 /// The sum of one side. Its interval's ends are sums too, which can only make
@@ -122,7 +114,21 @@ fn remarks(found: &Found<'_, Faults>) -> Vec<String> {
         ));
     }
     remarks.extend(rules(found));
+    remarks.extend(unforetold(found));
     remarks
+}
+
+/// Why nothing foretells some faults, each reason once.
+fn unforetold(found: &Found<'_, Faults>) -> Vec<String> {
+    let counts = found.iter().flat_map(|(_, faults)| &faults.counts);
+    let mut reasons: Vec<String> = Vec::new();
+    for missing in counts.filter_map(|count| count.expected.missing()) {
+        let reason = format!("expected, where it is blank: {}", missing.reason);
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
+    reasons
 }
 
 /// What the expectations rest on, each rule once with the faults that it is for.
@@ -144,8 +150,15 @@ fn rules(found: &Found<'_, Faults>) -> Vec<String> {
             None => rules.push((&count.rule, vec![name])),
         }
     }
-    let lines = rules.into_iter();
-    lines
-        .map(|(rule, names)| format!("expected ({}): {rule}", names.join("; ")))
-        .collect()
+    rules.sort_by_key(|(_, names)| names.len());
+    let last = rules.len().saturating_sub(1);
+    let line = |(index, (rule, names)): (usize, (&str, Vec<String>))| {
+        // The rule of most faults need not list them.
+        if index == last && names.len() > 1 {
+            format!("expected elsewhere: {rule}")
+        } else {
+            format!("expected, {}: {rule}", names.join("; "))
+        }
+    };
+    rules.into_iter().enumerate().map(line).collect()
 }

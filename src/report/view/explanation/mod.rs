@@ -77,7 +77,7 @@ impl<'a> Explained<'a> {
         }
         let faults = self.found("page faults", |method| &method.faults, &mut absent);
         if !faults.is_empty() {
-            blocks.push(self.table(footnotes, |notes| faults::table(&faults, notes)));
+            blocks.push(self.table(footnotes, |_| faults::table(&faults)));
         }
         blocks.extend(page_tables::blocks(self, footnotes, &mut absent));
         let rewritten = self.rewritten(&mut absent);
