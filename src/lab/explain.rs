@@ -345,8 +345,7 @@ impl Inquiry<'_> {
                 Visit::Rewriting => self.order.rewrite_pages,
                 _ => 0,
             },
-            fixed_addresses: is_watched
-                && self.landmarks.as_ref().is_ok_and(|marks| !marks.is_empty()),
+            fixed_addresses: is_watched && self.fixes_addresses(),
         }
     }
 
@@ -408,8 +407,13 @@ impl Inquiry<'_> {
             ];
             own.contains(method)
         };
-        let of_program = self.landmarks.as_ref().is_ok_and(|marks| !marks.is_empty());
-        self.executes() && (of_program || !self.plan.methods.iter().all(stamps))
+        self.executes() && (self.fixes_addresses() || !self.plan.methods.iter().all(stamps))
+    }
+
+    /// Whether instructions of the program are to be watched, which have to be
+    /// where they were when they were looked up.
+    fn fixes_addresses(&self) -> bool {
+        self.landmarks.as_ref().is_ok_and(|marks| !marks.is_empty())
     }
 
     /// Whether the children execute a program.

@@ -306,6 +306,7 @@ fn document(space: &Space, fork: (f64, f64), figures: &[Figures]) -> Document {
             after_record_ns: 642_000.0,
             mappings: 1_000,
         }),
+        fixed_addresses: dynamic,
         breakpoint: Availability::Measured(BreakpointCost {
             cost_ns: 9_100.0,
             lag_ns: 5_200.0,

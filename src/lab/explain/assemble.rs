@@ -31,6 +31,7 @@ pub(super) fn explanation(inquiry: &Inquiry<'_>) -> Explanation {
         page_tables_before: tables(0),
         page_tables: tables(1),
         exit_probe,
+        fixed_addresses: inquiry.fixes_addresses(),
         breakpoint,
         methods,
     }

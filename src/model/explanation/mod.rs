@@ -30,6 +30,10 @@ pub struct Explanation {
     pub page_tables: Availability<PageTables>,
     /// Whether this kernel writes its EXIT record before it frees the memory.
     pub exit_probe: Availability<ExitProbe>,
+    /// Whether the stamped spawns had the program loaded at addresses that do not
+    /// change, so that its instructions could be watched. That alone changes
+    /// their time.
+    pub fixed_addresses: bool,
     /// What a watched instruction costs, if any was.
     pub breakpoint: Availability<BreakpointCost>,
     /// One for each of the plan's methods, in its order.

@@ -160,6 +160,13 @@ fn remarks(explained: &Explained<'_>, found: &Found<'_, Ledger>) -> Vec<String> 
     if let Availability::Measured(hit) = &explained.explanation.breakpoint {
         remarks.push(breakpoint(hit));
     }
+    if explained.explanation.fixed_addresses {
+        remarks.push(
+            "stamped spawns load the program without address-space randomisation, so that its \
+             instructions can be watched; that alone changes their time"
+                .to_owned(),
+        );
+    }
     remarks
 }
 
