@@ -62,6 +62,25 @@ pub enum SampleEvent {
         /// Which.
         pid: u32,
     },
+    /// A mapping of a process is new, or it grew, or its protection changed: it
+    /// replaces what was mapped there before. Nothing is recorded of mappings
+    /// that a fork copied, that were moved or unmapped.
+    Map {
+        /// When.
+        time_ns: u64,
+        /// Whose.
+        pid: u32,
+        /// Its first address.
+        start: u64,
+        /// The address after its last.
+        end: u64,
+        /// Whether a file or the kernel's own pages are behind it.
+        file: bool,
+        /// Whether it is shared.
+        shared: bool,
+        /// Whether it may be written to.
+        writable: bool,
+    },
     /// A process ended; the end of a thread is not among these.
     Exit {
         /// When.
@@ -110,6 +129,7 @@ impl SampleEvent {
             | Self::Fault { time_ns, .. }
             | Self::Fork { time_ns, .. }
             | Self::Exec { time_ns, .. }
+            | Self::Map { time_ns, .. }
             | Self::Exit { time_ns, .. }
             | Self::Switch { time_ns, .. }
             | Self::Landmark { time_ns, .. }

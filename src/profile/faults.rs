@@ -2,14 +2,18 @@
 //!
 //! The phase comes from the order of the records: the spawns' own stamps, FORK,
 //! EXEC, and the mode of the faults after it. The cause comes from the address:
-//! the worker's mappings decide until the exec, the program's own from then on.
+//! the worker's mappings decide until the exec, the mappings that the process
+//! itself made since, as their records tell, from then on.
 //! Whether a fault wrote is not in its record, so the cause is what the address
 //! was before it. Pure: no clock, no kernel, no file.
 
 use std::collections::{HashMap, HashSet};
 
+use self::space::Space;
 use super::events::{Mode, SampleEvent};
 use crate::model::{FaultCause, FaultPhase};
+
+mod space;
 
 const PHASES: usize = FaultPhase::ALL.len();
 const CAUSES: usize = FaultCause::ALL.len();
@@ -75,36 +79,6 @@ pub struct MapRange {
     pub own: Vec<[u64; 2]>,
 }
 
-/// What is known of the program's address space before it runs: the `text` of
-/// a program at a fixed address, and where the kernel puts stacks.
-///
-/// A stack begins at a random place below the top of user space, and the
-/// topmost file mapping keeps clear of all those places (arch/x86/mm/mmap.c and
-/// mm/util.c, mmap_base). The vdso may lie among them; a fault there would be
-/// taken for one of the stack.
-pub fn program_map(text: Option<[u64; 2]>) -> Vec<MapRange> {
-    // The top, and the bits of randomness below it.
-    let top_and_spread: Option<(u64, u64)> = if cfg!(target_arch = "x86_64") {
-        Some((1 << 47, 16 << 30))
-    } else if cfg!(target_arch = "aarch64") {
-        Some((1 << 48, 1 << 30))
-    } else {
-        None
-    };
-    const LEAST_GAP: u64 = 128 << 20;
-    let range = |start, end, source| MapRange {
-        start,
-        end,
-        source,
-        writable: source == Source::Anonymous,
-        own: Vec::new(),
-    };
-    let text = text.map(|[start, end]| range(start, end, Source::File));
-    let stack =
-        top_and_spread.map(|(top, spread)| range(top - spread - LEAST_GAP, top, Source::Anonymous));
-    text.into_iter().chain(stack).collect()
-}
-
 /// What the events are judged by.
 #[derive(Debug, Clone, Copy)]
 pub struct Observed<'a> {
@@ -114,8 +88,6 @@ pub struct Observed<'a> {
     pub spawns: &'a [SpawnStamps],
     /// The worker's mappings before its first spawn, in ascending order.
     pub map: &'a [MapRange],
-    /// The program's mappings, in ascending order, as far as they are known.
-    pub program: &'a [MapRange],
     /// Bytes of a page.
     pub page_size: u64,
 }
@@ -179,6 +151,21 @@ enum Stage {
 struct Child {
     spawn: usize,
     stage: Stage,
+    /// Its own from its exec on.
+    space: Space,
+    /// The phase and the address of its last fault, if no mapping was known.
+    stray: Option<(FaultPhase, u64)>,
+}
+
+impl Child {
+    fn new(spawn: usize, stage: Stage, space: Space) -> Self {
+        Self {
+            spawn,
+            stage,
+            space,
+            stray: None,
+        }
+    }
 }
 
 struct Walk<'a> {
@@ -216,6 +203,29 @@ impl<'a> Walk<'a> {
         match *event {
             SampleEvent::Fork { time_ns, pid, ppid } => self.fork(time_ns, pid, ppid),
             SampleEvent::Exec { pid, .. } => self.exec(pid),
+            SampleEvent::Map {
+                pid,
+                start,
+                end,
+                file,
+                shared,
+                writable,
+                ..
+            } => {
+                let source = match (shared, file) {
+                    (true, _) => Source::Shared,
+                    (false, true) => Source::File,
+                    (false, false) => Source::Anonymous,
+                };
+                let range = MapRange {
+                    start,
+                    end,
+                    source,
+                    writable,
+                    own: Vec::new(),
+                };
+                self.map(pid, range);
+            }
             SampleEvent::Fault {
                 time_ns,
                 pid,
@@ -251,15 +261,11 @@ impl<'a> Walk<'a> {
     fn fork(&mut self, time_ns: u64, pid: u32, ppid: u32) {
         let child = if ppid == self.observed.worker {
             self.forked = self.spawn_at(time_ns).or(self.forked);
-            self.spawn_at(time_ns).map(|spawn| Child {
-                spawn,
-                stage: Stage::BeforeExec,
-            })
+            let spawn = self.spawn_at(time_ns);
+            spawn.map(|spawn| Child::new(spawn, Stage::BeforeExec, Space::default()))
         } else {
-            self.children.get(&ppid).map(|parent| Child {
-                spawn: parent.spawn,
-                stage: Stage::Program,
-            })
+            let parent = self.children.get(&ppid);
+            parent.map(|parent| Child::new(parent.spawn, Stage::Program, parent.space.clone()))
         };
         match child {
             Some(child) => self.children.insert(pid, child),
@@ -275,11 +281,32 @@ impl<'a> Walk<'a> {
                 Stage::BeforeExec => Stage::Exec,
                 Stage::Exec | Stage::Program => Stage::Program,
             };
+            child.space = Space::default();
+            child.stray = None;
+        }
+    }
+
+    /// The worker's own are not looked at: what it had before its first spawn
+    /// is known better, and what it maps since is [`Self::cause`]'s to say.
+    fn map(&mut self, pid: u32, range: MapRange) {
+        let Some(child) = self.children.get_mut(&pid) else {
+            return;
+        };
+        child.space.map(range, self.observed.page_size);
+        // A stack grows for an address below it, after the fault's record
+        // (mm/vma.c, expand_downwards).
+        let Some((phase, address)) = child.stray.take() else {
+            return;
+        };
+        if child.space.holds(address) {
+            let spawn = child.spawn;
+            self.tally.spawns[spawn].counts[phase as usize][FaultCause::Unknown as usize] -= 1;
+            self.count(spawn, phase, FaultCause::Anonymous);
         }
     }
 
     fn parent_fault(&mut self, time_ns: u64, address: u64) {
-        let cause = self.cause(self.observed.map, address);
+        let cause = self.cause(address);
         // From now on the page has contents, which the next fork protects.
         self.touched.insert(address / self.observed.page_size);
         let Some(spawn) = self.spawn_at(time_ns) else {
@@ -308,15 +335,17 @@ impl<'a> Walk<'a> {
                 child.stage = Stage::Program;
             }
         }
-        let (phase, map) = match child.stage {
-            Stage::BeforeExec => (FaultPhase::ChildBeforeExec, self.observed.map),
-            Stage::Exec => (FaultPhase::Exec, self.observed.program),
-            Stage::Program => (FaultPhase::Program, self.observed.program),
+        let phase = match child.stage {
+            Stage::BeforeExec => FaultPhase::ChildBeforeExec,
+            Stage::Exec => FaultPhase::Exec,
+            Stage::Program => FaultPhase::Program,
         };
         let cause = if phase == FaultPhase::ChildBeforeExec {
-            self.cause(map, address)
+            self.cause(address)
         } else {
-            first_cause(map, address)
+            let cause = child.space.fault(address, self.observed.page_size);
+            child.stray = (cause == FaultCause::Unknown).then_some((phase, address));
+            cause
         };
         self.count(spawn, phase, cause);
     }
@@ -327,14 +356,15 @@ impl<'a> Walk<'a> {
     /// by now: a second fault on it is one of a write to a protected page. What
     /// was not mapped then has been mapped since: glibc's posix_spawn maps a
     /// stack for its child and unmaps it (sysdeps/unix/sysv/linux/spawni.c).
-    fn cause(&self, map: &[MapRange], address: u64) -> FaultCause {
+    fn cause(&self, address: u64) -> FaultCause {
+        let map = self.observed.map;
         let touched = self.touched.contains(&(address / self.observed.page_size));
         match range_of(map, address) {
             Some(range) if range.source != Source::Shared && range.writable && touched => {
                 FaultCause::CopyOnWrite
             }
+            Some(range) => first_cause(range, address),
             None => FaultCause::Anonymous,
-            _ => first_cause(map, address),
         }
     }
 
@@ -343,11 +373,8 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The cause as far as the mappings tell.
-fn first_cause(map: &[MapRange], address: u64) -> FaultCause {
-    let Some(range) = range_of(map, address) else {
-        return FaultCause::Unknown;
-    };
+/// The cause as far as the mapping tells.
+fn first_cause(range: &MapRange, address: u64) -> FaultCause {
     let stretch = range.own.partition_point(|own| own[1] <= address);
     let is_own = range.own.get(stretch).is_some_and(|own| own[0] <= address);
     match range.source {

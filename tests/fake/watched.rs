@@ -129,6 +129,7 @@ impl FakeSampler {
             Watching::Faults => {
                 events.extend(faults(&at, child));
                 events.push(exec);
+                events.push(program_map(&at, child));
                 events.push(exit);
             }
             Watching::Stamps(addresses) => {
@@ -190,6 +191,19 @@ fn chains(at: &Moments, child: u32) -> [SampleEvent; 3] {
         chain(at.executed - 1_000, child, &[0xffff_ffff_8100_1010]),
         chain(at.first, child, &[]),
     ]
+}
+
+/// The page that the program's text lies in.
+fn program_map(at: &Moments, child: u32) -> SampleEvent {
+    SampleEvent::Map {
+        time_ns: at.executed,
+        pid: child,
+        start: 0x40_0000,
+        end: 0x40_1000,
+        file: true,
+        shared: false,
+        writable: false,
+    }
 }
 
 fn faults(at: &Moments, child: u32) -> [SampleEvent; 3] {

@@ -1,4 +1,4 @@
-//! Page faults of a child, by address.
+//! Page faults of a child, by address, and its mappings.
 
 use std::hint::black_box;
 use std::process::Command;
@@ -78,4 +78,62 @@ fn every_process_s_faults_have_their_address() {
 #[test]
 fn a_family_s_faults_have_their_address() {
     check_faults(1);
+}
+
+/// The last mapping that was recorded of this address since the exec: whether
+/// it has a file, is shared, may be written to.
+fn recorded(events: &[SampleEvent], pid: u32, address: u64) -> Option<[bool; 3]> {
+    let executed = |event: &SampleEvent| matches!(event, SampleEvent::Exec { pid: which, .. } if *which == pid);
+    let exec = events.iter().rposition(executed).unwrap();
+    events[exec..].iter().rev().find_map(|event| match *event {
+        SampleEvent::Map {
+            pid: which,
+            start,
+            end,
+            file,
+            shared,
+            writable,
+            ..
+        } if which == pid && (start..end).contains(&address) => Some([file, shared, writable]),
+        _ => None,
+    })
+}
+
+fn check_mappings(which: usize) {
+    let open = |pid| Recorder::faults(targets(pid)[which], &online_cpus());
+    let watched = match watch(shell("exec cat /proc/self/maps"), open) {
+        Ok(watched) => watched,
+        Err(error) => return skip(&error),
+    };
+    let mut compared = 0;
+    for line in watched.stdout.lines() {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let name = fields.get(5).copied().unwrap_or_default();
+        if name == "[vsyscall]" {
+            // It is the kernel's, at one address for all.
+            continue;
+        }
+        let start = u64::from_str_radix(line.split_once('-').unwrap().0, 16).unwrap();
+        let is_anonymous = ["", "[heap]", "[stack]"].contains(&name);
+        let expected = [
+            !is_anonymous,
+            fields[1].ends_with('s'),
+            fields[1].contains('w'),
+        ];
+        let found = recorded(&watched.events, watched.pid, start);
+        assert_eq!(found, Some(expected), "{line}");
+        compared += 1;
+    }
+    // Text, constants, heap, stack and vdso at the least.
+    assert!(compared >= 5, "{}", watched.stdout);
+}
+
+#[test]
+fn every_process_s_mappings_are_those_that_it_has() {
+    check_mappings(0);
+}
+
+#[test]
+fn a_family_s_mappings_are_those_that_it_has() {
+    check_mappings(1);
 }

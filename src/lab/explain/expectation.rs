@@ -178,7 +178,6 @@ mod tests {
             worker: 1,
             spawns: &SpawnStamps::in_order(&windows),
             map: &map,
-            program: &[],
             page_size: 4096,
         };
         tally(&events, &observed)

@@ -5,10 +5,7 @@ use super::Inquiry;
 use super::expectation::{Expectation, faults as expected};
 use crate::lab::session::Recording;
 use crate::model::{Availability, Faults, Missing, Program, SpaceRequest, SpawnMethod};
-use crate::profile::faults::{FaultTally, Observed, SpawnStamps, program_map, tally};
-
-/// The page that the embedded program's text lies in.
-const EMBEDDED_TEXT: [u64; 2] = [0x40_0000, 0x40_1000];
+use crate::profile::faults::{FaultTally, Observed, SpawnStamps, tally};
 
 /// The page faults of a method, or why there are none.
 pub(super) fn faults(inquiry: &Inquiry<'_>, method: SpawnMethod) -> Availability<Faults> {
@@ -53,7 +50,6 @@ fn tally_of(inquiry: &Inquiry<'_>, recording: &Recording) -> Result<Option<Fault
         worker: watched.worker,
         spawns: &SpawnStamps::in_order(&recording.windows()),
         map: &recording.maps,
-        program: &program_map(is_embedded(inquiry).then_some(EMBEDDED_TEXT)),
         page_size: inquiry.kernel.page_size(),
     };
     Ok(Some(tally(&watched.events, &observed)))

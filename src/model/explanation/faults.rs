@@ -64,7 +64,8 @@ impl FaultPhase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultCause {
-    /// A private page with contents, which a fork has write-protected.
+    /// A private page with contents, which a fork has write-protected; in a
+    /// program, one that faulted before.
     CopyOnWrite,
     /// Anonymous memory without contents yet: stack, heap, bss.
     Anonymous,

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 const WORKER: u32 = 100;
 const CHILD: u32 = 101;
 const STACK: u64 = (1 << 47) - 0x5000;
+const TEXT: u64 = 0x40_0000;
 
 /// Memory of which the second of four pages is the worker's own, a file of
 /// which the first page is, text, and shared memory.
@@ -53,6 +54,29 @@ fn exec(time_ns: u64, pid: u32) -> SampleEvent {
     SampleEvent::Exec { time_ns, pid }
 }
 
+/// A mapping of four pages, or of one page of text.
+fn map_of(time_ns: u64, pid: u32, start: u64, source: Source) -> SampleEvent {
+    let text = start == TEXT;
+    SampleEvent::Map {
+        time_ns,
+        pid,
+        start,
+        end: start + if text { 0x1000 } else { 0x4000 },
+        file: source == Source::File,
+        shared: source == Source::Shared,
+        writable: !text,
+    }
+}
+
+/// An exec with the mappings that it makes.
+fn loaded(time_ns: u64, pid: u32) -> [SampleEvent; 3] {
+    [
+        exec(time_ns, pid),
+        map_of(time_ns, pid, STACK - 0x3000, Source::Anonymous),
+        map_of(time_ns, pid, TEXT, Source::File),
+    ]
+}
+
 /// The tally of spawns at 10 to 20, 30 to 40 and so on, and their methods.
 fn judge(events: &[SampleEvent], methods: &[usize], program: Option<u64>) -> FaultTally {
     let windows = (1..).step_by(2).map(|i| 10 * i).zip(methods);
@@ -65,22 +89,6 @@ fn judge(events: &[SampleEvent], methods: &[usize], program: Option<u64>) -> Fau
         worker: WORKER,
         spawns: &spawns,
         map: &map(),
-        program: &[
-            MapRange {
-                start: 0x40_0000,
-                end: 0x40_1000,
-                source: Source::File,
-                writable: false,
-                own: Vec::new(),
-            },
-            MapRange {
-                start: STACK - 0x10_0000,
-                end: 1 << 47,
-                source: Source::Anonymous,
-                writable: true,
-                own: Vec::new(),
-            },
-        ],
         page_size: 4096,
     };
     tally(events, &observed)
@@ -99,14 +107,17 @@ fn counted(tally: &FaultTally, spawn: usize) -> Vec<(FaultPhase, FaultCause, u32
 
 #[test]
 fn a_spawn_has_its_phases_in_order() {
+    let [executed, stack, text] = loaded(15, CHILD);
     let events = [
         fault(11, WORKER, 0x10_1008),
         fork(12, CHILD, WORKER),
         fault(13, WORKER, 0x10_4010),
         fault(14, CHILD, 0x10_1008),
-        exec(15, CHILD),
+        executed,
+        stack,
+        text,
         fault(16, CHILD, STACK),
-        user(17, CHILD, 0x40_0078, Mode::User),
+        user(17, CHILD, TEXT + 0x78, Mode::User),
         fault(18, CHILD, STACK - 0x1000),
         fault(25, WORKER, 0x30_0000),
     ];
@@ -212,11 +223,14 @@ fn a_spawn_whose_fork_record_was_lost_ends_all_the_same() {
 
 #[test]
 fn a_known_first_instruction_parts_exec_from_program() {
+    let [executed, stack, text] = loaded(12, CHILD);
     let events = [
         fork(11, CHILD, WORKER),
-        exec(12, CHILD),
-        user(13, CHILD, 0x40_0000, Mode::User),
-        fault(14, CHILD, 0x40_0000),
+        executed,
+        stack,
+        text,
+        user(13, CHILD, TEXT, Mode::User),
+        fault(14, CHILD, TEXT),
     ];
     let tally = judge(&events, &[0], Some(14));
     assert_eq!(counted(&tally, 0), [(Exec, File, 1), (Program, File, 1)]);
@@ -224,14 +238,18 @@ fn a_known_first_instruction_parts_exec_from_program() {
 
 #[test]
 fn what_a_program_spawns_counts_as_the_program() {
+    let [executed, stack, text] = loaded(12, CHILD);
     let events = [
         fork(11, CHILD, WORKER),
-        exec(12, CHILD),
+        executed,
+        stack,
+        text,
         fork(13, 102, CHILD),
-        fault(14, 102, 0x40_0000),
+        fault(14, 102, TEXT),
         exec(15, 102),
-        fault(16, 102, 0x77_0000),
+        fault(16, 102, TEXT),
         exec(17, CHILD),
+        map_of(17, CHILD, STACK, Source::Anonymous),
         fault(18, CHILD, STACK),
     ];
     let tally = judge(&events, &[0], None);
@@ -243,6 +261,62 @@ fn what_a_program_spawns_counts_as_the_program() {
             (Program, Unknown, 1)
         ]
     );
+}
+
+#[test]
+fn a_mapping_belongs_to_the_process_that_made_it() {
+    let events = [
+        fork(11, CHILD, WORKER),
+        // Gone with the exec.
+        map_of(12, CHILD, 0x50_0000, Source::File),
+        exec(13, CHILD),
+        map_of(14, WORKER, 0x60_0000, Source::File),
+        map_of(15, CHILD, 0x70_0000, Source::Shared),
+        fault(16, CHILD, 0x50_0000),
+        fault(16, CHILD, 0x60_0000),
+        fault(16, CHILD, 0x70_0000),
+    ];
+    let tally = judge(&events, &[0], None);
+    assert_eq!(counted(&tally, 0), [(Exec, Shared, 1), (Exec, Unknown, 2)]);
+}
+
+#[test]
+fn a_forked_copy_of_the_program_copies_what_it_touched() {
+    let [executed, stack, text] = loaded(12, CHILD);
+    let events = [
+        fork(11, CHILD, WORKER),
+        executed,
+        stack,
+        text,
+        user(13, CHILD, STACK, Mode::User),
+        fork(14, 102, CHILD),
+        fault(15, 102, STACK),
+        fault(15, 102, STACK - 0x1000),
+        // What the copy touches is not its parent's.
+        fault(16, CHILD, STACK - 0x1000),
+    ];
+    let tally = judge(&events, &[0], None);
+    assert_eq!(
+        counted(&tally, 0),
+        [(Program, CopyOnWrite, 1), (Program, Anonymous, 3)]
+    );
+}
+
+#[test]
+fn a_stack_grows_after_the_fault_that_makes_it_grow() {
+    let [executed, stack, text] = loaded(12, CHILD);
+    let mut events = vec![
+        fork(11, CHILD, WORKER),
+        executed,
+        stack,
+        text,
+        fault(13, CHILD, STACK - 0x5000),
+    ];
+    let before = judge(&events, &[0], None);
+    assert_eq!(counted(&before, 0), [(Exec, Unknown, 1)]);
+    events.push(map_of(14, CHILD, STACK - 0x5000, Source::Anonymous));
+    let after = judge(&events, &[0], None);
+    assert_eq!(counted(&after, 0), [(Exec, Anonymous, 1)]);
 }
 
 #[test]
@@ -265,28 +339,10 @@ fn a_worker_that_never_spawned_has_no_faults() {
     assert_eq!(tally, FaultTally::default());
 }
 
-#[test]
-fn stacks_lie_where_the_kernel_puts_them() {
-    let me = std::fs::read_to_string("/proc/self/maps").unwrap();
-    let stack = me.lines().find(|line| line.ends_with("[stack]")).unwrap();
-    let start = u64::from_str_radix(stack.split_once('-').unwrap().0, 16).unwrap();
-    let map = program_map(Some([0x40_0000, 0x40_1000]));
-    if map.len() == 2 {
-        assert_eq!(first_cause(&map, start), Anonymous);
-    }
-    assert_eq!(first_cause(&map, 0x40_0078), File);
-    let libraries = me.lines().filter(|line| line.contains(".so"));
-    for library in libraries {
-        let start = u64::from_str_radix(library.split_once('-').unwrap().0, 16).unwrap();
-        assert_eq!(first_cause(&map, start), Unknown, "{library}");
-    }
-    assert!(program_map(None).len() < 2);
-}
-
 proptest! {
     #[test]
     fn every_fault_of_the_family_after_the_first_begin_is_counted_once(
-        records in prop::collection::vec((0_u64..120, 0_u8..4, 99_u32..104, 0_u64..0x50), 0..60),
+        records in prop::collection::vec((0_u64..120, 0_u8..5, 99_u32..104, 0_u64..0x50), 0..60),
     ) {
         let mut records = records;
         records.sort();
@@ -294,6 +350,7 @@ proptest! {
             0 => fork(time, pid, 99 + u32::try_from(page % 5).unwrap()),
             1 => exec(time, pid),
             2 => fault(time, pid, page << 16),
+            3 => map_of(time, pid, page << 16, Source::Anonymous),
             _ => user(time, pid, page << 16, Mode::User),
         }).collect();
         let tally = judge(&events, &[0, 1, 0], None);

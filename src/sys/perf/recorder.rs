@@ -116,7 +116,7 @@ impl Recorder {
 
     /// Every page fault on these CPUs, and what became of the processes:
     /// [`SampleEvent::Fault`], [`SampleEvent::Fork`], [`SampleEvent::Exec`],
-    /// [`SampleEvent::Exit`].
+    /// [`SampleEvent::Map`], [`SampleEvent::Exit`].
     ///
     /// # Errors
     /// Why the kernel refuses; its own side must be open to this user, since
