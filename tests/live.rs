@@ -2,7 +2,16 @@
 //! any machine and under any load: orderings with wide margins, counts of the
 //! census, exit statuses, and that nothing is left behind. Never a time.
 
-#![expect(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "in a test an unwrap is an assertion, and one that skips says so"
+)]
+
+#[path = "live/explain.rs"]
+mod explain;
+#[path = "live/variants.rs"]
+mod variants;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -288,6 +288,10 @@ fn why_not(phase: Phase, method: SpawnMethod, inquiry: &Inquiry<'_>, stamped: &S
         Phase::ExecTeardown | Phase::ExecStart | Phase::Run if !stamped.known.exec => {
             absent("the child executes nothing")
         }
+        // The shell that runs first is a program of its own.
+        Phase::Loader | Phase::Libc if method == SpawnMethod::System => {
+            absent("the shell's own start is not told apart from what it runs")
+        }
         Phase::Loader | Phase::Libc if is_embedded || !stamped.known.exec => {
             absent("the program has neither a dynamic loader nor a libc")
         }
@@ -301,7 +305,7 @@ fn why_not(phase: Phase, method: SpawnMethod, inquiry: &Inquiry<'_>, stamped: &S
         Phase::ExecStart => merged("no breakpoint shows the program's first instruction"),
         Phase::Loader => merged("no breakpoint shows where the loader ends"),
         Phase::Libc => merged("no breakpoint shows where main begins"),
-        Phase::Exit | Phase::Teardown if !is_embedded => {
+        Phase::Exit | Phase::Teardown if !is_embedded || method == SpawnMethod::System => {
             absent("the program's last instruction is not known: what follows it is in its own row")
         }
         _ => absent("nothing was stamped"),
