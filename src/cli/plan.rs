@@ -8,7 +8,7 @@ use crate::model::{
     Backing, ChildAction, Explain, Placement, Plan, Program, SpaceRequest, SpawnMethod, StopRule,
     Temperature,
 };
-use crate::units::Blocks;
+use crate::units::{Blocks, thousands};
 use crate::vm::Shape;
 
 const LADDER: [u64; 4] = [0, 100, 1_000, 10_000];
@@ -82,8 +82,9 @@ pub(super) fn of_sweep(args: &SweepArgs, host: &Surroundings) -> Result<Plan, Pl
 pub(super) fn of_explain(args: &ExplainArgs, host: &Surroundings) -> Result<Plan, PlanError> {
     if !(1..=MOST_HZ).contains(&args.hz) {
         return Err(PlanError(format!(
-            "--hz {}: between 1 and {MOST_HZ} samples a second can be taken",
-            args.hz
+            "--hz {}: between 1 and {} samples a second can be taken",
+            thousands(args.hz),
+            thousands(MOST_HZ)
         )));
     }
     let default = if args.space.huge {

@@ -196,6 +196,28 @@ pub(super) fn inspect(
     Ok([before, after])
 }
 
+/// Instructions to watch, and a sampler that does.
+type Marks = [(Landmark, u64)];
+type Opened = Result<Box<dyn Sampler>, Missing>;
+
+/// Opens the first of these choices that this host grants: a CPU has few
+/// breakpoints and others may hold some, and without any all other moments are
+/// still there. Also tells why the first one was refused, if it was.
+fn open_marked<'a>(
+    open: &dyn Fn(&Watching) -> Opened,
+    choices: [&'a Marks; 3],
+) -> (&'a Marks, Option<Missing>, Opened) {
+    let mut refused = None;
+    for marks in choices {
+        let addresses = marks.iter().map(|(_, address)| *address).collect();
+        match open(&Watching::Stamps(addresses)) {
+            Err(missing) if !marks.is_empty() => refused = refused.or(Some(missing)),
+            opened => return (marks, refused, opened),
+        }
+    }
+    unreachable!("the last choice has no marks")
+}
+
 /// The sampler of a pass that has one.
 enum Outlook {
     NotAsked,
@@ -227,20 +249,12 @@ impl Outlook {
             Watch::Faults => open(&Watching::Faults),
             Watch::Moments => open(&Watching::Stamps(Vec::new())),
             Watch::Stamps(of_program) => {
-                let mut marks = vec![(Landmark::Execve, prepared.execve)];
-                marks.extend(of_program);
-                let addresses = marks.iter().map(|(_, address)| *address).collect();
-                match open(&Watching::Stamps(addresses)) {
-                    Ok(sampler) => {
-                        landmarks = marks.iter().map(|(landmark, _)| *landmark).collect();
-                        Ok(sampler)
-                    }
-                    // Without breakpoints all other moments are still there.
-                    Err(missing) => {
-                        unmarked = Some(missing);
-                        open(&Watching::Stamps(Vec::new()))
-                    }
-                }
+                let execve = (Landmark::Execve, prepared.execve);
+                let all: Vec<_> = [execve].into_iter().chain(of_program.clone()).collect();
+                let (marks, refused, opened) = open_marked(&open, [&all, of_program, &[]]);
+                landmarks = marks.iter().map(|(landmark, _)| *landmark).collect();
+                unmarked = refused;
+                opened
             }
         };
         match opened {

@@ -12,7 +12,7 @@ use crate::model::{
 };
 use crate::profile::events::SampleEvent;
 use crate::profile::ledger::{HitCost, Knowledge, PhaseTimes, Rules, phases};
-use crate::stats::median;
+use crate::stats::{median, quantile};
 use crate::worker::protocol::{record, stamp_words};
 
 use super::ledger::stamps;
@@ -72,7 +72,14 @@ fn refusal(recording: &Recording) -> Option<Missing> {
     }
 }
 
-/// The median time from the child's last stamp to its exec.
+/// Of many times of the same work, the one of a spawn that nothing disturbed:
+/// where others want the CPU too, a median tells of them.
+fn undisturbed(mut times: Vec<f64>) -> Option<f64> {
+    times.sort_by(f64::total_cmp);
+    quantile(&times, 0.1)
+}
+
+/// The time from the child's last stamp to its exec.
 fn exec_ns(recording: &Recording) -> Option<f64> {
     let watched = recording.watched.as_ref()?.as_ref().ok()?;
     let rules = Rules {
@@ -89,14 +96,14 @@ fn exec_ns(recording: &Recording) -> Option<f64> {
     let spawns: Vec<_> = recording.records().map(stamps).collect();
     let cut = phases(&spawns, &watched.events, &rules);
     let of_exec = |times: &_| phase(times, Phase::ExecTeardown);
-    median(&cut.iter().flatten().filter_map(of_exec).collect::<Vec<_>>())
+    undisturbed(cut.iter().flatten().filter_map(of_exec).collect())
 }
 
 fn phase(times: &PhaseTimes, phase: Phase) -> Option<f64> {
     times.phases[phase as usize]
 }
 
-/// The median time from the child's last stamp to its hit, less what writing
+/// The time from the child's last stamp to its hit, less what writing
 /// the stamp takes, which the program measures with its own two.
 fn lag_ns(recording: &Recording) -> Option<f64> {
     let watched = recording.watched.as_ref()?.as_ref().ok()?;
@@ -110,5 +117,5 @@ fn lag_ns(recording: &Recording) -> Option<f64> {
         (hit < words[record::REAPED])
             .then(|| (hit - begin) as f64 - last.saturating_sub(first) as f64)
     };
-    median(&recording.records().filter_map(lag).collect::<Vec<_>>())
+    undisturbed(recording.records().filter_map(lag).collect())
 }

@@ -57,7 +57,15 @@ fn of_symbols(
     };
     let slowdown = slowdown(inquiry, method, &recordings);
     Ok(shares(&tallies, &sampling).map_or_else(
-        || Availability::unavailable("no sample fell into these spawns", Some("raise --time")),
+        || {
+            let is_timed = inquiry.plan.stop.time_s.is_some();
+            let remedy = if is_timed {
+                "raise --time"
+            } else {
+                "raise --spawns"
+            };
+            Availability::unavailable("no sample fell into these spawns", Some(remedy))
+        },
         |shares| {
             Availability::Measured(Mechanisms {
                 samples: samples(&tallies),
