@@ -9,21 +9,20 @@ mod faults;
 mod ledger;
 mod mechanisms;
 mod rewriting;
+mod visit;
 
 use std::time::Duration;
 
 use fastrand::Rng;
 
+use self::visit::{Evidence, Visit};
 use super::assemble as cells;
 use super::budget::{AIM_ROUNDS, Budget, Spent};
 use super::error::LabError;
 use super::kernel::Kernel;
 use super::run::{Outcome, Progress, ending, nanos, spawns_within, unix_s};
 use super::session::{self, Recording, Watch};
-use crate::model::{
-    Availability, ChildAction, ExitProbe, Explain, Host, Missing, PageTables, Plan, SpaceRequest,
-    SpawnMethod, Stopped,
-};
+use crate::model::{ChildAction, Explain, Host, Missing, Plan, SpaceRequest, SpawnMethod, Stopped};
 use crate::profile::ledger::Landmark;
 use crate::profile::symbols::Symbols;
 use crate::worker::protocol::{Assignment, Pass};
@@ -33,64 +32,6 @@ use crate::worker::protocol::{Assignment, Pass};
 const MOST_TURNS: usize = 400;
 const MOST_ALONE: usize = 100_000;
 const LEAST_TURNS: usize = 2;
-
-/// A worker of a round, and what it is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Visit {
-    /// Times all methods from one of the plan's address spaces.
-    Timing(usize),
-    /// Stamps all methods.
-    Stamping,
-    /// Samples the kernel's call chains of one method.
-    Chains(SpawnMethod),
-    /// Records the page faults of one method from one of the address spaces.
-    Faults(usize, SpawnMethod),
-    /// Writes to the parent's pages again.
-    Rewriting,
-}
-
-impl Visit {
-    fn weight(self, methods: usize) -> f64 {
-        match self {
-            Self::Timing(_) | Self::Rewriting => 1.0,
-            Self::Faults(..) => 1.0 / methods as f64,
-            Self::Stamping => 2.5,
-            Self::Chains(_) => 7.0 / methods as f64,
-        }
-    }
-
-    fn verb(self) -> &'static str {
-        match self {
-            Self::Timing(_) => "timing",
-            Self::Stamping => "stamping",
-            Self::Chains(_) => "sampling call chains",
-            Self::Faults(..) => "recording page faults",
-            Self::Rewriting => "rewriting pages",
-        }
-    }
-}
-
-/// What was brought home, by purpose.
-#[derive(Default)]
-struct Evidence {
-    timing: Vec<Recording>,
-    stamping: Vec<Recording>,
-    chains: Vec<Recording>,
-    faults: Vec<Recording>,
-    rewriting: Vec<Recording>,
-    tables: Option<[PageTables; 2]>,
-    exit: Option<Availability<ExitProbe>>,
-    hits: Vec<breakpoint::Pair>,
-}
-
-impl Evidence {
-    /// Processes that the children of all but the timing workers left behind.
-    fn left_behind(&self) -> u64 {
-        let passes = [&self.stamping, &self.chains, &self.faults, &self.rewriting];
-        let recordings = passes.into_iter().flatten();
-        recordings.map(|recording| recording.left_behind).sum()
-    }
-}
 
 /// Carries out a plan that explains its last address space.
 pub(super) fn run(

@@ -6,9 +6,12 @@
 //! phase and no time is spread: a moment that is not known leaves its phase
 //! empty and its time to the next. Pure: no clock, no kernel, no file.
 
+mod course;
+
 use crate::model::{ExitOrder, Phase};
 
 use super::events::SampleEvent;
+use course::{Course, Slice};
 
 /// What the clocks of parent, child and program said about one spawn.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -163,13 +166,6 @@ fn hits<'a>(
         } if pid == child && rules.landmarks.get(index) == Some(&landmark) => Some(time_ns),
         _ => None,
     })
-}
-
-/// A stretch of time on a CPU.
-#[derive(Debug, Clone, Copy)]
-struct Slice {
-    from: u64,
-    upto: u64,
 }
 
 /// All that is known of one spawn.
@@ -342,103 +338,6 @@ fn demanded<T>(is_demanded: bool, figure: Option<T>) -> Option<Option<T>> {
         (true, None) => None,
         (true, figure) => Some(figure),
         (false, _) => Some(None),
-    }
-}
-
-/// The time of one spawn without what its child's hits of watched instructions
-/// took.
-struct Course {
-    child: u32,
-    hits: Vec<u64>,
-    cost: u64,
-}
-
-impl Course {
-    fn of(events: &[SampleEvent], child: u32, hit: HitCost) -> Self {
-        let hits = events.iter().filter_map(|event| match *event {
-            SampleEvent::Landmark { time_ns, pid, .. } if pid == child => Some(time_ns),
-            _ => None,
-        });
-        Self {
-            child,
-            hits: hits.collect(),
-            cost: hit.cost,
-        }
-    }
-
-    /// A moment, had there been no hits before it.
-    fn moment(&self, time_ns: u64) -> u64 {
-        let before = self.hits.partition_point(|hit| *hit < time_ns) as u64;
-        time_ns.saturating_sub(before * self.cost)
-    }
-
-    /// The child's first event of a kind.
-    fn first(
-        &self,
-        events: &[SampleEvent],
-        kind: impl Fn(&SampleEvent) -> Option<(u64, u32)>,
-    ) -> Option<u64> {
-        let mut times = events.iter().filter_map(kind);
-        let found = times.find(|(_, pid)| *pid == self.child);
-        found.map(|(time_ns, _)| self.moment(time_ns))
-    }
-
-    /// The parent's clock.
-    fn stamps(&self, stamps: &SpawnStamps) -> SpawnStamps {
-        SpawnStamps {
-            called: self.moment(stamps.called),
-            end: self.moment(stamps.end),
-            ..*stamps
-        }
-    }
-
-    /// When the parent got a CPU after the child's end; where it never slept, the
-    /// later of the child's end and the call's.
-    fn back(&self, events: &[SampleEvent], stamps: &SpawnStamps, worker: u32, exited: u64) -> u64 {
-        let last = events.iter().rev().find_map(|event| match *event {
-            SampleEvent::Switch {
-                time_ns,
-                pid,
-                into: true,
-                ..
-            } if pid == worker => Some(self.moment(time_ns)),
-            _ => None,
-        });
-        last.filter(|time| *time >= exited)
-            .unwrap_or(exited.max(stamps.called))
-            .min(stamps.end)
-    }
-
-    /// When the parent ran between the child's making and its own return from
-    /// the wait, having left the CPU before, on the CPU that the child had last.
-    fn slices(&self, events: &[SampleEvent], worker: u32, forked: u64, back: u64) -> Vec<Slice> {
-        let mut slices = Vec::new();
-        let mut childs_cpu = None;
-        let mut since = None;
-        for event in events {
-            let SampleEvent::Switch {
-                time_ns,
-                pid,
-                cpu,
-                into,
-            } = *event
-            else {
-                continue;
-            };
-            let time = self.moment(time_ns);
-            if time < forked || time >= back {
-                continue;
-            }
-            match (pid, into) {
-                (pid, true) if pid == self.child => childs_cpu = Some(cpu),
-                (pid, true) if pid == worker && childs_cpu == Some(cpu) => since = Some(time),
-                (pid, false) if pid == worker => {
-                    slices.extend(since.take().map(|from| Slice { from, upto: time }));
-                }
-                _ => {}
-            }
-        }
-        slices
     }
 }
 
