@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
+use self::mechanisms::Chained;
 use self::visit::{Evidence, Visit};
 use super::assemble as cells;
 use super::budget::{AIM_ROUNDS, Budget, Spent};
@@ -150,15 +151,16 @@ impl Inquiry<'_> {
 
     /// Whether a visit has brought something home, or was not tried yet.
     fn has_answers(&self, visit: Visit) -> bool {
-        let answered = |recordings: &[Recording]| {
-            let first = recordings.first().and_then(|r| r.watched.as_ref());
-            first.is_none_or(Result::is_ok)
+        let answered = |first: Option<&Recording>| {
+            let watched = first.and_then(|recording| recording.watched.as_ref());
+            watched.is_none_or(Result::is_ok)
         };
+        let evidence = &self.evidence;
         match visit {
             Visit::Timing(_) | Visit::Rewriting => true,
-            Visit::Stamping => answered(&self.evidence.stamping),
-            Visit::Chains(_) => answered(&self.evidence.chains),
-            Visit::Faults(..) => answered(&self.evidence.faults),
+            Visit::Stamping => answered(evidence.stamping.first()),
+            Visit::Chains(_) => answered(evidence.chains.first().map(|c| &c.recording)),
+            Visit::Faults(..) => answered(evidence.faults.first()),
         }
     }
 
@@ -240,13 +242,20 @@ impl Inquiry<'_> {
             Visit::Chains(_) => Watch::Chains(self.order.sampling_hz),
             Visit::Faults(..) => Watch::Faults,
         };
-        let recording = session::run(self.kernel, assignment, &watch, self.timeout(), self.round)?;
+        let mut recording =
+            session::run(self.kernel, assignment, &watch, self.timeout(), self.round)?;
         let loop_s = recording.loop_s();
         let evidence = &mut self.evidence;
         match visit {
             Visit::Timing(_) => evidence.timing.push(recording),
-            Visit::Stamping => evidence.stamping.push(recording),
-            Visit::Chains(_) => evidence.chains.push(recording),
+            Visit::Stamping => {
+                recording.forget_rehearsals();
+                evidence.stamping.push(recording);
+            }
+            Visit::Chains(_) => {
+                let judged = Chained::judge(recording, &self.symbols);
+                evidence.chains.push(judged);
+            }
             Visit::Faults(..) => evidence.faults.push(recording),
             Visit::Rewriting => evidence.rewriting.push(recording),
         }

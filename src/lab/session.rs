@@ -104,6 +104,21 @@ impl Recording {
         self.records().map(window).collect()
     }
 
+    /// Forgets what was recorded outside of the recorded spawns: the rehearsals.
+    pub(super) fn forget_rehearsals(&mut self) {
+        let windows = self.windows();
+        if let Some(Ok(watched)) = &mut self.watched {
+            let within = |time: u64| {
+                let next = windows.partition_point(|(_, end, _)| *end < time);
+                windows.get(next).is_some_and(|(begin, ..)| *begin <= time)
+            };
+            watched
+                .events
+                .retain(|event| event.time_ns().is_none_or(within));
+            watched.events.shrink_to_fit();
+        }
+    }
+
     /// Keeps of the timer samples no more than their counts.
     fn reduce_to_ticks(&mut self) {
         let windows = self.windows();

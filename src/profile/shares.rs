@@ -91,6 +91,12 @@ fn share(
     })
 }
 
+/// Keeps of a tally's windows no more than shares are made of: a run of minutes has
+/// millions of them.
+pub fn condense(tally: &mut Tally) {
+    tally.windows = stretches(tally);
+}
+
 /// The windows of a tally, gathered to stretches of about equally many.
 fn stretches(tally: &Tally) -> Vec<Counts> {
     let count = tally.windows.len();
@@ -229,5 +235,10 @@ mod tests {
             assert_eq!(sum, 3 * count as u64, "{count} windows");
         }
         assert!(stretches(&Tally::default()).is_empty());
+        let mut tally = worker(&[(2, 1); 1_000]);
+        let gathered = stretches(&tally);
+        condense(&mut tally);
+        assert_eq!(tally.windows, gathered);
+        assert_eq!(stretches(&tally), gathered, "condensed is condensed");
     }
 }

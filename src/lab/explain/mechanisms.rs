@@ -6,43 +6,63 @@ use crate::lab::count::DRAWS;
 use crate::lab::session::{Recording, Watched};
 use crate::model::{Availability, Mechanisms, Missing, MissingKind, Reach, SpawnMethod};
 use crate::profile::attribute::{Tally, attribute, merge};
-use crate::profile::shares::{Sampling, shares};
+use crate::profile::shares::{Sampling, condense, shares};
 use crate::profile::symbols::Symbols;
 use crate::stats::{Estimate, Replicates, median_replicates};
 
-/// What the kernel does while a method spawns, or why nobody can see it.
-pub(super) fn mechanisms(inquiry: &Inquiry<'_>, method: SpawnMethod) -> Availability<Mechanisms> {
-    match &inquiry.symbols {
-        Ok(symbols) => of_symbols(inquiry, method, symbols).unwrap_or_else(Availability::Missing),
-        Err(missing) => Availability::Missing(missing.clone()),
+/// A worker whose call chains were sampled. They are judged at once, as those of
+/// a long run would not fit into memory.
+pub(super) struct Chained {
+    pub(super) recording: Recording,
+    tally: Tally,
+    lost: u64,
+    spawns: u64,
+}
+
+impl Chained {
+    /// Judges the chains and lets go of them.
+    pub(super) fn judge(mut recording: Recording, symbols: &Result<Symbols, Missing>) -> Self {
+        let windows = recording.windows();
+        let (mut tally, mut lost) = (Tally::default(), 0);
+        if let (Some(Ok(watched)), Ok(symbols)) = (&mut recording.watched, symbols) {
+            let events = std::mem::take(&mut watched.events);
+            let found = attribute(&events, watched.worker, &windows, symbols);
+            lost = found.lost;
+            // The worker had one method.
+            tally = found.tallies.into_iter().next().unwrap_or_default();
+            condense(&mut tally);
+        }
+        Self {
+            recording,
+            tally,
+            lost,
+            spawns: windows.len() as u64,
+        }
     }
 }
 
-fn of_symbols(
+/// What the kernel does while a method spawns, or why nobody can see it.
+pub(super) fn mechanisms(inquiry: &Inquiry<'_>, method: SpawnMethod) -> Availability<Mechanisms> {
+    if let Err(missing) = &inquiry.symbols {
+        return Availability::Missing(missing.clone());
+    }
+    sampled(inquiry, method).unwrap_or_else(Availability::Missing)
+}
+
+fn sampled(
     inquiry: &Inquiry<'_>,
     method: SpawnMethod,
-    symbols: &Symbols,
 ) -> Result<Availability<Mechanisms>, Missing> {
-    let recordings: Vec<&Recording> = inquiry
-        .evidence
-        .chains
-        .iter()
-        .filter(|recording| recording.methods == [method])
-        .collect();
-    let (mut tallies, mut lost, mut spawns) = (Vec::new(), 0, 0);
+    let chains = inquiry.evidence.chains.iter();
+    let mine: Vec<&Chained> = chains.filter(|c| c.recording.methods == [method]).collect();
     let mut last: Option<&Watched> = None;
-    for recording in &recordings {
-        let Some(watched) = &recording.watched else {
-            continue;
-        };
-        let watched = watched.as_ref().map_err(Clone::clone)?;
-        let windows = recording.windows();
-        let found = attribute(&watched.events, watched.worker, &windows, symbols);
-        lost += found.lost;
-        spawns += windows.len() as u64;
-        tallies.extend(found.tallies);
-        last = Some(watched);
+    for watched in mine.iter().filter_map(|c| c.recording.watched.as_ref()) {
+        last = Some(watched.as_ref().map_err(Clone::clone)?);
     }
+    let tallies: Vec<Tally> = mine.iter().map(|chained| chained.tally.clone()).collect();
+    let lost = mine.iter().map(|chained| chained.lost).sum();
+    let spawns = mine.iter().map(|chained| chained.spawns).sum();
+    let recordings: Vec<&Recording> = mine.iter().map(|chained| &chained.recording).collect();
     let Some(watched) = last else {
         return Ok(Availability::not_asked("the run ended before its turn"));
     };

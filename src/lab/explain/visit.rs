@@ -1,6 +1,7 @@
 //! The workers of an explanation: what each is for, and what they brought home.
 
 use super::breakpoint;
+use super::mechanisms::Chained;
 use crate::lab::session::Recording;
 use crate::model::{Availability, ExitProbe, PageTables, SpawnMethod};
 
@@ -45,7 +46,7 @@ impl Visit {
 pub(super) struct Evidence {
     pub(super) timing: Vec<Recording>,
     pub(super) stamping: Vec<Recording>,
-    pub(super) chains: Vec<Recording>,
+    pub(super) chains: Vec<Chained>,
     pub(super) faults: Vec<Recording>,
     pub(super) rewriting: Vec<Recording>,
     pub(super) tables: Option<[PageTables; 2]>,
@@ -56,8 +57,9 @@ pub(super) struct Evidence {
 impl Evidence {
     /// Processes that the children of all but the timing workers left behind.
     pub(super) fn left_behind(&self) -> u64 {
-        let passes = [&self.stamping, &self.chains, &self.faults, &self.rewriting];
-        let recordings = passes.into_iter().flatten();
+        let passes = [&self.stamping, &self.faults, &self.rewriting];
+        let chains = self.chains.iter().map(|chained| &chained.recording);
+        let recordings = passes.into_iter().flatten().chain(chains);
         recordings.map(|recording| recording.left_behind).sum()
     }
 }
