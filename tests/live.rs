@@ -236,7 +236,9 @@ fn a_cold_spawn_is_no_cheaper_than_a_hot_one() {
     let hot = sweep("--mappings 300 --spawns 10 --method fork");
     let cold = sweep("--mappings 300 --spawns 10 --method fork --cold");
     let [hot, cold] = [&hot, &cold].map(|d| cell(d, 300, SpawnMethod::Fork));
-    assert!(total(cold) > total(hot));
+    // As above: two runs are compared by the best of each.
+    let best = [hot, cold].map(|c| c.total_ns.measured().unwrap().min);
+    assert!(best[1] > best[0], "{best:?}");
     // The eviction buffer is not part of the address space that is measured.
     assert!(cold.space.present_ptes < hot.space.present_ptes + 200);
 }
