@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use self::mechanisms::Chained;
+use self::mechanisms::{Chained, is_blind};
 use self::visit::{Evidence, Visit};
 use super::assemble as cells;
 use super::budget::{AIM_ROUNDS, Budget, Spent};
@@ -157,9 +157,19 @@ impl Inquiry<'_> {
         };
         let evidence = &self.evidence;
         match visit {
-            Visit::Timing(_) | Visit::Rewriting => true,
+            Visit::Timing(_) => true,
+            Visit::Rewriting => evidence.rewriting.first().is_none_or(rewriting::wrote),
             Visit::Stamping => answered(evidence.stamping.first()),
-            Visit::Chains(_) => answered(evidence.chains.first().map(|c| &c.recording)),
+            Visit::Chains(method) => {
+                let mine = |chained: &&Chained| chained.recording.methods == [method];
+                let first = evidence.chains.first().map(|c| &c.recording);
+                answered(first)
+                    && !evidence
+                        .chains
+                        .iter()
+                        .find(mine)
+                        .is_some_and(is_blind(self))
+            }
             Visit::Faults(..) => answered(evidence.faults.first()),
         }
     }
@@ -242,16 +252,12 @@ impl Inquiry<'_> {
             Visit::Chains(_) => Watch::Chains(self.order.sampling_hz),
             Visit::Faults(..) => Watch::Faults,
         };
-        let mut recording =
-            session::run(self.kernel, assignment, &watch, self.timeout(), self.round)?;
+        let recording = session::run(self.kernel, assignment, &watch, self.timeout(), self.round)?;
         let loop_s = recording.loop_s();
         let evidence = &mut self.evidence;
         match visit {
             Visit::Timing(_) => evidence.timing.push(recording),
-            Visit::Stamping => {
-                recording.forget_rehearsals();
-                evidence.stamping.push(recording);
-            }
+            Visit::Stamping => evidence.stamping.push(recording),
             Visit::Chains(_) => {
                 let judged = Chained::judge(recording, &self.symbols);
                 evidence.chains.push(judged);

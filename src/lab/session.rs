@@ -64,6 +64,8 @@ pub(super) struct Watched {
     pub(super) landmarks: Vec<Landmark>,
     /// Why none were, if they should have been.
     pub(super) unmarked: Option<Missing>,
+    /// Of a recording of moments: records that are missing, at the least.
+    pub(super) lost: u64,
 }
 
 /// What is recorded from outside, and how an instruction is found.
@@ -104,17 +106,23 @@ impl Recording {
         self.records().map(window).collect()
     }
 
-    /// Forgets what was recorded outside of the recorded spawns: the rehearsals.
-    pub(super) fn forget_rehearsals(&mut self) {
+    /// Forgets what was recorded outside of the recorded spawns, the rehearsals,
+    /// and counts what was lost, which has no time.
+    fn keep_the_spawns(&mut self) {
         let windows = self.windows();
         if let Some(Ok(watched)) = &mut self.watched {
             let within = |time: u64| {
                 let next = windows.partition_point(|(_, end, _)| *end < time);
                 windows.get(next).is_some_and(|(begin, ..)| *begin <= time)
             };
+            let losses = watched.events.iter().map(|event| match event {
+                SampleEvent::Lost { count } => *count,
+                _ => 0,
+            });
+            watched.lost = losses.fold(0, u64::saturating_add);
             watched
                 .events
-                .retain(|event| event.time_ns().is_none_or(within));
+                .retain(|event| event.time_ns().is_some_and(within));
             watched.events.shrink_to_fit();
         }
     }
@@ -189,8 +197,10 @@ pub(super) fn run(
         watched,
         maps,
     };
-    if *watch == Watch::Modes {
-        recording.reduce_to_ticks();
+    match watch {
+        Watch::Modes => recording.reduce_to_ticks(),
+        Watch::Moments | Watch::Stamps(_) => recording.keep_the_spawns(),
+        _ => {}
     }
     Ok(recording)
 }
@@ -282,6 +292,7 @@ impl Outlook {
                     reach: sampler.reach(),
                     landmarks,
                     unmarked,
+                    lost: 0,
                 },
                 sampler,
             },

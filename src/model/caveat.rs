@@ -144,7 +144,7 @@ impl fmt::Display for Caveat {
             ),
             Self::SamplesLost { lost, kept } => samples_lost(*lost, *kept),
             Self::TimeExceeded { asked_s, used_s } => format!(
-                "the run took {} s instead of the {} s of --time: a single round of the largest address space takes that long; ask for fewer mappings or pages",
+                "the run took {} s instead of the {} s of --time: a single round takes that long, for the address space is large or the program slow; raise --time, or ask for fewer mappings or pages",
                 apart(*used_s, *asked_s),
                 shortest(*asked_s)
             ),

@@ -81,7 +81,7 @@ pub enum SampleEvent {
         /// Whether it may be written to.
         writable: bool,
     },
-    /// A process ended; the end of a thread is not among these.
+    /// A thread of a process ended: the last one of them is the process's end.
     Exit {
         /// When.
         time_ns: u64,

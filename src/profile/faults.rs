@@ -117,6 +117,15 @@ pub struct FaultTally {
 }
 
 impl FaultTally {
+    /// Leaves the last spawn out, if it is not the only one: what follows it is
+    /// the worker's farewell as well.
+    pub fn without_the_last(mut self) -> Self {
+        if self.spawns.len() > 1 {
+            self.spawns.pop();
+        }
+        self
+    }
+
     /// The counts of a method, one a spawn, ready to be resampled.
     pub fn per_spawn(&self, method: usize, phase: FaultPhase, cause: FaultCause) -> Vec<f64> {
         let spawns = self.spawns.iter().filter(|spawn| spawn.method == method);

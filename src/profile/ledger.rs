@@ -4,7 +4,8 @@
 //! stamps of child and program, and the records FORK, COMM (exec), EXIT and
 //! context switch. Every moment between its begin and its end belongs to one
 //! phase and no time is spread: a moment that is not known leaves its phase
-//! empty and its time to the next. Pure: no clock, no kernel, no file.
+//! empty and its time to the next. Only what a stranger takes of the CPU belongs to
+//! none. Pure: no clock, no kernel, no file.
 
 mod course;
 
@@ -99,7 +100,8 @@ pub struct PhaseTimes {
 const SKEW_NS: u64 = 2_000;
 
 /// The phases of every spawn; `None` where something that is to be known is
-/// missing. Events and spawns are in order of time.
+/// missing. Events and spawns are in order of time, and every event has a time:
+/// losses are told apart.
 pub fn phases(
     spawns: &[SpawnStamps],
     events: &[SampleEvent],
@@ -187,6 +189,8 @@ struct Spawn {
     waited: bool,
     /// When the parent ran while the child could have, on the same CPU.
     slices: Vec<Slice>,
+    /// When a stranger ran on their CPU.
+    strangers: Vec<Slice>,
 }
 
 impl Spawn {
@@ -207,10 +211,8 @@ impl Spawn {
             SampleEvent::Exec { time_ns, pid } => Some((time_ns, pid)),
             _ => None,
         });
-        let exited = course.first(events, |event| match *event {
-            SampleEvent::Exit { time_ns, pid } => Some((time_ns, pid)),
-            _ => None,
-        })?;
+        // A program of several threads has as many records, and ends with the last.
+        let exited = course.last_exit(events)?;
         if known.exec && executed.is_none() {
             return None;
         }
@@ -242,6 +244,7 @@ impl Spawn {
             back,
             waited: known.waits,
             slices: course.slices(events, rules.worker, forked, back),
+            strangers: course.strangers(events, rules.worker),
             stamps,
         })
     }
@@ -304,9 +307,11 @@ impl Spawn {
                 return None;
             }
             let upto = upto.max(cursor);
-            let interrupted = self.overlap(cursor, upto);
+            let interrupted = overlap(&self.slices, cursor, upto);
+            let stolen = overlap(&self.strangers, cursor, upto);
             carved += interrupted;
-            phases[phase as usize] = Some((upto - cursor - interrupted) as f64);
+            let own = (upto - cursor).saturating_sub(interrupted + stolen);
+            phases[phase as usize] = Some(own as f64);
             cursor = upto;
         }
         // A parent that comes back from the call after all is over.
@@ -314,7 +319,8 @@ impl Spawn {
             true => 0,
             false => called.saturating_sub(cursor),
         };
-        phases[Phase::Reap as usize] = Some(end.saturating_sub(cursor + late) as f64);
+        let stolen = overlap(&self.strangers, cursor, end);
+        phases[Phase::Reap as usize] = Some(end.saturating_sub(cursor + late + stolen) as f64);
         let slot = &mut phases[Phase::Return as usize];
         *slot = Some(slot.unwrap_or(0.0) + (carved + late) as f64);
         Some(PhaseTimes {
@@ -323,12 +329,12 @@ impl Spawn {
             phases,
         })
     }
+}
 
-    /// How long the parent interrupted the child between two moments.
-    fn overlap(&self, from: u64, upto: u64) -> u64 {
-        let overlap = |slice: &Slice| slice.upto.min(upto).saturating_sub(slice.from.max(from));
-        self.slices.iter().map(overlap).sum()
-    }
+/// How much of the time between two moments these slices take.
+fn overlap(slices: &[Slice], from: u64, upto: u64) -> u64 {
+    let overlap = |slice: &Slice| slice.upto.min(upto).saturating_sub(slice.from.max(from));
+    slices.iter().map(overlap).sum()
 }
 
 /// A figure where it is demanded, and none where it is not; `None` where it is

@@ -69,8 +69,8 @@ fn check_fixed(pid: i32) -> io::Result<()> {
         Ok(persona) if persona & process::ADDR_NO_RANDOMIZE != 0 => Ok(()),
         _ => Err(io::Error::new(
             io::ErrorKind::Unsupported,
-            "a set-user-ID program, which the kernel places at random: take a copy of it without \
-             that bit",
+            "a program with the set-user-ID or set-group-ID bit or with file capabilities, which \
+             the kernel places at random: take a copy of it without them",
         )),
     }
 }

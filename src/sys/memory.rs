@@ -373,6 +373,23 @@ mod tests {
     }
 
     #[test]
+    fn small_blocks_that_share_a_page_are_one_page() {
+        let mut pages = Pages::sample(1_000, 1_000).unwrap();
+        let none = Touches {
+            count: 0,
+            distance: 0,
+        };
+        grow_heap(2_000, 100, none, &mut pages).unwrap();
+        let mut numbers: Vec<u64> = pages.addresses().map(|a| a / page_size() as u64).collect();
+        let kept = numbers.len();
+        numbers.sort_unstable();
+        numbers.dedup();
+        // Other tests' threads leave gaps in the heap, which malloc fills first.
+        assert!(kept - numbers.len() < 10, "{kept} of {}", numbers.len());
+        assert!((30..100).contains(&kept), "{kept} pages of 2,000 blocks");
+    }
+
+    #[test]
     fn blocks_without_touches_are_sampled_by_their_first_page() {
         let mut pages = Pages::sample(5, 5).unwrap();
         let none = Touches {

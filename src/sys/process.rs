@@ -69,6 +69,26 @@ pub fn restore_sigpipe() {
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
 }
 
+/// Lets a signal through that the parent may have blocked, with its default
+/// action.
+///
+/// # Errors
+/// EINVAL for what is no signal.
+pub(super) fn unblock(signal: i32) -> io::Result<()> {
+    // SAFETY: a sigset_t is numbers, for which all zeros is a value; the next
+    // call makes it an empty set.
+    let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `set` is live and writable.
+    check(unsafe { libc::sigemptyset(&raw mut set) })?;
+    // SAFETY: `set` is live and initialised; a bad number is an error.
+    check(unsafe { libc::sigaddset(&raw mut set, signal) })?;
+    // SAFETY: the default action runs no code of this process.
+    unsafe { libc::signal(signal, libc::SIG_DFL) };
+    // SAFETY: `set` is initialised and only read, and no old mask is wanted.
+    check(unsafe { libc::sigprocmask(libc::SIG_UNBLOCK, &raw const set, std::ptr::null_mut()) })
+        .map(drop)
+}
+
 /// Forbids core files for this process and its descendants.
 ///
 /// # Errors

@@ -142,14 +142,15 @@ impl Shape {
     }
 
     /// The pages that the parent can write to again: those that are touched, or
-    /// one of each block from malloc.
-    pub fn rewritable_pages(&self) -> u64 {
-        let regions = self
-            .regions
-            .iter()
-            .map(|region| region.count * region.touches);
-        let heap = self.heap.map_or(0, |heap| heap.count * heap.touches.max(1));
-        regions.sum::<u64>() + heap
+    /// one of each block from malloc, of which small ones share pages.
+    pub fn rewritable_pages(&self, page_size: u64) -> u64 {
+        let regions = self.regions.iter();
+        let touched: u64 = regions.map(|region| region.count * region.touches).sum();
+        let heap = self.heap.map_or(0, |heap| {
+            let pages = (heap.count * heap.bytes).div_ceil(page_size.max(1));
+            (heap.count * heap.touches.max(1)).min(pages)
+        });
+        touched + heap
     }
 
     /// The mappings that are built.

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::rc::Rc;
 
 use super::measure::{Contender, try_once};
@@ -69,13 +69,14 @@ pub(super) fn prepare(
             fix_addresses(),
         )?;
     }
-    let stamps = match assignment.pass {
-        Pass::Stamping => Some(setup(
-            "could not hand the records on",
-            inheritable(records),
-        )?),
+    let stamps = match (assignment.pass, &assignment.program) {
+        (Pass::Stamping, Program::Embedded) => Some(inheritable(records)),
+        // A program of the user's shall neither see nor spoil the records; its
+        // stamping ends with the exec.
+        (Pass::Stamping, Program::Path { .. }) => Some(records.as_fd().try_clone_to_owned()),
         _ => None,
     };
+    let stamps = setup("could not hand the records on", stamps.transpose())?;
     let (contenders, unavailable) = contenders(&assignment, &shared, stamps.as_ref())?;
     let extras = assignment.extras_of(&unavailable);
     let schedule = schedule(assignment.seed, &extras, assignment.turns);
@@ -113,7 +114,10 @@ pub(super) fn prepare(
 /// A sample of the pages that the shape will touch.
 fn sample_of(shape: &Shape, wanted: u64) -> io::Result<Pages> {
     let whole = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
-    Pages::sample(whole(wanted), whole(shape.rewritable_pages()))
+    Pages::sample(
+        whole(wanted),
+        whole(shape.rewritable_pages(page_size() as u64)),
+    )
 }
 
 /// Methods that do not work here, and why.

@@ -167,13 +167,19 @@ impl Probe for StampProbe<'_> {
 /// What writing to the parent's pages costs after a spawn: the rewriting pass.
 pub(super) struct RewriteProbe<'a> {
     pages: &'a Pages,
+    /// Whether a forked child is held as well: one of the methods is fork.
+    holds: bool,
     error: Option<io::Error>,
 }
 
 impl<'a> RewriteProbe<'a> {
     /// Writes to these pages.
-    pub(super) fn new(pages: &'a Pages) -> Self {
-        Self { pages, error: None }
+    pub(super) fn new(pages: &'a Pages, holds: bool) -> Self {
+        Self {
+            pages,
+            holds,
+            error: None,
+        }
     }
 
     /// The first error of a held child.
@@ -210,6 +216,9 @@ impl Probe for RewriteProbe<'_> {
         store(rewrite_words::AFTER, self.timed());
         store(rewrite_words::AGAIN, self.timed());
         store(rewrite_words::PAGES, self.pages.len() as u64);
+        if !self.holds || self.pages.is_empty() {
+            return;
+        }
         match self.held() {
             Ok(took) => store(rewrite_words::HELD, took),
             Err(error) => self.error = self.error.take().or(Some(error)),

@@ -8,6 +8,7 @@ use super::pause::{Cold, Hot, Pause};
 use super::prepare::setup;
 use super::probe::{ClockOnly, CounterProbe, Probe, RewriteProbe, StampProbe, UsageProbe};
 use super::protocol::{Assignment, Done, Failure, MOST_COUNTERS, Pass, Refused};
+use crate::model::SpawnMethod;
 use crate::sys::memory::Pages;
 use crate::sys::perf::{Counter, Counters, Scope};
 use crate::sys::shared::SharedWords;
@@ -100,7 +101,8 @@ impl Ready {
     }
 
     fn rewrite(&mut self) -> Result<usize, Failure> {
-        let mut probe = RewriteProbe::new(&self.pages);
+        let holds = self.course.assignment.methods.contains(&SpawnMethod::Fork);
+        let mut probe = RewriteProbe::new(&self.pages, holds);
         let spawns = self.course.record(self.cold.take(), &mut probe)?;
         setup("could not fork a child that waits", probe.finish())?;
         Ok(spawns)

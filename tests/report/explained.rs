@@ -309,6 +309,7 @@ fn document(space: &Space, fork: (f64, f64), figures: &[Figures]) -> Document {
         fixed_addresses: dynamic,
         breakpoint: Availability::Measured(BreakpointCost {
             cost_ns: 9_100.0,
+            cost_ci95: [8_900.0, 9_400.0],
             lag_ns: 5_200.0,
         }),
         methods: figures.iter().map(method).collect(),
@@ -331,6 +332,7 @@ fn ledger(figures: &Figures) -> Ledger {
     let total = figures.phases.iter().sum::<f64>() + figures.unexplained;
     Ledger {
         spawns: 396,
+        lost: 0,
         incomplete: if figures.method == SpawnMethod::Fork {
             4
         } else {
@@ -362,6 +364,7 @@ fn mechanisms(figures: &Figures) -> Mechanisms {
     Mechanisms {
         samples,
         hz: HZ,
+        covered: 0.98,
         lost: 0,
         reach: if figures.method == SpawnMethod::Fork {
             Reach::SystemWide

@@ -169,11 +169,42 @@ fn scattered_page_tables_are_named_as_the_cause() {
 }
 
 #[test]
+fn full_page_tables_are_not_called_scattered() {
+    let mut document = explained::malloc();
+    let empty = document.cells[0].space.page_table_bytes;
+    for cell in &mut document.cells[2..] {
+        cell.space.page_table_bytes = empty + 2 * 4096;
+    }
+    let words = in_short(&document);
+    assert!(
+        words.contains("what grew is the entries of the page tables"),
+        "{words}"
+    );
+    assert!(!words.contains("scatter"), "{words}");
+}
+
+#[test]
+fn a_loader_is_named_without_libc_where_libc_is_not_known() {
+    let mut document = explained::malloc();
+    for method in &mut document.explanation.as_mut().unwrap().methods {
+        let Availability::Measured(ledger) = &mut method.ledger else {
+            continue;
+        };
+        for time in ledger.phases.iter_mut().filter(|t| t.phase == Phase::Libc) {
+            time.ns = Availability::unavailable("no breakpoint", None);
+        }
+    }
+    let words = in_short(&document);
+    assert!(words.contains("The dynamic loader is "), "{words}");
+    assert!(!words.contains("libc's start"), "{words}");
+}
+
+#[test]
 fn what_switching_saves_and_what_it_cannot() {
     let mut document = explained::explain();
     let words = in_short(&document);
     let expected = "posix_spawn instead of fork saves 93.2 % of the total (93.2 to 93.3 %); what \
-                    both must do from the new program's exec on stays: 54.0 us";
+                    both must do from the new program's exec on stays: 58.1 us";
     assert!(words.contains(expected), "{words}");
     // The same totals for both: nothing is saved, and nothing is claimed.
     let samples = document.cells[2].samples.clone();

@@ -10,7 +10,7 @@ pub(super) fn explanation(inquiry: &Inquiry<'_>) -> Explanation {
         .exit
         .clone()
         .unwrap_or_else(|| Availability::not_asked("the run ended before its turn"));
-    let breakpoint = breakpoint::cost(&inquiry.evidence.hits);
+    let breakpoint = breakpoint::cost(&inquiry.evidence.hits, inquiry.plan.seed);
     let methods = inquiry.plan.methods.iter().map(|method| MethodExplained {
         method: *method,
         ledger: ledger::ledger(inquiry, *method, &exit_probe, &breakpoint),

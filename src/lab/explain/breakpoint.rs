@@ -3,16 +3,18 @@
 
 use std::time::Duration;
 
-use super::exit::assignment;
+use super::exit::{self, assignment};
+use crate::lab::count::DRAWS;
 use crate::lab::error::LabError;
 use crate::lab::kernel::Kernel;
 use crate::lab::session::{self, Recording, Watch};
 use crate::model::{
-    Availability, BreakpointCost, ChildAction, ExitOrder, Missing, Phase, Plan, SpawnMethod,
+    Availability, BreakpointCost, ChildAction, ExitOrder, Missing, Phase, Plan, Program,
+    SpawnMethod,
 };
 use crate::profile::events::SampleEvent;
 use crate::profile::ledger::{HitCost, Knowledge, PhaseTimes, Rules, phases};
-use crate::stats::{median, quantile};
+use crate::stats::{median_replicates, quantile};
 use crate::worker::protocol::{record, stamp_words};
 
 use super::ledger::stamps;
@@ -29,11 +31,15 @@ pub(super) fn pair(kernel: &dyn Kernel, plan: &Plan, timeout: Duration) -> Resul
     let run = |watch: Watch| {
         let mut assignment = assignment(plan, 0, CHILDREN);
         assignment.child = ChildAction::Exec;
+        assignment.program = Program::Embedded;
         // A child in its parent's memory faults on nothing on its way.
         assignment.methods = vec![SpawnMethod::Vfork];
         session::run(kernel, assignment, &watch, timeout, 0)
     };
-    let marked = run(Watch::Stamps(Vec::new()))?;
+    let marked = match run(Watch::Stamps(Vec::new())) {
+        Ok(marked) => marked,
+        Err(error) => return exit::refused(error).map(Err),
+    };
     if let Some(missing) = refusal(&marked) {
         return Ok(Err(missing));
     }
@@ -44,22 +50,22 @@ pub(super) fn pair(kernel: &dyn Kernel, plan: &Plan, timeout: Duration) -> Resul
 }
 
 /// The medians of all pairs, or why there are none.
-pub(super) fn cost(pairs: &[Pair]) -> Availability<BreakpointCost> {
+pub(super) fn cost(pairs: &[Pair], seed: u64) -> Availability<BreakpointCost> {
     if let Some(missing) = pairs.iter().find_map(|pair| pair.as_ref().err()) {
         return Availability::Missing(missing.clone());
     }
+    // Each pair is a worker's luck of its own.
     let of = |index: usize| {
         let seen = pairs.iter().flatten().flatten();
-        median(&seen.map(|pair| pair[index]).collect::<Vec<_>>())
+        let pairs: Vec<Vec<f64>> = seen.map(|pair| vec![pair[index].max(0.0)]).collect();
+        median_replicates(&pairs, seed, DRAWS).map(|median| median.estimate())
     };
     match of(0).zip(of(1)) {
-        Some((cost_ns, lag_ns)) => {
-            let cost_ns = cost_ns.max(0.0);
-            Availability::Measured(BreakpointCost {
-                cost_ns,
-                lag_ns: lag_ns.clamp(0.0, cost_ns),
-            })
-        }
+        Some((cost, lag)) => Availability::Measured(BreakpointCost {
+            cost_ns: cost.value,
+            cost_ci95: cost.ci95,
+            lag_ns: lag.value.min(cost.value),
+        }),
         None if pairs.is_empty() => Availability::not_asked("no instruction had to be watched"),
         None => Availability::unavailable("no breakpoint was hit", None),
     }

@@ -7,8 +7,8 @@ use crate::lab::error::LabError;
 use crate::lab::kernel::Kernel;
 use crate::lab::session::{self, Recording, Watch, Watched};
 use crate::model::{
-    Availability, Backing, ChildAction, ExitOrder, ExitProbe, Missing, Plan, Program, SpaceRequest,
-    SpawnMethod, Temperature,
+    Availability, Backing, ChildAction, ExitOrder, ExitProbe, Missing, MissingKind, Plan,
+    SpaceRequest, SpawnMethod, Temperature,
 };
 use crate::profile::events::SampleEvent;
 use crate::stats::median;
@@ -30,7 +30,10 @@ pub(super) fn probe(
     for mappings in [0, MAPPINGS] {
         let assignment = assignment(plan, mappings, CHILDREN);
         let watch = Watch::Moments;
-        let recording = session::run(kernel, assignment, &watch, timeout, 0)?;
+        let recording = match session::run(kernel, assignment, &watch, timeout, 0) {
+            Ok(recording) => recording,
+            Err(error) => return refused(error).map(Availability::Missing),
+        };
         match gaps(&recording) {
             Ok(Some(gaps)) => small_and_large.push(gaps),
             Ok(None) => return Ok(Availability::unavailable("no EXIT record came", None)),
@@ -52,6 +55,19 @@ pub(super) fn probe(
     }))
 }
 
+/// What a probe's failure means: the run goes on without its figure, unless it
+/// was to be broken off.
+pub(super) fn refused(error: LabError) -> Result<Missing, LabError> {
+    match error {
+        LabError::Interrupted(_) => Err(error),
+        error => Ok(Missing {
+            missing: MissingKind::Unavailable,
+            reason: format!("a worker that was to find it out failed: {error}"),
+            remedy: None,
+        }),
+    }
+}
+
 /// So many forked children that leave at once.
 pub(super) fn assignment(plan: &Plan, mappings: u64, children: usize) -> Assignment {
     Assignment {
@@ -64,7 +80,8 @@ pub(super) fn assignment(plan: &Plan, mappings: u64, children: usize) -> Assignm
         },
         methods: vec![SpawnMethod::Fork],
         child: ChildAction::Exit,
-        program: Program::Embedded,
+        // It is not executed, only laid out: the embedded one may be forbidden.
+        program: plan.program.clone(),
         environment: plan.environment.clone(),
         placement: plan.placement,
         temperature: Temperature::Hot,

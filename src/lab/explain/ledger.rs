@@ -61,6 +61,7 @@ struct Stamped {
     known: Knowledge,
     workers: Vec<Vec<PhaseTimes>>,
     incomplete: u64,
+    lost: u64,
     unmarked: Option<Missing>,
 }
 
@@ -92,6 +93,7 @@ fn stamped(inquiry: &Inquiry<'_>, method: SpawnMethod, given: Given) -> Result<S
         known,
         workers,
         incomplete,
+        lost: traces.iter().map(|trace| trace.watched.lost).sum(),
         unmarked,
     })
 }
@@ -222,6 +224,7 @@ fn of_workers(
             .map(|worker| worker.len() as u64)
             .sum(),
         incomplete: stamped.incomplete,
+        lost: stamped.lost,
         phases: phase_times.collect(),
         total_ns: total.value,
         total_ci95: total.ci95,

@@ -17,6 +17,8 @@ pub(super) struct Chained {
     tally: Tally,
     lost: u64,
     spawns: u64,
+    /// The time that the spawns took.
+    time_ns: u64,
 }
 
 impl Chained {
@@ -37,7 +39,19 @@ impl Chained {
             tally,
             lost,
             spawns: windows.len() as u64,
+            time_ns: windows.iter().map(|(begin, end, _)| end - begin).sum(),
         }
+    }
+}
+
+/// Whether its samples tell nothing of its spawns, so that more of them would not.
+pub(super) fn is_blind<'a>(inquiry: &'a Inquiry<'_>) -> impl Fn(&Chained) -> bool + 'a {
+    |chained| {
+        let watched = chained.recording.watched.as_ref();
+        let watched = watched.and_then(|watched| watched.as_ref().ok());
+        let methods = &chained.recording.methods;
+        let blind = watched.zip(methods.first());
+        blind.is_some_and(|(watched, method)| blind_to(inquiry, *method, watched).is_some())
     }
 }
 
@@ -62,11 +76,12 @@ fn sampled(
     let tallies: Vec<Tally> = mine.iter().map(|chained| chained.tally.clone()).collect();
     let lost = mine.iter().map(|chained| chained.lost).sum();
     let spawns = mine.iter().map(|chained| chained.spawns).sum();
+    let time_ns: u64 = mine.iter().map(|chained| chained.time_ns).sum();
     let recordings: Vec<&Recording> = mine.iter().map(|chained| &chained.recording).collect();
     let Some(watched) = last else {
         return Ok(Availability::not_asked("the run ended before its turn"));
     };
-    if let Some(missing) = blind(inquiry, method, watched) {
+    if let Some(missing) = blind_to(inquiry, method, watched) {
         return Ok(Availability::Missing(missing));
     }
     let sampling = Sampling {
@@ -89,6 +104,9 @@ fn sampled(
         |shares| {
             Availability::Measured(Mechanisms {
                 samples: samples(&tallies),
+                covered: samples(&tallies) as f64 * 1e9
+                    / watched.hz.max(1) as f64
+                    / time_ns.max(1) as f64,
                 hz: watched.hz,
                 lost,
                 reach: watched.reach,
@@ -105,7 +123,7 @@ fn sampled(
 /// Why inherited samples tell nothing of short spawns: each child's event
 /// begins a whole period of its own, and so does the parent's after each fork
 /// (kernel/events/core.c, inherit_event).
-fn blind(inquiry: &Inquiry<'_>, method: SpawnMethod, watched: &Watched) -> Option<Missing> {
+fn blind_to(inquiry: &Inquiry<'_>, method: SpawnMethod, watched: &Watched) -> Option<Missing> {
     const PERIODS: f64 = 5.0;
     if watched.reach == Reach::SystemWide {
         return None;

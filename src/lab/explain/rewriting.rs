@@ -2,6 +2,7 @@
 
 use super::Inquiry;
 use crate::lab::count::DRAWS;
+use crate::lab::session::Recording;
 use crate::model::{Availability, Missing, Rewriting, SpawnMethod};
 use crate::stats::{Estimate, Replicates, median_replicates};
 use crate::worker::protocol::{record, rewrite_words};
@@ -45,6 +46,13 @@ fn held_ns(is_fork: bool, held: Estimate) -> Availability<f64> {
     }
 }
 
+/// Whether a worker found a page to write to again.
+pub(super) fn wrote(recording: &Recording) -> bool {
+    let mut records = recording.records();
+    let first = records.next();
+    first.is_none_or(|words| words[record::WORDS + rewrite_words::PAGES] > 0)
+}
+
 /// One of the figures in nanoseconds a page.
 fn a_page(inquiry: &Inquiry<'_>, method: SpawnMethod, word: usize) -> Option<Replicates> {
     let recordings = inquiry.evidence.rewriting.iter();
@@ -85,7 +93,7 @@ fn why_none(inquiry: &Inquiry<'_>) -> Missing {
     } else {
         Availability::unavailable(
             "no page of this address space was written to, so there is none to write to again",
-            Some("give --pages a number"),
+            Some("give --mappings and --pages numbers above 0"),
         )
     };
     none.missing().cloned().expect("both arms are missing")

@@ -65,6 +65,8 @@ pub struct Ledger {
     pub spawns: u64,
     /// Spawns left out since a stamp is missing.
     pub incomplete: u64,
+    /// Records that the kernel dropped, at the least, of all methods together.
+    pub lost: u64,
     /// Every phase, in order. One that is missing lies within the next that is
     /// there, or does not exist here; its reason says which.
     pub phases: Vec<PhaseTime>,
@@ -72,7 +74,8 @@ pub struct Ledger {
     pub total_ns: f64,
     /// Its 95 % interval.
     pub total_ci95: [f64; 2],
-    /// The median total less the phases' medians.
+    /// The median total less the phases' medians: what strangers took of the CPU,
+    /// and what medians do not add up to.
     pub unexplained_ns: f64,
     /// Its 95 % interval.
     pub unexplained_ci95: [f64; 2],
@@ -125,6 +128,8 @@ pub struct ExitProbe {
 pub struct BreakpointCost {
     /// All of it.
     pub cost_ns: f64,
+    /// Its 95 % interval, over pairs of workers.
+    pub cost_ci95: [f64; 2],
     /// Of it, what passes until its record has its time.
     pub lag_ns: f64,
 }

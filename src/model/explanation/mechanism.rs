@@ -91,6 +91,9 @@ pub struct Mechanisms {
     pub hz: u64,
     /// Records that were lost, at the least.
     pub lost: u64,
+    /// The CPU time that the samples stand for, over the time that the spawns
+    /// took: 1 where one of the watched CPUs was always at work on them.
+    pub covered: f64,
     /// What the samples reach.
     pub reach: Reach,
     /// Spawns during which was sampled.

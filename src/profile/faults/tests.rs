@@ -135,6 +135,22 @@ fn a_spawn_has_its_phases_in_order() {
 }
 
 #[test]
+fn the_worker_s_farewell_belongs_to_no_spawn() {
+    let events = [
+        fork(11, CHILD, WORKER),
+        fault(50, WORKER, STACK),
+        fork(111, CHILD, WORKER),
+        fault(5_000, WORKER, STACK),
+    ];
+    let both = judge(&events, &[0, 0], None);
+    assert_eq!(both.spawns.len(), 2);
+    let kept = both.without_the_last();
+    assert_eq!(kept.spawns.len(), 1);
+    let only = judge(&events[..2], &[0], None).without_the_last();
+    assert_eq!(only.spawns.len(), 1, "better one than none");
+}
+
+#[test]
 fn the_address_decides_the_cause() {
     let cause = |address| {
         let events = [fork(11, CHILD, WORKER), fault(12, CHILD, address)];

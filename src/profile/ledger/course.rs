@@ -48,6 +48,45 @@ impl Course {
         found.map(|(time_ns, _)| self.moment(time_ns))
     }
 
+    /// The last of the child's threads to end.
+    pub(super) fn last_exit(&self, events: &[SampleEvent]) -> Option<u64> {
+        let last = events.iter().rev().find_map(|event| match *event {
+            SampleEvent::Exit { time_ns, pid } if pid == self.child => Some(time_ns),
+            _ => None,
+        });
+        last.map(|time_ns| self.moment(time_ns))
+    }
+
+    /// When a process that has nothing to do with the spawn ran on the CPU that
+    /// parent, child or a descendant of it had last.
+    pub(super) fn strangers(&self, events: &[SampleEvent], worker: u32) -> Vec<Slice> {
+        let mut family = vec![worker, self.child];
+        let (mut cpu_of_family, mut since) = (None, None);
+        let mut strangers = Vec::new();
+        for event in events {
+            match *event {
+                SampleEvent::Fork { pid, ppid, .. } if family.contains(&ppid) => family.push(pid),
+                SampleEvent::Switch {
+                    time_ns,
+                    pid,
+                    cpu,
+                    into,
+                } => {
+                    let time = self.moment(time_ns);
+                    if family.contains(&pid) {
+                        cpu_of_family = Some(cpu);
+                    } else if into && cpu_of_family == Some(cpu) {
+                        since = Some((time, pid));
+                    } else if let Some((from, _)) = since.take_if(|(_, who)| *who == pid) {
+                        strangers.push(Slice { from, upto: time });
+                    }
+                }
+                _ => {}
+            }
+        }
+        strangers
+    }
+
     /// The parent's clock.
     pub(super) fn stamps(&self, stamps: &SpawnStamps) -> SpawnStamps {
         SpawnStamps {

@@ -296,6 +296,55 @@ fn a_hit_is_dated_back_by_its_lag() {
 }
 
 #[test]
+fn a_program_of_several_threads_ends_with_the_last_of_them() {
+    let (stamps, mut events) = forked();
+    let known = Knowledge {
+        program: false,
+        ..stamping()
+    };
+    // The first thread leaves long before the others.
+    events.insert(4, exit(105_000));
+    let times = one(stamps, &events, &rules(ExitOrder::BeforeTeardown, known)).unwrap();
+    assert_eq!(times.phases[Phase::Run as usize], Some(30_000.0));
+    assert_eq!(times.phases[Phase::Teardown as usize], Some(61_000.0));
+}
+
+#[test]
+fn what_a_stranger_takes_of_the_cpu_is_in_no_phase() {
+    const STRANGER: u32 = 900;
+    const GRANDCHILD: u32 = 102;
+    let (stamps, events) = forked();
+    let rules = rules(ExitOrder::BeforeTeardown, stamping());
+    let taken = |pid: u32, cpu: u32| {
+        let of = |time_ns, into| SampleEvent::Switch {
+            time_ns,
+            pid,
+            cpu,
+            into,
+        };
+        let mut events = events.clone();
+        events.splice(4..4, [of(102_000, true), of(110_000, false)]);
+        events
+    };
+    let stolen = one(stamps, &taken(STRANGER, 1), &rules).unwrap();
+    assert_eq!(stolen.phases[Phase::ExecStart as usize], Some(12_000.0));
+    assert_eq!(sum(&stolen), stolen.total - 8_000.0);
+    let elsewhere = one(stamps, &taken(STRANGER, 0), &rules).unwrap();
+    assert_eq!(sum(&elsewhere), elsewhere.total);
+    let mut with_grandchild = taken(GRANDCHILD, 1);
+    with_grandchild.insert(
+        4,
+        SampleEvent::Fork {
+            time_ns: 101_000,
+            pid: GRANDCHILD,
+            ppid: CHILD,
+        },
+    );
+    let own = one(stamps, &with_grandchild, &rules).unwrap();
+    assert_eq!(sum(&own), own.total, "a grandchild is no stranger");
+}
+
+#[test]
 fn a_child_that_only_exits_has_no_exec() {
     let (mut stamps, mut events) = forked();
     stamps.program = None;

@@ -126,6 +126,7 @@ fn run_child(image: &ExecImage, null: &File, to_parent: &PipeWriter) -> ! {
 fn execute(image: &ExecImage, null: &File) -> (Step, io::Error) {
     let prepare = || {
         process::die_with_parent()?;
+        process::unblock(libc::SIGTRAP)?;
         for standard in 0..=2 {
             // SAFETY: this is the child's own table of descriptors, in which
             // nobody owns the standard ones; `null` is open.

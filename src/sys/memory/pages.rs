@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::atomic::Ordering;
 
+use super::page_size;
 use crate::sys::shared::SharedWords;
 
 /// A sample of the pages that were touched, evenly spread over them, to be
@@ -13,6 +14,8 @@ pub struct Pages {
     kept: usize,
     seen: usize,
     of: usize,
+    /// The page that was seen last: small blocks share pages.
+    last: usize,
 }
 
 impl Pages {
@@ -23,6 +26,7 @@ impl Pages {
             kept: 0,
             seen: 0,
             of: 1,
+            last: 0,
         }
     }
 
@@ -64,6 +68,11 @@ impl Pages {
         let Some(addresses) = &self.addresses else {
             return;
         };
+        let number = page as usize / page_size();
+        if number == self.last {
+            return;
+        }
+        self.last = number;
         let words = addresses.words();
         let is_due = self.seen * words.len() / self.of >= self.kept;
         self.seen += 1;

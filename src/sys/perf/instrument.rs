@@ -10,7 +10,7 @@ use perf_event_open::event::bp::{Breakpoint, Type};
 use perf_event_open::event::sw::Software;
 use perf_event_open::sample::record::comm::Comm;
 use perf_event_open::sample::record::task::{Exit, Fork};
-use perf_event_open::sample::record::{Priv, Record, RecordId, Task};
+use perf_event_open::sample::record::{Priv, Record, RecordId};
 
 use super::PerfError;
 use super::backlog::Stamped;
@@ -111,7 +111,7 @@ pub(super) fn life(record: &Record) -> Option<SampleEvent> {
     match record {
         Record::Fork(record) => fork(record),
         Record::Comm(record) => exec(record),
-        Record::Exit(record) => exit(record),
+        Record::Exit(record) => Some(exit(record)),
         _ => None,
     }
 }
@@ -135,13 +135,12 @@ fn exec(record: &Comm) -> Option<SampleEvent> {
     })
 }
 
-/// The end of a process, which is that of its first thread.
-fn exit(record: &Exit) -> Option<SampleEvent> {
-    let Task { pid, tid } = record.task;
-    (pid == tid).then_some(SampleEvent::Exit {
+/// The end of a thread. The first one of a process need not be the last to go.
+fn exit(record: &Exit) -> SampleEvent {
+    SampleEvent::Exit {
         time_ns: record.time,
-        pid,
-    })
+        pid: record.task.pid,
+    }
 }
 
 /// The mode that the CPU was in.
@@ -155,6 +154,7 @@ pub(super) fn mode(level: Priv) -> Mode {
 
 #[cfg(test)]
 mod tests {
+    use perf_event_open::sample::record::Task;
     use perf_event_open::sample::record::lost::LostRecords;
     use perf_event_open::sample::record::throttle::Throttle;
 
@@ -214,13 +214,17 @@ mod tests {
         let exec = SampleEvent::Exec { time_ns: 15, pid };
         assert_eq!(life(&named(true)), Some(exec));
         let exit = SampleEvent::Exit { time_ns: 20, pid };
-        assert_eq!(life(&exited(FIRST)), Some(exit));
+        assert_eq!(life(&exited(FIRST)), Some(exit.clone()));
+        assert_eq!(
+            life(&exited(SECOND)),
+            Some(exit),
+            "whichever thread is last"
+        );
     }
 
     #[test]
     fn threads_and_new_names_are_no_part_of_it() {
         assert_eq!(life(&forked(SECOND, FIRST)), None);
-        assert_eq!(life(&exited(SECOND)), None);
         assert_eq!(life(&named(false)), None);
         assert_eq!(life(&Record::Unknown(Vec::new())), None);
     }

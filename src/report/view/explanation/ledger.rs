@@ -147,6 +147,14 @@ fn entries(
 
 fn remarks(explained: &Explained<'_>, found: &Found<'_, Ledger>) -> Vec<String> {
     let mut remarks = vec![spawns(found)];
+    let lost = found.iter().map(|(_, ledger)| ledger.lost).max();
+    if let Some(lost) = lost.filter(|lost| *lost > 0) {
+        remarks.push(format!(
+            "{} lost: spawns that miss one are left out, but a phase may be off; use fewer methods \
+             at a time",
+            counted(lost, "record")
+        ));
+    }
     let tells = |phase| found.iter().any(|(_, l)| time(l, phase).is_some());
     if tells(Phase::Exit) || tells(Phase::Teardown) {
         remarks.push(match &explained.explanation.exit_probe {
@@ -174,9 +182,11 @@ fn remarks(explained: &Explained<'_>, found: &Found<'_, Ledger>) -> Vec<String> 
 fn breakpoint(hit: &BreakpointCost) -> String {
     let prose = |ns: f64| Unit::of_time(std::iter::once(ns)).prose(ns);
     format!(
-        "an instruction that no stamp dates is watched by a hardware breakpoint; each hit costs {}, \
-         which is taken off",
-        prose(hit.cost_ns)
+        "an instruction that no stamp dates is watched by a hardware breakpoint; each hit costs {} \
+         ({} to {}), which is taken off",
+        prose(hit.cost_ns),
+        prose(hit.cost_ci95[0]),
+        prose(hit.cost_ci95[1])
     )
 }
 

@@ -75,6 +75,13 @@ fn functions(hottest: &[HotFunction], all: u64, most: usize) -> String {
 
 fn remarks(found: &Mechanisms) -> Vec<String> {
     let mut remarks = vec![sampled(found)];
+    if found.covered < COVERING {
+        remarks.push(format!(
+            "the samples stand for {} % of the time that these spawns took: in the rest, parent and \
+             child slept, or ran on a CPU that is not watched",
+            number(found.covered * 100.0, 0)
+        ));
+    }
     if let Some(other) = found
         .shares
         .iter()
@@ -92,6 +99,9 @@ fn remarks(found: &Mechanisms) -> Vec<String> {
     }
     remarks
 }
+
+/// Samples that stand for less of the time than this leave something out.
+const COVERING: f64 = 0.85;
 
 /// How was sampled, and at which price.
 fn sampled(found: &Mechanisms) -> String {

@@ -90,10 +90,14 @@ fn times(
     notes: &mut Footnotes,
 ) -> Entry {
     match explained.cell(method).map(|cell| &cell.call_ns) {
-        Some(Availability::Measured(call)) if call.median > 0.0 => PLAIN.entry(
-            entire.value / call.median,
-            Some(entire.ci95.map(|bound| bound / call.median)),
-        ),
+        Some(Availability::Measured(call)) if call.ci95[0] > 0.0 => {
+            // The ends of both intervals, which can only make it too wide.
+            let [low, high] = entire.ci95;
+            let [least, most] = call.ci95;
+            let low = low / if low < 0.0 { least } else { most };
+            let high = high / if high < 0.0 { most } else { least };
+            PLAIN.entry(entire.value / call.median, Some([low, high]))
+        }
         Some(Availability::Missing(missing)) => {
             notes.missing(missing, "times the call", Some(method))
         }

@@ -21,12 +21,13 @@ const PAGE_TABLES: [Mechanism; 4] = [
 ];
 
 /// What every way to spawn has to do, once the child has a program of its own.
-const AFTER_EXEC: [Phase; 6] = [
+const AFTER_EXEC: [Phase; 7] = [
     Phase::ExecStart,
     Phase::Loader,
     Phase::Libc,
     Phase::Run,
     Phase::Exit,
+    Phase::Teardown,
     Phase::Reap,
 ];
 
@@ -60,9 +61,13 @@ fn alternative(explained: &Explained<'_>) -> Option<SpawnMethod> {
         .find(|m| *m != SpawnMethod::Fork && explained.cell(*m).is_some())
 }
 
+/// Fewer spawns than this support no sentence.
+const LEAST_SPAWNS: u64 = 5;
+
 fn ledger_of<'a>(explained: &Explained<'a>, method: SpawnMethod) -> Option<&'a Ledger> {
     let mut methods = explained.explanation.methods.iter();
-    methods.find(|m| m.method == method)?.ledger.measured()
+    let ledger = methods.find(|m| m.method == method)?.ledger.measured()?;
+    (ledger.spawns >= LEAST_SPAWNS).then_some(ledger)
 }
 
 fn mechanisms_of<'a>(explained: &Explained<'a>, method: SpawnMethod) -> Option<&'a Mechanisms> {
@@ -186,11 +191,17 @@ fn scatter(explained: &Explained<'_>) -> Option<String> {
         0 => "no mapping more".to_owned(),
         more => counted(more, "mapping") + " more",
     };
+    let tables = bytes / page_size;
+    let grew = if is_scattered(ptes, tables, page_size) {
+        "the page tables and their scatter"
+    } else {
+        "the entries of the page tables"
+    };
     let mut sentence = format!(
         "Against the empty worker the space has {mappings}, but {} more in {} more: what grew is \
-         the page tables and their scatter, not the number of mappings.",
+         {grew}, not the number of mappings.",
         counted(ptes, "present PTE"),
-        counted(bytes / page_size, "page table"),
+        counted(tables, "page table"),
     );
     if let Some(extra) = grown(explained) {
         let unit = Unit::of_time(std::iter::once(extra.value));
@@ -210,6 +221,14 @@ fn scatter(explained: &Explained<'_>) -> Option<String> {
         sentence += &(work + ".");
     }
     Some(sentence)
+}
+
+/// Whether the tables that came hold few entries each: less than half of what
+/// they could.
+fn is_scattered(ptes: u64, tables: u64, page_size: u64) -> bool {
+    const ENTRY_BYTES: u64 = 8;
+    let capacity = tables.saturating_mul(page_size / ENTRY_BYTES);
+    ptes < capacity / 2
 }
 
 /// By how much a fork from the space takes longer than from the empty worker,
@@ -235,7 +254,8 @@ fn page_table_work(explained: &Explained<'_>) -> Option<Estimate> {
         shares.filter(|share| PAGE_TABLES.contains(&share.mechanism))
     };
     let end = |index: usize| parts().map(|share| share.share_ci95[index]).sum();
-    let whole = sound(parts().map(|share| share.share).sum(), [end(0), end(1)])?;
+    let whole: f64 = parts().map(|share| share.share).sum();
+    let whole = sound(whole, [end(0), end(1)].map(|end: f64| end.clamp(0.0, 1.0)))?;
     (whole.ci95[0] > 0.0).then_some(whole)
 }
 
@@ -304,37 +324,51 @@ fn sum(parts: &[Estimate]) -> Option<Estimate> {
     sound(value, [end(0), end(1)]).filter(|_| !parts.is_empty())
 }
 
-/// Which share of a total is the dynamic loader's and libc's.
+/// Which share of a total is the dynamic loader's, and libc's as far as it is
+/// known apart.
 fn start_of_program(explained: &Explained<'_>) -> Option<String> {
-    let clauses: Vec<String> = explained
-        .explanation
-        .methods
-        .iter()
-        .filter_map(|method| {
-            let ledger = method.ledger.measured()?;
+    let mut knows_libc = true;
+    let methods = explained.explanation.methods.iter();
+    let ledgers = methods.filter_map(|m| Some((m.method, m.ledger.measured()?)));
+    let clauses: Vec<String> = ledgers
+        .filter_map(|(method, ledger)| {
             let loader = phase_time(ledger, Phase::Loader)?;
             let libc = phase_time(ledger, Phase::Libc);
+            knows_libc &= libc.is_some();
             let parts: Vec<Estimate> = [loader].into_iter().chain(libc).collect();
-            let start = sum(&parts).filter(|start| start.ci95[0] > 0.0)?;
-            let total = sound(ledger.total_ns, ledger.total_ci95)?;
-            let share = start.value / total.value;
-            (total.ci95[0] > 0.0).then(|| {
-                let ends = [start.ci95[0] / total.ci95[1], start.ci95[1] / total.ci95[0]];
-                format!(
-                    "{} % of {}'s total ({})",
-                    significant(share * 100.0),
-                    method.method.name(),
-                    percents(ends)
-                )
-            })
+            clause(method, ledger, &parts)
         })
         .collect();
+    let what = if knows_libc {
+        "The dynamic loader and libc's start are"
+    } else {
+        "The dynamic loader is"
+    };
     (!clauses.is_empty()).then(|| {
         format!(
-            "The dynamic loader and libc's start are {}: a static program has no loader.",
+            "{what} {}: a static program has no loader.",
             clauses.join(" and ")
         )
     })
+}
+
+/// "54.2 % of fork's total (53.0 to 55.1 %)".
+fn clause(method: SpawnMethod, ledger: &Ledger, parts: &[Estimate]) -> Option<String> {
+    let start = sum(parts).filter(|start| start.ci95[0] > 0.0)?;
+    let total = sound(ledger.total_ns, ledger.total_ci95)?;
+    if total.ci95[0] <= 0.0 {
+        return None;
+    }
+    let ends = [
+        start.ci95[0] / total.ci95[1],
+        (start.ci95[1] / total.ci95[0]).min(1.0),
+    ];
+    Some(format!(
+        "{} % of {}'s total ({})",
+        significant(start.value / total.value * 100.0),
+        method.name(),
+        percents(ends)
+    ))
 }
 
 /// What writing to a page again costs after each method.
