@@ -294,7 +294,12 @@ impl Inquiry<'_> {
             temperature: plan.temperature,
             pass,
             turns,
-            least_turns: LEAST_TURNS.min(turns),
+            least_turns: match visit {
+                // The last of them does not count.
+                Visit::Faults(..) => 2 * LEAST_TURNS,
+                _ => LEAST_TURNS,
+            }
+            .min(turns),
             slice_ns,
             seed: self.rng.u64(..),
             rewrite_pages: match visit {

@@ -295,6 +295,10 @@ fn why_not(phase: Phase, method: SpawnMethod, inquiry: &Inquiry<'_>, stamped: &S
         Phase::Loader | Phase::Libc if method == SpawnMethod::System => {
             absent("the shell's own start is not told apart from what it runs")
         }
+        Phase::ExecStart if method == SpawnMethod::System => Availability::unavailable(
+            "the shell runs first, and does not stamp; its time is in the next row",
+            None,
+        ),
         Phase::Loader | Phase::Libc if is_embedded || !stamped.known.exec => {
             absent("the program has neither a dynamic loader nor a libc")
         }
