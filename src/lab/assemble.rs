@@ -259,11 +259,9 @@ impl<'a> Group<'a> {
             .filter(|(gone, _)| *gone == method)
             .map(|(_, why)| why)
             .next();
-        let missing: Availability<()> = reason.map_or_else(
-            || Availability::not_asked("the run ended before its turn"),
-            |reason| Availability::unavailable(reason.clone(), None),
-        );
-        missing.missing().cloned().expect("both arms are missing")
+        reason.map_or_else(Missing::not_reached, |reason| {
+            Missing::unavailable(reason.clone(), None)
+        })
     }
 }
 

@@ -90,11 +90,7 @@ fn kernel_share(group: &Group<'_>, method: SpawnMethod) -> Result<Replicates, Mi
             "raise --spawns"
         };
         let why = "too few timer samples fell into these spawns";
-        let few: Availability<()> = Availability::unavailable(why, Some(remedy));
-        return Err(few
-            .missing()
-            .cloned()
-            .unwrap_or_else(|| group.why_not(method)));
+        return Err(Missing::unavailable(why, Some(remedy)));
     }
     let ones_and_zeros = |ticks: &ModeTicks| {
         let kernel = std::iter::repeat_n(1.0, usize::try_from(ticks.kernel).unwrap_or(0));

@@ -277,37 +277,26 @@ impl Inquiry<'_> {
             Visit::Faults(space, _) => (space, Pass::Sampling),
             Visit::Rewriting => (self.space(), Pass::Rewriting),
         };
-        let methods = match visit {
-            Visit::Chains(method) | Visit::Faults(_, method) => vec![method],
-            _ => plan.methods.clone(),
-        };
         let turns = self.turns(visit, slice_ns);
-        let is_watched = matches!(visit, Visit::Stamping);
-        Assignment {
-            space: plan.spaces[space].clone(),
-            extras: vec![0; methods.len()],
-            methods,
-            child: plan.child,
-            program: plan.program.clone(),
-            environment: plan.environment.clone(),
-            placement: plan.placement,
-            temperature: plan.temperature,
-            pass,
+        let mut assignment = Assignment {
             turns,
-            least_turns: match visit {
-                // The last of them does not count.
-                Visit::Faults(..) => 2 * LEAST_TURNS,
-                _ => LEAST_TURNS,
-            }
-            .min(turns),
+            least_turns: LEAST_TURNS.min(turns),
             slice_ns,
             seed: self.rng.u64(..),
-            rewrite_pages: match visit {
-                Visit::Rewriting => self.order.rewrite_pages,
-                _ => 0,
-            },
-            fixed_addresses: is_watched && self.fixes_addresses(),
+            ..Assignment::of_plan(plan, plan.spaces[space].clone(), pass)
+        };
+        match visit {
+            Visit::Timing(_) => {}
+            Visit::Stamping => assignment.fixed_addresses = self.fixes_addresses(),
+            Visit::Chains(method) => assignment.alone(method),
+            Visit::Faults(_, method) => {
+                assignment.alone(method);
+                // The last of them does not count.
+                assignment.least_turns = (2 * LEAST_TURNS).min(turns);
+            }
+            Visit::Rewriting => assignment.rewrite_pages = self.order.rewrite_pages,
         }
+        assignment
     }
 
     /// Turns of a worker: its share of the spawns that were asked for (all of

@@ -16,7 +16,7 @@ use super::error::LabError;
 use super::kernel::{Kernel, Sampler, Watching, Worker};
 use super::limits::{self, Limits, Need};
 use super::preflight;
-use crate::model::{Missing, MissingKind, Placement, Plan, Program};
+use crate::model::{Missing, Placement, Plan, Program};
 use crate::profile::ledger::Landmark;
 use crate::profile::symbols::{Symbols, SymbolsError};
 use crate::sys;
@@ -124,11 +124,7 @@ impl Kernel for Linux {
     fn symbols(&self) -> Result<Symbols, Missing> {
         let file = File::open("/proc/kallsyms").map_err(SymbolsError::Read);
         file.and_then(|file| Symbols::parse(BufReader::new(file)))
-            .map_err(|error| Missing {
-                missing: MissingKind::Unavailable,
-                reason: error.to_string(),
-                remedy: error.remedy().map(str::to_owned),
-            })
+            .map_err(|error| Missing::unavailable(error.to_string(), error.remedy()))
     }
 
     fn landmarks(&self, plan: &Plan) -> Result<Vec<(Landmark, u64)>, Missing> {
@@ -136,10 +132,9 @@ impl Kernel for Linux {
             return Ok(Vec::new());
         };
         let found = landmarks::find(path, argv, &plan.environment);
-        let found = found.map_err(|error| Missing {
-            missing: MissingKind::Unavailable,
-            reason: format!("where {path} begins could not be found out: {error}"),
-            remedy: None,
+        let found = found.map_err(|error| {
+            let reason = format!("where {path} begins could not be found out: {error}");
+            Missing::unavailable(reason, None)
         })?;
         let marks = [
             (Landmark::First, Some(found.first)),

@@ -218,21 +218,12 @@ impl<'a> Experiment<'a> {
         let plan = self.plan;
         let turns = self.turns_left(space);
         Assignment {
-            space: plan.spaces[space].clone(),
-            methods: plan.methods.clone(),
-            child: plan.child,
-            program: plan.program.clone(),
-            environment: plan.environment.clone(),
-            placement: plan.placement,
-            temperature: plan.temperature,
-            pass,
             extras: self.extras(space, pass, slice_ns),
             turns,
             least_turns: LEAST_TURNS.min(turns),
             slice_ns,
             seed: self.rng.u64(..),
-            rewrite_pages: 0,
-            fixed_addresses: false,
+            ..Assignment::of_plan(plan, plan.spaces[space].clone(), pass)
         }
     }
 

@@ -38,23 +38,45 @@ pub enum MissingKind {
     NotAsked,
 }
 
-impl<T> Availability<T> {
-    /// A figure that this host, these permissions or this method do not give.
+impl Missing {
+    /// What this host, these permissions or this method do not give.
     pub fn unavailable(reason: impl Into<String>, remedy: Option<&str>) -> Self {
-        Self::Missing(Missing {
+        Self {
             missing: MissingKind::Unavailable,
             reason: reason.into(),
             remedy: remedy.map(str::to_owned),
-        })
+        }
     }
 
-    /// A figure that the run was not asked for or did not get to.
+    /// What the run was not asked for.
     pub fn not_asked(reason: impl Into<String>) -> Self {
-        Self::Missing(Missing {
+        Self {
             missing: MissingKind::NotAsked,
             reason: reason.into(),
             remedy: None,
-        })
+        }
+    }
+
+    /// What the run did not get to.
+    pub fn not_reached() -> Self {
+        Self::not_asked("the run ended before its turn")
+    }
+}
+
+impl<T> Availability<T> {
+    /// A figure that this host, these permissions or this method do not give.
+    pub fn unavailable(reason: impl Into<String>, remedy: Option<&str>) -> Self {
+        Self::Missing(Missing::unavailable(reason, remedy))
+    }
+
+    /// A figure that the run was not asked for.
+    pub fn not_asked(reason: impl Into<String>) -> Self {
+        Self::Missing(Missing::not_asked(reason))
+    }
+
+    /// A figure that the run did not get to.
+    pub fn not_reached() -> Self {
+        Self::Missing(Missing::not_reached())
     }
 
     /// The figure, if there is one.

@@ -7,7 +7,7 @@ use std::io::{self, BufRead, Write};
 use fastrand::Rng;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::model::{ChildAction, Placement, Program, SpaceRequest, SpawnMethod, Temperature};
+use crate::model::{ChildAction, Placement, Plan, Program, SpaceRequest, SpawnMethod, Temperature};
 
 /// What the lab orders.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -245,6 +245,34 @@ impl Pass {
 }
 
 impl Assignment {
+    /// The plan's children, by all of its methods, from one address space; how many
+    /// is left to say.
+    pub fn of_plan(plan: &Plan, space: SpaceRequest, pass: Pass) -> Self {
+        Self {
+            space,
+            methods: plan.methods.clone(),
+            child: plan.child,
+            program: plan.program.clone(),
+            environment: plan.environment.clone(),
+            placement: plan.placement,
+            temperature: plan.temperature,
+            pass,
+            extras: vec![0; plan.methods.len()],
+            turns: 0,
+            least_turns: 0,
+            slice_ns: u64::MAX,
+            seed: plan.seed,
+            rewrite_pages: 0,
+            fixed_addresses: false,
+        }
+    }
+
+    /// Has one method take all turns.
+    pub fn alone(&mut self, method: SpawnMethod) {
+        self.methods = vec![method];
+        self.extras = vec![0];
+    }
+
     /// The words that the shared file must hold.
     pub fn shared_words(&self) -> usize {
         let extras: usize = self.extras.iter().sum();

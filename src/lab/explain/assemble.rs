@@ -9,7 +9,7 @@ pub(super) fn explanation(inquiry: &Inquiry<'_>) -> Explanation {
         .evidence
         .exit
         .clone()
-        .unwrap_or_else(|| Availability::not_asked("the run ended before its turn"));
+        .unwrap_or_else(Availability::not_reached);
     let breakpoint = breakpoint::cost(&inquiry.evidence.hits, inquiry.plan.seed);
     let methods = inquiry.plan.methods.iter().map(|method| MethodExplained {
         method: *method,
@@ -21,10 +21,9 @@ pub(super) fn explanation(inquiry: &Inquiry<'_>) -> Explanation {
     let methods = methods.collect();
     let tables = |index: usize| {
         let tables: Option<&PageTables> = inquiry.evidence.tables.as_ref().map(|t| &t[index]);
-        tables.map_or_else(
-            || Availability::not_asked("the run ended before its turn"),
-            |tables| Availability::Measured(tables.clone()),
-        )
+        tables.map_or_else(Availability::not_reached, |tables| {
+            Availability::Measured(tables.clone())
+        })
     };
     Explanation {
         space: inquiry.request().clone(),

@@ -33,7 +33,7 @@ pub(super) fn pair(kernel: &dyn Kernel, plan: &Plan, timeout: Duration) -> Resul
         assignment.child = ChildAction::Exec;
         assignment.program = Program::Embedded;
         // A child in its parent's memory faults on nothing on its way.
-        assignment.methods = vec![SpawnMethod::Vfork];
+        assignment.alone(SpawnMethod::Vfork);
         session::run(kernel, assignment, &watch, timeout, 0)
     };
     let marked = match run(Watch::Stamps(Vec::new())) {
@@ -43,7 +43,10 @@ pub(super) fn pair(kernel: &dyn Kernel, plan: &Plan, timeout: Duration) -> Resul
     if let Some(missing) = refusal(&marked) {
         return Ok(Err(missing));
     }
-    let plain = run(Watch::Moments)?;
+    let plain = match run(Watch::Moments) {
+        Ok(plain) => plain,
+        Err(error) => return exit::refused(error).map(Err),
+    };
     let cost = exec_ns(&marked).zip(exec_ns(&plain)).map(|(m, p)| m - p);
     let pair = cost.zip(lag_ns(&marked));
     Ok(Ok(pair.map(|(cost, lag)| [cost, lag])))
@@ -101,12 +104,8 @@ fn exec_ns(recording: &Recording) -> Option<f64> {
     };
     let spawns: Vec<_> = recording.records().map(stamps).collect();
     let cut = phases(&spawns, &watched.events, &rules);
-    let of_exec = |times: &_| phase(times, Phase::ExecTeardown);
+    let of_exec = |times: &PhaseTimes| times.phases[Phase::ExecTeardown as usize];
     undisturbed(cut.iter().flatten().filter_map(of_exec).collect())
-}
-
-fn phase(times: &PhaseTimes, phase: Phase) -> Option<f64> {
-    times.phases[phase as usize]
 }
 
 /// The time from the child's last stamp to its hit, less what writing

@@ -7,8 +7,8 @@ use crate::lab::error::LabError;
 use crate::lab::kernel::Kernel;
 use crate::lab::session::{self, Recording, Watch, Watched};
 use crate::model::{
-    Availability, Backing, ChildAction, ExitOrder, ExitProbe, Missing, MissingKind, Plan,
-    SpaceRequest, SpawnMethod, Temperature,
+    Availability, Backing, ChildAction, ExitOrder, ExitProbe, Missing, Plan, SpaceRequest,
+    SpawnMethod, Temperature,
 };
 use crate::profile::events::SampleEvent;
 use crate::stats::median;
@@ -60,40 +60,33 @@ pub(super) fn probe(
 pub(super) fn refused(error: LabError) -> Result<Missing, LabError> {
     match error {
         LabError::Interrupted(_) => Err(error),
-        error => Ok(Missing {
-            missing: MissingKind::Unavailable,
-            reason: format!("a worker that was to find it out failed: {error}"),
-            remedy: None,
-        }),
+        error => Ok(Missing::unavailable(
+            format!("a worker that was to find it out failed: {error}"),
+            None,
+        )),
     }
 }
 
 /// So many forked children that leave at once.
 pub(super) fn assignment(plan: &Plan, mappings: u64, children: usize) -> Assignment {
-    Assignment {
-        space: SpaceRequest::Mappings {
-            mappings,
-            pages: 1,
-            spacing: 1,
-            backing: Backing::Anon,
-            huge: false,
-        },
-        methods: vec![SpawnMethod::Fork],
+    let space = SpaceRequest::Mappings {
+        mappings,
+        pages: 1,
+        spacing: 1,
+        backing: Backing::Anon,
+        huge: false,
+    };
+    // The plan's program is not executed, only laid out: the embedded one may be
+    // forbidden.
+    let mut assignment = Assignment {
         child: ChildAction::Exit,
-        // It is not executed, only laid out: the embedded one may be forbidden.
-        program: plan.program.clone(),
-        environment: plan.environment.clone(),
-        placement: plan.placement,
         temperature: Temperature::Hot,
-        pass: Pass::Stamping,
-        extras: vec![0],
         turns: children,
         least_turns: children,
-        slice_ns: u64::MAX,
-        seed: plan.seed,
-        rewrite_pages: 0,
-        fixed_addresses: false,
-    }
+        ..Assignment::of_plan(plan, space, Pass::Stamping)
+    };
+    assignment.alone(SpawnMethod::Fork);
+    assignment
 }
 
 /// Median nanoseconds from the child's last stamp to its EXIT record, and from

@@ -34,9 +34,7 @@ fn from(
     };
     match tallies {
         Err(missing) => Availability::Missing(missing),
-        Ok(tallies) if tallies.is_empty() => {
-            Availability::not_asked("the run ended before its turn")
-        }
+        Ok(tallies) if tallies.is_empty() => Availability::not_reached(),
         Ok(tallies) => expected(&tallies, 0, inquiry.plan.seed, &expectation),
     }
 }

@@ -66,10 +66,9 @@ struct Stamped {
 }
 
 fn stamped(inquiry: &Inquiry<'_>, method: SpawnMethod, given: Given) -> Result<Stamped, Missing> {
-    let recordings: Vec<&Recording> = inquiry.evidence.stamping.iter().collect();
     let mut traces = Vec::new();
     let mut unmarked = inquiry.landmarks.as_ref().err().cloned();
-    for recording in recordings {
+    for recording in &inquiry.evidence.stamping {
         let Some(index) = recording.methods.iter().position(|m| *m == method) else {
             continue;
         };
@@ -254,26 +253,23 @@ fn stamping(
 }
 
 fn nothing_stamped(inquiry: &Inquiry<'_>, stamped: &Stamped) -> Missing {
-    let none: Availability<()> = if inquiry.evidence.stamping.is_empty() {
-        Availability::not_asked("the run ended before its turn")
+    if inquiry.evidence.stamping.is_empty() {
+        Missing::not_reached()
     } else if stamped.incomplete > 0 {
-        Availability::unavailable(
-            format!(
-                "of {} spawns not one has all of its stamps",
-                stamped.incomplete
-            ),
-            Some("see whether another profiler is running"),
-        )
+        let none = format!(
+            "of {} spawns not one has all of its stamps",
+            stamped.incomplete
+        );
+        Missing::unavailable(none, Some("see whether another profiler is running"))
     } else {
-        Availability::unavailable("the method does not work here", None)
-    };
-    none.missing().cloned().expect("all arms are missing")
+        Missing::unavailable("the method does not work here", None)
+    }
 }
 
 /// Why a phase has no time of its own: it does not exist here, or its end is
 /// not known and its time lies within the next.
 fn why_not(phase: Phase, method: SpawnMethod, inquiry: &Inquiry<'_>, stamped: &Stamped) -> Missing {
-    let absent = |reason: &str| Availability::<()>::not_asked(reason);
+    let absent = |reason: &str| Missing::not_asked(reason);
     let merged = |reason: &str| {
         let remedy = stamped.unmarked.as_ref().and_then(|m| m.remedy.clone());
         let why = stamped
@@ -284,10 +280,10 @@ fn why_not(phase: Phase, method: SpawnMethod, inquiry: &Inquiry<'_>, stamped: &S
             "{reason}{}; its time is in the next row",
             why.unwrap_or_default()
         );
-        Availability::<()>::unavailable(reason, remedy.as_deref())
+        Missing::unavailable(reason, remedy.as_deref())
     };
     let is_embedded = inquiry.plan.program == Program::Embedded;
-    let missing = match phase {
+    match phase {
         Phase::ExecTeardown | Phase::ExecStart | Phase::Run if !stamped.known.exec => {
             absent("the child executes nothing")
         }
@@ -295,7 +291,7 @@ fn why_not(phase: Phase, method: SpawnMethod, inquiry: &Inquiry<'_>, stamped: &S
         Phase::Loader | Phase::Libc if method == SpawnMethod::System => {
             absent("the shell's own start is not told apart from what it runs")
         }
-        Phase::ExecStart if method == SpawnMethod::System => Availability::unavailable(
+        Phase::ExecStart if method == SpawnMethod::System => Missing::unavailable(
             "the shell runs first, and does not stamp; its time is in the next row",
             None,
         ),
@@ -316,6 +312,5 @@ fn why_not(phase: Phase, method: SpawnMethod, inquiry: &Inquiry<'_>, stamped: &S
             absent("the program's last instruction is not known: what follows it is in its own row")
         }
         _ => absent("nothing was stamped"),
-    };
-    missing.missing().cloned().expect("all arms are missing")
+    }
 }

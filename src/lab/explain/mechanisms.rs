@@ -4,7 +4,7 @@ use super::Inquiry;
 use crate::lab::assemble as cells;
 use crate::lab::count::DRAWS;
 use crate::lab::session::{Recording, Watched};
-use crate::model::{Availability, Mechanisms, Missing, MissingKind, Reach, SpawnMethod};
+use crate::model::{Availability, Mechanisms, Missing, Reach, SpawnMethod};
 use crate::profile::attribute::{Tally, attribute, merge};
 use crate::profile::shares::{Sampling, condense, shares};
 use crate::profile::symbols::Symbols;
@@ -79,7 +79,7 @@ fn sampled(
     let time_ns: u64 = mine.iter().map(|chained| chained.time_ns).sum();
     let recordings: Vec<&Recording> = mine.iter().map(|chained| &chained.recording).collect();
     let Some(watched) = last else {
-        return Ok(Availability::not_asked("the run ended before its turn"));
+        return Ok(Availability::not_reached());
     };
     if let Some(missing) = blind_to(inquiry, method, watched) {
         return Ok(Availability::Missing(missing));
@@ -132,17 +132,14 @@ fn blind_to(inquiry: &Inquiry<'_>, method: SpawnMethod, watched: &Watched) -> Op
     let timing = inquiry.timings().next()?;
     let total = cells::typical_total(timing, method, cost)?;
     let period = 1e9 / watched.hz.max(1) as f64;
-    (total < PERIODS * period).then(|| Missing {
-        missing: MissingKind::Unavailable,
-        reason: format!(
+    (total < PERIODS * period).then(|| {
+        let reason = format!(
             "samples that children inherit begin anew with each child, and a spawn is shorter than \
              {PERIODS} of their periods"
-        ),
-        remedy: Some(
-            "run `sysctl kernel.perf_event_paranoid=0` as root, or grant CAP_PERFMON, to sample \
-             the whole CPU"
-                .to_owned(),
-        ),
+        );
+        let remedy = "run `sysctl kernel.perf_event_paranoid=0` as root, or grant CAP_PERFMON, to \
+                      sample the whole CPU";
+        Missing::unavailable(reason, Some(remedy))
     })
 }
 

@@ -1,7 +1,7 @@
 //! Perf events behind the seam: which recorder watches what, and whom.
 
 use crate::lab::kernel::{Sampler, Watching};
-use crate::model::{Missing, MissingKind, Placement, Reach};
+use crate::model::{Missing, Placement, Reach};
 use crate::profile::events::SampleEvent;
 use crate::sys::perf::{PerfError, Recorder, Target};
 use crate::sys::process;
@@ -33,11 +33,10 @@ pub(super) fn open(
     };
     match opened {
         Ok(recorder) => Ok(Box::new(recorder)),
-        Err(error) => Err(Missing {
-            missing: MissingKind::Unavailable,
-            reason: error.to_string(),
-            remedy: Some(error.remedy()),
-        }),
+        Err(error) => Err(Missing::unavailable(
+            error.to_string(),
+            Some(&error.remedy()),
+        )),
     }
 }
 
@@ -64,10 +63,9 @@ impl Sampler for Recorder {
     }
 
     fn start(&mut self) -> Result<(), Missing> {
-        Recorder::start(self).map_err(|error| Missing {
-            missing: MissingKind::Unavailable,
-            reason: format!("the recorder of perf events did not start: {error}"),
-            remedy: None,
+        Recorder::start(self).map_err(|error| {
+            let reason = format!("the recorder of perf events did not start: {error}");
+            Missing::unavailable(reason, None)
         })
     }
 

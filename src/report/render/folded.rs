@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::model::{Document, Mechanism, Missing, MissingKind, Profile, Side};
+use crate::model::{Document, Mechanism, Missing, Profile, Side};
 
 /// The chains of all methods, each below its method.
 pub(in crate::report) fn document(document: &Document) -> Result<String, Missing> {
@@ -25,11 +25,7 @@ pub(in crate::report) fn document(document: &Document) -> Result<String, Missing
         }
     }
     if out.is_empty() {
-        return Err(missing.unwrap_or_else(|| Missing {
-            missing: MissingKind::Unavailable,
-            reason: "no sample was taken".to_owned(),
-            remedy: None,
-        }));
+        return Err(missing.unwrap_or_else(|| Missing::unavailable("no sample was taken", None)));
     }
     Ok(out)
 }
