@@ -17,8 +17,6 @@ use course::{Course, Slice};
 /// What the clocks of parent, child and program said about one spawn.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SpawnStamps {
-    /// The method's index.
-    pub method: usize,
     /// Before the call.
     pub begin: u64,
     /// When the call returned.
@@ -44,7 +42,7 @@ pub enum Landmark {
     Main,
 }
 
-/// What is to be known of every spawn of a method.
+/// What is to be known of every spawn.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Knowledge {
     /// Whether the child stamps.
@@ -59,7 +57,7 @@ pub struct Knowledge {
     pub landmarks: Vec<Landmark>,
 }
 
-/// What holds for a whole recording.
+/// What holds for all spawns of one recording and one method.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
     /// The worker's process.
@@ -68,8 +66,8 @@ pub struct Rules {
     pub order: ExitOrder,
     /// The watched instructions, by the index in their records.
     pub landmarks: Vec<Landmark>,
-    /// What is to be known, by method.
-    pub methods: Vec<Knowledge>,
+    /// What is to be known.
+    pub known: Knowledge,
     /// What a watched instruction costs whoever comes to it.
     pub hit: HitCost,
 }
@@ -87,8 +85,6 @@ pub struct HitCost {
 /// The phases of one spawn, in nanoseconds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PhaseTimes {
-    /// The method's index.
-    pub method: usize,
     /// From begin to end.
     pub total: f64,
     /// By [`Phase`], in order; empty where a phase's end is not known.
@@ -116,25 +112,22 @@ pub fn phases(
         .collect()
 }
 
-/// Of the `wanted` landmarks, those that nearly every spawn of `method` came to
-/// exactly once. Others tell nothing: the code is not what it was taken for, or
+/// Of the `wanted` landmarks, those that nearly every spawn came to exactly once. Others tell nothing: the code is not what it was taken for, or
 /// this host has no breakpoints.
 pub fn reached(
     spawns: &[SpawnStamps],
     events: &[SampleEvent],
     rules: &Rules,
-    method: usize,
     wanted: &[Landmark],
 ) -> Vec<Landmark> {
     const NEARLY_ALL: f64 = 0.9;
-    let mine: Vec<&SpawnStamps> = spawns.iter().filter(|s| s.method == method).collect();
     let reach = |landmark: Landmark| {
-        let once = mine.iter().filter(|spawn| {
+        let once = spawns.iter().filter(|spawn| {
             let within = window(events, spawn);
             let child = child_of(within, rules.worker);
             child.is_some_and(|(_, pid)| hits(within, pid, landmark, rules).count() == 1)
         });
-        once.count() as f64 >= NEARLY_ALL * mine.len() as f64 && !mine.is_empty()
+        once.count() as f64 >= NEARLY_ALL * spawns.len() as f64 && !spawns.is_empty()
     };
     wanted.iter().copied().filter(|l| reach(*l)).collect()
 }
@@ -195,7 +188,7 @@ struct Spawn {
 
 impl Spawn {
     fn read(stamps: &SpawnStamps, events: &[SampleEvent], rules: &Rules) -> Option<Self> {
-        let known = rules.methods.get(stamps.method)?;
+        let known = &rules.known;
         let (forked, child) = child_of(events, rules.worker)?;
         let course = Course::of(events, child, rules.hit);
         let first_run = course.first(events, |event| match *event {
@@ -291,11 +284,7 @@ impl Spawn {
     /// Cuts the spawn into its phases.
     fn cut(&self, rules: &Rules) -> Option<PhaseTimes> {
         let SpawnStamps {
-            method,
-            begin,
-            called,
-            end,
-            ..
+            begin, called, end, ..
         } = self.stamps;
         let mut phases = [None; Phase::ALL.len()];
         let mut cursor = begin;
@@ -324,7 +313,6 @@ impl Spawn {
         let slot = &mut phases[Phase::Return as usize];
         *slot = Some(slot.unwrap_or(0.0) + (carved + late) as f64);
         Some(PhaseTimes {
-            method,
             total: (end - begin) as f64,
             phases,
         })

@@ -95,11 +95,11 @@ fn exec_ns(recording: &Recording) -> Option<f64> {
         worker: watched.worker,
         order: ExitOrder::BeforeTeardown,
         landmarks: Vec::new(),
-        methods: vec![Knowledge {
+        known: Knowledge {
             child: true,
             exec: true,
             ..Knowledge::default()
-        }],
+        },
         hit: HitCost::default(),
     };
     let spawns: Vec<_> = recording.records().map(stamps).collect();

@@ -120,12 +120,12 @@ impl<'a> Trace<'a> {
             order: given.order,
             hit: given.hit,
             landmarks: self.watched.landmarks.clone(),
-            methods: vec![known.clone()],
+            known: known.clone(),
         }
     }
 }
 
-/// A record's stamps. The trace is of one method, so its index is 0.
+/// A record's stamps.
 pub(super) fn stamps(words: &[u64]) -> SpawnStamps {
     let stamp = |word: usize| words[record::WORDS + word];
     let child = [stamp(stamp_words::CHILD), stamp(stamp_words::CHILD + 1)];
@@ -136,7 +136,6 @@ pub(super) fn stamps(words: &[u64]) -> SpawnStamps {
     ];
     let written = |stamps: [u64; 2]| (!stamps.contains(&0)).then_some(stamps);
     SpawnStamps {
-        method: 0,
         begin: words[record::BEFORE],
         called: words[record::CALLED],
         end: words[record::REAPED],
@@ -170,7 +169,7 @@ fn known(
     }
     for trace in traces {
         let rules = trace.rules(given, &known);
-        wanted = reached(&trace.spawns, &trace.watched.events, &rules, 0, &wanted);
+        wanted = reached(&trace.spawns, &trace.watched.events, &rules, &wanted);
     }
     known.landmarks = wanted;
     known

@@ -54,7 +54,7 @@ fn rules(order: ExitOrder, known: Knowledge) -> Rules {
             Landmark::Entry,
             Landmark::Main,
         ],
-        methods: vec![known],
+        known,
         hit: HitCost::default(),
     }
 }
@@ -72,7 +72,6 @@ fn stamping() -> Knowledge {
 /// A fork of which everything is known.
 fn forked() -> (SpawnStamps, Vec<SampleEvent>) {
     let stamps = SpawnStamps {
-        method: 0,
         begin: 1_000,
         called: 51_000,
         end: 200_000,
@@ -146,7 +145,6 @@ fn where_exit_comes_after_the_teardown_the_two_change_places() {
 #[test]
 fn a_parent_that_returns_amid_the_child_is_taken_out_of_the_phase() {
     let stamps = SpawnStamps {
-        method: 0,
         begin: 0,
         called: 85_000,
         end: 200_000,
@@ -251,7 +249,7 @@ fn a_dynamic_program_has_a_loader_and_a_libc() {
     assert_eq!(times.phases[Phase::Run as usize], Some(12_000.0));
     let all = [Landmark::Execve, Landmark::First, Landmark::Main];
     assert_eq!(
-        reached(&[stamps], &events, &rules, 0, &all),
+        reached(&[stamps], &events, &rules, &all),
         [Landmark::First, Landmark::Main]
     );
 }
@@ -393,8 +391,7 @@ proptest! {
     ) {
         times.sort_unstable();
         let stamps = SpawnStamps {
-            method: 0,
-            begin: times[0],
+                begin: times[0],
             called: called.clamp(times[1], times[13]),
             end: times[13],
             child: Some([times[4], times[5]]),
