@@ -5,6 +5,7 @@
 //! waits. Counts come from `pagemap` and not from `smaps`, which takes seconds
 //! for tens of thousands of VMAs.
 
+mod files;
 mod levels;
 mod mappings;
 mod pages;
@@ -16,18 +17,13 @@ pub use ranges::map_ranges;
 pub use tables::page_tables;
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use procfs::process::{MMPermissions, MMapPath, MemoryMap, MemoryMaps, SmapsRollup, Status};
-use procfs::{FromRead, ProcError};
+use procfs::ProcError;
+use procfs::process::{MMPermissions, MMapPath, MemoryMap, MemoryMaps, SmapsRollup};
 
+use files::ProcessFiles;
 use pages::{ENTRY_BYTES, PageCounts, Vma, count_pages};
-
-/// Linux's error number for a process that is no more (`ESRCH`).
-const NO_SUCH_PROCESS: i32 = 3;
 
 /// The shape of an address space, in the terms that a fork pays for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -104,43 +100,28 @@ fn take_below(
     pid: i32,
     instrument: &[[usize; 2]],
 ) -> Result<Census, CensusError> {
-    let failed = |name: &'static str| {
-        let file = directory.join(name);
-        move |error| refuse(pid, file, error)
-    };
-    let read = |name: &'static str| File::open(directory.join(name)).map_err(ProcError::from);
-
-    let status = read("status")
-        .and_then(Status::from_read)
-        .map_err(failed("status"))?;
-    let page_table_kib = status.vmpte.ok_or(CensusError::NoAddressSpace { pid })?;
-    let maps = read("maps")
-        .and_then(MemoryMaps::from_read)
-        .map_err(failed("maps"))?;
+    let files = ProcessFiles { directory, pid };
+    let page_table_bytes = files.page_table_bytes()?;
+    let maps: MemoryMaps = files.read("maps")?;
     let page_size = procfs::page_size();
     let (left_out, vmas): (Vec<Vma>, Vec<Vma>) = vmas(&maps, page_size)
         .into_iter()
         .partition(|vma| is_instrument(vma, instrument));
-    let pagemap = read("pagemap").map_err(failed("pagemap"))?;
+    let pagemap = files.pagemap()?;
     let count = |vmas: &[Vma]| {
-        let read = |first_page: u64, entries: &mut [u8]| {
-            pagemap.read_exact_at(entries, first_page.saturating_mul(ENTRY_BYTES))
-        };
-        count_pages(vmas, read)
-            .map_err(|error| refuse(pid, directory.join("pagemap"), gone_if_short(error)))
+        let read = |first_page, entries: &mut [u8]| pagemap.entries(first_page, entries);
+        count_pages(vmas, read).map_err(|error| pagemap.refuse(error))
     };
     let pages = count(&vmas)?;
     let left_out_bytes = count(&left_out)?.present * page_size;
-    let rollup = read("smaps_rollup")
-        .and_then(SmapsRollup::from_read)
-        .map_err(failed("smaps_rollup"))?;
+    let rollup: SmapsRollup = files.read("smaps_rollup")?;
     let rollup = Rollup::of(&rollup).ok_or(CensusError::NoAddressSpace { pid })?;
     Ok(Census {
         vmas: vmas.len() as u64,
         anon_vmas: pages.anon_vmas,
         present_ptes: present_ptes(&pages, &rollup, page_size),
         swapped_ptes: pages.swapped,
-        page_table_bytes: (page_table_kib << 10).saturating_sub(own_tables(&left_out) * page_size),
+        page_table_bytes: page_table_bytes.saturating_sub(own_tables(&left_out) * page_size),
         resident_bytes: rollup.resident_bytes.saturating_sub(left_out_bytes),
         huge_bytes: rollup.huge_bytes,
     })
@@ -221,33 +202,13 @@ fn is_kernels_own(map: &MemoryMap) -> bool {
     }
 }
 
-/// `pagemap` ends early only when the address space is no more.
-fn gone_if_short(error: io::Error) -> ProcError {
-    if error.kind() == io::ErrorKind::UnexpectedEof {
-        io::Error::from_raw_os_error(NO_SUCH_PROCESS).into()
-    } else {
-        error.into()
-    }
-}
-
-fn refuse(pid: i32, file: PathBuf, error: ProcError) -> CensusError {
-    match error {
-        ProcError::PermissionDenied(_) => CensusError::NotPermitted { pid, file },
-        // The file is missing because its process is, or for the kernel's lack of it.
-        ProcError::NotFound(_) if !file.parent().is_some_and(Path::exists) => {
-            CensusError::Gone { pid }
-        }
-        ProcError::Io(error, _) if error.raw_os_error() == Some(NO_SUCH_PROCESS) => {
-            CensusError::Gone { pid }
-        }
-        source => CensusError::Unreadable { file, source },
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::files::{NO_SUCH_PROCESS, gone_if_short, refuse};
     use super::*;
-    use std::fs;
+    use std::{fs, io};
+
+    use procfs::FromRead;
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
     use crate::sys::memory::{Arena, Source, Touches};

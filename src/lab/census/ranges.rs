@@ -3,16 +3,14 @@
 //!
 //! All of them, the instrument's too: a fault there is a fault all the same.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use procfs::process::MemoryMaps;
-use procfs::{FromRead, ProcError};
 
+use super::CensusError;
+use super::files::ProcessFiles;
 use super::mappings::{Content, Mapping, mappings};
-use super::pages::{ENTRY_BYTES, Page, Vma, visit_pages};
-use super::{CensusError, gone_if_short, refuse};
+use super::pages::{Page, Vma, visit_pages};
 use crate::profile::faults::{MapRange, Source};
 
 /// The mappings of a process in ascending order, with the pages that are
@@ -22,19 +20,17 @@ use crate::profile::faults::{MapRange, Source};
 /// outside and counts as one of them.
 pub fn map_ranges(pid: i32) -> Result<Vec<MapRange>, CensusError> {
     let directory = Path::new("/proc").join(pid.to_string());
-    let at = |name: &str| -> PathBuf { directory.join(name) };
-    let open = |name: &str| File::open(at(name)).map_err(ProcError::from);
-    let maps = open("maps")
-        .and_then(MemoryMaps::from_read)
-        .map_err(|error| refuse(pid, at("maps"), error))?;
-    let pagemap = open("pagemap").map_err(|error| refuse(pid, at("pagemap"), error))?;
+    let files = ProcessFiles {
+        directory: &directory,
+        pid,
+    };
+    let maps: MemoryMaps = files.read("maps")?;
+    let pagemap = files.pagemap()?;
     let page_size = procfs::page_size();
     let mappings = mappings(&maps, page_size);
     let vmas: Vec<Vma> = mappings.iter().map(|mapping| mapping.vma).collect();
     let mut ranges: Vec<MapRange> = mappings.iter().map(|m| range(m, page_size)).collect();
-    let read = |first_page: u64, bytes: &mut [u8]| {
-        pagemap.read_exact_at(bytes, first_page.saturating_mul(ENTRY_BYTES))
-    };
+    let read = |first_page, bytes: &mut [u8]| pagemap.entries(first_page, bytes);
     visit_pages(&vmas, read, |index, first_page, entries| {
         for (page, entry) in (first_page..).zip(entries) {
             if vmas[index].holds_anon && Page::of(entry).is_anon() {
@@ -43,7 +39,7 @@ pub fn map_ranges(pid: i32) -> Result<Vec<MapRange>, CensusError> {
             }
         }
     })
-    .map_err(|error| refuse(pid, at("pagemap"), gone_if_short(error)))?;
+    .map_err(|error| pagemap.refuse(error))?;
     Ok(ranges)
 }
 

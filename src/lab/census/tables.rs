@@ -14,18 +14,16 @@
 //! does, has an anon_vma too; a fork then copies what file entries it has.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use procfs::process::{MemoryMaps, Status};
-use procfs::{FromRead, ProcError};
+use procfs::process::MemoryMaps;
 
+use super::files::ProcessFiles;
 use super::levels::{Entries, Geometry};
 use super::mappings::{Content, Fate, Mapping, mappings};
-use super::pages::{ENTRY_BYTES, Page, Vma, visit_pages};
-use super::{CensusError, gone_if_short, is_instrument, own_tables, refuse, tree};
+use super::pages::{Page, Vma, visit_pages};
+use super::{CensusError, is_instrument, own_tables, tree};
 use crate::model::{MappingKind, PageTables, SkipReason};
 
 /// The page tables of a process, without the VMAs that begin in one of the
@@ -47,18 +45,9 @@ fn page_tables_below(
     instrument: &[[usize; 2]],
     with_tree: bool,
 ) -> Result<PageTables, CensusError> {
-    let failed = |name: &'static str| {
-        let file = directory.join(name);
-        move |error| refuse(pid, file, error)
-    };
-    let read = |name: &'static str| File::open(directory.join(name)).map_err(ProcError::from);
-    let status = read("status")
-        .and_then(Status::from_read)
-        .map_err(failed("status"))?;
-    let vm_pte_kib = status.vmpte.ok_or(CensusError::NoAddressSpace { pid })?;
-    let smaps = read("smaps")
-        .and_then(MemoryMaps::from_read)
-        .map_err(failed("smaps"))?;
+    let files = ProcessFiles { directory, pid };
+    let vm_pte_bytes = files.page_table_bytes()?;
+    let smaps: MemoryMaps = files.read("smaps")?;
     let page_size = procfs::page_size();
     let all = mappings(&smaps, page_size);
     let end = all.last().map_or(0, |last| last.vma.end_page) * page_size;
@@ -68,13 +57,10 @@ fn page_tables_below(
         .partition(|mapping| is_instrument(&mapping.vma, instrument));
     let left_out: Vec<Vma> = left_out.iter().map(|mapping| mapping.vma).collect();
 
-    let pagemap = read("pagemap").map_err(failed("pagemap"))?;
+    let pagemap = files.pagemap()?;
     let walk = |mappings: &[Mapping]| {
-        walk(mappings, geometry, |first_page, bytes| {
-            pagemap.read_exact_at(bytes, first_page.saturating_mul(ENTRY_BYTES))
-        })
-        .map_err(gone_if_short)
-        .map_err(failed("pagemap"))
+        let read = |first_page, bytes: &mut [u8]| pagemap.entries(first_page, bytes);
+        walk(mappings, geometry, read).map_err(|error| pagemap.refuse(error))
     };
     let (entries, found) = walk(&mappings)?;
     let tree = match tree::subject(&mappings, &found, geometry).filter(|_| with_tree) {
@@ -88,7 +74,7 @@ fn page_tables_below(
         kinds: kinds(&mappings, &found, page_size),
         levels: entries.summary(),
         huge_entries: found.iter().map(|found| found.huge).sum(),
-        vm_pte_bytes: (vm_pte_kib << 10).saturating_sub(own_tables(&left_out) * page_size),
+        vm_pte_bytes: vm_pte_bytes.saturating_sub(own_tables(&left_out) * page_size),
         tree,
     })
 }

@@ -1,10 +1,14 @@
 //! Page tables of a captured process and of this one.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
+use procfs::FromRead;
+
 use super::*;
+use crate::lab::census::pages::ENTRY_BYTES;
 use crate::lab::census::tests::alone;
 use crate::model::{Level, TableLevel};
 use crate::sys::memory::{Arena, Pages, Source, Touches};

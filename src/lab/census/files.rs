@@ -1,0 +1,94 @@
+//! The files of a process, opened and read, with a refusal that names them.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use procfs::process::Status;
+use procfs::{FromRead, ProcError};
+
+use super::CensusError;
+use super::pages::ENTRY_BYTES;
+
+/// Linux's error number for a process that is no more (`ESRCH`).
+pub(super) const NO_SUCH_PROCESS: i32 = 3;
+
+/// The files in a directory such as `/proc/PID`.
+pub(super) struct ProcessFiles<'a> {
+    pub(super) directory: &'a Path,
+    pub(super) pid: i32,
+}
+
+impl ProcessFiles<'_> {
+    /// Reads and parses one.
+    pub(super) fn read<T: FromRead>(&self, name: &str) -> Result<T, CensusError> {
+        let file = File::open(self.directory.join(name)).map_err(ProcError::from);
+        file.and_then(T::from_read)
+            .map_err(|error| refuse(self.pid, self.directory.join(name), error))
+    }
+
+    /// `VmPTE` of its status, in bytes.
+    pub(super) fn page_table_bytes(&self) -> Result<u64, CensusError> {
+        let kib = self.read::<Status>("status")?.vmpte;
+        let pid = self.pid;
+        kib.map(|kib| kib << 10)
+            .ok_or(CensusError::NoAddressSpace { pid })
+    }
+
+    /// Opens its pagemap.
+    pub(super) fn pagemap(&self) -> Result<Pagemap, CensusError> {
+        let path = self.directory.join("pagemap");
+        match File::open(&path) {
+            Ok(file) => Ok(Pagemap {
+                file,
+                path,
+                pid: self.pid,
+            }),
+            Err(error) => Err(refuse(self.pid, path, error.into())),
+        }
+    }
+}
+
+/// An open pagemap.
+pub(super) struct Pagemap {
+    file: File,
+    path: PathBuf,
+    pid: i32,
+}
+
+impl Pagemap {
+    /// Fills the bytes with the entries from a page onwards.
+    pub(super) fn entries(&self, first_page: u64, bytes: &mut [u8]) -> io::Result<()> {
+        let offset = first_page.saturating_mul(ENTRY_BYTES);
+        self.file.read_exact_at(bytes, offset)
+    }
+
+    /// What a failed reading means.
+    pub(super) fn refuse(&self, error: io::Error) -> CensusError {
+        refuse(self.pid, self.path.clone(), gone_if_short(error))
+    }
+}
+
+/// `pagemap` ends early only when the address space is no more.
+pub(super) fn gone_if_short(error: io::Error) -> ProcError {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        io::Error::from_raw_os_error(NO_SUCH_PROCESS).into()
+    } else {
+        error.into()
+    }
+}
+
+pub(super) fn refuse(pid: i32, file: PathBuf, error: ProcError) -> CensusError {
+    match error {
+        ProcError::PermissionDenied(_) => CensusError::NotPermitted { pid, file },
+        // The file is missing because its process is, or for the kernel's lack of it.
+        ProcError::NotFound(_) if !file.parent().is_some_and(Path::exists) => {
+            CensusError::Gone { pid }
+        }
+        ProcError::Io(error, _) if error.raw_os_error() == Some(NO_SUCH_PROCESS) => {
+            CensusError::Gone { pid }
+        }
+        source => CensusError::Unreadable { file, source },
+    }
+}
