@@ -8,6 +8,7 @@
 //! - [`units`]: numbers as people type and read them;
 //! - [`stats`]: pure, seeded estimates with intervals;
 //! - [`model`]: the vocabulary, as serde types;
+//! - [`studies`]: what others have published, as data;
 //! - [`profile`]: what samples of the CPU say, pure;
 //! - [`vm`]: what an address space is to be, pure;
 //! - [`sys`]: the kernel's door and the only `unsafe` code;
@@ -22,6 +23,7 @@ pub mod model;
 pub mod profile;
 pub mod report;
 pub mod stats;
+pub mod studies;
 pub mod sys;
 pub mod units;
 pub mod vm;

@@ -158,6 +158,7 @@ fn plan(
         seed: spawning.seed.unwrap_or_else(seed_of_the_clock),
         spawn_timeout_ms: timeout_ms(spawning.timeout)?,
         explain: None,
+        reproduce: None,
     })
 }
 

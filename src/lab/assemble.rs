@@ -60,6 +60,7 @@ pub(super) fn document(setting: Setting<'_>, recordings: &[Recording]) -> Docume
         },
         cells,
         explanation: setting.explanation.clone(),
+        reproduction: None,
         caveats,
     }
 }

@@ -28,6 +28,14 @@ pub enum LabError {
         /// Its own words.
         failure: Failure,
     },
+    /// A script failed.
+    #[error("the script {name}: {why}")]
+    Script {
+        /// Which one.
+        name: &'static str,
+        /// Its last words.
+        why: String,
+    },
     /// A worker died.
     #[error("worker at {mappings} mappings {how} while it was to {stage}{hint}")]
     Died {

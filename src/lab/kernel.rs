@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::census::Census;
 use super::error::LabError;
-use crate::model::{Missing, PageTables, Placement, Plan, Reach};
+use crate::model::{
+    Interpreter, Likeness, LoopSystem, Missing, PageTables, Placement, Plan, Reach,
+};
 use crate::profile::events::SampleEvent;
 use crate::profile::faults::MapRange;
 use crate::profile::ledger::Landmark;
@@ -61,6 +63,23 @@ pub trait Kernel {
     /// Why they cannot be had.
     fn landmarks(&self, plan: &Plan) -> Result<Vec<(Landmark, u64)>, Missing>;
 
+    /// The interpreter behind a path or a name for the plan's `PATH`: the program
+    /// that runs in the end, whatever wraps it.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn interpreter(&self, plan: &Plan, asked: &str) -> Result<Interpreter, Missing>;
+
+    /// Starts a script.
+    ///
+    /// # Errors
+    /// [`LabError::Io`].
+    fn start_script(
+        &self,
+        order: &ScriptOrder,
+        timeout: Duration,
+    ) -> Result<Box<dyn Script>, LabError>;
+
     /// Time since some fixed moment.
     fn now(&self) -> Duration;
 
@@ -80,6 +99,9 @@ pub enum Watching {
     Stamps(Vec<u64>),
     /// Page faults, births, execs and ends.
     Faults,
+    /// The system calls by which the worker itself creates processes. The worker
+    /// is traced, which makes it slow: nothing is timed meanwhile.
+    Calls,
 }
 
 /// A worker process. Dropping it ends it and all that it left behind.
@@ -132,6 +154,87 @@ pub trait Worker {
     /// # Errors
     /// [`LabError::Io`].
     fn records(&self, words: usize) -> Result<Vec<u64>, LabError>;
+}
+
+/// A script that spawns in a loop, as it was ordered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptOrder {
+    /// Which one.
+    pub system: LoopSystem,
+    /// The program that interprets it.
+    pub interpreter: String,
+    /// How often it spawns.
+    pub iterations: u64,
+    /// The absolute path that its children execute.
+    pub path: String,
+    /// Their `argv`.
+    pub argv: Vec<String>,
+    /// The environment of script and children, as `NAME=VALUE`.
+    pub environment: Vec<String>,
+    /// Where they run.
+    pub placement: Placement,
+}
+
+/// A process that runs a script. It stops before its loop and after it, until it
+/// is told to go on. Dropping it ends it and all that it left behind.
+pub trait Script {
+    /// Its process.
+    fn pid(&self) -> u32;
+
+    /// Awaits it at the beginning of its loop.
+    ///
+    /// # Errors
+    /// [`LabError::Script`] if the script fails.
+    fn ready(&mut self) -> Result<(), LabError>;
+
+    /// What the kernel says of its address space.
+    ///
+    /// # Errors
+    /// [`LabError::Census`].
+    fn census(&self) -> Result<Census, LabError>;
+
+    /// Its mappings, for a worker to build.
+    ///
+    /// # Errors
+    /// [`LabError::Census`].
+    fn likeness(&self) -> Result<Likeness, LabError>;
+
+    /// Lets it run its loop; calls `idle` now and then meanwhile.
+    ///
+    /// # Errors
+    /// [`LabError::Script`] if the script fails, [`LabError::Program`] if a child
+    /// hangs.
+    fn run(&mut self, idle: &mut dyn FnMut()) -> Result<ScriptLoop, LabError>;
+
+    /// Lets it end.
+    ///
+    /// # Errors
+    /// [`LabError::Script`] if the script fails.
+    fn end(&mut self) -> Result<ScriptTimes, LabError>;
+}
+
+/// The loop of a script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ScriptLoop {
+    /// CLOCK_MONOTONIC before it, as the script read it.
+    pub begin_ns: u64,
+    /// CLOCK_MONOTONIC after it.
+    pub end_ns: u64,
+    /// Minor faults of the script and its children in it.
+    pub minor_faults: u64,
+}
+
+/// What a script took as a whole, the stops left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ScriptTimes {
+    /// CLOCK_MONOTONIC when it was started, and when it had ended.
+    pub life_ns: [u64; 2],
+    /// Before its loop and after it.
+    pub start_ns: u64,
+    /// CPU time of it and its children.
+    pub cpu_us: u64,
+    /// Of it in user mode, as the kernel's bookkeeping says.
+    pub user_us: u64,
 }
 
 /// A sampler of what Watching names.

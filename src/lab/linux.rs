@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 use self::orphans::{children, end_orphans};
 use self::process::LinuxWorker;
 use super::error::LabError;
-use super::kernel::{Kernel, Sampler, Watching, Worker};
+use super::kernel::{Kernel, Sampler, Script, ScriptOrder, Watching, Worker};
 use super::limits::{self, Limits, Need};
 use super::preflight;
-use crate::model::{Missing, Placement, Plan, Program};
+use crate::model::{Interpreter, Missing, Placement, Plan, Program};
 use crate::profile::ledger::Landmark;
 use crate::profile::symbols::{Symbols, SymbolsError};
 use crate::sys;
@@ -145,6 +145,14 @@ impl Kernel for Linux {
         Ok(known
             .filter_map(|(landmark, address)| Some((landmark, address?)))
             .collect())
+    }
+
+    fn interpreter(&self, _: &Plan, _: &str) -> Result<Interpreter, Missing> {
+        todo!()
+    }
+
+    fn start_script(&self, _: &ScriptOrder, _: Duration) -> Result<Box<dyn Script>, LabError> {
+        todo!()
     }
 
     fn now(&self) -> Duration {

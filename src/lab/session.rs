@@ -84,6 +84,8 @@ pub(super) enum Watch {
     Stamps(Vec<(Landmark, u64)>),
     /// Page faults.
     Faults,
+    /// The system calls that create processes.
+    Calls,
 }
 
 impl Recording {
@@ -272,6 +274,7 @@ impl Outlook {
             Watch::Modes => open(&Watching::Modes),
             Watch::Chains(hz) => open(&Watching::Chains(*hz)),
             Watch::Faults => open(&Watching::Faults),
+            Watch::Calls => open(&Watching::Calls),
             Watch::Moments => open(&Watching::Stamps(Vec::new())),
             Watch::Stamps(of_program) => {
                 let execve = (Landmark::Execve, prepared.execve);

@@ -6,7 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Availability, Caveat, ChildAction, Explanation, Host, Plan, Program, SpaceRequest, SpawnMethod,
+    Availability, Caveat, ChildAction, Explanation, Host, Plan, Program, Reproduction,
+    SpaceRequest, SpawnMethod,
 };
 use crate::stats::Summary;
 
@@ -31,6 +32,9 @@ pub struct Document {
     /// Where the time goes, if the plan asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub explanation: Option<Explanation>,
+    /// What was published, and this host's answer, if the plan asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reproduction: Option<Reproduction>,
     /// What a reader must know before trusting the figures.
     pub caveats: Vec<Caveat>,
 }

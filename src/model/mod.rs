@@ -10,6 +10,7 @@ mod explanation;
 mod host;
 mod method;
 mod plan;
+mod reproduction;
 
 pub use availability::{Availability, Missing, MissingKind};
 pub use caveat::Caveat;
@@ -24,4 +25,12 @@ pub use explanation::{
 };
 pub use host::Host;
 pub use method::{ChildAction, SpawnMethod};
-pub use plan::{Backing, Explain, Placement, Plan, Program, SpaceRequest, StopRule, Temperature};
+pub use plan::{
+    Backing, Explain, LoopOrder, Placement, Plan, Program, Reproduce, SpaceRequest, StopRule,
+    Temperature,
+};
+pub use reproduction::{
+    CallName, Interpreter, LikeRegion, Likeness, Loop, LoopRun, LoopSystem, Looped, Loops,
+    ObservedCall, ParentSpace, Part, PublishedFigure, PublishedLoop, PublishedUnit, RegionKind,
+    Reproduction, Source, SplitSource, StudyId, StudyPoint,
+};

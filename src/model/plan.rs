@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChildAction, SpawnMethod};
+use super::{ChildAction, Likeness, SpawnMethod, StudyId};
 
 /// A complete order for a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +34,37 @@ pub struct Plan {
     /// What is to be explained of the last address space, if anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub explain: Option<Explain>,
+    /// Which published study is to be reproduced, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reproduce: Option<Reproduce>,
+}
+
+/// How a study is reproduced.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reproduce {
+    /// Which one.
+    pub study: StudyId,
+    /// The share of its sizes that is built.
+    pub scale: f64,
+    /// Why less than all is built.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaled_because: Option<String>,
+    /// The loops of a study of programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loops: Option<LoopOrder>,
+}
+
+/// How programs that spawn in a loop are run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoopOrder {
+    /// Iterations of a loop.
+    pub iterations: u64,
+    /// Iterations of the one that runs longer.
+    pub long_iterations: u64,
+    /// Timed runs of each program.
+    pub repeats: u32,
+    /// The interpreter as it was asked for: a path, or a name for `PATH`.
+    pub interpreter: String,
 }
 
 /// How the last address space of a plan is explained.
@@ -75,6 +106,8 @@ pub enum SpaceRequest {
         /// The distance of those pages, in pages.
         spacing: u64,
     },
+    /// The mappings of another process.
+    Likeness(Likeness),
 }
 
 impl SpaceRequest {
@@ -83,6 +116,7 @@ impl SpaceRequest {
         match self {
             Self::Mappings { mappings, .. } => *mappings,
             Self::Malloc { .. } => 0,
+            Self::Likeness(likeness) => likeness.regions.len() as u64,
         }
     }
 }

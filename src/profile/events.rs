@@ -1,6 +1,8 @@
 //! What perf events record, in plain types: the seam between the door that
 //! opens them and the rules that read them.
 
+pub use crate::model::CallName;
+
 /// Where the CPU was when a record was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -108,6 +110,18 @@ pub enum SampleEvent {
         /// The index of the instruction among those that are watched.
         index: usize,
     },
+    /// A process called the kernel to create another, which it did.
+    Called {
+        /// When.
+        time_ns: u64,
+        /// Which process.
+        pid: u32,
+        /// The system call.
+        call: CallName,
+        /// Its flags, without the signal at the child's end; 0 of those that take
+        /// none.
+        flags: u64,
+    },
     /// Records were lost because a ring was full: any kind may be missing.
     Lost {
         /// How many.
@@ -133,6 +147,7 @@ impl SampleEvent {
             | Self::Exit { time_ns, .. }
             | Self::Switch { time_ns, .. }
             | Self::Landmark { time_ns, .. }
+            | Self::Called { time_ns, .. }
             | Self::Throttled { time_ns } => Some(time_ns),
             Self::Lost { .. } => None,
         }

@@ -30,6 +30,9 @@ pub enum Action {
     Exit,
     /// Stamps its first moment and the one before it goes on with the other.
     Stamped(StampTo, Box<Action>),
+    /// Puts this descriptor in the place of its standard output, then goes on
+    /// with the other.
+    Redirected(i32, Box<Action>),
 }
 
 /// Where a child writes its stamps: a descriptor and an offset. A write needs no
@@ -90,6 +93,15 @@ fn run_child(action: &Action) -> ! {
         }
         plain => plain,
     };
+    let action = match action {
+        Action::Redirected(fd, then) => {
+            // SAFETY: dup2(2) takes two numbers; in this child nobody owns its
+            // standard output.
+            unsafe { libc::dup2(*fd, libc::STDOUT_FILENO) };
+            then
+        }
+        plain => plain,
+    };
     if let Action::Exec(image) = action {
         // SAFETY: path, argv and envp are null-terminated and live in `image`,
         // which the child has as a copy or shares with its suspended parent.
@@ -97,7 +109,7 @@ fn run_child(action: &Action) -> ! {
     }
     let status = match action {
         Action::Exit => 0,
-        Action::Exec(_) | Action::Stamped(..) => NOT_EXECUTED,
+        Action::Exec(_) | Action::Stamped(..) | Action::Redirected(..) => NOT_EXECUTED,
     };
     // SAFETY: _exit(2) runs no handler of the parent's and does not return.
     unsafe { libc::_exit(status) }
@@ -211,6 +223,7 @@ impl Drop for Stack {
 pub struct PosixSpawn {
     image: Rc<ExecImage>,
     attributes: Option<Box<libc::posix_spawnattr_t>>,
+    redirect: Option<Box<libc::posix_spawn_file_actions_t>>,
 }
 
 impl PosixSpawn {
@@ -219,6 +232,7 @@ impl PosixSpawn {
         Self {
             image,
             attributes: None,
+            redirect: None,
         }
     }
 
@@ -238,9 +252,29 @@ impl PosixSpawn {
             libc::posix_spawnattr_setflags(attributes.as_mut(), POSIX_SPAWN_USEVFORK)
         })?;
         Ok(Self {
-            image,
             attributes: Some(attributes),
+            ..Self::new(image)
         })
+    }
+
+    /// Has each child put `fd` in the place of its standard output.
+    ///
+    /// # Errors
+    /// EBADF for a descriptor that cannot be.
+    pub fn redirecting(mut self, fd: i32) -> io::Result<Self> {
+        // SAFETY: the type is plain numbers and pointers, for which all zeros is
+        // a value; the next call initialises it.
+        let mut actions: Box<libc::posix_spawn_file_actions_t> =
+            Box::new(unsafe { std::mem::zeroed() });
+        // SAFETY: `actions` is live and writable.
+        check_errno(unsafe { libc::posix_spawn_file_actions_init(actions.as_mut()) })?;
+        // SAFETY: `actions` was initialised just above. What libc allocates for
+        // it lives as long as this process, as this spawner does.
+        check_errno(unsafe {
+            libc::posix_spawn_file_actions_adddup2(actions.as_mut(), fd, libc::STDOUT_FILENO)
+        })?;
+        self.redirect = Some(actions);
+        Ok(self)
     }
 }
 
@@ -251,15 +285,19 @@ impl Spawn for PosixSpawn {
             .attributes
             .as_deref()
             .map_or(std::ptr::null(), std::ptr::from_ref);
+        let actions = self
+            .redirect
+            .as_deref()
+            .map_or(std::ptr::null(), std::ptr::from_ref);
         let mut pid = 0;
         // SAFETY: path, argv and envp are null-terminated and live in `image`,
-        // the attributes are null or initialised, and null file actions mean
-        // none. execve does not write to what argv points to.
+        // attributes and file actions are null, which means none, or initialised.
+        // execve does not write to what argv points to.
         check_errno(unsafe {
             libc::posix_spawn(
                 &raw mut pid,
                 self.image.path().as_ptr(),
-                std::ptr::null(),
+                actions,
                 attributes,
                 self.image.argv().cast(),
                 self.image.envp().cast(),
@@ -287,7 +325,7 @@ impl Spawn for Clone3Vfork {
     fn spawn(&mut self) -> io::Result<Spawned> {
         // Its child runs no compiled code, so it cannot stamp.
         let action = match &self.action {
-            Action::Stamped(_, then) => then,
+            Action::Stamped(_, then) | Action::Redirected(_, then) => then,
             plain => plain,
         };
         let call = match action {
@@ -299,7 +337,7 @@ impl Spawn for Clone3Vfork {
                     image.envp() as usize,
                 ],
             },
-            Action::Exit | Action::Stamped(..) => LastCall {
+            Action::Exit | Action::Stamped(..) | Action::Redirected(..) => LastCall {
                 number: libc::SYS_exit,
                 arguments: [0; 3],
             },

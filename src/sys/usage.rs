@@ -6,6 +6,8 @@ pub struct Usage {
     /// User and system time together: the exact run time of the scheduler.
     /// Only its split is guesswork (kernel/sched/cputime.c, cputime_adjust).
     pub cpu_us: u64,
+    /// Of it, user time: a guess where processes live shorter than a tick.
+    pub user_us: u64,
     /// Minor faults, those on behalf of the kernel included.
     pub minor_faults: u64,
     /// Major faults.
@@ -36,6 +38,7 @@ pub fn read(whose: Whose) -> Usage {
     unsafe { libc::getrusage(who, &raw mut usage) };
     Usage {
         cpu_us: micros(usage.ru_utime) + micros(usage.ru_stime),
+        user_us: micros(usage.ru_utime),
         minor_faults: count(usage.ru_minflt),
         major_faults: count(usage.ru_majflt),
         context_switches: count(usage.ru_nvcsw) + count(usage.ru_nivcsw),

@@ -1,6 +1,6 @@
 //! The skeleton of an address space: runs of equal mappings, and a heap.
 
-use crate::model::{Backing, SpaceRequest};
+use crate::model::{Backing, Likeness, SpaceRequest};
 use crate::units::thousands;
 
 /// The reach of one huge page, and of one page table of 4 KiB pages.
@@ -13,6 +13,8 @@ pub struct Shape {
     pub regions: Vec<Region>,
     /// Blocks from malloc.
     pub heap: Option<Heap>,
+    /// The mappings of another process.
+    pub likeness: Option<Likeness>,
 }
 
 /// A run of equal mappings at equal distances, with a hole after each, so that
@@ -86,6 +88,7 @@ fn describe(request: &SpaceRequest) -> String {
                 thousands(*bytes)
             )
         }
+        SpaceRequest::Likeness(likeness) => format!("the mappings of {} do", likeness.of),
     }
 }
 
@@ -95,6 +98,12 @@ impl Shape {
     /// # Errors
     /// [`ShapeError`] when no address space can hold it.
     pub fn of(request: &SpaceRequest, page_size: u64) -> Result<Self, ShapeError> {
+        if let SpaceRequest::Likeness(likeness) = request {
+            return Ok(Self {
+                likeness: Some(likeness.clone()),
+                ..Self::default()
+            });
+        }
         let too_large = || ShapeError::TooLarge(request.clone());
         match *request {
             SpaceRequest::Mappings { mappings: 0, .. } => Ok(Self::default()),
@@ -109,7 +118,7 @@ impl Shape {
                 let region = region.ok_or_else(too_large)?;
                 Ok(Self {
                     regions: vec![region],
-                    heap: None,
+                    ..Self::default()
                 })
             }
             SpaceRequest::Malloc {
@@ -134,10 +143,11 @@ impl Shape {
                     distance,
                 };
                 Ok(Self {
-                    regions: Vec::new(),
                     heap: Some(heap),
+                    ..Self::default()
                 })
             }
+            SpaceRequest::Likeness(_) => unreachable!("a likeness is a shape of its own"),
         }
     }
 

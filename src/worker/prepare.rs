@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
 use std::rc::Rc;
 
 use super::measure::{Contender, try_once};
@@ -153,10 +153,18 @@ fn contenders(
         }
         None => action,
     };
+    let null = match assignment.redirects {
+        true => Some(setup("could not open /dev/null", inheritable_null())?),
+        false => None,
+    };
+    let action = match null {
+        Some(null) => Action::Redirected(null, Box::new(action)),
+        None => action,
+    };
     let mut working = Vec::new();
     let mut unavailable = Vec::new();
     for method in assignment.methods.iter().copied() {
-        let spawner = setup(method.name(), spawner(method, &action, &image))?;
+        let spawner = setup(method.name(), spawner(method, &action, &image, null))?;
         let mut contender = Contender {
             method,
             spawner,
@@ -179,18 +187,32 @@ fn contenders(
     Ok((working, unavailable))
 }
 
+/// A descriptor of /dev/null that children inherit, for the rest of the worker's
+/// life.
+fn inheritable_null() -> io::Result<i32> {
+    let null = File::options().write(true).open("/dev/null")?;
+    Ok(inheritable(&null)?.into_raw_fd())
+}
+
 fn spawner(
     method: SpawnMethod,
     action: &Action,
     image: &Rc<ExecImage>,
+    null: Option<i32>,
 ) -> io::Result<Box<dyn Spawn>> {
     let image = || Rc::clone(image);
     let action = action.clone();
+    let redirected = |plain: PosixSpawn| match null {
+        Some(null) => plain.redirecting(null),
+        None => Ok(plain),
+    };
     Ok(match method {
         SpawnMethod::Fork => Box::new(Fork::new(action)),
         SpawnMethod::Vfork => Box::new(Vfork::new(action)?),
-        SpawnMethod::PosixSpawn => Box::new(PosixSpawn::new(image())),
-        SpawnMethod::PosixSpawnUsevfork => Box::new(PosixSpawn::with_usevfork(image())?),
+        SpawnMethod::PosixSpawn => Box::new(redirected(PosixSpawn::new(image()))?),
+        SpawnMethod::PosixSpawnUsevfork => {
+            Box::new(redirected(PosixSpawn::with_usevfork(image())?)?)
+        }
         SpawnMethod::Clone3Vfork => Box::new(Clone3Vfork::new(action)),
         SpawnMethod::Std => Box::new(StdCommand::new(image())),
         SpawnMethod::System => Box::new(System::new(image())?),

@@ -57,6 +57,9 @@ pub struct Assignment {
     /// Whether the children's programs are loaded where they always are, so that
     /// their instructions can be watched.
     pub fixed_addresses: bool,
+    /// Whether each child puts /dev/null in the place of its standard output
+    /// before it executes, as the programs do that are reproduced.
+    pub redirects: bool,
 }
 
 /// What a worker records.
@@ -117,6 +120,32 @@ pub struct Done {
     /// The share of the loop that each of `counters` was counting: 1 unless
     /// it shared the PMU, 0 if it never had its turn.
     pub shares: Vec<f64>,
+    /// What the whole loop added to what the kernel has booked on this process
+    /// and its children.
+    pub usage: LoopUsage,
+}
+
+/// What a loop added to the usage of the process and its children.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct LoopUsage {
+    /// CPU time in user mode, as the kernel's bookkeeping splits it.
+    pub user_us: u64,
+    /// All CPU time.
+    pub cpu_us: u64,
+    /// Minor faults.
+    pub minor_faults: u64,
+}
+
+impl LoopUsage {
+    /// What was added since an earlier reading.
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            // The kernel may correct its split backwards.
+            user_us: self.user_us.saturating_sub(before.user_us),
+            cpu_us: self.cpu_us.saturating_sub(before.cpu_us),
+            minor_faults: self.minor_faults.saturating_sub(before.minor_faults),
+        }
+    }
 }
 
 /// A counter that could not be opened.
@@ -264,6 +293,7 @@ impl Assignment {
             seed: plan.seed,
             rewrite_pages: 0,
             fixed_addresses: false,
+            redirects: false,
         }
     }
 

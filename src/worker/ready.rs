@@ -7,11 +7,12 @@ use super::measure::{self, Contender, Limits, try_once};
 use super::pause::{Cold, Hot, Pause};
 use super::prepare::setup;
 use super::probe::{ClockOnly, CounterProbe, Probe, RewriteProbe, StampProbe, UsageProbe};
-use super::protocol::{Assignment, Done, Failure, MOST_COUNTERS, Pass, Refused};
+use super::protocol::{Assignment, Done, Failure, LoopUsage, MOST_COUNTERS, Pass, Refused};
 use crate::model::SpawnMethod;
 use crate::sys::memory::Pages;
 use crate::sys::perf::{Counter, Counters, Scope};
 use crate::sys::shared::SharedWords;
+use crate::sys::usage::{self, Whose};
 use crate::vm::Shape;
 
 /// All that the passes need, prepared.
@@ -68,13 +69,16 @@ impl Ready {
     /// Carries out the assignment's pass.
     pub(super) fn run(&mut self) -> Result<Done, Failure> {
         self.warm_up()?;
-        match self.course.assignment.pass {
+        let before = family_usage();
+        let done = match self.course.assignment.pass {
             Pass::Timing | Pass::Sampling => self.record(&mut ClockOnly).map(spawns_only),
             Pass::Accounting => self.record(&mut UsageProbe::default()).map(spawns_only),
             Pass::Counting => self.count(),
             Pass::Stamping => self.stamp().map(spawns_only),
             Pass::Rewriting => self.rewrite().map(spawns_only),
-        }
+        };
+        let usage = family_usage().since(before);
+        done.map(|done| Done { usage, ..done })
     }
 
     /// One spawn of each method from the inflated space: the first fork after
@@ -157,7 +161,18 @@ impl Ready {
                 .collect(),
             refused,
             shares: shares.map(|(own, family)| own.min(family)).collect(),
+            ..Done::default()
         })
+    }
+}
+
+/// What the kernel has booked on this process and its reaped children so far.
+fn family_usage() -> LoopUsage {
+    let (own, children) = (usage::read(Whose::Own), usage::read(Whose::Children));
+    LoopUsage {
+        user_us: own.user_us + children.user_us,
+        cpu_us: own.cpu_us + children.cpu_us,
+        minor_faults: own.minor_faults + children.minor_faults,
     }
 }
 

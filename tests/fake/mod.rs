@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use forktax::lab::census::Census;
 use forktax::lab::error::{LabError, ProgramError};
-use forktax::lab::kernel::{Kernel, Sampler, Watching, Worker};
+use forktax::lab::kernel::{Kernel, Sampler, Script, ScriptOrder, Watching, Worker};
 use forktax::model::{
-    Availability, Backing, ChildAction, Host, Level, Missing, MissingKind, PageTables, Placement,
-    Plan, Program, SpaceRequest, SpawnMethod, StopRule, TableLevel, Temperature,
+    Availability, Backing, ChildAction, Host, Interpreter, Level, Missing, MissingKind, PageTables,
+    Placement, Plan, Program, SpaceRequest, SpawnMethod, StopRule, TableLevel, Temperature,
 };
 use forktax::profile::faults::{MapRange, Source};
 use forktax::profile::ledger::Landmark;
@@ -152,6 +152,17 @@ impl Kernel for Fake {
 
     fn landmarks(&self, _: &Plan) -> Result<Vec<(Landmark, u64)>, Missing> {
         Ok(Vec::new())
+    }
+
+    fn interpreter(&self, _: &Plan, _: &str) -> Result<Interpreter, Missing> {
+        Err(Missing::unavailable("nobody interprets here", None))
+    }
+
+    fn start_script(&self, _: &ScriptOrder, _: Duration) -> Result<Box<dyn Script>, LabError> {
+        Err(LabError::Script {
+            name: "none",
+            why: "nobody interprets here".to_owned(),
+        })
     }
 
     fn now(&self) -> Duration {
@@ -441,6 +452,7 @@ pub(crate) fn plan(sizes: &[u64], methods: &[SpawnMethod]) -> Plan {
         seed: 42,
         spawn_timeout_ms: 10_000,
         explain: None,
+        reproduce: None,
     }
 }
 

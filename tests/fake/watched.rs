@@ -124,7 +124,7 @@ impl FakeSampler {
             pid: child,
         };
         match &self.watching {
-            Watching::Modes => return Vec::new(),
+            Watching::Modes | Watching::Calls => return Vec::new(),
             Watching::Chains(_) => events.extend(chains(&at, child)),
             Watching::Faults => {
                 events.extend(faults(&at, child));

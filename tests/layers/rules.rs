@@ -4,10 +4,11 @@ use super::source::{Reference, Source, Token};
 
 /// What each layer may import from the crate, from the ground up. A layer that
 /// is not named here does not exist yet: name it, and what it may import.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("units", &[]),
     ("stats", &["units"]),
     ("model", &["stats", "units"]),
+    ("studies", &["model", "units"]),
     ("profile", &["model", "stats", "units"]),
     ("vm", &["model", "stats", "units"]),
     ("sys", &["profile", "units"]),
@@ -15,12 +16,14 @@ const LAYERS: [(&str, &[&str]); 10] = [
     ("report", &["model", "stats", "units"]),
     (
         "lab",
-        &["model", "profile", "stats", "sys", "units", "vm", "worker"],
+        &[
+            "model", "profile", "stats", "studies", "sys", "units", "vm", "worker",
+        ],
     ),
     (
         "cli",
         &[
-            "lab", "model", "profile", "report", "stats", "sys", "units", "vm", "worker",
+            "lab", "model", "profile", "report", "stats", "studies", "sys", "units", "vm", "worker",
         ],
     ),
 ];

@@ -509,6 +509,7 @@ pub(crate) fn empty(
             seed: 42,
             spawn_timeout_ms: 10_000,
             explain: None,
+            reproduce: None,
         },
         run: Run {
             started_unix_s: 1_760_000_000,

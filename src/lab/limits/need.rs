@@ -60,7 +60,12 @@ impl Need {
                 pages,
                 spacing,
             } => heap(page_size, count, bytes, pages, spacing),
+            SpaceRequest::Likeness(_) => Self::nothing(),
         }
+    }
+
+    fn nothing() -> Self {
+        heap(4096, 0, 0, 0, 0)
     }
 
     /// All memory that the kernel must find for it.

@@ -29,6 +29,7 @@ pub(super) fn open(
         Watching::Stamps(landmarks) => {
             wide_or_inherited(&|target| Recorder::stamps(target, &cpus, landmarks))
         }
+        Watching::Calls => todo!(),
         Watching::Faults => wide_or_inherited(&|target| Recorder::faults(target, &cpus)),
     };
     match opened {

@@ -148,6 +148,7 @@ impl Record {
         self.text(match space.request {
             SpaceRequest::Mappings { .. } => "mappings",
             SpaceRequest::Malloc { .. } => "malloc",
+            SpaceRequest::Likeness(_) => "likeness",
         });
         for value in [
             space.mappings_requested,

@@ -1,0 +1,46 @@
+//! The likeness of a process: its mappings and where their pages lie, without
+//! any of their contents.
+
+use serde::{Deserialize, Serialize};
+
+/// The mappings of a process, as a worker can build them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Likeness {
+    /// Whose: a name for people.
+    pub of: String,
+    /// In ascending order of address, without those that every process of the
+    /// C library has: libc, the loader, the stack, the kernel's own.
+    pub regions: Vec<LikeRegion>,
+}
+
+/// One mapping.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LikeRegion {
+    /// The number of its first page: which page table it falls into matters.
+    pub first_page: u64,
+    /// Its length.
+    pub pages: u64,
+    /// What it is made of.
+    pub backing: RegionKind,
+    /// Whether it may be written to.
+    pub writable: bool,
+    /// Whether it may be accessed at all.
+    pub readable: bool,
+    /// Runs of pages that are the process's own: first page, counted from the
+    /// mapping's start, and how many.
+    pub written: Vec<[u64; 2]>,
+    /// Runs of pages that are present and still the file's.
+    pub read: Vec<[u64; 2]>,
+}
+
+/// What a mapping is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RegionKind {
+    /// Private anonymous memory.
+    Anon,
+    /// A private mapping of a file.
+    File,
+    /// Shared memory, of a file or anonymous.
+    Shared,
+}
