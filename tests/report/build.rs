@@ -519,6 +519,7 @@ pub(crate) fn empty(
         },
         cells: Vec::new(),
         explanation: None,
+        reproduction: None,
         caveats: Vec::new(),
     }
 }
