@@ -67,9 +67,6 @@ fn part(cpu: &Replicates, share: &Replicates, of: impl Fn(f64) -> f64) -> Availa
 }
 
 /// The share of timer ticks that found the CPU in the kernel.
-///
-/// Half a tick is added on either side (Jeffreys' prior), since a thousand
-/// ticks without one in user mode do not prove that there was no user time.
 fn kernel_share(group: &Group<'_>, method: SpawnMethod) -> Result<Replicates, Missing> {
     let mut workers = Vec::new();
     for recording in &group.sampling {
@@ -80,9 +77,7 @@ fn kernel_share(group: &Group<'_>, method: SpawnMethod) -> Result<Replicates, Mi
         let ticks = ticks.as_ref().map_err(Clone::clone)?;
         workers.push(ticks.get(index).copied().unwrap_or_default());
     }
-    let total = |pick: fn(&ModeTicks) -> u64| workers.iter().map(pick).sum::<u64>();
-    let (kernel, user) = (total(|t| t.kernel), total(|t| t.user));
-    if kernel + user < LEAST_TICKS {
+    share_of_kernel(&workers, group.plan.seed).ok_or_else(|| {
         let timed = group.plan.stop.time_s.is_some();
         let remedy = if timed {
             "raise --time"
@@ -90,7 +85,19 @@ fn kernel_share(group: &Group<'_>, method: SpawnMethod) -> Result<Replicates, Mi
             "raise --spawns"
         };
         let why = "too few timer samples fell into these spawns";
-        return Err(Missing::unavailable(why, Some(remedy)));
+        Missing::unavailable(why, Some(remedy))
+    })
+}
+
+/// The same of the ticks of some workers; `None` if they are too few.
+///
+/// Half a tick is added on either side (Jeffreys' prior), since a thousand
+/// ticks without one in user mode do not prove that there was no user time.
+pub(super) fn share_of_kernel(workers: &[ModeTicks], seed: u64) -> Option<Replicates> {
+    let total = |pick: fn(&ModeTicks) -> u64| workers.iter().map(pick).sum::<u64>();
+    let (kernel, user) = (total(|t| t.kernel), total(|t| t.user));
+    if kernel + user < LEAST_TICKS {
+        return None;
     }
     let ones_and_zeros = |ticks: &ModeTicks| {
         let kernel = std::iter::repeat_n(1.0, usize::try_from(ticks.kernel).unwrap_or(0));
@@ -101,11 +108,8 @@ fn kernel_share(group: &Group<'_>, method: SpawnMethod) -> Result<Replicates, Mi
     if let Some(first) = samples.first_mut() {
         first.extend([0.5, 0.5]);
     }
-    let share = mean_replicates(&samples, group.plan.seed ^ 2, DRAWS);
-    Ok(widen_to_wilson(
-        share.ok_or_else(|| group.why_not(method))?,
-        kernel + user,
-    ))
+    let share = mean_replicates(&samples, seed ^ 2, DRAWS)?;
+    Some(widen_to_wilson(share, kernel + user))
 }
 
 /// A bootstrap of ticks that all say the same sees no uncertainty; the score

@@ -17,6 +17,7 @@ mod caveats;
 mod count;
 mod cpu_time;
 mod explain;
+mod outlook;
 mod preflight;
 mod run;
 mod session;

@@ -7,7 +7,8 @@ use super::exit::{self, assignment};
 use crate::lab::count::DRAWS;
 use crate::lab::error::LabError;
 use crate::lab::kernel::Kernel;
-use crate::lab::session::{self, Recording, Watch};
+use crate::lab::outlook::Watch;
+use crate::lab::session::{self, Recording};
 use crate::model::{
     Availability, BreakpointCost, ChildAction, ExitOrder, Missing, Phase, Plan, Program,
     SpawnMethod,

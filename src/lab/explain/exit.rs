@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::lab::error::LabError;
 use crate::lab::kernel::Kernel;
-use crate::lab::session::{self, Recording, Watch, Watched};
+use crate::lab::outlook::{Watch, Watched};
+use crate::lab::session::{self, Recording};
 use crate::model::{
     Availability, Backing, ChildAction, ExitOrder, ExitProbe, Missing, Plan, SpaceRequest,
     SpawnMethod, Temperature,

@@ -3,7 +3,8 @@
 use super::Inquiry;
 use crate::lab::assemble as cells;
 use crate::lab::count::DRAWS;
-use crate::lab::session::{Recording, Watched};
+use crate::lab::outlook::Watched;
+use crate::lab::session::Recording;
 use crate::model::{
     Availability, BreakpointCost, ExitOrder, ExitProbe, Ledger, Missing, Phase, PhaseTime, Program,
     SpawnMethod,

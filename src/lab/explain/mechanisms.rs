@@ -3,7 +3,8 @@
 use super::Inquiry;
 use crate::lab::assemble as cells;
 use crate::lab::count::DRAWS;
-use crate::lab::session::{Recording, Watched};
+use crate::lab::outlook::Watched;
+use crate::lab::session::Recording;
 use crate::model::{Availability, Mechanisms, Missing, Reach, SpawnMethod};
 use crate::profile::attribute::{Tally, attribute, merge};
 use crate::profile::shares::{Sampling, condense, shares};
