@@ -6,6 +6,8 @@
 #[path = "pipeline/explain.rs"]
 mod explain;
 mod fake;
+#[path = "pipeline/reproduce.rs"]
+mod reproduce;
 
 use fake::{Fake, Fault, host, plan};
 use forktax::lab::error::LabError;

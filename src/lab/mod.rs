@@ -19,6 +19,7 @@ mod cpu_time;
 mod explain;
 mod outlook;
 mod preflight;
+mod reproduce;
 mod run;
 mod session;
 

@@ -11,6 +11,7 @@ use super::error::LabError;
 use super::explain;
 use super::kernel::Kernel;
 use super::outlook::Watch;
+use super::reproduce;
 use super::session::{self, Recording};
 use crate::model::{Document, Host, Plan, Stopped, Temperature};
 use crate::units::thousands;
@@ -71,9 +72,14 @@ pub struct Outcome {
 
 /// Carries out a plan.
 pub fn run(kernel: &dyn Kernel, host: Host, plan: &Plan, progress: &mut dyn Progress) -> Outcome {
-    match &plan.explain {
-        Some(order) => explain::run(kernel, host, plan, order, progress),
-        None => sweep(kernel, host, plan, progress),
+    let loops = plan
+        .reproduce
+        .as_ref()
+        .and_then(|order| order.loops.as_ref());
+    match (&plan.explain, loops) {
+        (Some(order), _) => explain::run(kernel, host, plan, order, progress),
+        (None, Some(order)) => reproduce::run(kernel, host, plan, order, progress),
+        (None, None) => sweep(kernel, host, plan, progress),
     }
 }
 
@@ -106,6 +112,7 @@ fn sweep(kernel: &dyn Kernel, host: Host, plan: &Plan, progress: &mut dyn Progre
         rounds: experiment.round,
         stopped,
         explanation: None,
+        reproduction: None,
         left_behind: 0,
     };
     let timed = experiment

@@ -52,12 +52,17 @@ pub(super) struct Recording {
 impl Recording {
     /// How long the loop took, in seconds.
     pub(super) fn loop_s(&self) -> f64 {
+        self.loop_ns() as f64 / 1e9
+    }
+
+    /// The same in nanoseconds.
+    pub(super) fn loop_ns(&self) -> u64 {
         let begin = self
             .records()
             .next()
             .map_or(0, |first| first[record::BEFORE]);
         let end = self.records().last().map_or(0, |last| last[record::REAPED]);
-        end.saturating_sub(begin) as f64 / 1e9
+        end.saturating_sub(begin)
     }
 
     /// Start, end and method of every spawn, in order.

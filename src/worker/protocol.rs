@@ -69,7 +69,7 @@ pub enum Pass {
     Timing,
     /// The clock and getrusage(2).
     Accounting,
-    /// The clock, while the lab samples the CPU from outside.
+    /// The clock, while the lab looks on from outside.
     Sampling,
     /// The clock and perf counters.
     Counting,

@@ -1,6 +1,7 @@
 //! A kernel that behaves as it is told: the machine in the tests of the
 //! pipeline. Its clock stands still but for what workers spend on it.
 
+mod scripted;
 mod watched;
 
 use std::cell::{Cell, RefCell};
@@ -18,9 +19,11 @@ use forktax::profile::faults::{MapRange, Source};
 use forktax::profile::ledger::Landmark;
 use forktax::profile::symbols::Symbols;
 use forktax::worker::protocol::{
-    Assignment, Done, FIRST_RECORD, Failure, MOST_COUNTERS, Pass, Prepared, Refused, record,
-    schedule,
+    Assignment, Done, FIRST_RECORD, Failure, LoopUsage, MOST_COUNTERS, Pass, Prepared, Refused,
+    record, schedule,
 };
+use scripted::{FakeOutlook, FakeScript, SCRIPT};
+pub(crate) use scripted::{ITERATION_NS, START_NS};
 use watched::{FakeSampler, STAMP_NS, SYMBOLS, Spawn};
 pub(crate) use watched::{HIT_NS, LAG_NS};
 
@@ -54,6 +57,12 @@ pub(crate) enum Fault {
     Multiplexed,
     /// A counter shares the PMU and never has its turn.
     NeverCounted,
+    /// A script is interrupted in its loop, from the nth process on.
+    InterruptedScript(u32),
+    /// There is no interpreter.
+    NoInterpreter,
+    /// One of the scripts cannot do what it is to do.
+    ScriptFails,
     /// A child exits with 9.
     ChildFails,
 }
@@ -129,7 +138,13 @@ impl Kernel for Fake {
         _: Placement,
         worker: u32,
     ) -> Result<Box<dyn Sampler>, Missing> {
-        assert_eq!(worker, WORKER);
+        if worker == SCRIPT && self.fault != Fault::NoPerf {
+            return Ok(Box::new(FakeOutlook {
+                watching: watching.clone(),
+                given: false,
+            }));
+        }
+        assert!([WORKER, SCRIPT].contains(&worker));
         let has_marks = matches!(watching, Watching::Stamps(marks) if !marks.is_empty());
         match self.fault {
             Fault::NoPerf => Err(missing("perf_event_paranoid is 4")),
@@ -154,15 +169,21 @@ impl Kernel for Fake {
         Ok(Vec::new())
     }
 
-    fn interpreter(&self, _: &Plan, _: &str) -> Result<Interpreter, Missing> {
-        Err(Missing::unavailable("nobody interprets here", None))
+    fn interpreter(&self, _: &Plan, asked: &str) -> Result<Interpreter, Missing> {
+        match self.fault {
+            Fault::NoInterpreter => Err(missing("there is no python3 in PATH")),
+            _ => Ok(scripted::interpreter(asked)),
+        }
     }
 
-    fn start_script(&self, _: &ScriptOrder, _: Duration) -> Result<Box<dyn Script>, LabError> {
-        Err(LabError::Script {
-            name: "none",
-            why: "nobody interprets here".to_owned(),
-        })
+    fn start_script(&self, order: &ScriptOrder, _: Duration) -> Result<Box<dyn Script>, LabError> {
+        self.launched.set(self.launched.get() + 1);
+        Ok(Box::new(FakeScript {
+            order: order.clone(),
+            fault: self.fault,
+            number: self.launched.get(),
+            clock: Rc::clone(&self.clock),
+        }))
     }
 
     fn now(&self) -> Duration {
@@ -356,6 +377,11 @@ impl Worker for FakeWorker {
             .set(self.clock.get() + Duration::from_millis(200));
         let mut done = Done {
             spawns: self.spawns(),
+            usage: LoopUsage {
+                user_us: 30 * self.spawns() as u64,
+                cpu_us: 110 * self.spawns() as u64,
+                minor_faults: 21 * self.spawns() as u64,
+            },
             ..Done::default()
         };
         if self.assignment.pass == Pass::Counting {

@@ -2,7 +2,7 @@
 //! whose times are known.
 
 use forktax::lab::kernel::{Sampler, Watching};
-use forktax::model::{Missing, Reach, SpawnMethod};
+use forktax::model::{CallName, Missing, Reach, SpawnMethod};
 use forktax::profile::events::{Mode, SampleEvent};
 use forktax::worker::protocol::{Assignment, Pass};
 
@@ -124,7 +124,15 @@ impl FakeSampler {
             pid: child,
         };
         match &self.watching {
-            Watching::Modes | Watching::Calls => return Vec::new(),
+            Watching::Modes => return Vec::new(),
+            Watching::Calls => {
+                return vec![SampleEvent::Called {
+                    time_ns: at.forked,
+                    pid: WORKER,
+                    call: CallName::Clone,
+                    flags: 0x0120_0000,
+                }];
+            }
             Watching::Chains(_) => events.extend(chains(&at, child)),
             Watching::Faults => {
                 events.extend(faults(&at, child));

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::Availability;
+use super::super::{Availability, Missing};
 use crate::stats::Estimate;
 
 /// The loops of a study of programs.
@@ -10,6 +10,10 @@ use crate::stats::Estimate;
 pub struct Loops {
     /// The interpreter of the scripts.
     pub interpreter: Availability<Interpreter>,
+    /// Why no timer samples told CPU time in user mode from that in the kernel,
+    /// where they did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsampled: Option<Missing>,
     /// In the study's order, its own first, then those that test its claims.
     pub rows: Vec<Loop>,
 }

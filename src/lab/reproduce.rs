@@ -1,0 +1,242 @@
+//! The loops of a study of programs: its scripts and its C programs take turns
+//! in rounds, each run in a fresh process.
+//!
+//! What one program cannot do (no interpreter, a script that fails) costs its
+//! own row and no other.
+
+mod assemble;
+mod row;
+
+use std::time::Duration;
+
+use fastrand::Rng;
+
+use self::row::Row;
+use super::assemble::{self as documents, Setting};
+use super::error::LabError;
+use super::kernel::Kernel;
+use super::outlook::Watch;
+use super::run::{Outcome, Progress, ending, unix_s};
+use crate::model::{
+    Caveat, Host, Interpreter, Likeness, LoopOrder, LoopSystem, Missing, Plan, Stopped,
+};
+use crate::units::thousands;
+
+/// Iterations of a run in which the system calls are observed.
+const OBSERVED: u64 = 5;
+/// Every so many rounds the program that runs longer has its turn.
+const LONG_EVERY: u32 = 3;
+/// Every so many rounds the programs run once more under the timer's samples.
+const SAMPLED_EVERY: u32 = 4;
+
+/// Runs the loops of a plan.
+pub(super) fn run(
+    kernel: &dyn Kernel,
+    host: Host,
+    plan: &Plan,
+    order: &LoopOrder,
+    progress: &mut dyn Progress,
+) -> Outcome {
+    let begin = kernel.now();
+    let started_unix_s = unix_s();
+    let mut experiment = Experiment::new(kernel, plan, order, begin);
+    let result = experiment.run(progress);
+    let (stopped, error) = ending(result);
+    let timed = experiment.rows.iter().any(|row| !row.runs.is_empty());
+    let setting = Setting {
+        host,
+        plan,
+        started_unix_s,
+        duration_s: (kernel.now() - begin).as_secs_f64(),
+        rounds: experiment.round,
+        stopped,
+        explanation: None,
+        reproduction: experiment.reproduction(),
+        left_behind: experiment.rows.iter().map(|row| row.left_behind).sum(),
+    };
+    let document = timed.then(|| {
+        let mut document = documents::document(setting, &[]);
+        document.caveats.extend(experiment.samples_lost());
+        document
+    });
+    Outcome { document, error }
+}
+
+struct Experiment<'a> {
+    kernel: &'a dyn Kernel,
+    plan: &'a Plan,
+    order: &'a LoopOrder,
+    begin: Duration,
+    round: u32,
+    /// Runs that are behind, for the progress.
+    done: u32,
+    interpreter: Result<Interpreter, Missing>,
+    likeness: Option<Likeness>,
+    rows: Vec<Row>,
+    /// The first error that cost a row.
+    lost: Option<LabError>,
+}
+
+/// What a run is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Observe,
+    Time,
+    Sample,
+}
+
+impl Purpose {
+    fn watch(self) -> Watch {
+        match self {
+            Self::Observe => Watch::Calls,
+            Self::Time => Watch::Nothing,
+            Self::Sample => Watch::Modes,
+        }
+    }
+}
+
+impl<'a> Experiment<'a> {
+    fn new(kernel: &'a dyn Kernel, plan: &'a Plan, order: &'a LoopOrder, begin: Duration) -> Self {
+        Self {
+            kernel,
+            plan,
+            order,
+            begin,
+            round: 0,
+            done: 0,
+            interpreter: Err(Missing::not_reached()),
+            likeness: None,
+            rows: LoopSystem::ALL.into_iter().map(Row::new).collect(),
+            lost: None,
+        }
+    }
+
+    fn run(&mut self, progress: &mut dyn Progress) -> Result<Stopped, LabError> {
+        self.kernel.check_limits(self.plan)?;
+        self.kernel.try_program(self.plan)?;
+        self.interpreter = self.kernel.interpreter(self.plan, &self.order.interpreter);
+        if let Err(missing) = &self.interpreter {
+            let scripts = self.rows.iter_mut().filter(|row| row.system.is_script());
+            scripts.for_each(|row| row.failed = Some(missing.clone()));
+        }
+        // The scripts come first: one of them is the model of a C program's
+        // address space.
+        let (scripts, programs): (Vec<usize>, Vec<usize>) =
+            self.all().into_iter().partition(|row| self.is_script(*row));
+        let observed: Vec<usize> = [scripts, programs].concat();
+        self.turns(&observed, Purpose::Observe, progress)?;
+        let mut longest = Duration::ZERO;
+        while self.round < self.order.repeats {
+            let begin = self.kernel.now();
+            if self.has_no_time_for(longest) {
+                return Ok(Stopped::Time);
+            }
+            self.one_round(progress)?;
+            self.round += 1;
+            longest = longest.max(self.kernel.now() - begin);
+        }
+        match self.lost.take() {
+            Some(error) if self.rows.iter().all(|row| row.runs.is_empty()) => Err(error),
+            _ => Ok(Stopped::Spawns),
+        }
+    }
+
+    /// Whether the time would be exceeded by a round as long as the longest so
+    /// far. Two rounds are run whatever they take: one alone has no interval.
+    fn has_no_time_for(&self, round: Duration) -> bool {
+        const LEAST_ROUNDS: u32 = 2;
+        let elapsed = (self.kernel.now() - self.begin + round).as_secs_f64();
+        let is_over = |time_s| elapsed > time_s;
+        self.round >= LEAST_ROUNDS && self.plan.stop.time_s.is_some_and(is_over)
+    }
+
+    /// All programs once, in a random order and its mirror image by turns.
+    fn one_round(&mut self, progress: &mut dyn Progress) -> Result<(), LabError> {
+        let mut order = self.all();
+        Rng::with_seed(self.plan.seed ^ u64::from(self.round / 2)).shuffle(&mut order);
+        if self.round % 2 == 1 {
+            order.reverse();
+        }
+        let has_turn = |row: &usize| {
+            let long = self.rows[*row].system == LoopSystem::PythonPopenLong;
+            !long || self.round.is_multiple_of(LONG_EVERY)
+        };
+        let timed: Vec<usize> = order.iter().copied().filter(has_turn).collect();
+        self.turns(&timed, Purpose::Time, progress)?;
+        if self.round.is_multiple_of(SAMPLED_EVERY) {
+            let is_short = |row: &usize| self.rows[*row].system != LoopSystem::PythonPopenLong;
+            let sampled: Vec<usize> = order.into_iter().filter(is_short).collect();
+            self.turns(&sampled, Purpose::Sample, progress)?;
+        }
+        Ok(())
+    }
+
+    fn all(&self) -> Vec<usize> {
+        (0..self.rows.len()).collect()
+    }
+
+    fn is_script(&self, row: usize) -> bool {
+        self.rows[row].system.is_script()
+    }
+
+    fn turns(
+        &mut self,
+        rows: &[usize],
+        purpose: Purpose,
+        progress: &mut dyn Progress,
+    ) -> Result<(), LabError> {
+        for row in rows {
+            let system = self.rows[*row].system;
+            self.done += 1;
+            let what = format!(
+                "round {} of {}: {}",
+                thousands(u64::from(self.round) + 1),
+                thousands(u64::from(self.order.repeats)),
+                row::name(system)
+            );
+            progress.step(&what, self.share());
+            if self.rows[*row].failed.is_some() {
+                continue;
+            }
+            match self.turn(*row, purpose) {
+                Ok(()) => {}
+                Err(error @ LabError::Interrupted(_)) => return Err(error),
+                Err(error) => {
+                    self.rows[*row].failed = Some(Missing::unavailable(error.to_string(), None));
+                    self.lost.get_or_insert(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn turn(&mut self, row: usize, purpose: Purpose) -> Result<(), LabError> {
+        let iterations = match (purpose, self.rows[row].system) {
+            (Purpose::Observe, _) => OBSERVED,
+            (_, LoopSystem::PythonPopenLong) => self.order.long_iterations,
+            _ => self.order.iterations,
+        };
+        if self.is_script(row) {
+            self.run_script(row, purpose, iterations)
+        } else {
+            self.run_program(row, purpose, iterations)
+        }
+    }
+
+    /// How much of the run is behind, by the number of its turns.
+    fn share(&self) -> f64 {
+        let rounds = self.order.repeats;
+        let long = rounds.div_ceil(LONG_EVERY) * 10;
+        let sampled = rounds.div_ceil(SAMPLED_EVERY);
+        let turns = (LoopSystem::ALL.len() as u32) * (1 + rounds + sampled) + long;
+        let behind = self.done + self.round.div_ceil(LONG_EVERY) * 10;
+        f64::from(behind.min(turns)) / f64::from(turns)
+    }
+
+    fn samples_lost(&self) -> Option<Caveat> {
+        let lost: u64 = self.rows.iter().map(|row| row.lost_samples).sum();
+        let ticks = self.rows.iter().flat_map(|row| &row.ticks);
+        let kept = ticks.map(|ticks| ticks.kernel + ticks.user).sum();
+        (lost > 0).then_some(Caveat::SamplesLost { lost, kept })
+    }
+}

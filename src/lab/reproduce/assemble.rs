@@ -1,0 +1,143 @@
+//! From the programs' runs to the rows of the document.
+
+use super::Experiment;
+use super::row::Row;
+use crate::lab::census::Census;
+use crate::lab::cpu_time::share_of_kernel;
+use crate::model::{
+    Availability, Loop, LoopRun, LoopSystem, Looped, Loops, Missing, ParentSpace, Reproduction,
+    SplitSource,
+};
+use crate::stats::{Estimate, Replicates, median_replicates};
+use crate::studies;
+
+/// Resamples behind an interval.
+const DRAWS: usize = 500;
+
+impl Experiment<'_> {
+    /// The document's part: what was published, and what was measured so far.
+    pub(super) fn reproduction(&self) -> Option<Reproduction> {
+        let interpreter = self.interpreter.clone();
+        Some(Reproduction {
+            loops: Some(Loops {
+                interpreter: interpreter.map_or_else(Availability::Missing, Availability::Measured),
+                unsampled: self.rows.iter().find_map(|row| row.unsampled.clone()),
+                rows: self.rows.iter().map(|row| self.row(row)).collect(),
+            }),
+            ..studies::reproduction(self.plan)?
+        })
+    }
+
+    fn row(&self, row: &Row) -> Loop {
+        let iterations = self.iterations(row.system);
+        let nothing = || row.failed.clone().unwrap_or_else(Missing::not_reached);
+        let here = self.looped(row, iterations);
+        Loop {
+            system: row.system,
+            published: studies::loops(row.system),
+            iterations,
+            here: here.map_or_else(|| Availability::Missing(nothing()), Availability::Measured),
+        }
+    }
+
+    fn iterations(&self, system: LoopSystem) -> u64 {
+        match system {
+            LoopSystem::PythonPopenLong => self.order.long_iterations,
+            _ => self.order.iterations,
+        }
+    }
+
+    /// `None` without a timed run.
+    fn looped(&self, row: &Row, iterations: u64) -> Option<Looped> {
+        let seed = self.plan.seed;
+        let over = |value: &dyn Fn(&LoopRun) -> f64| over_runs(&row.runs, value, seed);
+        let real = |run: &LoopRun| run.real_ns as f64 / 1e9;
+        let cpu = over(&|run| run.cpu_us as f64 / 1e6)?;
+        let (user_s, sys_s, split) = self.split(row, &cpu);
+        Some(Looped {
+            real_s: over(&real)?.estimate(),
+            start_s: over(&|run| (run.real_ns - run.loop_ns) as f64 / 1e9)?.estimate(),
+            per_second: over(&|run| iterations as f64 / real(run))?.estimate(),
+            ratio: self.ratio(row, iterations),
+            cpu_s: cpu.estimate(),
+            user_s,
+            sys_s,
+            split,
+            minor_faults: over(&|run| run.minor_faults as f64 / iterations as f64)
+                .map_or_else(Availability::not_reached, |faults| {
+                    Availability::Measured(faults.estimate())
+                }),
+            parent: typical(&row.parents)
+                .map_or_else(Availability::not_reached, Availability::Measured),
+            calls: match row.calls.clone() {
+                Some(calls) => calls.map_or_else(Availability::Missing, Availability::Measured),
+                None => Availability::not_reached(),
+            },
+            runs: row.runs.clone(),
+        })
+    }
+
+    /// CPU time in user mode and in the kernel: by the timer's samples where there
+    /// are enough, else as the kernel's bookkeeping has it.
+    fn split(
+        &self,
+        row: &Row,
+        cpu: &Replicates,
+    ) -> (Availability<Estimate>, Availability<Estimate>, SplitSource) {
+        let seed = self.plan.seed;
+        if let Some(kernel) = share_of_kernel(&row.ticks, seed) {
+            let part = |of: &dyn Fn(f64) -> f64| {
+                Replicates::combine(&[cpu, &kernel], |parts| Some(parts[0] * of(parts[1])))
+            };
+            let (user, sys) = (part(&|share| 1.0 - share), part(&|share| share));
+            return (measured(user), measured(sys), SplitSource::Samples);
+        }
+        let over = |value: &dyn Fn(&LoopRun) -> f64| over_runs(&row.runs, value, seed);
+        let user = over(&|run| run.user_us as f64 / 1e6);
+        let sys = over(&|run| run.cpu_us.saturating_sub(run.user_us) as f64 / 1e6);
+        (measured(user), measured(sys), SplitSource::Rusage)
+    }
+
+    /// An iteration's time over one of the second program's in the same round.
+    fn ratio(&self, row: &Row, iterations: u64) -> Availability<Estimate> {
+        let second = self.rows.iter().find(|row| row.system == LoopSystem::CFork);
+        let base = |round: u32| second?.runs.iter().find(|run| run.round == round);
+        let ratios: Vec<Vec<f64>> = row
+            .runs
+            .iter()
+            .filter_map(|run| {
+                let base = base(run.round)?.real_ns as f64 / self.order.iterations as f64;
+                Some(vec![run.real_ns as f64 / iterations as f64 / base])
+            })
+            .collect();
+        measured(median_replicates(&ratios, self.plan.seed, DRAWS))
+    }
+}
+
+fn measured(replicates: Option<Replicates>) -> Availability<Estimate> {
+    replicates.map_or_else(Availability::not_reached, |replicates| {
+        Availability::Measured(replicates.estimate())
+    })
+}
+
+/// The median over the runs, each of which is a process of its own.
+fn over_runs(runs: &[LoopRun], value: &dyn Fn(&LoopRun) -> f64, seed: u64) -> Option<Replicates> {
+    let values: Vec<Vec<f64>> = runs.iter().map(|run| vec![value(run)]).collect();
+    median_replicates(&values, seed, DRAWS)
+}
+
+/// Medians over the parents of all runs.
+fn typical(parents: &[Census]) -> Option<ParentSpace> {
+    let over = |pick: fn(&Census) -> u64| {
+        let mut values: Vec<u64> = parents.iter().map(pick).collect();
+        values.sort_unstable();
+        values.get(values.len() / 2).copied()
+    };
+    Some(ParentSpace {
+        vmas: over(|census| census.vmas)?,
+        anon_vmas: over(|census| census.anon_vmas)?,
+        present_ptes: over(|census| census.present_ptes)?,
+        page_table_bytes: over(|census| census.page_table_bytes)?,
+        resident_bytes: over(|census| census.resident_bytes)?,
+    })
+}

@@ -1,0 +1,210 @@
+//! Programs that spawn in a loop, from a plan to the document.
+
+use forktax::lab::Outcome;
+use forktax::lab::error::LabError;
+use forktax::model::SpawnMethod::{Fork, PosixSpawnUsevfork};
+use forktax::model::{
+    CallName, Document, Loop, LoopOrder, LoopSystem, Plan, Program, Reproduce, SplitSource,
+    Stopped, StudyId,
+};
+
+use super::fake::{Fault, ITERATION_NS, START_NS, plan};
+use super::{carry_out, document};
+
+const ITERATIONS: u64 = 40;
+
+fn loops() -> Plan {
+    let mut plan = plan(&[0], &[Fork, PosixSpawnUsevfork]);
+    plan.baseline = Fork;
+    plan.stop.time_s = None;
+    plan.program = Program::Path {
+        path: "/bin/gzip".to_owned(),
+        argv: vec!["/bin/gzip".to_owned(), "-h".to_owned()],
+    };
+    plan.reproduce = Some(Reproduce {
+        study: StudyId::Python2014,
+        scale: 1.0,
+        scaled_because: None,
+        loops: Some(LoopOrder {
+            iterations: ITERATIONS,
+            long_iterations: 10 * ITERATIONS,
+            repeats: 4,
+            interpreter: "python3".to_owned(),
+        }),
+    });
+    plan
+}
+
+fn rows(document: &Document) -> &[Loop] {
+    let reproduction = document.reproduction.as_ref().unwrap();
+    &reproduction.loops.as_ref().unwrap().rows
+}
+
+fn row(document: &Document, system: LoopSystem) -> &Loop {
+    let mut rows = rows(document).iter();
+    rows.find(|row| row.system == system).unwrap()
+}
+
+#[test]
+fn every_program_has_its_row_in_the_study_s_order() {
+    let document = document(Fault::Nothing, &loops());
+    let systems: Vec<LoopSystem> = rows(&document).iter().map(|row| row.system).collect();
+    assert_eq!(systems, LoopSystem::ALL);
+    assert_eq!(document.run.stopped, Stopped::Spawns);
+    for row in rows(&document) {
+        let here = row.here.measured().unwrap();
+        let long = row.system == LoopSystem::PythonPopenLong;
+        assert_eq!(
+            here.runs.len(),
+            if long { 2 } else { 4 },
+            "{:?}",
+            row.system
+        );
+        assert_eq!(row.iterations, if long { 400 } else { 40 });
+        assert!(here.calls.measured().is_some());
+        assert!(here.parent.measured().is_some());
+    }
+}
+
+#[test]
+fn a_script_is_measured_as_a_whole_and_its_start_apart() {
+    let document = document(Fault::Nothing, &loops());
+    let here = row(&document, LoopSystem::PythonPopen)
+        .here
+        .measured()
+        .unwrap();
+    let whole = (START_NS + ITERATION_NS * ITERATIONS) as f64 / 1e9;
+    assert!(
+        (here.real_s.value - whole).abs() < 1e-4,
+        "{}",
+        here.real_s.value
+    );
+    assert!((here.start_s.value - 0.02).abs() < 1e-9);
+    assert!((here.cpu_s.value - 0.032).abs() < 1e-9);
+    assert!((here.minor_faults.measured().unwrap().value - 50.0).abs() < 1e-9);
+    let calls = here.calls.measured().unwrap();
+    assert_eq!((calls[0].name, calls[0].seen), (CallName::Vfork, 5));
+    assert_eq!(here.split, SplitSource::Samples);
+    let user = here.user_s.measured().unwrap().value / here.cpu_s.value;
+    assert!((user - 0.25).abs() < 0.01, "{user}");
+}
+
+#[test]
+fn ratios_are_of_one_iteration_to_the_second_program_s() {
+    let document = document(Fault::Nothing, &loops());
+    let ratio = |system| {
+        let here = row(&document, system).here.measured().unwrap();
+        here.ratio.measured().unwrap().value
+    };
+    assert!((ratio(LoopSystem::CFork) - 1.0).abs() < 1e-12);
+    let (short, long) = (
+        ratio(LoopSystem::PythonPopen),
+        ratio(LoopSystem::PythonPopenLong),
+    );
+    assert!(
+        short > long,
+        "the start weighs less in the long run: {short} {long}"
+    );
+    assert!(ratio(LoopSystem::CPosixSpawn) < 1.0);
+    assert!(ratio(LoopSystem::CForkLikePython) > 1.2, "70 mappings more");
+}
+
+#[test]
+fn without_an_interpreter_the_c_programs_run_and_the_others_say_why() {
+    let document = document(Fault::NoInterpreter, &loops());
+    for row in rows(&document) {
+        let needs = row.system.is_script() || row.system == LoopSystem::CForkLikePython;
+        match row.here.missing() {
+            Some(missing) => {
+                assert!(needs, "{:?}", row.system);
+                assert_eq!(missing.reason, "there is no python3 in PATH");
+                assert_eq!(missing.remedy.as_deref(), Some("ask root"));
+            }
+            None => assert!(!needs, "{:?}", row.system),
+        }
+    }
+}
+
+#[test]
+fn a_script_that_fails_costs_its_own_row() {
+    let document = document(Fault::ScriptFails, &loops());
+    for row in rows(&document) {
+        let failed = row.system == LoopSystem::PythonPosixSpawn;
+        assert_eq!(row.here.measured().is_none(), failed, "{:?}", row.system);
+    }
+    let failed = row(&document, LoopSystem::PythonPosixSpawn);
+    let reason = &failed.here.missing().unwrap().reason;
+    assert!(reason.contains("No module named '_ctypes'"), "{reason}");
+}
+
+#[test]
+fn without_samples_the_kernel_s_own_bookkeeping_splits_the_time() {
+    let document = document(Fault::NoPerf, &loops());
+    let here = row(&document, LoopSystem::PythonPopen)
+        .here
+        .measured()
+        .unwrap();
+    assert_eq!(here.split, SplitSource::Rusage);
+    assert!((here.user_s.measured().unwrap().value - 0.008).abs() < 1e-9);
+    assert!(here.calls.missing().is_some());
+    let reproduction = document.reproduction.as_ref().unwrap();
+    let why = reproduction
+        .loops
+        .as_ref()
+        .unwrap()
+        .unsampled
+        .as_ref()
+        .unwrap();
+    assert_eq!(why.reason, "perf_event_paranoid is 4");
+}
+
+#[test]
+fn an_interrupted_run_keeps_what_it_has() {
+    // The observation starts one process for each row, the first round more.
+    let (Outcome { document, error }, _) = carry_out(Fault::InterruptedScript(40), &loops());
+    assert!(matches!(error, Some(LabError::Interrupted(2))), "{error:?}");
+    let document = document.unwrap();
+    assert_eq!(document.run.stopped, Stopped::Interrupted);
+    assert!(
+        rows(&document)
+            .iter()
+            .any(|row| row.here.measured().is_some())
+    );
+}
+
+#[test]
+fn a_program_that_always_fails_is_an_error() {
+    let (Outcome { document, error }, _) = carry_out(Fault::ChildFails, &{
+        let mut plan = loops();
+        plan.reproduce
+            .as_mut()
+            .unwrap()
+            .loops
+            .as_mut()
+            .unwrap()
+            .repeats = 2;
+        plan
+    });
+    // The scripts of the fake know nothing of the failing child.
+    assert!(error.is_none());
+    let document = document.unwrap();
+    let fork = row(&document, LoopSystem::CFork).here.missing().unwrap();
+    assert!(fork.reason.contains("wait status 0x900"), "{}", fork.reason);
+}
+
+#[test]
+fn the_time_ends_a_run_after_two_rounds_at_the_least() {
+    let mut plan = loops();
+    plan.stop.time_s = Some(0.001);
+    let document = document(Fault::Nothing, &plan);
+    assert_eq!(document.run.stopped, Stopped::Time);
+    assert_eq!(document.run.rounds, 2);
+}
+
+#[test]
+fn progress_grows_and_stays_within_the_run() {
+    let (_, steps) = carry_out(Fault::Nothing, &loops());
+    assert!(steps.len() > 40);
+    assert!(steps.iter().all(|share| (0.0..=1.0).contains(share)));
+    assert!(steps.is_sorted());
+}
