@@ -5,8 +5,8 @@ use super::count;
 use super::cpu_time;
 use super::session::Recording;
 use crate::model::{
-    Availability, Cell, Document, Explanation, Host, Missing, Plan, Run, SCHEMA_VERSION, Space,
-    SpaceRequest, SpawnMethod, Stopped, Tool, WorkerSamples,
+    Availability, Cell, Document, Explanation, Host, Missing, Plan, Reproduction, Run,
+    SCHEMA_VERSION, Space, SpaceRequest, SpawnMethod, Stopped, Tool, WorkerSamples,
 };
 use crate::stats::{self, Estimate, Summary, median, median_replicates, quantile, summarise};
 use crate::sys::perf::Counter;
@@ -28,6 +28,7 @@ pub(super) struct Setting<'a> {
     pub(super) rounds: u32,
     pub(super) stopped: Stopped,
     pub(super) explanation: Option<Explanation>,
+    pub(super) reproduction: Option<Reproduction>,
     /// Processes that the children of workers outside of the cells left behind.
     pub(super) left_behind: u64,
 }
@@ -60,7 +61,7 @@ pub(super) fn document(setting: Setting<'_>, recordings: &[Recording]) -> Docume
         },
         cells,
         explanation: setting.explanation.clone(),
-        reproduction: None,
+        reproduction: setting.reproduction.clone(),
         caveats,
     }
 }

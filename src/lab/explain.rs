@@ -73,6 +73,7 @@ pub(super) fn run(
         rounds: inquiry.round,
         stopped,
         explanation: Some(explanation),
+        reproduction: None,
         left_behind: inquiry.evidence.left_behind(),
     };
     let document = Some(cells::document(setting, &inquiry.evidence.timing));

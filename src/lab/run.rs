@@ -12,6 +12,7 @@ use super::explain;
 use super::kernel::Kernel;
 use super::session::{self, Recording, Watch};
 use crate::model::{Document, Host, Plan, Stopped, Temperature};
+use crate::studies;
 use crate::units::thousands;
 use crate::worker::protocol::{Assignment, Pass};
 
@@ -105,6 +106,7 @@ fn sweep(kernel: &dyn Kernel, host: Host, plan: &Plan, progress: &mut dyn Progre
         rounds: experiment.round,
         stopped,
         explanation: None,
+        reproduction: studies::reproduction(plan),
         left_behind: 0,
     };
     let timed = experiment
