@@ -1,5 +1,7 @@
 //! The arguments as typed. What they mean together is `plan`'s to decide.
 
+mod reproduce;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,6 +9,8 @@ use clap::{Parser, ValueEnum};
 
 use crate::report::Format;
 use crate::units::{Blocks, parse_count, parse_duration};
+
+pub(super) use reproduce::{ReproduceArgs, study_names};
 
 const AFTER_HELP: &str = "\
 Exit status:
@@ -44,6 +48,13 @@ pub(super) enum Command {
     /// faults, page tables and the price of writing again to what a fork left
     /// write-protected are told beside. Each comes from workers of its own.
     Explain(Box<ExplainArgs>),
+    /// Measure again what others have published of spawning, and print both.
+    ///
+    /// A study is a set of parents, or of programs that spawn in a loop, with the
+    /// figures that were printed of them. Its parents are built and spawned from as
+    /// in a sweep, with its methods and its child; sizes that this host has no room
+    /// for are halved, all of them, until they fit.
+    Reproduce(Box<ReproduceArgs>),
     /// Print a stored result again, in any format.
     Show(ShowArgs),
 }
@@ -162,13 +173,25 @@ pub(super) struct SpawningArgs {
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub(super) spawns: Option<u64>,
 
+    /// Evict the caches and idle before each spawn, as for a server that forks
+    /// now and then; the default is hot, as for a fuzzer
+    #[arg(long)]
+    pub(super) cold: bool,
+
+    #[command(flatten)]
+    pub(super) running: RunningArgs,
+}
+
+/// For how long is measured, where, and in which environment.
+#[derive(Debug, clap::Args)]
+pub(super) struct RunningArgs {
     /// Stop once every total's 95 % interval is within this share of its median,
-    /// e.g. 0.01 or 1% [default: 2% for a sweep, unless --spawns]
+    /// e.g. 0.01 or 1% [default: 2%, to explain none; none with --spawns]
     #[arg(long, value_name = "SHARE", value_parser = parse_share)]
     pub(super) precision: Option<f64>,
 
     /// Stop after this time: 500ms, 10s, 2m
-    /// [default: 13s, to explain 20s, unless --spawns]
+    /// [default: 13s, to explain 20s, a study what --list says; none with --spawns]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(super) time: Option<Duration>,
 
@@ -180,11 +203,6 @@ pub(super) struct SpawningArgs {
     /// (any) [default: the last CPU that this process may use]
     #[arg(long, value_name = "N|any", value_parser = parse_cpu)]
     pub(super) cpu: Option<CpuArg>,
-
-    /// Evict the caches and idle before each spawn, as for a server that forks
-    /// now and then; the default is hot, as for a fuzzer
-    #[arg(long)]
-    pub(super) cold: bool,
 
     /// Seed of the random orders and of the intervals [default: from the clock]
     #[arg(long, value_name = "N")]

@@ -14,8 +14,10 @@ const SIGNAL: i32 = 128;
 
 /// The status of a command that failed.
 pub(super) fn code(error: &anyhow::Error) -> ExitCode {
-    if error.is::<PlanError>() {
-        return USAGE.into();
+    match error.downcast_ref::<PlanError>() {
+        Some(PlanError::Refused(_)) => return USAGE.into(),
+        Some(PlanError::Program(_)) => return PROGRAM.into(),
+        None => {}
     }
     if error.is::<OutputError>() {
         return OUTPUT.into();

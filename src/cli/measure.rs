@@ -1,13 +1,16 @@
 //! The commands that measure: plan, measure, print, export.
 
+use std::path::Path;
+
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
-use super::args::{ExplainArgs, OutputArgs, SweepArgs};
+use super::args::{ExplainArgs, OutputArgs, ReproduceArgs, SweepArgs};
 use super::output::{self, Exports};
 use super::plan::{self, Surroundings};
 use super::progress::Bar;
 use crate::lab;
 use crate::lab::host::{self, Probed};
+use crate::lab::limits::{self, Limits, Need};
 use crate::lab::linux::{self, Linux, Stop};
 use crate::model::{Host, Plan};
 use crate::sys::{clock, memory, perf, process};
@@ -27,12 +30,21 @@ pub(super) fn explain(args: &ExplainArgs) -> anyhow::Result<()> {
     measure(&plan, &args.output)
 }
 
+/// Measures a study again.
+pub(super) fn reproduce(args: &ReproduceArgs) -> anyhow::Result<()> {
+    let plan = plan::of_reproduce(args, &surroundings()?)?;
+    measure(&plan, &args.output)
+}
+
 fn surroundings() -> anyhow::Result<Surroundings> {
+    let page_size = memory::page_size() as u64;
     Ok(Surroundings {
         allowed_cpus: process::allowed_cpus()?,
-        page_size: memory::page_size() as u64,
+        page_size,
         evict_bytes: linux::evict_bytes(),
         path: std::env::var("PATH").unwrap_or_else(|_| DEFAULT_PATH.to_owned()),
+        fits: Box::new(move |space| limits::check(&Need::of(space, page_size), &Limits::read())),
+        exists: Path::exists,
     })
 }
 

@@ -3,6 +3,7 @@
 
 mod args;
 mod exit;
+mod list;
 mod measure;
 mod output;
 mod plan;
@@ -20,6 +21,8 @@ pub fn main() -> ExitCode {
         None => measure::sweep(&args::SweepArgs::defaults()),
         Some(args::Command::Sweep(sweep)) => measure::sweep(&sweep),
         Some(args::Command::Explain(explain)) => measure::explain(&explain),
+        Some(args::Command::Reproduce(args)) if args.list => list::run(),
+        Some(args::Command::Reproduce(reproduce)) => measure::reproduce(&reproduce),
         Some(args::Command::Show(show)) => show::run(&show),
     };
     match result {

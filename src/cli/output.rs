@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::{ExportArg, FormatArg};
 use crate::model::Document;
+use crate::report::view::Block;
 use crate::report::{self, Format};
 
 /// A result that could not be read or written.
@@ -164,11 +165,22 @@ pub(super) fn read(path: &Path) -> Result<Document, OutputError> {
     report::parse(bytes.as_slice()).map_err(|error| fail(&error))
 }
 
-/// Prints a document on stdout. A reader that has seen enough is no error.
+/// Prints a document on stdout.
 pub(super) fn print(document: &Document, format: Format) -> Result<(), OutputError> {
     let bytes = report::render(document, format).map_err(|e| OutputError::new("stdout", &e))?;
+    put(&bytes)
+}
+
+/// Prints tables that are of no document.
+pub(super) fn print_blocks(blocks: &[Block]) -> Result<(), OutputError> {
+    let bytes = report::text(blocks).map_err(|e| OutputError::new("stdout", &e))?;
+    put(&bytes)
+}
+
+/// A reader that has seen enough is no error.
+fn put(bytes: &[u8]) -> Result<(), OutputError> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(&bytes).and_then(|()| stdout.flush()) {
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(OutputError::new("stdout", &error))
         }

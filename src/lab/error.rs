@@ -70,6 +70,12 @@ pub enum ProgramError {
     /// No such file, or no such interpreter.
     #[error("{0}: not found, or the interpreter or loader that it names is not there")]
     NotFound(String),
+    /// A study's own program is not there.
+    #[error(
+        "{0}: not found, and it is what the children of this study execute: install it, or give \
+         another program after --"
+    )]
+    NoDefault(String),
     /// No permission to execute it.
     #[error("{0}: not executable: check its mode (chmod +x) and the mount's noexec")]
     NotExecutable(String),

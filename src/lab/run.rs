@@ -14,6 +14,7 @@ use super::outlook::Watch;
 use super::reproduce;
 use super::session::{self, Recording};
 use crate::model::{Document, Host, Plan, Stopped, Temperature};
+use crate::studies;
 use crate::units::thousands;
 use crate::worker::protocol::{Assignment, Pass};
 
@@ -112,7 +113,7 @@ fn sweep(kernel: &dyn Kernel, host: Host, plan: &Plan, progress: &mut dyn Progre
         rounds: experiment.round,
         stopped,
         explanation: None,
-        reproduction: None,
+        reproduction: studies::reproduction(plan),
         left_behind: 0,
     };
     let timed = experiment

@@ -97,3 +97,14 @@ pub fn render(document: &Document, format: Format) -> Result<Vec<u8>, ReportErro
         source,
     })
 }
+
+/// Tables and lines that are of no document, as plain text.
+///
+/// # Errors
+/// [`ReportError::Render`].
+pub fn text(blocks: &[view::Block]) -> Result<Vec<u8>, ReportError> {
+    render::text(blocks).map_err(|source| ReportError::Render {
+        format: Format::Table.name(),
+        source,
+    })
+}

@@ -78,7 +78,7 @@ pub struct Column {
 
 impl Column {
     /// A column of names that identifies the row.
-    pub(super) fn name(header: &str) -> Self {
+    pub fn name(header: &str) -> Self {
         Self {
             alignment: Alignment::Left,
             ..Self::key(header)
@@ -103,7 +103,7 @@ impl Column {
     }
 
     /// A column of numbers.
-    pub(super) fn number(header: &str, subheader: &str) -> Self {
+    pub fn number(header: &str, subheader: &str) -> Self {
         Self {
             header: header.to_owned(),
             subheader: subheader.to_owned(),
@@ -170,7 +170,7 @@ pub enum Entry {
 
 impl Entry {
     /// A figure that is exact.
-    pub(super) fn exact(value: String) -> Self {
+    pub fn exact(value: String) -> Self {
         Self::Figure {
             value,
             half_width: None,

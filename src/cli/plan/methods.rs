@@ -1,0 +1,61 @@
+//! The spawn methods that were asked for.
+
+use super::PlanError;
+use crate::model::{ChildAction, SpawnMethod};
+
+/// The order in which methods are preferred as the one to compare with.
+const BASELINES: [SpawnMethod; 3] = [
+    SpawnMethod::PosixSpawn,
+    SpawnMethod::Vfork,
+    SpawnMethod::Clone3Vfork,
+];
+
+/// The methods of these names, or the default ones, as far as the child can be
+/// had of them.
+pub(super) fn methods(
+    names: Option<&[String]>,
+    child: ChildAction,
+    defaults: &[SpawnMethod],
+) -> Result<Vec<SpawnMethod>, PlanError> {
+    let able = |method: &SpawnMethod| child == ChildAction::Exec || method.can_exit();
+    let Some(names) = names else {
+        return Ok(defaults.iter().copied().filter(able).collect());
+    };
+    let mut chosen = Vec::new();
+    for name in names.iter().map(|name| name.trim()) {
+        if name == "all" {
+            chosen.extend(SpawnMethod::ALL.into_iter().filter(able));
+            continue;
+        }
+        let method = SpawnMethod::from_name(name).ok_or_else(|| {
+            let known: Vec<&str> = SpawnMethod::ALL
+                .iter()
+                .map(|method| method.name())
+                .collect();
+            PlanError::refused(format!(
+                "--method {name}: unknown; there are {}, and all",
+                known.join(", ")
+            ))
+        })?;
+        if !able(&method) {
+            let why = "always executes a program; leave out --child exit, or the method";
+            return Err(PlanError::refused(format!(
+                "--method {name} --child exit: {name} {why}"
+            )));
+        }
+        chosen.push(method);
+    }
+    chosen.sort_unstable();
+    chosen.dedup();
+    if chosen.is_empty() {
+        return Err(PlanError::refused("--method: the list is empty".to_owned()));
+    }
+    Ok(chosen)
+}
+
+/// The one of them that the others are compared with.
+pub(super) fn baseline(methods: &[SpawnMethod]) -> SpawnMethod {
+    let preferred = BASELINES.into_iter();
+    let mut preferred = preferred.filter(|method| methods.contains(method));
+    preferred.next().unwrap_or(methods[0])
+}

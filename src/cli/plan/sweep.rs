@@ -1,0 +1,151 @@
+//! The plans of a sweep and of an explanation.
+
+use std::time::Duration;
+
+use super::program::{environment, program};
+use super::spaces::spaces;
+use super::{
+    PRECISION, Pace, PlanError, Surroundings, methods, placement, seed, stop_rule, timeout_ms,
+};
+use crate::cli::args::{ChildArg, ExplainArgs, SpaceArgs, SpawningArgs, SweepArgs};
+use crate::model::{ChildAction, Explain, Plan, SpawnMethod, Temperature};
+use crate::units::thousands;
+
+const LADDER: [u64; 4] = [0, 100, 1_000, 10_000];
+/// A huge page is 2 MiB, so the ladder ends at 1 GiB.
+const HUGE_LADDER: [u64; 4] = [0, 10, 100, 500];
+pub(super) const METHODS: [SpawnMethod; 3] = [
+    SpawnMethod::Fork,
+    SpawnMethod::Vfork,
+    SpawnMethod::PosixSpawn,
+];
+const TIME: Duration = Duration::from_secs(13);
+/// What is explained where nothing is said.
+const EXPLAINED: u64 = 1_000;
+const EXPLAINED_HUGE: u64 = 100;
+const EXPLAINED_METHODS: [SpawnMethod; 2] = [SpawnMethod::Fork, SpawnMethod::PosixSpawn];
+const EXPLAIN_TIME: Duration = Duration::from_secs(20);
+/// Pages that are written to again, at the most.
+const REWRITTEN: u64 = 1_000;
+/// Above this the kernel spends its time on samples.
+const MOST_HZ: u64 = 50_000;
+/// Idling before a cold spawn: long enough for the caches of the kernel's own
+/// work to be evicted by it, short enough for a run to have some spawns.
+const COLD_IDLE_US: u64 = 20_000;
+
+/// The plan of a sweep.
+pub(in crate::cli) fn of_sweep(args: &SweepArgs, host: &Surroundings) -> Result<Plan, PlanError> {
+    let ladder = if args.space.huge {
+        HUGE_LADDER.as_slice()
+    } else {
+        LADDER.as_slice()
+    };
+    let sizes = args.mappings.clone().unwrap_or_else(|| ladder.to_vec());
+    let defaults = Defaults {
+        methods: &METHODS,
+        pace: Pace {
+            time: TIME,
+            precision: Some(PRECISION),
+        },
+    };
+    plan(
+        &sizes,
+        &args.space,
+        args.methods.as_deref(),
+        &args.spawning,
+        &args.program,
+        &defaults,
+        host,
+    )
+}
+
+/// The plan of an explanation: the address space, after an empty one.
+pub(in crate::cli) fn of_explain(
+    args: &ExplainArgs,
+    host: &Surroundings,
+) -> Result<Plan, PlanError> {
+    if !(1..=MOST_HZ).contains(&args.hz) {
+        return Err(PlanError::refused(format!(
+            "--hz {}: between 1 and {} samples a second can be taken",
+            thousands(args.hz),
+            thousands(MOST_HZ)
+        )));
+    }
+    let default = if args.space.huge {
+        EXPLAINED_HUGE
+    } else {
+        EXPLAINED
+    };
+    let defaults = Defaults {
+        methods: &EXPLAINED_METHODS,
+        pace: Pace {
+            time: EXPLAIN_TIME,
+            precision: None,
+        },
+    };
+    let mut plan = plan(
+        &[0, args.mappings.unwrap_or(default)],
+        &args.space,
+        args.methods.as_deref(),
+        &args.spawning,
+        &args.program,
+        &defaults,
+        host,
+    )?;
+    plan.explain = Some(Explain {
+        sampling_hz: args.hz,
+        rewrite_pages: args.rewrite.unwrap_or(REWRITTEN),
+        tree: args.tree,
+    });
+    Ok(plan)
+}
+
+/// What a command takes where nothing was typed.
+struct Defaults<'a> {
+    methods: &'a [SpawnMethod],
+    pace: Pace,
+}
+
+fn plan(
+    sizes: &[u64],
+    space: &SpaceArgs,
+    names: Option<&[String]>,
+    spawning: &SpawningArgs,
+    words: &[String],
+    defaults: &Defaults<'_>,
+    host: &Surroundings,
+) -> Result<Plan, PlanError> {
+    let child = match spawning.child {
+        ChildArg::Exec => ChildAction::Exec,
+        ChildArg::Exit => ChildAction::Exit,
+    };
+    let methods = methods::methods(names, child, defaults.methods)?;
+    if let Some(name) = words.first().filter(|_| child == ChildAction::Exit) {
+        let why = "the child leaves at once and executes nothing; leave out one of them";
+        return Err(PlanError::refused(format!(
+            "{name} with --child exit: {why}"
+        )));
+    }
+    Ok(Plan {
+        spaces: spaces(sizes, space, host.page_size)?,
+        baseline: methods::baseline(&methods),
+        methods,
+        child,
+        program: program(words, &host.path)?,
+        environment: environment(&host.path, &spawning.running.env),
+        stop: stop_rule(&spawning.running, spawning.spawns, &defaults.pace)?,
+        placement: placement(spawning.running.cpu, &host.allowed_cpus)?,
+        temperature: if spawning.cold {
+            Temperature::Cold {
+                evict_bytes: host.evict_bytes,
+                idle_us: COLD_IDLE_US,
+            }
+        } else {
+            Temperature::Hot
+        },
+        seed: seed(&spawning.running),
+        spawn_timeout_ms: timeout_ms(spawning.running.timeout)?,
+        explain: None,
+        reproduce: None,
+    })
+}

@@ -1,0 +1,98 @@
+use clap::Parser;
+
+use super::sweep::METHODS;
+use super::*;
+use crate::cli::args::SweepArgs;
+use crate::model::{Plan, Program, SpawnMethod};
+
+pub(super) fn host() -> Surroundings {
+    Surroundings {
+        allowed_cpus: vec![0, 1],
+        page_size: 4096,
+        evict_bytes: 1 << 25,
+        path: "/usr/bin:/bin".to_owned(),
+        fits: Box::new(|_| Ok(())),
+        exists: |_| true,
+    }
+}
+
+fn plan(words: &str) -> Result<Plan, PlanError> {
+    let words = ["sweep"].into_iter().chain(words.split_whitespace());
+    of_sweep(&SweepArgs::parse_from(words), &host())
+}
+
+#[test]
+fn the_defaults_are_a_ladder_of_four_on_the_last_cpu() {
+    let plan = plan("").unwrap();
+    assert_eq!(plan.spaces.len(), 4);
+    assert_eq!(plan.methods, METHODS);
+    assert_eq!(plan.baseline, SpawnMethod::PosixSpawn);
+    assert_eq!(plan.placement, Placement::Pinned(1));
+    assert_eq!(plan.program, Program::Embedded);
+    assert_eq!(plan.stop.time_s, Some(13.0));
+}
+
+#[test]
+fn sizes_are_sorted_and_come_once() {
+    let plan = plan("--mappings 1k,0,100,1000").unwrap();
+    let sizes: Vec<u64> = plan.spaces.iter().map(SpaceRequest::mappings).collect();
+    assert_eq!(sizes, [0, 100, 1000]);
+}
+
+#[test]
+fn spawns_alone_end_a_run() {
+    let stop = plan("--spawns 500").unwrap().stop;
+    assert_eq!(
+        (stop.spawns, stop.time_s, stop.precision),
+        (Some(500), None, None)
+    );
+}
+
+#[test]
+fn an_exit_leaves_out_what_always_executes() {
+    let plan = plan("--child exit --method all").unwrap();
+    assert_eq!(
+        plan.methods,
+        [
+            SpawnMethod::Fork,
+            SpawnMethod::Vfork,
+            SpawnMethod::Clone3Vfork
+        ]
+    );
+    assert_eq!(plan.baseline, SpawnMethod::Vfork);
+}
+
+#[test]
+fn what_cannot_be_is_refused_by_name() {
+    for (words, named) in [
+        ("--method spoon", "spoon"),
+        ("--method std --child exit", "std"),
+        ("--child exit -- true", "true"),
+        ("--cpu 7", "0,1"),
+        ("--spawns 0", "--spawns"),
+        ("--spacing 0", "--spacing"),
+        ("--timeout 0s", "--timeout"),
+        ("--time 0", "--time"),
+        ("--huge --backing file", "--backing file"),
+        ("--mappings 60k --pages 1000000000", "60,000 mappings"),
+        ("--malloc 10x100 --pages 2", "100 bytes"),
+    ] {
+        let error = plan(words).expect_err(words).to_string();
+        assert!(error.contains(named), "{words}: {error}");
+    }
+}
+
+#[test]
+fn a_variable_that_is_given_again_replaces_the_first() {
+    let plan = plan("--env A=1 --env LC_ALL=x --env A=2").unwrap();
+    assert_eq!(plan.environment, ["PATH=/usr/bin:/bin", "LC_ALL=x", "A=2"]);
+}
+
+#[test]
+fn a_program_is_looked_up_once() {
+    let Program::Path { path, argv } = plan("-- sh -c true").unwrap().program else {
+        panic!("a program was given");
+    };
+    assert!(path.starts_with('/') && path.ends_with("/sh"), "{path}");
+    assert_eq!(argv, ["sh", "-c", "true"]);
+}
