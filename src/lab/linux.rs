@@ -1,7 +1,10 @@
 //! The kernel of this machine, behind the seam.
 
+mod family;
+mod interpreter;
 mod orphans;
 mod process;
+mod script;
 mod watch;
 
 use std::fs::File;
@@ -12,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use self::orphans::{children, end_orphans};
 use self::process::LinuxWorker;
+use self::script::LinuxScript;
 use super::error::LabError;
 use super::kernel::{Kernel, Sampler, Script, ScriptOrder, Watching, Worker};
 use super::limits::{self, Limits, Need};
@@ -147,12 +151,18 @@ impl Kernel for Linux {
             .collect())
     }
 
-    fn interpreter(&self, _: &Plan, _: &str) -> Result<Interpreter, Missing> {
-        todo!()
+    fn interpreter(&self, plan: &Plan, asked: &str) -> Result<Interpreter, Missing> {
+        interpreter::find(plan, asked, &self.stop, &self.inherited)
     }
 
-    fn start_script(&self, _: &ScriptOrder, _: Duration) -> Result<Box<dyn Script>, LabError> {
-        todo!()
+    fn start_script(
+        &self,
+        order: &ScriptOrder,
+        timeout: Duration,
+    ) -> Result<Box<dyn Script>, LabError> {
+        self.stop.check()?;
+        let script = LinuxScript::start(order, timeout, &self.stop, &self.inherited)?;
+        Ok(Box::new(script))
     }
 
     fn now(&self) -> Duration {

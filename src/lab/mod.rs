@@ -10,6 +10,7 @@ pub mod host;
 pub mod kernel;
 pub mod limits;
 pub mod linux;
+pub mod path;
 
 mod assemble;
 mod budget;

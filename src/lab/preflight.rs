@@ -72,7 +72,8 @@ fn start(
         .map_err(|error| not_started(path, &error).into())
 }
 
-fn not_started(path: &str, error: &io::Error) -> ProgramError {
+/// What an error of exec says of the program.
+pub(super) fn not_started(path: &str, error: &io::Error) -> ProgramError {
     let program = path.to_owned();
     match error.raw_os_error() {
         Some(libc::ENOENT | libc::ENOTDIR) => ProgramError::NotFound(program),

@@ -177,6 +177,20 @@ pub fn reap(pid: i32) -> io::Result<bool> {
     check(unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::WNOHANG) }).map(|pid| pid > 0)
 }
 
+/// Whether a child still runs; one that has ended stays to be reaped.
+///
+/// # Errors
+/// ECHILD if it is none of ours.
+pub fn still_runs(pid: i32) -> io::Result<bool> {
+    // SAFETY: siginfo_t is numbers, for which all zeros is a value; the kernel
+    // leaves them as they are while the child runs.
+    let mut ended: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+    // SAFETY: `ended` is live and writable.
+    check(unsafe { libc::waitid(libc::P_PID, pid.cast_unsigned(), &raw mut ended, flags) })?;
+    Ok(ended.si_signo == 0)
+}
+
 /// Whether this process was started with `signal` ignored.
 pub fn ignores(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

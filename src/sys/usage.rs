@@ -1,5 +1,11 @@
 //! What the kernel booked on this process and on its reaped children.
 
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use super::check;
+
 /// One reading of getrusage(2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
@@ -36,6 +42,30 @@ pub fn read(whose: Whose) -> Usage {
     // SAFETY: `usage` is live and writable, and `who` is one of the two values
     // that cannot fail.
     unsafe { libc::getrusage(who, &raw mut usage) };
+    of(&usage)
+}
+
+/// Waits for a child and reaps it; its status, and the usage of it and of the
+/// children that it had waited for.
+///
+/// # Errors
+/// ECHILD if it is none of ours.
+pub fn reap(pid: i32) -> io::Result<(ExitStatus, Usage)> {
+    let mut status = 0;
+    // SAFETY: rusage is plain numbers, for which all zeros is a value.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    loop {
+        // SAFETY: `status` and `usage` are live and writable, and the kernel
+        // keeps neither address.
+        match check(unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) }) {
+            Ok(_) => return Ok((ExitStatus::from_raw(status), of(&usage))),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn of(usage: &libc::rusage) -> Usage {
     Usage {
         cpu_us: micros(usage.ru_utime) + micros(usage.ru_stime),
         user_us: micros(usage.ru_utime),
@@ -51,4 +81,24 @@ fn micros(time: libc::timeval) -> u64 {
 
 fn count(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_child_is_reaped_once_and_its_work_is_known() {
+        let work = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; exit 3";
+        let child = Command::new("sh").args(["-c", work]).spawn().unwrap();
+        let pid = child.id().cast_signed();
+        let (status, usage) = reap(pid).unwrap();
+        assert_eq!(status.code(), Some(3));
+        assert!(usage.cpu_us > 0 && usage.user_us <= usage.cpu_us);
+        assert!(usage.minor_faults > 0);
+        let again = reap(pid).unwrap_err();
+        assert_eq!(again.raw_os_error(), Some(libc::ECHILD));
+    }
 }

@@ -7,17 +7,16 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use super::orphans::end_orphans;
+use super::family::{Family, fate};
 use super::{Stop, failed};
 use crate::lab::census::{self, Census};
 use crate::lab::error::{LabError, ProgramError, signal_name};
 use crate::lab::kernel::Worker;
 use crate::model::{PageTables, Program, SpawnMethod, Temperature};
 use crate::profile::faults::MapRange;
-use crate::sys::process;
 use crate::sys::shared::memory_file;
 use crate::worker;
 use crate::worker::protocol::{
@@ -25,26 +24,23 @@ use crate::worker::protocol::{
 };
 
 /// How often a silent worker is looked at.
-const LOOK: Duration = Duration::from_millis(50);
+pub(super) const LOOK: Duration = Duration::from_millis(50);
 
 /// A worker on this machine.
 #[derive(Debug)]
 pub(super) struct LinuxWorker {
-    child: Child,
+    family: Family,
     control: BufReader<UnixStream>,
     records: File,
     assignment: Assignment,
     timeout: Duration,
     stop: Stop,
-    inherited: Vec<i32>,
     oom_kills: Option<u64>,
-    status: Option<ExitStatus>,
-    orphans: u64,
 }
 
 impl Worker for LinuxWorker {
     fn pid(&self) -> u32 {
-        self.child.id()
+        self.family.pid()
     }
 
     fn prepare(&mut self) -> Result<Prepared, LabError> {
@@ -70,21 +66,21 @@ impl Worker for LinuxWorker {
     }
 
     fn census(&self, instrument: &[[usize; 2]]) -> Result<Census, LabError> {
-        Ok(census::take(self.child.id().cast_signed(), instrument)?)
+        Ok(census::take(self.family.pid().cast_signed(), instrument)?)
     }
 
     fn page_tables(&self, instrument: &[[usize; 2]], tree: bool) -> Result<PageTables, LabError> {
-        let pid = self.child.id().cast_signed();
+        let pid = self.family.pid().cast_signed();
         Ok(census::page_tables(pid, instrument, tree)?)
     }
 
     fn map_ranges(&self) -> Result<Vec<MapRange>, LabError> {
-        Ok(census::map_ranges(self.child.id().cast_signed())?)
+        Ok(census::map_ranges(self.family.pid().cast_signed())?)
     }
 
     fn end(&mut self) -> u64 {
-        self.end_all();
-        self.orphans
+        self.family.end();
+        self.family.orphans()
     }
 
     fn records(&self, words: usize) -> Result<Vec<u64>, LabError> {
@@ -124,16 +120,13 @@ impl LinuxWorker {
             .process_group(0)
             .spawn()?;
         Ok(Self {
-            child,
+            family: Family::of(&child, inherited),
             control: BufReader::new(ours),
             records,
             assignment: assignment.clone(),
             timeout,
             stop: stop.clone(),
-            inherited: inherited.to_vec(),
             oom_kills: oom_kills(),
-            status: None,
-            orphans: 0,
         })
     }
 
@@ -236,11 +229,7 @@ impl LinuxWorker {
 
     /// The error of a worker that is gone.
     fn died(&mut self, stage: &'static str) -> LabError {
-        let status = self.end_all();
-        let how = match (status.code(), status.signal()) {
-            (Some(code), _) => format!("exited with status {code}"),
-            (None, signal) => format!("was killed by {}", signal_name(signal.unwrap_or(0))),
-        };
+        let status = self.family.end();
         let killed = status.signal() == Some(libc::SIGKILL);
         let hint = match (killed, self.oom_kills, oom_kills()) {
             (true, Some(before), Some(after)) if after > before => {
@@ -251,35 +240,15 @@ impl LinuxWorker {
         };
         LabError::Died {
             mappings: self.assignment.space.mappings(),
-            how,
+            how: fate(status),
             stage,
             hint: hint.to_owned(),
         }
     }
-
-    /// Ends the worker, its process group, and what escaped from that.
-    fn end_all(&mut self) -> ExitStatus {
-        if let Some(status) = self.status {
-            return status;
-        }
-        // The group goes first: its number is the worker's, which cannot be
-        // given to anybody else before the worker was waited for.
-        let group = -self.child.id().cast_signed();
-        let _ = process::kill(group, libc::SIGKILL);
-        let status = self.child.wait().unwrap_or_default();
-        self.orphans = end_orphans(&self.inherited);
-        self.status = Some(status);
-        status
-    }
 }
 
-impl Drop for LinuxWorker {
-    fn drop(&mut self) {
-        self.end_all();
-    }
-}
-
-fn is_patience(error: &io::Error) -> bool {
+/// Whether nothing is wrong but that nothing came yet.
+pub(super) fn is_patience(error: &io::Error) -> bool {
     use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
     matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
 }

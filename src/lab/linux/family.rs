@@ -1,0 +1,78 @@
+//! A process in a group of its own, ended with all that it left behind.
+
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ExitStatus};
+
+use super::orphans::end_orphans;
+use crate::lab::error::signal_name;
+use crate::sys::process;
+use crate::sys::usage::{self, Usage};
+
+/// A process that leads a process group. Dropping it ends them all.
+#[derive(Debug)]
+pub(super) struct Family {
+    pid: u32,
+    inherited: Vec<i32>,
+    ended: Option<(ExitStatus, Usage)>,
+    orphans: u64,
+}
+
+impl Family {
+    /// Takes a leader over: it is waited for here, by its number, and nowhere
+    /// else.
+    pub(super) fn of(leader: &Child, inherited: &[i32]) -> Self {
+        Self {
+            pid: leader.id(),
+            inherited: inherited.to_vec(),
+            ended: None,
+            orphans: 0,
+        }
+    }
+
+    /// The leader.
+    pub(super) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Processes that had left the group and were ended all the same.
+    pub(super) fn orphans(&self) -> u64 {
+        self.orphans
+    }
+
+    /// Waits for the leader, which is about to end by itself.
+    pub(super) fn reap(&mut self) -> io::Result<(ExitStatus, Usage)> {
+        if let Some(ended) = self.ended {
+            return Ok(ended);
+        }
+        let ended = usage::reap(self.pid.cast_signed())?;
+        self.ended = Some(ended);
+        Ok(ended)
+    }
+
+    /// Ends the leader, its process group, and what escaped from that.
+    pub(super) fn end(&mut self) -> ExitStatus {
+        // The group goes first: its number is the leader's, which cannot be
+        // given to anybody else before the leader was waited for.
+        if self.ended.is_none() {
+            let _ = process::kill(-self.pid.cast_signed(), libc::SIGKILL);
+        }
+        let status = self.reap().unwrap_or_default().0;
+        self.orphans += end_orphans(&self.inherited);
+        status
+    }
+}
+
+impl Drop for Family {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// "exited with status 1", "was killed by SIGKILL (9)".
+pub(super) fn fate(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exited with status {code}"),
+        (None, signal) => format!("was killed by {}", signal_name(signal.unwrap_or(0))),
+    }
+}

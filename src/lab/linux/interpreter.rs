@@ -1,0 +1,120 @@
+//! The interpreter behind a path or a name: wrappers choose one, and would be
+//! measured if they were started in its place.
+
+mod answer;
+
+use std::fs::File;
+use std::io::{Read, Seek};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use self::answer::Answer;
+use super::Stop;
+use super::family::{Family, fate};
+use crate::lab::path::resolve;
+use crate::lab::preflight::not_started;
+use crate::model::{Interpreter, Missing, Plan};
+use crate::sys::process::still_runs;
+use crate::sys::shared::memory_file;
+
+const QUESTION: &str = include_str!("scripts/interpreter.py");
+const REMEDY: &str = "install python3, or give --python PATH";
+/// Wrappers of wrappers that are followed.
+const MOST_WRAPPERS: usize = 4;
+/// What a version manager may take to choose a version.
+const PATIENCE: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Finds it by asking it, and by asking its answer again.
+pub(super) fn find(
+    plan: &Plan,
+    asked: &str,
+    stop: &Stop,
+    inherited: &[i32],
+) -> Result<Interpreter, Missing> {
+    let missing = |why: String| Missing::unavailable(format!("{asked}: {why}"), Some(REMEDY));
+    let variables = plan.environment.iter();
+    let planned: Vec<(&str, &str)> = variables
+        .filter_map(|variable| variable.split_once('='))
+        .collect();
+    let path = planned.iter().find(|(name, _)| *name == "PATH");
+    let found = resolve(asked, path.map_or("", |(_, path)| path));
+    if !found.contains('/') {
+        return Err(missing("not found in PATH".to_owned()));
+    }
+    // A wrapper chooses by variables of the user's own, which are no part of
+    // what is measured: the answer must do without them.
+    let mut wrapper = Command::new(&found);
+    wrapper.envs(planned.iter().copied());
+    let mut answer = ask(wrapper, &found, stop, inherited).map_err(missing)?;
+    for _ in 0..MOST_WRAPPERS {
+        let program = answer.program();
+        let mut command = Command::new(program);
+        command.env_clear().envs(planned.iter().copied());
+        let again = ask(command, program, stop, inherited).map_err(missing)?;
+        if again.program() == program {
+            return Ok(Interpreter {
+                asked: asked.to_owned(),
+                path: program.to_owned(),
+                version: again.version(),
+            });
+        }
+        answer = again;
+    }
+    Err(missing("a wrapper of a wrapper without end".to_owned()))
+}
+
+fn ask(
+    mut command: Command,
+    program: &str,
+    stop: &Stop,
+    inherited: &[i32],
+) -> Result<Answer, String> {
+    let file = || memory_file(c"forktax-answer", false).map_err(|error| error.to_string());
+    let (mut answer, mut said) = (file()?, file()?);
+    let share = |file: &File| file.try_clone().map_err(|error| error.to_string());
+    command
+        .args(["-c", QUESTION])
+        .stdin(Stdio::null())
+        .stdout(share(&answer)?)
+        .stderr(share(&said)?)
+        .process_group(0);
+    let child = command
+        .spawn()
+        .map_err(|error| not_started(program, &error).to_string())?;
+    let status = await_end(Family::of(&child, inherited), stop)?;
+    if !status.success() {
+        let said = text(&mut said);
+        let reason = said.lines().rfind(|line| !line.trim().is_empty());
+        let reason = reason.map_or(String::new(), |line| format!(": {}", line.trim()));
+        return Err(format!("{program} {}{reason}", fate(status)));
+    }
+    let answer: Answer = text(&mut answer).parse().map_err(|error| {
+        format!("{program} does not answer as an interpreter of Python does: {error}")
+    })?;
+    answer.check().map_err(|why| format!("{program} {why}"))?;
+    Ok(answer)
+}
+
+fn await_end(mut family: Family, stop: &Stop) -> Result<ExitStatus, String> {
+    let begin = Instant::now();
+    while still_runs(family.pid().cast_signed()).unwrap_or(false) {
+        stop.check().map_err(|error| error.to_string())?;
+        if begin.elapsed() > PATIENCE {
+            let seconds = PATIENCE.as_secs();
+            return Err(format!("still running after {seconds} s and was killed"));
+        }
+        std::thread::sleep(LOOK);
+    }
+    Ok(family.end())
+}
+
+/// What was written; nothing, if it cannot be read.
+fn text(file: &mut File) -> String {
+    let mut bytes = Vec::new();
+    let read = file.rewind().and_then(|()| file.read_to_end(&mut bytes));
+    read.map_or(String::new(), |_| {
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
