@@ -49,10 +49,10 @@ pub struct CallTracer {
     running: Option<Running>,
 }
 
-/// The thread that traces, which ends once `_until` is dropped.
+/// The thread that traces, which ends once `until` is dropped.
 #[derive(Debug)]
 struct Running {
-    _until: Sender<Infallible>,
+    until: Sender<Infallible>,
     thread: JoinHandle<()>,
 }
 
@@ -89,10 +89,7 @@ impl CallTracer {
                 Err(error) => drop(begun.send(Err(error))),
             })
             .map_err(|error| TraceError::of(&error, self.pid))?;
-        self.running = Some(Running {
-            _until: until,
-            thread,
-        });
+        self.running = Some(Running { until, thread });
         // A thread that panicked has let go of the process.
         let began = answer.recv().unwrap_or(Err(TraceError::Gone));
         if began.is_err() {
@@ -111,10 +108,20 @@ impl CallTracer {
     /// Sets the process free, if it still runs. Returns within a second, whatever
     /// the process does.
     pub fn stop(&mut self) {
-        if let Some(Running { _until, thread }) = self.running.take() {
-            drop(_until);
+        if let Some(Running { until, thread }) = self.running.take() {
+            drop(until);
             // A thread that panicked has let go of the process.
             let _ = thread.join();
+            self.await_freedom();
+        }
+    }
+
+    /// Awaits what the end of a thread does after it was joined: to set free a
+    /// process that did not stop. Another tracer may be there, so not for ever.
+    fn await_freedom(&self) {
+        let begin = Instant::now();
+        while error::tracer_of(self.pid) != 0 && begin.elapsed() < PATIENCE {
+            thread::sleep(PAUSE / 10);
         }
     }
 }

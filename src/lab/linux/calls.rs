@@ -30,3 +30,23 @@ impl Sampler for CallTracer {
         CallTracer::stop(self);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::watch;
+    use crate::lab::kernel::Watching;
+    use crate::model::{MissingKind, Placement};
+
+    #[test]
+    fn a_process_that_cannot_be_traced_is_missing_with_reason_and_remedy() {
+        // No process may trace itself.
+        let own = std::process::id();
+        let mut sampler = watch::open(&Watching::Calls, Placement::Free, own).unwrap();
+        let missing = sampler.start().unwrap_err();
+        assert_eq!(missing.missing, MissingKind::Unavailable);
+        assert!(missing.reason.contains("trace"), "{missing:?}");
+        assert!(missing.remedy.is_some());
+        sampler.stop();
+        assert_eq!((sampler.hz(), sampler.drain()), (0, Vec::new()));
+    }
+}

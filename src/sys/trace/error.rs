@@ -57,7 +57,7 @@ impl TraceError {
             Self::Kernel => "use Linux 5.3 or newer".to_owned(),
             Self::Gone => "name a process that is running".to_owned(),
             Self::Busy => "try again once its children execute and it gets a CPU".to_owned(),
-            Self::Other(_) => "look the error up in ptrace(2), section ERRORS".to_owned(),
+            Self::Other(_) => "look the error up in ptrace(2) and pthread_create(3), section ERRORS".to_owned(),
         }
     }
 }
@@ -79,7 +79,7 @@ impl fmt::Display for TraceError {
             Self::Busy => write!(out, "the process to be traced did not stop in time"),
             Self::Other(errno) => {
                 let error = io::Error::from_raw_os_error(*errno);
-                write!(out, "ptrace failed: {error}")
+                write!(out, "the process cannot be traced: {error}")
             }
         }
     }
@@ -90,16 +90,29 @@ impl error::Error for TraceError {}
 impl Facts {
     fn read(pid: u32) -> Self {
         let text = |path: &str| fs::read_to_string(path).unwrap_or_default();
-        let theirs = text(&format!("/proc/{pid}/status"));
+        let theirs = status(pid);
         let own = text("/proc/self/status");
         let yama = text("/proc/sys/kernel/yama/ptrace_scope");
         Self {
-            tracer: number(field(&theirs, "TracerPid:")),
+            tracer: tracer_in(&theirs),
             ended: field(&theirs, "State:").is_none_or(|state| state.starts_with(['Z', 'X'])),
             yama: number(Some(yama.trim())),
             filtered: field(&own, "Seccomp:") == Some("2"),
         }
     }
+}
+
+/// The thread that traces this process, 0 if none does.
+pub(super) fn tracer_of(pid: u32) -> u32 {
+    tracer_in(&status(pid))
+}
+
+fn tracer_in(status: &str) -> u32 {
+    number(field(status, "TracerPid:"))
+}
+
+fn status(pid: u32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default()
 }
 
 /// A field of a status file.

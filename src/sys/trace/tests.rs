@@ -54,7 +54,7 @@ impl Waiting {
     fn traced(&self) -> CallTracer {
         let mut tracer = CallTracer::new(self.child.id());
         tracer.start().unwrap();
-        assert_eq!(self.status("TracerPid:").is_empty(), false);
+        assert!(!self.is_free());
         tracer
     }
 
@@ -77,7 +77,7 @@ impl Waiting {
     }
 
     fn await_state(&self, state: char) {
-        self::await_that(|| self.status("State:").starts_with(state));
+        await_that(|| self.status("State:").starts_with(state));
     }
 
     /// Its end, which the tracer saw first.
