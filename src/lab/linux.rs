@@ -1,5 +1,6 @@
 //! The kernel of this machine, behind the seam.
 
+mod calls;
 mod family;
 mod interpreter;
 mod orphans;

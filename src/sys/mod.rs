@@ -12,6 +12,7 @@ pub mod perf;
 pub mod process;
 pub mod shared;
 pub mod spawn;
+pub mod trace;
 pub mod usage;
 
 mod clone3;

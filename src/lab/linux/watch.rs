@@ -1,10 +1,12 @@
-//! Perf events behind the seam: which recorder watches what, and whom.
+//! Perf events behind the seam: which recorder watches what, and whom; and who
+//! needs none.
 
 use crate::lab::kernel::{Sampler, Watching};
 use crate::model::{Missing, Placement, Reach};
 use crate::profile::events::SampleEvent;
 use crate::sys::perf::{PerfError, Recorder, Target};
 use crate::sys::process;
+use crate::sys::trace::CallTracer;
 
 /// How often timer samples are taken in each second where only the mode is
 /// asked for: enough for a share within a few percent in one slice, too few to
@@ -29,7 +31,8 @@ pub(super) fn open(
         Watching::Stamps(landmarks) => {
             wide_or_inherited(&|target| Recorder::stamps(target, &cpus, landmarks))
         }
-        Watching::Calls => todo!(),
+        // Opened, it does nothing yet; whether it may trace shows at its start.
+        Watching::Calls => return Ok(Box::new(CallTracer::new(worker))),
         Watching::Faults => wide_or_inherited(&|target| Recorder::faults(target, &cpus)),
     };
     match opened {
