@@ -92,8 +92,9 @@ mod tests {
     #[test]
     fn a_child_is_reaped_once_and_its_work_is_known() {
         let work = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; exit 3";
-        let child = Command::new("sh").args(["-c", work]).spawn().unwrap();
-        let pid = child.id().cast_signed();
+        let mut command = Command::new("sh");
+        let child = command.args(["-c", work]).spawn();
+        let pid = child.map(|child| child.id().cast_signed()).unwrap();
         let (status, usage) = reap(pid).unwrap();
         assert_eq!(status.code(), Some(3));
         assert!(usage.cpu_us > 0 && usage.user_us <= usage.cpu_us);
