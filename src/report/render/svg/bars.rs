@@ -1,36 +1,16 @@
-//! Pictures as SVG, written by hand: stacked bars with an axis and a legend.
-//!
-//! The same chart gives the same bytes: coordinates have one decimal and nothing
-//! depends on fonts or clocks. Every text is escaped.
+//! Stacked bars with an axis and a legend.
 
-use std::fmt::Write;
-
-use super::harmless;
+use super::{CHARACTER, DARK, LINE, MARGIN, PALETTE, escape};
 use crate::report::view::{Bar, Chart, Segment};
 
-/// A colour for each hue, from the palettes of Okabe and Ito and of Tol, which
-/// people who are colour-blind can tell apart; neighbours differ in lightness.
-const PALETTE: [&str; 13] = [
-    "#0072B2", "#B5E0F5", "#F0E442", "#E69F00", "#D55E00", "#009E73", "#CC79A7", "#882255",
-    "#DDCC77", "#999933", "#56B4E9", "#332288", "#BBBBBB",
-];
-
-/// Colours on which black text cannot be read.
-const DARK: [&str; 5] = ["#0072B2", "#D55E00", "#009E73", "#882255", "#332288"];
-
-const MARGIN: f64 = 24.0;
 const AXIS_WIDTH: f64 = 64.0;
 const SLOT: f64 = 210.0;
 const BAR: f64 = 170.0;
 const LEGEND_WIDTH: f64 = 330.0;
 const PLOT_HEIGHT: f64 = 440.0;
-const LINE: f64 = 18.0;
-
-/// The space of one character of the labels, by which they are judged to fit.
-const CHARACTER: f64 = 6.6;
 
 /// The picture.
-pub(in crate::report) fn render(chart: &Chart) -> String {
+pub(super) fn render(chart: &Chart) -> String {
     let top = MARGIN + LINE * (chart.lines.len() as f64 + 2.0) + 24.0;
     let bars_width = SLOT * chart.bars.len() as f64;
     let canvas = Canvas {
@@ -131,12 +111,7 @@ impl Canvas {
         }
         let (x, y) = (MARGIN + 4.0, self.bottom - PLOT_HEIGHT / 2.0);
         let turned = format!("text-anchor=\"middle\" transform=\"rotate(-90 {x:.1} {y:.1})\"");
-        self.text(
-            x,
-            y,
-            &turned,
-            &format!("time of one spawn ({})", chart.unit),
-        );
+        self.text(x, y, &turned, &chart.axis);
     }
 
     fn bar(&mut self, chart: &Chart, bar: &Bar, x: f64) {
@@ -207,45 +182,16 @@ fn colour(chart: &Chart, kind: usize) -> &'static str {
     PALETTE[hue % PALETTE.len()]
 }
 
-/// Text that is nothing but text in XML, attributes included.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in harmless(text).chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            // XML 1.0 knows no such character, not even as a reference.
-            '\u{fffe}' | '\u{ffff}' => out.push(' '),
-            // A reference is safe in a reader that takes the file for Latin-1.
-            c if !c.is_ascii() => {
-                let _ = write!(out, "&#{};", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn no_text_becomes_markup() {
-        assert_eq!(
-            escape("a<b> & \"c\" \u{1b}[0m \u{202e}é\u{ffff}"),
-            "a&lt;b&gt; &amp; &quot;c&quot;  [0m  &#233; "
-        );
-    }
 
     #[test]
     fn a_chart_without_height_is_drawn_flat() {
         let chart = Chart {
             title: "nothing".to_owned(),
             lines: Vec::new(),
-            unit: "ns",
+            axis: "time of one spawn (ns)".to_owned(),
             ticks: vec![(0.0, "0".to_owned())],
             legend: Vec::new(),
             bars: vec![Bar {
