@@ -10,6 +10,8 @@ mod explanation;
 mod fuzz;
 #[path = "report/partial.rs"]
 mod partial;
+#[path = "report/reproduced.rs"]
+mod reproduced;
 #[path = "report/width.rs"]
 mod width;
 

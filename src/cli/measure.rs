@@ -13,6 +13,7 @@ use crate::lab::host::{self, Probed};
 use crate::lab::limits::{self, Limits, Need};
 use crate::lab::linux::{self, Linux, Stop};
 use crate::model::{Host, Plan};
+use crate::report::Subject;
 use crate::sys::{clock, memory, perf, process};
 
 /// Where programs are looked up when there is no PATH, as in execvp(3).
@@ -49,7 +50,7 @@ fn surroundings() -> anyhow::Result<Surroundings> {
 }
 
 fn measure(plan: &Plan, args: &OutputArgs) -> anyhow::Result<()> {
-    output::check(&args.export, plan.explain.is_some())?;
+    output::check(&args.export, Subject::of_plan(plan))?;
     let exports = Exports::open(&args.export)?;
     let stop = Stop::default();
     // A signal that is ignored stays so, as under nohup(1).

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::args::{ExportArg, FormatArg};
 use crate::model::Document;
 use crate::report::view::Block;
-use crate::report::{self, Format};
+use crate::report::{self, Format, Subject};
 
 /// A result that could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -51,9 +51,9 @@ struct Export {
 }
 
 /// Refuses files that the coming result could not be written to.
-pub(super) fn check(args: &[ExportArg], explains: bool) -> Result<(), OutputError> {
+pub(super) fn check(args: &[ExportArg], subject: Subject) -> Result<(), OutputError> {
     args.iter().try_for_each(|arg| {
-        let checked = arg.format.check(explains);
+        let checked = arg.format.check(subject);
         checked.map_err(|error| OutputError::new(arg.path.display(), &error))
     })
 }

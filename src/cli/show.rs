@@ -2,6 +2,7 @@
 
 use super::args::ShowArgs;
 use super::output::{self, Exports};
+use crate::report::Subject;
 
 /// Prints a stored document.
 pub(super) fn run(args: &ShowArgs) -> anyhow::Result<()> {
@@ -13,7 +14,7 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<()> {
             return Err(error.into());
         }
     };
-    if let Err(error) = output::check(&args.export, document.explanation.is_some()) {
+    if let Err(error) = output::check(&args.export, Subject::of(&document)) {
         exports.abandon();
         return Err(error.into());
     }

@@ -1,9 +1,10 @@
 //! The formats: their names, and the files that are written in them.
 //!
-//! Some can only show what `explain` finds out, and one is an optional part of
-//! the program; both can be told before anything is measured.
+//! Some can only show what `explain` or `reproduce` find out, and one is an
+//! optional part of the program; both can be told before anything is measured.
 
 use super::ReportError;
+use crate::model::{Document, Plan};
 
 /// What a report can be written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,11 +14,11 @@ pub enum Format {
     /// GitHub's Markdown.
     Markdown,
     /// One flat table in base units: of a sweep a row a cell, of an explanation
-    /// a row a figure.
+    /// and of a study of programs a row a figure.
     Csv,
     /// The document itself.
     Json,
-    /// The ledger as a picture.
+    /// The ledger as a picture, or the published figures beside one's own.
     Svg,
     /// The sampled call chains, a line each, as tools for flame graphs read them.
     Folded,
@@ -79,18 +80,78 @@ impl Format {
             .max_by_key(|format| format.extension().len())
     }
 
-    /// Refuses a format that this program does not have, or that can only show
-    /// an explanation while there is none.
-    pub fn check(self, explained: bool) -> Result<(), ReportError> {
+    /// Refuses a format that this program does not have, or that cannot show
+    /// such a result.
+    ///
+    /// # Errors
+    /// [`ReportError::NoPicture`] and [`ReportError::NoFlameGraphs`].
+    pub fn check(self, subject: Subject) -> Result<(), ReportError> {
+        let drawn = match self {
+            Self::Table | Self::Markdown | Self::Csv | Self::Json => return Ok(()),
+            Self::Svg => subject != Subject::Sweep,
+            Self::Folded | Self::FlameGraph => subject == Subject::Explanation,
+        };
+        if !drawn {
+            return Err(ReportError::NoPicture {
+                subject: subject.name(),
+                format: self.name(),
+                others: subject.extensions(),
+            });
+        }
+        if self == Self::FlameGraph && !cfg!(feature = "flamegraph") {
+            return Err(ReportError::NoFlameGraphs);
+        }
+        Ok(())
+    }
+}
+
+/// What a result is about, which decides how it can be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// Spawn methods over address spaces.
+    Sweep,
+    /// Where the time of a spawn goes.
+    Explanation,
+    /// A published study.
+    Reproduction,
+}
+
+impl Subject {
+    /// That of a result.
+    pub fn of(document: &Document) -> Self {
+        Self::new(
+            document.reproduction.is_some(),
+            document.explanation.is_some(),
+        )
+    }
+
+    /// That of the result which a plan asks for.
+    pub fn of_plan(plan: &Plan) -> Self {
+        Self::new(plan.reproduce.is_some(), plan.explain.is_some())
+    }
+
+    fn new(reproduces: bool, explains: bool) -> Self {
+        match (reproduces, explains) {
+            (true, _) => Self::Reproduction,
+            (false, true) => Self::Explanation,
+            (false, false) => Self::Sweep,
+        }
+    }
+
+    fn name(self) -> &'static str {
         match self {
-            Self::Table | Self::Markdown | Self::Csv | Self::Json => Ok(()),
-            Self::Svg | Self::Folded | Self::FlameGraph if !explained => {
-                Err(ReportError::NoExplanation {
-                    format: self.name(),
-                })
-            }
-            Self::FlameGraph if !cfg!(feature = "flamegraph") => Err(ReportError::NoFlameGraphs),
-            Self::Svg | Self::Folded | Self::FlameGraph => Ok(()),
+            Self::Sweep => "a sweep",
+            Self::Explanation => "an explanation",
+            Self::Reproduction => "a reproduction",
+        }
+    }
+
+    /// What files of every program can be written of it.
+    fn extensions(self) -> &'static str {
+        match self {
+            Self::Sweep => ".txt, .md, .csv or .json",
+            Self::Explanation => ".txt, .md, .csv, .json, .svg or .folded",
+            Self::Reproduction => ".txt, .md, .csv, .json or .svg",
         }
     }
 }
@@ -121,13 +182,23 @@ mod tests {
     #[test]
     fn a_sweep_is_refused_a_picture_by_name() {
         for format in [Format::Svg, Format::Folded, Format::FlameGraph] {
-            let refusal = format.check(false).unwrap_err().to_string();
+            let refusal = format.check(Subject::Sweep).unwrap_err().to_string();
             assert!(refusal.contains("forktax explain"), "{refusal}");
             assert!(refusal.contains(format.name()), "{refusal}");
         }
-        assert!(Format::Table.check(false).is_ok());
-        assert!(Format::Svg.check(true).is_ok());
-        let refused = Format::FlameGraph.check(true).is_err();
+        assert!(Format::Table.check(Subject::Sweep).is_ok());
+        assert!(Format::Svg.check(Subject::Explanation).is_ok());
+        let refused = Format::FlameGraph.check(Subject::Explanation).is_err();
         assert_eq!(refused, !cfg!(feature = "flamegraph"));
+    }
+
+    #[test]
+    fn a_reproduction_has_a_picture_but_no_stacks() {
+        assert!(Format::Svg.check(Subject::Reproduction).is_ok());
+        for format in [Format::Folded, Format::FlameGraph] {
+            let refusal = format.check(Subject::Reproduction).unwrap_err().to_string();
+            assert!(refusal.starts_with("a reproduction cannot be shown as "));
+            assert!(refusal.ends_with(".csv, .json or .svg"), "{refusal}");
+        }
     }
 }

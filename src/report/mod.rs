@@ -13,7 +13,7 @@ use std::io;
 
 use crate::model::{Document, Missing};
 
-pub use format::Format;
+pub use format::{Format, Subject};
 pub use parse::parse;
 
 /// Why a document could not be read or a report not be written.
@@ -39,14 +39,18 @@ pub enum ReportError {
         /// This program's.
         known: u32,
     },
-    /// A picture was asked of a document that explains nothing.
+    /// A picture was asked of a result that has no such one.
     #[error(
-        "a sweep cannot be shown as {format} yet: forktax explain makes results that can; \
-         write a sweep as .txt, .md, .csv or .json"
+        "{subject} cannot be shown as {format}: forktax explain makes results that can; \
+         write {subject} as {others}"
     )]
-    NoExplanation {
+    NoPicture {
+        /// What the result is.
+        subject: &'static str,
         /// The format's name.
         format: &'static str,
+        /// What it can be written as.
+        others: &'static str,
     },
     /// The part of the explanation that is to be drawn is missing.
     #[error("nothing to write as {format}: {reason}")]
@@ -75,7 +79,7 @@ pub enum ReportError {
 
 /// The whole report of a document, ready to be written.
 pub fn render(document: &Document, format: Format) -> Result<Vec<u8>, ReportError> {
-    format.check(document.explanation.is_some())?;
+    format.check(Subject::of(document))?;
     let nothing = |missing: Missing| ReportError::NothingFound {
         format: format.name(),
         reason: missing.remedy.map_or_else(
@@ -88,7 +92,9 @@ pub fn render(document: &Document, format: Format) -> Result<Vec<u8>, ReportErro
         Format::Markdown => Ok(render::markdown(&view::blocks(document)).into_bytes()),
         Format::Csv => render::csv(document),
         Format::Json => render::json(document),
-        Format::Svg => Ok(render::svg(&view::chart(document).map_err(nothing)?).into_bytes()),
+        Format::Svg => {
+            render::svg(&view::picture(document).map_err(nothing)?).map(String::into_bytes)
+        }
         Format::Folded => Ok(render::folded(document).map_err(nothing)?.into_bytes()),
         Format::FlameGraph => render::flame_graph(&render::folded(document).map_err(nothing)?),
     };

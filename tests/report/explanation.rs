@@ -273,7 +273,7 @@ fn all_seven_methods_fit_under_the_same_keys() {
 fn a_sweep_has_no_picture_and_is_told_so() {
     for format in [Format::Svg, Format::Folded, Format::FlameGraph] {
         let refusal = render(&build::sweep(), format).unwrap_err();
-        assert!(matches!(refusal, ReportError::NoExplanation { .. }));
+        assert!(matches!(refusal, ReportError::NoPicture { .. }));
         let words = refusal.to_string();
         assert!(words.contains("a sweep cannot be shown") && words.contains("forktax explain"));
     }

@@ -12,17 +12,20 @@ mod footnotes;
 mod header;
 mod number;
 mod pairs;
+mod picture;
+mod reproduction;
 mod spaces;
 mod table;
 mod time;
 mod words;
 
-use crate::model::Document;
+use crate::model::{Document, Missing};
 
 use explanation::Explained;
-pub use explanation::{Bar, Chart, Kind, Segment, chart};
 use extra::Extra;
 use footnotes::Footnotes;
+pub use picture::{Bar, Chart, Kind, Picture, Plot, PlotAxis, PlotPoint, Scale, Segment, Series};
+use reproduction::Reproduced;
 use spaces::Sizes;
 pub use table::{Alignment, Block, Column, Entry, Table};
 
@@ -30,9 +33,12 @@ pub use table::{Alignment, Block, Column, Entry, Table};
 pub fn blocks(document: &Document) -> Vec<Block> {
     let sizes = Sizes::of(document);
     let mut footnotes = Footnotes::default();
-    let (answers, words) = match Explained::of(document, &sizes) {
-        Some(explained) => explained.answers(&sizes, &mut footnotes),
-        None => sweep(document, &sizes, &mut footnotes),
+    let (answers, words) = if let Some(reproduced) = Reproduced::of(document) {
+        reproduced.answers(&sizes, &mut footnotes)
+    } else if let Some(explained) = Explained::of(document, &sizes) {
+        explained.answers(&sizes, &mut footnotes)
+    } else {
+        sweep(document, &sizes, &mut footnotes)
     };
     let legend = closing::legend(&answers);
     let mut blocks = vec![header::lines(document)];
@@ -45,6 +51,17 @@ pub fn blocks(document: &Document) -> Vec<Block> {
     ]);
     blocks.retain(|block| !is_empty(block));
     blocks
+}
+
+/// The picture of a document, or why there is none.
+///
+/// # Errors
+/// The reason for which what is to be drawn is missing.
+pub fn picture(document: &Document) -> Result<Picture, Missing> {
+    match Reproduced::of(document) {
+        Some(reproduced) => reproduced.picture(),
+        None => explanation::chart(document).map(Picture::Bars),
+    }
 }
 
 /// The tables of a sweep, and what they say in a few sentences.

@@ -7,6 +7,7 @@ use crate::model::{Availability, Document, Ledger, Missing, MissingKind, Phase};
 
 use super::super::header;
 use super::super::number::{Unit, counted, number};
+use super::super::picture::{Bar, Chart, Kind, Segment, ticks};
 use super::super::spaces::Sizes;
 use super::super::table::Block;
 use super::{Explained, Found, ledger, names};
@@ -14,60 +15,8 @@ use super::{Explained, Found, ledger, names};
 /// What the phases leave of the total.
 const UNEXPLAINED: &str = "unexplained";
 
-/// A picture of stacked bars.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Chart {
-    /// What it shows.
-    pub title: String,
-    /// Where and how that was measured.
-    pub lines: Vec<String>,
-    /// The unit of the axis.
-    pub unit: &'static str,
-    /// Marks of the axis, from 0 on: each with its place and its words.
-    pub ticks: Vec<(f64, String)>,
-    /// What every segment stands for, from the bottom up.
-    pub legend: Vec<Kind>,
-    /// The bars, from left to right.
-    pub bars: Vec<Bar>,
-}
-
-/// What segments stand for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Kind {
-    /// Its name.
-    pub name: String,
-    /// Which colour it has: the same in every picture.
-    pub hue: usize,
-}
-
-/// One bar.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Bar {
-    /// What it is.
-    pub name: String,
-    /// The total, in the unit of the axis.
-    pub total: f64,
-    /// The total in words.
-    pub label: String,
-    /// Its parts, from the bottom up; each greater than 0.
-    pub segments: Vec<Segment>,
-}
-
-/// A part of a bar.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Segment {
-    /// The index of its name in the legend.
-    pub kind: usize,
-    /// Its size, in the unit of the axis.
-    pub value: f64,
-    /// Its name in short, and its size.
-    pub label: String,
-    /// The same in full, with its share of the total.
-    pub story: String,
-}
-
 /// The picture of an explanation, or why there is none.
-pub fn chart(document: &Document) -> Result<Chart, Missing> {
+pub(in crate::report::view) fn chart(document: &Document) -> Result<Chart, Missing> {
     let sizes = Sizes::of(document);
     let nothing = Missing {
         missing: MissingKind::NotAsked,
@@ -108,6 +57,7 @@ fn draw(document: &Document, explained: &Explained<'_>, found: &Found<'_, Ledger
         hue: Phase::ALL.len(),
     });
     let bars = found.iter().map(|(method, ledger)| Bar {
+        group: String::new(),
         name: method.name().to_owned(),
         total: ledger.total_ns / unit.size,
         label: unit.prose(ledger.total_ns),
@@ -117,37 +67,11 @@ fn draw(document: &Document, explained: &Explained<'_>, found: &Found<'_, Ledger
     Chart {
         title: title(explained),
         lines: host(document),
-        unit: unit.name,
+        axis: format!("time of one spawn ({})", unit.name),
         ticks: ticks(bars.iter().map(Bar::height).fold(0.0, f64::max)),
         bars,
         legend,
     }
-}
-
-impl Bar {
-    /// How high it reaches: its parts may be more than their total, as medians
-    /// do not add up.
-    pub fn height(&self) -> f64 {
-        let parts: f64 = self.segments.iter().map(|segment| segment.value).sum();
-        parts.max(self.total)
-    }
-}
-
-/// Round marks, about six of them, the last one not above the highest bar.
-fn ticks(highest: f64) -> Vec<(f64, String)> {
-    if !(highest > 0.0 && highest.is_finite()) {
-        return vec![(0.0, "0".to_owned())];
-    }
-    let power = 10_f64.powf((highest / 6.0).log10().floor());
-    let round = [1.0, 2.0, 5.0, 10.0].map(|step| step * power);
-    let step = round.into_iter().find(|step| highest / step <= 6.0);
-    let step = step.unwrap_or(highest);
-    let decimals = if step >= 1.0 { 0 } else { 1 };
-    (0..=6_u32)
-        .map(|tick| f64::from(tick) * step)
-        .filter(|value| *value <= highest)
-        .map(|value| (value, number(value, decimals)))
-        .collect()
 }
 
 fn segments(ledger: &Ledger, kinds: &[Phase], unit: Unit) -> Vec<Segment> {

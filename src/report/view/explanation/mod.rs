@@ -15,7 +15,7 @@ mod rewriting;
 mod tree;
 mod words;
 
-pub use chart::{Bar, Chart, Kind, Segment, chart};
+pub(super) use chart::chart;
 
 use crate::model::{
     Availability, Cell, Document, Explanation, MethodExplained, MissingKind, SpawnMethod,

@@ -1,0 +1,157 @@
+//! Pictures: what is drawn and how it is worded; where it stands is decided by
+//! the renderer.
+
+use super::number::number;
+
+/// A picture.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Picture {
+    /// Stacked bars.
+    Bars(Chart),
+    /// Lines over an axis.
+    Lines(Plot),
+}
+
+/// A picture of stacked bars.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chart {
+    /// What it shows.
+    pub title: String,
+    /// Where and how that was measured.
+    pub lines: Vec<String>,
+    /// What the axis measures, and its unit.
+    pub axis: String,
+    /// Marks of the axis, from 0 on: each with its place and its words.
+    pub ticks: Vec<(f64, String)>,
+    /// What every segment stands for, from the bottom up.
+    pub legend: Vec<Kind>,
+    /// The bars, from left to right.
+    pub bars: Vec<Bar>,
+}
+
+/// What segments stand for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kind {
+    /// Its name.
+    pub name: String,
+    /// Which colour it has: the same in every picture.
+    pub hue: usize,
+}
+
+/// One bar.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bar {
+    /// What its neighbours of the same group have in common; empty if it stands
+    /// alone.
+    pub group: String,
+    /// What it is.
+    pub name: String,
+    /// The total, in the unit of the axis.
+    pub total: f64,
+    /// The total in words.
+    pub label: String,
+    /// Its parts, from the bottom up; each greater than 0.
+    pub segments: Vec<Segment>,
+}
+
+/// A part of a bar.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Segment {
+    /// The index of its name in the legend.
+    pub kind: usize,
+    /// Its size, in the unit of the axis.
+    pub value: f64,
+    /// Its name in short, and its size.
+    pub label: String,
+    /// The same in full, with its share of the total.
+    pub story: String,
+}
+
+/// A picture of lines.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plot {
+    /// What it shows.
+    pub title: String,
+    /// Where and how that was measured.
+    pub lines: Vec<String>,
+    /// What lies below the lines, from left to right.
+    pub across: PlotAxis,
+    /// What the lines measure, from the bottom up.
+    pub up: PlotAxis,
+    /// The lines, in the legend's order.
+    pub series: Vec<Series>,
+}
+
+/// An axis of a plot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlotAxis {
+    /// What it measures, and its unit.
+    pub name: String,
+    /// How values become places.
+    pub scale: Scale,
+    /// The values at its two ends; both above 0 on a logarithmic axis.
+    pub range: [f64; 2],
+    /// Marks, each with its value and its words.
+    pub ticks: Vec<(f64, String)>,
+}
+
+/// How values become places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scale {
+    /// Equal differences are equally far apart.
+    Linear,
+    /// Equal ratios are equally far apart.
+    Logarithmic,
+}
+
+/// A line of a plot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    /// Its name.
+    pub name: String,
+    /// Which colour it has: the same in every picture.
+    pub hue: usize,
+    /// Whether it was published, and so is dashed.
+    pub published: bool,
+    /// Its points, from left to right.
+    pub points: Vec<PlotPoint>,
+}
+
+/// A point of a line, in the units of the axes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlotPoint {
+    /// Its place on the axis below.
+    pub across: f64,
+    /// Its height.
+    pub up: f64,
+    /// The 95 % interval of its height, if it has one.
+    pub ci95: Option<[f64; 2]>,
+    /// The point in words.
+    pub story: String,
+}
+
+impl Bar {
+    /// How high it reaches: its parts may be more than their total, as medians
+    /// do not add up.
+    pub fn height(&self) -> f64 {
+        let parts: f64 = self.segments.iter().map(|segment| segment.value).sum();
+        parts.max(self.total)
+    }
+}
+
+/// Round marks, about six of them, the last one not above the highest bar.
+pub(super) fn ticks(highest: f64) -> Vec<(f64, String)> {
+    if !(highest > 0.0 && highest.is_finite()) {
+        return vec![(0.0, "0".to_owned())];
+    }
+    let power = 10_f64.powf((highest / 6.0).log10().floor());
+    let round = [1.0, 2.0, 5.0, 10.0].map(|step| step * power);
+    let step = round.into_iter().find(|step| highest / step <= 6.0);
+    let step = step.unwrap_or(highest);
+    let decimals = if step >= 1.0 { 0 } else { 1 };
+    (0..=6_u32)
+        .map(|tick| f64::from(tick) * step)
+        .filter(|value| *value <= highest)
+        .map(|value| (value, number(value, decimals)))
+        .collect()
+}
