@@ -1,13 +1,14 @@
 //! One flat table for other programs: a row a cell, the same fields in every
-//! file, base units, and `n/a` where there is no figure. An explanation has a
-//! table of another form.
+//! file, base units, and `n/a` where there is no figure. An explanation and a
+//! study have tables of other forms.
 
 use std::io;
 
-use super::figures;
+use super::{figures, points};
 use crate::model::{
     Availability, Cell, ChildAction, CountSource, Counted, Document, Program, SpaceRequest,
 };
+use crate::report::view;
 use crate::stats::Summary;
 
 /// What stands where there is no figure; why is said by the other formats.
@@ -15,6 +16,9 @@ pub(super) const MISSING: &str = "n/a";
 
 /// The header and a record for each cell.
 pub(in crate::report) fn render(document: &Document) -> io::Result<Vec<u8>> {
+    if let Some(records) = view::study_records(document) {
+        return points::render(&records);
+    }
     if let Some(explanation) = &document.explanation {
         return figures::render(document, explanation);
     }

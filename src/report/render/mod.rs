@@ -9,6 +9,7 @@ mod flame_graph;
 mod folded;
 mod json;
 mod markdown;
+mod points;
 mod svg;
 mod text;
 

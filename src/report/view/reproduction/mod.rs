@@ -1,6 +1,9 @@
 //! What was published, and this host's answer beside it.
 
 mod points;
+mod source;
+
+pub use points::{StudyRecord, study_records};
 
 use super::footnotes::Footnotes;
 use super::picture::Picture;
