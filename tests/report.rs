@@ -10,6 +10,8 @@ mod explanation;
 mod fuzz;
 #[path = "report/partial.rs"]
 mod partial;
+#[path = "report/studied.rs"]
+mod studied;
 #[path = "report/width.rs"]
 mod width;
 

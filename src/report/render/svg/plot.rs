@@ -190,7 +190,7 @@ impl Canvas {
             .iter()
             .map(|point| format!("{:.1},{:.1}", self.x(point.across), self.y(point.up)))
             .collect();
-        if places.len() > 1 {
+        if series.joined && places.len() > 1 {
             self.put(&format!(
                 "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" \
                  stroke-width=\"2\"{}/>",
@@ -292,6 +292,7 @@ mod tests {
                 name: "fork".to_owned(),
                 hue: 99,
                 published: false,
+                joined: true,
                 points: vec![point(1.0, 0.0), point(10.0, 10.0), point(100.0, 5.0)],
             }],
         }
@@ -310,6 +311,17 @@ mod tests {
         );
         assert!(picture.contains(&expected), "{expected}: {picture}");
         assert!(picture.contains("a &lt;b&gt;") && picture.contains("nothing &amp; all"));
+    }
+
+    #[test]
+    fn unlike_things_are_not_joined() {
+        let mut plot = plot(axis(Scale::Linear, [0.0, 100.0]), None);
+        assert!(render(&plot).unwrap().contains("<polyline"));
+        plot.series[0].joined = false;
+        let picture = render(&plot).unwrap();
+        assert!(!picture.contains("<polyline"), "{picture}");
+        // Three points, and the legend's.
+        assert_eq!(picture.matches("<circle").count(), 4, "{picture}");
     }
 
     #[test]

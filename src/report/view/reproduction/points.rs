@@ -64,7 +64,7 @@ pub(super) fn figure(document: &Document) -> Result<Picture, Missing> {
 
 /// Every figure of a study of address spaces; `None` of anything else.
 pub fn study_records(document: &Document) -> Option<Vec<StudyRecord>> {
-    let study = Study::of(document)?;
+    let study = Study::of(document).filter(|study| study.reproduction.loops.is_none())?;
     let found = scale::costs(&study);
     Some(records::records(&study, &found))
 }

@@ -22,6 +22,6 @@ pub(super) fn told(reproduction: &Reproduction) -> Vec<String> {
             source.year,
             source.address
         ),
-        format!("published of: {}", source.setting),
+        format!("its setting: {}", source.setting),
     ]
 }

@@ -5,9 +5,15 @@ use crate::model::{Availability, Missing, Part, PublishedFigure, PublishedUnit, 
 use crate::stats::Estimate;
 
 use super::super::super::footnotes::Footnotes;
-use super::super::super::number::{PLAIN, Unit, number};
+use super::super::super::number::{Unit, number};
 use super::super::super::table::{Column, Entry, Table};
 use super::parents::{Asked, Parent, Study, short};
+
+/// Ratios, which may be far below 1.
+pub(super) const TIMES: Unit = Unit {
+    name: "times",
+    size: 1.0,
+};
 
 /// The times of the table have one unit, so that they can be compared.
 struct Layout {
@@ -136,7 +142,7 @@ impl Layout {
             });
         }
         let ratio = ratio(study, parent, asked);
-        row.push(time(&ratio, PLAIN, "here over published", method, notes));
+        row.push(time(&ratio, TIMES, "here over published", method, notes));
         row
     }
 }

@@ -4,9 +4,9 @@ use crate::model::{Availability, Part};
 use crate::stats::Estimate;
 
 use super::super::super::footnotes::Footnotes;
-use super::super::super::number::{PLAIN, Unit};
+use super::super::super::number::Unit;
 use super::super::super::table::{Column, Entry, Table};
-use super::compared::{time, word};
+use super::compared::{TIMES, time, word};
 use super::parents::{Axis, Study, short};
 use super::scale::{Alone, Cost, Over, Per};
 
@@ -46,8 +46,12 @@ impl Per {
 
 /// Makes the table.
 pub(super) fn table(study: &Study<'_>, costs: &[Cost<'_>], notes: &mut Footnotes) -> Table {
-    let series = study.has_series();
-    let rows = costs.iter().map(|cost| row(cost, series, notes)).collect();
+    // A column of gaps alone would explain nothing.
+    let shown = [
+        study.has_series(),
+        costs.iter().any(|cost| ratio(cost).is_some()),
+    ];
+    let rows = costs.iter().map(|cost| row(cost, shown, notes)).collect();
     let mut lines = Vec::new();
     if costs.iter().any(|cost| matches!(cost.per, Per::Alone(_))) {
         lines.push(
@@ -58,7 +62,7 @@ pub(super) fn table(study: &Study<'_>, costs: &[Cost<'_>], notes: &mut Footnotes
     }
     Table {
         title: title(study).to_owned(),
-        columns: columns(study, series),
+        columns: columns(study, shown),
         rows,
         rules: Vec::new(),
         notes: lines,
@@ -73,7 +77,7 @@ fn title(study: &Study<'_>) -> &'static str {
     }
 }
 
-fn columns(study: &Study<'_>, series: bool) -> Vec<Column> {
+fn columns(study: &Study<'_>, [series, compared]: [bool; 2]) -> Vec<Column> {
     let cost = match study.axis() {
         Axis::Pages => "the time of a spawn over the PTEs, or over the memory in huge pages",
         Axis::Ptes | Axis::Vmas => {
@@ -95,11 +99,13 @@ fn columns(study: &Study<'_>, series: bool) -> Vec<Column> {
         column.yields = study.has_one_part() && part != study.part();
         columns.push(column);
     }
-    columns.push(Column::number("here over", "published"));
+    if compared {
+        columns.push(Column::number("here over", "published"));
+    }
     columns
 }
 
-fn row(cost: &Cost<'_>, series: bool, notes: &mut Footnotes) -> Vec<Entry> {
+fn row(cost: &Cost<'_>, [series, compared]: [bool; 2], notes: &mut Footnotes) -> Vec<Entry> {
     let (unit, method) = (cost.per.unit(), cost.method);
     let mut row = vec![
         Entry::Name(parents(&cost.over)),
@@ -117,9 +123,11 @@ fn row(cost: &Cost<'_>, series: bool, notes: &mut Footnotes) -> Vec<Entry> {
         let name = format!("{} here", word(part));
         row.push(time(here, unit, &name, method, notes));
     }
-    row.push(ratio(cost).map_or(Entry::Blank, |ratio| {
-        PLAIN.entry(ratio.value, Some(ratio.ci95))
-    }));
+    if compared {
+        row.push(ratio(cost).map_or(Entry::Blank, |ratio| {
+            TIMES.entry(ratio.value, Some(ratio.ci95))
+        }));
+    }
     row
 }
 

@@ -12,10 +12,11 @@ use super::scale::{Layout, layout};
 /// What spans more than this is shown by its ratios.
 const WIDE: f64 = 30.0;
 
-/// A colour for each method, in their order, and for further published lines
-/// of one method: places in the renderer's palette.
+/// Places in the renderer's palette: of each method, in their order; of their
+/// lines over scattered pages; and of further published lines of one method.
 const METHODS: [usize; 7] = [0, 5, 4, 6, 7, 11, 12];
-const FURTHER: [usize; 3] = [3, 8, 10];
+const SCATTERED: [usize; 7] = [10, 9, 3, 8, 6, 1, 2];
+const FURTHER: [usize; 3] = [3, 8, 9];
 
 /// Draws it, with these lines above it.
 ///
@@ -59,7 +60,7 @@ pub(super) fn plot(study: &Study<'_>, lines: Vec<String>) -> Result<Plot, Missin
 
 /// Each line of the study, in its order.
 fn published_lines(study: &Study<'_>) -> Vec<Series> {
-    let mut lines: Vec<(SpawnMethod, Series)> = Vec::new();
+    let mut lines: Vec<((SpawnMethod, &str), Series)> = Vec::new();
     for (index, parent) in study.parents.iter().enumerate() {
         for asked in study.asked(parent) {
             let ns = published(&asked).measured().copied();
@@ -85,15 +86,16 @@ fn published_lines(study: &Study<'_>) -> Vec<Series> {
             }
             let others = lines
                 .iter()
-                .filter(|(method, _)| *method == asked.method)
-                .count();
+                .filter(|((method, known), _)| *method == asked.method && *known == kind(parent));
+            let others = others.count();
             let line = Series {
                 name,
-                hue: hue(asked.method, others),
+                hue: hue(asked.method, kind(parent), others),
                 published: true,
+                joined: study.axis() != Axis::Pages,
                 points: vec![point],
             };
-            lines.push((asked.method, line));
+            lines.push(((asked.method, kind(parent)), line));
         }
     }
     lines.into_iter().map(|(_, line)| ordered(line)).collect()
@@ -132,8 +134,9 @@ fn own_lines(study: &Study<'_>) -> Vec<Series> {
                 Some(line) => line.points.push(point),
                 None => lines.push(Series {
                     name,
-                    hue: hue(asked.method, usize::from(!kind(parent).is_empty()) * 2),
+                    hue: hue(asked.method, kind(parent), 0),
                     published: false,
+                    joined: study.axis() != Axis::Pages,
                     points: vec![point],
                 }),
             }
@@ -156,14 +159,13 @@ fn kind(parent: &Parent<'_>) -> &'static str {
 }
 
 /// The same colour for a method, published or not; further lines have others.
-fn hue(method: SpawnMethod, others: usize) -> usize {
-    match others.checked_sub(1) {
-        Some(further) => FURTHER[further % FURTHER.len()],
-        None => {
-            let place = SpawnMethod::ALL.iter().position(|known| *known == method);
-            METHODS[place.unwrap_or(0)]
-        }
+fn hue(method: SpawnMethod, kind: &str, others: usize) -> usize {
+    if let Some(further) = others.checked_sub(1) {
+        return FURTHER[further % FURTHER.len()];
     }
+    let place = SpawnMethod::ALL.iter().position(|known| *known == method);
+    let hues = if kind.is_empty() { METHODS } else { SCATTERED };
+    hues[place.unwrap_or(0)]
 }
 
 fn story(name: &str, parent: &Parent<'_>, ns: f64, ci95: Option<[f64; 2]>) -> String {

@@ -67,7 +67,7 @@ fn copy(cost: &Cost<'_>, lines: &[&Cost<'_>]) -> Option<String> {
             unit.prose(total)
         ),
         Over::Growth(..) | Over::Layouts => format!(
-            "From {} each further {noun} costs fork {} in the call here and {} in total",
+            "From {}, each further {noun} costs fork {} in the call here and {} in total",
             parents(&cost.over),
             unit.prose(call),
             unit.prose(total)
@@ -133,14 +133,14 @@ fn growth(study: &Study<'_>, cost: &Cost<'_>) -> Option<String> {
     if grew.ci95.iter().all(|bound| bound.abs() < FLAT * base) {
         let change = unit.entry(grew.value, Some(grew.ci95)).plain();
         return Some(format!(
-            "{name} stays flat: from {span} its total changes by {change} {}, of {}.",
+            "{name} stays flat: from {span}, its total changes by {change} {}, of {}.",
             unit.name,
             unit.prose(base)
         ));
     }
     (grew.ci95[0] > 0.0).then(|| {
         format!(
-            "{name} is not flat: from {span} its total grows by {}.",
+            "{name} is not flat: from {span}, its total grows by {}.",
             unit.prose(grew.value)
         )
     })
