@@ -12,6 +12,8 @@ mod fuzz;
 mod partial;
 #[path = "report/reproduced.rs"]
 mod reproduced;
+#[path = "report/studied.rs"]
+mod studied;
 #[path = "report/width.rs"]
 mod width;
 

@@ -1,13 +1,14 @@
 //! One flat table for other programs: a row a cell, the same fields in every
-//! file, base units, and `n/a` where there is no figure. An explanation and
-//! a study of programs have tables of another form.
+//! file, base units, and `n/a` where there is no figure. An explanation and the
+//! studies have tables of other forms.
 
 use std::io;
 
-use super::{figures, loops};
+use super::{figures, loops, points};
 use crate::model::{
     Availability, Cell, ChildAction, CountSource, Counted, Document, Program, SpaceRequest,
 };
+use crate::report::view;
 use crate::stats::Summary;
 
 /// What stands where there is no figure; why is said by the other formats.
@@ -15,12 +16,12 @@ pub(super) const MISSING: &str = "n/a";
 
 /// The header and a record for each cell.
 pub(in crate::report) fn render(document: &Document) -> io::Result<Vec<u8>> {
-    if let Some(found) = document
-        .reproduction
-        .as_ref()
-        .and_then(|r| r.loops.as_ref())
-    {
+    let reproduction = document.reproduction.as_ref();
+    if let Some(found) = reproduction.and_then(|r| r.loops.as_ref()) {
         return loops::render(document, found);
+    }
+    if let Some(records) = view::study_records(document) {
+        return points::render(&records);
     }
     if let Some(explanation) = &document.explanation {
         return figures::render(document, explanation);

@@ -10,6 +10,7 @@ mod folded;
 mod json;
 mod loops;
 mod markdown;
+mod points;
 mod svg;
 mod text;
 

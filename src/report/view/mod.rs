@@ -26,6 +26,7 @@ use extra::Extra;
 use footnotes::Footnotes;
 pub use picture::{Bar, Chart, Kind, Picture, Plot, PlotAxis, PlotPoint, Scale, Segment, Series};
 use reproduction::Reproduced;
+pub use reproduction::{StudyRecord, study_records};
 use spaces::Sizes;
 pub use table::{Alignment, Block, Column, Entry, Table};
 

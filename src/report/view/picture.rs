@@ -113,6 +113,8 @@ pub struct Series {
     pub hue: usize,
     /// Whether it was published, and so is dashed.
     pub published: bool,
+    /// Whether a line joins its points: not those of unlike things.
+    pub joined: bool,
     /// Its points, from left to right.
     pub points: Vec<PlotPoint>,
 }

@@ -1,13 +1,350 @@
-//! Lines over an axis.
+//! Lines over an axis: markers with their intervals, published lines dashed
+//! with hollow markers.
 
 use std::io;
 
-use crate::report::view::Plot;
+use super::{CHARACTER, LINE, MARGIN, PALETTE, escape};
+use crate::report::view::{Plot, PlotAxis, PlotPoint, Scale, Series};
+
+const AXIS_WIDTH: f64 = 84.0;
+const PLOT_WIDTH: f64 = 620.0;
+const PLOT_HEIGHT: f64 = 440.0;
+const LEGEND_WIDTH: f64 = 290.0;
+const RADIUS: f64 = 4.0;
+
+/// Half the width of a whisker's ends.
+const WHISKER: f64 = 4.0;
+
+/// What two marks of the axis below keep between them.
+const GAP: f64 = 8.0;
 
 /// The picture.
 pub(super) fn render(plot: &Plot) -> io::Result<String> {
-    Err(io::Error::other(format!(
-        "{}: lines cannot be drawn yet; export .csv and draw them with another program",
-        plot.title
-    )))
+    let place = |axis: &PlotAxis| {
+        Place::of(axis)
+            .ok_or_else(|| io::Error::other(format!("the axis \"{}\" has no two ends", axis.name)))
+    };
+    let top = MARGIN + LINE * (plot.lines.len() as f64 + 2.0) + 24.0;
+    let canvas = Canvas {
+        left: MARGIN + AXIS_WIDTH,
+        bottom: top + PLOT_HEIGHT,
+        across: place(&plot.across)?,
+        up: place(&plot.up)?,
+        out: String::new(),
+    };
+    Ok(canvas.draw(plot))
+}
+
+/// How the values of an axis become shares of its length.
+struct Place {
+    scale: Scale,
+    from: f64,
+    to: f64,
+}
+
+impl Place {
+    /// `None` unless the ends are finite and apart, and above 0 where only
+    /// ratios count.
+    fn of(axis: &PlotAxis) -> Option<Self> {
+        let ends = axis.range.map(|end| match axis.scale {
+            Scale::Linear => end,
+            Scale::Logarithmic => end.log10(),
+        });
+        let [from, to] = ends;
+        let is_long = from.is_finite() && to.is_finite() && (to - from).is_finite() && to > from;
+        is_long.then_some(Self {
+            scale: axis.scale,
+            from,
+            to,
+        })
+    }
+
+    /// 0 at the beginning of the axis, 1 at its end; values beyond stay at the
+    /// ends, so that a wild interval cannot leave the picture.
+    fn share(&self, value: f64) -> f64 {
+        let value = match self.scale {
+            Scale::Linear => value,
+            Scale::Logarithmic => value.max(f64::MIN_POSITIVE).log10(),
+        };
+        let share = (value - self.from) / (self.to - self.from);
+        if share.is_nan() {
+            0.0
+        } else {
+            share.clamp(0.0, 1.0)
+        }
+    }
+}
+
+/// The picture as it grows, and where the plot lies in it.
+struct Canvas {
+    left: f64,
+    bottom: f64,
+    across: Place,
+    up: Place,
+    out: String,
+}
+
+impl Canvas {
+    fn draw(mut self, plot: &Plot) -> String {
+        let width = self.left + PLOT_WIDTH + LEGEND_WIDTH;
+        let width = width.max(heading_width(plot)) + MARGIN;
+        let height = self.bottom + 3.0 * LINE + MARGIN;
+        self.put(&format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
+             viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" \
+             font-family=\"Helvetica, Arial, sans-serif\" font-size=\"12\" fill=\"#222222\">"
+        ));
+        self.put(&format!("<title>{}</title>", escape(&plot.title)));
+        self.put("<rect width=\"100%\" height=\"100%\" fill=\"#FFFFFF\"/>");
+        self.heading(plot);
+        self.axis_up(&plot.up);
+        self.axis_across(&plot.across);
+        // What was measured here is drawn last and so lies above.
+        let (published, own): (Vec<_>, Vec<_>) =
+            plot.series.iter().partition(|series| series.published);
+        for series in published.into_iter().chain(own) {
+            self.series(series);
+        }
+        self.legend(plot);
+        self.put("</svg>");
+        self.out
+    }
+
+    fn put(&mut self, line: &str) {
+        self.out.push_str(line);
+        self.out.push('\n');
+    }
+
+    fn text(&mut self, x: f64, y: f64, attributes: &str, text: &str) {
+        let text = escape(text);
+        let space = if attributes.is_empty() { "" } else { " " };
+        self.put(&format!(
+            "<text x=\"{x:.1}\" y=\"{y:.1}\"{space}{attributes}>{text}</text>"
+        ));
+    }
+
+    fn line(&mut self, [x1, y1]: [f64; 2], [x2, y2]: [f64; 2], stroke: &str) {
+        self.put(&format!(
+            "<line x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\" \
+             stroke=\"{stroke}\"/>"
+        ));
+    }
+
+    fn heading(&mut self, plot: &Plot) {
+        let big = "font-size=\"17\" font-weight=\"bold\"";
+        self.text(MARGIN, MARGIN + LINE, big, &plot.title);
+        for (index, line) in plot.lines.iter().enumerate() {
+            let y = MARGIN + LINE * (index as f64 + 2.2);
+            self.text(MARGIN, y, "fill=\"#666666\"", line);
+        }
+    }
+
+    fn axis_up(&mut self, axis: &PlotAxis) {
+        let (left, right) = (self.left, self.left + PLOT_WIDTH);
+        for (value, label) in &axis.ticks {
+            let y = self.y(*value);
+            self.line([left, y], [right, y], "#DDDDDD");
+            self.text(left - 8.0, y + 4.0, "text-anchor=\"end\"", label);
+        }
+        let (x, y) = (MARGIN + 4.0, self.bottom - PLOT_HEIGHT / 2.0);
+        let turned = format!("text-anchor=\"middle\" transform=\"rotate(-90 {x:.1} {y:.1})\"");
+        self.text(x, y, &turned, &axis.name);
+        self.line(
+            [left, self.bottom],
+            [left, self.bottom - PLOT_HEIGHT],
+            "#222222",
+        );
+    }
+
+    /// Marks whose words would run into those before them have none.
+    fn axis_across(&mut self, axis: &PlotAxis) {
+        let (left, right, bottom) = (self.left, self.left + PLOT_WIDTH, self.bottom);
+        self.line([left, bottom], [right, bottom], "#222222");
+        let mut free = f64::NEG_INFINITY;
+        for (value, label) in &axis.ticks {
+            let x = self.x(*value);
+            self.line([x, bottom], [x, bottom + 5.0], "#222222");
+            let half = label.chars().count() as f64 * CHARACTER / 2.0;
+            if x - half >= free {
+                self.text(x, bottom + 18.0, "text-anchor=\"middle\"", label);
+                free = x + half + GAP;
+            }
+        }
+        let middle = left + PLOT_WIDTH / 2.0;
+        let below = bottom + 18.0 + 1.4 * LINE;
+        self.text(middle, below, "text-anchor=\"middle\"", &axis.name);
+    }
+
+    fn x(&self, value: f64) -> f64 {
+        self.left + PLOT_WIDTH * self.across.share(value)
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        self.bottom - PLOT_HEIGHT * self.up.share(value)
+    }
+
+    fn series(&mut self, series: &Series) {
+        let colour = colour(series);
+        let places: Vec<String> = series
+            .points
+            .iter()
+            .map(|point| format!("{:.1},{:.1}", self.x(point.across), self.y(point.up)))
+            .collect();
+        if series.joined && places.len() > 1 {
+            self.put(&format!(
+                "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" \
+                 stroke-width=\"2\"{}/>",
+                places.join(" "),
+                dashes(series)
+            ));
+        }
+        for point in &series.points {
+            self.whisker(point, colour);
+            let (x, y) = (self.x(point.across), self.y(point.up));
+            self.marker([x, y], series, &point.story);
+        }
+    }
+
+    fn whisker(&mut self, point: &PlotPoint, colour: &str) {
+        let Some([low, high]) = point.ci95 else {
+            return;
+        };
+        let (x, bottom, top) = (self.x(point.across), self.y(low), self.y(high));
+        self.line([x, bottom], [x, top], colour);
+        for y in [bottom, top] {
+            self.line([x - WHISKER, y], [x + WHISKER, y], colour);
+        }
+    }
+
+    fn marker(&mut self, [x, y]: [f64; 2], series: &Series, story: &str) {
+        let colour = colour(series);
+        let fill = if series.published { "#FFFFFF" } else { colour };
+        let story = escape(story);
+        self.put(&format!(
+            "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{RADIUS:.1}\" fill=\"{fill}\" \
+             stroke=\"{colour}\" stroke-width=\"2\"><title>{story}</title></circle>"
+        ));
+    }
+
+    fn legend(&mut self, plot: &Plot) {
+        let x = self.left + PLOT_WIDTH + 24.0;
+        let mut y = self.bottom - PLOT_HEIGHT + 8.0;
+        for series in &plot.series {
+            let colour = colour(series);
+            self.put(&format!(
+                "<line x1=\"{x:.1}\" y1=\"{y:.1}\" x2=\"{:.1}\" y2=\"{y:.1}\" \
+                 stroke=\"{colour}\" stroke-width=\"2\"{}/>",
+                x + 30.0,
+                dashes(series)
+            ));
+            self.marker([x + 15.0, y], series, &series.name);
+            self.text(x + 38.0, y + 4.0, "", &series.name);
+            y += LINE + 2.0;
+        }
+    }
+}
+
+fn colour(series: &Series) -> &'static str {
+    PALETTE[series.hue % PALETTE.len()]
+}
+
+fn dashes(series: &Series) -> &'static str {
+    if series.published {
+        " stroke-dasharray=\"6 4\""
+    } else {
+        ""
+    }
+}
+
+/// How far the lines above the plot reach; the title is set larger.
+fn heading_width(plot: &Plot) -> f64 {
+    let width = |text: &str, character: f64| text.chars().count() as f64 * character;
+    let lines = plot.lines.iter().map(|line| width(line, CHARACTER));
+    MARGIN + lines.fold(width(&plot.title, 1.6 * CHARACTER), f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn axis(scale: Scale, range: [f64; 2]) -> PlotAxis {
+        PlotAxis {
+            name: "size".to_owned(),
+            scale,
+            range,
+            ticks: vec![(1.0, "1".to_owned()), (10.0, "10".to_owned())],
+        }
+    }
+
+    fn plot(across: PlotAxis, ci95: Option<[f64; 2]>) -> Plot {
+        let point = |across: f64, up: f64| PlotPoint {
+            across,
+            up,
+            ci95,
+            story: "a <b>".to_owned(),
+        };
+        Plot {
+            title: "nothing & all".to_owned(),
+            lines: Vec::new(),
+            across,
+            up: axis(Scale::Linear, [0.0, 10.0]),
+            series: vec![Series {
+                name: "fork".to_owned(),
+                hue: 99,
+                published: false,
+                joined: true,
+                points: vec![point(1.0, 0.0), point(10.0, 10.0), point(100.0, 5.0)],
+            }],
+        }
+    }
+
+    #[test]
+    fn equal_ratios_are_equally_far_apart() {
+        let picture = render(&plot(axis(Scale::Logarithmic, [1.0, 100.0]), None)).unwrap();
+        let (left, right) = (MARGIN + AXIS_WIDTH, MARGIN + AXIS_WIDTH + PLOT_WIDTH);
+        let bottom = MARGIN + 2.0 * LINE + 24.0 + PLOT_HEIGHT;
+        let expected = format!(
+            "points=\"{left:.1},{bottom:.1} {:.1},{:.1} {right:.1},{:.1}\"",
+            f64::midpoint(left, right),
+            bottom - PLOT_HEIGHT,
+            bottom - PLOT_HEIGHT / 2.0
+        );
+        assert!(picture.contains(&expected), "{expected}: {picture}");
+        assert!(picture.contains("a &lt;b&gt;") && picture.contains("nothing &amp; all"));
+    }
+
+    #[test]
+    fn unlike_things_are_not_joined() {
+        let mut plot = plot(axis(Scale::Linear, [0.0, 100.0]), None);
+        assert!(render(&plot).unwrap().contains("<polyline"));
+        plot.series[0].joined = false;
+        let picture = render(&plot).unwrap();
+        assert!(!picture.contains("<polyline"), "{picture}");
+        // Three points, and the legend's.
+        assert_eq!(picture.matches("<circle").count(), 4, "{picture}");
+    }
+
+    #[test]
+    fn wild_values_stay_in_the_picture() {
+        let wild = Some([f64::NEG_INFINITY, f64::MAX]);
+        let picture = render(&plot(axis(Scale::Linear, [0.0, 50.0]), wild)).unwrap();
+        assert!(
+            !picture.contains("inf") && !picture.contains("NaN"),
+            "{picture}"
+        );
+        let right = MARGIN + AXIS_WIDTH + PLOT_WIDTH;
+        assert!(picture.contains(&format!("cx=\"{right:.1}\"")), "{picture}");
+    }
+
+    #[test]
+    fn an_axis_without_ends_is_refused_by_name() {
+        for (scale, range) in [
+            (Scale::Linear, [1.0, 1.0]),
+            (Scale::Linear, [0.0, f64::INFINITY]),
+            (Scale::Logarithmic, [0.0, 1.0]),
+        ] {
+            let refusal = render(&plot(axis(scale, range), None)).unwrap_err();
+            assert!(refusal.to_string().contains("\"size\""), "{refusal}");
+        }
+    }
 }

@@ -2,6 +2,9 @@
 
 mod loops;
 mod points;
+mod source;
+
+pub use points::{StudyRecord, study_records};
 
 use loops::Programs;
 

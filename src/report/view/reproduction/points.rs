@@ -1,26 +1,70 @@
 //! A study of address spaces: its published figures beside the document's cells.
 
+mod compared;
+mod costs;
+mod layouts;
+mod lines;
+mod parents;
+mod records;
+mod scale;
+mod sizes;
+mod words;
+
 use super::super::footnotes::Footnotes;
+use super::super::header;
 use super::super::picture::Picture;
 use super::super::spaces::Sizes;
-use super::super::table::Block;
+use super::super::table::{Block, Table};
+use super::source;
 use crate::model::{Document, Missing};
+
+use parents::Study;
+pub use records::StudyRecord;
 
 /// The tables in the order of reading, and what they say in a few sentences.
 pub(super) fn answers(
-    _document: &Document,
+    document: &Document,
     _sizes: &Sizes<'_>,
-    _footnotes: &mut Footnotes,
+    footnotes: &mut Footnotes,
 ) -> (Vec<Block>, Vec<String>) {
-    (Vec::new(), Vec::new())
+    let Some(study) = Study::of(document) else {
+        return (Vec::new(), Vec::new());
+    };
+    let found = scale::costs(&study);
+    let mut table = |make: &dyn Fn(&mut Footnotes) -> Table| {
+        let mut own = Footnotes::default();
+        let mut table = make(&mut own);
+        table.notes.extend(own.lines(document));
+        footnotes.absorb(own);
+        Block::Table(table)
+    };
+    let blocks = vec![
+        source::block(study.reproduction),
+        table(&|notes| sizes::table(&study, notes)),
+        table(&|notes| compared::table(&study, notes)),
+        table(&|notes| costs::table(&study, &found, notes)),
+    ];
+    (blocks, words::sentences(&study, &found))
 }
 
 /// The published lines and those of the cells.
 ///
 /// # Errors
 /// Why there is nothing to draw.
-pub(super) fn figure(_document: &Document) -> Result<Picture, Missing> {
-    Err(Missing::not_asked(
-        "no address space of the study was measured",
-    ))
+pub(super) fn figure(document: &Document) -> Result<Picture, Missing> {
+    let nothing = || Missing::not_asked("the document reproduces no address space");
+    let study = Study::of(document).ok_or_else(nothing)?;
+    let mut above = source::told(study.reproduction);
+    if let Block::Lines { lines, .. } = header::lines(document) {
+        let here = [0, 3, 4].into_iter();
+        above.extend(here.filter_map(|index| lines.get(index).cloned()));
+    }
+    lines::plot(&study, above).map(Picture::Lines)
+}
+
+/// Every figure of a study of address spaces; `None` of anything else.
+pub fn study_records(document: &Document) -> Option<Vec<StudyRecord>> {
+    let study = Study::of(document).filter(|study| study.reproduction.loops.is_none())?;
+    let found = scale::costs(&study);
+    Some(records::records(&study, &found))
 }

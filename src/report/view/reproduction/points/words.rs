@@ -1,0 +1,189 @@
+//! The answer in a few sentences, and none that the intervals do not support.
+
+use crate::model::{Availability, Part, SpawnMethod};
+use crate::stats::Estimate;
+
+use super::super::super::number::{Unit, significant};
+use super::compared;
+use super::costs::parents;
+use super::parents::{Study, short};
+use super::scale::{Cost, Over, Per};
+
+/// What changes by less than this share of itself stays flat.
+const FLAT: f64 = 0.1;
+
+/// The sentences.
+pub(super) fn sentences(study: &Study<'_>, costs: &[Cost<'_>]) -> Vec<String> {
+    let mut sentences = Vec::new();
+    sentences.extend(scaled(study));
+    sentences.extend(copied(costs));
+    sentences.extend(alone(costs));
+    sentences.extend(grown(study, costs));
+    sentences.extend(ratios(study));
+    sentences
+}
+
+fn scaled(study: &Study<'_>) -> Option<String> {
+    if study.is_whole() {
+        return None;
+    }
+    let because = study.reproduction.scaled_because.as_ref();
+    let because = because.map_or(String::new(), |because| format!(" ({because})"));
+    Some(format!(
+        "The parents were built at {} of the published sizes{because}: compare the costs on one \
+         scale, not the times.",
+        study.share()
+    ))
+}
+
+/// Fork's costs, each with the published ones over the same parents.
+fn copied(costs: &[Cost<'_>]) -> Vec<String> {
+    let forks = |cost: &&Cost<'_>| {
+        cost.method == SpawnMethod::Fork && !matches!(cost.per, Per::Alone(_) | Per::BasePage)
+    };
+    let forks: Vec<&Cost<'_>> = costs.iter().filter(forks).collect();
+    let like = |a: &Cost<'_>, b: &Cost<'_>| parents(&a.over) == parents(&b.over) && a.per == b.per;
+    let mut sentences = Vec::new();
+    for (index, cost) in forks.iter().enumerate() {
+        if forks[..index].iter().any(|before| like(before, cost)) {
+            continue;
+        }
+        let published = forks[index..].iter().filter(|other| like(other, cost));
+        let published: Vec<&Cost<'_>> = published.copied().collect();
+        sentences.extend(copy(cost, &published));
+    }
+    sentences
+}
+
+fn copy(cost: &Cost<'_>, lines: &[&Cost<'_>]) -> Option<String> {
+    let [call, total] = &cost.here;
+    let (call, total) = (certain(call)?, certain(total)?);
+    let (unit, noun) = (cost.per.unit(), cost.per.noun());
+    let mut sentence = match cost.over {
+        Over::Whole(_) => format!(
+            "With {}, the whole fork takes {} a {noun} here in the call and {} in total",
+            parents(&cost.over),
+            unit.prose(call),
+            unit.prose(total)
+        ),
+        Over::Growth(..) | Over::Layouts => format!(
+            "From {}, each further {noun} costs fork {} in the call here and {} in total",
+            parents(&cost.over),
+            unit.prose(call),
+            unit.prose(total)
+        ),
+    };
+    let published: Vec<String> = lines
+        .iter()
+        .filter_map(|line| {
+            let published = unit.prose(*line.published.measured()?);
+            let many = lines.len() > 1;
+            let series = line.series.filter(|_| many);
+            Some(series.map_or(published.clone(), |series| {
+                format!("{published} ({})", short(series))
+            }))
+        })
+        .collect();
+    if !published.is_empty() {
+        let part = match cost.part {
+            Part::Call => "in the call",
+            Part::Total => "in total",
+        };
+        sentence += &format!("; published, {part}: {}", published.join(", "));
+    }
+    Some(sentence + ".")
+}
+
+/// The value of a cost that is not 0.
+fn certain(found: &Availability<Estimate>) -> Option<f64> {
+    let found = found.measured()?;
+    (found.ci95[0] > 0.0).then_some(found.value)
+}
+
+/// An entry and a table, where both are more than nothing.
+fn alone(costs: &[Cost<'_>]) -> Option<String> {
+    let mut alone = costs
+        .iter()
+        .filter(|cost| matches!(cost.per, Per::Alone(_)))
+        .map(|cost| Some((certain(&cost.here[0])?, cost.per.unit())));
+    let ((entry, unit), (table, _)) = (alone.next()??, alone.next()??);
+    Some(format!(
+        "Dense and scattered parents together say that the call pays {} for a PTE and {} for \
+         each page-table page.",
+        unit.prose(entry),
+        Unit::of_time(std::iter::once(table)).prose(table)
+    ))
+}
+
+/// The methods that copy nothing: whether they stay flat.
+fn grown(study: &Study<'_>, costs: &[Cost<'_>]) -> Vec<String> {
+    let others = costs.iter().filter(|cost| cost.method != SpawnMethod::Fork);
+    others.filter_map(|cost| growth(study, cost)).collect()
+}
+
+fn growth(study: &Study<'_>, cost: &Cost<'_>) -> Option<String> {
+    let Over::Growth(small, large) = cost.over else {
+        return None;
+    };
+    let grew = super::scale::grew(study, [small, large], cost.method).ok()?;
+    let base = study.here(small, cost.method, Part::Total);
+    let base = base.measured()?.value;
+    let unit = Unit::of_time(std::iter::once(base));
+    let (name, span) = (cost.method.name(), parents(&cost.over));
+    if grew.ci95.iter().all(|bound| bound.abs() < FLAT * base) {
+        let change = unit.entry(grew.value, Some(grew.ci95)).plain();
+        return Some(format!(
+            "{name} stays flat: from {span}, its total changes by {change} {}, of {}.",
+            unit.name,
+            unit.prose(base)
+        ));
+    }
+    (grew.ci95[0] > 0.0).then(|| {
+        format!(
+            "{name} is not flat: from {span}, its total grows by {}.",
+            unit.prose(grew.value)
+        )
+    })
+}
+
+/// This host's times over the published ones, line by line.
+fn ratios(study: &Study<'_>) -> Option<String> {
+    let mut lines: Vec<(String, [f64; 2])> = Vec::new();
+    for parent in &study.parents {
+        for asked in study.asked(parent) {
+            let ratio = compared::ratio(study, parent, &asked);
+            let Some(ratio) = ratio.measured().map(|ratio| ratio.value) else {
+                continue;
+            };
+            if !ratio.is_finite() {
+                continue;
+            }
+            let series = asked.figure.filter(|_| study.has_series());
+            let series = series.map_or(String::new(), |figure| {
+                format!(" against {}", short(&figure.series))
+            });
+            let name = format!("{}{series}", asked.method.name());
+            match lines.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, [low, high])) => (*low, *high) = (low.min(ratio), high.max(ratio)),
+                None => lines.push((name, [ratio; 2])),
+            }
+        }
+    }
+    let clauses: Vec<String> = lines
+        .into_iter()
+        .map(|(name, [low, high])| {
+            let (low, high) = (significant(low), significant(high));
+            if low == high {
+                format!("{name} {low}")
+            } else {
+                format!("{name} {low} to {high}")
+            }
+        })
+        .collect();
+    (!clauses.is_empty()).then(|| {
+        format!(
+            "Here over published: {}. Such a ratio compares hosts and programs, not kernels alone.",
+            clauses.join(", ")
+        )
+    })
+}

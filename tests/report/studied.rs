@@ -1,0 +1,629 @@
+//! Studies of address spaces: what was published beside hand-made cells.
+
+use fastrand::Rng;
+use forktax::model::{
+    Availability, Backing, ChildAction, Document, Part, PublishedFigure, PublishedUnit, Reproduce,
+    Reproduction, Source, Space, SpaceRequest, SpawnMethod, Stopped, StudyId, StudyPoint,
+};
+use forktax::report::{Format, parse, render};
+use proptest::prelude::*;
+use serde_json::Value;
+
+use crate::build::{self, Times};
+use crate::text;
+
+use PublishedUnit::{Milliseconds, SecondsOf500, SpawnsIn10S};
+use SpawnMethod::{Fork, PosixSpawn};
+
+const MIB: u64 = 256;
+
+/// The four studies, each with the name of its snapshots.
+fn documents() -> Vec<(&'static str, Document)> {
+    vec![
+        ("posix-spawn-2011", posix_spawn_2011()),
+        ("hotos-2019", hotos_2019()),
+        ("mt-dup-2023", mt_dup_2023()),
+        ("pte-batching-2024", pte_batching_2024()),
+    ]
+}
+
+/// A document that reproduces a study and has no parents yet.
+fn study(id: StudyId, methods: &[SpawnMethod], child: ChildAction, title: &str) -> Document {
+    let mut document = build::empty(methods, methods[methods.len() - 1], child);
+    document.plan.reproduce = Some(Reproduce {
+        study: id,
+        scale: 1.0,
+        scaled_because: None,
+        loops: None,
+    });
+    document.reproduction = Some(Reproduction {
+        study: id,
+        source: Source {
+            title: title.to_owned(),
+            authors: "A. Author".to_owned(),
+            year: 2011,
+            address: "https://example.org/study".to_owned(),
+            setting: "a machine of that time; fork+exec and wait".to_owned(),
+        },
+        scale: 1.0,
+        scaled_because: None,
+        points: Vec::new(),
+        loops: None,
+    });
+    document
+}
+
+fn figure(
+    series: &str,
+    method: SpawnMethod,
+    part: Part,
+    value: f64,
+    unit: PublishedUnit,
+) -> PublishedFigure {
+    PublishedFigure {
+        series: series.to_owned(),
+        method,
+        part,
+        value,
+        unit,
+    }
+}
+
+fn request(mappings: u64, pages: u64, spacing: u64, huge: bool) -> SpaceRequest {
+    SpaceRequest::Mappings {
+        mappings,
+        pages,
+        spacing,
+        backing: Backing::Anon,
+        huge,
+    }
+}
+
+/// The census of an order: page tables hold 512 entries, scattered ones fewer.
+fn census(request: &SpaceRequest) -> Space {
+    let SpaceRequest::Mappings {
+        mappings,
+        pages,
+        spacing,
+        huge,
+        ..
+    } = *request
+    else {
+        panic!("the studies order mappings");
+    };
+    let all = mappings * pages;
+    let ptes = if huge { 0 } else { all };
+    let mut space = build::mappings_space(0);
+    space.request = request.clone();
+    space.mappings_requested = mappings;
+    space.vmas += mappings;
+    space.anon_vmas += mappings;
+    space.present_ptes += ptes;
+    space.page_table_bytes += ptes * spacing.min(512) / 512 * 4_096;
+    space.resident_bytes += all * 4_096;
+    space.huge_bytes = if huge { all * 4_096 } else { 0 };
+    space
+}
+
+/// Adds a parent with its figures and, where it could be built, its cells.
+fn parent(
+    document: &mut Document,
+    name: &str,
+    sizes: [Option<u64>; 2],
+    figures: Vec<PublishedFigure>,
+    built: Result<(SpaceRequest, &[Times]), &str>,
+) {
+    let space = match built {
+        Ok((request, times)) => {
+            let methods = document.plan.methods.clone();
+            build::add(document, &census(&request), &methods, times);
+            document.plan.spaces.push(request);
+            Availability::Measured(document.plan.spaces.len() - 1)
+        }
+        Err(reason) => Availability::unavailable(reason, Some("add memory")),
+    };
+    let reproduction = document.reproduction.as_mut().expect("it reproduces");
+    reproduction.points.push(StudyPoint {
+        name: name.to_owned(),
+        space,
+        vmas: sizes[0],
+        ptes: sizes[1],
+        figures,
+    });
+}
+
+fn posix_spawn_2011() -> Document {
+    posix_spawn_2011_at(1)
+}
+
+/// Built at one part in so many of the published sizes.
+fn posix_spawn_2011_at(parts: u32) -> Document {
+    let methods = [Fork, PosixSpawn];
+    let mut document = study(
+        StudyId::PosixSpawn2011,
+        &methods,
+        ChildAction::Exec,
+        "posix-spawn",
+    );
+    for (mib, fork, spawn, time) in [
+        (50, 5.77, 0.86, (410.0, 890.0)),
+        (100, 10.37, 0.82, (790.0, 1_660.0)),
+        (500, 35.49, 0.94, (3_800.0, 7_900.0)),
+    ] {
+        let figures = vec![
+            figure("fork+exec", Fork, Part::Total, fork, SecondsOf500),
+            figure("posix_spawn", PosixSpawn, Part::Total, spawn, SecondsOf500),
+        ];
+        let share = |us: f64| us / f64::from(parts);
+        let times: &[Times] = &[(share(time.0), share(time.1)), (73.0, 114.0)];
+        let name = format!("{mib} MB");
+        let sizes = [None, Some(mib * MIB)];
+        let order = request(1, mib * MIB / u64::from(parts), 1, false);
+        parent(&mut document, &name, sizes, figures, Ok((order, times)));
+    }
+    document
+}
+
+fn hotos_2019() -> Document {
+    let methods = [Fork, PosixSpawn];
+    let mut document = study(
+        StudyId::Hotos2019,
+        &methods,
+        ChildAction::Exec,
+        "A fork() in the road",
+    );
+    for (name, mib, spacing, time) in [
+        ("0 MiB", 0, 1, (40.0, 160.0)),
+        ("50 MiB", 50, 1, (425.0, 880.0)),
+        ("100 MiB", 100, 1, (810.0, 1_620.0)),
+        ("200 MiB", 200, 1, (1_580.0, 3_080.0)),
+        ("50 MiB, scattered", 50, 64, (1_900.0, 3_600.0)),
+        ("100 MiB, scattered", 100, 64, (3_760.0, 7_050.0)),
+        ("200 MiB, scattered", 200, 64, (7_480.0, 13_900.0)),
+    ] {
+        let published = vec![figure(
+            "posix_spawn",
+            PosixSpawn,
+            Part::Total,
+            0.5,
+            Milliseconds,
+        )];
+        let times: &[Times] = &[time, (73.0, 114.0)];
+        let order = request(u64::from(mib > 0), mib * MIB, spacing, false);
+        let sizes = [None, Some(mib * MIB)];
+        parent(&mut document, name, sizes, published, Ok((order, times)));
+    }
+    document
+}
+
+fn mt_dup_2023() -> Document {
+    let mut document = study(
+        StudyId::MtDup2023,
+        &[Fork],
+        ChildAction::Exit,
+        "Introduce __mt_dup() to improve the performance of fork()",
+    );
+    for (vmas, before, after, time) in [
+        (21, 112_100.0, 114_558.0, (39.0, 82.0)),
+        (221, 54_227.0, 65_008.0, (190.0, 350.0)),
+        (821, 20_195.0, 28_751.0, (660.0, 1_280.0)),
+        (3_221, 6_017.0, 8_922.0, (2_600.0, 5_000.0)),
+        (12_821, 1_606.0, 2_436.0, (10_400.0, 19_900.0)),
+        (51_221, 393.0, 599.0, (42_000.0, 79_000.0)),
+    ] {
+        let published = vec![
+            figure("before", Fork, Part::Total, before, SpawnsIn10S),
+            figure("after", Fork, Part::Total, after, SpawnsIn10S),
+        ];
+        let times: &[Times] = &[time];
+        let name = format!("{} VMAs", thousands(vmas));
+        let order = request(vmas - 21, 1, 1, false);
+        let sizes = [Some(vmas), None];
+        parent(&mut document, &name, sizes, published, Ok((order, times)));
+    }
+    document
+}
+
+fn thousands(count: u64) -> String {
+    match (count / 1_000, count % 1_000) {
+        (0, rest) => rest.to_string(),
+        (whole, rest) => format!("{whole},{rest:03}"),
+    }
+}
+
+fn pte_batching_2024() -> Document {
+    let mut document = study(
+        StudyId::PteBatching2024,
+        &[Fork],
+        ChildAction::Exit,
+        "mm/memory: optimize fork() with PTE-mapped THP",
+    );
+    let pages = 1_024 * MIB;
+    let two = |before, after| {
+        vec![
+            figure("before", Fork, Part::Call, before, Milliseconds),
+            figure("after", Fork, Part::Call, after, Milliseconds),
+        ]
+    };
+    let small: &[Times] = &[(8_100.0, 15_800.0)];
+    let huge: &[Times] = &[(61.0, 118.0)];
+    let sizes = [None, Some(pages)];
+    let order = request(1, pages, 1, false);
+    parent(
+        &mut document,
+        "4 KiB pages",
+        sizes,
+        two(14.33, 14.04),
+        Ok((order, small)),
+    );
+    let reason = "the kernel has no folios of 64 KiB";
+    parent(
+        &mut document,
+        "64 KiB folios",
+        sizes,
+        two(14.05, 10.44),
+        Err(reason),
+    );
+    let order = request(1, pages, 1, true);
+    parent(
+        &mut document,
+        "2 MiB pages",
+        [None; 2],
+        Vec::new(),
+        Ok((order, huge)),
+    );
+    document
+}
+
+/// Built at a quarter, for want of memory.
+fn scaled() -> Document {
+    let mut document = posix_spawn_2011_at(4);
+    let reproduction = reproduction(&mut document);
+    reproduction.scale = 0.25;
+    reproduction.scaled_because = Some("only 1.2 GiB of memory are free".to_owned());
+    document
+}
+
+fn reproduction(document: &mut Document) -> &mut Reproduction {
+    document.reproduction.as_mut().expect("it reproduces")
+}
+
+fn section(report: &str, title: &str) -> String {
+    let (_, rest) = report.split_once(&format!("\n{title}\n")).expect(title);
+    let section = rest.split("\n\n").next().unwrap_or_default();
+    section.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn in_short(document: &Document) -> String {
+    section(&text(document, Format::Table), "In short")
+}
+
+/// The entries of the row that begins with some words.
+fn row<'a>(report: &'a str, start: &str) -> &'a str {
+    let mut lines = report.lines().filter(|line| line.starts_with(start));
+    lines.next().unwrap_or_else(|| panic!("{start}: {report}"))
+}
+
+#[test]
+fn studies_look_like_this() {
+    for (name, document) in documents() {
+        for format in [Format::Table, Format::Markdown, Format::Csv, Format::Svg] {
+            let report = text(&document, format);
+            insta::assert_snapshot!(format!("{name}.{}", format.extension()), report);
+        }
+    }
+    insta::assert_snapshot!(
+        "posix-spawn-2011-scaled.txt",
+        text(&scaled(), Format::Table)
+    );
+}
+
+#[test]
+fn every_study_fits_a_terminal_of_100_columns() {
+    for (name, document) in documents() {
+        for line in text(&document, Format::Table).lines() {
+            assert!(line.chars().count() <= 100, "{name}: {line}");
+            assert_eq!(line.trim_end(), line, "{name}: trailing space");
+        }
+    }
+}
+
+#[test]
+fn a_published_figure_stands_beside_this_hosts_own() {
+    let report = text(&posix_spawn_2011(), Format::Table);
+    let row = row(&report, "500 MB  fork");
+    // 35.49 s of 500 spawns are 70.98 ms each.
+    assert!(row.contains("35.49 s of 500     70,980  "), "{row}");
+    let report = text(&mt_dup_2023(), Format::Table);
+    let row = self::row(&report, "51,221 VMAs  fork");
+    assert!(row.contains("before      393 in 10 s     25,445"), "{row}");
+    let repeated = report.lines().filter(|line| line.contains("599 in 10 s"));
+    assert_eq!(repeated.count(), 1, "{report}");
+}
+
+#[test]
+fn a_cost_is_what_the_largest_parent_adds() {
+    let report = text(&posix_spawn_2011(), Format::Table);
+    // (35.49 - 5.77) s / 500 / (450 * 256 PTEs).
+    let row = row(&report, "50 MB to 500 MB  fork");
+    assert!(row.contains("ns/PTE      516.0  "), "{row}");
+    let report = text(&mt_dup_2023(), Format::Table);
+    let costs: Vec<&str> = report
+        .lines()
+        .filter(|line| line.starts_with("21 VMAs to 51,221 VMAs"))
+        .collect();
+    assert!(costs[0].contains("before  us/VMA      0.495"), "{costs:?}");
+    assert!(costs[1].contains("after   us/VMA      0.324"), "{costs:?}");
+}
+
+#[test]
+fn a_study_of_pages_has_the_whole_call() {
+    let report = text(&pte_batching_2024(), Format::Table);
+    // 14.33 ms of 262,144 PTEs; huge pages have none, but memory.
+    assert!(row(&report, "4 KiB pages    fork    before  ns/PTE").contains(" 54.7 "));
+    assert!(row(&report, "2 MiB pages    fork            us/GiB").contains(" n/a "));
+    assert!(report.contains("the whole fork takes"), "{report}");
+    assert_eq!(report.matches("no folios of 64 KiB").count(), 3, "{report}");
+}
+
+#[test]
+fn dense_and_scattered_tell_entries_from_tables() {
+    // By construction: a PTE costs 28 ns and a table 930 ns in the call.
+    let words = in_short(&hotos_2019());
+    assert!(
+        words.contains("the call pays 28.1 ns for a PTE and 930.0 ns for each page-table page"),
+        "{words}"
+    );
+    let mut document = hotos_2019();
+    reproduction(&mut document).points.truncate(4);
+    let report = text(&document, Format::Table);
+    assert!(!report.contains("dense and scattered"), "{report}");
+}
+
+#[test]
+fn what_is_not_printed_as_a_number_is_a_gap_with_a_reason() {
+    let report = text(&hotos_2019(), Format::Table);
+    let row = row(&report, "200 MiB             fork");
+    assert!(row.contains(" n/a "), "{row}");
+    let reason = "fork: published, here over published: the study prints no number of it";
+    assert!(report.contains(reason), "{report}");
+}
+
+#[test]
+fn a_scaled_parent_is_compared_on_the_scale_only() {
+    let document = scaled();
+    let report = text(&document, Format::Table);
+    assert!(report.contains("at 1/4 of their sizes"), "{report}");
+    let times = report.lines().filter(|line| line.contains(" s of 500"));
+    assert!(times.clone().all(|line| line.ends_with("n/a")), "{report}");
+    assert_eq!(times.count(), 6);
+    assert!(
+        report.contains("built at 1/4 of the published size; compare"),
+        "{report}"
+    );
+    let words = in_short(&document);
+    assert!(
+        words.contains("(only 1.2 GiB of memory are free)"),
+        "{words}"
+    );
+    assert!(!words.contains("Here over published"), "{words}");
+    // A quarter of the pages for a quarter of the time: the cost is the same.
+    let cost = |document: &Document| {
+        let words = in_short(document);
+        let (_, rest) = words
+            .split_once("each further PTE costs fork ")
+            .expect("it is told");
+        let ns = rest.split(' ').next().and_then(|ns| ns.parse::<f64>().ok());
+        ns.expect("it is a number")
+    };
+    let (quarter, whole) = (cost(&document), cost(&posix_spawn_2011()));
+    assert!((quarter / whole - 1.0).abs() < 0.1, "{quarter} {whole}");
+}
+
+#[test]
+fn staying_flat_is_said_only_of_what_is() {
+    let flat = "posix_spawn stays flat: from 50 MB to 500 MB";
+    assert!(in_short(&posix_spawn_2011()).contains(flat));
+    let mut document = posix_spawn_2011();
+    let calls = |cell: &mut forktax::model::Cell, factor: u64| {
+        for worker in &mut cell.samples {
+            let times = worker.call_ns.iter_mut().chain(&mut worker.total_ns);
+            times.for_each(|ns| *ns *= factor);
+        }
+    };
+    calls(&mut document.cells[5], 3);
+    let words = in_short(&document);
+    assert!(words.contains("posix_spawn is not flat"), "{words}");
+    // Two workers that disagree have nothing to say about either.
+    let mut document = posix_spawn_2011();
+    document.cells[5].samples.truncate(2);
+    document.cells[5].samples[1]
+        .total_ns
+        .iter_mut()
+        .for_each(|ns| *ns *= 2);
+    let words = in_short(&document);
+    assert!(!words.contains("flat"), "{words}");
+}
+
+#[test]
+fn a_run_that_was_broken_off_compares_what_it_has() {
+    let mut document = posix_spawn_2011();
+    document.run.stopped = Stopped::Interrupted;
+    document.cells.truncate(4);
+    let report = text(&document, Format::Table);
+    assert!(report.contains("50 MB to 100 MB"), "{report}");
+    let row = row(&report, "500 MB  fork");
+    assert!(row.contains("70,980") && row.ends_with("n/a"), "{row}");
+    assert!(report.contains("the run ended before its turn"), "{report}");
+    let words = in_short(&document);
+    assert!(words.contains("From 50 MB to 100 MB,"), "{words}");
+}
+
+#[test]
+fn a_study_without_cells_shows_what_was_published() {
+    for (name, mut document) in documents() {
+        document.cells.clear();
+        let report = text(&document, Format::Table);
+        assert!(
+            report.contains("The parents, as published"),
+            "{name}: {report}"
+        );
+        assert!(report.contains("n/a"), "{name}: {report}");
+        assert!(!report.contains("In short"), "{name}: {report}");
+        assert!(
+            text(&document, Format::Svg).contains(", published"),
+            "{name}"
+        );
+        for point in &mut reproduction(&mut document).points {
+            point.figures.clear();
+        }
+        let refusal = render(&document, Format::Svg).unwrap_err().to_string();
+        assert!(refusal.contains("nothing was measured"), "{refusal}");
+    }
+}
+
+#[test]
+fn a_method_beyond_the_study_is_a_row_without_a_published_figure() {
+    let mut document = mt_dup_2023();
+    document.plan.methods.push(PosixSpawn);
+    let report = text(&document, Format::Table);
+    assert!(report.contains("posix_spawn"), "{report}");
+    assert!(
+        report.contains("the study prints no number of it"),
+        "{report}"
+    );
+}
+
+#[test]
+fn the_csv_of_a_study_has_a_row_a_figure() {
+    for (name, document) in documents() {
+        let bytes = render(&document, Format::Csv).unwrap();
+        let mut reader = csv::Reader::from_reader(bytes.as_slice());
+        let records: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+        assert!(
+            records.iter().flatten().all(|field| !field.is_empty()),
+            "{name}"
+        );
+        for cell in &document.cells {
+            let total = cell.total_ns.measured().unwrap().median.to_string();
+            let is_it = |record: &&csv::StringRecord| {
+                &record[0] == "here" && &record[4] == "total" && record[5] == total
+            };
+            assert!(
+                records.iter().any(|record| is_it(&record)),
+                "{name}: {total}"
+            );
+        }
+    }
+    let csv = text(&mt_dup_2023(), Format::Csv);
+    let figure = "published,\"51,221 VMAs\",fork,before,figure,393,n/a,n/a,spawns_in_10_s";
+    assert!(csv.contains(figure), "{csv}");
+}
+
+#[test]
+fn the_picture_has_a_line_a_method_and_a_published_one() {
+    let picture = text(&mt_dup_2023(), Format::Svg);
+    assert_eq!(picture.matches("<polyline").count(), 3, "{picture}");
+    let dashed = picture.lines().filter(|line| line.starts_with("<polyline"));
+    assert_eq!(dashed.filter(|line| line.contains("dasharray")).count(), 2);
+    assert!(text(&hotos_2019(), Format::Svg).contains("fork, scattered, here"));
+    // Pages of unlike size are no line.
+    assert!(!text(&pte_batching_2024(), Format::Svg).contains("<polyline"));
+}
+
+#[test]
+fn no_text_of_a_study_becomes_markup() {
+    let mut document = mt_dup_2023();
+    let reproduction = reproduction(&mut document);
+    reproduction.source.title = "<script>".to_owned();
+    reproduction.points[0].figures[0].series = "</text> & \u{1b}".to_owned();
+    let picture = text(&document, Format::Svg);
+    assert!(!picture.contains("<script>") && picture.contains("&lt;script&gt;"));
+    assert!(picture.contains("&lt;/text&gt; &amp;"), "{picture}");
+}
+
+/// A study with figures that make no sense and parts taken away.
+fn distorted(seed: u64, template: usize, words: &str) -> Document {
+    let (_, document) = documents().swap_remove(template);
+    let mut rng = Rng::with_seed(seed);
+    let mut value = serde_json::to_value(&document).expect("a document is JSON");
+    let severity = rng.u32(1..30);
+    distort(&mut value["reproduction"], "", words, severity, &mut rng);
+    distort(&mut value["cells"], "", words, severity / 4, &mut rng);
+    value["plan"]["spaces"] = serde_json::to_value(&document.plan.spaces).expect("it is JSON");
+    let mut distorted: Document = serde_json::from_value(value).expect("only values were changed");
+    let spaces = distorted.plan.spaces.len();
+    distorted.plan.spaces.truncate(rng.usize(0..=spaces));
+    distorted
+}
+
+/// Changes about one of so many values: `severity` in a hundred.
+fn distort(value: &mut Value, key: &str, words: &str, severity: u32, rng: &mut Rng) {
+    let struck = rng.u32(0..100) < severity;
+    match value {
+        Value::Null => {}
+        Value::Object(object) if !["loops", "request"].contains(&key) => {
+            if struck && ["call_ns", "total_ns"].contains(&key) {
+                *value = serde_json::json!({"missing": "unavailable", "reason": words});
+                return;
+            }
+            for (key, value) in object {
+                distort(value, key, words, severity, rng);
+            }
+        }
+        Value::Array(array) => {
+            if struck && !key.ends_with("ci95") {
+                array.truncate(rng.usize(0..=array.len()));
+            }
+            for value in array {
+                distort(value, key, words, severity, rng);
+            }
+        }
+        _ if struck && ["vmas", "ptes"].contains(&key) && rng.bool() => {
+            *value = [0, 1, u64::MAX][rng.usize(0..3)].into();
+        }
+        Value::Number(_) if struck && key == "space" => {
+            *value = rng.u32(0..9).into();
+        }
+        Value::Number(number) if struck && !["round", "year"].contains(&key) => {
+            *value = if number.is_f64() {
+                [0.0, -1.5, 0.25, 1e-300, 1e300, 123_456.5][rng.usize(0..6)].into()
+            } else {
+                [0, 1, 77, 1 << 40, u64::MAX][rng.usize(0..5)].into()
+            };
+        }
+        Value::String(text) if struck && ["name", "series", "title"].contains(&key) => {
+            *text = words.to_owned();
+        }
+        _ => {}
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_study_panics_or_leaves_its_columns(
+        seed: u64,
+        template in 0_usize..4,
+        words in "[a-z\\PC]{0,40}",
+    ) {
+        let document = distorted(seed, template, &words);
+        for format in Format::ALL {
+            // A picture may be refused, but never be empty.
+            if let Ok(bytes) = render(&document, format) {
+                prop_assert!(!bytes.is_empty());
+                if format == Format::Svg {
+                    let picture = String::from_utf8(bytes).expect("it is UTF-8");
+                    prop_assert!(!picture.contains("NaN") && !picture.contains("\"inf"));
+                }
+            }
+        }
+        for line in text(&document, Format::Table).lines() {
+            prop_assert!(line.chars().count() <= 100, "{}", line);
+            prop_assert_eq!(line.trim_end(), line);
+        }
+        let json = render(&document, Format::Json).unwrap();
+        prop_assert_eq!(parse(json.as_slice()).unwrap(), document);
+    }
+}
