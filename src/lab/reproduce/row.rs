@@ -295,20 +295,26 @@ fn run_script(
     let pid = script.pid();
     let open = || Outlook::open(kernel, watch, order.placement, 0, pid);
     // The samples are of the whole process, as its CPU time is; the calls only
-    // of its loop.
-    let at_once = (*watch == Watch::Modes).then(open);
+    // of its loop, since nobody can wait for the end of a process that is traced.
+    let samples = *watch == Watch::Modes;
+    let at_once = samples.then(open);
     script.ready()?;
     let parent = script.census()?;
     let looks = *watch == Watch::Calls;
     let likeness = looks.then(|| script.likeness()).transpose()?;
     let mut outlook = at_once.unwrap_or_else(open);
     let looped = script.run(&mut || outlook.collect())?;
-    let times = script.end()?;
+    let (times, watched) = if samples {
+        (script.end()?, outlook.close())
+    } else {
+        let watched = outlook.close();
+        (script.end()?, watched)
+    };
     Ok(ScriptRun {
         parent,
         likeness,
         looped,
         times,
-        watched: outlook.close(),
+        watched,
     })
 }
