@@ -7,12 +7,14 @@
 
 mod files;
 mod levels;
+mod likeness;
 mod mappings;
 mod pages;
 mod ranges;
 mod tables;
 mod tree;
 
+pub use likeness::likeness;
 pub use ranges::map_ranges;
 pub use tables::page_tables;
 
