@@ -10,6 +10,8 @@
 
 #[path = "live/explain.rs"]
 mod explain;
+#[path = "live/likeness.rs"]
+mod likeness;
 #[path = "live/variants.rs"]
 mod variants;
 

@@ -216,11 +216,16 @@ fn verify(
             "{gained} mappings more instead of {wanted}"
         )));
     }
-    let touched: u64 = shape
-        .regions
-        .iter()
-        .map(|region| region.count * region.touches)
-        .sum();
+    if let Some(replica) = &shape.replica {
+        let wanted = replica.anon_mappings();
+        let gained = inflated.anon_vmas.saturating_sub(before.anon_vmas);
+        if gained < wanted || gained > wanted + SLACK_VMAS {
+            return Err(LabError::Inflation(format!(
+                "{gained} mappings more with pages of their own instead of {wanted}"
+            )));
+        }
+    }
+    let touched = shape.present_pages();
     let heap = shape.heap.map_or(0, |heap| heap.count * heap.touches);
     let pages = inflated.present_ptes + inflated.huge_bytes / page_size;
     let pages = pages.saturating_sub(before.present_ptes + before.huge_bytes / page_size);

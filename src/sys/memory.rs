@@ -7,9 +7,13 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
+pub use self::exact::{Exact, Stuff};
+pub use self::libraries::leave_libraries_out_of_forks;
 pub use self::pages::Pages;
 use super::check;
 
+mod exact;
+mod libraries;
 mod pages;
 
 /// What to place: how the kernel shall back it.
@@ -53,7 +57,7 @@ impl Arena {
             .checked_add(align)
             .ok_or_else(|| io::Error::from_raw_os_error(libc::ENOMEM))?;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-        let found = map(0, padded, libc::PROT_NONE, flags, -1)?;
+        let found = map(0, padded, libc::PROT_NONE, flags, -1, 0)?;
         // SAFETY: the range was mapped just above, nobody knows of it, and it
         // was never accessible.
         unsafe { libc::munmap(found as *mut _, padded) };
@@ -106,6 +110,7 @@ impl Arena {
             protection,
             flags | libc::MAP_FIXED_NOREPLACE,
             fd,
+            0,
         )?;
         if huge {
             advise(start, len, libc::MADV_HUGEPAGE)?;
@@ -197,62 +202,6 @@ pub fn disable_huge_pages(disable: bool) -> io::Result<()> {
     check(result).map(drop)
 }
 
-/// Leaves libm and libgcc_s out of every fork (MADV_DONTFORK), and returns the
-/// address ranges that they cover. For the worker only, whose children exec or
-/// exit at once.
-///
-/// Without this a fork from an empty worker would pay for libraries that only
-/// the worker's own machinery uses, which is a tenth of such a fork. Nothing is
-/// left out where another library is loaded: it may have put its own functions
-/// in the place of those that the child calls.
-///
-/// # Errors
-/// Those of reading /proc/self/maps and of madvise(2).
-pub fn leave_libraries_out_of_forks() -> io::Result<Vec<[usize; 2]>> {
-    let maps = std::fs::read_to_string("/proc/self/maps")?;
-    let ranges = spare_ranges(&maps);
-    for [start, end] in ranges.iter().copied() {
-        // SAFETY: the advice changes nothing in this process. A forked child
-        // lacks the range, but it calls fork's own return path, execve and
-        // _exit of libc and nothing else, and `spare_ranges` has made sure that
-        // only libm and libgcc_s are missing and that no library is loaded that
-        // could have taken the place of those functions.
-        let result = unsafe { libc::madvise(start as *mut _, end - start, libc::MADV_DONTFORK) };
-        check(result)?;
-    }
-    Ok(ranges)
-}
-
-/// What is loaded besides the executable itself where nothing is interposed.
-const NEEDED: [&str; 4] = ["libc.so", "libc-", "ld-", "libpthread"];
-const SPARE: [&str; 3] = ["libm.so", "libm-", "libgcc_s.so"];
-
-/// The ranges of the spare libraries in a text such as /proc/self/maps; none if
-/// a library is mapped that is neither needed nor spare.
-fn spare_ranges(maps: &str) -> Vec<[usize; 2]> {
-    let mut ranges = Vec::new();
-    for line in maps.lines() {
-        let mut fields = line.split_whitespace();
-        let (Some(range), Some(path)) = (fields.next(), fields.nth(4)) else {
-            continue;
-        };
-        let name = path.rsplit('/').next().unwrap_or(path);
-        let is = |known: &[&str]| known.iter().any(|prefix| name.starts_with(prefix));
-        if is(&SPARE) {
-            ranges.extend(addresses(range));
-        } else if name.contains(".so") && !is(&NEEDED) {
-            return Vec::new();
-        }
-    }
-    ranges
-}
-
-fn addresses(range: &str) -> Option<[usize; 2]> {
-    let (start, end) = range.split_once('-')?;
-    let hex = |text| usize::from_str_radix(text, 16).ok();
-    Some([hex(start)?, hex(end)?])
-}
-
 /// Bytes in a page.
 pub fn page_size() -> usize {
     // SAFETY: sysconf(3) takes a number and reads no memory of ours.
@@ -266,10 +215,12 @@ fn map(
     protection: libc::c_int,
     flags: libc::c_int,
     fd: libc::c_int,
+    offset: libc::off_t,
 ) -> io::Result<usize> {
     // SAFETY: without MAP_FIXED the kernel never replaces a mapping, so no
-    // memory that Rust knows of changes; a bad length or descriptor is an error.
-    let address = unsafe { libc::mmap(start as *mut _, len, protection, flags, fd, 0) };
+    // memory that Rust knows of changes; a bad length, descriptor or offset is an
+    // error.
+    let address = unsafe { libc::mmap(start as *mut _, len, protection, flags, fd, offset) };
     if address == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
     }
@@ -277,8 +228,8 @@ fn map(
 }
 
 fn advise(start: usize, len: usize, advice: libc::c_int) -> io::Result<()> {
-    // SAFETY: the advice is one of MADV_HUGEPAGE and MADV_NOHUGEPAGE, which
-    // change no contents.
+    // SAFETY: the advice is one of MADV_HUGEPAGE, MADV_NOHUGEPAGE and
+    // MADV_DONTDUMP, which change no contents.
     check(unsafe { libc::madvise(start as *mut _, len, advice) }).map(drop)
 }
 
@@ -321,28 +272,6 @@ mod tests {
             &mut Pages::none(),
         );
         assert_eq!(refused.unwrap_err().raw_os_error(), Some(libc::EINVAL));
-    }
-
-    const PLAIN: &str = "\
-5500-5600 r-xp 00000000 fe:00 123    /usr/bin/forktax
-5700-5800 rw-p 00000000 00:00 0      [heap]
-7e00-7e10 r-xp 00000000 fe:00 124    /usr/lib/libm.so.6
-7f00-7f10 r-xp 00000000 fe:00 125    /usr/lib/libgcc_s.so.1
-7f20-7f30 r-xp 00000000 fe:00 126    /usr/lib/libc.so.6
-7f40-7f50 rw-p 00000000 00:00 0
-7f60-7f70 r-xp 00000000 fe:00 127    /usr/lib/ld-linux-x86-64.so.2
-";
-
-    #[test]
-    fn only_libraries_that_a_child_does_not_need_are_spare() {
-        assert_eq!(spare_ranges(PLAIN), [[0x7e00, 0x7e10], [0x7f00, 0x7f10]]);
-        assert_eq!(spare_ranges(""), [[0; 2]; 0]);
-    }
-
-    #[test]
-    fn an_interposed_library_keeps_all_in() {
-        let preloaded = format!("{PLAIN}7f80-7f90 r-xp 00000000 fe:00 9 /tmp/evil.so\n");
-        assert_eq!(spare_ranges(&preloaded), [[0; 2]; 0]);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! A [`Shape`] is the skeleton that the worker builds. Whoever wants an address
 //! space describes it as a shape; there is one builder for all of them.
 
+mod replica;
 mod shape;
 
+pub use replica::{LikenessError, RegionFault, Replica, ReplicaMapping};
 pub use shape::{Heap, Region, Shape, ShapeError};

@@ -1,6 +1,8 @@
-//! The skeleton of an address space: runs of equal mappings, and a heap.
+//! The skeleton of an address space: runs of equal mappings, a heap, or what
+//! another process has.
 
-use crate::model::{Backing, Likeness, SpaceRequest};
+use super::{LikenessError, Replica};
+use crate::model::{Backing, SpaceRequest};
 use crate::units::thousands;
 
 /// The reach of one huge page, and of one page table of 4 KiB pages.
@@ -14,7 +16,7 @@ pub struct Shape {
     /// Blocks from malloc.
     pub heap: Option<Heap>,
     /// The mappings of another process.
-    pub likeness: Option<Likeness>,
+    pub replica: Option<Replica>,
 }
 
 /// A run of equal mappings at equal distances, with a hole after each, so that
@@ -66,6 +68,9 @@ pub enum ShapeError {
         /// Pages asked for.
         pages: u64,
     },
+    /// The mappings of another process are none.
+    #[error(transparent)]
+    Likeness(#[from] LikenessError),
 }
 
 fn describe(request: &SpaceRequest) -> String {
@@ -98,14 +103,12 @@ impl Shape {
     /// # Errors
     /// [`ShapeError`] when no address space can hold it.
     pub fn of(request: &SpaceRequest, page_size: u64) -> Result<Self, ShapeError> {
-        if let SpaceRequest::Likeness(likeness) = request {
-            return Ok(Self {
-                likeness: Some(likeness.clone()),
-                ..Self::default()
-            });
-        }
         let too_large = || ShapeError::TooLarge(request.clone());
         match *request {
+            SpaceRequest::Likeness(ref likeness) => Ok(Self {
+                replica: Some(Replica::of(likeness, page_size)?),
+                ..Self::default()
+            }),
             SpaceRequest::Mappings { mappings: 0, .. } => Ok(Self::default()),
             SpaceRequest::Mappings {
                 mappings,
@@ -147,7 +150,6 @@ impl Shape {
                     ..Self::default()
                 })
             }
-            SpaceRequest::Likeness(_) => unreachable!("a likeness is a shape of its own"),
         }
     }
 
@@ -160,12 +162,22 @@ impl Shape {
             let pages = (heap.count * heap.bytes).div_ceil(page_size.max(1));
             (heap.count * heap.touches.max(1)).min(pages)
         });
-        touched + heap
+        let replica = self.replica.as_ref().map_or(0, Replica::rewritable_pages);
+        touched + heap + replica
     }
 
     /// The mappings that are built.
     pub fn mappings(&self) -> u64 {
-        self.regions.iter().map(|region| region.count).sum()
+        let regions: u64 = self.regions.iter().map(|region| region.count).sum();
+        let replica = self.replica.as_ref();
+        regions + replica.map_or(0, |replica| replica.mappings.len() as u64)
+    }
+
+    /// The pages that are present once it is built, those of its heap left out.
+    pub fn present_pages(&self) -> u64 {
+        let regions = self.regions.iter();
+        let touched: u64 = regions.map(|region| region.count * region.touches).sum();
+        touched + self.replica.as_ref().map_or(0, Replica::present_pages)
     }
 }
 

@@ -5,10 +5,12 @@ use std::io;
 use std::os::fd::AsFd;
 
 use super::protocol::Failure;
-use crate::model::Backing;
-use crate::sys::memory::{Arena, Pages, Source, Touches, disable_huge_pages, grow_heap};
+use crate::model::{Backing, RegionKind};
+use crate::sys::memory::{
+    Arena, Exact, Pages, Source, Stuff, Touches, disable_huge_pages, grow_heap,
+};
 use crate::sys::shared::memory_file;
-use crate::vm::{Heap, Region, Shape};
+use crate::vm::{Heap, Region, Replica, ReplicaMapping, Shape};
 
 /// Builds `shape` in this process, for the rest of its life, and notes a sample
 /// of the touched pages.
@@ -28,6 +30,9 @@ fn build_all(shape: &Shape, pages: &mut Pages) -> Result<(), Failure> {
             let _ = disable_huge_pages(false);
         }
         place_all(region, pages)?;
+    }
+    if let Some(replica) = &shape.replica {
+        replicate(replica, pages)?;
     }
     shape
         .heap
@@ -65,6 +70,50 @@ fn place_all(region: &Region, pages: &mut Pages) -> Result<(), Failure> {
             .map_err(|error| failed(region.count, &error))?;
     }
     Ok(())
+}
+
+/// Builds what another process has.
+fn replicate(replica: &Replica, pages: &mut Pages) -> Result<(), Failure> {
+    let failed = |placed: usize, error: &io::Error| Failure::Inflation {
+        placed: placed as u64,
+        wanted: replica.mappings.len() as u64,
+        why: error.to_string(),
+    };
+    if replica.mappings.is_empty() {
+        return Ok(());
+    }
+    let prepare = || -> io::Result<(File, Arena)> {
+        let file = memory_file(c"forktax-backing", false)?;
+        file.set_len(replica.file_len)?;
+        let arena = Arena::find(bytes(replica.span)?, bytes(replica.align)?)?;
+        Ok((file, arena))
+    };
+    let (file, arena) = prepare().map_err(|error| failed(0, &error))?;
+    for (index, mapping) in replica.mappings.iter().enumerate() {
+        exact(mapping, &file)
+            .and_then(|exact| arena.place_exact(&exact, pages))
+            .map_err(|error| failed(index, &error))?;
+    }
+    arena
+        .forbid_huge_pages()
+        .map_err(|error| failed(replica.mappings.len(), &error))
+}
+
+fn exact<'a>(mapping: &'a ReplicaMapping, file: &'a File) -> io::Result<Exact<'a>> {
+    Ok(Exact {
+        offset: bytes(mapping.offset)?,
+        len: bytes(mapping.len)?,
+        stuff: match mapping.backing {
+            RegionKind::Anon => Stuff::Anonymous,
+            RegionKind::File => Stuff::File(file.as_fd(), mapping.file_offset),
+            RegionKind::Shared => Stuff::Shared(file.as_fd(), mapping.file_offset),
+        },
+        readable: mapping.readable,
+        writable: mapping.writable,
+        marked: mapping.marked,
+        written: &mapping.written,
+        read: &mapping.read,
+    })
 }
 
 fn fill_heap(heap: &Heap, pages: &mut Pages) -> Result<(), Failure> {

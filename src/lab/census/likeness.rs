@@ -1,4 +1,11 @@
-//! The mappings of a process, for another to build.
+//! The likeness of a living process: its mappings and where their pages lie,
+//! without any of their contents, for a worker to build.
+//!
+//! Limits of what is seen from outside: the zero page, which a read of untouched
+//! memory maps, looks like a page of the process's own; `pagemap` repeats the
+//! entry of a huge page for every base page of it, and that is what they become;
+//! a mapping whose pages were all given back may keep an `anon_vma` that nothing
+//! shows.
 
 use std::path::Path;
 
@@ -6,34 +13,263 @@ use procfs::process::{MMPermissions, MMapPath, MemoryMap, MemoryMaps};
 
 use super::CensusError;
 use super::files::ProcessFiles;
-use crate::model::{LikeRegion, Likeness, RegionKind};
+use super::mappings::{Content, Fate, Mapping, mappings};
+use super::pages::{Page, Vma, visit_pages};
+use crate::model::{LikeRegion, Likeness, RegionKind, SkipReason};
 
-/// Reads the mappings of a process.
+/// Takes the likeness of a process, under this name.
+///
+/// Left out are libc, the loader, the stack and the kernel's own mappings, which
+/// every process of the C library has, and what no fork copies or a worker can
+/// build: mappings with MADV_DONTFORK and the pages of hugetlbfs.
 ///
 /// # Errors
-/// [`CensusError`].
+/// Those of reading the process's files.
 pub fn likeness(pid: i32, name: &str) -> Result<Likeness, CensusError> {
-    let directory = &Path::new("/proc").join(pid.to_string());
-    let maps: MemoryMaps = ProcessFiles { directory, pid }.read("maps")?;
+    let directory = Path::new("/proc").join(pid.to_string());
+    likeness_below(&directory, pid, name)
+}
+
+/// The same, from the files of a directory such as `/proc/PID`.
+fn likeness_below(directory: &Path, pid: i32, name: &str) -> Result<Likeness, CensusError> {
+    let files = ProcessFiles { directory, pid };
+    let maps: MemoryMaps = files.read("smaps")?;
+    let mut regions = regions(&maps, procfs::page_size());
+    let pagemap = files.pagemap()?;
+    let vmas: Vec<Vma> = regions.iter().map(vma).collect();
+    let read = |first_page, bytes: &mut [u8]| pagemap.entries(first_page, bytes);
+    visit_pages(&vmas, read, |index, first_page, entries| {
+        let region = &mut regions[index];
+        let first = first_page - region.first_page;
+        for (page, entry) in (first..).zip(entries) {
+            note(region, page, Page::of(entry));
+        }
+    })
+    .map_err(|error| pagemap.refuse(error))?;
     Ok(Likeness {
         of: name.to_owned(),
-        regions: maps.iter().map(region).collect(),
+        regions,
     })
 }
 
-fn region(map: &MemoryMap) -> LikeRegion {
-    let page_size = procfs::page_size();
+/// The mappings that are to be built, without their pages.
+fn regions(maps: &MemoryMaps, page_size: u64) -> Vec<LikeRegion> {
+    let listed = maps.iter().filter(|map| map.pathname != MMapPath::Vsyscall);
+    let mut regions = Vec::new();
+    // Where the C library's last mapping ended: what begins there is its bss.
+    let mut of_libc = None;
+    for (map, mapping) in listed.zip(mappings(maps, page_size)) {
+        let is_bss = mapping.content == Content::Anonymous
+            && map.pathname == MMapPath::Anonymous
+            && of_libc == Some(mapping.vma.first_page);
+        if is_c_library(map) {
+            of_libc = Some(mapping.vma.end_page);
+        } else if !is_bss && !is_left_out(&mapping) {
+            regions.push(region(map, &mapping));
+        }
+    }
+    regions
+}
+
+/// Whether this is a mapping of libc or of the loader.
+fn is_c_library(map: &MemoryMap) -> bool {
+    let MMapPath::Path(path) = &map.pathname else {
+        return false;
+    };
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let is_versioned = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
+    name.starts_with("libc.so")
+        || name.strip_prefix("libc-").is_some_and(is_versioned)
+        || name.starts_with("ld.so")
+        || (name.starts_with("ld") && name.contains(".so") && is_loader(&name))
+}
+
+/// ld-linux-x86-64.so.2, ld-2.31.so, ld-musl-x86_64.so.1, ld64.so.2.
+fn is_loader(name: &str) -> bool {
+    let rest = name.trim_start_matches("ld");
+    rest.starts_with('-') || rest.starts_with("64.")
+}
+
+fn is_left_out(mapping: &Mapping) -> bool {
+    let own = [Content::Stack, Content::Kernel, Content::Hugetlb];
+    own.contains(&mapping.content) || mapping.decided == Some(Fate::Skipped(SkipReason::DontFork))
+}
+
+fn region(map: &MemoryMap, mapping: &Mapping) -> LikeRegion {
     LikeRegion {
-        first_page: map.address.0 / page_size,
-        pages: (map.address.1 - map.address.0) / page_size,
-        backing: match &map.pathname {
-            _ if map.perms.contains(MMPermissions::SHARED) => RegionKind::Shared,
-            MMapPath::Path(_) => RegionKind::File,
+        first_page: mapping.vma.first_page,
+        pages: mapping.vma.end_page - mapping.vma.first_page,
+        backing: match mapping.content {
+            _ if mapping.shared => RegionKind::Shared,
+            Content::Program | Content::File => RegionKind::File,
             _ => RegionKind::Anon,
         },
-        writable: map.perms.contains(MMPermissions::WRITE),
+        writable: mapping.writable,
         readable: map.perms.contains(MMPermissions::READ),
         written: Vec::new(),
         read: Vec::new(),
+    }
+}
+
+fn vma(region: &LikeRegion) -> Vma {
+    Vma {
+        first_page: region.first_page,
+        end_page: region.first_page + region.pages,
+        holds_anon: region.backing != RegionKind::Shared,
+    }
+}
+
+/// Adds a page of a region to its runs.
+fn note(region: &mut LikeRegion, page: u64, entry: Page) {
+    if !entry.is_used() {
+        return;
+    }
+    let own = match region.backing {
+        RegionKind::Anon => true,
+        RegionKind::File => entry.is_anon(),
+        RegionKind::Shared => false,
+    };
+    let runs = if own {
+        &mut region.written
+    } else {
+        &mut region.read
+    };
+    match runs.last_mut() {
+        Some([first, count]) if *first + *count == page => *count += 1,
+        _ => runs.push([page, 1]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use procfs::FromRead;
+
+    use super::*;
+    use crate::lab::census::tables::tests::captured;
+    use crate::vm::Replica;
+
+    fn parsed(text: &str) -> Vec<LikeRegion> {
+        regions(&MemoryMaps::from_read(text.as_bytes()).unwrap(), 4096)
+    }
+
+    #[test]
+    fn a_captured_process_without_what_every_process_has() {
+        if procfs::page_size() != 4096 {
+            println!("skipped: the capture has pages of 4 KiB");
+            return;
+        }
+        let likeness = likeness_below(captured().path(), 7, "cat").unwrap();
+        assert_eq!(likeness.of, "cat");
+        // Of 38 lines: 5 of libc and its bss, 5 of the loader, the stack, and
+        // three mappings and [vsyscall] of the kernel's.
+        assert_eq!(likeness.regions.len(), 38 - 6 - 5 - 1 - 4);
+        let [text, .., data, heap] = &likeness.regions[..6] else {
+            panic!()
+        };
+        assert_eq!((text.first_page, text.pages), (0x55e3_ff38d, 2));
+        assert_eq!((text.backing, text.writable), (RegionKind::File, false));
+        assert_eq!((text.written.len(), &text.read[..]), (0, &[[0, 2]][..]));
+        assert_eq!((data.backing, data.writable), (RegionKind::File, true));
+        assert_eq!((&data.written[..], data.read.len()), (&[[0, 1]][..], 0));
+        assert_eq!(heap.backing, RegionKind::Anon);
+        // "Anonymous" of the captured smaps: 16 KiB of heap.
+        assert_eq!(heap.written.iter().map(|run| run[1]).sum::<u64>(), 4);
+        let shared = |region: &&LikeRegion| region.backing == RegionKind::Shared;
+        let shared: Vec<_> = likeness.regions.iter().filter(shared).collect();
+        assert_eq!((shared.len(), shared[0].pages), (1, 7));
+        let replica = Replica::of(&likeness, 4096).unwrap();
+        assert!(replica.mappings.iter().all(|mapping| !mapping.marked));
+    }
+
+    #[test]
+    fn the_c_library_is_known_by_its_names() {
+        let kept = |name: &str| {
+            let line = format!("7f0000000000-7f0000001000 r-xp 00000000 fe:00 7      {name}\n");
+            parsed(&line).len()
+        };
+        for name in [
+            "/lib/libc.so.6",
+            "/lib/libc-2.31.so",
+            "/lib/ld-2.31.so (deleted)",
+            "/lib/ld-musl-x86_64.so.1",
+            "/lib64/ld64.so.2",
+            "/lib/ld-linux-aarch64.so.1",
+            "[stack]",
+            "[vvar_vclock]",
+        ] {
+            assert_eq!(kept(name), 0, "{name}");
+        }
+        for name in [
+            "/lib/libc++.so.1",
+            "/lib/libc-client.so.2007e",
+            "/lib/libcrypt.so.1",
+            "/usr/bin/ld",
+            "/lib/ldap.so",
+            "[heap]",
+        ] {
+            assert_eq!(kept(name), 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_bss_of_libc_is_its_own_and_other_memory_is_not() {
+        let lines = "\
+7f0000000000-7f0000001000 rw-p 00000000 fe:00 7      /lib/libc.so.6
+7f0000001000-7f0000003000 rw-p 00000000 00:00 0 
+7f0000003000-7f0000004000 ---p 00000000 00:00 0 
+7f0000005000-7f0000006000 rw-p 00000000 00:00 0 
+";
+        let kept: Vec<_> = parsed(lines)
+            .iter()
+            .map(|region| (region.first_page & 0xf, region.readable, region.writable))
+            .collect();
+        assert_eq!(kept, [(3, false, false), (5, true, true)]);
+    }
+
+    #[test]
+    fn what_no_fork_copies_is_left_out() {
+        let entry = |flags: &str| {
+            parsed(&format!(
+                "7f0000000000-7f0000400000 rw-p 00000000 00:00 0 \nVmFlags: {flags} \n"
+            ))
+            .len()
+        };
+        assert_eq!(
+            [entry("rd wr"), entry("rd wr dc"), entry("rd wr ht")],
+            [1, 0, 0]
+        );
+    }
+
+    #[test]
+    fn pages_are_sorted_by_whose_they_are() {
+        const PRESENT: u64 = 1 << 63;
+        const SWAPPED: u64 = 1 << 62;
+        const FILE: u64 = 1 << 61;
+        let runs = |backing| {
+            let lines = "7f0000000000-7f0000400000 rw-p 00000000 00:00 0 \n";
+            let mut region = parsed(lines).remove(0);
+            region.backing = backing;
+            let entries = [
+                PRESENT,
+                SWAPPED | 99,
+                PRESENT | FILE,
+                0,
+                SWAPPED | FILE,
+                FILE,
+            ];
+            for (page, bits) in (0..).zip(entries) {
+                note(&mut region, page, Page::of(&bits.to_ne_bytes()));
+            }
+            (region.written, region.read)
+        };
+        assert_eq!(runs(RegionKind::File), (vec![[0, 2]], vec![[2, 1], [4, 1]]));
+        assert_eq!(runs(RegionKind::Anon), (vec![[0, 3], [4, 1]], vec![]));
+        assert_eq!(runs(RegionKind::Shared), (vec![], vec![[0, 3], [4, 1]]));
+    }
+
+    #[test]
+    fn a_process_that_is_not_is_gone() {
+        let error = likeness(i32::MAX, "nobody").unwrap_err();
+        assert!(matches!(error, CensusError::Gone { .. }), "{error:?}");
     }
 }

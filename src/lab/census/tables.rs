@@ -235,4 +235,4 @@ fn fork(kind: &mut MappingKind, mapping: &Mapping, found: &Found, has_anon_vma: 
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -3,7 +3,8 @@
 //! Every figure is an upper estimate within reason, in saturating arithmetic:
 //! an absurd order must come out as absurdly large, never wrapped to small.
 
-use crate::model::{Backing, SpaceRequest};
+use crate::model::{Backing, Likeness, RegionKind, SpaceRequest};
+use crate::vm::{Replica, ReplicaMapping};
 
 /// A `vm_area_struct` and its share of a maple-tree node.
 const VMA_BYTES: u64 = 320;
@@ -47,6 +48,7 @@ impl Need {
     /// What this order will take on a host with pages of this size.
     pub fn of(request: &SpaceRequest, page_size: u64) -> Self {
         match *request {
+            SpaceRequest::Likeness(ref likeness) => alike(likeness, page_size),
             SpaceRequest::Mappings {
                 mappings,
                 pages,
@@ -60,12 +62,7 @@ impl Need {
                 pages,
                 spacing,
             } => heap(page_size, count, bytes, pages, spacing),
-            SpaceRequest::Likeness(_) => Self::nothing(),
         }
-    }
-
-    fn nothing() -> Self {
-        heap(4096, 0, 0, 0, 0)
     }
 
     /// All memory that the kernel must find for it.
@@ -187,6 +184,50 @@ fn heap(page_size: u64, count: u64, bytes: u64, pages: u64, spacing: u64) -> Nee
     }
 }
 
+/// Another process's mappings. What is none of any process has no layout, and
+/// needs more than there is.
+fn alike(likeness: &Likeness, page_size: u64) -> Need {
+    let mappings = likeness.regions.len() as u64;
+    let Ok(replica) = Replica::of(likeness, page_size) else {
+        return Need {
+            mappings,
+            resident_bytes: u64::MAX,
+            page_tables_bytes: u64::MAX,
+            address_space_bytes: u64::MAX,
+            private_bytes: u64::MAX,
+            kernel_bytes: u64::MAX,
+            processes: PROCESSES,
+        };
+    };
+    let of_kind = |kind| replica.mappings.iter().filter(move |m| m.backing == kind);
+    // Below a page of its own that a file mapping has is the file's page.
+    let below: u64 = of_kind(RegionKind::File).map(|m| m.written_pages()).sum();
+    let charged = |m: &&ReplicaMapping| {
+        m.backing != RegionKind::Shared && (m.writable || !m.written.is_empty())
+    };
+    let private = replica.mappings.iter().filter(charged);
+    let anon = replica.anon_mappings();
+    // And one table of each of the two highest levels.
+    let tables = replica.tables.saturating_add(2);
+    Need {
+        mappings,
+        resident_bytes: replica
+            .present_pages()
+            .saturating_add(below)
+            .saturating_mul(page_size),
+        page_tables_bytes: tables.saturating_mul(2).saturating_mul(page_size),
+        // The arena is found as a whole.
+        address_space_bytes: match mappings {
+            0 => 0,
+            _ => replica.span.saturating_add(replica.align),
+        },
+        private_bytes: private.map(|m| m.len).sum(),
+        kernel_bytes: (mappings * 2 * VMA_BYTES)
+            .saturating_add(anon * (ANON_VMA_BYTES + ANON_VMA_COPY_BYTES)),
+        processes: PROCESSES,
+    }
+}
+
 /// Pages from the first to the last that is written; a mapping has at least one.
 fn span(pages: u64, spacing: u64) -> u64 {
     pages
@@ -203,6 +244,7 @@ fn round_up(value: u64, multiple: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::LikeRegion;
     use proptest::prelude::*;
 
     const PAGE: u64 = 4096;
@@ -289,6 +331,50 @@ mod tests {
         assert_eq!(need.address_space_bytes, round_up(1_000 * 100_016, PAGE));
         assert_eq!(need.resident_bytes, 1_000 * PAGE);
         assert_eq!(malloc(1_000, 100_000, 2).resident_bytes, 3_000 * PAGE);
+    }
+
+    fn like(regions: Vec<LikeRegion>) -> Need {
+        let of = "a process".to_owned();
+        Need::of(&SpaceRequest::Likeness(Likeness { of, regions }), PAGE)
+    }
+
+    fn region(first_page: u64, pages: u64, backing: RegionKind) -> LikeRegion {
+        LikeRegion {
+            first_page,
+            pages,
+            backing,
+            writable: false,
+            readable: true,
+            written: Vec::new(),
+            read: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_likeness_takes_what_its_process_has() {
+        let none = like(Vec::new());
+        assert_eq!((none.mappings, none.address_space_bytes), (0, 0));
+        let mut heap = region(512, 1_000, RegionKind::Anon);
+        heap.writable = true;
+        heap.written = vec![[0, 600]];
+        let mut text = region(2_000, 10, RegionKind::File);
+        text.read = vec![[0, 3]];
+        let mut data = region(2_010, 4, RegionKind::File);
+        data.written = vec![[1, 2]];
+        let need = like(vec![heap, text, data, region(2_020, 7, RegionKind::Shared)]);
+        assert_eq!(need.mappings, 4);
+        assert_eq!(need.resident_bytes, (600 + 3 + 2 + 2) * PAGE);
+        assert_eq!(need.private_bytes, 1_004 * PAGE);
+        assert_eq!(need.address_space_bytes, 2_027 * PAGE + (1 << 30));
+        // Tables of the pages 512 to 1111, and of 2000 to 2012; one above; two at the top.
+        assert_eq!(need.page_tables_bytes, 2 * (3 + 1 + 2) * PAGE);
+        assert_eq!(need.kernel_bytes, 4 * 640 + 2 * (192 + 256));
+    }
+
+    #[test]
+    fn what_is_no_likeness_never_fits() {
+        let need = like(vec![region(u64::MAX, 2, RegionKind::Anon)]);
+        assert_eq!(need.memory_bytes(), u64::MAX);
     }
 
     #[test]

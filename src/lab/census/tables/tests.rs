@@ -40,7 +40,7 @@ fn captured_pages() -> BTreeMap<u64, u64> {
 }
 
 /// A directory such as /proc/PID with the captured process.
-fn captured() -> tempfile::TempDir {
+pub(in crate::lab::census) fn captured() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     let at = |name: &str| root.path().join(name);
     fs::write(at("status"), STATUS).unwrap();

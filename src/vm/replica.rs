@@ -1,0 +1,301 @@
+//! The mappings of a process laid out anew, in an arena of their own.
+//!
+//! What a fork pays for is kept: the order of the mappings, which of them touch,
+//! and which share a page table. Every mapping keeps its place within the reach
+//! of the higher page table (1 GiB with pages of 4 KiB), and with it its place
+//! within the lower ones; only wide gaps shrink. A page of a huge page is taken
+//! for a page like any other.
+
+use crate::model::{LikeRegion, Likeness, RegionKind};
+
+/// The first address that is the kernel's.
+const USER_END: u64 = 1 << 47;
+/// Page-table entries are 8 bytes on every 64-bit architecture.
+const ENTRY_BYTES: u64 = 8;
+/// The widest reach that is kept; an arena's alignment takes as much.
+const WIDEST: u64 = 1 << 30;
+
+/// The mappings of a process, as they are to be built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replica {
+    /// In ascending order.
+    pub mappings: Vec<ReplicaMapping>,
+    /// Bytes from the arena's start to the last mapping's end.
+    pub span: u64,
+    /// What the arena's start is a multiple of.
+    pub align: u64,
+    /// Bytes of the file that stands behind all mappings with a file.
+    pub file_len: u64,
+    /// Page tables of the two lowest levels that the pages take.
+    pub tables: u64,
+}
+
+/// One mapping.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplicaMapping {
+    /// Bytes from the arena's start.
+    pub offset: u64,
+    /// Bytes.
+    pub len: u64,
+    /// What it is made of.
+    pub backing: RegionKind,
+    /// Where it begins in the file, if it has one: no mapping continues another
+    /// one's part, so that the kernel cannot merge them (mm/vma.c,
+    /// can_vma_merge_*), and none sees another one's pages.
+    pub file_offset: u64,
+    /// Whether it needs a mark that keeps the kernel from merging it with the one
+    /// before.
+    pub marked: bool,
+    /// Whether it can be read.
+    pub readable: bool,
+    /// Whether it can be written to.
+    pub writable: bool,
+    /// Runs of pages to write to: the first, from the mapping's start, and how many.
+    pub written: Vec<[u64; 2]>,
+    /// Runs of pages to read.
+    pub read: Vec<[u64; 2]>,
+}
+
+/// A likeness that is none of any process.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("mapping {number} of {of} {fault}")]
+pub struct LikenessError {
+    /// Whose likeness.
+    pub of: String,
+    /// Which mapping, counted from 1.
+    pub number: usize,
+    /// What is wrong with it.
+    pub fault: RegionFault,
+}
+
+/// What is wrong with a mapping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RegionFault {
+    /// No pages, or some beyond the 47 bits of user space.
+    #[error("is empty or reaches beyond user space: take the likeness again")]
+    Extent,
+    /// It begins before the end of the one before.
+    #[error("begins before the one before it ends: list the mappings in order of address")]
+    Overlap,
+    /// A page beyond its end, or listed twice.
+    #[error("lists pages twice or beyond its end: list each once, counted from its start")]
+    Pages,
+    /// An anonymous mapping with pages of a file.
+    #[error("is anonymous but has pages of a file: list them as written")]
+    FilePages,
+    /// Shared memory with pages of its own.
+    #[error("is shared but has pages of its own: list them as read")]
+    OwnPages,
+}
+
+impl Replica {
+    /// Lays out a likeness.
+    ///
+    /// # Errors
+    /// [`LikenessError`] when no process can have these mappings.
+    pub fn of(likeness: &Likeness, page_size: u64) -> Result<Self, LikenessError> {
+        let fan_out = page_size / ENTRY_BYTES;
+        let reach = [fan_out.saturating_mul(fan_out), fan_out]
+            .into_iter()
+            .find(|reach| reach.saturating_mul(page_size) <= WIDEST)
+            .unwrap_or(fan_out);
+        let mut course = Course {
+            reach,
+            origin: likeness.regions.first().map_or(0, |first| first.first_page),
+            moved: 0,
+            end: 0,
+            file_pages: 0,
+            tables: [
+                Tables::of(fan_out),
+                Tables::of(fan_out.saturating_mul(fan_out)),
+            ],
+        };
+        course.origin -= course.origin % reach;
+        let mut mappings: Vec<ReplicaMapping> = Vec::with_capacity(likeness.regions.len());
+        for (index, region) in likeness.regions.iter().enumerate() {
+            let placed = course.place(region, mappings.last(), page_size);
+            mappings.push(placed.map_err(|fault| LikenessError {
+                of: likeness.of.clone(),
+                number: index + 1,
+                fault,
+            })?);
+        }
+        Ok(Self {
+            span: mappings.last().map_or(0, |last| last.offset + last.len),
+            mappings,
+            align: reach * page_size,
+            file_len: course.file_pages.saturating_mul(page_size),
+            tables: course.tables.iter().map(|tables| tables.count).sum(),
+        })
+    }
+
+    /// Pages that will be present.
+    pub fn present_pages(&self) -> u64 {
+        let mappings = self.mappings.iter();
+        mappings
+            .map(|mapping| mapping.written_pages() + pages_of(&mapping.read))
+            .sum()
+    }
+
+    /// Mappings that a fork sets up an `anon_vma` for.
+    pub fn anon_mappings(&self) -> u64 {
+        let mappings = self.mappings.iter();
+        mappings
+            .filter(|mapping| !mapping.written.is_empty())
+            .count() as u64
+    }
+
+    /// The pages that the parent can write to again.
+    pub fn rewritable_pages(&self) -> u64 {
+        let writable = self.mappings.iter().filter(|mapping| mapping.writable);
+        writable.map(ReplicaMapping::written_pages).sum()
+    }
+}
+
+impl ReplicaMapping {
+    /// Pages that become the process's own.
+    pub fn written_pages(&self) -> u64 {
+        pages_of(&self.written)
+    }
+
+    /// Whether the kernel would merge the two, if they touch, by all that is seen.
+    fn is_like(&self, region: &LikeRegion) -> bool {
+        self.backing == RegionKind::Anon
+            && region.backing == RegionKind::Anon
+            && (self.readable, self.writable) == (region.readable, region.writable)
+    }
+}
+
+fn pages_of(runs: &[[u64; 2]]) -> u64 {
+    runs.iter().map(|[_, count]| count).sum()
+}
+
+/// The place that has been reached. All numbers are pages.
+struct Course {
+    /// What positions are kept within.
+    reach: u64,
+    /// The page that the arena's start stands for.
+    origin: u64,
+    /// How much lower everything lies now, for the gaps left out.
+    moved: u64,
+    /// The end of the last region, in the process.
+    end: u64,
+    /// What is used of the file.
+    file_pages: u64,
+    tables: [Tables; 2],
+}
+
+impl Course {
+    fn place(
+        &mut self,
+        region: &LikeRegion,
+        before: Option<&ReplicaMapping>,
+        page_size: u64,
+    ) -> Result<ReplicaMapping, RegionFault> {
+        let end = check(region, page_size)?;
+        if region.first_page < self.end {
+            return Err(RegionFault::Overlap);
+        }
+        if before.is_some() {
+            self.shrink(region.first_page);
+        }
+        let first = region.first_page - self.origin - self.moved;
+        let touches = region.first_page == self.end;
+        let joins = before.filter(|before| touches && before.is_like(region));
+        self.end = end;
+        for tables in &mut self.tables {
+            tables.add(region);
+        }
+        let file_offset = match region.backing {
+            RegionKind::Anon => 0,
+            RegionKind::File | RegionKind::Shared => {
+                let offset = self.file_pages;
+                // One page more: two parts never touch.
+                self.file_pages += region.pages + 1;
+                offset
+            }
+        };
+        Ok(ReplicaMapping {
+            offset: first * page_size,
+            len: region.pages * page_size,
+            backing: region.backing,
+            file_offset: file_offset * page_size,
+            marked: joins.is_some_and(|before| !before.marked),
+            readable: region.readable,
+            writable: region.writable,
+            written: region.written.clone(),
+            read: region.read.clone(),
+        })
+    }
+
+    /// Leaves out of the gap before a page all whole reaches but those that keep
+    /// the two sides apart.
+    fn shrink(&mut self, next: u64) {
+        let last = (self.end - 1) / self.reach;
+        let distance = next / self.reach - last;
+        // Where one ends and the other begins a reach, they would touch.
+        let flush = self.end % self.reach == 0 && next % self.reach == 0;
+        let kept = if flush { 2 } else { 1 };
+        self.moved += distance.saturating_sub(kept) * self.reach;
+    }
+}
+
+/// Checks a region by itself; the page after its last.
+fn check(region: &LikeRegion, page_size: u64) -> Result<u64, RegionFault> {
+    let end = region.first_page.checked_add(region.pages);
+    let end = end.filter(|end| region.pages > 0 && *end <= USER_END / page_size);
+    let end = end.ok_or(RegionFault::Extent)?;
+    match region.backing {
+        RegionKind::Anon if !region.read.is_empty() => return Err(RegionFault::FilePages),
+        RegionKind::Shared if !region.written.is_empty() => return Err(RegionFault::OwnPages),
+        _ => {}
+    }
+    let mut next = 0;
+    for [first, count] in in_order(region) {
+        let stop = first.checked_add(count);
+        let stop = stop.filter(|stop| count > 0 && first >= next && *stop <= region.pages);
+        next = stop.ok_or(RegionFault::Pages)?;
+    }
+    Ok(end)
+}
+
+/// All runs of a region in ascending order.
+fn in_order(region: &LikeRegion) -> Vec<[u64; 2]> {
+    let mut runs = [region.written.as_slice(), &region.read].concat();
+    runs.sort_unstable();
+    runs
+}
+
+/// Counts the page tables of one level, those that are shared once.
+struct Tables {
+    /// Pages that a table reaches.
+    reach: u64,
+    /// The first table that is not yet counted.
+    next: u64,
+    count: u64,
+}
+
+impl Tables {
+    fn of(reach: u64) -> Self {
+        Self {
+            reach,
+            next: 0,
+            count: 0,
+        }
+    }
+
+    /// Adds the tables of a region that was checked and lies above all before.
+    fn add(&mut self, region: &LikeRegion) {
+        for [first, count] in in_order(region) {
+            let from = (region.first_page + first) / self.reach;
+            let to = (region.first_page + first + count - 1) / self.reach;
+            if to >= self.next {
+                self.count += to - from.max(self.next) + 1;
+                self.next = to + 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

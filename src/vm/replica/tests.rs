@@ -1,0 +1,233 @@
+//! Layouts of made-up processes, and refusals of what is none.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const PAGE: u64 = 4096;
+/// Pages that a page table reaches, and the table above it.
+const TABLE: u64 = 512;
+const UPPER: u64 = TABLE * TABLE;
+/// A place such as the kernel gives to libraries.
+const HIGH: u64 = 0x7f00_0000_0000 >> 12;
+
+fn region(first_page: u64, pages: u64, backing: RegionKind) -> LikeRegion {
+    LikeRegion {
+        first_page,
+        pages,
+        backing,
+        writable: true,
+        readable: true,
+        written: Vec::new(),
+        read: Vec::new(),
+    }
+}
+
+fn anon(first_page: u64, pages: u64) -> LikeRegion {
+    region(first_page, pages, RegionKind::Anon)
+}
+
+fn replica(regions: &[LikeRegion]) -> Result<Replica, LikenessError> {
+    let of = "a process".to_owned();
+    let regions = regions.to_vec();
+    Replica::of(&Likeness { of, regions }, PAGE)
+}
+
+fn fault(regions: &[LikeRegion]) -> (usize, RegionFault) {
+    let error = replica(regions).unwrap_err();
+    (error.number, error.fault)
+}
+
+#[test]
+fn a_process_without_mappings_takes_nothing() {
+    let replica = replica(&[]).unwrap();
+    assert_eq!((replica.span, replica.file_len, replica.tables), (0, 0, 0));
+}
+
+#[test]
+fn near_mappings_keep_their_distance_and_far_ones_lose_it() {
+    let low = 0x5500_0000_0000 >> 12;
+    let replica = replica(&[anon(low + 7, 2), anon(low + 100, 3), anon(HIGH + 5, 1)]).unwrap();
+    let offsets: Vec<u64> = replica.mappings.iter().map(|m| m.offset / PAGE).collect();
+    assert_eq!(offsets, [7, 100, UPPER + 5]);
+    assert_eq!((replica.span, replica.align), ((UPPER + 6) * PAGE, 1 << 30));
+}
+
+#[test]
+fn a_lost_gap_never_makes_two_mappings_touch() {
+    let replica = replica(&[anon(UPPER - 1, 1), anon(9 * UPPER, 1)]).unwrap();
+    let [a, b] = &replica.mappings[..] else {
+        panic!()
+    };
+    assert_eq!((a.offset / PAGE, b.offset / PAGE), (UPPER - 1, 2 * UPPER));
+    assert!(!b.marked);
+}
+
+#[test]
+fn touching_mappings_that_the_kernel_would_merge_are_marked_in_turn() {
+    let mut regions: Vec<LikeRegion> = (0..4).map(|i| anon(HIGH + i, 1)).collect();
+    regions[3].writable = false;
+    regions.push(region(HIGH + 4, 1, RegionKind::File));
+    regions.push(region(HIGH + 5, 2, RegionKind::File));
+    regions.push(region(HIGH + 7, 1, RegionKind::Shared));
+    let replica = replica(&regions).unwrap();
+    let marked: Vec<bool> = replica.mappings.iter().map(|m| m.marked).collect();
+    assert_eq!(marked, [false, true, false, false, false, false, false]);
+    let in_file: Vec<u64> = replica.mappings[4..]
+        .iter()
+        .map(|m| m.file_offset / PAGE)
+        .collect();
+    assert_eq!(in_file, [0, 2, 5]);
+    assert_eq!(replica.file_len, 7 * PAGE);
+}
+
+#[test]
+fn what_will_be_there_is_counted() {
+    let mut heap = anon(HIGH, 3 * TABLE);
+    heap.written = vec![[0, 2], [TABLE - 1, 2]];
+    let mut text = region(HIGH + 3 * TABLE, 10, RegionKind::File);
+    text.writable = false;
+    text.read = vec![[0, 4]];
+    text.written = vec![[4, 1]];
+    let replica = replica(&[heap, text, anon(HIGH + UPPER, 1)]).unwrap();
+    assert_eq!(replica.present_pages(), 9);
+    assert_eq!(replica.anon_mappings(), 2);
+    assert_eq!(replica.rewritable_pages(), 4);
+    assert_eq!(
+        replica.tables,
+        3 + 1,
+        "two tables of the heap, one of the text, one above"
+    );
+}
+
+#[test]
+fn what_no_process_has_is_refused() {
+    let good = anon(HIGH, 4);
+    for (first, pages) in [(HIGH, 0), (u64::MAX, 2), (1 << 35, 1), ((1 << 35) - 1, 2)] {
+        assert_eq!(fault(&[anon(first, pages)]), (1, RegionFault::Extent));
+    }
+    assert_eq!(
+        fault(&[good.clone(), anon(HIGH + 3, 1)]),
+        (2, RegionFault::Overlap)
+    );
+    let runs = [
+        vec![[4, 1]],
+        vec![[0, 0]],
+        vec![[1, u64::MAX]],
+        vec![[0, 2], [1, 1]],
+    ];
+    for written in runs {
+        let bad = LikeRegion {
+            written,
+            ..good.clone()
+        };
+        assert_eq!(
+            fault(&[
+                good.clone(),
+                LikeRegion {
+                    first_page: HIGH + 9,
+                    ..bad
+                }
+            ]),
+            (2, RegionFault::Pages)
+        );
+    }
+    let mut both = region(HIGH, 4, RegionKind::File);
+    (both.written, both.read) = (vec![[1, 2]], vec![[2, 1]]);
+    assert_eq!(fault(&[both]), (1, RegionFault::Pages));
+    let read = vec![[0, 1]];
+    assert_eq!(
+        fault(&[LikeRegion { read, ..good }]),
+        (1, RegionFault::FilePages)
+    );
+    let written = vec![[0, 1]];
+    let shared = region(HIGH, 4, RegionKind::Shared);
+    let error = replica(&[LikeRegion { written, ..shared }]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "mapping 1 of a process is shared but has pages of its own: list them as read"
+    );
+}
+
+/// Gap before a mapping, its length, its kind and its written pages.
+fn any_region() -> impl Strategy<Value = (u64, u64, u8, u64)> {
+    let gap = prop_oneof![
+        Just(0),
+        1..2_000_u64,
+        0..5 * UPPER,
+        Just(UPPER),
+        0..1_u64 << 30
+    ];
+    let pages = prop_oneof![
+        1..20_u64,
+        1..2_000_u64,
+        Just(TABLE),
+        Just(UPPER),
+        1..2 * UPPER
+    ];
+    (gap, pages, 0..3_u8, any::<u64>())
+}
+
+fn regions_of(shape: &[(u64, u64, u8, u64)]) -> Vec<LikeRegion> {
+    let mut end = 1;
+    let mut region_of = |&(gap, pages, kind, seed): &(u64, u64, u8, u64)| {
+        let kinds = [RegionKind::Anon, RegionKind::File, RegionKind::Shared];
+        let mut next = region(end + gap, pages, kinds[usize::from(kind)]);
+        end = next.first_page + pages;
+        let run = [seed % pages, 1];
+        match next.backing {
+            RegionKind::Shared => next.read.push(run),
+            _ => next.written.push(run),
+        }
+        next
+    };
+    shape.iter().map(&mut region_of).collect()
+}
+
+/// Pages from one mapping's last to the next one's first, in reaches.
+fn apart(end: u64, next: u64, reach: u64) -> u64 {
+    next / reach - (end - 1) / reach
+}
+
+proptest! {
+    #[test]
+    fn order_places_and_shared_tables_are_kept(
+        shape in prop::collection::vec(any_region(), 1..30)
+    ) {
+        let regions = regions_of(&shape);
+        let replica = replica(&regions).unwrap();
+        prop_assert_eq!(replica.mappings.len(), regions.len());
+        for (region, mapping) in regions.iter().zip(&replica.mappings) {
+            prop_assert_eq!(mapping.offset / PAGE % UPPER, region.first_page % UPPER);
+            prop_assert_eq!(mapping.len, region.pages * PAGE);
+        }
+        for (old, new) in regions.windows(2).zip(replica.mappings.windows(2)) {
+            let old_end = old[0].first_page + old[0].pages;
+            let (new_end, new_start) = ((new[0].offset + new[0].len) / PAGE, new[1].offset / PAGE);
+            prop_assert!(new_end <= new_start);
+            prop_assert_eq!(old_end == old[1].first_page, new_end == new_start);
+            for reach in [TABLE, UPPER] {
+                let was = apart(old_end, old[1].first_page, reach);
+                let is = apart(new_end, new_start, reach);
+                prop_assert_eq!(was == 0, is == 0);
+                prop_assert!(is <= was);
+            }
+            prop_assert!(apart(new_end, new_start, UPPER) <= 2);
+        }
+    }
+
+    #[test]
+    fn any_numbers_are_refused_or_laid_out(
+        numbers in prop::collection::vec(
+            (any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>()), 1..4
+        )
+    ) {
+        let regions: Vec<LikeRegion> = numbers.iter().map(|&(first, pages, run, count)| LikeRegion {
+            written: vec![[run, count]],
+            ..anon(first >> 28, pages >> 30)
+        }).collect();
+        if let Ok(replica) = replica(&regions) {
+            prop_assert!(replica.span <= (1 << 47) + replica.align);
+        }
+    }
+}

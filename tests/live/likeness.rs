@@ -1,0 +1,215 @@
+//! The likeness of a living process, built by a worker of the binary.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use forktax::lab::census::{self, Census};
+use forktax::model::{
+    ChildAction, Likeness, Placement, Program, RegionKind, SpaceRequest, SpawnMethod, Temperature,
+};
+use forktax::vm::Replica;
+use forktax::worker::NAME;
+use forktax::worker::protocol::{Assignment, Order, Pass, Prepared, Reply, receive, send};
+
+use super::FORKTAX;
+
+/// A process that is ended with the test.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Ended {
+    fn pid(&self) -> i32 {
+        self.0.id().cast_signed()
+    }
+}
+
+/// Starts a process and awaits that it sleeps with all its mappings; `None` if
+/// there is no such program.
+fn sleeping(words: &[&str]) -> Option<(Ended, Census)> {
+    let mut command = Command::new(words[0]);
+    let command = command.args(&words[1..]).stdin(Stdio::null());
+    let child = Ended(command.stderr(Stdio::null()).spawn().ok()?);
+    let begin = Instant::now();
+    let mut last = None;
+    while begin.elapsed() < Duration::from_secs(30) {
+        std::thread::sleep(Duration::from_millis(300));
+        let now = census::take(child.pid(), &[]).ok()?;
+        if last == Some(now) {
+            return Some((child, now));
+        }
+        last = Some(now);
+    }
+    None
+}
+
+/// A worker that is asked directly.
+struct Asked {
+    process: Ended,
+    orders: UnixStream,
+    replies: BufReader<UnixStream>,
+}
+
+impl Asked {
+    fn start(assignment: &Assignment, dir: &std::path::Path) -> Self {
+        let records = File::create_new(dir.join("records")).unwrap();
+        records
+            .set_len(assignment.shared_words() as u64 * 8)
+            .unwrap();
+        drop(records);
+        let mut open = File::options();
+        let records = open.read(true).write(true).open(dir.join("records"));
+        let (orders, theirs) = UnixStream::pair().unwrap();
+        let mut command = Command::new(FORKTAX);
+        let command = command.arg0(NAME).stdin(OwnedFd::from(theirs));
+        let process = Ended(command.stdout(records.unwrap()).spawn().unwrap());
+        let replies = BufReader::new(orders.try_clone().unwrap());
+        Self {
+            process,
+            orders,
+            replies,
+        }
+    }
+
+    fn ask(&mut self, order: &Order) -> Reply {
+        send(&self.orders, order).unwrap();
+        receive(&mut self.replies).unwrap().unwrap()
+    }
+
+    fn prepare(&mut self, assignment: &Assignment) -> Prepared {
+        match self.ask(&Order::Prepare(Box::new(assignment.clone()))) {
+            Reply::Prepared(prepared) => prepared,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn assignment(likeness: Likeness) -> Assignment {
+    Assignment {
+        space: SpaceRequest::Likeness(likeness),
+        methods: vec![SpawnMethod::Fork],
+        child: ChildAction::Exec,
+        program: Program::Embedded,
+        environment: Vec::new(),
+        placement: Placement::Free,
+        temperature: Temperature::Hot,
+        pass: Pass::Timing,
+        extras: vec![0],
+        turns: 4,
+        least_turns: 1,
+        slice_ns: u64::MAX,
+        seed: 1,
+        rewrite_pages: 100,
+        fixed_addresses: false,
+        redirects: false,
+    }
+}
+
+/// What a worker gains by building a likeness: mappings, those with pages of
+/// their own, entries and page tables.
+fn gained(likeness: Likeness) -> ([u64; 4], Likeness) {
+    let dir = tempfile::tempdir().unwrap();
+    let assignment = assignment(likeness);
+    let mut worker = Asked::start(&assignment, dir.path());
+    let prepared = worker.prepare(&assignment);
+    let figures = |census: Census| {
+        let tables = census.page_table_bytes / 4096;
+        [census.vmas, census.anon_vmas, census.present_ptes, tables]
+    };
+    let pid = worker.process.pid();
+    let before = figures(census::take(pid, &prepared.instrument).unwrap());
+    let reply = worker.ask(&Order::Inflate);
+    assert!(matches!(reply, Reply::Inflated { .. }), "{reply:?}");
+    let inflated = figures(census::take(pid, &prepared.instrument).unwrap());
+    println!("the worker before {before:?}, inflated {inflated:?}");
+    // Of the copy again, by whoever tells the worker's own mappings apart.
+    let copy = census::likeness(pid, "copy").unwrap();
+    let reply = worker.ask(&Order::Run);
+    assert!(
+        matches!(&reply, Reply::Done(done) if done.spawns == 4),
+        "{reply:?}"
+    );
+    let gained = [0, 1, 2, 3].map(|i| inflated[i].saturating_sub(before[i]));
+    (gained, copy)
+}
+
+fn written(likeness: &Likeness) -> u64 {
+    let regions = likeness.regions.iter();
+    let runs = regions.flat_map(|region| &region.written);
+    runs.map(|[_, count]| count).sum()
+}
+
+/// Whether a figure is right, but for a share and what a worker gains beside.
+fn is_near(figure: u64, wanted: u64, percent: u64, beside: u64) -> bool {
+    figure.abs_diff(wanted) <= wanted * percent / 100 + beside
+}
+
+fn builds_alike(words: &[&str]) {
+    let Some((child, original)) = sleeping(words) else {
+        println!("skipped: no {}", words[0]);
+        return;
+    };
+    let likeness = census::likeness(child.pid(), words[0]).unwrap();
+    let replica = Replica::of(&likeness, 4096).unwrap();
+    let wanted = [
+        replica.mappings.len() as u64,
+        replica.anon_mappings(),
+        replica.present_pages(),
+        replica.tables,
+    ];
+    println!("{}: {original:?}", words[0]);
+    // What was left out: libc, the loader, the stack, the kernel's own.
+    assert!((5..30).contains(&(original.vmas - wanted[0])), "{wanted:?}");
+    assert!(wanted[1] < original.anon_vmas && wanted[1] > 0);
+    assert!(wanted[2] < original.present_ptes && wanted[2] > 0);
+    let (gained, copy) = gained(likeness.clone());
+    println!("wanted {wanted:?}, gained {gained:?}");
+    assert!(is_near(gained[0], wanted[0], 2, 2), "{gained:?} {wanted:?}");
+    assert!(is_near(gained[1], wanted[1], 2, 2), "{gained:?} {wanted:?}");
+    assert!(
+        is_near(gained[2], wanted[2], 2, 64),
+        "{gained:?} {wanted:?}"
+    );
+    assert!(
+        is_near(gained[3], wanted[3], 10, 3),
+        "{gained:?} {wanted:?}"
+    );
+    // Each mapping is found again, with its pages at their places.
+    let mut found = copy.regions.iter();
+    for region in &likeness.regions {
+        let alike = found.any(|copied| {
+            let place = copied.first_page % 512 == region.first_page % 512;
+            let kind = match copied.backing == RegionKind::Anon {
+                true => region.backing == RegionKind::Anon,
+                false => region.backing != RegionKind::Anon,
+            };
+            place
+                && kind
+                && (copied.pages, copied.readable, copied.writable)
+                    == (region.pages, region.readable, region.writable)
+                && (&copied.written, &copied.read) == (&region.written, &region.read)
+        });
+        assert!(alike, "{region:?} is not in {copy:?}");
+    }
+    assert!(written(&copy) >= written(&likeness));
+}
+
+#[test]
+fn a_worker_becomes_like_an_interpreter() {
+    builds_alike(&["python3", "-c", "import time; time.sleep(600)"]);
+}
+
+#[test]
+fn a_worker_becomes_like_a_small_program() {
+    builds_alike(&["sleep", "600"]);
+}
