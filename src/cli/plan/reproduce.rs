@@ -180,7 +180,8 @@ fn fitting(
     let mut forbids: Vec<LimitError> = Vec::new();
     for halvings in 0..=studies::MOST_HALVINGS {
         let spaces = spaces(study, halvings);
-        let fits = spaces.iter().try_for_each(|space| (host.fits)(space));
+        // The largest first: what helps it helps all of them.
+        let fits = spaces.iter().rev().try_for_each(|space| (host.fits)(space));
         let Err(limit) = fits else {
             let because = forbids.first().map(ToString::to_string);
             return Ok((spaces, studies::share(halvings), because));
