@@ -8,6 +8,9 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
 
+#[path = "docs/reproduced.rs"]
+mod reproduced;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -37,7 +40,7 @@ fn contract() -> String {
     fs::read_to_string(path).unwrap()
 }
 
-fn stored_documents() -> Vec<Document> {
+pub(crate) fn stored_documents() -> Vec<Document> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     fs::read_dir(directory)
         .unwrap()
@@ -172,6 +175,7 @@ fn form(path: &str, value: &Value) -> String {
     let last = path.rsplit('.').next().unwrap_or_default();
     match path {
         _ if value.get("missing").is_some() => "missing".to_owned(),
+        _ if value.get("value").is_some() && value.get("ci95").is_some() => "estimate".to_owned(),
         "cells[].program" => "plan.program".to_owned(),
         "cells[].space.request" => "plan.spaces[]".to_owned(),
         "cells[].call_ns" | "cells[].total_ns" => "summary".to_owned(),
@@ -209,7 +213,8 @@ fn walk(path: &str, value: &Value, fields: &mut BTreeSet<String>) {
 
 fn fields() -> BTreeSet<String> {
     let mut fields = BTreeSet::new();
-    for mut document in stored_documents().into_iter().chain(every_variant()) {
+    let documents = stored_documents().into_iter().chain(every_variant());
+    for mut document in documents.chain(reproduced::documents()) {
         document.caveats.clear();
         walk("", &serde_json::to_value(&document).unwrap(), &mut fields);
     }
@@ -226,6 +231,9 @@ fn fields() -> BTreeSet<String> {
         "plan.temperature",
         "run.stopped",
         "page_tables.tree",
+        "reproduction.loops.interpreter",
+        "reproduction.loops.rows[].here",
+        "reproduction.loops.rows[].here.parent",
     ];
     fields
         .iter()
@@ -348,7 +356,7 @@ fn explained_words() -> Vec<Value> {
     words
 }
 
-fn json(variant: impl Serialize) -> Value {
+pub(crate) fn json(variant: impl Serialize) -> Value {
     serde_json::to_value(variant).unwrap()
 }
 
@@ -382,6 +390,7 @@ fn every_word_that_a_field_may_hold_is_named() {
     words.extend(Phase::ALL.iter().map(word));
     words.extend(Mechanism::ALL.iter().map(word));
     words.extend(explained_words().iter().map(word));
+    words.extend(reproduced::words().iter().map(word));
     words.extend(["unavailable", "not_asked", "free", "hot", "embedded"].map(str::to_owned));
     for word in words {
         let named = contract.contains(&format!("`\"{word}\"`")) || word == "failed";

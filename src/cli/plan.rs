@@ -39,6 +39,9 @@ impl PlanError {
     }
 }
 
+/// Says whether the host has room for an address space, or which limit forbids it.
+type Fits = dyn Fn(&SpaceRequest) -> Result<(), LimitError>;
+
 /// What the plan needs to know of the host.
 pub(super) struct Surroundings {
     pub(super) allowed_cpus: Vec<usize>,
@@ -46,8 +49,7 @@ pub(super) struct Surroundings {
     pub(super) evict_bytes: u64,
     /// `PATH`, to resolve a program and for the children.
     pub(super) path: String,
-    /// Whether the host has room for an address space.
-    pub(super) fits: Box<dyn Fn(&SpaceRequest) -> Result<(), LimitError>>,
+    pub(super) fits: Box<Fits>,
     /// Whether there is such a file.
     pub(super) exists: fn(&Path) -> bool,
 }

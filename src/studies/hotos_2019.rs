@@ -13,7 +13,7 @@ pub(super) const OUTLINE: Outline = Outline {
     methods: &[SpawnMethod::Fork, SpawnMethod::PosixSpawn],
     baseline: SpawnMethod::PosixSpawn,
     child: ChildAction::Exec,
-    seconds: 30,
+    seconds: 60,
 };
 
 /// MiB of dirty pages.

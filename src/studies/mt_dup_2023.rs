@@ -13,7 +13,7 @@ pub(super) const OUTLINE: Outline = Outline {
     methods: &[SpawnMethod::Fork],
     baseline: SpawnMethod::Fork,
     child: ChildAction::Exit,
-    seconds: 30,
+    seconds: 45,
 };
 
 /// VMAs, then forks in ten seconds before and after.

@@ -11,7 +11,7 @@ pub(super) const OUTLINE: Outline = Outline {
     methods: &[SpawnMethod::Fork, SpawnMethod::PosixSpawnUsevfork],
     baseline: SpawnMethod::PosixSpawnUsevfork,
     child: ChildAction::Exec,
-    seconds: 30,
+    seconds: 45,
 };
 
 /// Megabytes of resident memory, then seconds of 500 spawns with fork+exec and

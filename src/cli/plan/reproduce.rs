@@ -177,17 +177,18 @@ fn fitting(
     study: StudyId,
     host: &Surroundings,
 ) -> Result<(Vec<SpaceRequest>, f64, Option<String>), PlanError> {
-    let mut forbids: Option<LimitError> = None;
+    let mut forbids: Vec<LimitError> = Vec::new();
     for halvings in 0..=studies::MOST_HALVINGS {
         let spaces = spaces(study, halvings);
-        let fits = spaces.iter().try_for_each(|space| (host.fits)(space));
+        // The largest first: what helps it helps all of them.
+        let fits = spaces.iter().rev().try_for_each(|space| (host.fits)(space));
         let Err(limit) = fits else {
-            let because = forbids.map(|limit| limit.to_string());
+            let because = forbids.first().map(ToString::to_string);
             return Ok((spaces, studies::share(halvings), because));
         };
-        forbids.get_or_insert(limit);
+        forbids.push(limit);
     }
-    let limit = forbids.map_or_else(String::new, |limit| limit.to_string());
+    let limit = forbids.last().map_or_else(String::new, ToString::to_string);
     Err(PlanError::refused(format!(
         "{}: even 1/{} of its sizes is too much for this host: {limit}",
         study.name(),

@@ -146,7 +146,7 @@ fn what_does_not_fit_at_a_sixty_fourth_is_refused_with_the_limit() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("1/64") && error.contains("51,200 mappings"),
+        error.contains("1/64") && error.contains("800 mappings"),
         "{error}"
     );
 }
