@@ -132,7 +132,8 @@ fn rounded(value: f64) -> f64 {
 
 fn estimate(values: impl Iterator<Item = f64>) -> Estimate {
     let values: Vec<Vec<f64>> = values.map(|value| vec![value]).collect();
-    let estimate = median_replicates(&values, 42, 500).unwrap().estimate();
+    let estimate = median_replicates(&values, 42, 500).expect("there are values");
+    let estimate = estimate.estimate();
     Estimate {
         value: rounded(estimate.value),
         ci95: estimate.ci95.map(rounded),

@@ -128,6 +128,10 @@ fn bar(group: &str, name: String, times: &Times) -> Bar {
         None => vec![(UNSPLIT, real)],
     };
     let segments = parts.into_iter().filter(|(_, value)| *value > 0.0);
+    // A bar is as high as its real time, so what exceeds it is drawn that much
+    // smaller; the words keep the figures.
+    let sum: f64 = segments.clone().map(|(_, value)| value).sum();
+    let fit = (real / sum).min(1.0);
     Bar {
         group: group.to_owned(),
         total: real,
@@ -138,7 +142,7 @@ fn bar(group: &str, name: String, times: &Times) -> Bar {
                 let share = significant(value / real * 100.0);
                 Segment {
                     kind,
-                    value,
+                    value: value * fit,
                     label: if kind == UNSPLIT {
                         "real".to_owned()
                     } else {

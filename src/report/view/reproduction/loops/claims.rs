@@ -61,7 +61,7 @@ fn start(programs: &Programs<'_>) -> Option<String> {
     told.extend(longer(programs));
     told.push(match programs.share(&terms, |v| v[0], |v| v[1] - v[2]) {
         Some(extra) => format!(
-            "it is {} of what the row takes beyond row {}, so {}",
+            "its start is {} of what the row takes beyond row {}, so {}",
             percent(extra),
             key(BASE),
             cause(
