@@ -1,6 +1,6 @@
 //! What closes the report: caveats, how the run went, and the legend.
 
-use crate::model::{Caveat, CountSource, Document, Stopped};
+use crate::model::{Caveat, CountSource, Document, Loops, Stopped};
 
 use super::footnotes::Footnotes;
 use super::number::{counted, integer, significant};
@@ -57,9 +57,14 @@ pub(super) fn run(document: &Document) -> Vec<String> {
         .map(|cell| cell.outliers)
         .fold(0, u64::saturating_add);
     let mut lines = vec![format!(
-        "{} timed in {} (each with fresh workers) and {} s; {}",
+        "{} timed in {} ({}) and {} s; {}",
         counted(spawns.saturating_add(looped(document)), "spawn"),
         counted(u64::from(run.rounds), "round"),
+        if loops(document).is_some() {
+            "each of all programs"
+        } else {
+            "each with fresh workers"
+        },
         significant(run.duration_s),
         stopped(&run.stopped)
     )];
@@ -74,18 +79,18 @@ pub(super) fn run(document: &Document) -> Vec<String> {
     lines
 }
 
+fn loops(document: &Document) -> Option<&Loops> {
+    document.reproduction.as_ref()?.loops.as_ref()
+}
+
 /// Spawns of the programs that spawn in a loop.
 fn looped(document: &Document) -> u64 {
-    let loops = document
-        .reproduction
-        .as_ref()
-        .and_then(|r| r.loops.as_ref());
-    let rows = loops.into_iter().flat_map(|loops| &loops.rows);
-    rows.filter_map(|row| {
+    let rows = loops(document).into_iter().flat_map(|loops| &loops.rows);
+    let spawns = rows.filter_map(|row| {
         let runs = row.here.measured()?.runs.len() as u64;
         Some(runs.saturating_mul(row.iterations))
-    })
-    .fold(0, u64::saturating_add)
+    });
+    spawns.fold(0, u64::saturating_add)
 }
 
 fn stopped(stopped: &Stopped) -> String {

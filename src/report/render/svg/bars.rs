@@ -57,12 +57,16 @@ fn places(chart: &Chart) -> Vec<Place> {
         if before.is_some_and(|before| before.group != bar.group) {
             right += GAP;
         }
+        // A group of one takes the room of two, so that its name has it too.
+        let mates = chart.bars.iter().filter(|mate| mate.group == bar.group);
+        let alone = !bar.group.is_empty() && mates.count() == 1;
+        let margin = if alone { slot_width / 2.0 } else { 0.0 };
         places.push(Place {
-            slot: right,
+            slot: right + margin,
             slot_width,
             width,
         });
-        right += slot_width;
+        right += slot_width + 2.0 * margin;
     }
     places
 }

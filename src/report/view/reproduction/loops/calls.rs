@@ -38,6 +38,9 @@ const FLAGS: [(u64, &str); 26] = [
     (0x2_0000_0000, "INTO_CGROUP"),
 ];
 
+/// More characters of flags than this may have to be broken.
+const LONG: usize = 45;
+
 /// What becomes of the parent's address space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Memory {
@@ -113,7 +116,10 @@ fn worded(name: CallName, flags: u64) -> String {
     if rest != 0 {
         words.push(format!("{rest:#x}"));
     }
-    format!("{name}({})", words.join("|"))
+    // A table breaks lists after commas, and no names of a line's length.
+    let length: usize = words.iter().map(|word| word.len() + 1).sum();
+    let separator = if length > LONG { ", " } else { "|" };
+    format!("{name}({})", words.join(separator))
 }
 
 #[cfg(test)]
@@ -178,7 +184,8 @@ mod tests {
         fn no_bit_is_lost(flags in any::<u64>()) {
             let words = worded(CallName::Clone3, flags);
             let (_, words) = words.split_once('(').unwrap();
-            let bits = words.trim_end_matches(')').split('|').filter(|word| !word.is_empty());
+            let bits = words.trim_end_matches(')').split(['|', ',']).map(str::trim);
+            let bits = bits.filter(|word| !word.is_empty());
             let sum: u64 = bits
                 .map(|word| match word.strip_prefix("0x") {
                     Some(hex) => u64::from_str_radix(hex, 16).unwrap(),

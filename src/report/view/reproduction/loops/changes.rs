@@ -120,6 +120,9 @@ fn malloc(programs: &Programs<'_>) -> Option<String> {
         counted(tables, "page-table page")
     );
     Some(match with.vmas.checked_sub(without.vmas)? {
+        0 if ptes == 0 => "1,000 blocks from malloc add neither a mapping nor a present PTE to a \
+                           process."
+            .to_owned(),
         0 => format!(
             "1,000 blocks from malloc add no mapping to a process, but {added}: it is these that \
              a fork copies."

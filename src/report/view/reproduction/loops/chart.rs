@@ -11,8 +11,11 @@ const KINDS: [(&str, usize); 4] = [
     ("CPU time in the kernel (sys)", 0),
     ("CPU time in user mode (user)", 1),
     ("neither: waiting", 12),
-    ("real time, whose CPU time exceeds it or is not known", 8),
+    ("real: its CPU time exceeds it, or is unknown", 8),
 ];
+
+/// The last of them.
+const UNSPLIT: usize = 3;
 
 /// Sums of medians are not medians of sums: by so much they may exceed them.
 const SLACK: f64 = 1.02;
@@ -54,7 +57,7 @@ pub(in crate::report::view::reproduction) fn chart(
         .collect();
     let year = &programs.study.source.year;
     Ok(Chart {
-        title: format!("A run of {}, {year} and here", programs.spawned()),
+        title: format!("Time of one run of {}, {year} and here", programs.spawned()),
         lines: origin(programs),
         axis: "real time of a run (ms)".to_owned(),
         ticks: ticks(bars.iter().map(Bar::height).fold(0.0, f64::max)),
@@ -122,21 +125,29 @@ fn bar(group: &str, name: String, times: &Times) -> Bar {
             let (user, sys) = (user * 1e3, sys * 1e3);
             vec![(0, sys), (1, user), (2, real - user - sys)]
         }
-        None => vec![(3, real)],
+        None => vec![(UNSPLIT, real)],
     };
     let segments = parts.into_iter().filter(|(_, value)| *value > 0.0);
+    // A bar is as high as its real time, so what exceeds it is drawn that much
+    // smaller; the words keep the figures.
+    let sum: f64 = segments.clone().map(|(_, value)| value).sum();
+    let fit = (real / sum).min(1.0);
     Bar {
         group: group.to_owned(),
         total: real,
-        label: number(real, 2),
+        label: number(real, 3),
         segments: segments
             .map(|(kind, value)| {
                 let (word, size) = (KINDS[kind].0, number(value, 3));
                 let share = significant(value / real * 100.0);
                 Segment {
                     kind,
-                    value,
-                    label: number(value, 2),
+                    value: value * fit,
+                    label: if kind == UNSPLIT {
+                        "real".to_owned()
+                    } else {
+                        number(value, 2)
+                    },
                     story: format!("{group}, {name}: {word}: {size} ms, {share} % of real"),
                 }
             })

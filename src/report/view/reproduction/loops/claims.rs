@@ -61,7 +61,7 @@ fn start(programs: &Programs<'_>) -> Option<String> {
     told.extend(longer(programs));
     told.push(match programs.share(&terms, |v| v[0], |v| v[1] - v[2]) {
         Some(extra) => format!(
-            "it is {} of what the row takes beyond row {}, so {}",
+            "its start is {} of what the row takes beyond row {}, so {}",
             percent(extra),
             key(BASE),
             cause(
@@ -105,10 +105,8 @@ fn module(programs: &Programs<'_>) -> Option<String> {
         .into_iter()
         .filter_map(|other| {
             let more = programs.more(PythonPopen, other)?;
-            let words = difference(more).map_or_else(
-                || "neither more nor less, as far as can be seen,".to_owned(),
-                |words| words,
-            );
+            let words = difference(more)
+                .unwrap_or_else(|| "neither more nor less, as far as can be seen,".to_owned());
             Some(format!("{words} than row {}", prose(other)))
         })
         .collect();
@@ -165,7 +163,12 @@ fn grown(programs: &Programs<'_>) -> Option<String> {
     ];
     let words: Option<Vec<String>> = figures
         .iter()
-        .map(|(with, without, noun)| Some(counted(with.checked_sub(*without)?, noun)))
+        .map(|(with, without, noun)| {
+            Some(match with.checked_sub(*without)? {
+                0 => format!("no {noun}"),
+                more => counted(more, noun),
+            })
+        })
         .collect();
     let [vmas, ptes, tables]: [String; 3] = words?.try_into().ok()?;
     Some(format!("{vmas}, {ptes} and {tables}"))
@@ -191,11 +194,11 @@ fn likeness(programs: &Programs<'_>) -> Option<String> {
         });
     let verdict = cause(
         share,
-        "the rest, which is most of it, is the interpreter's own work",
-        "the address space is most of it",
+        "most of it is the interpreter's own work",
+        "that is most of it",
     );
     Some(format!(
-        "{lead}: the address space{vmas} explains {} of what row {} takes beyond row {}, and {verdict}",
+        "{lead}: the address space{vmas} explains {} of what row {} takes beyond row {}; {verdict}",
         percent(share),
         prose(PythonFork),
         key(CFork),

@@ -22,14 +22,15 @@ pub(super) fn real(programs: &Programs<'_>, notes: &mut Footnotes) -> Table {
         Column::number("real", &format!("{year} (ms)")),
         Column::number("real", "here (ms)").explained_as(
             "real",
-            "by the clock, a run; a script's with its start and end, a C program's in its loop",
+            "by the clock, a run; a script's with its start and end, a C program's in its loop; of \
+             1,000 runs, the loop takes as many seconds",
         ),
         Column::number("runs", "per s")
             .yielding()
             .explained_as("runs per s", "one second by real here"),
-        Column::number("times 2", &year.to_string()),
-        Column::number("times 2", "here").explained_as(
-            "times 2",
+        Column::number("times row 2", &year.to_string()),
+        Column::number("times row 2", "here").explained_as(
+            "times row 2",
             format!(
                 "real as a multiple of that of {}, here round by round",
                 names::prose(super::BASE)
@@ -46,7 +47,7 @@ pub(super) fn real(programs: &Programs<'_>, notes: &mut Footnotes) -> Table {
             let exact = row.system == super::BASE;
             let ratio = match &looped.ratio {
                 Availability::Measured(ratio) if exact => PLAIN.entry(ratio.value, None),
-                ratio => figure(looped, ratio, 1.0, PLAIN, "times 2", notes),
+                ratio => figure(looped, ratio, 1.0, PLAIN, "times row 2", notes),
             };
             vec![
                 entry(looped, looped.real_s, row.iterations, MILLISECOND),
@@ -107,7 +108,7 @@ pub(super) fn cpu(programs: &Programs<'_>, notes: &mut Footnotes) -> Table {
         vec![user, sys, here_user, here_sys, cpu]
     });
     Table {
-        title: "CPU time of a run".to_owned(),
+        title: "CPU time of one run".to_owned(),
         columns,
         rules: programs.rules(),
         rows,
@@ -116,7 +117,7 @@ pub(super) fn cpu(programs: &Programs<'_>, notes: &mut Footnotes) -> Table {
 }
 
 fn title(programs: &Programs<'_>) -> String {
-    format!("A run of {}", programs.spawned())
+    format!("Time of one run of {}", programs.spawned())
 }
 
 /// How long the loops were, here and in the study.
