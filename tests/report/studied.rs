@@ -1,5 +1,7 @@
 //! Studies of address spaces: what was published beside hand-made cells.
 
+use std::sync::LazyLock;
+
 use fastrand::Rng;
 use forktax::model::{
     Availability, Backing, ChildAction, Document, Part, PublishedFigure, PublishedUnit, Reproduce,
@@ -385,7 +387,7 @@ fn what_is_not_printed_as_a_number_is_a_gap_with_a_reason() {
     let report = text(&hotos_2019(), Format::Table);
     let row = row(&report, "200 MiB             fork");
     assert!(row.contains(" n/a "), "{row}");
-    let reason = "fork: published, here over published: the study prints no number of it";
+    let reason = "fork: published, here over published: the study prints no number for it";
     assert!(report.contains(reason), "{report}");
 }
 
@@ -489,7 +491,7 @@ fn a_method_beyond_the_study_is_a_row_without_a_published_figure() {
     let report = text(&document, Format::Table);
     assert!(report.contains("posix_spawn"), "{report}");
     assert!(
-        report.contains("the study prints no number of it"),
+        report.contains("the study prints no number for it"),
         "{report}"
     );
 }
@@ -544,9 +546,10 @@ fn no_text_of_a_study_becomes_markup() {
 
 /// A study with figures that make no sense and parts taken away.
 fn distorted(seed: u64, template: usize, words: &str) -> Document {
-    let (_, document) = documents().swap_remove(template);
+    static TEMPLATES: LazyLock<Vec<(&str, Document)>> = LazyLock::new(documents);
+    let document = &TEMPLATES[template].1;
     let mut rng = Rng::with_seed(seed);
-    let mut value = serde_json::to_value(&document).expect("a document is JSON");
+    let mut value = serde_json::to_value(document).expect("a document is JSON");
     let severity = rng.u32(1..30);
     distort(&mut value["reproduction"], "", words, severity, &mut rng);
     distort(&mut value["cells"], "", words, severity / 4, &mut rng);
