@@ -10,8 +10,12 @@ mod explanation;
 mod fuzz;
 #[path = "report/partial.rs"]
 mod partial;
+#[path = "report/reproduced.rs"]
+mod reproduced;
 #[path = "report/studied.rs"]
 mod studied;
+#[path = "report/studies.rs"]
+mod studies;
 #[path = "report/width.rs"]
 mod width;
 

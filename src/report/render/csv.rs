@@ -1,10 +1,10 @@
 //! One flat table for other programs: a row a cell, the same fields in every
-//! file, base units, and `n/a` where there is no figure. An explanation and a
-//! study have tables of other forms.
+//! file, base units, and `n/a` where there is no figure. An explanation and the
+//! studies have tables of other forms.
 
 use std::io;
 
-use super::{figures, points};
+use super::{figures, loops, points};
 use crate::model::{
     Availability, Cell, ChildAction, CountSource, Counted, Document, Program, SpaceRequest,
 };
@@ -16,6 +16,13 @@ pub(super) const MISSING: &str = "n/a";
 
 /// The header and a record for each cell.
 pub(in crate::report) fn render(document: &Document) -> io::Result<Vec<u8>> {
+    if let Some(found) = document
+        .reproduction
+        .as_ref()
+        .and_then(|r| r.loops.as_ref())
+    {
+        return loops::render(document, found);
+    }
     if let Some(records) = view::study_records(document) {
         return points::render(&records);
     }

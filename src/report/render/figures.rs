@@ -62,7 +62,7 @@ struct Rows {
 }
 
 /// The word by which the JSON knows a variant.
-fn word(variant: impl Serialize) -> String {
+pub(super) fn word(variant: impl Serialize) -> String {
     match serde_json::to_value(variant) {
         Ok(serde_json::Value::String(word)) => word,
         _ => MISSING.to_owned(),

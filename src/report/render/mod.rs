@@ -8,6 +8,7 @@ mod figures;
 mod flame_graph;
 mod folded;
 mod json;
+mod loops;
 mod markdown;
 mod points;
 mod svg;

@@ -58,7 +58,7 @@ pub(super) fn run(document: &Document) -> Vec<String> {
         .fold(0, u64::saturating_add);
     let mut lines = vec![format!(
         "{} timed in {} (each with fresh workers) and {} s; {}",
-        counted(spawns, "spawn"),
+        counted(spawns.saturating_add(looped(document)), "spawn"),
         counted(u64::from(run.rounds), "round"),
         significant(run.duration_s),
         stopped(&run.stopped)
@@ -72,6 +72,20 @@ pub(super) fn run(document: &Document) -> Vec<String> {
     lines.extend(cpu_time(document));
     lines.extend(counters(document));
     lines
+}
+
+/// Spawns of the programs that spawn in a loop.
+fn looped(document: &Document) -> u64 {
+    let loops = document
+        .reproduction
+        .as_ref()
+        .and_then(|r| r.loops.as_ref());
+    let rows = loops.into_iter().flat_map(|loops| &loops.rows);
+    rows.filter_map(|row| {
+        let runs = row.here.measured()?.runs.len() as u64;
+        Some(runs.saturating_mul(row.iterations))
+    })
+    .fold(0, u64::saturating_add)
 }
 
 fn stopped(stopped: &Stopped) -> String {

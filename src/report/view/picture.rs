@@ -41,6 +41,9 @@ pub struct Kind {
 /// One bar.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Bar {
+    /// What its neighbours of the same group have in common; empty if it stands
+    /// alone.
+    pub group: String,
     /// What it is.
     pub name: String,
     /// The total, in the unit of the axis.

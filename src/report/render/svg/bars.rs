@@ -4,15 +4,21 @@ use super::{CHARACTER, DARK, LINE, MARGIN, PALETTE, escape};
 use crate::report::view::{Bar, Chart, Segment};
 
 const AXIS_WIDTH: f64 = 64.0;
-const SLOT: f64 = 210.0;
-const BAR: f64 = 170.0;
+/// The room of a bar that stands alone, and its width.
+const ALONE: [f64; 2] = [210.0, 170.0];
+/// The same of a bar in a group.
+const GROUPED: [f64; 2] = [62.0, 50.0];
+/// Between two groups.
+const GAP: f64 = 28.0;
 const LEGEND_WIDTH: f64 = 330.0;
 const PLOT_HEIGHT: f64 = 440.0;
 
 /// The picture.
 pub(super) fn render(chart: &Chart) -> String {
     let top = MARGIN + LINE * (chart.lines.len() as f64 + 2.0) + 24.0;
-    let bars_width = SLOT * chart.bars.len() as f64;
+    let places = places(chart);
+    let last = places.last();
+    let bars_width = last.map_or(0.0, |place| place.slot + place.slot_width);
     let canvas = Canvas {
         left: MARGIN + AXIS_WIDTH,
         bottom: top + PLOT_HEIGHT,
@@ -21,8 +27,86 @@ pub(super) fn render(chart: &Chart) -> String {
         out: String::new(),
     };
     let width = (canvas.right + LEGEND_WIDTH).max(heading_width(chart)) + MARGIN;
-    let height = canvas.bottom + 2.0 * LINE + MARGIN;
-    canvas.draw(chart, width, height)
+    let names = groups(chart, &places).map(|group| group.lines.len());
+    let height = canvas.bottom + (2 + names.max().unwrap_or(0)) as f64 * LINE + MARGIN;
+    canvas.draw(chart, &places, width, height)
+}
+
+/// Where a bar stands, from the left end of the plot.
+struct Place {
+    slot: f64,
+    slot_width: f64,
+    width: f64,
+}
+
+impl Place {
+    fn left(&self) -> f64 {
+        self.slot + (self.slot_width - self.width) / 2.0
+    }
+}
+
+/// The places of all bars: those of a group stand close together.
+fn places(chart: &Chart) -> Vec<Place> {
+    let mut right = 0.0;
+    let mut places = Vec::new();
+    for (index, bar) in chart.bars.iter().enumerate() {
+        let [slot_width, width] = if bar.group.is_empty() { ALONE } else { GROUPED };
+        let before = index
+            .checked_sub(1)
+            .and_then(|before| chart.bars.get(before));
+        if before.is_some_and(|before| before.group != bar.group) {
+            right += GAP;
+        }
+        places.push(Place {
+            slot: right,
+            slot_width,
+            width,
+        });
+        right += slot_width;
+    }
+    places
+}
+
+/// The name of a group in lines, and the middle of its bars.
+struct Group {
+    lines: Vec<String>,
+    middle: f64,
+}
+
+fn groups<'a>(chart: &'a Chart, places: &'a [Place]) -> impl Iterator<Item = Group> + 'a {
+    let grouped = chart.bars.iter().zip(places);
+    let grouped: Vec<_> = grouped.filter(|(bar, _)| !bar.group.is_empty()).collect();
+    let mut groups = Vec::new();
+    for bars in grouped.chunk_by(|a, b| a.0.group == b.0.group) {
+        let (Some(first), Some(last)) = (bars.first(), bars.last()) else {
+            continue;
+        };
+        let right = last.1.slot + last.1.slot_width;
+        let room = (right - first.1.slot).max(2.0 * GROUPED[0]) + GAP / 2.0;
+        groups.push(Group {
+            lines: broken(&first.0.group, room),
+            middle: f64::midpoint(first.1.slot, right),
+        });
+    }
+    groups.into_iter()
+}
+
+/// Words in lines that fit a width, as far as single words do.
+fn broken(text: &str, room: f64) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        let fits = |line: &&mut String| {
+            (line.chars().count() + 1 + word.chars().count()) as f64 * CHARACTER <= room
+        };
+        match lines.last_mut().filter(fits) {
+            Some(line) => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// How far the lines above the plot reach; the title is set larger.
@@ -53,7 +137,7 @@ struct Canvas {
 }
 
 impl Canvas {
-    fn draw(mut self, chart: &Chart, width: f64, height: f64) -> String {
+    fn draw(mut self, chart: &Chart, places: &[Place], width: f64, height: f64) -> String {
         self.put(&format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
              viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" \
@@ -63,12 +147,14 @@ impl Canvas {
         self.put("<rect width=\"100%\" height=\"100%\" fill=\"#FFFFFF\"/>");
         self.heading(chart);
         self.axis(chart);
-        for (index, bar) in chart.bars.iter().enumerate() {
-            self.bar(
-                chart,
-                bar,
-                self.left + SLOT * index as f64 + (SLOT - BAR) / 2.0,
-            );
+        for (bar, place) in chart.bars.iter().zip(places) {
+            self.bar(chart, bar, place);
+        }
+        for group in groups(chart, places) {
+            for (index, line) in group.lines.iter().enumerate() {
+                let y = self.bottom + LINE * (index as f64 + 2.0);
+                self.text(self.left + group.middle, y, "text-anchor=\"middle\"", line);
+            }
         }
         self.legend(chart);
         self.put("</svg>");
@@ -114,21 +200,22 @@ impl Canvas {
         self.text(x, y, &turned, &chart.axis);
     }
 
-    fn bar(&mut self, chart: &Chart, bar: &Bar, x: f64) {
+    fn bar(&mut self, chart: &Chart, bar: &Bar, place: &Place) {
+        let (x, width) = (self.left + place.left(), place.width);
         let mut y = self.bottom;
         for segment in &bar.segments {
             let height = segment.value * self.scale;
             y -= height;
-            self.segment(chart, segment, [x, y, height]);
+            self.segment(chart, segment, [x, y, width, height]);
         }
         let top = y.min(self.bottom - bar.total * self.scale);
-        let middle = x + BAR / 2.0;
+        let middle = x + width / 2.0;
         let bold = "text-anchor=\"middle\" font-weight=\"bold\"";
         self.text(middle, top - 8.0, bold, &bar.label);
         self.text(middle, self.bottom + LINE, bold, &bar.name);
     }
 
-    fn segment(&mut self, chart: &Chart, segment: &Segment, [x, y, height]: [f64; 3]) {
+    fn segment(&mut self, chart: &Chart, segment: &Segment, [x, y, width, height]: [f64; 4]) {
         let colour = colour(chart, segment.kind);
         let story = escape(&segment.story);
         // The white edge parts neighbours, but would swallow what is thin.
@@ -138,10 +225,10 @@ impl Canvas {
             ""
         };
         self.put(&format!(
-            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{BAR:.1}\" height=\"{height:.1}\" \
+            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" \
              fill=\"{colour}\"{edge}><title>{story}</title></rect>"
         ));
-        let fits = segment.label.chars().count() as f64 * CHARACTER <= BAR - 8.0;
+        let fits = segment.label.chars().count() as f64 * CHARACTER <= width - 8.0;
         if height >= 16.0 && fits {
             let ink = if DARK.contains(&colour) {
                 "#FFFFFF"
@@ -150,7 +237,7 @@ impl Canvas {
             };
             let attributes = format!("text-anchor=\"middle\" fill=\"{ink}\"");
             self.text(
-                x + BAR / 2.0,
+                x + width / 2.0,
                 y + height / 2.0 + 4.0,
                 &attributes,
                 &segment.label,
@@ -195,6 +282,7 @@ mod tests {
             ticks: vec![(0.0, "0".to_owned())],
             legend: Vec::new(),
             bars: vec![Bar {
+                group: String::new(),
                 name: "fork".to_owned(),
                 total: 0.0,
                 label: "0 ns".to_owned(),

@@ -57,6 +57,7 @@ fn draw(document: &Document, explained: &Explained<'_>, found: &Found<'_, Ledger
         hue: Phase::ALL.len(),
     });
     let bars = found.iter().map(|(method, ledger)| Bar {
+        group: String::new(),
         name: method.name().to_owned(),
         total: ledger.total_ns / unit.size,
         label: unit.prose(ledger.total_ns),

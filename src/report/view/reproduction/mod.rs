@@ -1,15 +1,18 @@
 //! What was published, and this host's answer beside it.
 
+mod loops;
 mod points;
 mod source;
 
 pub use points::{StudyRecord, study_records};
 
+use loops::Programs;
+
 use super::footnotes::Footnotes;
 use super::picture::Picture;
 use super::spaces::Sizes;
 use super::table::Block;
-use crate::model::{Document, Loops, Missing, Reproduction};
+use crate::model::{Document, Missing};
 
 /// A reproduced study.
 pub(super) struct Reproduced<'a> {
@@ -20,7 +23,7 @@ pub(super) struct Reproduced<'a> {
 /// What a study is of.
 enum Of<'a> {
     /// Programs that spawn in a loop.
-    Programs(&'a Reproduction, &'a Loops),
+    Programs(Programs<'a>),
     /// Address spaces, whose answers are the document's cells.
     Spaces,
 }
@@ -30,7 +33,11 @@ impl<'a> Reproduced<'a> {
     pub(super) fn of(document: &'a Document) -> Option<Self> {
         let study = document.reproduction.as_ref()?;
         let of = match &study.loops {
-            Some(loops) => Of::Programs(study, loops),
+            Some(loops) => Of::Programs(Programs {
+                document,
+                study,
+                loops,
+            }),
             None if study.points.is_empty() => return None,
             None => Of::Spaces,
         };
@@ -43,19 +50,16 @@ impl<'a> Reproduced<'a> {
         sizes: &Sizes<'_>,
         footnotes: &mut Footnotes,
     ) -> (Vec<Block>, Vec<String>) {
-        match self.of {
-            Of::Programs(_, _) => (Vec::new(), Vec::new()),
+        match &self.of {
+            Of::Programs(programs) => programs.answers(footnotes),
             Of::Spaces => points::answers(self.document, sizes, footnotes),
         }
     }
 
     /// The picture, or why there is none.
     pub(super) fn picture(&self) -> Result<Picture, Missing> {
-        match self.of {
-            Of::Programs(_, loops) => Err(Missing::not_asked(format!(
-                "no program ran of {}",
-                loops.rows.len()
-            ))),
+        match &self.of {
+            Of::Programs(programs) => loops::chart(programs).map(Picture::Bars),
             Of::Spaces => points::figure(self.document),
         }
     }

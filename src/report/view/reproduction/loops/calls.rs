@@ -1,0 +1,192 @@
+//! System calls that create processes, in words.
+//!
+//! Names and bits are those of `include/uapi/linux/sched.h` of Linux 6.18.
+
+use crate::model::{CallName, ObservedCall};
+use crate::report::view::number::integer;
+
+const VM: u64 = 0x100;
+const VFORK: u64 = 0x4000;
+
+/// The flags by name, without their `CLONE_`.
+const FLAGS: [(u64, &str); 26] = [
+    (0x80, "NEWTIME"),
+    (VM, "VM"),
+    (0x200, "FS"),
+    (0x400, "FILES"),
+    (0x800, "SIGHAND"),
+    (0x1000, "PIDFD"),
+    (0x2000, "PTRACE"),
+    (VFORK, "VFORK"),
+    (0x8000, "PARENT"),
+    (0x1_0000, "THREAD"),
+    (0x2_0000, "NEWNS"),
+    (0x4_0000, "SYSVSEM"),
+    (0x8_0000, "SETTLS"),
+    (0x10_0000, "PARENT_SETTID"),
+    (0x20_0000, "CHILD_CLEARTID"),
+    (0x40_0000, "DETACHED"),
+    (0x80_0000, "UNTRACED"),
+    (0x100_0000, "CHILD_SETTID"),
+    (0x200_0000, "NEWCGROUP"),
+    (0x400_0000, "NEWUTS"),
+    (0x800_0000, "NEWIPC"),
+    (0x1000_0000, "NEWUSER"),
+    (0x2000_0000, "NEWPID"),
+    (0x4000_0000, "NEWNET"),
+    (0x1_0000_0000, "CLEAR_SIGHAND"),
+    (0x2_0000_0000, "INTO_CGROUP"),
+];
+
+/// What becomes of the parent's address space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Memory {
+    /// It is copied.
+    Copied,
+    /// The child borrows it until it executes, and the parent waits.
+    Borrowed,
+    /// One or the other, from call to call, or neither.
+    Mixed,
+}
+
+/// What all of the calls do with it; `None` without a call.
+pub(super) fn memory(calls: &[ObservedCall]) -> Option<Memory> {
+    let of = |call: &ObservedCall| match call.name {
+        CallName::Fork => Memory::Copied,
+        CallName::Vfork => Memory::Borrowed,
+        CallName::Clone | CallName::Clone3 => match call.flags & (VM | VFORK) {
+            flags if flags == VM | VFORK => Memory::Borrowed,
+            flags if flags & VM == 0 => Memory::Copied,
+            _ => Memory::Mixed,
+        },
+    };
+    let mut kinds = calls.iter().map(of);
+    let first = kinds.next()?;
+    let same = kinds.all(|kind| kind == first);
+    Some(if same { first } else { Memory::Mixed })
+}
+
+/// The same calls with the same flags, however often.
+pub(super) fn alike(ours: &[ObservedCall], theirs: &[ObservedCall]) -> bool {
+    let kinds = |calls: &[ObservedCall]| {
+        let mut kinds: Vec<(CallName, u64)> = calls.iter().map(|c| (c.name, c.flags)).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds
+    };
+    !ours.is_empty() && kinds(ours) == kinds(theirs)
+}
+
+/// All calls: `vfork()`, or with their numbers where they differ.
+pub(super) fn listed(calls: &[ObservedCall]) -> String {
+    match calls {
+        [call] => worded(call.name, call.flags),
+        _ => calls
+            .iter()
+            .map(|call| format!("{} {} x", worded(call.name, call.flags), integer(call.seen)))
+            .collect::<Vec<_>>()
+            .join(", "),
+    }
+}
+
+/// `clone(VM|VFORK)`; bits without a name are hexadecimal.
+fn worded(name: CallName, flags: u64) -> String {
+    let name = match name {
+        CallName::Fork => "fork",
+        CallName::Vfork => "vfork",
+        CallName::Clone => "clone",
+        CallName::Clone3 => "clone3",
+    };
+    let mut rest = flags;
+    let mut words = Vec::new();
+    for (bit, word) in FLAGS {
+        if rest & bit != 0 {
+            words.push(word.to_owned());
+            rest &= !bit;
+        }
+    }
+    // It is above CLONE_NEWNET and fits into no signed 32 bits.
+    if rest & (1 << 31) != 0 {
+        words.push("IO".to_owned());
+        rest &= !(1 << 31);
+    }
+    if rest != 0 {
+        words.push(format!("{rest:#x}"));
+    }
+    format!("{name}({})", words.join("|"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn call(name: CallName, flags: u64) -> ObservedCall {
+        ObservedCall {
+            name,
+            flags,
+            seen: 3,
+        }
+    }
+
+    #[test]
+    fn flags_have_their_names() {
+        for (name, flags, words) in [
+            (CallName::Vfork, 0, "vfork()"),
+            (CallName::Clone, 0x4100, "clone(VM|VFORK)"),
+            (
+                CallName::Clone,
+                0x120_0000,
+                "clone(CHILD_CLEARTID|CHILD_SETTID)",
+            ),
+            (
+                CallName::Clone3,
+                0x1_0000_4100,
+                "clone3(VM|VFORK|CLEAR_SIGHAND)",
+            ),
+            (CallName::Clone3, 1 << 40, "clone3(0x10000000000)"),
+            (CallName::Clone, 0x8000_0001, "clone(IO|0x1)"),
+        ] {
+            assert_eq!(listed(&[call(name, flags)]), words);
+        }
+    }
+
+    #[test]
+    fn what_becomes_of_memory_is_told_from_the_flags() {
+        let vfork = call(CallName::Vfork, 0);
+        let lent = call(CallName::Clone3, 0x1_0000_4100);
+        let copied = call(CallName::Clone, 0x120_0000);
+        assert_eq!(memory(&[vfork, lent]), Some(Memory::Borrowed));
+        assert_eq!(
+            memory(&[copied, call(CallName::Fork, 0)]),
+            Some(Memory::Copied)
+        );
+        assert_eq!(memory(&[copied, vfork]), Some(Memory::Mixed));
+        assert_eq!(
+            memory(&[call(CallName::Clone, VM)]),
+            Some(Memory::Mixed),
+            "a thread's"
+        );
+        assert_eq!(memory(&[]), None);
+        assert!(alike(&[vfork], &[ObservedCall { seen: 9, ..vfork }]));
+        assert!(!alike(&[vfork], &[lent]) && !alike(&[], &[]));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bit_is_lost(flags in any::<u64>()) {
+            let words = worded(CallName::Clone3, flags);
+            let (_, words) = words.split_once('(').unwrap();
+            let bits = words.trim_end_matches(')').split('|').filter(|word| !word.is_empty());
+            let sum: u64 = bits
+                .map(|word| match word.strip_prefix("0x") {
+                    Some(hex) => u64::from_str_radix(hex, 16).unwrap(),
+                    None if word == "IO" => 1 << 31,
+                    None => FLAGS.iter().find(|(_, name)| *name == word).unwrap().0,
+                })
+                .fold(0, |sum, bit| sum | bit);
+            prop_assert_eq!(sum, flags);
+        }
+    }
+}

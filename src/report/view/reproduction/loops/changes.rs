@@ -1,0 +1,238 @@
+//! What this host does otherwise than the study's, as far as its own figures
+//! show it: a sentence that they contradict is replaced by what was seen.
+
+use std::cmp::Ordering;
+
+use super::calls::{self, Memory};
+use super::compare::{Span, difference, percent, sign, time};
+use super::names::{program, prose};
+use super::{BASE, Programs, names};
+use crate::model::LoopSystem::{
+    self, CFork, CForkMalloc, CPosixSpawn, CPosixSpawnFloor, CPosixSpawnPlain, PythonFork,
+    PythonPopen, PythonPopenPreexec,
+};
+use crate::model::ObservedCall;
+use crate::report::view::number::{counted, number, significant};
+use crate::stats::Estimate;
+
+/// The sentences; none about what was not seen.
+pub(super) fn lines(programs: &Programs<'_>) -> Vec<String> {
+    [
+        subprocess(programs),
+        preexec(programs),
+        flag(programs),
+        malloc(programs),
+        floor(programs),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn seen<'a>(programs: &Programs<'a>, system: LoopSystem) -> Option<&'a [ObservedCall]> {
+    let calls = programs.looped(system)?.calls.measured()?;
+    (!calls.is_empty()).then_some(calls)
+}
+
+/// What subprocess does with the parent's memory, and what follows.
+fn subprocess(programs: &Programs<'_>) -> Option<String> {
+    let calls = seen(programs, PythonPopen)?;
+    let version = programs.loops.interpreter.measured();
+    let version = version.map_or(String::new(), |found| {
+        format!(" of Python {}", found.version)
+    });
+    let what = match calls::memory(calls)? {
+        Memory::Borrowed => "lends its memory to the child instead of copying it",
+        Memory::Copied => "still copies its memory, as in the study",
+        Memory::Mixed => "is seen to spawn in more than one way",
+    };
+    let cost = against(programs, PythonPopen, PythonFork)
+        .map_or(String::new(), |cost| format!("; {cost}"));
+    Some(format!(
+        "subprocess{version} {what}: {}{cost}.",
+        calls::listed(calls)
+    ))
+}
+
+/// What a preexec_fn makes of that.
+fn preexec(programs: &Programs<'_>) -> Option<String> {
+    let calls = seen(programs, PythonPopenPreexec)?;
+    let usual = seen(programs, PythonPopen)?;
+    let listed = calls::listed(calls);
+    let what = match (calls::memory(usual)?, calls::memory(calls)?) {
+        (Memory::Borrowed, Memory::Copied) => {
+            format!("With preexec_fn it falls back to a copy without a word: {listed}")
+        }
+        (_, Memory::Borrowed) => {
+            format!("With preexec_fn it lends its memory too: {listed}")
+        }
+        (Memory::Copied, Memory::Copied) => {
+            format!("With preexec_fn it copies its memory as it does without: {listed}")
+        }
+        _ => format!("With preexec_fn it is seen to call {listed}"),
+    };
+    let cost = against(programs, PythonPopenPreexec, PythonPopen)
+        .map_or(String::new(), |cost| format!("; {cost}"));
+    Some(format!("{what}{cost}."))
+}
+
+/// Whether POSIX_SPAWN_USEVFORK changes anything.
+fn flag(programs: &Programs<'_>) -> Option<String> {
+    let with = seen(programs, CPosixSpawn)?;
+    let without = seen(programs, CPosixSpawnPlain)?;
+    let calls = if calls::alike(with, without) {
+        format!(
+            "The flag 0x40 (POSIX_SPAWN_USEVFORK) changes no system call: {} with it and without",
+            calls::listed(with)
+        )
+    } else {
+        format!(
+            "The flag 0x40 (POSIX_SPAWN_USEVFORK) changes the system call: {} with it, {} without",
+            calls::listed(with),
+            calls::listed(without)
+        )
+    };
+    let cost = programs.more(CPosixSpawn, CPosixSpawnPlain).map(|more| {
+        difference(more).map_or_else(
+            || {
+                let [low, high] = more.ci95.map(|bound| number(bound / 1e3, 1));
+                format!("; no difference in time is seen ({low} to {high} us a run)")
+            },
+            |words| format!("; with it, a run takes {words}"),
+        )
+    });
+    Some(calls + &cost.unwrap_or_default() + ".")
+}
+
+/// What malloc adds to the address space.
+fn malloc(programs: &Programs<'_>) -> Option<String> {
+    let space = |system| programs.looped(system)?.parent.measured();
+    let (with, without) = (space(CForkMalloc)?, space(CFork)?);
+    let ptes = with.present_ptes.checked_sub(without.present_ptes)?;
+    let page_size = programs.document.host.page_size.max(1);
+    let tables = with
+        .page_table_bytes
+        .checked_sub(without.page_table_bytes)?
+        / page_size;
+    let added = format!(
+        "{} and {}",
+        counted(ptes, "present PTE"),
+        counted(tables, "page-table page")
+    );
+    Some(match with.vmas.checked_sub(without.vmas)? {
+        0 => format!(
+            "1,000 blocks from malloc add no mapping to a process, but {added}: it is these that \
+             a fork copies."
+        ),
+        vmas => format!(
+            "1,000 blocks from malloc add {} to a process, and {added}.",
+            counted(vmas, "mapping")
+        ),
+    })
+}
+
+/// How much of the cheapest row is the program's own start and end.
+fn floor(programs: &Programs<'_>) -> Option<String> {
+    let own = programs.more(CPosixSpawn, CPosixSpawnFloor)?;
+    if sign(own) != Some(Ordering::Greater) {
+        return None;
+    }
+    let terms = [CPosixSpawn, CPosixSpawnFloor].map(|system| (system, Span::InLoop));
+    let share = programs.share(&terms, |v| v[0] - v[1], |v| v[0])?;
+    let least = programs.statistic(&terms[1..], |v| v[0])?;
+    let spawned = programs.spawned();
+    Some(format!(
+        "Of a run of row {}, {}, or {}, are the start and the end of {spawned} itself: with a \
+         program of three instructions {} are left, and no other way to spawn can save more than \
+         those.",
+        prose(CPosixSpawn),
+        time(own),
+        percent(share),
+        time(least),
+    ))
+}
+
+/// "a run takes 80 us less than ...", or that no difference is seen.
+fn against(programs: &Programs<'_>, first: LoopSystem, second: LoopSystem) -> Option<String> {
+    let more = programs.more(first, second)?;
+    Some(difference(more).map_or_else(
+        || format!("no difference in time to row {} is seen", prose(second)),
+        |words| format!("a run takes {words} than one of row {}", prose(second)),
+    ))
+}
+
+/// The study's own rows in two sentences.
+pub(super) fn in_short(programs: &Programs<'_>) -> Vec<String> {
+    let mut sentences: Vec<String> = first_row(programs).into_iter().collect();
+    sentences.extend(fastest(programs));
+    sentences
+}
+
+/// The study's headline: subprocess against fork in C, then and now.
+fn first_row(programs: &Programs<'_>) -> Option<String> {
+    let ratio = ratio(programs, PythonPopen)?;
+    let [low, high] = ratio.ci95.map(significant);
+    let compared = match ratio.ci95 {
+        [low_, high_] if low_ <= 1.0 && high_ >= 1.0 => {
+            format!(
+                "no difference is seen between {} and {}",
+                program(PythonPopen),
+                program(BASE)
+            )
+        }
+        _ => format!(
+            "{} takes {} times ({low} to {high}) as long as {}",
+            program(PythonPopen),
+            significant(ratio.value),
+            program(BASE)
+        ),
+    };
+    let published = |system| programs.row(system)?.published.map(|p| p.real_s);
+    let then = published(PythonPopen)
+        .zip(published(BASE))
+        .map(|(ours, theirs)| ours / theirs)
+        .filter(|then| then.is_finite());
+    let year = programs.study.source.year;
+    let then = then.map_or(String::new(), |then| {
+        format!("; in {year} it was {} times", significant(then))
+    });
+    Some(format!("Here {compared}{then}."))
+}
+
+fn ratio(programs: &Programs<'_>, system: LoopSystem) -> Option<Estimate> {
+    let looped = programs.looped(system)?;
+    let ratio = *looped.ratio.measured()?;
+    let finite = [ratio.value, ratio.ci95[0], ratio.ci95[1]];
+    let sound = looped.runs.len() > 1 && finite.iter().all(|v| v.is_finite());
+    sound.then_some(ratio)
+}
+
+/// The study's program that took least, where the intervals single it out.
+fn fastest(programs: &Programs<'_>) -> Option<String> {
+    let own = programs
+        .loops
+        .rows
+        .iter()
+        .filter(|row| !names::is_control(row.system));
+    let mut rows: Vec<(LoopSystem, f64)> = own
+        .filter_map(|row| {
+            let real = row.here.measured()?.real_s.value / row.iterations as f64;
+            real.is_finite().then_some((row.system, real))
+        })
+        .collect();
+    rows.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let ((best, seconds), others) = rows.split_first()?;
+    let slower = |(other, _): &(LoopSystem, f64)| {
+        let terms = [(*other, Span::Whole), (*best, Span::Whole)];
+        let more = programs.statistic(&terms, |v| v[0] - v[1]);
+        more.and_then(sign) == Some(Ordering::Greater)
+    };
+    if others.is_empty() || !others.iter().all(slower) {
+        return None;
+    }
+    Some(format!(
+        "Of the study's programs that ran here, {} is the fastest, with {} us a run.",
+        prose(*best),
+        significant(seconds * 1e6)
+    ))
+}

@@ -1,0 +1,219 @@
+//! What the study supposed to be the cause, and what this host's figures say of
+//! it: each with a verdict that the intervals support, or with none.
+
+use std::cmp::Ordering;
+
+use super::compare::{Span, difference, percent, sign, time};
+use super::names::{key, prose};
+use super::{BASE, Programs};
+use crate::model::LoopSystem::{
+    self, CFork, CForkLikePython, CForkMalloc, PythonFork, PythonPopen, PythonPopenLong,
+    PythonPosixSpawn,
+};
+use crate::model::ParentSpace;
+use crate::report::view::number::{counted, integer, number};
+use crate::stats::Estimate;
+
+/// From this share on, one cause is the larger part.
+const MOST: f64 = 0.5;
+
+/// One paragraph a supposition; what cannot be tested is said so.
+pub(super) fn lines(programs: &Programs<'_>) -> Vec<String> {
+    if programs
+        .loops
+        .rows
+        .iter()
+        .all(|row| row.here.measured().is_none())
+    {
+        return Vec::new();
+    }
+    [start(programs), module(programs), space(programs)]
+        .into_iter()
+        .zip([
+            "The start of the interpreter",
+            "The subprocess module",
+            "The address space",
+        ])
+        .map(|(told, name)| {
+            let untold = || "the rows that it takes were not timed in two rounds".to_owned();
+            format!("{name}: {}.", told.unwrap_or_else(untold))
+        })
+        .collect()
+}
+
+/// (a) It takes the interpreter long to start.
+fn start(programs: &Programs<'_>) -> Option<String> {
+    let terms = [
+        (PythonPopen, Span::Start),
+        (PythonPopen, Span::Whole),
+        (CFork, Span::Whole),
+    ];
+    let own = programs.statistic(&terms[..1], |v| v[0])?;
+    let share = programs.share(&terms[..2], |v| v[0], |v| v[1])?;
+    let iterations = programs.row(PythonPopen)?.iterations;
+    let mut told = vec![format!(
+        "before and after its loop, row {} spends {}, spread over {}; that is {} of its time",
+        prose(PythonPopen),
+        time(scaled(own, iterations as f64)),
+        counted(iterations, "run"),
+        percent(share)
+    )];
+    told.extend(longer(programs));
+    told.push(match programs.share(&terms, |v| v[0], |v| v[1] - v[2]) {
+        Some(extra) => format!(
+            "it is {} of what the row takes beyond row {}, so {}",
+            percent(extra),
+            key(BASE),
+            cause(
+                extra,
+                "it is not what makes Python slow",
+                "it is most of what makes Python slow"
+            )
+        ),
+        None => format!(
+            "row {} is not seen to take longer than row {}",
+            key(PythonPopen),
+            key(BASE)
+        ),
+    });
+    Some(told.join("; "))
+}
+
+/// What ten times as many iterations change, here and as published.
+fn longer(programs: &Programs<'_>) -> Option<String> {
+    let terms = [(PythonPopenLong, Span::Whole), (PythonPopen, Span::Whole)];
+    let change = programs.statistic(&terms, |v| v[0] - v[1])?;
+    let runs = counted(programs.row(PythonPopenLong)?.iterations, "run");
+    let here = match difference(change) {
+        Some(words) => format!("in a loop of {runs}, a run takes {words}"),
+        None => format!("in a loop of {runs}, a run is not seen to take more or less"),
+    };
+    let published = |system| {
+        let figures = programs.row(system)?.published?;
+        (figures.iterations > 0).then(|| figures.real_s / figures.iterations as f64 * 1e3)
+    };
+    let year = programs.study.source.year;
+    let then = published(PythonPopen)
+        .zip(published(PythonPopenLong))
+        .map(|(short, long)| format!(" ({year}: {} and {} ms)", number(short, 3), number(long, 3)));
+    Some(here + &then.unwrap_or_default())
+}
+
+/// (b) The module does more than it has to.
+fn module(programs: &Programs<'_>) -> Option<String> {
+    let told: Vec<String> = [PythonFork, PythonPosixSpawn]
+        .into_iter()
+        .filter_map(|other| {
+            let more = programs.more(PythonPopen, other)?;
+            let words = difference(more).map_or_else(
+                || "neither more nor less, as far as can be seen,".to_owned(),
+                |words| words,
+            );
+            Some(format!("{words} than row {}", prose(other)))
+        })
+        .collect();
+    let fork = programs.more(PythonPopen, PythonFork)?;
+    let verdict = match sign(fork) {
+        Some(Ordering::Greater) => "the module costs more than to fork by hand",
+        Some(Ordering::Less) => "the module is the cheaper way: to fork by hand costs more",
+        _ => "no difference is seen between the module and a fork by hand",
+    };
+    Some(format!(
+        "in its loop, a run of row {} takes {}; {verdict}",
+        prose(PythonPopen),
+        told.join(" and ")
+    ))
+}
+
+/// (c) There is more to copy.
+fn space(programs: &Programs<'_>) -> Option<String> {
+    let told: Vec<String> = [heap(programs), likeness(programs)]
+        .into_iter()
+        .flatten()
+        .collect();
+    (!told.is_empty()).then(|| told.join("; "))
+}
+
+/// What a thousand blocks from malloc add to the C program.
+fn heap(programs: &Programs<'_>) -> Option<String> {
+    let more = programs.more(CForkMalloc, CFork)?;
+    let cost = match difference(more) {
+        Some(words) => format!("a run takes {words}"),
+        None => "a run is not seen to take more or less".to_owned(),
+    };
+    let grew = grown(programs).map_or(String::new(), |grew| format!(", which add {grew},"));
+    Some(format!(
+        "with 1,000 blocks from malloc{grew} {cost} than without (row {} against {})",
+        key(CForkMalloc),
+        key(CFork)
+    ))
+}
+
+/// How the heap's address space differs: "no VMA, 1,000 present PTEs and ...".
+fn grown(programs: &Programs<'_>) -> Option<String> {
+    let space = |system: LoopSystem| programs.looped(system)?.parent.measured().copied();
+    let (with, without): (ParentSpace, ParentSpace) = (space(CForkMalloc)?, space(CFork)?);
+    let page_size = programs.document.host.page_size.max(1);
+    let figures = [
+        (with.vmas, without.vmas, "VMA"),
+        (with.present_ptes, without.present_ptes, "present PTE"),
+        (
+            with.page_table_bytes / page_size,
+            without.page_table_bytes / page_size,
+            "page-table page",
+        ),
+    ];
+    let words: Option<Vec<String>> = figures
+        .iter()
+        .map(|(with, without, noun)| Some(counted(with.checked_sub(*without)?, noun)))
+        .collect();
+    let [vmas, ptes, tables]: [String; 3] = words?.try_into().ok()?;
+    Some(format!("{vmas}, {ptes} and {tables}"))
+}
+
+/// How much of what Python takes beyond C its mappings cost a C program too.
+fn likeness(programs: &Programs<'_>) -> Option<String> {
+    let terms = [CForkLikePython, CFork, PythonFork].map(|system| (system, Span::InLoop));
+    let more = programs.more(CForkLikePython, CFork)?;
+    let lead = format!(
+        "in the mappings of Python, with nothing of Python running, a fork in C takes {} (row {})",
+        difference(more).unwrap_or_else(|| "no more and no less, as far as can be seen".to_owned()),
+        key(CForkLikePython)
+    );
+    let Some(share) = programs.share(&terms, |v| v[0] - v[1], |v| v[2] - v[1]) else {
+        return Some(lead);
+    };
+    let vmas = programs
+        .looped(CForkLikePython)
+        .and_then(|looped| looped.parent.measured())
+        .map_or(String::new(), |space| {
+            format!(", {} VMAs,", integer(space.vmas))
+        });
+    let verdict = cause(
+        share,
+        "the rest, which is most of it, is the interpreter's own work",
+        "the address space is most of it",
+    );
+    Some(format!(
+        "{lead}: the address space{vmas} explains {} of what row {} takes beyond row {}, and {verdict}",
+        percent(share),
+        prose(PythonFork),
+        key(CFork),
+    ))
+}
+
+/// The verdict on a share.
+fn cause(share: Estimate, small: &str, large: &str) -> String {
+    match share.ci95 {
+        [_, high] if high < MOST => small.to_owned(),
+        [low, _] if low > MOST => large.to_owned(),
+        _ => "whether that is the larger part the intervals do not say".to_owned(),
+    }
+}
+
+fn scaled(estimate: Estimate, by: f64) -> Estimate {
+    Estimate {
+        value: estimate.value * by,
+        ci95: estimate.ci95.map(|bound| bound * by),
+    }
+}

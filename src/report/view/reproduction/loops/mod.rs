@@ -1,0 +1,141 @@
+//! A study of programs that spawn in a loop: its figures, this host's beside
+//! them, and what this host says of its claims.
+
+mod calls;
+mod changes;
+mod chart;
+mod claims;
+mod compare;
+mod differences;
+mod names;
+mod parents;
+mod time;
+
+pub(super) use chart::chart;
+
+use crate::model::{
+    Availability, Document, Loop, LoopSystem, Looped, Loops, Program, Reproduction,
+};
+use crate::report::view::footnotes::Footnotes;
+use crate::report::view::lines;
+use crate::report::view::number::{counted, integer, significant};
+use crate::report::view::table::{Block, Column, Entry, Table};
+
+/// The program that the others are compared with.
+const BASE: LoopSystem = LoopSystem::CFork;
+
+/// Makes a table, and notes why figures are missing from it.
+type Maker = fn(&Programs<'_>, &mut Footnotes) -> Table;
+
+/// The programs of a study with all that was found out about them.
+pub(super) struct Programs<'a> {
+    pub(super) document: &'a Document,
+    pub(super) study: &'a Reproduction,
+    pub(super) loops: &'a Loops,
+}
+
+impl<'a> Programs<'a> {
+    /// The tables in the order of reading, and what they say in a few sentences.
+    pub(super) fn answers(&self, footnotes: &mut Footnotes) -> (Vec<Block>, Vec<String>) {
+        let makers: [Maker; 5] = [
+            time::real,
+            time::cpu,
+            parents::spaces,
+            parents::calls,
+            |programs, _| differences::table(programs),
+        ];
+        let mut blocks = vec![lines(&self.title(), self.source())];
+        for make in makers {
+            let mut own = Footnotes::default();
+            let mut table = make(self, &mut own);
+            table.notes.extend(own.lines(self.document));
+            footnotes.absorb(own);
+            blocks.push(Block::Table(table));
+        }
+        blocks.push(lines(
+            "What the study supposed, tested here",
+            claims::lines(self),
+        ));
+        let title = format!("What has changed since {}", self.study.source.year);
+        blocks.push(lines(&title, changes::lines(self)));
+        (blocks, changes::in_short(self))
+    }
+
+    fn row(&self, system: LoopSystem) -> Option<&'a Loop> {
+        self.loops.rows.iter().find(|row| row.system == system)
+    }
+
+    fn looped(&self, system: LoopSystem) -> Option<&'a Looped> {
+        self.row(system)?.here.measured()
+    }
+
+    /// The columns that name a row.
+    fn keys(&self) -> Vec<Column> {
+        vec![Column::name("#"), Column::name("program")]
+    }
+
+    /// A row a program, with its keys.
+    fn rows(&self, mut entries: impl FnMut(&'a Loop) -> Vec<Entry>) -> Vec<Vec<Entry>> {
+        let row = |row: &'a Loop| {
+            let keys = [names::key(row.system), names::program(row.system)];
+            let mut all: Vec<Entry> = keys.map(|key| Entry::Name(key.to_owned())).into();
+            all.extend(entries(row));
+            all
+        };
+        self.loops.rows.iter().map(row).collect()
+    }
+
+    /// Where the study's own programs end.
+    fn rules(&self) -> Vec<usize> {
+        let mut rows = self.loops.rows.iter();
+        let first = rows.position(|row| names::is_control(row.system));
+        first.filter(|first| *first > 0).into_iter().collect()
+    }
+
+    /// What the children execute, as it was typed.
+    fn spawned(&self) -> String {
+        match &self.document.plan.program {
+            Program::Embedded => "the embedded program".to_owned(),
+            Program::Path { argv, .. } => argv.join(" "),
+        }
+    }
+
+    fn title(&self) -> String {
+        format!("Study {}", self.study.study.name())
+    }
+
+    fn source(&self) -> Vec<String> {
+        let source = &self.study.source;
+        let mut lines = vec![
+            format!("{}, {} ({})", source.title, source.authors, source.year),
+            source.address.clone(),
+            source.setting.clone(),
+        ];
+        if self.study.scale < 1.0 {
+            let because = self.study.scaled_because.as_deref();
+            let because = because.map_or(String::new(), |because| format!(": {because}"));
+            let share = significant(self.study.scale);
+            lines.push(format!("built to {share} of its sizes{because}"));
+        }
+        lines.push(match &self.loops.interpreter {
+            Availability::Measured(found) => {
+                format!("here: Python {} ({})", found.version, found.path)
+            }
+            Availability::Missing(missing) => {
+                let remedy = missing.remedy.as_ref();
+                let remedy = remedy.map_or(String::new(), |remedy| format!("; {remedy}"));
+                format!("here: no interpreter: {}{remedy}", missing.reason)
+            }
+        });
+        let order = self.document.plan.reproduce.as_ref();
+        if let Some(order) = order.and_then(|reproduce| reproduce.loops.as_ref()) {
+            lines.push(format!(
+                "loops of {}, {} the longer one; each timed {}, in rounds of all programs",
+                counted(order.iterations, "run"),
+                integer(order.long_iterations),
+                counted(u64::from(order.repeats), "time"),
+            ));
+        }
+        lines
+    }
+}
