@@ -14,6 +14,8 @@ mod partial;
 mod reproduced;
 #[path = "report/studied.rs"]
 mod studied;
+#[path = "report/studies.rs"]
+mod studies;
 #[path = "report/width.rs"]
 mod width;
 

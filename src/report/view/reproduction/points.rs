@@ -54,10 +54,11 @@ pub(super) fn answers(
 pub(super) fn figure(document: &Document) -> Result<Picture, Missing> {
     let nothing = || Missing::not_asked("the document reproduces no address space");
     let study = Study::of(document).ok_or_else(nothing)?;
-    let mut above = source::told(study.reproduction);
+    let mut above = vec![source::line(study.reproduction)];
     if let Block::Lines { lines, .. } = header::lines(document) {
         let here = [0, 3, 4].into_iter();
-        above.extend(here.filter_map(|index| lines.get(index).cloned()));
+        let here = here.filter_map(|index| lines.get(index));
+        above.extend(here.map(|line| format!("here: {line}")));
     }
     lines::plot(&study, above).map(Picture::Lines)
 }

@@ -1,4 +1,4 @@
-//! Where the published figures are from, for the reports of all studies.
+//! Where the published figures are from, in the report and above the picture.
 
 use crate::model::Reproduction;
 
@@ -7,21 +7,20 @@ use super::super::table::Block;
 
 /// The study in a few lines.
 pub(super) fn block(reproduction: &Reproduction) -> Block {
-    lines("The study", told(reproduction))
+    let source = &reproduction.source;
+    let told = vec![
+        format!("{}, {} ({})", source.title, source.authors, source.year),
+        source.address.clone(),
+        source.setting.clone(),
+    ];
+    lines(&format!("Study {}", reproduction.study.name()), told)
 }
 
-/// The same without a heading, for pictures.
-pub(super) fn told(reproduction: &Reproduction) -> Vec<String> {
+/// The same in one line.
+pub(super) fn line(reproduction: &Reproduction) -> String {
     let source = &reproduction.source;
-    vec![
-        format!(
-            "{}: \"{}\", {}, {}; {}",
-            reproduction.study.name(),
-            source.title,
-            source.authors,
-            source.year,
-            source.address
-        ),
-        format!("its setting: {}", source.setting),
-    ]
+    format!(
+        "{}, {} ({}): {}",
+        source.title, source.authors, source.year, source.address
+    )
 }

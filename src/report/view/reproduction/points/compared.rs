@@ -7,7 +7,7 @@ use crate::stats::Estimate;
 use super::super::super::footnotes::Footnotes;
 use super::super::super::number::{Unit, number};
 use super::super::super::table::{Column, Entry, Table};
-use super::parents::{Asked, Parent, Study, short};
+use super::parents::{Asked, Parent, Study, line_name};
 
 /// Ratios, which may be far below 1.
 pub(super) const TIMES: Unit = Unit {
@@ -109,11 +109,9 @@ impl Layout {
             unless(same, method.name().to_owned()),
         ];
         if self.series {
-            row.push(
-                asked
-                    .figure
-                    .map_or(Entry::Blank, |figure| Entry::Name(short(&figure.series))),
-            );
+            row.push(asked.figure.map_or(Entry::Blank, |figure| {
+                Entry::Name(line_name(&figure.series))
+            }));
         }
         if self.raw {
             row.push(
@@ -184,7 +182,7 @@ pub(super) fn published(asked: &Asked<'_>) -> Availability<f64> {
     match asked.figure.map(PublishedFigure::per_spawn_ns) {
         Some(ns) if ns.is_finite() => Availability::Measured(ns),
         Some(_) => Availability::unavailable("the published figure is no time", None),
-        None => Availability::unavailable("the study prints no number of it", None),
+        None => Availability::unavailable("the study prints no number for it", None),
     }
 }
 

@@ -7,8 +7,11 @@ use super::super::super::footnotes::Footnotes;
 use super::super::super::number::Unit;
 use super::super::super::table::{Column, Entry, Table};
 use super::compared::{TIMES, time, word};
-use super::parents::{Axis, Study, short};
+use super::parents::{Axis, Study, line_name, short};
 use super::scale::{Alone, Cost, Over, Per};
+
+/// Two names of parents; longer ones would push the figures off the page.
+const LONGEST_SPAN: usize = 40;
 
 /// Costs of small things.
 const NANOSECOND: Unit = Unit {
@@ -86,7 +89,11 @@ fn columns(study: &Study<'_>, [series, compared]: [bool; 2]) -> Vec<Column> {
     };
     let mut columns = vec![Column::name("parents"), Column::name("method")];
     if series {
-        columns.push(Column::name("series"));
+        // Not repeated where the table is too wide: the rows keep their order.
+        columns.push(Column {
+            key: false,
+            ..Column::name("series")
+        });
     }
     let unit = Column {
         subheader: "of one".to_owned(),
@@ -108,13 +115,13 @@ fn columns(study: &Study<'_>, [series, compared]: [bool; 2]) -> Vec<Column> {
 fn row(cost: &Cost<'_>, [series, compared]: [bool; 2], notes: &mut Footnotes) -> Vec<Entry> {
     let (unit, method) = (cost.per.unit(), cost.method);
     let mut row = vec![
-        Entry::Name(parents(&cost.over)),
+        Entry::Name(short(&parents(&cost.over), LONGEST_SPAN)),
         Entry::Name(method.name().to_owned()),
     ];
     if series {
         row.push(
             cost.series
-                .map_or(Entry::Blank, |series| Entry::Name(short(series))),
+                .map_or(Entry::Blank, |series| Entry::Name(line_name(series))),
         );
     }
     row.push(Entry::Name(format!("{}/{}", unit.name, cost.per.noun())));

@@ -22,7 +22,7 @@ pub(super) fn costs<'a>(study: &'a Study<'a>) -> Vec<Cost<'a>> {
         series: None,
         part: study.part(),
         over: Over::Layouts,
-        published: Availability::unavailable("the study prints no number of it", None),
+        published: Availability::unavailable("the study prints no number for it", None),
         here: both(|part| {
             let growths = [dense, scattered].map(|(small, large)| [small, large]);
             Ok(solved(study, growths, part, alone)?.estimate())

@@ -6,7 +6,7 @@ use crate::model::{Missing, Part, SpawnMethod};
 use super::super::super::number::{Unit, counted, number, significant};
 use super::super::super::picture::{Plot, PlotAxis, PlotPoint, Scale, Series};
 use super::compared::{published, word};
-use super::parents::{Axis, Parent, Study, short};
+use super::parents::{Axis, Parent, Study, line_name};
 use super::scale::{Layout, layout};
 
 /// What spans more than this is shown by its ratios.
@@ -73,7 +73,7 @@ fn published_lines(study: &Study<'_>) -> Vec<Series> {
                 Axis::Ptes => parent.point.ptes.map(|size| size as f64),
             };
             let Some(across) = size else { continue };
-            let name = format!("{}{}, published", short(&figure.series), kind(parent));
+            let name = format!("{}{}, published", line_name(&figure.series), kind(parent));
             let point = PlotPoint {
                 across,
                 up: ns,

@@ -14,6 +14,7 @@ const DRAWS: usize = 500;
 
 /// Names are the document's; longer ones would push the figures off the page.
 const LONGEST_NAME: usize = 28;
+const LONGEST_SERIES: usize = 18;
 
 /// A study of address spaces beside the cells that answer it.
 pub(super) struct Study<'a> {
@@ -227,7 +228,7 @@ impl<'a> Parent<'a> {
 
     /// Its name, short enough for a table.
     pub(super) fn name(&self) -> String {
-        short(&self.point.name)
+        short(&self.point.name, LONGEST_NAME)
     }
 
     /// The census of its space, once something was measured in it.
@@ -242,11 +243,16 @@ impl<'a> Parent<'a> {
     }
 }
 
+/// A line's name.
+pub(super) fn line_name(series: &str) -> String {
+    short(series, LONGEST_SERIES)
+}
+
 /// A name as long as a table bears it.
-pub(super) fn short(name: &str) -> String {
-    if name.chars().count() <= LONGEST_NAME {
+pub(super) fn short(name: &str, longest: usize) -> String {
+    if name.chars().count() <= longest {
         return name.to_owned();
     }
-    let kept = name.chars().take(LONGEST_NAME - 3);
+    let kept = name.chars().take(longest - 3);
     kept.chain("...".chars()).collect()
 }

@@ -252,7 +252,7 @@ fn published(
             .next()
     };
     let (Some(a), Some(b)) = (figure(small), figure(large)) else {
-        return Availability::unavailable("the study prints no number of it", None);
+        return Availability::unavailable("the study prints no number for it", None);
     };
     let size = |parent: &Parent<'_>| match study.axis() {
         Axis::Vmas => parent.point.vmas,
@@ -335,7 +335,7 @@ fn whole_published(parent: &Parent<'_>, per: Per, line: &Asked<'_>) -> Availabil
         (Some(_), None) => {
             Availability::unavailable("the sizes of the parents were not published", None)
         }
-        (None, _) => Availability::unavailable("the study prints no number of it", None),
+        (None, _) => Availability::unavailable("the study prints no number for it", None),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::stats::Estimate;
 use super::super::super::number::{Unit, significant};
 use super::compared;
 use super::costs::parents;
-use super::parents::{Study, short};
+use super::parents::{Study, line_name};
 use super::scale::{Cost, Over, Per};
 
 /// What changes by less than this share of itself stays flat.
@@ -80,7 +80,7 @@ fn copy(cost: &Cost<'_>, lines: &[&Cost<'_>]) -> Option<String> {
             let many = lines.len() > 1;
             let series = line.series.filter(|_| many);
             Some(series.map_or(published.clone(), |series| {
-                format!("{published} ({})", short(series))
+                format!("{published} ({})", line_name(series))
             }))
         })
         .collect();
@@ -160,7 +160,7 @@ fn ratios(study: &Study<'_>) -> Option<String> {
             }
             let series = asked.figure.filter(|_| study.has_series());
             let series = series.map_or(String::new(), |figure| {
-                format!(" against {}", short(&figure.series))
+                format!(" against {}", line_name(&figure.series))
             });
             let name = format!("{}{series}", asked.method.name());
             match lines.iter_mut().find(|(known, _)| *known == name) {
