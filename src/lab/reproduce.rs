@@ -228,7 +228,8 @@ impl<'a> Experiment<'a> {
         let rounds = self.order.repeats;
         let long = rounds.div_ceil(LONG_EVERY) * 10;
         let sampled = rounds.div_ceil(SAMPLED_EVERY);
-        let turns = (LoopSystem::ALL.len() as u32) * (1 + rounds + sampled) + long;
+        let programs = u32::try_from(LoopSystem::ALL.len()).unwrap_or(u32::MAX);
+        let turns = programs * (1 + rounds + sampled) + long;
         let behind = self.done + self.round.div_ceil(LONG_EVERY) * 10;
         f64::from(behind.min(turns)) / f64::from(turns)
     }

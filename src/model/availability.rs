@@ -61,6 +61,14 @@ impl Missing {
     pub fn not_reached() -> Self {
         Self::not_asked("the run ended before its turn")
     }
+
+    /// The reason, and the remedy where there is one.
+    pub fn in_words(&self) -> String {
+        match &self.remedy {
+            Some(remedy) => format!("{}; {remedy}", self.reason),
+            None => self.reason.clone(),
+        }
+    }
 }
 
 impl<T> Availability<T> {

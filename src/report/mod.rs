@@ -82,10 +82,7 @@ pub fn render(document: &Document, format: Format) -> Result<Vec<u8>, ReportErro
     format.check(Subject::of(document))?;
     let nothing = |missing: Missing| ReportError::NothingFound {
         format: format.name(),
-        reason: missing.remedy.map_or_else(
-            || missing.reason.clone(),
-            |remedy| format!("{}; {remedy}", missing.reason),
-        ),
+        reason: missing.in_words(),
     };
     let bytes = match format {
         Format::Table => render::text(&view::blocks(document)),

@@ -234,7 +234,7 @@ impl Course {
         let last = (self.end - 1) / self.reach;
         let distance = next / self.reach - last;
         // Where one ends and the other begins a reach, they would touch.
-        let flush = self.end % self.reach == 0 && next % self.reach == 0;
+        let flush = self.end.is_multiple_of(self.reach) && next.is_multiple_of(self.reach);
         let kept = if flush { 2 } else { 1 };
         self.moved += distance.saturating_sub(kept) * self.reach;
     }

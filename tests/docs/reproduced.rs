@@ -3,7 +3,7 @@
 
 use forktax::model::{
     Availability, CallName, Document, Interpreter, LikeRegion, Likeness, Loop, LoopOrder, LoopRun,
-    LoopSystem, Looped, Loops, ObservedCall, ParentSpace, Part, PublishedUnit, RegionKind,
+    LoopSystem, Looped, Loops, Missing, ObservedCall, ParentSpace, Part, PublishedUnit, RegionKind,
     Reproduce, SpaceRequest, SplitSource, StudyId,
 };
 use forktax::stats::Estimate;
@@ -62,6 +62,7 @@ fn loops() -> Loops {
             path: "/usr/bin/python3".to_owned(),
             version: "3.11.7".to_owned(),
         }),
+        unsampled: Some(Missing::unavailable("not permitted", Some("ask root"))),
         rows: LoopSystem::ALL
             .map(|system| Loop {
                 system,

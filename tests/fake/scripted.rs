@@ -60,12 +60,13 @@ impl Script for FakeScript {
     }
 
     fn census(&self) -> Result<Census, LabError> {
-        let mut census = Census::default();
-        census.vmas = 100;
-        census.anon_vmas = 60;
-        census.present_ptes = 2_500;
-        census.page_table_bytes = 4096 * 24;
-        Ok(census)
+        Ok(Census {
+            vmas: 100,
+            anon_vmas: 60,
+            present_ptes: 2_500,
+            page_table_bytes: 4096 * 24,
+            ..Census::default()
+        })
     }
 
     fn likeness(&self) -> Result<Likeness, LabError> {

@@ -164,10 +164,12 @@ fn sources(programs: &Programs<'_>) -> Vec<String> {
     }
     let rusage = of(SplitSource::Rusage);
     if !rusage.is_empty() {
+        let why = programs.loops.unsampled.as_ref();
         lines.push(format!(
             "{}: user and sys are the kernel's own bookkeeping, which is guesswork for children \
-             that live shorter than a tick: compare their sum",
-            rusage.join(", ")
+             that live shorter than a tick: compare their sum{}",
+            rusage.join(", "),
+            why.map_or(String::new(), |why| format!("; {}", why.in_words()))
         ));
     }
     let printed = programs
