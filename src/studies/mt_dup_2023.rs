@@ -30,9 +30,7 @@ const OWN_VMAS: u64 = 21;
 
 pub(super) fn source() -> Source {
     Source {
-        title: "fork: use __mt_dup() to duplicate maple tree in dup_mmap() (Linux 6.8, commit \
-                d2406291483775ecddaee929231a39c70c08fda2)"
-            .to_owned(),
+        title: "fork: use __mt_dup() to duplicate maple tree in dup_mmap() (Linux 6.8)".to_owned(),
         authors: "Peng Zhang".to_owned(),
         year: 2023,
         address: "https://git.kernel.org/torvalds/c/d2406291483775ecddaee929231a39c70c08fda2"

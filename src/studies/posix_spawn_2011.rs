@@ -68,9 +68,7 @@ fn parent((megabytes, fork, posix_spawn): (u64, f64, f64)) -> Parent {
         space: if BUILT.contains(&megabytes) {
             Availability::Measured(mappings(1, pages, 1))
         } else {
-            Availability::not_asked(format!(
-                "{megabytes} MB: not built, to save time; the sizes beside it are"
-            ))
+            Availability::not_asked("not built, to save time; the sizes beside it are")
         },
     }
 }

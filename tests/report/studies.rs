@@ -93,7 +93,7 @@ fn census(request: &SpaceRequest) -> Space {
     space.request = request.clone();
     space.mappings_requested = mappings;
     space.vmas += mappings;
-    space.anon_vmas += mappings;
+    space.anon_vmas += if pages > 0 { mappings } else { 0 };
     space.present_ptes += ptes;
     space.page_table_bytes += ptes * spacing.min(512) / 512 * 4_096;
     space.resident_bytes += all * 4_096;
@@ -213,7 +213,7 @@ pub(crate) fn mt_dup_2023() -> Document {
         ];
         let times: &[Times] = &[time];
         let name = format!("{} VMAs", thousands(vmas));
-        let order = request(vmas - 21, 1, 1, false);
+        let order = request(vmas - 21, 0, 1, false);
         let sizes = [Some(vmas), None];
         parent(&mut document, &name, sizes, published, Ok((order, times)));
     }

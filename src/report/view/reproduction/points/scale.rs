@@ -100,12 +100,12 @@ pub(super) fn costs<'a>(study: &'a Study<'a>) -> Vec<Cost<'a>> {
 pub(super) fn family<'a>(study: &'a Study<'a>, layout: Layout) -> Vec<&'a Parent<'a>> {
     let of = |parent: &&Parent<'a>| {
         let request = parent.request.as_ref().ok().copied();
-        request.is_some_and(|request| pages(request) == 0 || self::layout(request) == layout)
+        request.is_some_and(|request| is_nothing(request) || self::layout(request) == layout)
     };
     let family: Vec<&Parent<'a>> = study.parents.iter().filter(of).collect();
     let is_empty = |parent: &&&Parent<'a>| {
         let request = parent.request.as_ref().ok().copied();
-        request.is_none_or(|request| pages(request) == 0)
+        request.is_none_or(is_nothing)
     };
     // The empty parent alone is no family of a layout.
     if family.iter().all(|parent| is_empty(&parent)) {
@@ -125,6 +125,14 @@ pub(super) fn layout(request: &SpaceRequest) -> Layout {
             Layout::Scattered
         }
         _ => Layout::Dense,
+    }
+}
+
+/// Whether an order adds nothing to a worker: neither mappings nor blocks.
+fn is_nothing(request: &SpaceRequest) -> bool {
+    match request {
+        SpaceRequest::Malloc { count, .. } => *count == 0,
+        other => other.mappings() == 0,
     }
 }
 
