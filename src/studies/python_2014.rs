@@ -8,7 +8,7 @@ pub(super) const OUTLINE: Outline = Outline {
     methods: &[SpawnMethod::Fork, SpawnMethod::PosixSpawnUsevfork],
     baseline: SpawnMethod::Fork,
     child: ChildAction::Exec,
-    seconds: 240,
+    seconds: 120,
 };
 
 /// Iterations of the published loops, and of the longer one.
