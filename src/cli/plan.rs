@@ -66,20 +66,25 @@ fn stop_rule(args: &RunningArgs, spawns: Option<u64>, pace: &Pace) -> Result<Sto
             "--spawns 0: at least 1 is needed to measure".to_owned(),
         ));
     }
-    if args.time.is_some_and(|time| time.is_zero()) {
-        return Err(PlanError::refused(
-            "--time 0: some time is needed to measure".to_owned(),
-        ));
-    }
+    let time = time(args)?;
     let free = spawns.is_none();
     Ok(StopRule {
         spawns,
         precision: args.precision.or(pace.precision.filter(|_| free)),
-        time_s: args
-            .time
+        time_s: time
             .or(free.then_some(pace.time))
             .map(|time| time.as_secs_f64()),
     })
+}
+
+/// The time that was given.
+fn time(args: &RunningArgs) -> Result<Option<Duration>, PlanError> {
+    match args.time {
+        Some(Duration::ZERO) => Err(PlanError::refused(
+            "--time 0: some time is needed to measure".to_owned(),
+        )),
+        given => Ok(given),
+    }
 }
 
 fn placement(cpu: Option<CpuArg>, allowed: &[usize]) -> Result<Placement, PlanError> {

@@ -24,7 +24,8 @@ pub(in crate::cli) struct ReproduceArgs {
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub(in crate::cli) iterations: Option<u64>,
 
-    /// Timed runs of each program, at least 2 [default: 7; python-2014 only]
+    /// Timed runs of each program, at least 2 whatever --time says
+    /// [default: 7; python-2014 only]
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub(in crate::cli) repeats: Option<u64>,
 

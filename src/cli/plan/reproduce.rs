@@ -4,7 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::program::{environment, program};
-use super::{PRECISION, Pace, PlanError, Surroundings, placement, seed, stop_rule, timeout_ms};
+use super::{
+    PRECISION, Pace, PlanError, Surroundings, placement, seed, stop_rule, time, timeout_ms,
+};
 use crate::cli::args::{ReproduceArgs, study_names};
 use crate::lab::error::ProgramError;
 use crate::lab::limits::LimitError;
@@ -48,10 +50,8 @@ fn of_programs(
     args: &ReproduceArgs,
     host: &Surroundings,
 ) -> Result<Plan, PlanError> {
-    let why = "runs each program --repeats times, however long that takes: lower that or \
-               --iterations";
+    let why = "runs each program --repeats times, or for --time; leave it out";
     let running = &args.running;
-    refuse("--time", running.time.is_some(), study, why)?;
     refuse("--precision", running.precision.is_some(), study, why)?;
     let loops = loops(args)?;
     let program = if args.program.is_empty() {
@@ -68,7 +68,7 @@ fn of_programs(
     let stop = StopRule {
         spawns: None,
         precision: None,
-        time_s: None,
+        time_s: time(running)?.map(|time| time.as_secs_f64()),
     };
     plan(args, host, vec![empty()], program, stop, reproduce)
 }

@@ -155,7 +155,7 @@ fn what_does_not_fit_at_a_sixty_fourth_is_refused_with_the_limit() {
 fn what_does_not_belong_to_a_study_is_refused_by_name() {
     for (words, named) in [
         ("", "posix-spawn-2011"),
-        ("python-2014 --time 10s", "--time"),
+        ("python-2014 --time 0", "--time"),
         ("python-2014 --precision 1%", "--precision"),
         ("python-2014 --repeats 1", "--repeats 1"),
         ("python-2014 --repeats 5G", "--repeats"),

@@ -120,27 +120,31 @@ fn title(programs: &Programs<'_>) -> String {
     format!("Time of one run of {}", programs.spawned())
 }
 
-/// How long the loops were, here and in the study.
+/// How long the loops were, where it was longer or shorter than in the study.
 fn loops_of(programs: &Programs<'_>) -> Vec<String> {
+    let mut lengths: Vec<([u64; 2], Vec<&str>)> = Vec::new();
+    for row in &programs.loops.rows {
+        let Some(then) = row.published.map(|published| published.iterations) else {
+            continue;
+        };
+        let length = [row.iterations, then];
+        match lengths.iter_mut().find(|(known, _)| *known == length) {
+            Some((_, keys)) => keys.push(names::key(row.system)),
+            None => lengths.push((length, vec![names::key(row.system)])),
+        }
+    }
     let year = programs.study.source.year;
-    let loops: Vec<String> = programs
-        .loops
-        .rows
-        .iter()
-        .filter(|row| {
-            row.published
-                .is_some_and(|p| p.iterations != row.iterations)
-        })
-        .map(|row| {
+    let differ = lengths.iter().filter(|([here, then], _)| here != then);
+    differ
+        .map(|([here, then], keys)| {
             format!(
                 "{}: loops of {} here, of {} in {year}",
-                names::key(row.system),
-                counted(row.iterations, "run"),
-                counted(row.published.map_or(0, |p| p.iterations), "run")
+                keys.join(", "),
+                counted(*here, "run"),
+                counted(*then, "run")
             )
         })
-        .collect();
-    loops
+        .collect()
 }
 
 /// Where the split of CPU time is from.
