@@ -1,5 +1,6 @@
 //! Stacked bars with an axis and a legend.
 
+use super::sheet::{Sheet, below, reach};
 use super::{CHARACTER, DARK, LINE, MARGIN, PALETTE, escape};
 use crate::report::view::{Bar, Chart, Segment};
 
@@ -15,7 +16,7 @@ const PLOT_HEIGHT: f64 = 440.0;
 
 /// The picture.
 pub(super) fn render(chart: &Chart) -> String {
-    let top = MARGIN + LINE * (chart.lines.len() as f64 + 2.0) + 24.0;
+    let top = below(&chart.lines);
     let places = places(chart);
     let last = places.last();
     let bars_width = last.map_or(0.0, |place| place.slot + place.slot_width);
@@ -24,9 +25,9 @@ pub(super) fn render(chart: &Chart) -> String {
         bottom: top + PLOT_HEIGHT,
         right: MARGIN + AXIS_WIDTH + bars_width,
         scale: scale(chart),
-        out: String::new(),
+        sheet: Sheet::default(),
     };
-    let width = (canvas.right + LEGEND_WIDTH).max(heading_width(chart)) + MARGIN;
+    let width = (canvas.right + LEGEND_WIDTH).max(reach(&chart.title, &chart.lines)) + MARGIN;
     let names = groups(chart, &places).map(|group| group.lines.len());
     let height = canvas.bottom + (2 + names.max().unwrap_or(0)) as f64 * LINE + MARGIN;
     canvas.draw(chart, &places, width, height)
@@ -113,13 +114,6 @@ fn broken(text: &str, room: f64) -> Vec<String> {
     lines
 }
 
-/// How far the lines above the plot reach; the title is set larger.
-fn heading_width(chart: &Chart) -> f64 {
-    let width = |text: &str, character: f64| text.chars().count() as f64 * character;
-    let lines = chart.lines.iter().map(|line| width(line, CHARACTER));
-    MARGIN + lines.fold(width(&chart.title, 1.6 * CHARACTER), f64::max)
-}
-
 /// Pixels for one unit of the axis; 0 for a chart without any height.
 fn scale(chart: &Chart) -> f64 {
     let highest = chart.bars.iter().map(Bar::height).fold(0.0, f64::max);
@@ -137,19 +131,12 @@ struct Canvas {
     right: f64,
     bottom: f64,
     scale: f64,
-    out: String,
+    sheet: Sheet,
 }
 
 impl Canvas {
     fn draw(mut self, chart: &Chart, places: &[Place], width: f64, height: f64) -> String {
-        self.put(&format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
-             viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" \
-             font-family=\"Helvetica, Arial, sans-serif\" font-size=\"12\" fill=\"#222222\">"
-        ));
-        self.put(&format!("<title>{}</title>", escape(&chart.title)));
-        self.put("<rect width=\"100%\" height=\"100%\" fill=\"#FFFFFF\"/>");
-        self.heading(chart);
+        self.sheet.open([width, height], &chart.title, &chart.lines);
         self.axis(chart);
         for (bar, place) in chart.bars.iter().zip(places) {
             self.bar(chart, bar, place);
@@ -157,35 +144,12 @@ impl Canvas {
         for group in groups(chart, places) {
             for (index, line) in group.lines.iter().enumerate() {
                 let y = self.bottom + LINE * (index as f64 + 2.0);
-                self.text(self.left + group.middle, y, "text-anchor=\"middle\"", line);
+                self.sheet
+                    .text(self.left + group.middle, y, "text-anchor=\"middle\"", line);
             }
         }
         self.legend(chart);
-        self.put("</svg>");
-        self.out
-    }
-
-    fn put(&mut self, line: &str) {
-        self.out.push_str(line);
-        self.out.push('\n');
-    }
-
-    /// A text whose attributes stand for themselves.
-    fn text(&mut self, x: f64, y: f64, attributes: &str, text: &str) {
-        let text = escape(text);
-        let space = if attributes.is_empty() { "" } else { " " };
-        self.put(&format!(
-            "<text x=\"{x:.1}\" y=\"{y:.1}\"{space}{attributes}>{text}</text>"
-        ));
-    }
-
-    fn heading(&mut self, chart: &Chart) {
-        let big = "font-size=\"17\" font-weight=\"bold\"";
-        self.text(MARGIN, MARGIN + LINE, big, &chart.title);
-        for (index, line) in chart.lines.iter().enumerate() {
-            let y = MARGIN + LINE * (index as f64 + 2.2);
-            self.text(MARGIN, y, "fill=\"#666666\"", line);
-        }
+        self.sheet.close()
     }
 
     fn axis(&mut self, chart: &Chart) {
@@ -193,15 +157,15 @@ impl Canvas {
         for (value, label) in &chart.ticks {
             let y = self.bottom - value * self.scale;
             let stroke = if *value == 0.0 { "#222222" } else { "#DDDDDD" };
-            self.put(&format!(
+            self.sheet.put(&format!(
                 "<line x1=\"{left:.1}\" x2=\"{right:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\" \
                  stroke=\"{stroke}\"/>"
             ));
-            self.text(left - 8.0, y + 4.0, "text-anchor=\"end\"", label);
+            self.sheet
+                .text(left - 8.0, y + 4.0, "text-anchor=\"end\"", label);
         }
-        let (x, y) = (MARGIN + 4.0, self.bottom - PLOT_HEIGHT / 2.0);
-        let turned = format!("text-anchor=\"middle\" transform=\"rotate(-90 {x:.1} {y:.1})\"");
-        self.text(x, y, &turned, &chart.axis);
+        self.sheet
+            .upright(self.bottom - PLOT_HEIGHT / 2.0, &chart.axis);
     }
 
     fn bar(&mut self, chart: &Chart, bar: &Bar, place: &Place) {
@@ -215,8 +179,8 @@ impl Canvas {
         let top = y.min(self.bottom - bar.total * self.scale);
         let middle = x + width / 2.0;
         let bold = "text-anchor=\"middle\" font-weight=\"bold\"";
-        self.text(middle, top - 8.0, bold, &bar.label);
-        self.text(middle, self.bottom + LINE, bold, &bar.name);
+        self.sheet.text(middle, top - 8.0, bold, &bar.label);
+        self.sheet.text(middle, self.bottom + LINE, bold, &bar.name);
     }
 
     fn segment(&mut self, chart: &Chart, segment: &Segment, [x, y, width, height]: [f64; 4]) {
@@ -228,7 +192,7 @@ impl Canvas {
         } else {
             ""
         };
-        self.put(&format!(
+        self.sheet.put(&format!(
             "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" \
              fill=\"{colour}\"{edge}><title>{story}</title></rect>"
         ));
@@ -240,7 +204,7 @@ impl Canvas {
                 "#222222"
             };
             let attributes = format!("text-anchor=\"middle\" fill=\"{ink}\"");
-            self.text(
+            self.sheet.text(
                 x + width / 2.0,
                 y + height / 2.0 + 4.0,
                 &attributes,
@@ -259,10 +223,10 @@ impl Canvas {
                 continue;
             }
             let colour = colour(chart, kind);
-            self.put(&format!(
+            self.sheet.put(&format!(
                 "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"14.0\" height=\"14.0\" fill=\"{colour}\"/>"
             ));
-            self.text(x + 22.0, y + 11.5, "", &entry.name);
+            self.sheet.text(x + 22.0, y + 11.5, "", &entry.name);
             y += LINE + 4.0;
         }
     }

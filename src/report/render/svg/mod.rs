@@ -5,6 +5,7 @@
 
 mod bars;
 mod plot;
+mod sheet;
 
 use std::fmt::Write;
 use std::io;

@@ -3,6 +3,7 @@
 
 use std::io;
 
+use super::sheet::{Sheet, below, reach};
 use super::{CHARACTER, LINE, MARGIN, PALETTE, escape};
 use crate::report::view::{Plot, PlotAxis, PlotPoint, Scale, Series};
 
@@ -24,13 +25,13 @@ pub(super) fn render(plot: &Plot) -> io::Result<String> {
         Place::of(axis)
             .ok_or_else(|| io::Error::other(format!("the axis \"{}\" has no two ends", axis.name)))
     };
-    let top = MARGIN + LINE * (plot.lines.len() as f64 + 2.0) + 24.0;
+    let top = below(&plot.lines);
     let canvas = Canvas {
         left: MARGIN + AXIS_WIDTH,
         bottom: top + PLOT_HEIGHT,
         across: place(&plot.across)?,
         up: place(&plot.up)?,
-        out: String::new(),
+        sheet: Sheet::default(),
     };
     Ok(canvas.draw(plot))
 }
@@ -81,22 +82,15 @@ struct Canvas {
     bottom: f64,
     across: Place,
     up: Place,
-    out: String,
+    sheet: Sheet,
 }
 
 impl Canvas {
     fn draw(mut self, plot: &Plot) -> String {
         let width = self.left + PLOT_WIDTH + LEGEND_WIDTH;
-        let width = width.max(heading_width(plot)) + MARGIN;
+        let width = width.max(reach(&plot.title, &plot.lines)) + MARGIN;
         let height = self.bottom + 3.0 * LINE + MARGIN;
-        self.put(&format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
-             viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" \
-             font-family=\"Helvetica, Arial, sans-serif\" font-size=\"12\" fill=\"#222222\">"
-        ));
-        self.put(&format!("<title>{}</title>", escape(&plot.title)));
-        self.put("<rect width=\"100%\" height=\"100%\" fill=\"#FFFFFF\"/>");
-        self.heading(plot);
+        self.sheet.open([width, height], &plot.title, &plot.lines);
         self.axis_up(&plot.up);
         self.axis_across(&plot.across);
         // What was measured here is drawn last and so lies above.
@@ -106,37 +100,14 @@ impl Canvas {
             self.series(series);
         }
         self.legend(plot);
-        self.put("</svg>");
-        self.out
-    }
-
-    fn put(&mut self, line: &str) {
-        self.out.push_str(line);
-        self.out.push('\n');
-    }
-
-    fn text(&mut self, x: f64, y: f64, attributes: &str, text: &str) {
-        let text = escape(text);
-        let space = if attributes.is_empty() { "" } else { " " };
-        self.put(&format!(
-            "<text x=\"{x:.1}\" y=\"{y:.1}\"{space}{attributes}>{text}</text>"
-        ));
+        self.sheet.close()
     }
 
     fn line(&mut self, [x1, y1]: [f64; 2], [x2, y2]: [f64; 2], stroke: &str) {
-        self.put(&format!(
+        self.sheet.put(&format!(
             "<line x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\" \
              stroke=\"{stroke}\"/>"
         ));
-    }
-
-    fn heading(&mut self, plot: &Plot) {
-        let big = "font-size=\"17\" font-weight=\"bold\"";
-        self.text(MARGIN, MARGIN + LINE, big, &plot.title);
-        for (index, line) in plot.lines.iter().enumerate() {
-            let y = MARGIN + LINE * (index as f64 + 2.2);
-            self.text(MARGIN, y, "fill=\"#666666\"", line);
-        }
     }
 
     fn axis_up(&mut self, axis: &PlotAxis) {
@@ -144,11 +115,11 @@ impl Canvas {
         for (value, label) in &axis.ticks {
             let y = self.y(*value);
             self.line([left, y], [right, y], "#DDDDDD");
-            self.text(left - 8.0, y + 4.0, "text-anchor=\"end\"", label);
+            self.sheet
+                .text(left - 8.0, y + 4.0, "text-anchor=\"end\"", label);
         }
-        let (x, y) = (MARGIN + 4.0, self.bottom - PLOT_HEIGHT / 2.0);
-        let turned = format!("text-anchor=\"middle\" transform=\"rotate(-90 {x:.1} {y:.1})\"");
-        self.text(x, y, &turned, &axis.name);
+        self.sheet
+            .upright(self.bottom - PLOT_HEIGHT / 2.0, &axis.name);
         self.line(
             [left, self.bottom],
             [left, self.bottom - PLOT_HEIGHT],
@@ -166,13 +137,15 @@ impl Canvas {
             self.line([x, bottom], [x, bottom + 5.0], "#222222");
             let half = label.chars().count() as f64 * CHARACTER / 2.0;
             if x - half >= free {
-                self.text(x, bottom + 18.0, "text-anchor=\"middle\"", label);
+                self.sheet
+                    .text(x, bottom + 18.0, "text-anchor=\"middle\"", label);
                 free = x + half + GAP;
             }
         }
         let middle = left + PLOT_WIDTH / 2.0;
         let below = bottom + 18.0 + 1.4 * LINE;
-        self.text(middle, below, "text-anchor=\"middle\"", &axis.name);
+        self.sheet
+            .text(middle, below, "text-anchor=\"middle\"", &axis.name);
     }
 
     fn x(&self, value: f64) -> f64 {
@@ -191,7 +164,7 @@ impl Canvas {
             .map(|point| format!("{:.1},{:.1}", self.x(point.across), self.y(point.up)))
             .collect();
         if series.joined && places.len() > 1 {
-            self.put(&format!(
+            self.sheet.put(&format!(
                 "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" \
                  stroke-width=\"2\"{}/>",
                 places.join(" "),
@@ -220,7 +193,7 @@ impl Canvas {
         let colour = colour(series);
         let fill = if series.published { "#FFFFFF" } else { colour };
         let story = escape(story);
-        self.put(&format!(
+        self.sheet.put(&format!(
             "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{RADIUS:.1}\" fill=\"{fill}\" \
              stroke=\"{colour}\" stroke-width=\"2\"><title>{story}</title></circle>"
         ));
@@ -231,14 +204,14 @@ impl Canvas {
         let mut y = self.bottom - PLOT_HEIGHT + 8.0;
         for series in &plot.series {
             let colour = colour(series);
-            self.put(&format!(
+            self.sheet.put(&format!(
                 "<line x1=\"{x:.1}\" y1=\"{y:.1}\" x2=\"{:.1}\" y2=\"{y:.1}\" \
                  stroke=\"{colour}\" stroke-width=\"2\"{}/>",
                 x + 30.0,
                 dashes(series)
             ));
             self.marker([x + 15.0, y], series, &series.name);
-            self.text(x + 38.0, y + 4.0, "", &series.name);
+            self.sheet.text(x + 38.0, y + 4.0, "", &series.name);
             y += LINE + 2.0;
         }
     }
@@ -254,13 +227,6 @@ fn dashes(series: &Series) -> &'static str {
     } else {
         ""
     }
-}
-
-/// How far the lines above the plot reach; the title is set larger.
-fn heading_width(plot: &Plot) -> f64 {
-    let width = |text: &str, character: f64| text.chars().count() as f64 * character;
-    let lines = plot.lines.iter().map(|line| width(line, CHARACTER));
-    MARGIN + lines.fold(width(&plot.title, 1.6 * CHARACTER), f64::max)
 }
 
 #[cfg(test)]

@@ -1,0 +1,68 @@
+//! The sheet that a picture is drawn on: its heading, its texts, its end.
+
+use super::{CHARACTER, LINE, MARGIN, escape};
+
+/// A picture as it grows.
+#[derive(Default)]
+pub(super) struct Sheet {
+    out: String,
+}
+
+impl Sheet {
+    /// Begins, with a title and the lines below it.
+    pub(super) fn open(&mut self, [width, height]: [f64; 2], title: &str, lines: &[String]) {
+        self.put(&format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
+             viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" \
+             font-family=\"Helvetica, Arial, sans-serif\" font-size=\"12\" fill=\"#222222\">"
+        ));
+        self.put(&format!("<title>{}</title>", escape(title)));
+        self.put("<rect width=\"100%\" height=\"100%\" fill=\"#FFFFFF\"/>");
+        let big = "font-size=\"17\" font-weight=\"bold\"";
+        self.text(MARGIN, MARGIN + LINE, big, title);
+        for (index, line) in lines.iter().enumerate() {
+            let y = MARGIN + LINE * (index as f64 + 2.2);
+            self.text(MARGIN, y, "fill=\"#666666\"", line);
+        }
+    }
+
+    /// An element on a line of its own.
+    pub(super) fn put(&mut self, line: &str) {
+        self.out.push_str(line);
+        self.out.push('\n');
+    }
+
+    /// A text; its attributes stand for themselves.
+    pub(super) fn text(&mut self, x: f64, y: f64, attributes: &str, text: &str) {
+        let text = escape(text);
+        let space = if attributes.is_empty() { "" } else { " " };
+        self.put(&format!(
+            "<text x=\"{x:.1}\" y=\"{y:.1}\"{space}{attributes}>{text}</text>"
+        ));
+    }
+
+    /// The name of the axis that goes up, along it and around its middle.
+    pub(super) fn upright(&mut self, middle: f64, name: &str) {
+        let (x, y) = (MARGIN + 4.0, middle);
+        let turned = format!("text-anchor=\"middle\" transform=\"rotate(-90 {x:.1} {y:.1})\"");
+        self.text(x, y, &turned, name);
+    }
+
+    /// Ends, and gives the picture.
+    pub(super) fn close(mut self) -> String {
+        self.put("</svg>");
+        self.out
+    }
+}
+
+/// Where the plot begins below the lines of the heading.
+pub(super) fn below(lines: &[String]) -> f64 {
+    MARGIN + LINE * (lines.len() as f64 + 2.0) + 24.0
+}
+
+/// How far a heading reaches; the title is set larger.
+pub(super) fn reach(title: &str, lines: &[String]) -> f64 {
+    let width = |text: &str, character: f64| text.chars().count() as f64 * character;
+    let lines = lines.iter().map(|line| width(line, CHARACTER));
+    MARGIN + lines.fold(width(title, 1.6 * CHARACTER), f64::max)
+}
