@@ -44,7 +44,10 @@ fn plan() -> Plan {
 }
 
 fn interpreter(asked: &str) -> Result<Interpreter, Missing> {
-    linux().interpreter(&plan(), asked)
+    match linux().interpreter(&plan(), asked) {
+        Err(LabError::Interpreter(missing)) => Err(missing),
+        found => Ok(found.unwrap()),
+    }
 }
 
 /// An order, where there is an interpreter.

@@ -14,16 +14,14 @@ const SIGNAL: i32 = 128;
 
 /// The status of a command that failed.
 pub(super) fn code(error: &anyhow::Error) -> ExitCode {
-    match error.downcast_ref::<PlanError>() {
-        Some(PlanError::Refused(_)) => return USAGE.into(),
-        Some(PlanError::Program(_)) => return PROGRAM.into(),
-        None => {}
+    if error.is::<PlanError>() {
+        return USAGE.into();
     }
     if error.is::<OutputError>() {
         return OUTPUT.into();
     }
     match error.downcast_ref::<LabError>() {
-        Some(LabError::Limit(_)) => USAGE,
+        Some(LabError::Limit(_) | LabError::Interpreter(_)) => USAGE,
         Some(LabError::Program(_)) => PROGRAM,
         Some(LabError::Interrupted(signal)) => u8::try_from(SIGNAL + signal).unwrap_or(MEASURING),
         _ => MEASURING,

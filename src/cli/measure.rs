@@ -1,7 +1,5 @@
 //! The commands that measure: plan, measure, print, export.
 
-use std::path::Path;
-
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
 use super::args::{ExplainArgs, OutputArgs, ReproduceArgs, SweepArgs};
@@ -45,7 +43,6 @@ fn surroundings() -> anyhow::Result<Surroundings> {
         evict_bytes: linux::evict_bytes(),
         path: std::env::var("PATH").unwrap_or_else(|_| DEFAULT_PATH.to_owned()),
         fits: Box::new(move |space| limits::check(&Need::of(space, page_size), &Limits::read())),
-        exists: Path::exists,
     })
 }
 

@@ -8,11 +8,9 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use super::args::{CpuArg, RunningArgs};
-use crate::lab::error::ProgramError;
 use crate::lab::limits::LimitError;
 use crate::model::{Placement, SpaceRequest, StopRule};
 
@@ -22,20 +20,14 @@ pub(super) use sweep::{of_explain, of_sweep};
 /// The relative half-width of an interval at which a sweep has seen enough.
 const PRECISION: f64 = 0.02;
 
-/// Why there is no plan.
+/// Why there is no plan: what is wrong with the arguments.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub(super) enum PlanError {
-    /// What is wrong with the arguments.
-    #[error("{0}")]
-    Refused(String),
-    /// What is wrong with the program.
-    #[error(transparent)]
-    Program(#[from] ProgramError),
-}
+#[error("{0}")]
+pub(super) struct PlanError(String);
 
 impl PlanError {
     fn refused(why: impl Into<String>) -> Self {
-        Self::Refused(why.into())
+        Self(why.into())
     }
 }
 
@@ -50,8 +42,6 @@ pub(super) struct Surroundings {
     /// `PATH`, to resolve a program and for the children.
     pub(super) path: String,
     pub(super) fits: Box<Fits>,
-    /// Whether there is such a file.
-    pub(super) exists: fn(&Path) -> bool,
 }
 
 /// For how long a command measures where nothing was typed.

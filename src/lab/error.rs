@@ -4,6 +4,7 @@ use std::io;
 
 use super::census::CensusError;
 use super::limits::LimitError;
+use crate::model::Missing;
 use crate::worker::protocol::Failure;
 
 /// Whatever breaks a run off.
@@ -15,6 +16,9 @@ pub enum LabError {
     /// The plan's program cannot be measured.
     #[error(transparent)]
     Program(#[from] ProgramError),
+    /// There is no interpreter for the scripts.
+    #[error("{}", .0.in_words())]
+    Interpreter(Missing),
     /// The address space is not what was ordered.
     #[error(
         "the kernel reports another address space than was ordered: {0}; nothing was timed from it"

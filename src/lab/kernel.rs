@@ -67,8 +67,8 @@ pub trait Kernel {
     /// that runs in the end, whatever wraps it.
     ///
     /// # Errors
-    /// Why there is none.
-    fn interpreter(&self, plan: &Plan, asked: &str) -> Result<Interpreter, Missing>;
+    /// [`LabError::Interpreter`], with the reason why there is none.
+    fn interpreter(&self, plan: &Plan, asked: &str) -> Result<Interpreter, LabError>;
 
     /// Starts a script.
     ///

@@ -152,7 +152,7 @@ impl Kernel for Linux {
             .collect())
     }
 
-    fn interpreter(&self, plan: &Plan, asked: &str) -> Result<Interpreter, Missing> {
+    fn interpreter(&self, plan: &Plan, asked: &str) -> Result<Interpreter, LabError> {
         interpreter::find(plan, asked, &self.stop, &self.inherited)
     }
 

@@ -2,7 +2,7 @@
 //! in rounds, each run in a fresh process.
 //!
 //! What one program cannot do (no interpreter, a script that fails) costs its
-//! own row and no other.
+//! own row and no other. What was asked for by name must be there, though.
 
 mod assemble;
 mod row;
@@ -13,13 +13,14 @@ use fastrand::Rng;
 
 use self::row::Row;
 use super::assemble::{self as documents, Setting};
-use super::error::LabError;
+use super::error::{LabError, ProgramError};
 use super::kernel::Kernel;
 use super::outlook::Watch;
 use super::run::{Outcome, Progress, ending, unix_s};
 use crate::model::{
     Caveat, Host, Interpreter, Likeness, LoopOrder, LoopSystem, Missing, Plan, Stopped,
 };
+use crate::studies;
 use crate::units::thousands;
 
 /// Iterations of a run in which the system calls are observed.
@@ -27,7 +28,7 @@ const OBSERVED: u64 = 5;
 /// Every so many rounds the program that runs longer has its turn.
 const LONG_EVERY: u32 = 3;
 /// Every so many rounds the programs run once more under the timer's samples.
-const SAMPLED_EVERY: u32 = 4;
+const SAMPLED_EVERY: u32 = 2;
 
 /// Runs the loops of a plan.
 pub(super) fn run(
@@ -42,6 +43,7 @@ pub(super) fn run(
     let mut experiment = Experiment::new(kernel, plan, order, begin);
     let result = experiment.run(progress);
     let (stopped, error) = ending(result);
+    let error = error.or_else(|| experiment.lost.take());
     let timed = experiment.rows.iter().any(|row| !row.runs.is_empty());
     let setting = Setting {
         host,
@@ -113,12 +115,8 @@ impl<'a> Experiment<'a> {
 
     fn run(&mut self, progress: &mut dyn Progress) -> Result<Stopped, LabError> {
         self.kernel.check_limits(self.plan)?;
-        self.kernel.try_program(self.plan)?;
-        self.interpreter = self.kernel.interpreter(self.plan, &self.order.interpreter);
-        if let Err(missing) = &self.interpreter {
-            let scripts = self.rows.iter_mut().filter(|row| row.system.is_script());
-            scripts.for_each(|row| row.failed = Some(missing.clone()));
-        }
+        self.try_program()?;
+        self.find_interpreter()?;
         // The scripts come first: one of them is the model of a C program's
         // address space.
         let (scripts, programs): (Vec<usize>, Vec<usize>) =
@@ -135,9 +133,44 @@ impl<'a> Experiment<'a> {
             self.round += 1;
             longest = longest.max(self.kernel.now() - begin);
         }
-        match self.lost.take() {
-            Some(error) if self.rows.iter().all(|row| row.runs.is_empty()) => Err(error),
-            _ => Ok(Stopped::Spawns),
+        Ok(Stopped::Spawns)
+    }
+
+    /// Tries the program that the children execute. If it is the study's own, it
+    /// costs the rows that need it.
+    fn try_program(&mut self) -> Result<(), LabError> {
+        let error = match self.kernel.try_program(self.plan) {
+            Err(LabError::Program(error)) if self.plan.program == studies::own_program() => error,
+            tried => return tried,
+        };
+        let error = match error {
+            ProgramError::NotFound(path) => ProgramError::NoDefault(path),
+            error => error,
+        };
+        let missing = Missing::unavailable(error.to_string(), None);
+        self.lose(&missing, |system| system != LoopSystem::CPosixSpawnFloor);
+        self.lost = Some(error.into());
+        Ok(())
+    }
+
+    /// Finds the interpreter of the scripts. If it is the study's own that is
+    /// missing, this costs the scripts.
+    fn find_interpreter(&mut self) -> Result<(), LabError> {
+        let asked = &self.order.interpreter;
+        self.interpreter = match self.kernel.interpreter(self.plan, asked) {
+            Err(LabError::Interpreter(missing)) if asked == studies::OWN_INTERPRETER => {
+                self.lose(&missing, LoopSystem::is_script);
+                Err(missing)
+            }
+            found => Ok(found?),
+        };
+        Ok(())
+    }
+
+    /// Gives the reason to rows that will not run, if they have none yet.
+    fn lose(&mut self, missing: &Missing, loses: impl Fn(LoopSystem) -> bool) {
+        for row in self.rows.iter_mut().filter(|row| loses(row.system)) {
+            row.failed.get_or_insert_with(|| missing.clone());
         }
     }
 
@@ -201,13 +234,17 @@ impl<'a> Experiment<'a> {
             match self.turn(*row, purpose) {
                 Ok(()) => {}
                 Err(error @ LabError::Interrupted(_)) => return Err(error),
-                Err(error) => {
-                    self.rows[*row].failed = Some(Missing::unavailable(error.to_string(), None));
-                    self.lost.get_or_insert(error);
-                }
+                Err(error) => self.fail(system, error),
             }
         }
         Ok(())
+    }
+
+    /// Lets a row run no more, because of an error that the run ends with.
+    fn fail(&mut self, system: LoopSystem, error: LabError) {
+        let missing = Missing::unavailable(error.to_string(), None);
+        self.lose(&missing, |other| other == system);
+        self.lost.get_or_insert(error);
     }
 
     fn turn(&mut self, row: usize, purpose: Purpose) -> Result<(), LabError> {

@@ -13,8 +13,8 @@ mod pte_batching_2024;
 mod python_2014;
 
 use crate::model::{
-    Availability, ChildAction, LoopSystem, Plan, PublishedLoop, Reproduction, Source, SpawnMethod,
-    StudyId, StudyPoint,
+    Availability, ChildAction, LoopSystem, Plan, Program, PublishedLoop, Reproduction, Source,
+    SpawnMethod, StudyId, StudyPoint,
 };
 
 pub use parent::Parent;
@@ -65,6 +65,15 @@ pub fn source(study: StudyId) -> Source {
 /// What `python-2014` published of a program, if it did.
 pub fn loops(system: LoopSystem) -> Option<PublishedLoop> {
     python_2014::published(system)
+}
+
+/// What the scripts of `python-2014` are interpreted by, where no other program is
+/// named: a name for PATH.
+pub const OWN_INTERPRETER: &str = python_2014::INTERPRETER;
+
+/// What the children of `python-2014` execute, where no other program is named.
+pub fn own_program() -> Program {
+    python_2014::program()
 }
 
 /// The parents of a study of address spaces, in the order of its figures; none of

@@ -1,7 +1,7 @@
 //! Six programs that spawn `gzip -h` in a loop, in Python and in C.
 
 use super::Outline;
-use crate::model::{ChildAction, LoopSystem, PublishedLoop, Source, SpawnMethod};
+use crate::model::{ChildAction, LoopSystem, Program, PublishedLoop, Source, SpawnMethod};
 
 pub(super) const OUTLINE: Outline = Outline {
     compares: "programs that spawn in a loop, in Python and in C",
@@ -10,6 +10,18 @@ pub(super) const OUTLINE: Outline = Outline {
     child: ChildAction::Exec,
     seconds: 120,
 };
+
+/// What interprets the study's scripts: a name for PATH.
+pub(super) const INTERPRETER: &str = "python3";
+
+/// What the study's children execute.
+pub(super) fn program() -> Program {
+    let path = "/bin/gzip".to_owned();
+    Program::Path {
+        argv: vec![path.clone(), "-h".to_owned()],
+        path,
+    }
+}
 
 /// Iterations of the published loops, and of the longer one.
 const ITERATIONS: u64 = 1_000;

@@ -31,8 +31,10 @@ pub(crate) use watched::{HIT_NS, LAG_NS};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     Nothing,
-    /// The limits refuse the plan.
+    /// The program does not end.
     ProgramHangs,
+    /// The program is not there.
+    NoProgram,
     /// The nth worker dies in its loop.
     WorkerDies(u32),
     /// A signal comes while the nth worker runs.
@@ -61,6 +63,8 @@ pub(crate) enum Fault {
     InterruptedScript(u32),
     /// There is no interpreter.
     NoInterpreter,
+    /// The address space of a script cannot be looked at closely.
+    NoLikeness,
     /// One of the scripts cannot do what it is to do.
     ScriptFails,
     /// A child exits with 9.
@@ -108,15 +112,15 @@ impl Kernel for Fake {
     }
 
     fn try_program(&self, _: &Plan) -> Result<(), LabError> {
-        if self.fault == Fault::ProgramHangs {
-            let program = "/bin/sleepy".to_owned();
-            return Err(ProgramError::Hung {
-                program,
-                seconds: 10.0,
+        match self.fault {
+            Fault::ProgramHangs => {
+                let program = "/bin/sleepy".to_owned();
+                let seconds = 10.0;
+                Err(ProgramError::Hung { program, seconds }.into())
             }
-            .into());
+            Fault::NoProgram => Err(ProgramError::NotFound("/bin/gzip".to_owned()).into()),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn launch(&self, assignment: &Assignment, _: Duration) -> Result<Box<dyn Worker>, LabError> {
@@ -169,9 +173,12 @@ impl Kernel for Fake {
         Ok(Vec::new())
     }
 
-    fn interpreter(&self, _: &Plan, asked: &str) -> Result<Interpreter, Missing> {
+    fn interpreter(&self, _: &Plan, asked: &str) -> Result<Interpreter, LabError> {
         match self.fault {
-            Fault::NoInterpreter => Err(missing("there is no python3 in PATH")),
+            Fault::NoInterpreter => {
+                let missing = missing("there is no python3 in PATH");
+                Err(LabError::Interpreter(missing))
+            }
             _ => Ok(scripted::interpreter(asked)),
         }
     }

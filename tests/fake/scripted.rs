@@ -70,6 +70,11 @@ impl Script for FakeScript {
     }
 
     fn likeness(&self) -> Result<Likeness, LabError> {
+        if self.fault == Fault::NoLikeness {
+            let what = "could not open /proc/7000/smaps".to_owned();
+            let cause = std::io::ErrorKind::PermissionDenied.into();
+            return Err(LabError::Io { what, cause });
+        }
         let region = |number: u64| LikeRegion {
             first_page: 0x1000 + 4 * number,
             pages: 2,

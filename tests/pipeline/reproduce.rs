@@ -1,12 +1,14 @@
 //! Programs that spawn in a loop, from a plan to the document.
 
 use forktax::lab::Outcome;
-use forktax::lab::error::LabError;
+use forktax::lab::error::{LabError, ProgramError};
 use forktax::model::SpawnMethod::{Fork, PosixSpawnUsevfork};
 use forktax::model::{
-    CallName, Document, Loop, LoopOrder, LoopSystem, Plan, Program, Reproduce, SplitSource,
-    Stopped, StudyId,
+    Availability, CallName, Document, Loop, LoopOrder, LoopSystem, Plan, Program, Reproduce,
+    SplitSource, Stopped, StudyId,
 };
+
+use forktax::studies::{OWN_INTERPRETER, own_program};
 
 use super::fake::{Fault, ITERATION_NS, START_NS, plan};
 use super::{carry_out, document};
@@ -17,10 +19,7 @@ fn loops() -> Plan {
     let mut plan = plan(&[0], &[Fork, PosixSpawnUsevfork]);
     plan.baseline = Fork;
     plan.stop.time_s = None;
-    plan.program = Program::Path {
-        path: "/bin/gzip".to_owned(),
-        argv: vec!["/bin/gzip".to_owned(), "-h".to_owned()],
-    };
+    plan.program = own_program();
     plan.reproduce = Some(Reproduce {
         study: StudyId::Python2014,
         scale: 1.0,
@@ -29,10 +28,20 @@ fn loops() -> Plan {
             iterations: ITERATIONS,
             long_iterations: 10 * ITERATIONS,
             repeats: 4,
-            interpreter: "python3".to_owned(),
+            interpreter: OWN_INTERPRETER.to_owned(),
         }),
     });
     plan
+}
+
+fn order(plan: &mut Plan) -> &mut LoopOrder {
+    plan.reproduce.as_mut().unwrap().loops.as_mut().unwrap()
+}
+
+/// What is left of a run that some rows fail in: the document, and their error.
+fn with_losses(fault: Fault) -> (Document, LabError) {
+    let (Outcome { document, error }, _) = carry_out(fault, &loops());
+    (document.unwrap(), error.unwrap())
 }
 
 fn rows(document: &Document) -> &[Loop] {
@@ -126,8 +135,68 @@ fn without_an_interpreter_the_c_programs_run_and_the_others_say_why() {
 }
 
 #[test]
+fn an_interpreter_that_was_asked_for_must_be_there() {
+    let mut plan = loops();
+    order(&mut plan).interpreter = "/opt/python/bin/python".to_owned();
+    let (Outcome { document, error }, _) = carry_out(Fault::NoInterpreter, &plan);
+    assert!(document.is_none());
+    assert!(matches!(error, Some(LabError::Interpreter(_))), "{error:?}");
+}
+
+#[test]
+fn without_the_study_s_program_the_row_of_another_one_runs() {
+    for (fault, named) in [
+        (Fault::NoProgram, "/bin/gzip: not found, and it is what"),
+        (Fault::ProgramHangs, "/bin/sleepy: still running"),
+    ] {
+        let (document, error) = with_losses(fault);
+        assert!(matches!(error, LabError::Program(_)), "{error:?}");
+        for row in rows(&document) {
+            let runs = row.system == LoopSystem::CPosixSpawnFloor;
+            assert_eq!(row.here.measured().is_some(), runs, "{:?}", row.system);
+            let missing = match &row.here {
+                Availability::Missing(missing) => missing,
+                Availability::Measured(here) => here.ratio.missing().unwrap(),
+            };
+            assert!(missing.reason.starts_with(named), "{}", missing.reason);
+        }
+        let reproduction = document.reproduction.unwrap();
+        let interpreter = reproduction.loops.unwrap().interpreter;
+        assert!(interpreter.measured().is_some());
+    }
+}
+
+#[test]
+fn a_program_that_was_asked_for_must_be_there() {
+    let mut plan = loops();
+    plan.program = Program::Path {
+        path: "/bin/gzip".to_owned(),
+        argv: vec!["gzip".to_owned(), "--version".to_owned()],
+    };
+    let (Outcome { document, error }, _) = carry_out(Fault::NoProgram, &plan);
+    assert!(document.is_none());
+    let not_found = ProgramError::NotFound("/bin/gzip".to_owned());
+    assert!(matches!(error, Some(LabError::Program(e)) if e == not_found));
+}
+
+#[test]
+fn a_likeness_that_cannot_be_taken_costs_the_row_that_is_built_like_it() {
+    let (document, error) = with_losses(Fault::NoLikeness);
+    assert!(error.to_string().contains("/proc/7000/smaps"), "{error}");
+    for row in rows(&document) {
+        let built = row.system == LoopSystem::CForkLikePython;
+        assert_eq!(row.here.measured().is_none(), built, "{:?}", row.system);
+    }
+    let failed = row(&document, LoopSystem::CForkLikePython);
+    let reason = &failed.here.missing().unwrap().reason;
+    assert!(reason.contains("/proc/7000/smaps"), "{reason}");
+}
+
+#[test]
 fn a_script_that_fails_costs_its_own_row() {
-    let document = document(Fault::ScriptFails, &loops());
+    let (document, error) = with_losses(Fault::ScriptFails);
+    assert!(matches!(error, LabError::Script { .. }), "{error:?}");
+    assert_eq!(document.run.stopped, Stopped::Spawns);
     for row in rows(&document) {
         let failed = row.system == LoopSystem::PythonPosixSpawn;
         assert_eq!(row.here.measured().is_none(), failed, "{:?}", row.system);
@@ -174,20 +243,9 @@ fn an_interrupted_run_keeps_what_it_has() {
 
 #[test]
 fn a_program_that_always_fails_is_an_error() {
-    let (Outcome { document, error }, _) = carry_out(Fault::ChildFails, &{
-        let mut plan = loops();
-        plan.reproduce
-            .as_mut()
-            .unwrap()
-            .loops
-            .as_mut()
-            .unwrap()
-            .repeats = 2;
-        plan
-    });
     // The scripts of the fake know nothing of the failing child.
-    assert!(error.is_none());
-    let document = document.unwrap();
+    let (document, error) = with_losses(Fault::ChildFails);
+    assert!(matches!(error, LabError::Worker { .. }), "{error:?}");
     let fork = row(&document, LoopSystem::CFork).here.missing().unwrap();
     assert!(fork.reason.contains("wait status 0x900"), "{}", fork.reason);
 }

@@ -1,6 +1,5 @@
 //! The plan of a study that is measured again.
 
-use std::path::Path;
 use std::time::Duration;
 
 use super::program::{environment, program};
@@ -8,7 +7,6 @@ use super::{
     PRECISION, Pace, PlanError, Surroundings, placement, seed, stop_rule, time, timeout_ms,
 };
 use crate::cli::args::{ReproduceArgs, study_names};
-use crate::lab::error::ProgramError;
 use crate::lab::limits::LimitError;
 use crate::model::{
     Availability, Backing, ChildAction, LoopOrder, Plan, Program, Reproduce, SpaceRequest,
@@ -17,15 +15,12 @@ use crate::model::{
 use crate::studies;
 use crate::units::thousands;
 
-/// What the children of the programs execute where nothing was typed.
-const GZIP: [&str; 2] = ["/bin/gzip", "-h"];
 const ITERATIONS: u64 = 1_000;
 /// The longer loop runs so many times as long as the others.
 const LONGER: u64 = 10;
 const REPEATS: u64 = 7;
 /// One run has no interval.
 const LEAST_REPEATS: u64 = 2;
-const INTERPRETER: &str = "python3";
 
 /// The plan of a study.
 pub(in crate::cli) fn of_reproduce(
@@ -55,7 +50,7 @@ fn of_programs(
     refuse("--precision", running.precision.is_some(), study, why)?;
     let loops = loops(args)?;
     let program = if args.program.is_empty() {
-        default_program(host)?
+        studies::own_program()
     } else {
         program(&args.program, &host.path)?
     };
@@ -147,7 +142,7 @@ fn loops(args: &ReproduceArgs) -> Result<LoopOrder, PlanError> {
             thousands(u64::from(u32::MAX))
         ))
     })?;
-    let interpreter = args.python.as_deref().unwrap_or(INTERPRETER);
+    let interpreter = args.python.as_deref().unwrap_or(studies::OWN_INTERPRETER);
     refuse_unless(
         !interpreter.is_empty() && !interpreter.contains('\0'),
         || "--python: a path or a name is needed, such as python3".to_owned(),
@@ -157,17 +152,6 @@ fn loops(args: &ReproduceArgs) -> Result<LoopOrder, PlanError> {
         long_iterations,
         repeats,
         interpreter: interpreter.to_owned(),
-    })
-}
-
-fn default_program(host: &Surroundings) -> Result<Program, PlanError> {
-    let [path, _] = GZIP;
-    if !(host.exists)(Path::new(path)) {
-        return Err(ProgramError::NoDefault(path.to_owned()).into());
-    }
-    Ok(Program::Path {
-        path: path.to_owned(),
-        argv: GZIP.map(str::to_owned).to_vec(),
     })
 }
 

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use self::answer::Answer;
 use super::Stop;
 use super::family::{Family, fate};
+use crate::lab::error::LabError;
 use crate::lab::path::resolve;
 use crate::lab::preflight::not_started;
 use crate::model::{Interpreter, Missing, Plan};
@@ -32,8 +33,21 @@ pub(super) fn find(
     asked: &str,
     stop: &Stop,
     inherited: &[i32],
-) -> Result<Interpreter, Missing> {
-    let missing = |why: String| Missing::unavailable(format!("{asked}: {why}"), Some(REMEDY));
+) -> Result<Interpreter, LabError> {
+    // Whoever asked to stop is not told that an interpreter is missing.
+    let missing = |why: String| match stop.check() {
+        Err(stopped) => stopped,
+        Ok(()) => {
+            // A path is in the reason already.
+            let is_named = why.starts_with(asked);
+            let why = if is_named {
+                why
+            } else {
+                format!("{asked}: {why}")
+            };
+            LabError::Interpreter(Missing::unavailable(why, Some(REMEDY)))
+        }
+    };
     let variables = plan.environment.iter();
     let planned: Vec<(&str, &str)> = variables
         .filter_map(|variable| variable.split_once('='))

@@ -100,8 +100,14 @@ impl Experiment<'_> {
 
     /// An iteration's time over one of the second program's in the same round.
     fn ratio(&self, row: &Row, iterations: u64) -> Availability<Estimate> {
-        let second = self.rows.iter().find(|row| row.system == LoopSystem::CFork);
-        let base = |round: u32| second?.runs.iter().find(|run| run.round == round);
+        let mut rows = self.rows.iter();
+        let Some(second) = rows.find(|row| row.system == LoopSystem::CFork) else {
+            return Availability::not_reached();
+        };
+        if let (Some(missing), []) = (&second.failed, &second.runs[..]) {
+            return Availability::Missing(missing.clone());
+        }
+        let base = |round: u32| second.runs.iter().find(|run| run.round == round);
         let ratios: Vec<Vec<f64>> = row
             .runs
             .iter()

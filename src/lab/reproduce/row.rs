@@ -196,9 +196,11 @@ impl Experiment<'_> {
         let Some(order) = self.script(self.rows[row].system, iterations) else {
             return Ok(());
         };
-        let brought = run_script(self.kernel, &order, &purpose.watch(), self.timeout())?;
-        if order.system == MODEL && brought.likeness.is_some() {
-            self.likeness = brought.likeness.clone();
+        let mut brought = run_script(self.kernel, &order, &purpose.watch(), self.timeout())?;
+        match brought.likeness.take() {
+            Some(Ok(likeness)) => self.likeness = Some(likeness),
+            Some(Err(error)) => self.fail(LoopSystem::CForkLikePython, error),
+            None => {}
         }
         let round = self.round;
         let row = &mut self.rows[row];
@@ -264,7 +266,8 @@ fn loop_run(recording: &Recording, round: u32) -> LoopRun {
 /// What one run of a script brought.
 struct ScriptRun {
     parent: Census,
-    likeness: Option<Likeness>,
+    /// Of the script that is the model of a C program's address space.
+    likeness: Option<Result<Likeness, LabError>>,
     looped: ScriptLoop,
     times: ScriptTimes,
     watched: Option<Result<Watched, Missing>>,
@@ -300,8 +303,8 @@ fn run_script(
     let at_once = samples.then(open);
     script.ready()?;
     let parent = script.census()?;
-    let looks = *watch == Watch::Calls;
-    let likeness = looks.then(|| script.likeness()).transpose()?;
+    let looks = order.system == MODEL && *watch == Watch::Calls;
+    let likeness = looks.then(|| script.likeness());
     let mut outlook = at_once.unwrap_or_else(open);
     let looped = script.run(&mut || outlook.collect())?;
     let (times, watched) = if samples {

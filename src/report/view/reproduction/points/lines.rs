@@ -67,12 +67,17 @@ fn published_lines(study: &Study<'_>) -> Vec<Series> {
             let (Some(figure), Some(ns)) = (asked.figure, ns.filter(|ns| *ns > 0.0)) else {
                 continue;
             };
+            // A size that was not published is forktax's own choice, and is
+            // known once it was built.
+            let built = parent.space();
             let size = match study.axis() {
-                Axis::Pages => Some(index as f64 + 1.0),
-                Axis::Vmas => parent.point.vmas.map(|size| size as f64),
-                Axis::Ptes => parent.point.ptes.map(|size| size as f64),
+                Axis::Pages => Some(index as u64 + 1),
+                Axis::Vmas => parent.point.vmas.or(built.map(|space| space.vmas)),
+                Axis::Ptes => parent.point.ptes.or(built.map(|space| space.present_ptes)),
             };
-            let Some(across) = size else { continue };
+            let Some(across) = size.map(|size| size as f64) else {
+                continue;
+            };
             let name = format!("{}{}, published", line_name(&figure.series), kind(parent));
             let point = PlotPoint {
                 across,
