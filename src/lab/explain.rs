@@ -97,7 +97,7 @@ struct Inquiry<'a> {
 
 impl Inquiry<'_> {
     fn run(&mut self, progress: &mut dyn Progress) -> Result<Stopped, LabError> {
-        self.kernel.check_limits(self.plan)?;
+        self.kernel.check_limits(&self.plan.spaces)?;
         self.kernel.try_program(self.plan)?;
         self.landmarks = self.kernel.landmarks(self.plan);
         let mut budget = Budget::new(self.plan.stop.time_s);

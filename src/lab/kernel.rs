@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::census::Census;
 use super::error::LabError;
 use crate::model::{
-    Interpreter, Likeness, LoopSystem, Missing, PageTables, Placement, Plan, Reach,
+    Interpreter, Likeness, LoopSystem, Missing, PageTables, Placement, Plan, Reach, SpaceRequest,
 };
 use crate::profile::events::SampleEvent;
 use crate::profile::faults::MapRange;
@@ -16,11 +16,11 @@ use crate::worker::protocol::{Assignment, Done, Prepared};
 
 /// What an experiment needs from the machine.
 pub trait Kernel {
-    /// Refuses a plan that this host cannot carry, before anything is mapped.
+    /// Refuses address spaces that this host cannot carry, before anything is mapped.
     ///
     /// # Errors
     /// [`LabError::Limit`].
-    fn check_limits(&self, plan: &Plan) -> Result<(), LabError>;
+    fn check_limits(&self, spaces: &[SpaceRequest]) -> Result<(), LabError>;
 
     /// Runs the plan's program once, to tell a program that cannot be measured
     /// from a method that fails.
@@ -235,6 +235,8 @@ pub struct ScriptTimes {
     pub cpu_us: u64,
     /// Of it in user mode, as the kernel's bookkeeping says.
     pub user_us: u64,
+    /// Processes that it left behind out of reach, and that were ended.
+    pub left_behind: u64,
 }
 
 /// A sampler of what Watching names.

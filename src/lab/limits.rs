@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(
             refusal(&need(1, 1_000, 400), limits),
             "1.7 GiB of address space and the 10 MiB in use exceed RLIMIT_AS = 1 GiB: ask for \
-             fewer or smaller mappings, or raise it with \"ulimit -v 1754101\""
+             fewer or smaller mappings, or raise it with \"ulimit -v 1757927\""
         );
     }
 

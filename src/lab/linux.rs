@@ -21,7 +21,7 @@ use super::error::LabError;
 use super::kernel::{Kernel, Sampler, Script, ScriptOrder, Watching, Worker};
 use super::limits::{self, Limits, Need};
 use super::preflight;
-use crate::model::{Interpreter, Missing, Placement, Plan, Program};
+use crate::model::{Interpreter, Missing, Placement, Plan, Program, SpaceRequest};
 use crate::profile::ledger::Landmark;
 use crate::profile::symbols::{Symbols, SymbolsError};
 use crate::sys;
@@ -88,9 +88,9 @@ fn failed(what: &str) -> impl FnOnce(io::Error) -> LabError {
 }
 
 impl Kernel for Linux {
-    fn check_limits(&self, plan: &Plan) -> Result<(), LabError> {
+    fn check_limits(&self, spaces: &[SpaceRequest]) -> Result<(), LabError> {
         let limits = Limits::read();
-        for space in &plan.spaces {
+        for space in spaces {
             limits::check(&Need::of(space, self.page_size()), &limits)?;
         }
         Ok(())

@@ -18,7 +18,7 @@ use super::kernel::Kernel;
 use super::outlook::Watch;
 use super::run::{Outcome, Progress, ending, unix_s};
 use crate::model::{
-    Caveat, Host, Interpreter, Likeness, LoopOrder, LoopSystem, Missing, Plan, Stopped,
+    Caveat, Host, Interpreter, LoopOrder, LoopSystem, Missing, Plan, SpaceRequest, Stopped,
 };
 use crate::studies;
 use crate::units::thousands;
@@ -73,7 +73,8 @@ struct Experiment<'a> {
     /// Runs that are behind, for the progress.
     done: u32,
     interpreter: Result<Interpreter, Missing>,
-    likeness: Option<Likeness>,
+    /// The order of a space like that of a script.
+    likeness: Option<SpaceRequest>,
     rows: Vec<Row>,
     /// The first error that cost a row.
     lost: Option<LabError>,
@@ -114,7 +115,7 @@ impl<'a> Experiment<'a> {
     }
 
     fn run(&mut self, progress: &mut dyn Progress) -> Result<Stopped, LabError> {
-        self.kernel.check_limits(self.plan)?;
+        self.kernel.check_limits(&self.plan.spaces)?;
         self.try_program()?;
         self.find_interpreter()?;
         // The scripts come first: one of them is the model of a C program's

@@ -148,7 +148,7 @@ impl<'a> Experiment<'a> {
     }
 
     fn run(&mut self, progress: &mut dyn Progress) -> Result<Stopped, LabError> {
-        self.kernel.check_limits(self.plan)?;
+        self.kernel.check_limits(&self.plan.spaces)?;
         self.kernel.try_program(self.plan)?;
         let mut open: Vec<usize> = (0..self.plan.spaces.len()).collect();
         let mut budget = Budget::new(self.plan.stop.time_s);

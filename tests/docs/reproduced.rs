@@ -69,6 +69,7 @@ fn loops() -> Loops {
                 published: studies::loops(system),
                 iterations: 1,
                 here: Availability::Measured(looped()),
+                failed: Some(Missing::unavailable("gone", None)),
             })
             .to_vec(),
     }

@@ -107,7 +107,7 @@ pub(crate) fn missing(reason: &str) -> Missing {
 }
 
 impl Kernel for Fake {
-    fn check_limits(&self, _: &Plan) -> Result<(), LabError> {
+    fn check_limits(&self, _: &[SpaceRequest]) -> Result<(), LabError> {
         Ok(())
     }
 

@@ -111,6 +111,7 @@ impl Script for FakeScript {
             start_ns: START_NS,
             cpu_us: 800 * self.order.iterations,
             user_us: 200 * self.order.iterations,
+            left_behind: 1,
         })
     }
 }

@@ -4,8 +4,8 @@ use forktax::lab::Outcome;
 use forktax::lab::error::{LabError, ProgramError};
 use forktax::model::SpawnMethod::{Fork, PosixSpawnUsevfork};
 use forktax::model::{
-    Availability, CallName, Document, Loop, LoopOrder, LoopSystem, Plan, Program, Reproduce,
-    SplitSource, Stopped, StudyId,
+    Availability, CallName, Caveat, Document, Loop, LoopOrder, LoopSystem, Plan, Program,
+    Reproduce, SplitSource, Stopped, StudyId,
 };
 
 use forktax::studies::{OWN_INTERPRETER, own_program};
@@ -225,6 +225,43 @@ fn without_samples_the_kernel_s_own_bookkeeping_splits_the_time() {
         .as_ref()
         .unwrap();
     assert_eq!(why.reason, "perf_event_paranoid is 4");
+}
+
+#[test]
+fn what_scripts_leave_behind_is_counted() {
+    let document = document(Fault::Nothing, &loops());
+    // Each run of a script of the fake leaves one process behind.
+    let left = document.caveats.iter().find_map(|caveat| match caveat {
+        Caveat::Daemons { count } => Some(*count),
+        _ => None,
+    });
+    // Five scripts observed, four timed four times, the longer one and the
+    // samples twice.
+    assert_eq!(left, Some(5 + 4 * 4 + 2 + 4 * 2));
+}
+
+#[test]
+fn a_row_that_fails_later_keeps_its_runs_and_says_why() {
+    // Each row has a process that observes; then come those of the first round,
+    // timed and sampled; then those of the second, six of them workers.
+    let mut died = 0;
+    for nth in 33..43 {
+        let (Outcome { document, error }, _) = carry_out(Fault::WorkerDies(nth), &loops());
+        let Some(error) = error else {
+            continue; // The nth was a script.
+        };
+        died += 1;
+        assert!(matches!(error, LabError::Died { .. }), "{error:?}");
+        let document = document.unwrap();
+        let failed = rows(&document).iter().filter(|row| row.failed.is_some());
+        let failed: Vec<&Loop> = failed.collect();
+        assert_eq!(failed.len(), 1, "{nth}");
+        assert_eq!(failed[0].here.measured().unwrap().runs.len(), 1, "{nth}");
+        let others = rows(&document).iter().filter(|row| row.failed.is_none());
+        assert!(others.clone().all(|row| row.here.measured().is_some()));
+        assert_eq!(others.count(), LoopSystem::ALL.len() - 1);
+    }
+    assert_eq!(died, 6);
 }
 
 #[test]

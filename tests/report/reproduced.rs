@@ -187,6 +187,7 @@ fn row(system: LoopSystem) -> Loop {
         published: published(system),
         iterations,
         here: Availability::Measured(looped(system, iterations, runs(system, iterations), &base)),
+        failed: None,
     }
 }
 
@@ -402,15 +403,51 @@ fn what_changed_is_said_as_it_was_seen() {
         "changes no system call: clone3(VM|VFORK|CLEAR_SIGHAND) with it and without; no difference",
         "add no mapping to a process, but 1,000 present PTEs and 47 page-table pages",
         "are the start and the end of gzip -h itself",
-        "it is not what makes Python slow",
-        "of what row 3 (Python os.fork + os.execvp) takes beyond row 2; it is the larger part, and the \
-         rest is the interpreter's own work and 237 more minor faults a run, of pages that it writes \
-         to after each fork",
+        "so it is the smaller part of that",
+        "another way to spawn can save no more than those",
+        "of what row 3 (Python os.fork + os.execvp) takes beyond row 2, or somewhat less, as row b has \
+         7 VMAs, 38 present PTEs and 1 page-table page more; it is the larger part, and the rest is \
+         the interpreter's own work and 237 more minor faults a run, of pages that it writes to after \
+         each fork",
         "which add no VMA, 1,000 present PTEs and 47 page-table pages, a run takes",
         "the module is the cheaper way",
     ] {
         assert!(report.contains(words), "{words}: {report}");
     }
+}
+
+#[test]
+fn a_row_that_failed_on_its_way_says_so() {
+    let mut document = complete();
+    let row = &mut loops(&mut document).rows[3];
+    row.failed = Some(Missing::unavailable("it exited with status 3", None));
+    let Availability::Measured(here) = &mut row.here else {
+        panic!("every row of this document ran")
+    };
+    here.runs.truncate(2);
+    let report = prose(&document);
+    let note = "4: timed 2 times only, then: it exited with status 3";
+    assert!(report.contains(note), "{report}");
+    assert!(report.contains("; timed 5 times each"), "{report}");
+}
+
+#[test]
+fn a_reason_is_told_once() {
+    let report = prose(&without_python());
+    let told = report
+        .matches("n/a: 1, 3, 5, 7, a, b: python3 is not")
+        .count();
+    let referred = report.matches("n/a: 1, 3, 5, 7, a, b: as above").count();
+    assert_eq!((told, referred), (1, 3), "{report}");
+}
+
+#[test]
+fn loops_of_another_length_are_not_compared_with_the_study_s() {
+    let mut document = complete();
+    loops(&mut document).rows[0].iterations = 500;
+    let report = prose(&document);
+    assert!(report.contains("Here, in loops of 500 runs,"), "{report}");
+    assert!(!report.contains("in 2014 it was"), "{report}");
 }
 
 #[test]
@@ -421,7 +458,7 @@ fn what_is_otherwise_is_not_claimed() {
         "With preexec_fn it copies its memory as it does without",
         "(POSIX_SPAWN_USEVFORK) changes the system call",
         "add 400 mappings to a process",
-        "it is most of what makes Python slow",
+        "so it is most of that",
         "the module costs more than to fork by hand",
     ] {
         assert!(report.contains(words), "{words}: {report}");

@@ -67,6 +67,30 @@ fn a_published_figure_stands_beside_this_hosts_own() {
 }
 
 #[test]
+fn a_parent_without_the_huge_pages_that_were_asked_for_has_no_time() {
+    let mut document = pte_batching_2024();
+    for cell in &mut document.cells {
+        cell.space.huge_bytes = 0;
+    }
+    let report = text(&document, Format::Table);
+    let sizes = section(&report, "The parents, as published and as built here");
+    assert!(sizes.contains("huge"), "{sizes}");
+    let times = section(&report, "One spawn, as published and here");
+    assert!(
+        times.contains("2 MiB pages fork n/a n/a n/a n/a"),
+        "{times}"
+    );
+    let words: Vec<&str> = report.split_whitespace().collect();
+    let why = "the kernel gave no huge pages; set /sys";
+    assert!(words.join(" ").contains(why), "{report}");
+    let picture = text(&document, Format::Svg);
+    assert!(!picture.contains("2 MiB pages (25"), "{picture}");
+    assert!(!picture.contains("fork, here, 2 MiB pages"), "{picture}");
+    let whole = text(&pte_batching_2024(), Format::Svg);
+    assert!(whole.contains("fork, here, 2 MiB pages"), "{whole}");
+}
+
+#[test]
 fn a_cost_is_what_the_largest_parent_adds() {
     let report = text(&posix_spawn_2011(), Format::Table);
     // (35.49 - 5.77) s / 500 / (450 * 256 PTEs).

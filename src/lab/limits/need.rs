@@ -19,6 +19,8 @@ const ENTRY_BYTES: u64 = 8;
 const MMAP_THRESHOLD: u64 = 128 << 10;
 /// What glibc puts in front of a block; it is also the blocks' alignment.
 const BLOCK_HEADER: u64 = 16;
+/// What the start of an arena is a multiple of (vm::Region::align).
+const ARENA_ALIGN: u64 = 2 << 20;
 /// The VMAs that a heap ends up in: `[heap]`, and separately mapped blocks,
 /// which the kernel merges as they lie side by side with the same protection.
 const HEAP_VMAS: u64 = 2;
@@ -112,7 +114,7 @@ impl Layout {
 
     fn mappings(&self, count: u64, backing: Backing) -> Need {
         let size = self.page_size;
-        let address_space_bytes = count.saturating_mul(self.span).saturating_mul(size);
+        let private_bytes = count.saturating_mul(self.span).saturating_mul(size);
         let mut resident = count.saturating_mul(self.resident);
         if count > 0 && backing == Backing::File {
             // The pages of the file itself, which all mappings share.
@@ -128,10 +130,17 @@ impl Layout {
             mappings: count,
             resident_bytes: resident.saturating_mul(size),
             page_tables_bytes: self.tables(count).saturating_mul(2).saturating_mul(size),
-            address_space_bytes,
+            // The arena of all mappings and their gaps is found as a whole.
+            address_space_bytes: match count {
+                0 => 0,
+                _ => count
+                    .saturating_mul(self.stride)
+                    .saturating_mul(size)
+                    .saturating_add(ARENA_ALIGN),
+            },
             private_bytes: match backing {
                 Backing::Shared => 0,
-                Backing::Anon | Backing::File => address_space_bytes,
+                Backing::Anon | Backing::File => private_bytes,
             },
             kernel_bytes: count.saturating_mul(structures),
             processes: PROCESSES,
@@ -180,6 +189,7 @@ fn heap(page_size: u64, count: u64, bytes: u64, pages: u64, spacing: u64) -> Nee
     Need {
         mappings: HEAP_VMAS,
         kernel_bytes: HEAP_VMAS * (2 * VMA_BYTES + ANON_VMA_BYTES + ANON_VMA_COPY_BYTES),
+        address_space_bytes,
         ..region.mappings(1, Backing::Anon)
     }
 }
@@ -245,6 +255,7 @@ fn round_up(value: u64, multiple: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::model::LikeRegion;
+    use crate::vm::Shape;
     use proptest::prelude::*;
 
     const PAGE: u64 = 4096;
@@ -275,8 +286,9 @@ mod tests {
         let need = mappings(1_000, 1, 1, Backing::Anon, false);
         assert_eq!(need.mappings, 1_000);
         assert_eq!(need.resident_bytes, 1_000 * PAGE);
-        assert_eq!(need.address_space_bytes, 1_000 * PAGE);
-        assert_eq!(need.private_bytes, need.address_space_bytes);
+        assert_eq!(need.private_bytes, 1_000 * PAGE);
+        // With a gap of a page after each, and what the start may be moved.
+        assert_eq!(need.address_space_bytes, 2_000 * PAGE + (2 << 20));
         // 2,000 pages with the gaps: 4 PTE tables and one more at the edge,
         // a PMD and a PUD table with one more each; twice for the copy.
         assert_eq!(need.page_tables_bytes, 2 * 9 * PAGE);
@@ -286,7 +298,8 @@ mod tests {
     #[test]
     fn spread_pages_take_a_page_table_each() {
         let need = mappings(1, 1_000, 512, Backing::Anon, false);
-        assert_eq!(need.address_space_bytes, (999 * 512 + 1) * PAGE);
+        assert_eq!(need.private_bytes, (999 * 512 + 1) * PAGE);
+        assert_eq!(need.address_space_bytes, 1_000 * 512 * PAGE + (2 << 20));
         assert_eq!(need.resident_bytes, 1_000 * PAGE);
         assert!(need.page_tables_bytes >= 2 * 1_000 * PAGE);
         assert!(need.page_tables_bytes <= 2 * 1_010 * PAGE);
@@ -303,10 +316,11 @@ mod tests {
     #[test]
     fn huge_pages_are_resident_as_a_whole() {
         let need = mappings(10, 1, 1, Backing::Anon, true);
-        assert_eq!(need.address_space_bytes, 10 * (2 << 20));
+        assert_eq!(need.private_bytes, 10 * (2 << 20));
+        assert_eq!(need.address_space_bytes, 21 * (2 << 20));
         assert_eq!(need.resident_bytes, 10 * (2 << 20));
         let spread = mappings(1, 4, 1024, Backing::Anon, true);
-        assert_eq!(spread.address_space_bytes, 7 * (2 << 20));
+        assert_eq!(spread.private_bytes, 7 * (2 << 20));
         assert_eq!(spread.resident_bytes, 4 * (2 << 20));
     }
 
@@ -393,7 +407,24 @@ mod tests {
         );
     }
 
+    /// What the builder reserves at once (sys::memory::Arena::find).
+    fn reserved(request: &SpaceRequest) -> u64 {
+        let shape = Shape::of(request, PAGE).unwrap();
+        let regions = shape.regions.iter();
+        regions.map(|r| r.span().unwrap() + r.align).sum()
+    }
+
     proptest! {
+        #[test]
+        fn the_arena_that_is_reserved_is_counted(
+            mappings in 0_u64..70_000, pages in 0_u64..600, spacing in 1_u64..600, huge: bool,
+        ) {
+            let backing = Backing::Anon;
+            let request = SpaceRequest::Mappings { mappings, pages, spacing, backing, huge };
+            let need = Need::of(&request, PAGE);
+            prop_assert_eq!(need.address_space_bytes, reserved(&request));
+        }
+
         #[test]
         fn a_need_never_panics_and_never_wraps(
             count: u64, pages: u64, spacing: u64, huge: bool, bytes: u64,

@@ -1,5 +1,6 @@
 //! A process in a group of its own, ended with all that it left behind.
 
+use std::fs::File;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
@@ -67,6 +68,13 @@ impl Drop for Family {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// Whether a program has written more to a file in memory than anybody means to
+/// read: it is to be ended before it fills the memory.
+pub(super) fn floods(file: &File) -> bool {
+    const MOST: u64 = 1 << 20;
+    file.metadata().is_ok_and(|known| known.len() > MOST)
 }
 
 /// "exited with status 1", "was killed by SIGKILL (9)".

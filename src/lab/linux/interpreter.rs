@@ -6,12 +6,13 @@ mod answer;
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use self::answer::Answer;
 use super::Stop;
-use super::family::{Family, fate};
+use super::family::{Family, fate, floods};
 use crate::lab::error::LabError;
 use crate::lab::path::resolve;
 use crate::lab::preflight::not_started;
@@ -20,7 +21,8 @@ use crate::sys::process::still_runs;
 use crate::sys::shared::memory_file;
 
 const QUESTION: &str = include_str!("scripts/interpreter.py");
-const REMEDY: &str = "install python3, or give --python PATH";
+const INSTALL: &str = "install python3, or give --python PATH";
+const ANOTHER: &str = "give another one with --python PATH";
 /// Wrappers of wrappers that are followed.
 const MOST_WRAPPERS: usize = 4;
 /// What a version manager may take to choose a version.
@@ -35,19 +37,11 @@ pub(super) fn find(
     inherited: &[i32],
 ) -> Result<Interpreter, LabError> {
     // Whoever asked to stop is not told that an interpreter is missing.
-    let missing = |why: String| match stop.check() {
+    let refused = |why: String, remedy| match stop.check() {
         Err(stopped) => stopped,
-        Ok(()) => {
-            // A path is in the reason already.
-            let is_named = why.starts_with(asked);
-            let why = if is_named {
-                why
-            } else {
-                format!("{asked}: {why}")
-            };
-            LabError::Interpreter(Missing::unavailable(why, Some(REMEDY)))
-        }
+        Ok(()) => LabError::Interpreter(Missing::unavailable(named(asked, why), Some(remedy))),
     };
+    let missing = |why: String| refused(why, ANOTHER);
     let variables = plan.environment.iter();
     let planned: Vec<(&str, &str)> = variables
         .filter_map(|variable| variable.split_once('='))
@@ -55,7 +49,10 @@ pub(super) fn find(
     let path = planned.iter().find(|(name, _)| *name == "PATH");
     let found = resolve(asked, path.map_or("", |(_, path)| path));
     if !found.contains('/') {
-        return Err(missing("not found in PATH".to_owned()));
+        return Err(refused("not found in PATH".to_owned(), INSTALL));
+    }
+    if Path::new(&found).is_dir() {
+        return Err(missing(format!("{found} is a directory")));
     }
     // A wrapper chooses by variables of the user's own, which are no part of
     // what is measured: the answer must do without them.
@@ -79,6 +76,15 @@ pub(super) fn find(
     Err(missing("a wrapper of a wrapper without end".to_owned()))
 }
 
+/// A reason that names what was asked for; a path is in it already.
+fn named(asked: &str, why: String) -> String {
+    if why.starts_with(asked) {
+        why
+    } else {
+        format!("{asked}: {why}")
+    }
+}
+
 fn ask(
     mut command: Command,
     program: &str,
@@ -97,7 +103,7 @@ fn ask(
     let child = command
         .spawn()
         .map_err(|error| not_started(program, &error).to_string())?;
-    let status = await_end(Family::of(&child, inherited), stop)?;
+    let status = await_end(Family::of(&child, inherited), stop, [&answer, &said])?;
     if !status.success() {
         let said = text(&mut said);
         let reason = said.lines().rfind(|line| !line.trim().is_empty());
@@ -111,10 +117,13 @@ fn ask(
     Ok(answer)
 }
 
-fn await_end(mut family: Family, stop: &Stop) -> Result<ExitStatus, String> {
+fn await_end(mut family: Family, stop: &Stop, written: [&File; 2]) -> Result<ExitStatus, String> {
     let begin = Instant::now();
     while still_runs(family.pid().cast_signed()).unwrap_or(false) {
         stop.check().map_err(|error| error.to_string())?;
+        if written.into_iter().any(floods) {
+            return Err("it writes without end and was killed".to_owned());
+        }
         if begin.elapsed() > PATIENCE {
             let seconds = PATIENCE.as_secs();
             return Err(format!("still running after {seconds} s and was killed"));

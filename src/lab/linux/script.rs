@@ -16,7 +16,7 @@ use procfs::process::{Process, Stat};
 
 use self::source::Source;
 use self::word::Word;
-use super::family::{Family, fate};
+use super::family::{Family, fate, floods};
 use super::process::{LOOK, is_patience};
 use super::{Stop, failed};
 use crate::lab::census::{self, Census};
@@ -102,6 +102,7 @@ impl Script for LinuxScript {
             start_ns: (self.ready_ns - self.begin_ns) + (end_ns - going_ns),
             cpu_us: usage.cpu_us,
             user_us: usage.user_us,
+            left_behind: self.family.orphans(),
         })
     }
 }
@@ -206,6 +207,9 @@ impl LinuxScript {
             }
             self.stop.check()?;
             idle();
+            if floods(&self.said) {
+                return Err(self.fails("it writes to stderr without end".to_owned()));
+            }
             let progress = self.progress();
             if progress != last.0 {
                 last = (progress, Instant::now());

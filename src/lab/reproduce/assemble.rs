@@ -37,6 +37,7 @@ impl Experiment<'_> {
             published: studies::loops(row.system),
             iterations,
             here: here.map_or_else(|| Availability::Missing(nothing()), Availability::Measured),
+            failed: row.failed.clone().filter(|_| !row.runs.is_empty()),
         }
     }
 

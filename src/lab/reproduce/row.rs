@@ -162,7 +162,7 @@ impl Experiment<'_> {
                 pages: 0,
                 spacing: 1,
             },
-            LoopSystem::CForkLikePython => SpaceRequest::Likeness(self.likeness.clone()?),
+            LoopSystem::CForkLikePython => self.likeness.clone()?,
             _ => self.plan.spaces.first()?.clone(),
         };
         let pass = match purpose {
@@ -197,13 +197,18 @@ impl Experiment<'_> {
             return Ok(());
         };
         let mut brought = run_script(self.kernel, &order, &purpose.watch(), self.timeout())?;
-        match brought.likeness.take() {
-            Some(Ok(likeness)) => self.likeness = Some(likeness),
+        match brought
+            .likeness
+            .take()
+            .map(|likeness| self.fitting(likeness))
+        {
+            Some(Ok(space)) => self.likeness = Some(space),
             Some(Err(error)) => self.fail(LoopSystem::CForkLikePython, error),
             None => {}
         }
         let round = self.round;
         let row = &mut self.rows[row];
+        row.left_behind += brought.times.left_behind;
         match purpose {
             Purpose::Observe => row.learn_calls(brought.watched),
             Purpose::Sample => {
@@ -223,6 +228,13 @@ impl Experiment<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A likeness that this host has room for.
+    fn fitting(&self, likeness: Result<Likeness, LabError>) -> Result<SpaceRequest, LabError> {
+        let space = SpaceRequest::Likeness(likeness?);
+        self.kernel.check_limits(std::slice::from_ref(&space))?;
+        Ok(space)
     }
 
     fn script(&self, system: LoopSystem, iterations: u64) -> Option<ScriptOrder> {

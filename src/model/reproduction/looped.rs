@@ -98,6 +98,9 @@ pub struct Loop {
     pub iterations: u64,
     /// What it took here, or why it did not run.
     pub here: Availability<Looped>,
+    /// Why it ran no more, if it failed after its first timed run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<Missing>,
 }
 
 /// What was published of a program.

@@ -61,7 +61,7 @@ pub(super) fn run(document: &Document) -> Vec<String> {
         counted(spawns.saturating_add(looped(document)), "spawn"),
         counted(u64::from(run.rounds), "round"),
         if loops(document).is_some() {
-            "each of all programs"
+            "all programs by turns"
         } else {
             "each with fresh workers"
         },

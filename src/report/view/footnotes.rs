@@ -91,12 +91,27 @@ impl Footnotes {
 
     /// One line a reason.
     pub(super) fn lines(&self, document: &Document) -> Vec<String> {
-        self.notes.iter().map(|note| note.line(document)).collect()
+        self.lines_after(&Self::default(), document)
+    }
+
+    /// The same below a table that follows others of the same rows: what was told
+    /// below those is not told again.
+    pub(super) fn lines_after(&self, told: &Self, document: &Document) -> Vec<String> {
+        let is_told = |note: &Note| told.notes.iter().any(|other| other.missing == note.missing);
+        let line = |note: &Note| {
+            if is_told(note) {
+                note.place(document) + "as above"
+            } else {
+                note.place(document) + &note.missing.in_words()
+            }
+        };
+        self.notes.iter().map(line).collect()
     }
 }
 
 impl Note {
-    fn line(&self, document: &Document) -> String {
+    /// Where it applies, as the beginning of a line.
+    fn place(&self, document: &Document) -> String {
         let mut line = "n/a: ".to_owned();
         let nobodys = self.methods.is_empty();
         let everywhere = nobodys
@@ -110,10 +125,6 @@ impl Note {
         }
         if everywhere || self.columns.len() <= LISTED {
             line += &format!("{}: ", self.columns.join(", "));
-        }
-        line += &self.missing.reason;
-        if let Some(remedy) = &self.missing.remedy {
-            line += &format!("; {remedy}");
         }
         line
     }

@@ -33,7 +33,8 @@ impl FromStr for Answer {
 
     fn from_str(text: &str) -> Result<Self, Nonsense> {
         let lines: Vec<&str> = text.lines().collect();
-        let [implementation, version, file, executable] = lines[..] else {
+        // What comes before is a wrapper's.
+        let [.., implementation, version, file, executable] = lines[..] else {
             return Err(Nonsense::Lines);
         };
         if !file.starts_with('/') {
@@ -126,10 +127,16 @@ mod tests {
     }
 
     #[test]
+    fn a_wrapper_may_say_something_first() {
+        let text = "using the environment of today\ncpython\n3.11.7\n/a\n/b\n";
+        assert_eq!(text.parse::<Answer>().unwrap().version(), "3.11.7");
+    }
+
+    #[test]
     fn nonsense_is_refused() {
         for (text, why) in [
             ("", Nonsense::Lines),
-            ("cpython\n3.11.7\n/a\n/b\n/c\n", Nonsense::Lines),
+            ("cpython\n3.11.7\n/a\n", Nonsense::Lines),
             ("cpython\n3.11\n/a\n/b\n", Nonsense::Version),
             ("cpython\nthree\n/a\n/b\n", Nonsense::Version),
             ("cpython\n3.11.7\na\n/b\n", Nonsense::File),

@@ -106,29 +106,20 @@ fn flag(programs: &Programs<'_>) -> Option<String> {
 
 /// What malloc adds to the address space.
 fn malloc(programs: &Programs<'_>) -> Option<String> {
-    let space = |system| programs.looped(system)?.parent.measured();
-    let (with, without) = (space(CForkMalloc)?, space(CFork)?);
-    let ptes = with.present_ptes.checked_sub(without.present_ptes)?;
-    let page_size = programs.document.host.page_size.max(1);
-    let tables = with
-        .page_table_bytes
-        .checked_sub(without.page_table_bytes)?
-        / page_size;
-    let added = format!(
-        "{} and {}",
-        counted(ptes, "present PTE"),
-        counted(tables, "page-table page")
-    );
-    Some(match with.vmas.checked_sub(without.vmas)? {
-        0 if ptes == 0 => "1,000 blocks from malloc add neither a mapping nor a present PTE to a \
+    let added = programs.growth(CForkMalloc, CFork)?;
+    let pages = added.pages();
+    Some(match added.vmas {
+        0 if added.ptes == 0 => {
+            "1,000 blocks from malloc add neither a mapping nor a present PTE to a \
                            process."
-            .to_owned(),
+                .to_owned()
+        }
         0 => format!(
-            "1,000 blocks from malloc add no mapping to a process, but {added}: it is these that \
+            "1,000 blocks from malloc add no mapping to a process, but {pages}: it is these that \
              a fork copies."
         ),
         vmas => format!(
-            "1,000 blocks from malloc add {} to a process, and {added}.",
+            "1,000 blocks from malloc add {} to a process, and {pages}.",
             counted(vmas, "mapping")
         ),
     })
@@ -146,8 +137,9 @@ fn floor(programs: &Programs<'_>) -> Option<String> {
     let spawned = programs.spawned();
     Some(format!(
         "Of a run of row {}, {}, or {}, are the start and the end of {spawned} itself: with a \
-         program of three instructions {} are left, and no other way to spawn can save more than \
-         those.",
+         program of three instructions {} are left, and another way to spawn can save no more than \
+         those. What saves the rest is not to start the program anew each time, as a fork server \
+         does.",
         prose(CPosixSpawn),
         time(own),
         percent(share),
@@ -190,16 +182,27 @@ fn first_row(programs: &Programs<'_>) -> Option<String> {
             program(BASE)
         ),
     };
-    let published = |system| programs.row(system)?.published.map(|p| p.real_s);
+    let iterations = programs.row(PythonPopen)?.iterations;
+    // The shorter a loop, the more of it is the interpreter's start.
+    let published = |system| {
+        let published = programs.row(system)?.published;
+        Some(published.filter(|p| p.iterations == iterations)?.real_s)
+    };
     let then = published(PythonPopen)
         .zip(published(BASE))
         .map(|(ours, theirs)| ours / theirs)
         .filter(|then| then.is_finite());
     let year = programs.study.source.year;
-    let then = then.map_or(String::new(), |then| {
-        format!("; in {year} it was {} times", significant(then))
-    });
-    Some(format!("Here {compared}{then}."))
+    Some(match then {
+        Some(then) => format!(
+            "Here {compared}; in {year} it was {} times.",
+            significant(then)
+        ),
+        None => format!(
+            "Here, in loops of {}, {compared}.",
+            counted(iterations, "run")
+        ),
+    })
 }
 
 fn ratio(programs: &Programs<'_>, system: LoopSystem) -> Option<Estimate> {

@@ -7,10 +7,8 @@ use super::compare::{Span, difference, percent, sign, time};
 use super::names::{key, prose};
 use super::{BASE, Programs};
 use crate::model::LoopSystem::{
-    self, CFork, CForkLikePython, CForkMalloc, PythonFork, PythonPopen, PythonPopenLong,
-    PythonPosixSpawn,
+    CFork, CForkLikePython, CForkMalloc, PythonFork, PythonPopen, PythonPopenLong, PythonPosixSpawn,
 };
-use crate::model::ParentSpace;
 use crate::report::view::number::{counted, integer, number};
 use crate::stats::Estimate;
 
@@ -66,8 +64,8 @@ fn start(programs: &Programs<'_>) -> Option<String> {
             key(BASE),
             cause(
                 extra,
-                "it is not what makes Python slow",
-                "it is most of what makes Python slow"
+                "it is the smaller part of that",
+                "it is most of that"
             )
         ),
         None => format!(
@@ -139,39 +137,15 @@ fn heap(programs: &Programs<'_>) -> Option<String> {
         Some(words) => format!("a run takes {words}"),
         None => "a run is not seen to take more or less".to_owned(),
     };
-    let grew = grown(programs).map_or(String::new(), |grew| format!(", which add {grew},"));
+    let grew = programs.growth(CForkMalloc, CFork);
+    let grew = grew.map_or(String::new(), |grew| {
+        format!(", which add {},", grew.in_words())
+    });
     Some(format!(
         "with 1,000 blocks from malloc{grew} {cost} than without (row {} against {})",
         key(CForkMalloc),
         key(CFork)
     ))
-}
-
-/// How the heap's address space differs: "no VMA, 1,000 present PTEs and ...".
-fn grown(programs: &Programs<'_>) -> Option<String> {
-    let space = |system: LoopSystem| programs.looped(system)?.parent.measured().copied();
-    let (with, without): (ParentSpace, ParentSpace) = (space(CForkMalloc)?, space(CFork)?);
-    let page_size = programs.document.host.page_size.max(1);
-    let figures = [
-        (with.vmas, without.vmas, "VMA"),
-        (with.present_ptes, without.present_ptes, "present PTE"),
-        (
-            with.page_table_bytes / page_size,
-            without.page_table_bytes / page_size,
-            "page-table page",
-        ),
-    ];
-    let words: Option<Vec<String>> = figures
-        .iter()
-        .map(|(with, without, noun)| {
-            Some(match with.checked_sub(*without)? {
-                0 => format!("no {noun}"),
-                more => counted(more, noun),
-            })
-        })
-        .collect();
-    let [vmas, ptes, tables]: [String; 3] = words?.try_into().ok()?;
-    Some(format!("{vmas}, {ptes} and {tables}"))
 }
 
 /// How much of what Python takes beyond C its mappings cost a C program too.
@@ -196,12 +170,25 @@ fn likeness(programs: &Programs<'_>) -> Option<String> {
     let rest = copied(programs).map_or(rest.to_owned(), |copied| format!("{rest} and {copied}"));
     let verdict = cause(share, "it is the smaller part", "it is the larger part");
     Some(format!(
-        "{lead}: the address space{vmas} explains {} of what row {} takes beyond row {}; {verdict}, and \
-         {rest}",
+        "{lead}: the address space{vmas} explains {} of what row {} takes beyond row {}{}; \
+         {verdict}, and {rest}",
         percent(share),
         prose(PythonFork),
         key(CFork),
+        surplus(programs)
     ))
+}
+
+/// What the likeness has more than its model, and so copies more than that.
+fn surplus(programs: &Programs<'_>) -> String {
+    let surplus = programs.growth(CForkLikePython, PythonFork);
+    surplus.map_or(String::new(), |surplus| {
+        let built = key(CForkLikePython);
+        format!(
+            ", or somewhat less, as row {built} has {} more",
+            surplus.in_words()
+        )
+    })
 }
 
 /// The faults that the interpreter has beyond a C program of the same mappings:

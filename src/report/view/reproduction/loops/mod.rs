@@ -7,6 +7,7 @@ mod chart;
 mod claims;
 mod compare;
 mod differences;
+mod growth;
 mod names;
 mod parents;
 mod time;
@@ -48,7 +49,9 @@ impl<'a> Programs<'a> {
         for make in makers {
             let mut own = Footnotes::default();
             let mut table = make(self, &mut own);
-            table.notes.extend(own.lines(self.document));
+            table
+                .notes
+                .extend(own.lines_after(footnotes, self.document));
             footnotes.absorb(own);
             blocks.push(Block::Table(table));
         }
@@ -130,12 +133,33 @@ impl<'a> Programs<'a> {
         let order = self.document.plan.reproduce.as_ref();
         if let Some(order) = order.and_then(|reproduce| reproduce.loops.as_ref()) {
             lines.push(format!(
-                "loops of {}, {} the longer one; each timed {}, in rounds of all programs",
+                "loops of {}, {} the longer one{}",
                 counted(order.iterations, "run"),
                 integer(order.long_iterations),
-                counted(u64::from(order.repeats), "time"),
+                self.timed(),
             ));
         }
         lines
+    }
+
+    /// How often the loops were timed; a row that failed on its way says so itself.
+    fn timed(&self) -> String {
+        let of = |is_long: bool| {
+            let rows = self.loops.rows.iter();
+            let rows = rows.filter(|row| (row.system == LoopSystem::PythonPopenLong) == is_long);
+            rows.filter_map(|row| Some(row.here.measured()?.runs.len() as u64))
+                .max()
+        };
+        let times = |runs| counted(runs, "time");
+        match (of(false), of(true)) {
+            (Some(runs), Some(long)) if runs != long => format!(
+                "; timed {} each, the longer one {}, by turns",
+                times(runs),
+                times(long)
+            ),
+            (Some(runs), _) => format!("; timed {} each, by turns", times(runs)),
+            (None, Some(long)) => format!("; timed {}", times(long)),
+            (None, None) => String::new(),
+        }
     }
 }

@@ -69,7 +69,7 @@ pub(super) fn real(programs: &Programs<'_>, notes: &mut Footnotes) -> Table {
         columns,
         rules: programs.rules(),
         rows,
-        notes: loops_of(programs),
+        notes: [loops_of(programs), broken_off(programs)].concat(),
     }
 }
 
@@ -145,6 +145,21 @@ fn loops_of(programs: &Programs<'_>) -> Vec<String> {
             )
         })
         .collect()
+}
+
+/// Why a row has fewer timed runs than others.
+fn broken_off(programs: &Programs<'_>) -> Vec<String> {
+    let rows = programs.loops.rows.iter();
+    rows.filter_map(|row| {
+        let (here, failed) = (row.here.measured()?, row.failed.as_ref()?);
+        Some(format!(
+            "{}: timed {} only, then: {}",
+            names::key(row.system),
+            counted(here.runs.len() as u64, "time"),
+            failed.in_words()
+        ))
+    })
+    .collect()
 }
 
 /// Where the split of CPU time is from.

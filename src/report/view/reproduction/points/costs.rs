@@ -52,7 +52,7 @@ pub(super) fn table(study: &Study<'_>, costs: &[Cost<'_>], notes: &mut Footnotes
     // A column of gaps alone would explain nothing.
     let shown = [
         study.has_series(),
-        costs.iter().any(|cost| ratio(cost).is_some()),
+        costs.iter().any(|cost| ratio(cost).measured().is_some()),
     ];
     let rows = costs.iter().map(|cost| row(cost, shown, notes)).collect();
     let mut lines = Vec::new();
@@ -131,9 +131,8 @@ fn row(cost: &Cost<'_>, [series, compared]: [bool; 2], notes: &mut Footnotes) ->
         row.push(time(here, unit, &name, method, notes));
     }
     if compared {
-        row.push(ratio(cost).map_or(Entry::Blank, |ratio| {
-            TIMES.entry(ratio.value, Some(ratio.ci95))
-        }));
+        let name = "here over published";
+        row.push(time(&ratio(cost), TIMES, name, method, notes));
     }
     row
 }
@@ -148,13 +147,19 @@ pub(super) fn parents(over: &Over<'_>) -> String {
 }
 
 /// This host's cost over the published one; none of costs that might be 0.
-fn ratio(cost: &Cost<'_>) -> Option<Estimate> {
-    let Availability::Measured(published) = cost.published else {
-        return None;
+fn ratio(cost: &Cost<'_>) -> Availability<Estimate> {
+    let (published, here) = match (&cost.published, cost.alike()) {
+        (Availability::Measured(published), Availability::Measured(here)) => (*published, here),
+        (Availability::Missing(missing), _) | (_, Availability::Missing(missing)) => {
+            return Availability::Missing(missing.clone());
+        }
     };
-    let here = cost.alike().measured()?;
-    (published > 0.0 && here.ci95[0] > 0.0).then(|| Estimate {
-        value: here.value / published,
-        ci95: here.ci95.map(|bound| bound / published),
-    })
+    if published > 0.0 && here.ci95[0] > 0.0 {
+        Availability::Measured(Estimate {
+            value: here.value / published,
+            ci95: here.ci95.map(|bound| bound / published),
+        })
+    } else {
+        Availability::unavailable("a cost that may be 0 is no multiple of another", None)
+    }
 }

@@ -192,13 +192,18 @@ impl<'a> Study<'a> {
             return Err(missing.clone());
         }
         let cell = parent.cells.iter().find(|cell| cell.method == method);
-        cell.copied().ok_or_else(|| {
+        let cell = cell.copied().ok_or_else(|| {
             if self.document.plan.methods.contains(&method) {
                 Missing::not_reached()
             } else {
                 Missing::not_asked("the run was not asked for this method")
             }
-        })
+        })?;
+        // Built of base pages, it is another parent than the study's.
+        if parent.asks_for_huge_pages() && cell.space.huge_bytes == 0 {
+            return Err(no_huge_pages());
+        }
+        Ok(cell)
     }
 }
 
@@ -236,11 +241,24 @@ impl<'a> Parent<'a> {
         self.cells.first().map(|cell| &cell.space)
     }
 
+    /// Whether its pages are to be huge.
+    pub(super) fn asks_for_huge_pages(&self) -> bool {
+        matches!(self.request, Ok(SpaceRequest::Mappings { huge: true, .. }))
+    }
+
     /// Why there is no census.
     pub(super) fn unseen(&self) -> Missing {
         let missing = self.request.as_ref().err().cloned();
         missing.unwrap_or_else(Missing::not_reached)
     }
+}
+
+/// Why there is nothing of a parent whose pages are to be huge.
+pub(super) fn no_huge_pages() -> Missing {
+    Missing::unavailable(
+        "the kernel gave no huge pages",
+        Some("set /sys/kernel/mm/transparent_hugepage/enabled to madvise"),
+    )
 }
 
 /// A line's name.

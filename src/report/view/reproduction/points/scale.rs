@@ -10,7 +10,7 @@ use crate::model::{Availability, Missing, Part, PublishedFigure, SpaceRequest, S
 use crate::stats::{Estimate, Replicates};
 
 use super::layouts;
-use super::parents::{Asked, Axis, Parent, Study};
+use super::parents::{Asked, Axis, Parent, Study, no_huge_pages};
 
 /// How the pages of a parent lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -359,10 +359,7 @@ fn amount(parent: &Parent<'_>, per: Per) -> Result<f64, Missing> {
     if amount > 0.0 {
         Ok(amount)
     } else {
-        Err(Missing::unavailable(
-            "the kernel gave no huge pages",
-            Some("set /sys/kernel/mm/transparent_hugepage/enabled to madvise"),
-        ))
+        Err(no_huge_pages())
     }
 }
 

@@ -45,8 +45,8 @@ fn title(study: &Study<'_>) -> String {
     )
 }
 
-/// Sizes that were published of no parent, and huge pages that none has, have
-/// no column.
+/// Sizes that were published of no parent, and huge pages that none has or was
+/// to have, have no column.
 fn columns(study: &Study<'_>) -> Vec<SizeColumn> {
     let points = || study.parents.iter().map(|parent| parent.point);
     let spaces = || study.parents.iter().filter_map(Parent::space);
@@ -86,7 +86,8 @@ fn columns(study: &Study<'_>) -> Vec<SizeColumn> {
         |parent| here(parent, |s| s.resident_bytes),
         MEBIBYTE,
     ));
-    if spaces().any(|space| space.huge_bytes > 0) {
+    let asked = || study.parents.iter().any(Parent::asks_for_huge_pages);
+    if asked() || spaces().any(|space| space.huge_bytes > 0) {
         let head = Column::number("huge", &bytes).explained("resident memory in huge pages");
         columns.push(column(
             head,
