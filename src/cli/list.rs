@@ -69,7 +69,7 @@ fn prices_table() -> Table {
     let row = |(study, price): (StudyId, Price)| {
         let (unit, figure) = match price.per {
             Per::Pte => ("PTE", format!("{:.1} ns", price.ns)),
-            Per::Vma => ("VMA", format!("{:.3} µs", price.ns / 1e3)),
+            Per::Vma => ("VMA", format!("{:.3} us", price.ns / 1e3)),
         };
         let line = match &price.whole {
             Some(parent) => format!("{}, {parent} *", price.series),
