@@ -12,6 +12,8 @@
 mod explain;
 #[path = "live/likeness.rs"]
 mod likeness;
+#[path = "live/reproduce.rs"]
+mod reproduce;
 #[path = "live/variants.rs"]
 mod variants;
 

@@ -13,6 +13,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use forktax::lab::error::{LabError, ProgramError};
@@ -209,6 +210,49 @@ fn an_interpreter_that_cannot_import_says_why() {
         said.contains("popen.py") && said.contains("ImportError: broken"),
         "{said}"
     );
+}
+
+#[test]
+fn an_interpreter_that_floods_is_ended() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(mut order) = order(LoopSystem::PythonFork, &["true"]) else {
+        return;
+    };
+    order.interpreter = wrapper(
+        dir.path(),
+        "#!/bin/sh\nwhile :; do echo flooding the memory >&2; done\n",
+    );
+    let mut script = start(&order, Duration::from_secs(60));
+    let said = script.ready().unwrap_err().to_string();
+    assert!(said.contains("writes to stderr without end"), "{said}");
+}
+
+#[test]
+fn a_child_that_nobody_can_wait_for_is_no_program_that_fails() {
+    let Some(mut order) = order(LoopSystem::PythonFork, &["true"]) else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let ignores = "import signal\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n";
+    fs::write(dir.path().join("sitecustomize.py"), ignores).unwrap();
+    let path = dir.path().to_str().unwrap();
+    order.environment.push(format!("PYTHONPATH={path}"));
+    let error = failure(&order);
+    assert!(matches!(error, LabError::Script { .. }), "{error}");
+    assert!(error.to_string().contains("ChildProcessError"), "{error}");
+}
+
+#[test]
+fn who_asks_to_stop_is_not_told_that_an_interpreter_is_missing() {
+    let stop = Stop::default();
+    stop.0.store(15, Ordering::Relaxed);
+    let linux = Linux::new(stop, Placement::Free).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let slow = wrapper(dir.path(), "#!/bin/sh\nsleep 60\n");
+    for asked in [slow.as_str(), "no-such-python"] {
+        let error = linux.interpreter(&plan(), asked).unwrap_err();
+        assert!(matches!(error, LabError::Interrupted(15)), "{error}");
+    }
 }
 
 #[test]

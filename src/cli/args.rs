@@ -14,7 +14,8 @@ pub(super) use reproduce::{ReproduceArgs, study_names};
 
 const AFTER_HELP: &str = "\
 Exit status:
-  0      all that was asked for was measured and written
+  0      all that was asked for was measured and written; what this host does
+         not give is n/a
   1      measuring failed
   2      bad arguments, or a limit of this host stands in the way
   3      the program that was to be spawned could not be started, crashed,

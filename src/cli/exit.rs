@@ -20,11 +20,18 @@ pub(super) fn code(error: &anyhow::Error) -> ExitCode {
     if error.is::<OutputError>() {
         return OUTPUT.into();
     }
-    match error.downcast_ref::<LabError>() {
-        Some(LabError::Limit(_) | LabError::Interpreter(_)) => USAGE,
-        Some(LabError::Program(_)) => PROGRAM,
-        Some(LabError::Interrupted(signal)) => u8::try_from(SIGNAL + signal).unwrap_or(MEASURING),
+    error
+        .downcast_ref::<LabError>()
+        .map_or(MEASURING, of_measuring)
+        .into()
+}
+
+fn of_measuring(error: &LabError) -> u8 {
+    match error {
+        LabError::Limit(_) | LabError::Interpreter(_) => USAGE,
+        LabError::Program(_) => PROGRAM,
+        LabError::Interrupted(signal) => u8::try_from(SIGNAL + signal).unwrap_or(MEASURING),
+        LabError::Row { why, .. } => of_measuring(why),
         _ => MEASURING,
     }
-    .into()
 }

@@ -40,6 +40,14 @@ pub enum LabError {
         /// Its last words.
         why: String,
     },
+    /// A row of a study failed; the others may not have.
+    #[error("{name}: {why}")]
+    Row {
+        /// Which one.
+        name: &'static str,
+        /// The error.
+        why: Box<LabError>,
+    },
     /// A worker died.
     #[error("worker at {mappings} mappings {how} while it was to {stage}{hint}")]
     Died {
@@ -74,12 +82,9 @@ pub enum ProgramError {
     /// No such file, or no such interpreter.
     #[error("{0}: not found, or the interpreter or loader that it names is not there")]
     NotFound(String),
-    /// A study's own program is not there.
-    #[error(
-        "{0}: not found, and it is what the children of this study execute: install it, or give \
-         another program after --"
-    )]
-    NoDefault(String),
+    /// A study's own program cannot be measured.
+    #[error("{0}; this study's children execute it, unless another program is given after --")]
+    StudysOwn(Box<Self>),
     /// No permission to execute it.
     #[error("{0}: not executable: check its mode (chmod +x) and the mount's noexec")]
     NotExecutable(String),

@@ -20,7 +20,6 @@ use super::run::{Outcome, Progress, ending, unix_s};
 use crate::model::{
     Caveat, Host, Interpreter, LoopOrder, LoopSystem, Missing, Plan, SpaceRequest, Stopped,
 };
-use crate::studies;
 use crate::units::thousands;
 
 /// Iterations of a run in which the system calls are observed.
@@ -141,13 +140,10 @@ impl<'a> Experiment<'a> {
     /// costs the rows that need it.
     fn try_program(&mut self) -> Result<(), LabError> {
         let error = match self.kernel.try_program(self.plan) {
-            Err(LabError::Program(error)) if self.plan.program == studies::own_program() => error,
+            Err(LabError::Program(error)) if self.order.own_program => error,
             tried => return tried,
         };
-        let error = match error {
-            ProgramError::NotFound(path) => ProgramError::NoDefault(path),
-            error => error,
-        };
+        let error = ProgramError::StudysOwn(Box::new(error));
         let missing = Missing::unavailable(error.to_string(), None);
         self.lose(&missing, |system| system != LoopSystem::CPosixSpawnFloor);
         self.lost = Some(error.into());
@@ -159,7 +155,7 @@ impl<'a> Experiment<'a> {
     fn find_interpreter(&mut self) -> Result<(), LabError> {
         let asked = &self.order.interpreter;
         self.interpreter = match self.kernel.interpreter(self.plan, asked) {
-            Err(LabError::Interpreter(missing)) if asked == studies::OWN_INTERPRETER => {
+            Err(LabError::Interpreter(missing)) if self.order.own_interpreter => {
                 self.lose(&missing, LoopSystem::is_script);
                 Err(missing)
             }
@@ -245,7 +241,10 @@ impl<'a> Experiment<'a> {
     fn fail(&mut self, system: LoopSystem, error: LabError) {
         let missing = Missing::unavailable(error.to_string(), None);
         self.lose(&missing, |other| other == system);
-        self.lost.get_or_insert(error);
+        self.lost.get_or_insert_with(|| LabError::Row {
+            name: row::name(system),
+            why: Box::new(error),
+        });
     }
 
     fn turn(&mut self, row: usize, purpose: Purpose) -> Result<(), LabError> {

@@ -65,6 +65,11 @@ pub struct LoopOrder {
     pub repeats: u32,
     /// The interpreter as it was asked for: a path, or a name for `PATH`.
     pub interpreter: String,
+    /// Whether the interpreter is the study's own, since none was named. Then it
+    /// may be missing.
+    pub own_interpreter: bool,
+    /// The same of the program that the children execute.
+    pub own_program: bool,
 }
 
 /// How the last address space of a plan is explained.

@@ -309,13 +309,11 @@ mod tests {
             distance: 0,
         };
         grow_heap(2_000, 100, none, &mut pages).unwrap();
-        let mut numbers: Vec<u64> = pages.addresses().map(|a| a / page_size() as u64).collect();
-        let kept = numbers.len();
-        numbers.sort_unstable();
-        numbers.dedup();
-        // Other tests' threads leave gaps in the heap, which malloc fills first.
-        assert!(kept - numbers.len() < 10, "{kept} of {}", numbers.len());
-        assert!((30..100).contains(&kept), "{kept} pages of 2,000 blocks");
+        let numbers: Vec<u64> = pages.addresses().map(|a| a / page_size() as u64).collect();
+        // Other tests' threads leave gaps in the heap, which malloc fills first,
+        // in any order: but blocks that follow each other are one page.
+        assert!(numbers.windows(2).all(|two| two[0] != two[1]));
+        assert!(numbers.len() >= 2_000 * 100 / page_size(), "{numbers:?}");
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub(crate) fn documents() -> [Document; 2] {
         long_iterations: 10,
         repeats: 2,
         interpreter: "python3".to_owned(),
+        own_interpreter: true,
+        own_program: true,
     };
     let mut programs = of(StudyId::Python2014, Some(order));
     let reproduction = programs.reproduction.as_mut();

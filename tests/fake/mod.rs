@@ -11,6 +11,7 @@ use std::time::Duration;
 use forktax::lab::census::Census;
 use forktax::lab::error::{LabError, ProgramError};
 use forktax::lab::kernel::{Kernel, Sampler, Script, ScriptOrder, Watching, Worker};
+use forktax::lab::limits::LimitError;
 use forktax::model::{
     Availability, Backing, ChildAction, Host, Interpreter, Level, Missing, MissingKind, PageTables,
     Placement, Plan, Program, SpaceRequest, SpawnMethod, StopRule, TableLevel, Temperature,
@@ -65,6 +66,8 @@ pub(crate) enum Fault {
     NoInterpreter,
     /// The address space of a script cannot be looked at closely.
     NoLikeness,
+    /// There is no room for the address space of a script.
+    NoRoom,
     /// One of the scripts cannot do what it is to do.
     ScriptFails,
     /// A child exits with 9.
@@ -107,7 +110,12 @@ pub(crate) fn missing(reason: &str) -> Missing {
 }
 
 impl Kernel for Fake {
-    fn check_limits(&self, _: &[SpaceRequest]) -> Result<(), LabError> {
+    fn check_limits(&self, spaces: &[SpaceRequest]) -> Result<(), LabError> {
+        let is_likeness = |space: &SpaceRequest| matches!(space, SpaceRequest::Likeness(_));
+        if self.fault == Fault::NoRoom && spaces.iter().any(is_likeness) {
+            let (asked, limit) = (70, 60);
+            return Err(LimitError::Mappings { asked, limit }.into());
+        }
         Ok(())
     }
 

@@ -70,6 +70,8 @@ impl Script for FakeScript {
     }
 
     fn likeness(&self) -> Result<Likeness, LabError> {
+        let system = self.order.system;
+        assert_eq!(system, LoopSystem::PythonFork, "only this one is a model");
         if self.fault == Fault::NoLikeness {
             let what = "could not open /proc/7000/smaps".to_owned();
             let cause = std::io::ErrorKind::PermissionDenied.into();

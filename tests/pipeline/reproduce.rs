@@ -4,10 +4,9 @@ use forktax::lab::Outcome;
 use forktax::lab::error::{LabError, ProgramError};
 use forktax::model::SpawnMethod::{Fork, PosixSpawnUsevfork};
 use forktax::model::{
-    Availability, CallName, Caveat, Document, Loop, LoopOrder, LoopSystem, Plan, Program,
-    Reproduce, SplitSource, Stopped, StudyId,
+    Availability, CallName, Caveat, Document, Loop, LoopOrder, LoopSystem, Plan, Reproduce,
+    SplitSource, Stopped, StudyId,
 };
-
 use forktax::studies::{OWN_INTERPRETER, own_program};
 
 use super::fake::{Fault, ITERATION_NS, START_NS, plan};
@@ -29,6 +28,8 @@ fn loops() -> Plan {
             long_iterations: 10 * ITERATIONS,
             repeats: 4,
             interpreter: OWN_INTERPRETER.to_owned(),
+            own_interpreter: true,
+            own_program: true,
         }),
     });
     plan
@@ -36,6 +37,14 @@ fn loops() -> Plan {
 
 fn order(plan: &mut Plan) -> &mut LoopOrder {
     plan.reproduce.as_mut().unwrap().loops.as_mut().unwrap()
+}
+
+/// Why a row failed.
+fn cause(error: &LabError) -> &LabError {
+    match error {
+        LabError::Row { why, .. } => why,
+        other => other,
+    }
 }
 
 /// What is left of a run that some rows fail in: the document, and their error.
@@ -137,7 +146,7 @@ fn without_an_interpreter_the_c_programs_run_and_the_others_say_why() {
 #[test]
 fn an_interpreter_that_was_asked_for_must_be_there() {
     let mut plan = loops();
-    order(&mut plan).interpreter = "/opt/python/bin/python".to_owned();
+    order(&mut plan).own_interpreter = false;
     let (Outcome { document, error }, _) = carry_out(Fault::NoInterpreter, &plan);
     assert!(document.is_none());
     assert!(matches!(error, Some(LabError::Interpreter(_))), "{error:?}");
@@ -146,7 +155,7 @@ fn an_interpreter_that_was_asked_for_must_be_there() {
 #[test]
 fn without_the_study_s_program_the_row_of_another_one_runs() {
     for (fault, named) in [
-        (Fault::NoProgram, "/bin/gzip: not found, and it is what"),
+        (Fault::NoProgram, "/bin/gzip: not found"),
         (Fault::ProgramHangs, "/bin/sleepy: still running"),
     ] {
         let (document, error) = with_losses(fault);
@@ -159,6 +168,7 @@ fn without_the_study_s_program_the_row_of_another_one_runs() {
                 Availability::Measured(here) => here.ratio.missing().unwrap(),
             };
             assert!(missing.reason.starts_with(named), "{}", missing.reason);
+            assert!(missing.reason.ends_with("after --"), "{}", missing.reason);
         }
         let reproduction = document.reproduction.unwrap();
         let interpreter = reproduction.loops.unwrap().interpreter;
@@ -169,10 +179,7 @@ fn without_the_study_s_program_the_row_of_another_one_runs() {
 #[test]
 fn a_program_that_was_asked_for_must_be_there() {
     let mut plan = loops();
-    plan.program = Program::Path {
-        path: "/bin/gzip".to_owned(),
-        argv: vec!["gzip".to_owned(), "--version".to_owned()],
-    };
+    order(&mut plan).own_program = false;
     let (Outcome { document, error }, _) = carry_out(Fault::NoProgram, &plan);
     assert!(document.is_none());
     let not_found = ProgramError::NotFound("/bin/gzip".to_owned());
@@ -193,9 +200,24 @@ fn a_likeness_that_cannot_be_taken_costs_the_row_that_is_built_like_it() {
 }
 
 #[test]
+fn a_host_without_room_for_the_likeness_has_a_row_less() {
+    let document = document(Fault::NoRoom, &loops());
+    for row in rows(&document) {
+        let built = row.system == LoopSystem::CForkLikePython;
+        assert_eq!(row.here.measured().is_none(), built, "{:?}", row.system);
+    }
+    let missing = row(&document, LoopSystem::CForkLikePython).here.missing();
+    let reason = &missing.unwrap().reason;
+    assert!(reason.contains("vm.max_map_count"), "{reason}");
+}
+
+#[test]
 fn a_script_that_fails_costs_its_own_row() {
     let (document, error) = with_losses(Fault::ScriptFails);
-    assert!(matches!(error, LabError::Script { .. }), "{error:?}");
+    assert!(
+        matches!(cause(&error), LabError::Script { .. }),
+        "{error:?}"
+    );
     assert_eq!(document.run.stopped, Stopped::Spawns);
     for row in rows(&document) {
         let failed = row.system == LoopSystem::PythonPosixSpawn;
@@ -251,7 +273,7 @@ fn a_row_that_fails_later_keeps_its_runs_and_says_why() {
             continue; // The nth was a script.
         };
         died += 1;
-        assert!(matches!(error, LabError::Died { .. }), "{error:?}");
+        assert!(matches!(cause(&error), LabError::Died { .. }), "{error:?}");
         let document = document.unwrap();
         let failed = rows(&document).iter().filter(|row| row.failed.is_some());
         let failed: Vec<&Loop> = failed.collect();
@@ -282,7 +304,11 @@ fn an_interrupted_run_keeps_what_it_has() {
 fn a_program_that_always_fails_is_an_error() {
     // The scripts of the fake know nothing of the failing child.
     let (document, error) = with_losses(Fault::ChildFails);
-    assert!(matches!(error, LabError::Worker { .. }), "{error:?}");
+    assert!(
+        matches!(cause(&error), LabError::Worker { .. }),
+        "{error:?}"
+    );
+    assert!(error.to_string().contains(": worker at "), "{error}");
     let fork = row(&document, LoopSystem::CFork).here.missing().unwrap();
     assert!(fork.reason.contains("wait status 0x900"), "{}", fork.reason);
 }

@@ -208,6 +208,8 @@ fn complete() -> Document {
             long_iterations: 10_000,
             repeats: REPEATS,
             interpreter: "python3".to_owned(),
+            own_interpreter: true,
+            own_program: true,
         }),
     });
     document.run.rounds = REPEATS;
@@ -403,8 +405,8 @@ fn what_changed_is_said_as_it_was_seen() {
         "changes no system call: clone3(VM|VFORK|CLEAR_SIGHAND) with it and without; no difference",
         "add no mapping to a process, but 1,000 present PTEs and 47 page-table pages",
         "are the start and the end of gzip -h itself",
-        "so it is the smaller part of that",
-        "another way to spawn can save no more than those",
+        "beyond row 2: it is the smaller part of that",
+        "another way to spawn can save no more than those. A fork server",
         "of what row 3 (Python os.fork + os.execvp) takes beyond row 2, or somewhat less, as row b has \
          7 VMAs, 38 present PTEs and 1 page-table page more; it is the larger part, and the rest is \
          the interpreter's own work and 237 more minor faults a run, of pages that it writes to after \
@@ -426,7 +428,7 @@ fn a_row_that_failed_on_its_way_says_so() {
     };
     here.runs.truncate(2);
     let report = prose(&document);
-    let note = "4: timed 2 times only, then: it exited with status 3";
+    let note = "4: ended after 2 timed runs: it exited with status 3";
     assert!(report.contains(note), "{report}");
     assert!(report.contains("; timed 5 times each"), "{report}");
 }
@@ -458,7 +460,7 @@ fn what_is_otherwise_is_not_claimed() {
         "With preexec_fn it copies its memory as it does without",
         "(POSIX_SPAWN_USEVFORK) changes the system call",
         "add 400 mappings to a process",
-        "so it is most of that",
+        "beyond row 2: it is most of that",
         "the module costs more than to fork by hand",
     ] {
         assert!(report.contains(words), "{words}: {report}");

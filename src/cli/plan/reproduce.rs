@@ -152,6 +152,8 @@ fn loops(args: &ReproduceArgs) -> Result<LoopOrder, PlanError> {
         long_iterations,
         repeats,
         interpreter: interpreter.to_owned(),
+        own_interpreter: args.python.is_none(),
+        own_program: args.program.is_empty(),
     })
 }
 

@@ -418,8 +418,8 @@ mod tests {
         #[test]
         fn the_arena_that_is_reserved_is_counted(
             mappings in 0_u64..70_000, pages in 0_u64..600, spacing in 1_u64..600, huge: bool,
+            backing in prop::sample::select(vec![Backing::Anon, Backing::Shared, Backing::File]),
         ) {
-            let backing = Backing::Anon;
             let request = SpaceRequest::Mappings { mappings, pages, spacing, backing, huge };
             let need = Need::of(&request, PAGE);
             prop_assert_eq!(need.address_space_bytes, reserved(&request));

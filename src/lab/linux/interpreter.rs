@@ -52,7 +52,7 @@ pub(super) fn find(
         return Err(refused("not found in PATH".to_owned(), INSTALL));
     }
     if Path::new(&found).is_dir() {
-        return Err(missing(format!("{found} is a directory")));
+        return Err(missing("is a directory".to_owned()));
     }
     // A wrapper chooses by variables of the user's own, which are no part of
     // what is measured: the answer must do without them.
@@ -76,9 +76,9 @@ pub(super) fn find(
     Err(missing("a wrapper of a wrapper without end".to_owned()))
 }
 
-/// A reason that names what was asked for; a path is in it already.
+/// A reason that names what was asked for; a path may be in it already.
 fn named(asked: &str, why: String) -> String {
-    if why.starts_with(asked) {
+    if asked.contains('/') && why.contains(asked) {
         why
     } else {
         format!("{asked}: {why}")

@@ -197,12 +197,8 @@ impl Experiment<'_> {
             return Ok(());
         };
         let mut brought = run_script(self.kernel, &order, &purpose.watch(), self.timeout())?;
-        match brought
-            .likeness
-            .take()
-            .map(|likeness| self.fitting(likeness))
-        {
-            Some(Ok(space)) => self.likeness = Some(space),
+        match brought.likeness.take() {
+            Some(Ok(likeness)) => self.plan_likeness(likeness)?,
             Some(Err(error)) => self.fail(LoopSystem::CForkLikePython, error),
             None => {}
         }
@@ -230,11 +226,21 @@ impl Experiment<'_> {
         Ok(())
     }
 
-    /// A likeness that this host has room for.
-    fn fitting(&self, likeness: Result<Likeness, LabError>) -> Result<SpaceRequest, LabError> {
-        let space = SpaceRequest::Likeness(likeness?);
-        self.kernel.check_limits(std::slice::from_ref(&space))?;
-        Ok(space)
+    /// Plans a space like a script's. Nobody has asked for one of this size, so that
+    /// a host without room for it has no more than a row less.
+    fn plan_likeness(&mut self, likeness: Likeness) -> Result<(), LabError> {
+        let space = SpaceRequest::Likeness(likeness);
+        match self.kernel.check_limits(std::slice::from_ref(&space)) {
+            Ok(()) => self.likeness = Some(space),
+            Err(LabError::Limit(limit)) => {
+                let reason =
+                    format!("there is no room for an address space like Python's: {limit}");
+                let missing = Missing::unavailable(reason, None);
+                self.lose(&missing, |system| system == LoopSystem::CForkLikePython);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     fn script(&self, system: LoopSystem, iterations: u64) -> Option<ScriptOrder> {

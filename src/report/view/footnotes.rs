@@ -97,7 +97,13 @@ impl Footnotes {
     /// The same below a table that follows others of the same rows: what was told
     /// below those is not told again.
     pub(super) fn lines_after(&self, told: &Self, document: &Document) -> Vec<String> {
-        let is_told = |note: &Note| told.notes.iter().any(|other| other.missing == note.missing);
+        let is_told = |note: &Note| {
+            let mut told = told
+                .notes
+                .iter()
+                .filter(|told| told.missing == note.missing);
+            told.any(|told| note.columns.iter().all(|name| told.columns.contains(name)))
+        };
         let line = |note: &Note| {
             if is_told(note) {
                 note.place(document) + "as above"

@@ -43,6 +43,7 @@ fn the_programs_spawn_gzip_a_thousand_times_in_seven_runs() {
     );
     assert_eq!(plan.placement, Placement::Pinned(1));
     assert_eq!(plan.program, studies::own_program());
+    assert!(loops.own_program && loops.own_interpreter);
 }
 
 #[test]
@@ -52,6 +53,7 @@ fn another_program_and_interpreter_take_their_place() {
     let loops = plan.reproduce.unwrap().loops.unwrap();
     assert_eq!((loops.iterations, loops.long_iterations), (20, 200));
     assert_eq!((loops.repeats, loops.interpreter.as_str()), (2, "pypy3"));
+    assert!(!loops.own_program && !loops.own_interpreter);
     let Program::Path { argv, .. } = plan.program else {
         panic!("a program was given");
     };

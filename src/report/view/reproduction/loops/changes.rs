@@ -138,8 +138,7 @@ fn floor(programs: &Programs<'_>) -> Option<String> {
     Some(format!(
         "Of a run of row {}, {}, or {}, are the start and the end of {spawned} itself: with a \
          program of three instructions {} are left, and another way to spawn can save no more than \
-         those. What saves the rest is not to start the program anew each time, as a fork server \
-         does.",
+         those. A fork server, which does not start the program anew each time, saves the rest.",
         prose(CPosixSpawn),
         time(own),
         percent(share),

@@ -4,6 +4,7 @@
 use std::cmp::Ordering;
 
 use super::compare::{Span, difference, percent, sign, time};
+use super::growth::Growth;
 use super::names::{key, prose};
 use super::{BASE, Programs};
 use crate::model::LoopSystem::{
@@ -59,7 +60,7 @@ fn start(programs: &Programs<'_>) -> Option<String> {
     told.extend(longer(programs));
     told.push(match programs.share(&terms, |v| v[0], |v| v[1] - v[2]) {
         Some(extra) => format!(
-            "its start is {} of what the row takes beyond row {}, so {}",
+            "its start is {} of what the row takes beyond row {}: {}",
             percent(extra),
             key(BASE),
             cause(
@@ -182,6 +183,7 @@ fn likeness(programs: &Programs<'_>) -> Option<String> {
 /// What the likeness has more than its model, and so copies more than that.
 fn surplus(programs: &Programs<'_>) -> String {
     let surplus = programs.growth(CForkLikePython, PythonFork);
+    let surplus = surplus.filter(|surplus| *surplus != Growth::default());
     surplus.map_or(String::new(), |surplus| {
         let built = key(CForkLikePython);
         format!(

@@ -5,7 +5,7 @@ use crate::model::LoopSystem;
 use crate::report::view::number::counted;
 
 /// What there is more of; nothing is less.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Growth {
     pub(super) vmas: u64,
     pub(super) ptes: u64,

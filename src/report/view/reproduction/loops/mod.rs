@@ -147,19 +147,28 @@ impl<'a> Programs<'a> {
         let of = |is_long: bool| {
             let rows = self.loops.rows.iter();
             let rows = rows.filter(|row| (row.system == LoopSystem::PythonPopenLong) == is_long);
-            rows.filter_map(|row| Some(row.here.measured()?.runs.len() as u64))
-                .max()
+            let whole = rows.filter(|row| row.failed.is_none());
+            let runs = whole.filter_map(|row| Some(row.here.measured()?.runs.len() as u64));
+            times(&runs.collect::<Vec<_>>())
         };
-        let times = |runs| counted(runs, "time");
         match (of(false), of(true)) {
-            (Some(runs), Some(long)) if runs != long => format!(
-                "; timed {} each, the longer one {}, by turns",
-                times(runs),
-                times(long)
-            ),
-            (Some(runs), _) => format!("; timed {} each, by turns", times(runs)),
-            (None, Some(long)) => format!("; timed {}", times(long)),
+            (Some(each), Some(long)) if each != long => {
+                format!("; timed {each} each, the longer one {long}, by turns")
+            }
+            (Some(each), _) => format!("; timed {each} each, by turns"),
+            (None, Some(long)) => format!("; timed {long}"),
             (None, None) => String::new(),
         }
     }
+}
+
+/// "7 times", or "2 to 3 times" where some had a turn less; `None` without any.
+fn times(runs: &[u64]) -> Option<String> {
+    let (least, most) = (runs.iter().min()?, runs.iter().max()?);
+    let times = counted(*most, "time");
+    Some(if least == most {
+        times
+    } else {
+        format!("{} to {times}", integer(*least))
+    })
 }

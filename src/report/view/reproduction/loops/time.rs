@@ -147,15 +147,15 @@ fn loops_of(programs: &Programs<'_>) -> Vec<String> {
         .collect()
 }
 
-/// Why a row has fewer timed runs than others.
+/// Why a row ended before the others.
 fn broken_off(programs: &Programs<'_>) -> Vec<String> {
     let rows = programs.loops.rows.iter();
     rows.filter_map(|row| {
         let (here, failed) = (row.here.measured()?, row.failed.as_ref()?);
         Some(format!(
-            "{}: timed {} only, then: {}",
+            "{}: ended after {}: {}",
             names::key(row.system),
-            counted(here.runs.len() as u64, "time"),
+            counted(here.runs.len() as u64, "timed run"),
             failed.in_words()
         ))
     })

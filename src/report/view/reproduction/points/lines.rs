@@ -69,7 +69,7 @@ fn published_lines(study: &Study<'_>) -> Vec<Series> {
             };
             // A size that was not published is forktax's own choice, and is
             // known once it was built.
-            let built = parent.space();
+            let built = parent.space().filter(|_| study.is_whole());
             let size = match study.axis() {
                 Axis::Pages => Some(index as u64 + 1),
                 Axis::Vmas => parent.point.vmas.or(built.map(|space| space.vmas)),
