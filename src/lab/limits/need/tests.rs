@@ -1,0 +1,192 @@
+use super::*;
+use crate::model::LikeRegion;
+use crate::vm::Shape;
+use proptest::prelude::*;
+
+const PAGE: u64 = 4096;
+
+fn mappings(mappings: u64, pages: u64, spacing: u64, backing: Backing, huge: bool) -> Need {
+    let request = SpaceRequest::Mappings {
+        mappings,
+        pages,
+        spacing,
+        backing,
+        huge,
+    };
+    Need::of(&request, PAGE)
+}
+
+fn malloc(count: u64, bytes: u64, pages: u64) -> Need {
+    let request = SpaceRequest::Malloc {
+        count,
+        bytes,
+        pages,
+        spacing: 1,
+    };
+    Need::of(&request, PAGE)
+}
+
+#[test]
+fn one_page_mappings_take_a_page_each_and_share_page_tables() {
+    let need = mappings(1_000, 1, 1, Backing::Anon, false);
+    assert_eq!(need.mappings, 1_000);
+    assert_eq!(need.resident_bytes, 1_000 * PAGE);
+    assert_eq!(need.private_bytes, 1_000 * PAGE);
+    // With a gap of a page after each, and what the start may be moved.
+    assert_eq!(need.address_space_bytes, 2_000 * PAGE + (2 << 20));
+    // 2,000 pages with the gaps: 4 PTE tables and one more at the edge,
+    // a PMD and a PUD table with one more each; twice for the copy.
+    assert_eq!(need.page_tables_bytes, 2 * 9 * PAGE);
+    assert_eq!(need.kernel_bytes, 1_000 * (320 + 192 + 320 + 256));
+}
+
+#[test]
+fn spread_pages_take_a_page_table_each() {
+    let need = mappings(1, 1_000, 512, Backing::Anon, false);
+    assert_eq!(need.private_bytes, (999 * 512 + 1) * PAGE);
+    assert_eq!(need.address_space_bytes, 1_000 * 512 * PAGE + (2 << 20));
+    assert_eq!(need.resident_bytes, 1_000 * PAGE);
+    assert!(need.page_tables_bytes >= 2 * 1_000 * PAGE);
+    assert!(need.page_tables_bytes <= 2 * 1_010 * PAGE);
+}
+
+#[test]
+fn untouched_mappings_take_no_memory_but_the_vmas() {
+    let need = mappings(10_000, 0, 1, Backing::Anon, false);
+    assert_eq!((need.resident_bytes, need.page_tables_bytes), (0, 0));
+    assert_eq!(need.memory_bytes(), need.kernel_bytes);
+    assert_eq!(need.kernel_bytes, 10_000 * 640);
+}
+
+#[test]
+fn huge_pages_are_resident_as_a_whole() {
+    let need = mappings(10, 1, 1, Backing::Anon, true);
+    assert_eq!(need.private_bytes, 10 * (2 << 20));
+    assert_eq!(need.address_space_bytes, 21 * (2 << 20));
+    assert_eq!(need.resident_bytes, 10 * (2 << 20));
+    let spread = mappings(1, 4, 1024, Backing::Anon, true);
+    assert_eq!(spread.private_bytes, 7 * (2 << 20));
+    assert_eq!(spread.resident_bytes, 4 * (2 << 20));
+}
+
+#[test]
+fn shared_mappings_have_no_anon_vma_and_are_not_private() {
+    let need = mappings(100, 1, 1, Backing::Shared, false);
+    assert_eq!(need.kernel_bytes, 100 * 640);
+    assert_eq!(need.private_bytes, 0);
+}
+
+#[test]
+fn a_file_is_resident_once_besides_its_copies() {
+    let need = mappings(100, 3, 1, Backing::File, false);
+    assert_eq!(need.resident_bytes, 303 * PAGE);
+    assert_eq!(mappings(0, 3, 1, Backing::File, false).memory_bytes(), 0);
+}
+
+#[test]
+fn a_heap_has_no_mappings_to_speak_of() {
+    let need = malloc(1_000, 100_000, 0);
+    assert_eq!(need.mappings, 2);
+    assert_eq!(need.address_space_bytes, round_up(1_000 * 100_016, PAGE));
+    assert_eq!(need.resident_bytes, 1_000 * PAGE);
+    assert_eq!(malloc(1_000, 100_000, 2).resident_bytes, 3_000 * PAGE);
+}
+
+fn like(regions: Vec<LikeRegion>) -> Need {
+    let of = "a process".to_owned();
+    Need::of(&SpaceRequest::Likeness(Likeness { of, regions }), PAGE)
+}
+
+fn region(first_page: u64, pages: u64, backing: RegionKind) -> LikeRegion {
+    LikeRegion {
+        first_page,
+        pages,
+        backing,
+        writable: false,
+        readable: true,
+        written: Vec::new(),
+        read: Vec::new(),
+    }
+}
+
+#[test]
+fn a_likeness_takes_what_its_process_has() {
+    let none = like(Vec::new());
+    assert_eq!((none.mappings, none.address_space_bytes), (0, 0));
+    let mut heap = region(512, 1_000, RegionKind::Anon);
+    heap.writable = true;
+    heap.written = vec![[0, 600]];
+    let mut text = region(2_000, 10, RegionKind::File);
+    text.read = vec![[0, 3]];
+    let mut data = region(2_010, 4, RegionKind::File);
+    data.written = vec![[1, 2]];
+    let need = like(vec![heap, text, data, region(2_020, 7, RegionKind::Shared)]);
+    assert_eq!(need.mappings, 4);
+    assert_eq!(need.resident_bytes, (600 + 3 + 2 + 2) * PAGE);
+    assert_eq!(need.private_bytes, 1_004 * PAGE);
+    assert_eq!(need.address_space_bytes, 2_027 * PAGE + (1 << 30));
+    // Tables of the pages 512 to 1111, and of 2000 to 2012; one above; two at the top.
+    assert_eq!(need.page_tables_bytes, 2 * (3 + 1 + 2) * PAGE);
+    assert_eq!(need.kernel_bytes, 4 * 640 + 2 * (192 + 256));
+}
+
+#[test]
+fn what_is_no_likeness_never_fits() {
+    let need = like(vec![region(u64::MAX, 2, RegionKind::Anon)]);
+    assert_eq!(need.memory_bytes(), u64::MAX);
+}
+
+#[test]
+fn small_blocks_share_their_pages() {
+    let need = malloc(1_000_000, 16, 0);
+    assert_eq!(need.resident_bytes, 32_002_048);
+}
+
+#[test]
+fn absurd_orders_stay_absurd() {
+    let need = mappings(60_000, 1_000_000_000, 1, Backing::Anon, false);
+    assert_eq!(need.resident_bytes, 60_000 * 1_000_000_000 * PAGE);
+    assert_eq!(
+        malloc(u64::MAX, u64::MAX, u64::MAX).memory_bytes(),
+        u64::MAX
+    );
+}
+
+/// What the builder reserves at once (sys::memory::Arena::find).
+fn reserved(request: &SpaceRequest) -> u64 {
+    let shape = Shape::of(request, PAGE).unwrap();
+    let regions = shape.regions.iter();
+    regions.map(|r| r.span().unwrap() + r.align).sum()
+}
+
+proptest! {
+    #[test]
+    fn the_arena_that_is_reserved_is_counted(
+        mappings in 0_u64..70_000, pages in 0_u64..600, spacing in 1_u64..600, huge: bool,
+        backing in prop::sample::select(vec![Backing::Anon, Backing::Shared, Backing::File]),
+    ) {
+        let request = SpaceRequest::Mappings { mappings, pages, spacing, backing, huge };
+        let need = Need::of(&request, PAGE);
+        prop_assert_eq!(need.address_space_bytes, reserved(&request));
+    }
+
+    #[test]
+    fn a_need_never_panics_and_never_wraps(
+        count: u64, pages: u64, spacing: u64, huge: bool, bytes: u64,
+    ) {
+        let need = mappings(count, pages, spacing, Backing::Anon, huge);
+        let floor = u128::from(count) * u128::from(pages.min(1)) * u128::from(PAGE);
+        prop_assert!(u128::from(need.resident_bytes) >= floor.min(u128::from(u64::MAX)));
+        prop_assert!(need.memory_bytes() >= need.resident_bytes);
+        let heap = malloc(count, bytes, pages);
+        prop_assert!(heap.address_space_bytes >= heap.resident_bytes);
+    }
+
+    #[test]
+    fn more_mappings_never_need_less(count in 0_u64..100_000, pages in 0_u64..2_000) {
+        let few = mappings(count, pages, 3, Backing::Anon, false);
+        let more = mappings(count + 1, pages, 3, Backing::Anon, false);
+        prop_assert!(more.memory_bytes() > few.memory_bytes());
+        prop_assert!(more.address_space_bytes > few.address_space_bytes);
+    }
+}
