@@ -7,4 +7,4 @@ mod replica;
 mod shape;
 
 pub use replica::{LikenessError, RegionFault, Replica, ReplicaMapping};
-pub use shape::{Heap, Region, Shape, ShapeError};
+pub use shape::{ARENA_ALIGN, Heap, Region, Shape, ShapeError};

@@ -7,6 +7,8 @@ use crate::units::thousands;
 
 /// The reach of one huge page, and of one page table of 4 KiB pages.
 const HUGE: u64 = 2 << 20;
+/// What the first address of every run of mappings is a multiple of.
+pub const ARENA_ALIGN: u64 = HUGE;
 
 /// What is to be built on top of an empty worker.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -213,7 +215,7 @@ impl Region {
             count,
             len,
             stride,
-            align: HUGE,
+            align: ARENA_ALIGN,
             touches: pages,
             distance,
             backing,

@@ -4,7 +4,7 @@
 //! an absurd order must come out as absurdly large, never wrapped to small.
 
 use crate::model::{Backing, Likeness, RegionKind, SpaceRequest};
-use crate::vm::{Replica, ReplicaMapping};
+use crate::vm::{ARENA_ALIGN, Replica, ReplicaMapping};
 
 /// A `vm_area_struct` and its share of a maple-tree node.
 const VMA_BYTES: u64 = 320;
@@ -19,8 +19,6 @@ const ENTRY_BYTES: u64 = 8;
 const MMAP_THRESHOLD: u64 = 128 << 10;
 /// What glibc puts in front of a block; it is also the blocks' alignment.
 const BLOCK_HEADER: u64 = 16;
-/// What the start of an arena is a multiple of (vm::Region::align).
-const ARENA_ALIGN: u64 = 2 << 20;
 /// The VMAs that a heap ends up in: `[heap]`, and separately mapped blocks,
 /// which the kernel merges as they lie side by side with the same protection.
 const HEAP_VMAS: u64 = 2;
