@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use forktax::model::{Cell, CountSource, Document, SpawnMethod, Stopped};
+use forktax::model::{Cell, CountSource, Document, SpawnMethod, Stopped, Temperature};
 
 const FORKTAX: &str = env!("CARGO_BIN_EXE_forktax");
 
@@ -236,15 +236,21 @@ fn counters_tell_parent_and_child_apart_whoever_counts() {
 }
 
 #[test]
-fn a_cold_spawn_is_no_cheaper_than_a_hot_one() {
+fn a_cold_spawn_waits_and_is_not_much_cheaper_than_a_hot_one() {
     let hot = sweep("--mappings 300 --spawns 10 --method fork");
     let cold = sweep("--mappings 300 --spawns 10 --method fork --cold");
-    let [hot, cold] = [&hot, &cold].map(|d| cell(d, 300, SpawnMethod::Fork));
-    // As above: two runs are compared by the best of each.
-    let best = [hot, cold].map(|c| c.total_ns.measured().unwrap().min);
-    assert!(best[1] > best[0], "{best:?}");
+    let Temperature::Cold { idle_us, .. } = cold.plan.temperature else {
+        panic!("{:?}", cold.plan.temperature)
+    };
+    let [hot_cell, cold_cell] = [&hot, &cold].map(|d| cell(d, 300, SpawnMethod::Fork));
+    let idle_s = idle_us as f64 / 1e6 * cold_cell.spawns as f64;
+    assert!(cold.run.duration_s > idle_s, "{}", cold.run.duration_s);
+    // Two runs are compared by the best of each, and with a margin: where others
+    // empty the caches, a hot spawn is not hot, and the two cost the same.
+    let best = [hot_cell, cold_cell].map(|c| c.total_ns.measured().unwrap().min);
+    assert!(best[1] > 0.6 * best[0], "{best:?}");
     // The eviction buffer is not part of the address space that is measured.
-    assert!(cold.space.present_ptes < hot.space.present_ptes + 200);
+    assert!(cold_cell.space.present_ptes < hot_cell.space.present_ptes + 200);
 }
 
 #[test]
