@@ -7,6 +7,7 @@
 
 mod bootstrap;
 mod estimate;
+mod nnls;
 mod slope;
 mod student;
 mod summary;
@@ -16,5 +17,6 @@ mod coverage;
 
 pub use bootstrap::{mean_replicates, median_replicates};
 pub use estimate::{Estimate, Replicates};
+pub use nnls::LeastSquares;
 pub use slope::theil_sen;
 pub use summary::{Summary, median, quantile, summarise};
