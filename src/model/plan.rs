@@ -115,15 +115,48 @@ pub enum SpaceRequest {
     },
     /// The mappings of another process.
     Likeness(Likeness),
+    /// Open files, each opened by a call of its own. A duplicate would share the
+    /// other's `struct file`, and a fork would count its one reference up again
+    /// and again in a cache line that is hot by then.
+    Descriptors {
+        /// How many.
+        count: u64,
+        /// Whether an exec closes them.
+        cloexec: bool,
+    },
+    /// Threads that sleep from beginning to end.
+    Threads {
+        /// How many, besides the one that spawns.
+        count: u64,
+    },
+    /// Signals for which the parent has a handler, each of which has to have its
+    /// default action in a child of `posix_spawn`.
+    Handlers {
+        /// How many.
+        count: u64,
+    },
+    /// All of these in one parent.
+    Together {
+        /// In the order in which they are built, as far as they are of one kind.
+        parts: Vec<SpaceRequest>,
+    },
 }
 
 impl SpaceRequest {
-    /// The mappings that the request asks for: none for a heap.
+    /// The mappings that the request asks for: none for a heap, and none for
+    /// threads, whose stacks libc maps.
     pub fn mappings(&self) -> u64 {
         match self {
             Self::Mappings { mappings, .. } => *mappings,
-            Self::Malloc { .. } => 0,
+            Self::Malloc { .. }
+            | Self::Descriptors { .. }
+            | Self::Threads { .. }
+            | Self::Handlers { .. } => 0,
             Self::Likeness(likeness) => likeness.regions.len() as u64,
+            Self::Together { parts } => {
+                let each = parts.iter().map(Self::mappings);
+                each.fold(0, u64::saturating_add)
+            }
         }
     }
 }

@@ -96,6 +96,7 @@ fn describe(request: &SpaceRequest) -> String {
             )
         }
         SpaceRequest::Likeness(likeness) => format!("the mappings of {} do", likeness.of),
+        _ => "these parts do".to_owned(),
     }
 }
 
@@ -112,6 +113,10 @@ impl Shape {
                 ..Self::default()
             }),
             SpaceRequest::Mappings { mappings: 0, .. } => Ok(Self::default()),
+            SpaceRequest::Descriptors { .. }
+            | SpaceRequest::Threads { .. }
+            | SpaceRequest::Handlers { .. }
+            | SpaceRequest::Together { .. } => Err(too_large()),
             SpaceRequest::Mappings {
                 mappings,
                 pages,

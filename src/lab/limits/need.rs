@@ -62,6 +62,8 @@ impl Need {
                 pages,
                 spacing,
             } => heap(page_size, count, bytes, pages, spacing),
+            // Nothing builds these so far.
+            _ => heap(page_size, 0, 0, 0, 1),
         }
     }
 

@@ -157,6 +157,10 @@ impl Record {
             SpaceRequest::Mappings { .. } => "mappings",
             SpaceRequest::Malloc { .. } => "malloc",
             SpaceRequest::Likeness(_) => "likeness",
+            SpaceRequest::Descriptors { .. } => "descriptors",
+            SpaceRequest::Threads { .. } => "threads",
+            SpaceRequest::Handlers { .. } => "handlers",
+            SpaceRequest::Together { .. } => "together",
         });
         for value in [
             space.mappings_requested,

@@ -124,6 +124,16 @@ pub(super) fn layout(request: &SpaceRequest) -> Layout {
         {
             Layout::Scattered
         }
+        // One part of huge pages, or of scattered ones, makes the whole dearer.
+        SpaceRequest::Together { parts } => {
+            let layouts = || parts.iter().map(layout);
+            let has = |wanted: Layout| layouts().any(|layout| layout == wanted);
+            match () {
+                () if has(Layout::Huge) => Layout::Huge,
+                () if has(Layout::Scattered) => Layout::Scattered,
+                () => Layout::Dense,
+            }
+        }
         _ => Layout::Dense,
     }
 }
@@ -131,7 +141,11 @@ pub(super) fn layout(request: &SpaceRequest) -> Layout {
 /// Whether an order adds nothing to a worker: neither mappings nor blocks.
 fn is_nothing(request: &SpaceRequest) -> bool {
     match request {
-        SpaceRequest::Malloc { count, .. } => *count == 0,
+        SpaceRequest::Malloc { count, .. }
+        | SpaceRequest::Descriptors { count, .. }
+        | SpaceRequest::Threads { count }
+        | SpaceRequest::Handlers { count } => *count == 0,
+        SpaceRequest::Together { parts } => parts.iter().all(is_nothing),
         other => other.mappings() == 0,
     }
 }
@@ -144,6 +158,10 @@ fn pages(request: &SpaceRequest) -> u64 {
         } => mappings.saturating_mul(*pages),
         SpaceRequest::Malloc { count, .. } => *count,
         SpaceRequest::Likeness(likeness) => likeness.regions.len() as u64,
+        SpaceRequest::Descriptors { .. }
+        | SpaceRequest::Threads { .. }
+        | SpaceRequest::Handlers { .. } => 0,
+        SpaceRequest::Together { parts } => parts.iter().map(pages).fold(0, u64::saturating_add),
     }
 }
 
