@@ -9,6 +9,7 @@
 //! - [`stats`]: pure, seeded estimates with intervals;
 //! - [`model`]: the vocabulary, as serde types;
 //! - [`studies`]: what others have published, as data;
+//! - [`card`]: from measured parents to prices, pure;
 //! - [`profile`]: what samples of the CPU say, pure;
 //! - [`vm`]: what an address space is to be, pure;
 //! - [`sys`]: the kernel's door and the only `unsafe` code;
@@ -17,6 +18,7 @@
 //! - [`report`]: document to text, pure;
 //! - [`cli`]: arguments, exit codes, printing.
 
+pub mod card;
 pub mod cli;
 pub mod lab;
 pub mod model;

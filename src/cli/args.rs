@@ -1,5 +1,6 @@
 //! The arguments as typed. What they mean together is `plan`'s to decide.
 
+mod card;
 mod reproduce;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Parser, ValueEnum};
 use crate::report::Format;
 use crate::units::{Blocks, parse_count, parse_duration};
 
+pub(super) use card::CardArgs;
 pub(super) use reproduce::{ReproduceArgs, study_names};
 
 const AFTER_HELP: &str = "\
@@ -56,6 +58,13 @@ pub(super) enum Command {
     /// in a sweep, with its methods and its child; sizes that this host has no room
     /// for are halved, all of them, until they fit.
     Reproduce(Box<ReproduceArgs>),
+    /// Measure what this host charges for a spawn, unit by unit: its price list.
+    ///
+    /// Many parents of different shapes are forked and a price is fitted to each unit
+    /// that a fork pays for: a mapping, a page-table entry, a page table. Other prices
+    /// are differences: of open files, threads, the environment, programs. The card
+    /// grades itself by parents that the fit did not know.
+    Card(Box<CardArgs>),
     /// Print a stored result again, in any format.
     Show(ShowArgs),
 }

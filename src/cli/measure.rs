@@ -2,7 +2,7 @@
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
-use super::args::{ExplainArgs, OutputArgs, ReproduceArgs, SweepArgs};
+use super::args::{CardArgs, ExplainArgs, OutputArgs, ReproduceArgs, SweepArgs};
 use super::output::{self, Exports};
 use super::plan::{self, Surroundings};
 use super::progress::Bar;
@@ -32,6 +32,12 @@ pub(super) fn explain(args: &ExplainArgs) -> anyhow::Result<()> {
 /// Measures a study again.
 pub(super) fn reproduce(args: &ReproduceArgs) -> anyhow::Result<()> {
     let plan = plan::of_reproduce(args, &surroundings()?)?;
+    measure(&plan, &args.output)
+}
+
+/// Measures a card.
+pub(super) fn card(args: &CardArgs) -> anyhow::Result<()> {
+    let plan = plan::of_card(args, &surroundings()?)?;
     measure(&plan, &args.output)
 }
 

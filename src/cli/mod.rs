@@ -23,6 +23,7 @@ pub fn main() -> ExitCode {
         Some(args::Command::Explain(explain)) => measure::explain(&explain),
         Some(args::Command::Reproduce(args)) if args.list => list::run(),
         Some(args::Command::Reproduce(reproduce)) => measure::reproduce(&reproduce),
+        Some(args::Command::Card(card)) => measure::card(&card),
         Some(args::Command::Show(show)) => show::run(&show),
     };
     match result {

@@ -1,5 +1,6 @@
 //! From arguments to a plan: all validation that needs no measurement.
 
+mod card;
 mod methods;
 mod program;
 mod reproduce;
@@ -14,6 +15,7 @@ use super::args::{CpuArg, RunningArgs};
 use crate::lab::limits::LimitError;
 use crate::model::{Placement, SpaceRequest, StopRule};
 
+pub(super) use card::of_card;
 pub(super) use reproduce::of_reproduce;
 pub(super) use sweep::{of_explain, of_sweep};
 

@@ -5,7 +5,7 @@ use super::count;
 use super::cpu_time;
 use super::session::Recording;
 use crate::model::{
-    Availability, Cell, Document, Explanation, Host, Missing, Plan, Reproduction, Run,
+    Availability, Card, Cell, Document, Explanation, Host, Missing, Plan, Reproduction, Run,
     SCHEMA_VERSION, Space, SpaceRequest, SpawnMethod, Stopped, Tool, WorkerSamples,
 };
 use crate::stats::{self, Estimate, Summary, median, median_replicates, quantile, summarise};
@@ -29,6 +29,7 @@ pub(super) struct Setting<'a> {
     pub(super) stopped: Stopped,
     pub(super) explanation: Option<Explanation>,
     pub(super) reproduction: Option<Reproduction>,
+    pub(super) card: Option<Card>,
     /// Processes that the children of workers outside of the cells left behind.
     pub(super) left_behind: u64,
 }
@@ -62,6 +63,7 @@ pub(super) fn document(setting: Setting<'_>, recordings: &[Recording]) -> Docume
         cells,
         explanation: setting.explanation.clone(),
         reproduction: setting.reproduction.clone(),
+        card: setting.card.clone(),
         caveats,
     }
 }
@@ -268,7 +270,11 @@ impl<'a> Group<'a> {
 }
 
 /// The timed spawns of one method, worker by worker, the clock's cost taken off.
-fn samples(recordings: &[&Recording], method: SpawnMethod, cost: f64) -> Vec<WorkerSamples> {
+pub(super) fn samples(
+    recordings: &[&Recording],
+    method: SpawnMethod,
+    cost: f64,
+) -> Vec<WorkerSamples> {
     let of_worker = |recording: &&Recording| {
         let index = recording.methods.iter().position(|m| *m == method)? as u64;
         let mine: Vec<&[u64]> = recording
@@ -299,7 +305,7 @@ fn less(interval: u64, cost: f64) -> u64 {
     interval.saturating_sub(cost.round() as u64)
 }
 
-fn as_floats(
+pub(super) fn as_floats(
     samples: &[WorkerSamples],
     pick: impl Fn(&WorkerSamples) -> &Vec<u64>,
 ) -> Vec<Vec<f64>> {
@@ -315,7 +321,7 @@ fn parted(estimate: Availability<Estimate>) -> (Availability<f64>, Option<[f64; 
     (estimate.map(|estimate| estimate.value), interval)
 }
 
-fn middle(mut values: Vec<u64>) -> u64 {
+pub(super) fn middle(mut values: Vec<u64>) -> u64 {
     values.sort_unstable();
     values.get(values.len() / 2).copied().unwrap_or(0)
 }

@@ -21,6 +21,7 @@ pub use tables::page_tables;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use crate::model::Features;
 use procfs::ProcError;
 use procfs::process::{MMPermissions, MMapPath, MemoryMap, MemoryMaps, SmapsRollup};
 
@@ -50,6 +51,36 @@ pub struct Census {
     pub resident_bytes: u64,
     /// Of it, mapped by huge pages.
     pub huge_bytes: u64,
+    /// Of the VMAs, private ones of a file.
+    pub file_vmas: u64,
+    /// Of the VMAs, shared ones.
+    pub shared_vmas: u64,
+    /// Of the present entries of base pages, those in the VMAs that hold anonymous
+    /// pages: a fork copies them, and leaves the others to be found again.
+    pub copied_ptes: u64,
+    /// Entries of those VMAs that are empty, in page tables where they have others
+    /// that are not: a fork looks at them (mm/memory.c, `copy_pte_range`).
+    pub empty_entries: u64,
+}
+
+impl Census {
+    /// What a fork of this process pays for. Page tables are all that the kernel
+    /// counts but those that it keeps in reserve, one for each huge page.
+    pub fn features(&self) -> Features {
+        let page_size = procfs::page_size();
+        let huge_entries = self.huge_bytes / (page_size / ENTRY_BYTES * page_size);
+        let tables = self.page_table_bytes / page_size;
+        Features {
+            vmas: self.vmas,
+            anon_vmas: self.anon_vmas,
+            file_vmas: self.file_vmas,
+            shared_vmas: self.shared_vmas,
+            ptes: self.copied_ptes,
+            empty_entries: self.empty_entries,
+            tables: tables.saturating_sub(huge_entries),
+            huge_entries,
+        }
+    }
 }
 
 /// Why there is no census.
@@ -118,6 +149,7 @@ fn take_below(
     let left_out_bytes = count(&left_out)?.present * page_size;
     let rollup: SmapsRollup = files.read("smaps_rollup")?;
     let rollup = Rollup::of(&rollup).ok_or(CensusError::NoAddressSpace { pid })?;
+    let [file_vmas, shared_vmas] = of_files_and_shared(&maps, instrument);
     Ok(Census {
         vmas: vmas.len() as u64,
         anon_vmas: pages.anon_vmas,
@@ -126,12 +158,33 @@ fn take_below(
         page_table_bytes: page_table_bytes.saturating_sub(own_tables(&left_out) * page_size),
         resident_bytes: rollup.resident_bytes.saturating_sub(left_out_bytes),
         huge_bytes: rollup.huge_bytes,
+        file_vmas,
+        shared_vmas,
+        copied_ptes: pages
+            .copied
+            .saturating_sub(rollup.anon_huge_bytes / page_size),
+        empty_entries: pages.empty,
     })
+}
+
+/// How many mappings are private ones of a file, and how many are shared.
+fn of_files_and_shared(maps: &MemoryMaps, instrument: &[[usize; 2]]) -> [u64; 2] {
+    let mut counts = [0, 0];
+    for map in maps {
+        let shared = map.perms.contains(MMPermissions::SHARED);
+        if !within(map.address.0, instrument) && (shared || map.inode != 0) {
+            counts[usize::from(shared)] += 1;
+        }
+    }
+    counts
 }
 
 /// Whether a VMA begins in one of the instrument's ranges.
 fn is_instrument(vma: &Vma, instrument: &[[usize; 2]]) -> bool {
-    let start = vma.first_page * procfs::page_size();
+    within(vma.first_page * procfs::page_size(), instrument)
+}
+
+fn within(start: u64, instrument: &[[usize; 2]]) -> bool {
     instrument
         .iter()
         .any(|[from, to]| (*from as u64..*to as u64).contains(&start))
@@ -150,6 +203,8 @@ fn own_tables(vmas: &[Vma]) -> u64 {
 struct Rollup {
     resident_bytes: u64,
     huge_bytes: u64,
+    /// Of it, in anonymous memory.
+    anon_huge_bytes: u64,
     /// Pages of hugetlbfs, which are not resident memory to the kernel, but
     /// which pagemap lists as present.
     hugetlb_bytes: u64,
@@ -165,6 +220,7 @@ impl Rollup {
                 figures,
                 &["AnonHugePages", "ShmemPmdMapped", "FilePmdMapped"],
             ),
+            anon_huge_bytes: sum(figures, &["AnonHugePages"]),
             hugetlb_bytes: sum(figures, &["Shared_Hugetlb", "Private_Hugetlb"]),
         })
     }

@@ -75,6 +75,7 @@ pub(super) fn run(
         stopped,
         explanation: Some(explanation),
         reproduction: None,
+        card: None,
         left_behind: inquiry.evidence.left_behind(),
     };
     let document = Some(cells::document(setting, &inquiry.evidence.timing));

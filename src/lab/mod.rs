@@ -11,9 +11,11 @@ pub mod kernel;
 pub mod limits;
 pub mod linux;
 pub mod path;
+pub mod programs;
 
 mod assemble;
 mod budget;
+mod card;
 mod caveats;
 mod count;
 mod cpu_time;

@@ -53,6 +53,7 @@ pub(super) fn run(
         stopped,
         explanation: None,
         reproduction: experiment.reproduction(),
+        card: None,
         left_behind: experiment.rows.iter().map(|row| row.left_behind).sum(),
     };
     let document = timed.then(|| {

@@ -7,6 +7,7 @@ use fastrand::Rng;
 
 use super::assemble::{self, Setting};
 use super::budget::{AIM_ROUNDS, Budget, Spent};
+use super::card;
 use super::error::LabError;
 use super::explain;
 use super::kernel::Kernel;
@@ -77,10 +78,11 @@ pub fn run(kernel: &dyn Kernel, host: Host, plan: &Plan, progress: &mut dyn Prog
         .reproduce
         .as_ref()
         .and_then(|order| order.loops.as_ref());
-    match (&plan.explain, loops) {
-        (Some(order), _) => explain::run(kernel, host, plan, order, progress),
-        (None, Some(order)) => reproduce::run(kernel, host, plan, order, progress),
-        (None, None) => sweep(kernel, host, plan, progress),
+    match (&plan.card, &plan.explain, loops) {
+        (Some(order), ..) => card::run(kernel, host, plan, order, progress),
+        (None, Some(order), _) => explain::run(kernel, host, plan, order, progress),
+        (None, None, Some(order)) => reproduce::run(kernel, host, plan, order, progress),
+        (None, None, None) => sweep(kernel, host, plan, progress),
     }
 }
 
@@ -114,6 +116,7 @@ fn sweep(kernel: &dyn Kernel, host: Host, plan: &Plan, progress: &mut dyn Progre
         stopped,
         explanation: None,
         reproduction: studies::reproduction(plan),
+        card: None,
         left_behind: 0,
     };
     let timed = experiment
@@ -317,7 +320,7 @@ impl<'a> Experiment<'a> {
             Pass::Timing | Pass::Accounting => true,
             Pass::Sampling => first.ticks.as_ref().is_some_and(Result::is_ok),
             Pass::Counting => !first.done.counters.is_empty(),
-            Pass::Stamping | Pass::Rewriting => false,
+            Pass::Stamping | Pass::Rewriting | Pass::Gauging => false,
         })
     }
 
@@ -343,6 +346,7 @@ fn verb(pass: Pass) -> &'static str {
         Pass::Counting => "counting",
         Pass::Stamping => "stamping",
         Pass::Rewriting => "rewriting",
+        Pass::Gauging => "gauging",
     }
 }
 

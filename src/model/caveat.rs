@@ -98,6 +98,11 @@ pub enum Caveat {
         /// How many were ended.
         count: u64,
     },
+    /// A card of so few rounds that its prices hardly know how workers differ.
+    FewRounds {
+        /// How many there were.
+        rounds: u32,
+    },
     /// The run was broken off.
     Interrupted,
 }
@@ -149,6 +154,10 @@ impl fmt::Display for Caveat {
                 shortest(*asked_s)
             ),
             Self::Daemons { count } => daemons(*count),
+            Self::FewRounds { rounds } => format!(
+                "only {} of all trials, too few to know how workers differ; raise --time",
+                counted(u64::from(*rounds), "round")
+            ),
             Self::Interrupted => {
                 "the run was broken off: these are the figures up to then".to_owned()
             }

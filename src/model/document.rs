@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Availability, Caveat, ChildAction, Explanation, Host, Plan, Program, Reproduction,
+    Availability, Card, Caveat, ChildAction, Explanation, Host, Plan, Program, Reproduction,
     SpaceRequest, SpawnMethod,
 };
 use crate::stats::Summary;
@@ -35,6 +35,9 @@ pub struct Document {
     /// What was published, and this host's answer, if the plan asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reproduction: Option<Reproduction>,
+    /// What this host charges, if the plan asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<Card>,
     /// What a reader must know before trusting the figures.
     pub caveats: Vec<Caveat>,
 }

@@ -4,6 +4,7 @@
 //! it never measures, prints or reads a file.
 
 mod availability;
+mod card;
 mod caveat;
 mod document;
 mod explanation;
@@ -13,6 +14,10 @@ mod plan;
 mod reproduction;
 
 pub use availability::{Availability, Missing, MissingKind};
+pub use card::{
+    Card, CardCell, CardOrder, Errors, Features, Forecast, GaugeSamples, Grade, LeftOut, Price,
+    PriceKind, PriceList, Priced, Purpose, Term, TermPrice, Trial, TrialResult, Variables,
+};
 pub use caveat::Caveat;
 pub use document::{
     Cell, CountSource, Counted, Document, Run, SCHEMA_VERSION, Space, Stopped, Tool, WorkerSamples,

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChildAction, Likeness, SpawnMethod, StudyId};
+use super::{CardOrder, ChildAction, Likeness, SpawnMethod, StudyId};
 
 /// A complete order for a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +37,9 @@ pub struct Plan {
     /// Which published study is to be reproduced, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reproduce: Option<Reproduce>,
+    /// What this host charges is to be found out by, if it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<CardOrder>,
 }
 
 /// How a study is reproduced.

@@ -92,6 +92,11 @@ impl Segment {
         self.kind == 2
     }
 
+    /// Whether it names the loader that completes the program (PT_INTERP).
+    pub fn names_interpreter(&self) -> bool {
+        self.kind == 3
+    }
+
     /// Whether it is code that is mapped and holds `address` (PT_LOAD, PF_X).
     pub fn is_code_at(&self, address: u64) -> bool {
         let mapped_code = self.kind == 1 && self.flags & 1 == 1;

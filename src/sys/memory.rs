@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 pub use self::exact::{Exact, Stuff};
 pub use self::libraries::leave_libraries_out_of_forks;
-pub use self::pages::Pages;
+pub use self::pages::{Page, Pages};
 use super::check;
 
 mod exact;

@@ -5,6 +5,7 @@
 //! cannot break memory safety. Nothing here decides what to measure.
 
 pub mod clock;
+pub mod gauge;
 pub mod image;
 pub mod landmarks;
 pub mod memory;

@@ -14,7 +14,7 @@ use std::process::{Command, ExitStatus};
 use std::ptr::NonNull;
 use std::rc::Rc;
 
-pub use held::Held;
+pub use held::{Held, child_writes};
 
 use super::clone3::{self, LastCall};
 use super::image::ExecImage;

@@ -3,11 +3,12 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::protocol::{MOST_COUNTERS, rewrite_words, stamp_words, usage_words};
+use super::protocol::{MOST_COUNTERS, gauge_words, rewrite_words, stamp_words, usage_words};
 use crate::sys::clock::now_ns;
+use crate::sys::gauge::{self, Untouched};
 use crate::sys::memory::Pages;
 use crate::sys::perf::Counters;
-use crate::sys::spawn::Held;
+use crate::sys::spawn::{Held, child_writes};
 use crate::sys::usage::{self, Usage, Whose};
 
 /// Reads before and after a spawn; must not allocate.
@@ -198,6 +199,57 @@ impl<'a> RewriteProbe<'a> {
         let took = self.timed();
         held.release()?;
         Ok(took)
+    }
+}
+
+/// What small things cost, beside the rewriting: the gauging pass.
+pub(super) struct GaugeProbe<'a> {
+    rewriting: RewriteProbe<'a>,
+    untouched: &'a Untouched,
+}
+
+impl<'a> GaugeProbe<'a> {
+    /// Takes over the probe of the pages.
+    pub(super) fn new(rewriting: RewriteProbe<'a>, untouched: &'a Untouched) -> Self {
+        Self {
+            rewriting,
+            untouched,
+        }
+    }
+
+    /// The first error of a child or of the memory.
+    pub(super) fn finish(self) -> io::Result<()> {
+        self.rewriting.finish()
+    }
+
+    fn gauge(&self, words: &[AtomicU64]) -> io::Result<()> {
+        let store = |word: usize, value: u64| words[word].store(value, Ordering::Relaxed);
+        let (took, pages) = child_writes(self.rewriting.pages)?;
+        store(gauge_words::CHILD, took);
+        store(gauge_words::CHILD_PAGES, pages as u64);
+        store(gauge_words::FAULTS, self.untouched.touch()?);
+        let cpuids = gauge::cpuids(gauge_words::CPUID_COUNT);
+        store(gauge_words::CPUIDS, cpuids.unwrap_or(0));
+        let syscalls = gauge::syscalls(gauge_words::SYSCALL_COUNT);
+        store(gauge_words::SYSCALLS, syscalls);
+        Ok(())
+    }
+}
+
+impl Probe for GaugeProbe<'_> {
+    fn words(&self) -> usize {
+        gauge_words::WORDS
+    }
+
+    fn begin(&mut self) {
+        self.rewriting.begin();
+    }
+
+    fn end(&mut self, words: &[AtomicU64]) {
+        self.rewriting.end(words);
+        if let Err(error) = self.gauge(words) {
+            self.rewriting.error.get_or_insert(error);
+        }
     }
 }
 

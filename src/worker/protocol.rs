@@ -78,6 +78,8 @@ pub enum Pass {
     Stamping,
     /// The clock, and what the parent pays when it writes to its pages again.
     Rewriting,
+    /// The same, and what else the kernel charges for small things.
+    Gauging,
 }
 
 /// What a worker answers.
@@ -257,6 +259,33 @@ pub mod rewrite_words {
     pub const WORDS: usize = 4;
 }
 
+/// The words that a gauging record has in addition: first those of a rewriting
+/// one.
+pub mod gauge_words {
+    use super::rewrite_words;
+
+    /// Nanoseconds of a forked child's writing to pages of its parent's.
+    pub const CHILD: usize = rewrite_words::WORDS;
+    /// Those pages.
+    pub const CHILD_PAGES: usize = CHILD + 1;
+    /// Nanoseconds of [`SYSCALL_COUNT`] system calls.
+    pub const SYSCALLS: usize = CHILD + 2;
+    /// Nanoseconds of first writes to [`FAULT_COUNT`] pages.
+    pub const FAULTS: usize = CHILD + 3;
+    /// Nanoseconds of [`CPUID_COUNT`] `cpuid` instructions; 0 where there are none.
+    pub const CPUIDS: usize = CHILD + 4;
+    /// How many there are.
+    pub const WORDS: usize = CHILD + 5;
+
+    /// System calls of one reading.
+    pub const SYSCALL_COUNT: usize = 1_000;
+    /// Pages of one reading: the entries of one page table.
+    pub const FAULT_COUNT: usize = 512;
+    /// Instructions of one reading: enough for the clock, and not too many where
+    /// each takes tens of microseconds.
+    pub const CPUID_COUNT: usize = 20;
+}
+
 /// The most perf counters on one side.
 pub const MOST_COUNTERS: usize = 8;
 
@@ -269,6 +298,7 @@ impl Pass {
             Self::Counting => record::WORDS + 2 * MOST_COUNTERS,
             Self::Stamping => record::WORDS + stamp_words::WORDS,
             Self::Rewriting => record::WORDS + rewrite_words::WORDS,
+            Self::Gauging => record::WORDS + gauge_words::WORDS,
         }
     }
 }

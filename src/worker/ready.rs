@@ -6,9 +6,14 @@ use std::rc::Rc;
 use super::measure::{self, Contender, Limits, try_once};
 use super::pause::{Cold, Hot, Pause};
 use super::prepare::setup;
-use super::probe::{ClockOnly, CounterProbe, Probe, RewriteProbe, StampProbe, UsageProbe};
-use super::protocol::{Assignment, Done, Failure, LoopUsage, MOST_COUNTERS, Pass, Refused};
+use super::probe::{
+    ClockOnly, CounterProbe, GaugeProbe, Probe, RewriteProbe, StampProbe, UsageProbe,
+};
+use super::protocol::{
+    Assignment, Done, Failure, LoopUsage, MOST_COUNTERS, Pass, Refused, gauge_words,
+};
 use crate::model::SpawnMethod;
+use crate::sys::gauge::Untouched;
 use crate::sys::memory::Pages;
 use crate::sys::perf::{Counter, Counters, Scope};
 use crate::sys::shared::SharedWords;
@@ -76,6 +81,7 @@ impl Ready {
             Pass::Counting => self.count(),
             Pass::Stamping => self.stamp().map(spawns_only),
             Pass::Rewriting => self.rewrite().map(spawns_only),
+            Pass::Gauging => self.gauge().map(spawns_only),
         };
         let usage = family_usage().since(before);
         done.map(|done| Done { usage, ..done })
@@ -109,6 +115,16 @@ impl Ready {
         let mut probe = RewriteProbe::new(&self.pages, holds);
         let spawns = self.course.record(self.cold.take(), &mut probe)?;
         setup("could not fork a child that waits", probe.finish())?;
+        Ok(spawns)
+    }
+
+    fn gauge(&mut self) -> Result<usize, Failure> {
+        let memory = Untouched::map(gauge_words::FAULT_COUNT);
+        let memory = setup("could not map the memory for page faults", memory)?;
+        let rewriting = RewriteProbe::new(&self.pages, true);
+        let mut probe = GaugeProbe::new(rewriting, &memory);
+        let spawns = self.course.record(self.cold.take(), &mut probe)?;
+        setup("could not gauge what small things cost", probe.finish())?;
         Ok(spawns)
     }
 

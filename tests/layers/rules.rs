@@ -4,26 +4,28 @@ use super::source::{Reference, Source, Token};
 
 /// What each layer may import from the crate, from the ground up. A layer that
 /// is not named here does not exist yet: name it, and what it may import.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 12] = [
     ("units", &[]),
     ("stats", &["units"]),
     ("model", &["stats", "units"]),
     ("studies", &["model", "units"]),
+    ("card", &["model", "stats", "units"]),
     ("profile", &["model", "stats", "units"]),
     ("vm", &["model", "stats", "units"]),
     ("sys", &["profile", "units"]),
     ("worker", &["model", "stats", "sys", "units", "vm"]),
-    ("report", &["model", "stats", "units"]),
+    ("report", &["card", "model", "stats", "units"]),
     (
         "lab",
         &[
-            "model", "profile", "stats", "studies", "sys", "units", "vm", "worker",
+            "card", "model", "profile", "stats", "studies", "sys", "units", "vm", "worker",
         ],
     ),
     (
         "cli",
         &[
-            "lab", "model", "profile", "report", "stats", "studies", "sys", "units", "vm", "worker",
+            "card", "lab", "model", "profile", "report", "stats", "studies", "sys", "units", "vm",
+            "worker",
         ],
     ),
 ];

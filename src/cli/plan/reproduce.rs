@@ -120,6 +120,7 @@ fn plan(
         spawn_timeout_ms: timeout_ms(running.timeout)?,
         explain: None,
         reproduce: Some(reproduce),
+        card: None,
     })
 }
 

@@ -147,5 +147,6 @@ fn plan(
         spawn_timeout_ms: timeout_ms(spawning.running.timeout)?,
         explain: None,
         reproduce: None,
+        card: None,
     })
 }

@@ -76,6 +76,10 @@ pub(super) struct PageCounts {
     pub(super) swapped: u64,
     /// VMAs with an anonymous page, present or swapped.
     pub(super) anon_vmas: u64,
+    /// Pages that are present in them.
+    pub(super) copied: u64,
+    /// Entries of them without a page, in page tables that they have pages in.
+    pub(super) empty: u64,
 }
 
 /// Counts the pages of VMAs that are in ascending order.
@@ -86,16 +90,82 @@ pub(super) fn count_pages(
     read: impl FnMut(u64, &mut [u8]) -> io::Result<()>,
 ) -> io::Result<PageCounts> {
     let mut counts = PageCounts::default();
-    // The last VMA that is known to hold an anonymous page.
-    let mut known = None;
-    visit_pages(vmas, read, |index, _, entries| {
-        let anon = count_entries(entries, &mut counts) && vmas[index].holds_anon;
-        if anon && known != Some(index) {
-            known = Some(index);
-            counts.anon_vmas += 1;
+    let mut walk = Walk::default();
+    visit_pages(vmas, read, |index, page, entries| {
+        if walk.vma != Some(index) {
+            walk.end_vma(&mut counts);
+            walk.vma = Some(index);
+            walk.holds_anon = vmas[index].holds_anon;
         }
+        walk.pass(page, entries, &mut counts);
     })?;
+    walk.end_vma(&mut counts);
     Ok(counts)
+}
+
+/// Entries of one page table of 4 KiB, and of those of 16 and 64 KiB a part.
+const TABLE: u64 = 512;
+
+/// What a walk over the entries knows of the VMA that it is in.
+#[derive(Default)]
+struct Walk {
+    vma: Option<usize>,
+    holds_anon: bool,
+    /// Whether an entry of it belongs to no file.
+    anon: bool,
+    present: u64,
+    /// Entries that are used, and entries in tables that have used ones.
+    used: u64,
+    reached: u64,
+    /// The page table that it is in: its number, the VMA's entries in it, and
+    /// whether one of them is used.
+    table: Option<u64>,
+    entries: u64,
+    in_use: bool,
+}
+
+impl Walk {
+    /// Goes over entries that follow each other, table by table.
+    fn pass(&mut self, first_page: u64, mut entries: &[Entry], counts: &mut PageCounts) {
+        let mut page = first_page;
+        while !entries.is_empty() {
+            let table = page / TABLE;
+            if self.table != Some(table) {
+                self.end_table();
+                self.table = Some(table);
+            }
+            let rest = index((table + 1) * TABLE - page).min(entries.len());
+            let (within, beyond) = entries.split_at(rest);
+            let before = counts.present;
+            let (used, anon) = count_entries(within, counts);
+            self.present += counts.present - before;
+            self.used += used;
+            self.anon |= anon;
+            self.in_use |= used > 0;
+            self.entries += rest as u64;
+            page += rest as u64;
+            entries = beyond;
+        }
+    }
+
+    fn end_table(&mut self) {
+        if self.in_use {
+            self.reached += self.entries;
+        }
+        self.entries = 0;
+        self.in_use = false;
+        self.table = None;
+    }
+
+    fn end_vma(&mut self, counts: &mut PageCounts) {
+        self.end_table();
+        if self.anon && self.holds_anon {
+            counts.anon_vmas += 1;
+            counts.copied += self.present;
+            counts.empty += self.reached - self.used;
+        }
+        *self = Self::default();
+    }
 }
 
 /// Shows `each` all entries of VMAs that are in ascending order: the VMA's
@@ -151,16 +221,18 @@ fn visit_run(
     Ok(())
 }
 
-/// Adds up entries; true if one of them belongs to no file.
-fn count_entries(entries: &[Entry], counts: &mut PageCounts) -> bool {
+/// Adds up entries: how many are used, and whether one of them belongs to no file.
+fn count_entries(entries: &[Entry], counts: &mut PageCounts) -> (u64, bool) {
+    let mut used = 0;
     let mut anon = false;
     for entry in entries {
         let page = Page::of(entry);
         counts.present += u64::from(page.present);
         counts.swapped += u64::from(page.swapped);
+        used += u64::from(page.is_used());
         anon |= page.is_anon();
     }
-    anon
+    (used, anon)
 }
 
 /// An offset into the buffer.

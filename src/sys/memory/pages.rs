@@ -6,6 +6,27 @@ use std::sync::atomic::Ordering;
 use super::page_size;
 use crate::sys::shared::SharedWords;
 
+/// A page that can be written to again. Only a list of pages makes one.
+#[derive(Debug, Clone, Copy)]
+pub struct Page(*mut u8);
+
+impl Page {
+    /// No page at all, to be replaced.
+    pub const NONE: Self = Self(std::ptr::null_mut());
+
+    /// Writes one byte to it.
+    #[inline]
+    pub fn write(self) {
+        if self.0.is_null() {
+            return;
+        }
+        // SAFETY: a page that is not null was taken by `note` from a mapping or a
+        // block of this module that is writable, belongs to nobody else and stays
+        // until the process ends; a forked child has it as a copy of its own.
+        unsafe { self.0.write_volatile(1) };
+    }
+}
+
 /// A sample of the pages that were touched, evenly spread over them, to be
 /// written to again. The list itself is left out of forks.
 #[derive(Debug)]
@@ -93,15 +114,22 @@ impl Pages {
 
     /// Writes one byte to each page.
     pub fn write(&self) {
-        let Some(addresses) = &self.addresses else {
-            return;
-        };
-        for word in &addresses.words()[..self.kept] {
-            let page = word.load(Ordering::Relaxed) as *mut u8;
-            // SAFETY: `note` took the address from a mapping or a block of this
-            // module that is writable, belongs to nobody else and stays until
-            // the process ends; the list is this process's alone.
-            unsafe { page.write_volatile(1) };
+        for page in self.pages() {
+            page.write();
         }
+    }
+
+    /// Copies pages into a list that a forked child has too, as far as both reach;
+    /// how many.
+    pub fn copy_to(&self, list: &mut [Page]) -> usize {
+        let pairs = list.iter_mut().zip(self.pages());
+        pairs.map(|(place, page)| *place = page).count()
+    }
+
+    fn pages(&self) -> impl Iterator<Item = Page> {
+        let words = self.addresses.iter().flat_map(SharedWords::words);
+        words
+            .take(self.kept)
+            .map(|word| Page(word.load(Ordering::Relaxed) as *mut u8))
     }
 }

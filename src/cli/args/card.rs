@@ -1,0 +1,30 @@
+//! The arguments of a card.
+
+use clap::Parser;
+
+use super::{AFTER_HELP, OutputArgs, RunningArgs};
+
+/// The arguments of a card.
+#[derive(Debug, Parser)]
+#[command(after_help = AFTER_HELP)]
+pub(in crate::cli) struct CardArgs {
+    /// Measure for 15 seconds instead of 60, with fewer and smaller parents
+    #[arg(long)]
+    pub(in crate::cli) quick: bool,
+
+    /// A statically linked program, and its arguments, to tell the start of libc
+    /// [default: one of those that many hosts have, such as ldconfig]
+    #[arg(long, value_name = "COMMAND")]
+    pub(in crate::cli) static_program: Option<String>,
+
+    /// A dynamically linked program, and its arguments, to tell what the loader takes
+    /// [default: true]
+    #[arg(long, value_name = "COMMAND")]
+    pub(in crate::cli) dynamic_program: Option<String>,
+
+    #[command(flatten)]
+    pub(in crate::cli) running: RunningArgs,
+
+    #[command(flatten)]
+    pub(in crate::cli) output: OutputArgs,
+}

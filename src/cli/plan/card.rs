@@ -1,0 +1,67 @@
+//! The plan of a card.
+
+use std::time::Duration;
+
+use super::program::environment;
+use super::{Pace, PlanError, Surroundings, placement, seed, stop_rule, timeout_ms};
+use crate::card::Design;
+use crate::cli::args::CardArgs;
+use crate::lab::programs;
+use crate::model::{
+    Backing, CardOrder, ChildAction, Plan, Program, SpaceRequest, SpawnMethod, Temperature,
+};
+
+const TIME: Duration = Duration::from_secs(60);
+const QUICK_TIME: Duration = Duration::from_secs(15);
+
+/// The plan of a card.
+pub(in crate::cli) fn of_card(args: &CardArgs, host: &Surroundings) -> Result<Plan, PlanError> {
+    let running = &args.running;
+    if running.precision.is_some() {
+        return Err(PlanError::refused(
+            "--precision: a card is measured for a time, which its prices share; give --time",
+        ));
+    }
+    let pace = Pace {
+        time: if args.quick { QUICK_TIME } else { TIME },
+        precision: None,
+    };
+    let seed = seed(running);
+    let fits = |space: &SpaceRequest| (host.fits)(space).map_err(|error| error.to_string());
+    let design = Design {
+        quick: args.quick,
+        seed,
+        fits: &fits,
+        static_program: programs::static_program(args.static_program.as_deref(), &host.path)
+            .map_err(PlanError::refused)?,
+        dynamic_program: programs::dynamic_program(args.dynamic_program.as_deref(), &host.path)
+            .map_err(PlanError::refused)?,
+    };
+    let (trials, left_out) = design.trials();
+    Ok(Plan {
+        spaces: vec![SpaceRequest::Mappings {
+            mappings: 0,
+            pages: 0,
+            spacing: 1,
+            backing: Backing::Anon,
+            huge: false,
+        }],
+        methods: vec![SpawnMethod::Fork],
+        baseline: SpawnMethod::Fork,
+        child: ChildAction::Exec,
+        program: Program::Embedded,
+        environment: environment(&host.path, &running.env),
+        stop: stop_rule(running, None, &pace)?,
+        placement: placement(running.cpu, &host.allowed_cpus)?,
+        temperature: Temperature::Hot,
+        seed,
+        spawn_timeout_ms: timeout_ms(running.timeout)?,
+        explain: None,
+        reproduce: None,
+        card: Some(CardOrder {
+            quick: args.quick,
+            trials,
+            left_out,
+        }),
+    })
+}

@@ -1,0 +1,370 @@
+//! The card: what a host charges for a spawn, unit by unit; what was ordered to
+//! find out, what was measured, and the prices that were fitted to it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Availability, ChildAction, Program, SpaceRequest, SpawnMethod, WorkerSamples};
+use crate::stats::{Estimate, Summary};
+
+/// What a card is made of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CardOrder {
+    /// Whether the short design was asked for.
+    pub quick: bool,
+    /// What is spawned from, and what is spawned.
+    pub trials: Vec<Trial>,
+    /// What of the design this host has no room or no program for.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A part of the design that is not tried here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// What it would have been for.
+    pub purpose: Purpose,
+    /// What it would have been.
+    pub what: String,
+    /// Why it is not, and what to do about it.
+    pub why: String,
+}
+
+/// One parent and its children.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// What is learnt from it.
+    pub purpose: Purpose,
+    /// What the parent has.
+    pub space: SpaceRequest,
+    /// How it spawns, by turns.
+    pub methods: Vec<SpawnMethod>,
+    /// What the children do.
+    pub child: ChildAction,
+    /// What they execute.
+    pub program: Program,
+    /// What their environment has besides that of the plan.
+    pub variables: Variables,
+}
+
+/// Variables of an environment that are there for their size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Variables {
+    /// How many.
+    pub count: u64,
+    /// Bytes of each, its name and its final zero included.
+    pub bytes: u64,
+}
+
+/// What is learnt from a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// The fixed cost: nothing but the worker itself.
+    Empty,
+    /// More and more mappings that nothing was written to.
+    Mappings,
+    /// More and more mappings with a page that was written to.
+    AnonMappings,
+    /// More and more pages in one mapping.
+    DensePages,
+    /// More and more page tables with one page each, in one mapping.
+    ScatteredPages,
+    /// More and more page tables with one page each, in mappings of their own.
+    ScatteredMappings,
+    /// More and more huge pages.
+    HugePages,
+    /// Private mappings of a file that nothing was written to.
+    FileMappings,
+    /// Shared mappings that nothing was written to.
+    SharedMappings,
+    /// Several axes at once, chosen.
+    Together,
+    /// Several axes at once, drawn by chance.
+    Chance,
+    /// Drawn by chance and not fitted: what the prices foretell is compared.
+    Validation,
+    /// Whether the other methods depend on the address space.
+    Flatness,
+    /// Open files.
+    Descriptors,
+    /// Open files that an exec closes.
+    CloexecDescriptors,
+    /// Threads.
+    Threads,
+    /// Handlers of signals.
+    Handlers,
+    /// A child that leaves at once.
+    Exit,
+    /// Many variables.
+    Variables,
+    /// Many bytes in few variables.
+    VariableBytes,
+    /// A program with libc in it.
+    StaticProgram,
+    /// A program that a loader completes.
+    DynamicProgram,
+    /// Page faults, system calls and cpuid, beside forks.
+    Gauges,
+}
+
+impl Purpose {
+    /// Whether the prices of a fork are fitted to it.
+    pub fn is_fitted(self) -> bool {
+        self <= Self::Chance
+    }
+}
+
+/// What of a parent a fork pays for, as the kernel shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Features {
+    /// Mappings.
+    pub vmas: u64,
+    /// Of them, with pages of their own.
+    pub anon_vmas: u64,
+    /// Of them, private mappings of a file.
+    pub file_vmas: u64,
+    /// Of them, shared.
+    pub shared_vmas: u64,
+    /// Page-table entries in mappings with pages of their own.
+    pub ptes: u64,
+    /// Empty entries beside them in the same page tables and mappings.
+    pub empty_entries: u64,
+    /// Page-table pages, without those in reserve for huge pages.
+    pub tables: u64,
+    /// Entries that map a huge page.
+    pub huge_entries: u64,
+}
+
+/// What was measured for a card, and what came of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Card {
+    /// One for each trial of the plan, in its order.
+    pub trials: Vec<TrialResult>,
+    /// The prices, fitted to these trials.
+    pub prices: PriceList,
+}
+
+/// What a trial brought.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrialResult {
+    /// The parent, by medians over its workers.
+    pub features: Availability<Features>,
+    /// One for each of its methods.
+    pub cells: Vec<CardCell>,
+    /// What was gauged beside the spawns, worker by worker.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gauges: Vec<GaugeSamples>,
+}
+
+/// One trial and method.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CardCell {
+    /// The method.
+    pub method: SpawnMethod,
+    /// Until the call returned in the parent.
+    pub call_ns: Availability<Summary>,
+    /// Until the wait for the child returned in the parent.
+    pub total_ns: Availability<Summary>,
+    /// The spawns, worker by worker.
+    pub samples: Vec<WorkerSamples>,
+}
+
+/// What one worker gauged, time after time, in nanoseconds each.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct GaugeSamples {
+    /// The round in which the worker ran.
+    pub round: u32,
+    /// A system call that does next to nothing.
+    pub syscall_ns: Vec<f64>,
+    /// A first write to a page of anonymous memory.
+    pub fault_ns: Vec<f64>,
+    /// A `cpuid` instruction; none where the machine has none.
+    pub cpuid_ns: Vec<f64>,
+    /// A write of the parent's to a page while a forked child still has it.
+    pub parent_copy_ns: Vec<f64>,
+    /// A write of the parent's to a page once the child has executed a program.
+    pub parent_reuse_ns: Vec<f64>,
+    /// A write of a forked child's to a page of its parent's.
+    pub child_copy_ns: Vec<f64>,
+}
+
+/// A unit that the price of a fork is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Term {
+    /// The fork itself.
+    Fixed,
+    /// A mapping.
+    Vma,
+    /// More for a mapping with pages of its own.
+    AnonVma,
+    /// More for a private mapping of a file.
+    FileVma,
+    /// More for a shared mapping.
+    SharedVma,
+    /// A page-table entry.
+    Pte,
+    /// An empty entry beside them.
+    EmptyEntry,
+    /// A page-table page.
+    Table,
+    /// A huge page's entry.
+    HugeEntry,
+}
+
+impl Term {
+    /// All terms, in the order of the table.
+    pub const ALL: [Self; 9] = [
+        Self::Fixed,
+        Self::Vma,
+        Self::AnonVma,
+        Self::FileVma,
+        Self::SharedVma,
+        Self::Pte,
+        Self::EmptyEntry,
+        Self::Table,
+        Self::HugeEntry,
+    ];
+
+    /// How many of it a parent has.
+    pub fn count(self, features: &Features) -> u64 {
+        match self {
+            Self::Fixed => 1,
+            Self::Vma => features.vmas,
+            Self::AnonVma => features.anon_vmas,
+            Self::FileVma => features.file_vmas,
+            Self::SharedVma => features.shared_vmas,
+            Self::Pte => features.ptes,
+            Self::EmptyEntry => features.empty_entries,
+            Self::Table => features.tables,
+            Self::HugeEntry => features.huge_entries,
+        }
+    }
+}
+
+/// All prices.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PriceList {
+    /// What a fork costs, fitted to many parents at once.
+    pub terms: Vec<TermPrice>,
+    /// The size of the kernel's structures, of parent and copy, from which on more of
+    /// them cost the higher price; `None` where one price fits as well.
+    pub knee_bytes: Option<u64>,
+    /// How well the prices of a fork foretell.
+    pub grade: Availability<Grade>,
+    /// What they foretell of each parent that was forked, and what it took.
+    pub forecasts: Vec<Forecast>,
+    /// What else a spawn costs, by differences of trials.
+    pub prices: Vec<Price>,
+}
+
+/// The price of one of a term.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TermPrice {
+    /// Which.
+    pub term: Term,
+    /// As long as the kernel's structures are small.
+    pub small: Priced,
+    /// Once they are larger than the knee.
+    pub large: Priced,
+}
+
+/// A price in nanoseconds, by when it is paid.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Priced {
+    /// In the call that spawns.
+    pub call_ns: Availability<Estimate>,
+    /// From then on until the parent has waited for the child.
+    pub after_ns: Availability<Estimate>,
+    /// Both.
+    pub total_ns: Availability<Estimate>,
+}
+
+/// How well a fit foretells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Grade {
+    /// Parents that were fitted.
+    pub parents: u64,
+    /// Of the call.
+    pub call: Errors,
+    /// Of the total.
+    pub total: Errors,
+}
+
+/// The errors of a fit, relative to what was measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Errors {
+    /// The share of the weighted variance that the fit explains.
+    pub r_squared: f64,
+    /// The median error for a parent that was left out of the fit.
+    pub loo_median: f64,
+    /// The 90th percentile of it.
+    pub loo_p90: f64,
+    /// The median error of the parents drawn for validation.
+    pub validation_median: Availability<f64>,
+    /// The largest of them.
+    pub validation_worst: Availability<f64>,
+}
+
+/// What the prices foretell of a parent, by a fit that did not know it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Forecast {
+    /// The trial, as an index of the plan's.
+    pub trial: u64,
+    /// The fork's call as foretold.
+    pub call_ns: f64,
+    /// The total as foretold.
+    pub total_ns: f64,
+}
+
+/// Another price.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Price {
+    /// Of what.
+    pub of: PriceKind,
+    /// For which method, where that matters.
+    pub method: Option<SpawnMethod>,
+    /// The difference that it was found by, in units: 1,000 descriptors.
+    pub units: f64,
+    /// The price of one.
+    pub priced: Priced,
+}
+
+/// What is priced by a difference of trials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PriceKind {
+    /// A spawn from an empty parent.
+    Spawn,
+    /// A mapping with a page of its own.
+    Mapping,
+    /// An open file.
+    Descriptor,
+    /// An open file that an exec closes.
+    CloexecDescriptor,
+    /// A thread of the parent, with its stack.
+    Thread,
+    /// A handler of a signal.
+    Handler,
+    /// The exec and the end of a program of three instructions.
+    RawExec,
+    /// What a statically linked program takes beyond that.
+    StaticStart,
+    /// What a dynamically linked program takes beyond that.
+    Loader,
+    /// A variable of the environment, beyond its bytes.
+    Variable,
+    /// A byte of the environment.
+    VariableByte,
+    /// A first write to a page of anonymous memory.
+    MinorFault,
+    /// A write of the parent's to a page that a child still has.
+    ParentCopy,
+    /// A write of the parent's to a page that a child had.
+    ParentReuse,
+    /// A write of the child's to a page of the parent's.
+    ChildCopy,
+    /// A system call.
+    Syscall,
+    /// A `cpuid` instruction.
+    Cpuid,
+}
