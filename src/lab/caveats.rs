@@ -5,7 +5,7 @@ use super::assemble::{Group, Setting};
 use super::census::Census;
 use super::count;
 use super::cpu_time;
-use crate::model::{Caveat, Cell, Plan, SpaceRequest, SpawnMethod, Stopped};
+use crate::model::{Caveat, Cell, Plan, SpawnMethod, Stopped};
 use crate::stats::{Estimate, Summary};
 
 /// Workers that differ by more than this are worth a word.
@@ -79,14 +79,7 @@ fn group_caveats(group: &Group<'_>) -> Vec<Caveat> {
     if workers < 3 {
         caveats.push(Caveat::FewWorkers { mappings, workers });
     }
-    let asked = matches!(
-        group.request,
-        SpaceRequest::Mappings {
-            huge: true,
-            mappings: 1..,
-            ..
-        }
-    );
+    let asked = group.request.asks_for_huge_pages();
     let share = space.huge_bytes as f64 / space.resident_bytes.max(1) as f64;
     if asked || share > HUGE_SHARE {
         caveats.push(Caveat::HugePages {

@@ -156,12 +156,59 @@ impl SpaceRequest {
             | Self::Threads { .. }
             | Self::Handlers { .. } => 0,
             Self::Likeness(likeness) => likeness.regions.len() as u64,
-            Self::Together { parts } => {
-                let each = parts.iter().map(Self::mappings);
-                each.fold(0, u64::saturating_add)
-            }
+            Self::Together { parts } => sum(parts, Self::mappings),
         }
     }
+
+    /// The open files that it asks for.
+    pub fn descriptors(&self) -> u64 {
+        match self {
+            Self::Descriptors { count, .. } => *count,
+            Self::Together { parts } => sum(parts, Self::descriptors),
+            _ => 0,
+        }
+    }
+
+    /// Whether an exec closes some of them.
+    pub fn has_cloexec(&self) -> bool {
+        match self {
+            Self::Descriptors { count, cloexec } => *cloexec && *count > 0,
+            Self::Together { parts } => parts.iter().any(Self::has_cloexec),
+            _ => false,
+        }
+    }
+
+    /// The threads that it asks for, besides the one that spawns.
+    pub fn threads(&self) -> u64 {
+        match self {
+            Self::Threads { count } => *count,
+            Self::Together { parts } => sum(parts, Self::threads),
+            _ => 0,
+        }
+    }
+
+    /// The signals for which it asks for a handler.
+    pub fn handlers(&self) -> u64 {
+        match self {
+            Self::Handlers { count } => *count,
+            Self::Together { parts } => sum(parts, Self::handlers),
+            _ => 0,
+        }
+    }
+
+    /// Whether it asks for huge pages, and for mappings that may have them.
+    pub fn asks_for_huge_pages(&self) -> bool {
+        match self {
+            Self::Mappings { mappings, huge, .. } => *huge && *mappings > 0,
+            Self::Together { parts } => parts.iter().any(Self::asks_for_huge_pages),
+            _ => false,
+        }
+    }
+}
+
+/// What parts ask for together, in whatever is counted.
+fn sum(parts: &[SpaceRequest], of: fn(&SpaceRequest) -> u64) -> u64 {
+    parts.iter().map(of).fold(0, u64::saturating_add)
 }
 
 /// What a mapping is made of.

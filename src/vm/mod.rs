@@ -7,4 +7,6 @@ mod replica;
 mod shape;
 
 pub use replica::{LikenessError, RegionFault, Replica, ReplicaMapping};
-pub use shape::{ARENA_ALIGN, Heap, Region, Shape, ShapeError};
+pub use shape::{
+    ARENA_ALIGN, Descriptors, Heap, Region, Shape, ShapeError, THREAD_MAPPINGS, THREAD_STACK_BYTES,
+};

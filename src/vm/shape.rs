@@ -1,14 +1,23 @@
-//! The skeleton of an address space: runs of equal mappings, a heap, or what
-//! another process has.
+//! The skeleton of a parent: runs of equal mappings, a heap, what another process
+//! has, and what is no memory: descriptors, threads and handlers.
 
 use super::{LikenessError, Replica};
-use crate::model::{Backing, SpaceRequest};
+use crate::model::{Backing, Likeness, SpaceRequest};
 use crate::units::thousands;
 
 /// The reach of one huge page, and of one page table of 4 KiB pages.
 const HUGE: u64 = 2 << 20;
 /// What the first address of every run of mappings is a multiple of.
 pub const ARENA_ALIGN: u64 = HUGE;
+/// The stack of an idle thread: what `ulimit -s` says on most systems, and with it
+/// what a program's threads have where it asks for nothing else.
+pub const THREAD_STACK_BYTES: u64 = 8 << 20;
+/// The mappings of an idle thread at the most: its stack, and the guard below it.
+/// It has no guard of its own where libc installs it in the stack's page table
+/// (glibc 2.42 on Linux 6.13, MADV_GUARD_INSTALL), and then neighbours may merge.
+pub const THREAD_MAPPINGS: u64 = 2;
+/// One past the last address of a process on x86-64, and on arm64 with 48 bits.
+const USER_END: u64 = 1 << 47;
 
 /// What is to be built on top of an empty worker.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,6 +28,28 @@ pub struct Shape {
     pub heap: Option<Heap>,
     /// The mappings of another process.
     pub replica: Option<Replica>,
+    /// Open files.
+    pub descriptors: Descriptors,
+    /// Threads that sleep.
+    pub threads: u64,
+    /// Signals with a handler.
+    pub handlers: u64,
+}
+
+/// Open files, each with a `struct file` of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Descriptors {
+    /// Those that an exec keeps.
+    pub plain: u64,
+    /// Those that an exec closes.
+    pub cloexec: u64,
+}
+
+impl Descriptors {
+    /// All of them.
+    pub fn count(&self) -> u64 {
+        self.plain.saturating_add(self.cloexec)
+    }
 }
 
 /// A run of equal mappings at equal distances, with a hole after each, so that
@@ -73,6 +104,12 @@ pub enum ShapeError {
     /// The mappings of another process are none.
     #[error(transparent)]
     Likeness(#[from] LikenessError),
+    /// Blocks from malloc in two parts of one parent.
+    #[error("a parent has one heap, and two parts grow it: ask for all blocks in one part")]
+    TwoHeaps,
+    /// Two processes in one parent.
+    #[error("a parent can be like one other process, and two are named: leave out one of them")]
+    TwoLikenesses,
 }
 
 fn describe(request: &SpaceRequest) -> String {
@@ -96,7 +133,18 @@ fn describe(request: &SpaceRequest) -> String {
             )
         }
         SpaceRequest::Likeness(likeness) => format!("the mappings of {} do", likeness.of),
-        _ => "these parts do".to_owned(),
+        SpaceRequest::Threads { count } => {
+            format!("the stacks of {} threads do", thousands(*count))
+        }
+        SpaceRequest::Descriptors { count, .. } => {
+            format!("{} descriptors do", thousands(*count))
+        }
+        SpaceRequest::Handlers { count } => format!("{} handlers do", thousands(*count)),
+        SpaceRequest::Together { parts } => format!(
+            "{} mappings in {} parts do",
+            thousands(request.mappings()),
+            thousands(parts.len() as u64)
+        ),
     }
 }
 
@@ -106,58 +154,54 @@ impl Shape {
     /// # Errors
     /// [`ShapeError`] when no address space can hold it.
     pub fn of(request: &SpaceRequest, page_size: u64) -> Result<Self, ShapeError> {
-        let too_large = || ShapeError::TooLarge(request.clone());
+        let mut shape = Self::default();
+        shape.add(request, page_size)?;
+        // Each part fits by now, and all of them may still not.
+        let spans = shape.regions.iter().filter_map(Region::span);
+        let stacks = shape.threads.saturating_mul(THREAD_STACK_BYTES);
+        if spans.fold(stacks, u64::saturating_add) >= USER_END {
+            return Err(ShapeError::TooLarge(request.clone()));
+        }
+        Ok(shape)
+    }
+
+    /// Adds what a request, or a part of one, asks for.
+    fn add(&mut self, request: &SpaceRequest, page_size: u64) -> Result<(), ShapeError> {
         match *request {
-            SpaceRequest::Likeness(ref likeness) => Ok(Self {
-                replica: Some(Replica::of(likeness, page_size)?),
-                ..Self::default()
-            }),
-            SpaceRequest::Mappings { mappings: 0, .. } => Ok(Self::default()),
-            SpaceRequest::Descriptors { .. }
-            | SpaceRequest::Threads { .. }
-            | SpaceRequest::Handlers { .. }
-            | SpaceRequest::Together { .. } => Err(too_large()),
-            SpaceRequest::Mappings {
-                mappings,
-                pages,
-                spacing,
-                backing,
-                huge,
-            } => {
-                let region = Region::new(mappings, pages, spacing, backing, huge, page_size);
-                let region = region.ok_or_else(too_large)?;
-                Ok(Self {
-                    regions: vec![region],
-                    ..Self::default()
-                })
+            SpaceRequest::Mappings { mappings: 0, .. } => {}
+            SpaceRequest::Mappings { .. } => {
+                let region = Region::of(request, page_size);
+                let region = region.ok_or_else(|| ShapeError::TooLarge(request.clone()))?;
+                self.regions.push(region);
             }
-            SpaceRequest::Malloc {
-                count,
-                bytes,
-                pages,
-                spacing,
-            } => {
-                let distance = spacing.checked_mul(page_size).ok_or_else(too_large)?;
-                count
-                    .checked_mul(bytes)
-                    .filter(|all| *all < 1 << 47)
-                    .ok_or_else(too_large)?;
-                let reach = pages.saturating_sub(1).saturating_mul(distance);
-                if pages > 0 && reach >= bytes {
-                    return Err(ShapeError::BlockTooSmall { bytes, pages });
-                }
-                let heap = Heap {
-                    count,
-                    bytes,
-                    touches: pages,
-                    distance,
+            SpaceRequest::Malloc { .. } if self.heap.is_some() => return Err(ShapeError::TwoHeaps),
+            SpaceRequest::Malloc { .. } => self.heap = Heap::of(request, page_size)?,
+            SpaceRequest::Likeness(ref likeness) => self.add_likeness(likeness, page_size)?,
+            SpaceRequest::Descriptors { count, cloexec } => {
+                let held = if cloexec {
+                    &mut self.descriptors.cloexec
+                } else {
+                    &mut self.descriptors.plain
                 };
-                Ok(Self {
-                    heap: Some(heap),
-                    ..Self::default()
-                })
+                *held = held.saturating_add(count);
+            }
+            SpaceRequest::Threads { count } => self.threads = self.threads.saturating_add(count),
+            SpaceRequest::Handlers { count } => self.handlers = self.handlers.saturating_add(count),
+            SpaceRequest::Together { ref parts } => {
+                for part in parts {
+                    self.add(part, page_size)?;
+                }
             }
         }
+        Ok(())
+    }
+
+    fn add_likeness(&mut self, likeness: &Likeness, page_size: u64) -> Result<(), ShapeError> {
+        if self.replica.is_some() {
+            return Err(ShapeError::TwoLikenesses);
+        }
+        self.replica = Some(Replica::of(likeness, page_size)?);
+        Ok(())
     }
 
     /// The pages that the parent can write to again: those that are touched, or
@@ -188,7 +232,53 @@ impl Shape {
     }
 }
 
+impl Heap {
+    /// The blocks of a request; none if it asks for something else.
+    fn of(request: &SpaceRequest, page_size: u64) -> Result<Option<Self>, ShapeError> {
+        let SpaceRequest::Malloc {
+            count,
+            bytes,
+            pages,
+            spacing,
+        } = *request
+        else {
+            return Ok(None);
+        };
+        let too_large = || ShapeError::TooLarge(request.clone());
+        let distance = spacing.checked_mul(page_size).ok_or_else(too_large)?;
+        count
+            .checked_mul(bytes)
+            .filter(|all| *all < USER_END)
+            .ok_or_else(too_large)?;
+        let reach = pages.saturating_sub(1).saturating_mul(distance);
+        if pages > 0 && reach >= bytes {
+            return Err(ShapeError::BlockTooSmall { bytes, pages });
+        }
+        Ok(Some(Self {
+            count,
+            bytes,
+            touches: pages,
+            distance,
+        }))
+    }
+}
+
 impl Region {
+    /// The mappings of a request, if it asks for some that any address space holds.
+    fn of(request: &SpaceRequest, page_size: u64) -> Option<Self> {
+        let SpaceRequest::Mappings {
+            mappings,
+            pages,
+            spacing,
+            backing,
+            huge,
+        } = *request
+        else {
+            return None;
+        };
+        Self::new(mappings, pages, spacing, backing, huge, page_size)
+    }
+
     /// Mappings whose touched pages are `spacing` pages apart, also from one
     /// mapping to the next: at 512 each page needs a page table of its own.
     fn new(
@@ -226,7 +316,10 @@ impl Region {
             backing,
             huge,
         };
-        region.span().filter(|span| *span < 1 << 47).map(|_| region)
+        region
+            .span()
+            .filter(|span| *span < USER_END)
+            .map(|_| region)
     }
 
     /// Bytes from the first mapping's start to the last one's end and hole.
@@ -301,7 +394,119 @@ mod tests {
         ));
     }
 
+    fn blocks(count: u64) -> SpaceRequest {
+        SpaceRequest::Malloc {
+            count,
+            bytes: 1_000,
+            pages: 0,
+            spacing: 1,
+        }
+    }
+
+    fn together(parts: Vec<SpaceRequest>) -> SpaceRequest {
+        SpaceRequest::Together { parts }
+    }
+
+    #[test]
+    fn parts_are_built_in_one_parent() {
+        let inner = together(vec![
+            blocks(5),
+            SpaceRequest::Descriptors {
+                count: 2,
+                cloexec: true,
+            },
+            SpaceRequest::Handlers { count: 3 },
+        ]);
+        let request = together(vec![
+            request(10, 1, 1, false),
+            inner,
+            SpaceRequest::Descriptors {
+                count: 7,
+                cloexec: false,
+            },
+            request(4, 1, 1, true),
+            SpaceRequest::Threads { count: 6 },
+            SpaceRequest::Threads { count: 1 },
+        ]);
+        let shape = Shape::of(&request, 4096).unwrap();
+        let counts: Vec<u64> = shape.regions.iter().map(|region| region.count).collect();
+        assert_eq!(counts, [10, 4]);
+        assert_eq!(shape.heap.map(|heap| heap.count), Some(5));
+        let descriptors = Descriptors {
+            plain: 7,
+            cloexec: 2,
+        };
+        assert_eq!((shape.descriptors, descriptors.count()), (descriptors, 9));
+        assert_eq!((shape.threads, shape.handlers), (7, 3));
+    }
+
+    #[test]
+    fn a_parent_has_one_heap_and_is_like_one_process() {
+        let two = together(vec![blocks(1), together(vec![blocks(1)])]);
+        assert_eq!(Shape::of(&two, 4096), Err(ShapeError::TwoHeaps));
+        let likeness = || {
+            SpaceRequest::Likeness(Likeness {
+                of: "a process".to_owned(),
+                regions: Vec::new(),
+            })
+        };
+        let two = together(vec![likeness(), likeness()]);
+        assert_eq!(Shape::of(&two, 4096), Err(ShapeError::TwoLikenesses));
+        assert!(Shape::of(&together(vec![likeness(), blocks(1)]), 4096).is_ok());
+    }
+
+    #[test]
+    fn parts_that_fit_alone_are_refused_where_they_do_not_fit_together() {
+        // Each reserves 96 TiB of 128.
+        let half = || request(12_000, 1 << 20, 2, false);
+        assert!(Shape::of(&half(), 4096).is_ok());
+        let both = Shape::of(&together(vec![half(), half()]), 4096).unwrap_err();
+        let words = "24,000 mappings in 2 parts do not fit into the address space";
+        assert!(both.to_string().starts_with(words), "{both}");
+        let threads = SpaceRequest::Threads { count: 1 << 24 };
+        let error = Shape::of(&threads, 4096).unwrap_err().to_string();
+        assert!(error.starts_with("the stacks of 16,777,216 threads do not fit"));
+    }
+
+    /// Requests of all kinds but a likeness, and some inside of others.
+    fn any_request() -> impl Strategy<Value = SpaceRequest> {
+        let leaf = prop_oneof![
+            (0..1_000_u64, 0..50_u64, 0..600_u64, any::<bool>()).prop_map(
+                |(mappings, pages, spacing, huge)| request(mappings, pages, spacing, huge)
+            ),
+            (any::<u64>(), any::<bool>())
+                .prop_map(|(count, cloexec)| SpaceRequest::Descriptors { count, cloexec }),
+            (0..1_000_u64).prop_map(|count| SpaceRequest::Threads { count }),
+            any::<u64>().prop_map(|count| SpaceRequest::Handlers { count }),
+        ];
+        leaf.prop_recursive(3, 12, 4, |inner| {
+            prop::collection::vec(inner, 0..4).prop_map(together)
+        })
+    }
+
     proptest! {
+        #[test]
+        fn a_whole_is_what_its_parts_are(parts in prop::collection::vec(any_request(), 0..4)) {
+            let whole = together(parts.clone());
+            let nested = together(vec![together(Vec::new()), whole.clone()]);
+            let shape = Shape::of(&whole, 4096).unwrap();
+            prop_assert_eq!(&shape, &Shape::of(&nested, 4096).unwrap());
+            let each: Vec<Shape> =
+                parts.iter().map(|part| Shape::of(part, 4096).unwrap()).collect();
+            let regions: Vec<Region> = each.iter().flat_map(|part| part.regions.clone()).collect();
+            prop_assert_eq!(&shape.regions, &regions);
+            prop_assert_eq!(shape.mappings(), whole.mappings());
+            let sum = |of: fn(&Shape) -> u64| each.iter().map(of).fold(0, u64::saturating_add);
+            prop_assert_eq!(shape.present_pages(), sum(Shape::present_pages));
+            prop_assert_eq!(shape.threads, sum(|part| part.threads));
+            prop_assert_eq!(shape.handlers, sum(|part| part.handlers));
+            prop_assert_eq!(shape.descriptors.plain, sum(|part| part.descriptors.plain));
+            prop_assert_eq!(shape.descriptors.cloexec, sum(|part| part.descriptors.cloexec));
+            prop_assert_eq!(whole.threads(), shape.threads);
+            prop_assert_eq!(whole.handlers(), shape.handlers);
+            prop_assert_eq!(whole.descriptors(), shape.descriptors.count());
+        }
+
         #[test]
         fn a_mapping_ends_before_the_next_and_holds_its_touches(
             mappings in 1..100_000_u64, pages in 0..5_000_u64, spacing in 0..2_000_u64, huge: bool

@@ -243,7 +243,7 @@ impl<'a> Parent<'a> {
 
     /// Whether its pages are to be huge.
     pub(super) fn asks_for_huge_pages(&self) -> bool {
-        matches!(self.request, Ok(SpaceRequest::Mappings { huge: true, .. }))
+        (self.request.as_ref()).is_ok_and(|request| request.asks_for_huge_pages())
     }
 
     /// Why there is no census.
