@@ -246,6 +246,24 @@ pub fn bytes(count: u64) -> String {
     }
 }
 
+/// Nanoseconds in the unit that fits them, to two digits at the least: `0.0021 ns`,
+/// `12 ns`, `3.4 us`.
+pub fn nanoseconds(ns: f64) -> String {
+    let (value, unit) = match ns.abs() {
+        size if size >= 1e6 => (ns / 1e6, "ms"),
+        size if size >= 1e3 => (ns / 1e3, "us"),
+        _ => (ns, "ns"),
+    };
+    let decimals = match value.abs() {
+        size if size >= 10.0 || size == 0.0 => 0,
+        size if size >= 1.0 => 1,
+        size if size >= 0.1 => 2,
+        size if size >= 0.01 => 3,
+        _ => 4,
+    };
+    format!("{value:.decimals$} {unit}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -253,6 +271,21 @@ mod tests {
 
     fn refusal<T: fmt::Debug>(parsed: Result<T, UnitError>) -> String {
         parsed.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn nanoseconds_have_two_digits_and_a_unit_that_fits() {
+        for (ns, text) in [
+            (0.0, "0 ns"),
+            (0.0021, "0.0021 ns"),
+            (0.123, "0.12 ns"),
+            (1.25, "1.2 ns"),
+            (54.3, "54 ns"),
+            (3_400.0, "3.4 us"),
+            (-2_500_000.0, "-2.5 ms"),
+        ] {
+            assert_eq!(nanoseconds(ns), text);
+        }
     }
 
     #[test]

@@ -1,11 +1,319 @@
-use crate::model::*;
-pub fn price_list(order: &CardOrder, trials: &[TrialResult], seed: u64) -> PriceList {
-    let _ = (order, trials, seed);
-    PriceList {
-        terms: vec![],
-        knee_bytes: None,
-        grade: Availability::not_reached(),
-        forecasts: vec![],
-        prices: vec![],
+//! The prices of a fork: a sum of units, each at its price, fitted to many parents.
+//!
+//! The call and what comes after it are fitted apart, so that their prices add up to
+//! those of the total. Errors count relative to what was measured: a forecast for a
+//! small parent shall be as good as one for a large one. How sure a price is comes
+//! from resampling the errors that the fit makes for parents that it does not know:
+//! they hold both what the measuring is unsure of and what the model misses.
+
+use fastrand::Rng;
+
+use super::footprint::{SIZED, share_beyond};
+use super::{DRAWS, seed_of};
+use crate::model::{Features, Term};
+use crate::stats::{LeastSquares, Replicates, quantile};
+
+/// The knees that are tried, in bytes; and none.
+const KNEES: [u64; 15] = [
+    1 << 17,
+    3 << 16,
+    1 << 18,
+    3 << 17,
+    1 << 19,
+    3 << 18,
+    1 << 20,
+    5 << 18,
+    3 << 19,
+    1 << 21,
+    3 << 20,
+    1 << 22,
+    3 << 21,
+    1 << 23,
+    1 << 24,
+];
+/// A knee is worth its columns if it takes off this share of the errors.
+const WORTH: f64 = 0.1;
+/// What a model of so few terms misses at the best, relative to what is measured. It
+/// keeps a parent that was measured very exactly from outweighing all others.
+const MODEL_ERROR: f64 = 0.03;
+/// Columns of the two fits.
+const COLUMNS: usize = Term::ALL.len() + SIZED.len();
+/// Fewer parents than this tell nothing about a fit of so many columns.
+const LEAST_PARENTS: usize = COLUMNS + 3;
+
+/// What a parent took.
+#[derive(Debug, Clone)]
+pub(super) struct Observation {
+    /// The trial.
+    pub(super) trial: usize,
+    pub(super) features: Features,
+    /// The median call, in nanoseconds.
+    pub(super) call: f64,
+    /// The median total.
+    pub(super) total: f64,
+    /// The relative standard error of the total.
+    pub(super) error: f64,
+}
+
+impl Observation {
+    fn weight(&self) -> f64 {
+        let relative = self.error.powi(2) + MODEL_ERROR.powi(2);
+        1.0 / (relative * self.total.powi(2))
     }
+
+    fn call_weight(&self) -> f64 {
+        self.weight() * (self.total / self.call).powi(2)
+    }
+}
+
+/// The coefficients of the call and of what comes after it.
+#[derive(Debug, Clone, PartialEq)]
+struct Coefficients {
+    call: Vec<f64>,
+    after: Vec<f64>,
+}
+
+/// The fitted prices.
+#[derive(Debug, Clone)]
+pub struct Fit {
+    /// Where more of the kernel's structures begin to cost more.
+    pub knee_bytes: Option<u64>,
+    best: Coefficients,
+    draws: Vec<Coefficients>,
+    /// What each parent was foretold by a fit that did not know it: call and total.
+    pub(super) left_out: Vec<[f64; 2]>,
+    /// The share of the weighted variance that is explained, of call and total.
+    pub(super) r_squared: [f64; 2],
+}
+
+impl Fit {
+    /// Fits; `None` for too few parents.
+    pub(super) fn of(parents: &[Observation], seed: u64) -> Option<Self> {
+        if parents.len() < LEAST_PARENTS {
+            return None;
+        }
+        let knee_bytes = best_knee(parents);
+        let problem = Problem::new(parents, knee_bytes);
+        let best = problem.solve(&problem.measured(), None);
+        let left_out = problem.leave_each_out();
+        Some(Self {
+            knee_bytes,
+            draws: problem.draws(&best, &left_out, seed),
+            r_squared: problem.r_squared(&best),
+            best,
+            left_out,
+        })
+    }
+
+    /// The price of one of a term, in the call or after it: `beyond` the knee or not.
+    pub(super) fn price(&self, term: Term, after: bool, beyond: bool) -> Replicates {
+        let place = column(term);
+        let more = SIZED.iter().position(|sized| *sized == term);
+        let of = |coefficients: &Coefficients| {
+            let side = if after {
+                &coefficients.after
+            } else {
+                &coefficients.call
+            };
+            let extra = more
+                .filter(|_| beyond)
+                .map_or(0.0, |at| side[Term::ALL.len() + at]);
+            side[place] + extra
+        };
+        Replicates {
+            value: of(&self.best),
+            draws: self.draws.iter().map(of).collect(),
+        }
+    }
+
+    /// What a fork of a parent is foretold to take: call and total.
+    pub fn forecast(&self, features: &Features) -> [Replicates; 2] {
+        let row = row(features, self.knee_bytes);
+        [false, true].map(|total| {
+            let of = |c: &Coefficients| {
+                let call = product(&row, &c.call);
+                if total {
+                    call + product(&row, &c.after)
+                } else {
+                    call
+                }
+            };
+            Replicates {
+                value: of(&self.best),
+                draws: self.draws.iter().map(of).collect(),
+            }
+        })
+    }
+
+    /// What of a parent's total each term makes up, in nanoseconds.
+    pub fn shares(&self, features: &Features) -> Vec<(Term, f64)> {
+        let beyond = share_beyond(features, self.knee_bytes);
+        let of = |term: Term| {
+            let price = |after| {
+                let [small, large] = [false, true].map(|b| self.price(term, after, b).value);
+                small + (large - small) * beyond
+            };
+            (
+                term,
+                term.count(features) as f64 * (price(false) + price(true)),
+            )
+        };
+        Term::ALL.map(of).to_vec()
+    }
+}
+
+fn column(term: Term) -> usize {
+    Term::ALL
+        .iter()
+        .position(|other| *other == term)
+        .unwrap_or(0)
+}
+
+/// How many of each term, and of the sized ones how many are beyond the knee.
+fn row(features: &Features, knee_bytes: Option<u64>) -> Vec<f64> {
+    let beyond = share_beyond(features, knee_bytes);
+    let counts = Term::ALL.iter().map(|term| term.count(features) as f64);
+    let large = SIZED
+        .iter()
+        .map(|term| term.count(features) as f64 * beyond);
+    counts.chain(large).collect()
+}
+
+fn product(row: &[f64], coefficients: &[f64]) -> f64 {
+    row.iter().zip(coefficients).map(|(a, b)| a * b).sum()
+}
+
+/// Parents as rows of a fit, with a knee.
+struct Problem<'a> {
+    parents: &'a [Observation],
+    rows: Vec<Vec<f64>>,
+}
+
+impl<'a> Problem<'a> {
+    fn new(parents: &'a [Observation], knee_bytes: Option<u64>) -> Self {
+        let rows = parents.iter().map(|p| row(&p.features, knee_bytes));
+        Self {
+            parents,
+            rows: rows.collect(),
+        }
+    }
+
+    /// The call of each parent, and what came after it.
+    fn measured(&self) -> Vec<[f64; 2]> {
+        let each = self.parents.iter();
+        each.map(|p| [p.call, p.total - p.call]).collect()
+    }
+
+    /// Fits these figures of the parents, one of them left out.
+    fn solve(&self, figures: &[[f64; 2]], left_out: Option<usize>) -> Coefficients {
+        let mut call = LeastSquares::new(COLUMNS);
+        let mut after = LeastSquares::new(COLUMNS);
+        let each = self.parents.iter().zip(&self.rows).zip(figures).enumerate();
+        for (_, ((parent, row), figure)) in each.filter(|(index, _)| Some(*index) != left_out) {
+            call.add(row, figure[0], parent.call_weight());
+            after.add(row, figure[1], parent.weight());
+        }
+        Coefficients {
+            call: call.solve(),
+            after: after.solve(),
+        }
+    }
+
+    /// What coefficients make of each parent: the call, and what comes after it.
+    fn fitted(&self, coefficients: &Coefficients) -> Vec<[f64; 2]> {
+        let both = |row: &Vec<f64>| {
+            [
+                product(row, &coefficients.call),
+                product(row, &coefficients.after),
+            ]
+        };
+        self.rows.iter().map(both).collect()
+    }
+
+    /// The call and the total that each parent is foretold by the others.
+    fn leave_each_out(&self) -> Vec<[f64; 2]> {
+        let measured = self.measured();
+        let one = |(index, row): (usize, &Vec<f64>)| {
+            let fitted = self.solve(&measured, Some(index));
+            let call = product(row, &fitted.call);
+            [call, call + product(row, &fitted.after)]
+        };
+        self.rows.iter().enumerate().map(one).collect()
+    }
+
+    /// The fit of the fit's own forecasts, each shifted by its error or by the
+    /// opposite of it (the wild bootstrap, with Rademacher's weights): the design
+    /// stays whole, which it would not if parents were drawn, and each parent keeps
+    /// the size of its error.
+    fn draws(&self, best: &Coefficients, left_out: &[[f64; 2]], seed: u64) -> Vec<Coefficients> {
+        let mut rng = Rng::with_seed(seed_of(seed, self.parents.len()));
+        let errors = left_out.iter().zip(self.measured());
+        let errors: Vec<[f64; 2]> = errors
+            .map(|([call, total], measured)| [call - measured[0], total - call - measured[1]])
+            .collect();
+        let fitted = self.fitted(best);
+        let mut draw = |_| {
+            let both = fitted.iter().zip(&errors);
+            let shifted: Vec<[f64; 2]> = both
+                .map(|(fitted, error)| {
+                    let sign = if rng.bool() { 1.0 } else { -1.0 };
+                    [0, 1].map(|of| fitted[of] + sign * error[of])
+                })
+                .collect();
+            self.solve(&shifted, None)
+        };
+        (0..DRAWS).map(&mut draw).collect()
+    }
+
+    /// The share of the weighted variance that the fit explains, of call and total.
+    fn r_squared(&self, best: &Coefficients) -> [f64; 2] {
+        let fitted = self.fitted(best);
+        let both = || self.parents.iter().zip(&fitted);
+        [
+            explained(both().map(|(p, f)| (p.call, f[0], p.call_weight()))),
+            explained(both().map(|(p, f)| (p.total, f[0] + f[1], p.weight()))),
+        ]
+    }
+}
+
+/// The share of the variance of the first that the second explains, by the weights
+/// that come third.
+fn explained(values: impl Iterator<Item = (f64, f64, f64)>) -> f64 {
+    let values: Vec<(f64, f64, f64)> = values.collect();
+    let sum = |each: &dyn Fn(&(f64, f64, f64)) -> f64| values.iter().map(each).sum::<f64>();
+    let mean = sum(&|(y, _, w)| y * w) / sum(&|(_, _, w)| *w);
+    let rest = sum(&|(y, f, w)| w * (y - f).powi(2));
+    1.0 - rest / sum(&|(y, _, w)| w * (y - mean).powi(2))
+}
+
+/// The knee with which parents that were left out are foretold best.
+fn best_knee(parents: &[Observation]) -> Option<u64> {
+    // A single parent that no model foretells shall not choose it.
+    const MOST: f64 = 0.5;
+    let error = |knee| {
+        let foretold = Problem::new(parents, knee).leave_each_out();
+        let each = parents.iter().zip(&foretold).map(|(parent, foretold)| {
+            let errors = relative_errors(parent, *foretold);
+            errors.map(|e| e.abs().min(MOST)).iter().sum::<f64>()
+        });
+        each.sum::<f64>()
+    };
+    let with = KNEES.iter().map(|knee| (error(Some(*knee)), *knee));
+    let (least, knee) = with.min_by(|a, b| a.0.total_cmp(&b.0))?;
+    (least < (1.0 - WORTH) * error(None)).then_some(knee)
+}
+
+/// How far off a forecast is, relative to what was measured: call and total.
+pub(super) fn relative_errors(parent: &Observation, foretold: [f64; 2]) -> [f64; 2] {
+    [
+        foretold[0] / parent.call - 1.0,
+        foretold[1] / parent.total - 1.0,
+    ]
+}
+
+/// A quantile of the sizes of errors.
+pub(super) fn error_quantile(errors: impl Iterator<Item = f64>, share: f64) -> Option<f64> {
+    let mut sizes: Vec<f64> = errors.map(f64::abs).filter(|e| e.is_finite()).collect();
+    sizes.sort_by(f64::total_cmp);
+    quantile(&sizes, share)
 }

@@ -8,6 +8,7 @@ use std::io::Read;
 use serde::Deserialize;
 
 use super::ReportError;
+use crate::card::price_list;
 use crate::model::{Document, SCHEMA_VERSION};
 
 /// The one field that every version of the schema has.
@@ -27,7 +28,17 @@ pub fn parse(mut reader: impl Read) -> Result<Document, ReportError> {
             known: SCHEMA_VERSION,
         });
     }
-    serde_json::from_slice(&bytes).map_err(refuse)
+    let document: Document = serde_json::from_slice(&bytes).map_err(refuse)?;
+    Ok(refitted(document))
+}
+
+/// A card's prices are fitted to its trials anew: whoever reads an old card with a
+/// newer program gets what that makes of it.
+fn refitted(mut document: Document) -> Document {
+    if let (Some(card), Some(order)) = (&mut document.card, &document.plan.card) {
+        card.prices = price_list(order, &card.trials, document.plan.seed);
+    }
+    document
 }
 
 /// Both kinds of error name the line and the column.
