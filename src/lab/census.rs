@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use procfs::ProcError;
 use procfs::process::{MMPermissions, MMapPath, MemoryMap, MemoryMaps, SmapsRollup};
 
-use files::ProcessFiles;
+use files::{ProcessFiles, Standing};
 use pages::{ENTRY_BYTES, PageCounts, Vma, count_pages};
 
 /// The shape of an address space, in the terms that a fork pays for.
@@ -41,6 +41,10 @@ pub struct Census {
     /// Present page-table entries of base pages: without those that a huge
     /// page's one PMD entry stands for.
     pub present_ptes: u64,
+    /// Of them, those that a fork copies: in private VMAs that hold an anonymous
+    /// page. It leaves out the others, which a fault finds again (mm/memory.c,
+    /// `vma_needs_copy`).
+    pub copied_ptes: u64,
     /// Page-table entries of pages that are swapped out or being migrated.
     pub swapped_ptes: u64,
     /// `VmPTE`: the bytes of all page-table pages below the top level
@@ -50,6 +54,10 @@ pub struct Census {
     pub resident_bytes: u64,
     /// Of it, mapped by huge pages.
     pub huge_bytes: u64,
+    /// Open file descriptors.
+    pub descriptors: u64,
+    /// Threads.
+    pub threads: u64,
 }
 
 /// Why there is no census.
@@ -103,7 +111,10 @@ fn take_below(
     instrument: &[[usize; 2]],
 ) -> Result<Census, CensusError> {
     let files = ProcessFiles { directory, pid };
-    let page_table_bytes = files.page_table_bytes()?;
+    let Standing {
+        page_table_bytes,
+        threads,
+    } = files.standing()?;
     let maps: MemoryMaps = files.read("maps")?;
     let page_size = procfs::page_size();
     let (left_out, vmas): (Vec<Vma>, Vec<Vma>) = vmas(&maps, page_size)
@@ -122,10 +133,13 @@ fn take_below(
         vmas: vmas.len() as u64,
         anon_vmas: pages.anon_vmas,
         present_ptes: present_ptes(&pages, &rollup, page_size),
+        copied_ptes: copied_ptes(&pages, &rollup, page_size),
         swapped_ptes: pages.swapped,
         page_table_bytes: page_table_bytes.saturating_sub(own_tables(&left_out) * page_size),
         resident_bytes: rollup.resident_bytes.saturating_sub(left_out_bytes),
         huge_bytes: rollup.huge_bytes,
+        descriptors: files.descriptors()?,
+        threads,
     })
 }
 
@@ -150,6 +164,8 @@ fn own_tables(vmas: &[Vma]) -> u64 {
 struct Rollup {
     resident_bytes: u64,
     huge_bytes: u64,
+    /// Of the huge pages, those of anonymous memory.
+    huge_anon_bytes: u64,
     /// Pages of hugetlbfs, which are not resident memory to the kernel, but
     /// which pagemap lists as present.
     hugetlb_bytes: u64,
@@ -165,6 +181,7 @@ impl Rollup {
                 figures,
                 &["AnonHugePages", "ShmemPmdMapped", "FilePmdMapped"],
             ),
+            huge_anon_bytes: sum(figures, &["AnonHugePages"]),
             hugetlb_bytes: sum(figures, &["Shared_Hugetlb", "Private_Hugetlb"]),
         })
     }
@@ -180,6 +197,14 @@ fn sum(figures: &HashMap<String, u64>, names: &[&str]) -> u64 {
 fn present_ptes(pages: &PageCounts, rollup: &Rollup, page_size: u64) -> u64 {
     let huge = (rollup.huge_bytes + rollup.hugetlb_bytes) / page_size;
     pages.present.saturating_sub(huge)
+}
+
+/// Those of the VMAs that hold an anonymous page. Huge pages of files and of shared
+/// memory lie in others, but for a private file mapping with both; and pages of
+/// hugetlbfs, which no worker maps, are taken for private ones.
+fn copied_ptes(pages: &PageCounts, rollup: &Rollup, page_size: u64) -> u64 {
+    let huge = (rollup.huge_anon_bytes + rollup.hugetlb_bytes) / page_size;
+    pages.in_anon_vmas.saturating_sub(huge)
 }
 
 /// The VMAs behind the lines of `maps`, in ascending order.
@@ -208,6 +233,7 @@ fn is_kernels_own(map: &MemoryMap) -> bool {
 mod tests {
     use super::files::{NO_SUCH_PROCESS, gone_if_short, refuse};
     use super::*;
+    use std::io::{Read, Write};
     use std::{fs, io};
 
     use procfs::FromRead;
@@ -246,9 +272,25 @@ mod tests {
         assert_eq!(rollup.huge_bytes, 4 << 20);
         let pages = PageCounts {
             present: 1_600,
+            in_anon_vmas: 1_550,
             ..PageCounts::default()
         };
         assert_eq!(present_ptes(&pages, &rollup, 4096), 1_600 - 1_536);
+        assert_eq!(copied_ptes(&pages, &rollup, 4096), 1_550 - 1_536);
+    }
+
+    #[test]
+    fn huge_pages_of_shared_memory_are_not_taken_from_what_a_fork_copies() {
+        let text = ROLLUP.replace("ShmemPmdMapped:        0 kB", "ShmemPmdMapped:     2048 kB");
+        let rollup = Rollup::of(&SmapsRollup::from_read(text.as_bytes()).unwrap()).unwrap();
+        assert_eq!(rollup.huge_bytes, 2 << 20);
+        let pages = PageCounts {
+            present: 600,
+            in_anon_vmas: 40,
+            ..PageCounts::default()
+        };
+        assert_eq!(present_ptes(&pages, &rollup, 4096), 600 - 512);
+        assert_eq!(copied_ptes(&pages, &rollup, 4096), 40);
     }
 
     #[test]
@@ -282,6 +324,8 @@ mod tests {
         };
         assert!(ptes(&after) >= ptes(&before) + grown / procfs::page_size());
         assert!(after.page_table_bytes > 0);
+        assert!(after.copied_ptes >= before.copied_ptes + grown / procfs::page_size() / 2);
+        assert!(after.copied_ptes < after.present_ptes);
         assert!(after.vmas > 10 && after.anon_vmas > 2 && after.anon_vmas < after.vmas);
     }
 
@@ -297,6 +341,28 @@ mod tests {
         assert!(rest.resident_bytes + (4 << 20) < whole.resident_bytes);
         assert!(rest.present_ptes + 1_024 < whole.present_ptes);
         assert!(rest.page_table_bytes < whole.page_table_bytes);
+    }
+
+    #[test]
+    fn descriptors_and_threads_are_counted() {
+        use std::process::{Command, Stdio};
+        let mut command = Command::new("cat");
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (stdin, stdout) = (child.stdin.as_mut(), child.stdout.as_mut());
+        stdin.unwrap().write_all(b".").unwrap();
+        // Once it answers, its loader has closed what it had opened.
+        stdout.unwrap().read_exact(&mut [0]).unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let census = take(pid, &[]);
+        let fds = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count() as u64;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let census = census.unwrap();
+        assert_eq!((census.threads, census.descriptors), (1, fds));
+        assert!(fds >= 3, "{fds}");
+        let me = i32::try_from(std::process::id()).unwrap();
+        assert!(take(me, &[]).unwrap().threads > 1, "a test has a thread");
     }
 
     #[test]

@@ -76,6 +76,8 @@ pub(super) struct PageCounts {
     pub(super) swapped: u64,
     /// VMAs with an anonymous page, present or swapped.
     pub(super) anon_vmas: u64,
+    /// Of the pages that are present, those in such VMAs.
+    pub(super) in_anon_vmas: u64,
 }
 
 /// Counts the pages of VMAs that are in ascending order.
@@ -86,13 +88,23 @@ pub(super) fn count_pages(
     read: impl FnMut(u64, &mut [u8]) -> io::Result<()>,
 ) -> io::Result<PageCounts> {
     let mut counts = PageCounts::default();
-    // The last VMA that is known to hold an anonymous page.
-    let mut known = None;
+    // The VMA that is visited, whether an anonymous page was met in it, and those
+    // of its present pages that came before one was.
+    let mut visited = (usize::MAX, false, 0);
     visit_pages(vmas, read, |index, _, entries| {
+        if visited.0 != index {
+            visited = (index, false, 0);
+        }
+        let (_, known, before) = &mut visited;
+        let present = counts.present;
         let anon = count_entries(entries, &mut counts) && vmas[index].holds_anon;
-        if anon && known != Some(index) {
-            known = Some(index);
+        if anon && !*known {
+            *known = true;
             counts.anon_vmas += 1;
+        }
+        *before += counts.present - present;
+        if *known {
+            counts.in_anon_vmas += std::mem::take(before);
         }
     })?;
     Ok(counts)
@@ -232,7 +244,8 @@ mod tests {
             PageCounts {
                 present: 4,
                 swapped: 2,
-                anon_vmas: 2
+                anon_vmas: 2,
+                in_anon_vmas: 2
             },
             "page 45 is in no VMA"
         );
@@ -251,8 +264,23 @@ mod tests {
         let mut fake = Fake::new([(100, PRESENT), (end, PRESENT), (end + 60, PRESENT)]);
         let counts = fake.count(&[vma(100, 2 * CHUNK + 50), vma(end + 55, 10)]);
         assert_eq!((counts.present, counts.anon_vmas), (3, 2));
+        assert_eq!(counts.in_anon_vmas, 3);
         assert_eq!(fake.reads.len(), 3);
         assert!(fake.reads.iter().all(|(_, pages)| *pages <= CHUNK));
+    }
+
+    #[test]
+    fn pages_before_the_first_anonymous_one_of_a_vma_count_with_it() {
+        let file = PRESENT | FILE_OR_SHARED;
+        let far = 100 + CHUNK + 7;
+        let mut fake = Fake::new([
+            (100, file),
+            (far, PRESENT),
+            (far + 1, file),
+            (far + 90, file),
+        ]);
+        let counts = fake.count(&[vma(100, CHUNK + 50), vma(far + 80, 20)]);
+        assert_eq!((counts.present, counts.in_anon_vmas), (4, 3));
     }
 
     #[test]
@@ -279,14 +307,16 @@ mod tests {
             let mut fake = Fake::new(touched.iter().map(|(page, bits)| (*page, bits << 61)));
             let mut expected = PageCounts::default();
             for vma in &vmas {
-                let mut anon = false;
+                let (mut anon, mut present) = (false, 0);
                 for (_, entry) in fake.entries.range(vma.first_page..vma.end_page) {
-                    expected.present += u64::from(entry & PRESENT != 0);
+                    present += u64::from(entry & PRESENT != 0);
                     expected.swapped += u64::from(entry & SWAPPED != 0);
                     let there = entry & PRESENT != 0 || entry & SWAPPED != 0;
                     anon |= there && entry & FILE_OR_SHARED == 0;
                 }
+                expected.present += present;
                 expected.anon_vmas += u64::from(anon && vma.holds_anon);
+                expected.in_anon_vmas += if anon && vma.holds_anon { present } else { 0 };
             }
             prop_assert_eq!(fake.count(&vmas), expected);
         }
