@@ -292,6 +292,8 @@ pub(crate) fn mappings_space(mappings: u64) -> Space {
         inflation_ns: 250_000,
         vmas_before: 30,
         present_ptes_before: 276,
+        descriptors: 8,
+        threads: 1,
     }
 }
 
