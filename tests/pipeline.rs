@@ -13,7 +13,9 @@ use fake::{Fake, Fault, host, plan};
 use forktax::lab::error::LabError;
 use forktax::lab::{Outcome, Progress, run};
 use forktax::model::SpawnMethod::{Clone3Vfork, Fork, PosixSpawn, System, Vfork};
-use forktax::model::{Caveat, Cell, CountSource, Document, Plan, SpawnMethod, Stopped};
+use forktax::model::{
+    Caveat, Cell, CountSource, Document, Plan, SpaceRequest, SpawnMethod, Stopped,
+};
 use forktax::report::{Format, render};
 
 struct Steps(Vec<f64>);
@@ -198,6 +200,91 @@ fn what_was_not_ordered_is_not_timed() {
             outcome.error
         );
     }
+}
+
+/// A parent of mappings, descriptors and threads, and an empty one.
+fn parents(mappings: u64, descriptors: u64, threads: u64) -> Plan {
+    let mut plan = plan(&[0, mappings], &[Fork, Vfork]);
+    plan.spaces[1] = SpaceRequest::Together {
+        parts: vec![
+            plan.spaces[1].clone(),
+            SpaceRequest::Descriptors {
+                count: descriptors,
+                cloexec: true,
+            },
+            SpaceRequest::Threads { count: threads },
+        ],
+    };
+    plan
+}
+
+#[test]
+fn descriptors_and_threads_are_measured_and_stored() {
+    let document = document(Fault::Nothing, &parents(100, 1_000, 50));
+    let (empty, full) = (cell(&document, 0, Fork), cell(&document, 100, Fork));
+    assert_eq!((empty.space.descriptors, empty.space.threads), (8, 1));
+    assert_eq!((full.space.descriptors, full.space.threads), (1_008, 51));
+    assert_eq!(full.space.vmas, 30 + 100 + 2 * 50);
+    let total = |cell: &Cell| cell.total_ns.measured().unwrap().median;
+    assert!(total(full) - total(empty) > 300_000.0);
+}
+
+#[test]
+fn what_is_no_memory_is_verified_to_the_last_one() {
+    for (fault, plan, words) in [
+        (
+            Fault::DescriptorMissing,
+            parents(0, 1_000, 0),
+            "999 descriptors more instead of 1000",
+        ),
+        (
+            Fault::DescriptorLeaked,
+            plan(&[100], &[Fork, Vfork]),
+            "1 descriptors more instead of 0",
+        ),
+        (
+            Fault::DescriptorMissing,
+            plan(&[100], &[Fork, Vfork]),
+            "-1 descriptors more instead of 0",
+        ),
+        (
+            Fault::ThreadMissing,
+            parents(0, 0, 50),
+            "49 threads more instead of 50",
+        ),
+        (
+            Fault::StacksInPieces,
+            parents(10, 0, 50),
+            "210 mappings more instead of 10 and those of 50 threads",
+        ),
+        (
+            Fault::MappingMissing,
+            parents(1_000, 10, 0),
+            "999 mappings more instead of 1000",
+        ),
+    ] {
+        let (outcome, _) = carry_out(fault, &plan);
+        let error = outcome.error.unwrap();
+        assert!(matches!(error, LabError::Inflation(_)), "{error:?}");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
+#[test]
+fn a_parent_that_nobody_can_build_is_refused_before_it_is_timed() {
+    let mut plan = parents(10, 10, 10);
+    let heap = SpaceRequest::Malloc {
+        count: 1,
+        bytes: 100,
+        pages: 0,
+        spacing: 1,
+    };
+    plan.spaces[1] = SpaceRequest::Together {
+        parts: vec![heap.clone(), heap],
+    };
+    let (outcome, _) = carry_out(Fault::Nothing, &plan);
+    let error = outcome.error.unwrap().to_string();
+    assert!(error.contains("a parent has one heap"), "{error}");
 }
 
 #[test]

@@ -207,6 +207,8 @@ impl<'a> Group<'a> {
             inflation_ns: over(|r| r.inflation_ns),
             vmas_before: over(|r| r.before.vmas),
             present_ptes_before: over(|r| r.before.present_ptes),
+            descriptors: over(|r| r.inflated.descriptors),
+            threads: over(|r| r.inflated.threads),
         }
     }
 

@@ -25,7 +25,7 @@ use crate::model::Features;
 use procfs::ProcError;
 use procfs::process::{MMPermissions, MMapPath, MemoryMap, MemoryMaps, SmapsRollup};
 
-use files::ProcessFiles;
+use files::{ProcessFiles, Standing};
 use pages::{ENTRY_BYTES, PageCounts, Vma, count_pages};
 
 /// The shape of an address space, in the terms that a fork pays for.
@@ -42,6 +42,10 @@ pub struct Census {
     /// Present page-table entries of base pages: without those that a huge
     /// page's one PMD entry stands for.
     pub present_ptes: u64,
+    /// Of them, those that a fork copies: in private VMAs that hold an anonymous
+    /// page. It leaves out the others, which a fault finds again (mm/memory.c,
+    /// `vma_needs_copy`).
+    pub copied_ptes: u64,
     /// Page-table entries of pages that are swapped out or being migrated.
     pub swapped_ptes: u64,
     /// `VmPTE`: the bytes of all page-table pages below the top level
@@ -51,15 +55,16 @@ pub struct Census {
     pub resident_bytes: u64,
     /// Of it, mapped by huge pages.
     pub huge_bytes: u64,
+    /// Open file descriptors.
+    pub descriptors: u64,
+    /// Threads.
+    pub threads: u64,
     /// Of the VMAs, private ones of a file.
     pub file_vmas: u64,
     /// Of the VMAs, shared ones.
     pub shared_vmas: u64,
-    /// Of the present entries of base pages, those in the VMAs that hold anonymous
-    /// pages: a fork copies them, and leaves the others to be found again.
-    pub copied_ptes: u64,
-    /// Entries of those VMAs that are empty, in page tables where they have others
-    /// that are not: a fork looks at them (mm/memory.c, `copy_pte_range`).
+    /// Empty entries of the VMAs that hold an anonymous page, in page tables where
+    /// they have others that are not: a fork looks at them (mm/memory.c, `copy_pte_range`).
     pub empty_entries: u64,
 }
 
@@ -134,7 +139,10 @@ fn take_below(
     instrument: &[[usize; 2]],
 ) -> Result<Census, CensusError> {
     let files = ProcessFiles { directory, pid };
-    let page_table_bytes = files.page_table_bytes()?;
+    let Standing {
+        page_table_bytes,
+        threads,
+    } = files.standing()?;
     let maps: MemoryMaps = files.read("maps")?;
     let page_size = procfs::page_size();
     let (left_out, vmas): (Vec<Vma>, Vec<Vma>) = vmas(&maps, page_size)
@@ -154,16 +162,16 @@ fn take_below(
         vmas: vmas.len() as u64,
         anon_vmas: pages.anon_vmas,
         present_ptes: present_ptes(&pages, &rollup, page_size),
+        copied_ptes: copied_ptes(&pages, &rollup, page_size),
         swapped_ptes: pages.swapped,
         page_table_bytes: page_table_bytes.saturating_sub(own_tables(&left_out) * page_size),
         resident_bytes: rollup.resident_bytes.saturating_sub(left_out_bytes),
         huge_bytes: rollup.huge_bytes,
         file_vmas,
         shared_vmas,
-        copied_ptes: pages
-            .copied
-            .saturating_sub(rollup.anon_huge_bytes / page_size),
         empty_entries: pages.empty,
+        descriptors: files.descriptors()?,
+        threads,
     })
 }
 
@@ -203,8 +211,8 @@ fn own_tables(vmas: &[Vma]) -> u64 {
 struct Rollup {
     resident_bytes: u64,
     huge_bytes: u64,
-    /// Of it, in anonymous memory.
-    anon_huge_bytes: u64,
+    /// Of the huge pages, those of anonymous memory.
+    huge_anon_bytes: u64,
     /// Pages of hugetlbfs, which are not resident memory to the kernel, but
     /// which pagemap lists as present.
     hugetlb_bytes: u64,
@@ -220,7 +228,7 @@ impl Rollup {
                 figures,
                 &["AnonHugePages", "ShmemPmdMapped", "FilePmdMapped"],
             ),
-            anon_huge_bytes: sum(figures, &["AnonHugePages"]),
+            huge_anon_bytes: sum(figures, &["AnonHugePages"]),
             hugetlb_bytes: sum(figures, &["Shared_Hugetlb", "Private_Hugetlb"]),
         })
     }
@@ -236,6 +244,14 @@ fn sum(figures: &HashMap<String, u64>, names: &[&str]) -> u64 {
 fn present_ptes(pages: &PageCounts, rollup: &Rollup, page_size: u64) -> u64 {
     let huge = (rollup.huge_bytes + rollup.hugetlb_bytes) / page_size;
     pages.present.saturating_sub(huge)
+}
+
+/// Those of the VMAs that hold an anonymous page. Huge pages of files and of shared
+/// memory lie in others, but for a private file mapping with both; and pages of
+/// hugetlbfs, which no worker maps, are taken for private ones.
+fn copied_ptes(pages: &PageCounts, rollup: &Rollup, page_size: u64) -> u64 {
+    let huge = (rollup.huge_anon_bytes + rollup.hugetlb_bytes) / page_size;
+    pages.in_anon_vmas.saturating_sub(huge)
 }
 
 /// The VMAs behind the lines of `maps`, in ascending order.
@@ -264,6 +280,7 @@ fn is_kernels_own(map: &MemoryMap) -> bool {
 mod tests {
     use super::files::{NO_SUCH_PROCESS, gone_if_short, refuse};
     use super::*;
+    use std::io::{Read, Write};
     use std::{fs, io};
 
     use procfs::FromRead;
@@ -302,9 +319,25 @@ mod tests {
         assert_eq!(rollup.huge_bytes, 4 << 20);
         let pages = PageCounts {
             present: 1_600,
+            in_anon_vmas: 1_550,
             ..PageCounts::default()
         };
         assert_eq!(present_ptes(&pages, &rollup, 4096), 1_600 - 1_536);
+        assert_eq!(copied_ptes(&pages, &rollup, 4096), 1_550 - 1_536);
+    }
+
+    #[test]
+    fn huge_pages_of_shared_memory_are_not_taken_from_what_a_fork_copies() {
+        let text = ROLLUP.replace("ShmemPmdMapped:        0 kB", "ShmemPmdMapped:     2048 kB");
+        let rollup = Rollup::of(&SmapsRollup::from_read(text.as_bytes()).unwrap()).unwrap();
+        assert_eq!(rollup.huge_bytes, 2 << 20);
+        let pages = PageCounts {
+            present: 600,
+            in_anon_vmas: 40,
+            ..PageCounts::default()
+        };
+        assert_eq!(present_ptes(&pages, &rollup, 4096), 600 - 512);
+        assert_eq!(copied_ptes(&pages, &rollup, 4096), 40);
     }
 
     #[test]
@@ -338,6 +371,8 @@ mod tests {
         };
         assert!(ptes(&after) >= ptes(&before) + grown / procfs::page_size());
         assert!(after.page_table_bytes > 0);
+        assert!(after.copied_ptes >= before.copied_ptes + grown / procfs::page_size() / 2);
+        assert!(after.copied_ptes < after.present_ptes);
         assert!(after.vmas > 10 && after.anon_vmas > 2 && after.anon_vmas < after.vmas);
     }
 
@@ -353,6 +388,28 @@ mod tests {
         assert!(rest.resident_bytes + (4 << 20) < whole.resident_bytes);
         assert!(rest.present_ptes + 1_024 < whole.present_ptes);
         assert!(rest.page_table_bytes < whole.page_table_bytes);
+    }
+
+    #[test]
+    fn descriptors_and_threads_are_counted() {
+        use std::process::{Command, Stdio};
+        let mut command = Command::new("cat");
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (stdin, stdout) = (child.stdin.as_mut(), child.stdout.as_mut());
+        stdin.unwrap().write_all(b".").unwrap();
+        // Once it answers, its loader has closed what it had opened.
+        stdout.unwrap().read_exact(&mut [0]).unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let census = take(pid, &[]);
+        let fds = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count() as u64;
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let census = census.unwrap();
+        assert_eq!((census.threads, census.descriptors), (1, fds));
+        assert!(fds >= 3, "{fds}");
+        let me = i32::try_from(std::process::id()).unwrap();
+        assert!(take(me, &[]).unwrap().threads > 1, "a test has a thread");
     }
 
     #[test]

@@ -14,6 +14,9 @@ pub use cgroup::CgroupRoom;
 pub use need::Need;
 pub use refusal::LimitError;
 
+use crate::sys::handlers::MOST_HANDLERS;
+use crate::worker::protocol::OWN_DESCRIPTORS;
+
 /// VMAs that are not the order's: the worker's own image and libraries, its
 /// samples, and the stack that posix_spawn maps for its child.
 pub const OWN_VMAS: u64 = 48;
@@ -58,6 +61,9 @@ pub struct Limits {
     /// `RLIMIT_NPROC` and the threads of this real user; not for a process
     /// that the kernel exempts.
     pub processes: Option<Room>,
+    /// The hard `RLIMIT_NOFILE`, up to which a worker raises its own, and the
+    /// descriptors of this process.
+    pub descriptors: Option<Room>,
     /// The tightest memory limit of the control groups.
     pub cgroup_memory: Option<CgroupRoom>,
     /// The tightest limit of processes of the control groups.
@@ -67,6 +73,8 @@ pub struct Limits {
 /// Whether the host leaves what an address space needs.
 pub fn check(need: &Need, limits: &Limits) -> Result<(), LimitError> {
     check_mappings(need, limits)?;
+    check_handlers(need)?;
+    check_descriptors(need, limits)?;
     check_virtual_memory(need, limits)?;
     check_memory(need, limits)?;
     check_processes(need, limits)
@@ -84,29 +92,62 @@ fn check_mappings(need: &Need, limits: &Limits) -> Result<(), LimitError> {
     }
 }
 
+fn check_handlers(need: &Need) -> Result<(), LimitError> {
+    let (asked, limit) = (need.handlers, MOST_HANDLERS);
+    match asked > limit {
+        true => Err(LimitError::Handlers { asked, limit }),
+        false => Ok(()),
+    }
+}
+
+fn check_descriptors(need: &Need, limits: &Limits) -> Result<(), LimitError> {
+    if need.descriptors == 0 {
+        return Ok(()); // A worker's own are as many as this process has.
+    }
+    let asked = need.descriptors;
+    match exceeded(asked.saturating_add(OWN_DESCRIPTORS), limits.descriptors) {
+        Some(room) => Err(LimitError::Descriptors { asked, room }),
+        None => Ok(()),
+    }
+}
+
 fn check_virtual_memory(need: &Need, limits: &Limits) -> Result<(), LimitError> {
     if need.address_space_bytes == 0 {
         return Ok(()); // An empty worker is no larger than this process.
     }
+    let threads = need.threads();
     // What is reserved is known to the byte, but for a heap's last few.
     let asked = need.address_space_bytes.saturating_add(SPARE_BYTES);
     if asked > USER_ADDRESS_SPACE {
         return Err(LimitError::UserAddressSpace {
             asked: need.address_space_bytes,
             limit: USER_ADDRESS_SPACE,
+            threads,
         });
     }
     if let Some(room) = exceeded(asked, limits.address_space) {
-        return Err(LimitError::AddressSpace { asked, room });
+        return Err(LimitError::AddressSpace {
+            asked,
+            room,
+            threads,
+        });
     }
     let asked = with_headroom(need.private_bytes);
     if let Some(room) = exceeded(asked, limits.private) {
-        return Err(LimitError::Private { asked, room });
+        return Err(LimitError::Private {
+            asked,
+            room,
+            threads,
+        });
     }
     // dup_mmap() charges the private memory once more, for the fork's copy.
     let asked = with_headroom(need.private_bytes.saturating_mul(2));
     match exceeded(asked, limits.commit) {
-        Some(room) => Err(LimitError::Commit { asked, room }),
+        Some(room) => Err(LimitError::Commit {
+            asked,
+            room,
+            threads,
+        }),
         None => Ok(()),
     }
 }
@@ -137,14 +178,19 @@ fn check_memory(need: &Need, limits: &Limits) -> Result<(), LimitError> {
 }
 
 fn check_processes(need: &Need, limits: &Limits) -> Result<(), LimitError> {
-    let asked = need.processes;
+    let (asked, threads) = (need.processes, need.threads());
     if let Some(room) = exceeded(asked, limits.processes) {
-        return Err(LimitError::Processes { asked, room });
+        return Err(LimitError::Processes {
+            asked,
+            room,
+            threads,
+        });
     }
     match &limits.cgroup_pids {
         Some(group) if asked > group.room.left() => Err(LimitError::CgroupPids {
             asked,
             group: group.clone(),
+            threads,
         }),
         _ => Ok(()),
     }
@@ -290,6 +336,86 @@ mod tests {
             refusal(&need(1, 1, 1), limits(398)),
             "3 processes and the 398 that this user has exceed RLIMIT_NPROC = 400: end some, or \
              raise it with \"ulimit -u 401\""
+        );
+    }
+
+    fn files(count: u64) -> Need {
+        let cloexec = false;
+        Need::of(&SpaceRequest::Descriptors { count, cloexec }, 4096)
+    }
+
+    #[test]
+    fn descriptors_are_checked_with_the_workers_own() {
+        let limits = Limits {
+            descriptors: room(20_000, 6),
+            ..Limits::default()
+        };
+        assert_eq!(check(&files(19_930), &limits), Ok(()));
+        assert_eq!(
+            refusal(&files(20_000), limits),
+            "20,000 descriptors, 64 for the worker's own and the 6 in use exceed the hard \
+             RLIMIT_NOFILE = 20,000: ask for at most 19,930, or raise it as root with \
+             \"ulimit -Hn 20070\""
+        );
+        // A worker that opens none needs no more than this process has.
+        let tight = Limits {
+            descriptors: room(20, 6),
+            ..Limits::default()
+        };
+        assert_eq!(check(&need(10, 1, 1), &tight), Ok(()));
+        let text = refusal(&files(u64::MAX), tight);
+        assert!(text.contains("ask for at most 0,"), "{text}");
+    }
+
+    #[test]
+    fn handlers_are_checked() {
+        let handlers = |count| Need::of(&SpaceRequest::Handlers { count }, 4096);
+        assert_eq!(check(&handlers(52), &Limits::default()), Ok(()));
+        assert_eq!(
+            refusal(&handlers(1_000), Limits::default()),
+            "1,000 signal handlers are too many, for only 52 signals can have one: ask for at \
+             most 52"
+        );
+    }
+
+    #[test]
+    fn threads_are_checked_against_every_limit_that_they_meet() {
+        let threads = Need::of(&SpaceRequest::Threads { count: 1_000 }, 4096);
+        let limits = Limits {
+            processes: room(400, 2),
+            ..Limits::default()
+        };
+        assert_eq!(
+            refusal(&threads, limits),
+            "1,003 processes and threads and the 2 that this user has exceed RLIMIT_NPROC = 400: \
+             ask for fewer threads, end some, or raise it with \"ulimit -u 1005\""
+        );
+        let limits = Limits {
+            cgroup_pids: group(400, 2, "/sys/fs/cgroup/a/pids.max"),
+            ..Limits::default()
+        };
+        let text = refusal(&threads, limits);
+        assert!(text.contains("exceed /sys/fs/cgroup/a/pids.max = 400: ask for fewer threads"));
+        let limits = Limits {
+            address_space: room(1 << 30, 0),
+            ..Limits::default()
+        };
+        let text = refusal(&threads, limits);
+        assert!(text.contains("whose stacks take 8 MiB each"), "{text}");
+        let limits = Limits {
+            max_map_count: Some(1_000),
+            ..Limits::default()
+        };
+        assert!(refusal(&threads, limits).starts_with("2,000 mappings and 48 of"));
+        let limits = Limits {
+            mem_available: Some(1 << 20),
+            ..Limits::default()
+        };
+        let text = refusal(&threads, limits);
+        assert!(text.contains("of VMAs and threads, and headroom"), "{text}");
+        assert!(
+            text.contains("ask for fewer mappings, pages or threads,"),
+            "{text}"
         );
     }
 

@@ -1,6 +1,7 @@
 //! One worker's life, from its launch to its records, with its address space
 //! verified before and after the loop.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::census::Census;
@@ -11,7 +12,7 @@ use crate::model::{Missing, PageTables, SpawnMethod};
 use crate::profile::events::SampleEvent;
 use crate::profile::faults::MapRange;
 use crate::profile::modes::{ModeTicks, Split, Window, split};
-use crate::vm::Shape;
+use crate::vm::{Shape, THREAD_MAPPINGS};
 use crate::worker::protocol::{Assignment, Done, FIRST_RECORD, Prepared, record};
 
 /// All that one worker brought home.
@@ -199,6 +200,10 @@ pub(super) fn inspect(
 /// memory, touched for the first time between the two censuses.
 const SLACK_PTES: u64 = 64;
 const SLACK_VMAS: u64 = 4;
+/// Pages that an idle thread has touched: one at the least, the end of its stack,
+/// where libc keeps what it knows of the thread; the frames below it, and a share
+/// of the heap, where libc allocates its vector of thread-local storage.
+const THREAD_PTES: RangeInclusive<u64> = 1..=8;
 
 /// Compares what the kernel reports with what was ordered.
 fn verify(
@@ -209,32 +214,84 @@ fn verify(
 ) -> Result<(), LabError> {
     let shape = Shape::of(&assignment.space, page_size)
         .map_err(|error| LabError::Inflation(error.to_string()))?;
-    let wanted = shape.mappings();
-    let gained = inflated.vmas.saturating_sub(before.vmas);
-    if gained < wanted || gained > wanted + SLACK_VMAS {
-        return Err(LabError::Inflation(format!(
-            "{gained} mappings more instead of {wanted}"
-        )));
-    }
-    if let Some(replica) = &shape.replica {
-        let wanted = replica.anon_mappings();
-        let gained = inflated.anon_vmas.saturating_sub(before.anon_vmas);
-        if gained < wanted || gained > wanted + SLACK_VMAS {
+    verify_counts(&shape, before, inflated)?;
+    verify_mappings(&shape, before, inflated)?;
+    verify_pages(&shape, page_size, before, inflated)
+}
+
+/// Of descriptors and threads there are as many as were ordered, and not one more.
+fn verify_counts(shape: &Shape, before: &Census, inflated: &Census) -> Result<(), LabError> {
+    let descriptors = [before.descriptors, inflated.descriptors];
+    let threads = [before.threads, inflated.threads];
+    for ([before, inflated], wanted, what) in [
+        (descriptors, shape.descriptors.count(), "descriptors"),
+        (threads, shape.threads, "threads"),
+    ] {
+        if inflated != before.saturating_add(wanted) {
+            let gained = i128::from(inflated) - i128::from(before);
             return Err(LabError::Inflation(format!(
-                "{gained} mappings more with pages of their own instead of {wanted}"
+                "{gained} {what} more instead of {wanted}"
             )));
         }
     }
+    Ok(())
+}
+
+fn verify_mappings(shape: &Shape, before: &Census, inflated: &Census) -> Result<(), LabError> {
+    let wanted = shape.mappings();
+    let gained = inflated.vmas.saturating_sub(before.vmas);
+    // Libc may do without the guards, and the kernel may merge stacks then.
+    let most = wanted + shape.threads * THREAD_MAPPINGS + SLACK_VMAS;
+    if gained < wanted || gained > most {
+        return Err(LabError::Inflation(format!(
+            "{gained} mappings more instead of {wanted}{}",
+            and_threads(shape)
+        )));
+    }
+    let Some(replica) = &shape.replica else {
+        return Ok(());
+    };
+    let regions = shape.regions.iter();
+    let others: u64 = regions.map(|region| region.count).sum();
+    let wanted = replica.anon_mappings();
+    let gained = inflated.anon_vmas.saturating_sub(before.anon_vmas);
+    let most = wanted + others + shape.threads + SLACK_VMAS;
+    if gained < wanted || gained > most {
+        return Err(LabError::Inflation(format!(
+            "{gained} mappings more with pages of their own instead of {wanted}{}",
+            and_threads(shape)
+        )));
+    }
+    Ok(())
+}
+
+fn verify_pages(
+    shape: &Shape,
+    page_size: u64,
+    before: &Census,
+    inflated: &Census,
+) -> Result<(), LabError> {
     let touched = shape.present_pages();
     let heap = shape.heap.map_or(0, |heap| heap.count * heap.touches);
     let pages = inflated.present_ptes + inflated.huge_bytes / page_size;
     let pages = pages.saturating_sub(before.present_ptes + before.huge_bytes / page_size);
     let exact = shape.heap.is_none() && shape.regions.iter().all(|region| !region.huge);
-    if pages < touched + heap || (exact && pages > touched + SLACK_PTES) {
+    let least = touched + heap + shape.threads * THREAD_PTES.start();
+    let most = touched + shape.threads * THREAD_PTES.end() + SLACK_PTES;
+    if pages < least || (exact && pages > most) {
         let wanted = touched + heap;
         return Err(LabError::Inflation(format!(
-            "{pages} present pages more instead of {wanted}"
+            "{pages} present pages more instead of {wanted}{}",
+            and_threads(shape)
         )));
     }
     Ok(())
+}
+
+/// What a message adds to a count that threads add to, in no exact number.
+fn and_threads(shape: &Shape) -> String {
+    match shape.threads {
+        0 => String::new(),
+        threads => format!(" and those of {threads} threads"),
+    }
 }

@@ -168,6 +168,14 @@ pub struct Space {
     pub vmas_before: u64,
     /// The worker's own present page-table entries, before it was inflated.
     pub present_ptes_before: u64,
+    /// Open file descriptors, the worker's own included; 0 in a document that is
+    /// older than this count.
+    #[serde(default)]
+    pub descriptors: u64,
+    /// Threads, the one that spawns included; 0 in a document that is older than
+    /// this count.
+    #[serde(default)]
+    pub threads: u64,
 }
 
 /// A counter, a spawn, on the two sides: means over all counted spawns.

@@ -5,7 +5,9 @@
 //! cannot break memory safety. Nothing here decides what to measure.
 
 pub mod clock;
+pub mod descriptors;
 pub mod gauge;
+pub mod handlers;
 pub mod image;
 pub mod landmarks;
 pub mod memory;
@@ -13,6 +15,7 @@ pub mod perf;
 pub mod process;
 pub mod shared;
 pub mod spawn;
+pub mod threads;
 pub mod trace;
 pub mod usage;
 

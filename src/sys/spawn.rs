@@ -1,8 +1,12 @@
 //! The spawn methods, one type each: everything that can be prepared is
 //! prepared in `new`, and `spawn` does nothing but spawn.
 //!
-//! The process must be single-threaded: the children run between fork and exec
-//! in a copy, or in the very memory, of their parent.
+//! No other thread of the process may run code: the children run between fork and
+//! exec in a copy, or in the very memory, of their parent. What there may be is
+//! threads that sleep in the kernel from beginning to end and hold no lock
+//! ([`super::threads`]). A child of fork does not have them, so a lock that one of
+//! them held would never be given back; and a child that shares its parent's memory
+//! would find them at work in it.
 
 mod held;
 
@@ -131,8 +135,10 @@ impl Fork {
 impl Spawn for Fork {
     #[inline]
     fn spawn(&mut self) -> io::Result<Spawned> {
-        // SAFETY: the process is single-threaded by this module's contract, so
-        // no lock can be held in the child, which only execs or exits.
+        // SAFETY: by this module's contract no other thread runs code or holds a
+        // lock. So those that libc's fork takes where there are several threads
+        // (malloc's and stdio's) are free, and no lock is held in the child, which
+        // has only this thread and only execs or exits.
         match check(unsafe { libc::fork() })? {
             0 => run_child(&self.action),
             pid => Ok(Spawned::Running(pid)),
@@ -173,8 +179,9 @@ impl Spawn for Vfork {
         let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
         let argument = std::ptr::from_mut(self.action.as_mut()).cast();
         // SAFETY: the stack's top is the end of a mapping that nobody else
-        // uses, aligned to a page; `child` never returns; the parent does not
-        // run before the child has exec'd or left (CLONE_VFORK).
+        // uses, aligned to a page; `child` never returns; this thread does not
+        // run before the child has exec'd or left (CLONE_VFORK), and by this
+        // module's contract no other one runs at all.
         let pid = check(unsafe { libc::clone(child, self.stack.top(), flags, argument) })?;
         Ok(Spawned::Running(pid))
     }

@@ -1,16 +1,17 @@
-//! The one builder: a shape becomes live mappings.
+//! The one builder: a shape becomes live mappings, threads, handlers and open files.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 
-use super::protocol::Failure;
+use super::protocol::{Failure, OWN_DESCRIPTORS};
 use crate::model::{Backing, RegionKind};
 use crate::sys::memory::{
     Arena, Exact, Pages, Source, Stuff, Touches, disable_huge_pages, grow_heap,
 };
 use crate::sys::shared::memory_file;
-use crate::vm::{Heap, Region, Replica, ReplicaMapping, Shape};
+use crate::sys::{descriptors, handlers, threads};
+use crate::vm::{Descriptors, Heap, Region, Replica, ReplicaMapping, Shape, THREAD_STACK_BYTES};
 
 /// Builds `shape` in this process, for the rest of its life, and notes a sample
 /// of the touched pages.
@@ -26,18 +27,60 @@ pub(super) fn build(shape: &Shape, pages: &mut Pages) -> Result<(), Failure> {
 
 fn build_all(shape: &Shape, pages: &mut Pages) -> Result<(), Failure> {
     for region in &shape.regions {
-        if region.huge {
-            let _ = disable_huge_pages(false);
-        }
+        let _ = disable_huge_pages(!region.huge);
         place_all(region, pages)?;
     }
+    let _ = disable_huge_pages(true);
     if let Some(replica) = &shape.replica {
         replicate(replica, pages)?;
     }
-    shape
-        .heap
-        .as_ref()
-        .map_or(Ok(()), |heap| fill_heap(heap, pages))
+    if let Some(heap) = &shape.heap {
+        fill_heap(heap, pages)?;
+    }
+    // Once there are threads, malloc takes locks, so the heap comes first; and
+    // the descriptors come last, since what is built before may open some itself.
+    start_threads(shape.threads)?;
+    install_handlers(shape.handlers)?;
+    open_files(shape.descriptors)
+}
+
+fn start_threads(count: u64) -> Result<(), Failure> {
+    let start = || threads::start_sleeping(count, bytes(THREAD_STACK_BYTES)?);
+    start().map_err(|error| Failure::Setup {
+        what: format!("could not start {count} idle threads"),
+        why: format!("{error}; ask for fewer, or see ulimit -u, kernel.threads-max and pids.max"),
+    })
+}
+
+fn install_handlers(count: u64) -> Result<(), Failure> {
+    handlers::install(count).map_err(|error| Failure::Setup {
+        what: format!("could not install {count} signal handlers"),
+        why: format!(
+            "{error}; at most {} signals can have one",
+            handlers::MOST_HANDLERS
+        ),
+    })
+}
+
+fn open_files(wanted: Descriptors) -> Result<(), Failure> {
+    let count = wanted.count();
+    if count == 0 {
+        return Ok(());
+    }
+    let failed = |opened: u64, error: &io::Error| Failure::Setup {
+        what: format!("could not open {count} descriptors"),
+        why: format!("{error} after {opened}; ask for fewer, or see ulimit -Hn and fs.file-max"),
+    };
+    let make_room = || {
+        let all = descriptors::open_now()?.saturating_add(count);
+        descriptors::make_room(all.saturating_add(OWN_DESCRIPTORS))
+    };
+    make_room().map_err(|error| failed(0, &error))?;
+    let open = |count, cloexec| {
+        descriptors::open_many(count, cloexec).map_err(|(opened, error)| failed(opened, &error))
+    };
+    open(wanted.plain, false)?;
+    open(wanted.cloexec, true)
 }
 
 fn place_all(region: &Region, pages: &mut Pages) -> Result<(), Failure> {

@@ -2,8 +2,9 @@
 //!
 //! The tool re-executes itself for every address space and pass, so that no
 //! figure inherits another's page tables, anon_vma chains or fragmentation. The
-//! worker does what it is ordered to and nothing else: single-threaded, no
-//! arguments of its own, no allocation inside the loop. It may use `model`,
+//! worker does what it is ordered to and nothing else: in one thread (those that it
+//! may be inflated with only sleep), no arguments of its own, no allocation inside
+//! the loop. It may use `model`,
 //! `vm` and `sys`; it knows neither `lab` nor `report` nor `cli`.
 
 mod build;

@@ -209,6 +209,10 @@ pub const PROGRESS_WORD: usize = 0;
 /// The word at which the first record begins: one cache line on.
 pub const FIRST_RECORD: usize = 8;
 
+/// Descriptors that a worker has, or opens for a while, besides those that it is
+/// inflated with: its socket and records, the program, perf counters, pipes.
+pub const OWN_DESCRIPTORS: u64 = 64;
+
 /// The words that begin every record; the words of its pass follow.
 pub mod record {
     /// The index of the method among those that take turns.

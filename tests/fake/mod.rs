@@ -44,6 +44,14 @@ pub(crate) enum Fault {
     MappingMissing,
     /// Pages less than ordered.
     PagesMissing,
+    /// One descriptor less than ordered.
+    DescriptorMissing,
+    /// One descriptor more, which nobody ordered.
+    DescriptorLeaked,
+    /// One thread less than ordered.
+    ThreadMissing,
+    /// More mappings than the stacks of the threads are.
+    StacksInPieces,
     /// Pages come and go during the loop.
     Drift,
     /// Huge pages turn up.
@@ -100,6 +108,7 @@ impl Fake {
 
 pub(crate) const WORKER: u32 = 4_000;
 const OWN_VMAS: u64 = 30;
+const OWN_DESCRIPTORS: u64 = 8;
 
 pub(crate) fn missing(reason: &str) -> Missing {
     Missing {
@@ -230,6 +239,17 @@ impl FakeWorker {
         self.assignment.space.mappings()
     }
 
+    /// What descriptors and threads add to the call, and to what comes after it.
+    fn beside_mappings(&self, method: SpawnMethod) -> (u64, u64) {
+        let space = &self.assignment.space;
+        let threads = match method {
+            SpawnMethod::Fork => 4_000 * space.threads(),
+            _ => 0,
+        };
+        let descriptors = 30 * space.descriptors();
+        (threads + descriptors, threads / 2 + descriptors)
+    }
+
     fn methods(&self) -> Vec<SpawnMethod> {
         let gone =
             |m: &SpawnMethod| self.fault == Fault::NoClone3 && *m == SpawnMethod::Clone3Vfork;
@@ -270,6 +290,8 @@ impl FakeWorker {
             SpawnMethod::System => (500_000, 0),
             _ => (60_000, 40_000),
         };
+        let beside = self.beside_mappings(method);
+        let (call, after) = (call + beside.0, after + beside.1);
         (call + jitter, call + after + 2 * jitter)
     }
 
@@ -431,12 +453,30 @@ impl Worker for FakeWorker {
         } else {
             self.mappings()
         };
+        let (descriptors, threads) = if self.state.get() == State::Small {
+            (0, 0)
+        } else {
+            let space = &self.assignment.space;
+            (space.descriptors(), space.threads())
+        };
         let mut census = Census::default();
-        census.vmas = OWN_VMAS + built;
-        census.anon_vmas = 10 + built;
-        census.present_ptes = 300 + built;
+        census.vmas = OWN_VMAS + built + 2 * threads;
+        census.anon_vmas = 10 + built + threads;
+        census.present_ptes = 300 + built + 3 * threads;
+        census.copied_ptes = 150 + built + 3 * threads;
+        census.descriptors = OWN_DESCRIPTORS + descriptors;
+        census.threads = 1 + threads;
         census.page_table_bytes = 4096 * (20 + built / 256);
         census.resident_bytes = 4096 * census.present_ptes;
+        if self.state.get() != State::Small {
+            match self.fault {
+                Fault::DescriptorMissing => census.descriptors -= 1,
+                Fault::DescriptorLeaked => census.descriptors += 1,
+                Fault::ThreadMissing => census.threads -= 1,
+                Fault::StacksInPieces => census.vmas += 2 * threads,
+                _ => {}
+            }
+        }
         if built > 0 {
             match (self.fault, self.state.get()) {
                 (Fault::MappingMissing, _) => census.vmas -= 1,

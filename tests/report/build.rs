@@ -292,6 +292,8 @@ pub(crate) fn mappings_space(mappings: u64) -> Space {
         inflation_ns: 250_000,
         vmas_before: 30,
         present_ptes_before: 276,
+        descriptors: 8,
+        threads: 1,
     }
 }
 
@@ -510,6 +512,7 @@ pub(crate) fn empty(
             spawn_timeout_ms: 10_000,
             explain: None,
             reproduce: None,
+            card: None,
         },
         run: Run {
             started_unix_s: 1_760_000_000,
@@ -520,6 +523,7 @@ pub(crate) fn empty(
         cells: Vec::new(),
         explanation: None,
         reproduction: None,
+        card: None,
         caveats: Vec::new(),
     }
 }

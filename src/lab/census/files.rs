@@ -28,12 +28,24 @@ impl ProcessFiles<'_> {
             .map_err(|error| refuse(self.pid, self.directory.join(name), error))
     }
 
-    /// `VmPTE` of its status, in bytes.
-    pub(super) fn page_table_bytes(&self) -> Result<u64, CensusError> {
-        let kib = self.read::<Status>("status")?.vmpte;
+    /// What its status says.
+    pub(super) fn standing(&self) -> Result<Standing, CensusError> {
+        let status: Status = self.read("status")?;
         let pid = self.pid;
-        kib.map(|kib| kib << 10)
-            .ok_or(CensusError::NoAddressSpace { pid })
+        let kib = status.vmpte.ok_or(CensusError::NoAddressSpace { pid })?;
+        Ok(Standing {
+            page_table_bytes: kib << 10,
+            threads: status.threads,
+        })
+    }
+
+    /// How many descriptors it has open.
+    pub(super) fn descriptors(&self) -> Result<u64, CensusError> {
+        let path = self.directory.join("fd");
+        match std::fs::read_dir(&path) {
+            Ok(entries) => Ok(entries.count() as u64),
+            Err(error) => Err(refuse(self.pid, path, error.into())),
+        }
     }
 
     /// Opens its pagemap.
@@ -48,6 +60,14 @@ impl ProcessFiles<'_> {
             Err(error) => Err(refuse(self.pid, path, error.into())),
         }
     }
+}
+
+/// What the status of a process says of it.
+pub(super) struct Standing {
+    /// `VmPTE`, in bytes.
+    pub(super) page_table_bytes: u64,
+    /// Its threads.
+    pub(super) threads: u64,
 }
 
 /// An open pagemap.

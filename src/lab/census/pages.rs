@@ -76,9 +76,9 @@ pub(super) struct PageCounts {
     pub(super) swapped: u64,
     /// VMAs with an anonymous page, present or swapped.
     pub(super) anon_vmas: u64,
-    /// Pages that are present in them.
-    pub(super) copied: u64,
-    /// Entries of them without a page, in page tables that they have pages in.
+    /// Of the pages that are present, those in such VMAs.
+    pub(super) in_anon_vmas: u64,
+    /// Entries of such VMAs without a page, in page tables that they have pages in.
     pub(super) empty: u64,
 }
 
@@ -161,7 +161,7 @@ impl Walk {
         self.end_table();
         if self.anon && self.holds_anon {
             counts.anon_vmas += 1;
-            counts.copied += self.present;
+            counts.in_anon_vmas += self.present;
             counts.empty += self.reached - self.used;
         }
         *self = Self::default();
@@ -304,7 +304,9 @@ mod tests {
             PageCounts {
                 present: 4,
                 swapped: 2,
-                anon_vmas: 2
+                anon_vmas: 2,
+                in_anon_vmas: 2,
+                empty: 1
             },
             "page 45 is in no VMA"
         );
@@ -323,8 +325,23 @@ mod tests {
         let mut fake = Fake::new([(100, PRESENT), (end, PRESENT), (end + 60, PRESENT)]);
         let counts = fake.count(&[vma(100, 2 * CHUNK + 50), vma(end + 55, 10)]);
         assert_eq!((counts.present, counts.anon_vmas), (3, 2));
+        assert_eq!(counts.in_anon_vmas, 3);
         assert_eq!(fake.reads.len(), 3);
         assert!(fake.reads.iter().all(|(_, pages)| *pages <= CHUNK));
+    }
+
+    #[test]
+    fn pages_before_the_first_anonymous_one_of_a_vma_count_with_it() {
+        let file = PRESENT | FILE_OR_SHARED;
+        let far = 100 + CHUNK + 7;
+        let mut fake = Fake::new([
+            (100, file),
+            (far, PRESENT),
+            (far + 1, file),
+            (far + 90, file),
+        ]);
+        let counts = fake.count(&[vma(100, CHUNK + 50), vma(far + 80, 20)]);
+        assert_eq!((counts.present, counts.in_anon_vmas), (4, 3));
     }
 
     #[test]
@@ -351,14 +368,27 @@ mod tests {
             let mut fake = Fake::new(touched.iter().map(|(page, bits)| (*page, bits << 61)));
             let mut expected = PageCounts::default();
             for vma in &vmas {
-                let mut anon = false;
-                for (_, entry) in fake.entries.range(vma.first_page..vma.end_page) {
-                    expected.present += u64::from(entry & PRESENT != 0);
+                let (mut anon, mut present) = (false, 0);
+                let mut tables = std::collections::BTreeSet::new();
+                let mut used = 0;
+                for (page, entry) in fake.entries.range(vma.first_page..vma.end_page) {
+                    present += u64::from(entry & PRESENT != 0);
                     expected.swapped += u64::from(entry & SWAPPED != 0);
                     let there = entry & PRESENT != 0 || entry & SWAPPED != 0;
                     anon |= there && entry & FILE_OR_SHARED == 0;
+                    if there {
+                        tables.insert(page / TABLE);
+                        used += 1;
+                    }
                 }
+                if anon && vma.holds_anon {
+                    let within = |page: &u64| tables.contains(&(page / TABLE));
+                    let entries = (vma.first_page..vma.end_page).filter(within).count();
+                    expected.empty += entries as u64 - used;
+                }
+                expected.present += present;
                 expected.anon_vmas += u64::from(anon && vma.holds_anon);
+                expected.in_anon_vmas += if anon && vma.holds_anon { present } else { 0 };
             }
             prop_assert_eq!(fake.count(&vmas), expected);
         }

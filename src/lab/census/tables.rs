@@ -46,7 +46,7 @@ fn page_tables_below(
     with_tree: bool,
 ) -> Result<PageTables, CensusError> {
     let files = ProcessFiles { directory, pid };
-    let vm_pte_bytes = files.page_table_bytes()?;
+    let vm_pte_bytes = files.standing()?.page_table_bytes;
     let smaps: MemoryMaps = files.read("smaps")?;
     let page_size = procfs::page_size();
     let all = mappings(&smaps, page_size);

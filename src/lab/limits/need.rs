@@ -1,10 +1,10 @@
-//! What an address space will take, estimated from its order alone.
+//! What a parent will take, estimated from its order alone.
 //!
 //! Every figure is an upper estimate within reason, in saturating arithmetic:
 //! an absurd order must come out as absurdly large, never wrapped to small.
 
 use crate::model::{Backing, Likeness, RegionKind, SpaceRequest};
-use crate::vm::{ARENA_ALIGN, Replica, ReplicaMapping};
+use crate::vm::{ARENA_ALIGN, Replica, ReplicaMapping, THREAD_MAPPINGS, THREAD_STACK_BYTES};
 
 /// A `vm_area_struct` and its share of a maple-tree node.
 const VMA_BYTES: u64 = 320;
@@ -24,6 +24,15 @@ const BLOCK_HEADER: u64 = 16;
 const HEAP_VMAS: u64 = 2;
 /// The worker, its child, and the child's own child where a shell is between.
 const PROCESSES: u64 = 3;
+/// Pages that an idle thread makes resident: the end of its stack, and its share of
+/// the heap.
+const THREAD_PAGES: u64 = 4;
+/// A `task_struct` with its registers, its stack in the kernel, and what hangs on it.
+const TASK_BYTES: u64 = 32 << 10;
+/// A `struct file`, and its places in the descriptor tables of the worker and of a
+/// copy, each of which is as large as the next power of two (fs/file.c,
+/// `alloc_fdtable`).
+const FILE_BYTES: u64 = 256 + 2 * 2 * 8;
 
 /// What an address space takes of everything that may be limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,10 +47,15 @@ pub struct Need {
     pub address_space_bytes: u64,
     /// Of it, private and writable: what `RLIMIT_DATA` and overcommit charge.
     pub private_bytes: u64,
-    /// VMAs and `anon_vma` structures of the worker and of a fork's copy.
+    /// VMAs and `anon_vma` structures of the worker and of a fork's copy, its open
+    /// files and its threads.
     pub kernel_bytes: u64,
-    /// Processes that run at the same time.
+    /// Processes and threads that are there at the same time.
     pub processes: u64,
+    /// Open files, the worker's own not included.
+    pub descriptors: u64,
+    /// Signals with a handler.
+    pub handlers: u64,
 }
 
 impl Need {
@@ -62,9 +76,55 @@ impl Need {
                 pages,
                 spacing,
             } => heap(page_size, count, bytes, pages, spacing),
-            // Nothing builds these so far.
-            _ => heap(page_size, 0, 0, 0, 1),
+            SpaceRequest::Descriptors { count, .. } => Self {
+                descriptors: count,
+                kernel_bytes: count.saturating_mul(FILE_BYTES),
+                ..Self::NOTHING
+            },
+            SpaceRequest::Threads { count } => threads(page_size, count),
+            SpaceRequest::Handlers { count } => Self {
+                handlers: count,
+                ..Self::NOTHING
+            },
+            SpaceRequest::Together { ref parts } => {
+                let needs = parts.iter().map(|part| Self::of(part, page_size));
+                needs.fold(Self::NOTHING, Self::and)
+            }
         }
+    }
+
+    /// That of a worker which stays as it is.
+    const NOTHING: Self = Self {
+        mappings: 0,
+        resident_bytes: 0,
+        page_tables_bytes: 0,
+        address_space_bytes: 0,
+        private_bytes: 0,
+        kernel_bytes: 0,
+        processes: PROCESSES,
+        descriptors: 0,
+        handlers: 0,
+    };
+
+    /// Both in one worker.
+    fn and(self, other: Self) -> Self {
+        let sum = |of: fn(&Self) -> u64| of(&self).saturating_add(of(&other));
+        Self {
+            mappings: sum(|need| need.mappings),
+            resident_bytes: sum(|need| need.resident_bytes),
+            page_tables_bytes: sum(|need| need.page_tables_bytes),
+            address_space_bytes: sum(|need| need.address_space_bytes),
+            private_bytes: sum(|need| need.private_bytes),
+            kernel_bytes: sum(|need| need.kernel_bytes),
+            processes: PROCESSES.saturating_add(sum(Self::threads)),
+            descriptors: sum(|need| need.descriptors),
+            handlers: sum(|need| need.handlers),
+        }
+    }
+
+    /// The threads among its processes.
+    pub fn threads(&self) -> u64 {
+        self.processes.saturating_sub(PROCESSES)
     }
 
     /// All memory that the kernel must find for it.
@@ -143,7 +203,7 @@ impl Layout {
                 Backing::Anon | Backing::File => private_bytes,
             },
             kernel_bytes: count.saturating_mul(structures),
-            processes: PROCESSES,
+            ..Need::NOTHING
         }
     }
 
@@ -206,7 +266,7 @@ fn alike(likeness: &Likeness, page_size: u64) -> Need {
             address_space_bytes: u64::MAX,
             private_bytes: u64::MAX,
             kernel_bytes: u64::MAX,
-            processes: PROCESSES,
+            ..Need::NOTHING
         };
     };
     let of_kind = |kind| replica.mappings.iter().filter(move |m| m.backing == kind);
@@ -234,7 +294,25 @@ fn alike(likeness: &Likeness, page_size: u64) -> Need {
         private_bytes: private.map(|m| m.len).sum(),
         kernel_bytes: (mappings * 2 * VMA_BYTES)
             .saturating_add(anon * (ANON_VMA_BYTES + ANON_VMA_COPY_BYTES)),
-        processes: PROCESSES,
+        ..Need::NOTHING
+    }
+}
+
+/// Idle threads: each with a stack and its guard, and a page table for the end of
+/// the stack, in the worker and in a fork's copy.
+fn threads(page_size: u64, count: u64) -> Need {
+    // Guards are mapped as part of what is reserved, and not writable.
+    let reserved = THREAD_STACK_BYTES.saturating_add(page_size);
+    let structures = THREAD_MAPPINGS * 2 * VMA_BYTES + ANON_VMA_BYTES + ANON_VMA_COPY_BYTES;
+    Need {
+        mappings: count.saturating_mul(THREAD_MAPPINGS),
+        resident_bytes: count.saturating_mul(THREAD_PAGES).saturating_mul(page_size),
+        page_tables_bytes: count.saturating_mul(2).saturating_mul(page_size),
+        address_space_bytes: count.saturating_mul(reserved),
+        private_bytes: count.saturating_mul(THREAD_STACK_BYTES),
+        kernel_bytes: count.saturating_mul(structures + TASK_BYTES),
+        processes: PROCESSES.saturating_add(count),
+        ..Need::NOTHING
     }
 }
 

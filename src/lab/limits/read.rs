@@ -53,6 +53,11 @@ impl Limits {
             private: room(|all| all.max_data_size.soft_limit, used(|s| s.vmdata)),
             commit: memory.as_ref().and_then(|memory| commit(memory, &proc)),
             processes,
+            descriptors: rlimits.as_ref().and_then(|all| {
+                let limit = finite(all.max_open_files.hard_limit)?;
+                let used = fs::read_dir(proc.join("self/fd")).ok()?.count() as u64;
+                Some(Room { limit, used })
+            }),
             cgroup_memory: groups.as_ref().and_then(Groups::memory),
             cgroup_pids: groups.as_ref().and_then(Groups::pids),
         }
@@ -119,6 +124,8 @@ mod tests {
             ("self/limits", LIMITS),
             ("self/status", status),
             ("self/uid_map", uid_map),
+            ("self/fd/0", ""),
+            ("self/fd/7", ""),
             ("4242/status", status),
             ("4243/status", STATUS),
             ("meminfo", MEMINFO),
@@ -162,6 +169,11 @@ mod tests {
                 used: 2
             })
         );
+        let descriptors = Room {
+            limit: 20_000,
+            used: 2,
+        };
+        assert_eq!(limits.descriptors, Some(descriptors));
         assert_eq!((limits.cgroup_memory, limits.cgroup_pids), (None, None));
     }
 
@@ -196,5 +208,6 @@ mod tests {
         let limits = Limits::read();
         assert!(limits.max_map_count.is_some());
         assert!(limits.mem_available.is_some_and(|bytes| bytes > 1 << 20));
+        assert!(limits.descriptors.is_some_and(|room| room.used >= 3));
     }
 }

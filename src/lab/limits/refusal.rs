@@ -2,7 +2,7 @@
 //!
 //! Figures are written for reading, except within a command to copy.
 
-use super::{CgroupRoom, Need, OWN_VMAS, Room};
+use super::{CgroupRoom, Need, OWN_DESCRIPTORS, OWN_VMAS, Room};
 use crate::units::{bytes, thousands};
 
 /// Why an address space cannot be built on this host.
@@ -21,60 +21,95 @@ pub enum LimitError {
         /// `vm.max_map_count`.
         limit: u64,
     },
+    /// More handlers than there are signals for.
+    #[error(
+        "{} signal handlers are too many, for only {limit} signals can have one: ask for at most \
+         {limit}",
+        thousands(*asked)
+    )]
+    Handlers {
+        /// Handlers that were asked for.
+        asked: u64,
+        /// Signals that can have one.
+        limit: u64,
+    },
+    /// More descriptors than the hard `RLIMIT_NOFILE`.
+    #[error(
+        "{} descriptors, {OWN_DESCRIPTORS} for the worker's own and the {} in use exceed the hard \
+         RLIMIT_NOFILE = {}: ask for at most {}, or raise it as root with \"ulimit -Hn {}\"",
+        thousands(*asked), thousands(room.used), thousands(room.limit),
+        thousands(room.left().saturating_sub(OWN_DESCRIPTORS)),
+        asked.saturating_add(OWN_DESCRIPTORS).saturating_add(room.used)
+    )]
+    Descriptors {
+        /// Descriptors that were asked for.
+        asked: u64,
+        /// The limit, and what is open.
+        room: Room,
+    },
     /// More address space than there is.
     #[error(
-        "the mappings take {} of address space, but a process has only {}: ask for fewer or \
-         smaller mappings",
-        bytes(*asked), bytes(*limit)
+        "the mappings take {} of address space, but a process has only {}: {}",
+        bytes(*asked), bytes(*limit), less(*threads)
     )]
     UserAddressSpace {
         /// Bytes that were asked for.
         asked: u64,
         /// Bytes that a process can map.
         limit: u64,
+        /// Threads, whose stacks are among them.
+        threads: u64,
     },
     /// More address space than `RLIMIT_AS`.
     #[error(
-        "{} of address space and the {} in use exceed RLIMIT_AS = {}: ask for fewer or smaller \
-         mappings, or raise it with \"ulimit -v {}\"",
-        bytes(*asked), bytes(room.used), bytes(room.limit), kibibytes(*asked, *room)
+        "{} of address space and the {} in use exceed RLIMIT_AS = {}: {}, or raise it with \
+         \"ulimit -v {}\"",
+        bytes(*asked), bytes(room.used), bytes(room.limit), less(*threads),
+        kibibytes(*asked, *room)
     )]
     AddressSpace {
         /// Bytes that are needed, with headroom.
         asked: u64,
         /// The limit, and what is mapped.
         room: Room,
+        /// Threads, whose stacks are among them.
+        threads: u64,
     },
     /// More private writable memory than `RLIMIT_DATA`.
     #[error(
-        "{} of private memory and the {} in use exceed RLIMIT_DATA = {}: ask for fewer or \
-         smaller mappings, or raise it with \"ulimit -d {}\"",
-        bytes(*asked), bytes(room.used), bytes(room.limit), kibibytes(*asked, *room)
+        "{} of private memory and the {} in use exceed RLIMIT_DATA = {}: {}, or raise it with \
+         \"ulimit -d {}\"",
+        bytes(*asked), bytes(room.used), bytes(room.limit), less(*threads),
+        kibibytes(*asked, *room)
     )]
     Private {
         /// Bytes that are needed, with headroom.
         asked: u64,
         /// The limit, and what is private.
         room: Room,
+        /// Threads, whose stacks are among them.
+        threads: u64,
     },
     /// More private writable memory than a kernel without overcommit grants.
     #[error(
         "{} of private memory, counted twice for the fork's copy, and the {} committed exceed \
-         CommitLimit = {}: ask for fewer or smaller mappings, or let the kernel overcommit with \
+         CommitLimit = {}: {}, or let the kernel overcommit with \
          \"sysctl vm.overcommit_memory=0\"",
-        bytes(*asked), bytes(room.used), bytes(room.limit)
+        bytes(*asked), bytes(room.used), bytes(room.limit), less(*threads)
     )]
     Commit {
         /// Bytes that are needed, with headroom.
         asked: u64,
         /// The limit, and what is committed.
         room: Room,
+        /// Threads, whose stacks are among them.
+        threads: u64,
     },
     /// More memory than is available.
     #[error(
-        "the address space takes up to {} of memory ({}), but MemAvailable = {}: ask for fewer \
-         mappings or pages, or free memory",
-        bytes(*asked), parts(need), bytes(*available)
+        "the address space takes up to {} of memory ({}), but MemAvailable = {}: {}, or free \
+         memory",
+        bytes(*asked), parts(need), bytes(*available), fewer(need)
     )]
     MemAvailable {
         /// Bytes that are needed, with headroom.
@@ -86,10 +121,10 @@ pub enum LimitError {
     },
     /// More memory than a control group allows.
     #[error(
-        "the address space takes up to {} of memory ({}), but {} = {} leaves {}: ask for fewer \
-         mappings or pages, or raise it with \"echo {} > {}\"",
+        "the address space takes up to {} of memory ({}), but {} = {} leaves {}: {}, or raise it \
+         with \"echo {} > {}\"",
         bytes(*asked), parts(need), group.file.display(), bytes(group.room.limit),
-        bytes(group.room.left()), asked.saturating_add(group.room.used), group.file.display()
+        bytes(group.room.left()), fewer(need), asked.saturating_add(group.room.used), group.file.display()
     )]
     CgroupMemory {
         /// Bytes that are needed, with headroom.
@@ -101,39 +136,88 @@ pub enum LimitError {
     },
     /// More processes than `RLIMIT_NPROC`.
     #[error(
-        "{asked} processes and the {} that this user has exceed RLIMIT_NPROC = {}: end some, or \
-         raise it with \"ulimit -u {}\"",
-        thousands(room.used), thousands(room.limit), asked.saturating_add(room.used)
+        "{} and the {} that this user has exceed RLIMIT_NPROC = {}: {}, or raise it with \
+         \"ulimit -u {}\"",
+        tasks(*asked, *threads), thousands(room.used), thousands(room.limit), end_some(*threads),
+        asked.saturating_add(room.used)
     )]
     Processes {
-        /// Processes that run at the same time.
+        /// Processes and threads that are there at the same time.
         asked: u64,
         /// The limit, and the threads of this user.
         room: Room,
+        /// Those of the worker that only sleep.
+        threads: u64,
     },
     /// More processes than a control group allows.
     #[error(
-        "{asked} processes and the {} in the control group exceed {} = {}: end some, or raise it \
-         with \"echo {} > {}\"",
-        thousands(group.room.used), group.file.display(), thousands(group.room.limit),
-        asked.saturating_add(group.room.used), group.file.display()
+        "{} and the {} in the control group exceed {} = {}: {}, or raise it with \
+         \"echo {} > {}\"",
+        tasks(*asked, *threads), thousands(group.room.used), group.file.display(),
+        thousands(group.room.limit), end_some(*threads), asked.saturating_add(group.room.used), group.file.display()
     )]
     CgroupPids {
-        /// Processes that run at the same time.
+        /// Processes and threads that are there at the same time.
         asked: u64,
         /// The group's limit.
         group: CgroupRoom,
+        /// Those of the worker that only sleep.
+        threads: u64,
     },
 }
 
 /// What a need of memory is made of.
 fn parts(need: &Need) -> String {
+    let others = match (need.descriptors, need.threads()) {
+        (0, 0) => "",
+        (_, 0) => " and open files",
+        (0, _) => " and threads",
+        _ => ", open files and threads",
+    };
     format!(
-        "{} resident, {} of page tables, {} of VMAs, and headroom",
+        "{} resident, {} of page tables, {} of VMAs{others}, and headroom",
         bytes(need.resident_bytes),
         bytes(need.page_tables_bytes),
         bytes(need.kernel_bytes)
     )
+}
+
+/// What to ask for where memory is short.
+fn fewer(need: &Need) -> String {
+    let others = match (need.descriptors, need.threads()) {
+        (0, 0) => " or pages",
+        (_, 0) => ", pages or descriptors",
+        (0, _) => ", pages or threads",
+        _ => ", pages, descriptors or threads",
+    };
+    format!("ask for fewer mappings{others}")
+}
+
+/// What to ask for where address space is short.
+fn less(threads: u64) -> &'static str {
+    match threads {
+        0 => "ask for fewer or smaller mappings",
+        _ => {
+            "ask for fewer threads, whose stacks take 8 MiB each, or for fewer or smaller mappings"
+        }
+    }
+}
+
+/// What is there at the same time.
+fn tasks(asked: u64, threads: u64) -> String {
+    let count = thousands(asked);
+    match threads {
+        0 => format!("{count} processes"),
+        _ => format!("{count} processes and threads"),
+    }
+}
+
+/// What to do where there are too many of them.
+fn end_some(threads: u64) -> &'static str {
+    match threads {
+        0 => "end some",
+        _ => "ask for fewer threads, end some",
+    }
 }
 
 /// The limit that would do, in the unit of the shell's `ulimit`.

@@ -1,5 +1,5 @@
-//! A child that lives on beside its parent. The process must be single-threaded,
-//! as for all spawns.
+//! A child that lives on beside its parent. No other thread of the process may run
+//! code, as for all spawns.
 
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
@@ -31,8 +31,9 @@ impl Held {
     pub fn fork() -> io::Result<Self> {
         let (end, leash) = io::pipe()?;
         let (fd, other) = (end.as_raw_fd(), leash.as_raw_fd());
-        // SAFETY: the process is single-threaded by this module's contract, and
-        // the child only closes, reads and exits.
+        // SAFETY: by this module's contract no other thread runs code or holds a
+        // lock that the child, which has only this thread, would wait for; and the
+        // child only closes, reads and exits.
         match check(unsafe { libc::fork() })? {
             0 => sleep_until_closed(fd, other),
             pid => {

@@ -136,6 +136,65 @@ fn what_is_no_likeness_never_fits() {
     assert_eq!(need.memory_bytes(), u64::MAX);
 }
 
+fn together(parts: Vec<SpaceRequest>) -> SpaceRequest {
+    SpaceRequest::Together { parts }
+}
+
+#[test]
+fn threads_take_stacks_and_count_as_processes() {
+    let need = Need::of(&SpaceRequest::Threads { count: 100 }, PAGE);
+    assert_eq!(
+        (need.mappings, need.processes, need.threads()),
+        (200, 103, 100)
+    );
+    assert_eq!(need.address_space_bytes, 100 * ((8 << 20) + PAGE));
+    assert_eq!(need.private_bytes, 100 * (8 << 20));
+    assert_eq!(need.page_tables_bytes, 2 * 100 * PAGE);
+    assert!((100 * PAGE..1_000 * PAGE).contains(&need.resident_bytes));
+    assert!(
+        need.kernel_bytes > 100 * (16 << 10),
+        "a stack in the kernel each"
+    );
+}
+
+#[test]
+fn descriptors_and_handlers_take_no_address_space() {
+    let files = SpaceRequest::Descriptors {
+        count: 10_000,
+        cloexec: true,
+    };
+    let need = Need::of(&files, PAGE);
+    assert_eq!(
+        (need.descriptors, need.handlers, need.processes),
+        (10_000, 0, 3)
+    );
+    assert_eq!((need.mappings, need.address_space_bytes), (0, 0));
+    assert!((1 << 20..8 << 20).contains(&need.memory_bytes()));
+    let need = Need::of(&SpaceRequest::Handlers { count: 20 }, PAGE);
+    assert_eq!(
+        (need.descriptors, need.handlers, need.memory_bytes()),
+        (0, 20, 0)
+    );
+}
+
+#[test]
+fn parts_add_up_and_the_worker_itself_counts_once() {
+    let parts = vec![
+        SpaceRequest::Threads { count: 10 },
+        together(vec![SpaceRequest::Threads { count: 5 }]),
+        SpaceRequest::Malloc {
+            count: 1_000,
+            bytes: 100_000,
+            pages: 0,
+            spacing: 1,
+        },
+    ];
+    let need = Need::of(&together(parts), PAGE);
+    assert_eq!((need.threads(), need.processes), (15, 18));
+    assert_eq!(need.mappings, 2 * 15 + HEAP_VMAS);
+    assert_eq!(Need::of(&together(Vec::new()), PAGE), Need::NOTHING);
+}
+
 #[test]
 fn small_blocks_share_their_pages() {
     let need = malloc(1_000_000, 16, 0);
@@ -159,6 +218,48 @@ fn reserved(request: &SpaceRequest) -> u64 {
     regions.map(|r| r.span().unwrap() + r.align).sum()
 }
 
+/// Requests of all kinds but a likeness.
+fn part() -> impl Strategy<Value = SpaceRequest> {
+    let backings = vec![Backing::Anon, Backing::Shared, Backing::File];
+    prop_oneof![
+        (
+            0_u64..3_000,
+            0_u64..60,
+            1_u64..600,
+            any::<bool>(),
+            prop::sample::select(backings)
+        )
+            .prop_map(
+                |(mappings, pages, spacing, huge, backing)| SpaceRequest::Mappings {
+                    mappings,
+                    pages,
+                    spacing,
+                    backing,
+                    huge
+                }
+            ),
+        (0_u64..100_000, any::<bool>())
+            .prop_map(|(count, cloexec)| SpaceRequest::Descriptors { count, cloexec }),
+        (0_u64..5_000).prop_map(|count| SpaceRequest::Threads { count }),
+        (0_u64..100).prop_map(|count| SpaceRequest::Handlers { count }),
+    ]
+}
+
+/// Every figure of a need.
+fn figures(need: &Need) -> [u64; 9] {
+    [
+        need.mappings,
+        need.resident_bytes,
+        need.page_tables_bytes,
+        need.address_space_bytes,
+        need.private_bytes,
+        need.kernel_bytes,
+        need.processes,
+        need.descriptors,
+        need.handlers,
+    ]
+}
+
 proptest! {
     #[test]
     fn the_arena_that_is_reserved_is_counted(
@@ -168,6 +269,38 @@ proptest! {
         let request = SpaceRequest::Mappings { mappings, pages, spacing, backing, huge };
         let need = Need::of(&request, PAGE);
         prop_assert_eq!(need.address_space_bytes, reserved(&request));
+    }
+
+    #[test]
+    fn what_a_shape_has_is_needed(parts in prop::collection::vec(part(), 0..5)) {
+        let request = together(parts.clone());
+        let (need, shape) = (Need::of(&request, PAGE), Shape::of(&request, PAGE).unwrap());
+        prop_assert_eq!(need.mappings, shape.mappings() + shape.threads * THREAD_MAPPINGS);
+        prop_assert_eq!(need.descriptors, shape.descriptors.count());
+        prop_assert_eq!((need.threads(), need.handlers), (shape.threads, shape.handlers));
+        prop_assert!(need.resident_bytes >= (shape.present_pages() + shape.threads) * PAGE);
+        let stacks = shape.threads * THREAD_STACK_BYTES;
+        prop_assert!(need.address_space_bytes >= reserved(&request) + stacks);
+        // A part never needs more than the whole.
+        for part in &parts {
+            let both = figures(&Need::of(part, PAGE)).into_iter().zip(figures(&need));
+            prop_assert!(both.clone().all(|(part, whole)| part <= whole), "{part:?}");
+        }
+    }
+
+    #[test]
+    fn absurd_parts_stay_absurd(count: u64, cloexec: bool) {
+        let all = [
+            SpaceRequest::Threads { count },
+            SpaceRequest::Descriptors { count, cloexec },
+            SpaceRequest::Handlers { count },
+        ];
+        let twice = together([all.clone(), all].concat());
+        let need = Need::of(&twice, PAGE);
+        prop_assert_eq!(need.descriptors, count.saturating_mul(2));
+        prop_assert_eq!(need.handlers, count.saturating_mul(2));
+        prop_assert!(need.processes >= count.saturating_mul(2).saturating_sub(PROCESSES));
+        prop_assert!(need.private_bytes >= count);
     }
 
     #[test]

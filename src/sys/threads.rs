@@ -1,0 +1,166 @@
+//! Threads that sleep: they are there, and never run again.
+//!
+//! They are made by libc and not by Rust, whose threads allocate, install a stack
+//! for signals and take locks when they end. These end with the process.
+
+use std::ffi::c_void;
+use std::io;
+use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::check_errno;
+
+/// The threads that have come as far as their last system call.
+static ARRIVED: AtomicU64 = AtomicU64::new(0);
+
+/// How often it is looked whether they have.
+const LOOK: Duration = Duration::from_micros(100);
+/// From there to sleep it is a few instructions and one system call.
+const TO_SLEEP: Duration = Duration::from_millis(1);
+
+/// Starts `count` threads with a stack of `stack_bytes` and libc's guard below it,
+/// and returns when all of them sleep in the kernel. They block all signals that
+/// can be blocked, so that those of the process are its first thread's.
+///
+/// # Errors
+/// EAGAIN where a limit of processes, of mappings or of memory is met, EINVAL for
+/// a stack that is too small. Threads that were started by then stay.
+pub fn start_sleeping(count: u64, stack_bytes: usize) -> io::Result<()> {
+    if count == 0 {
+        return Ok(());
+    }
+    let attributes = Attributes::new(stack_bytes)?;
+    let arrived = ARRIVED.load(Ordering::Acquire);
+    let before = block_all()?;
+    let started = (0..count).try_for_each(|_| start(&attributes));
+    restore(&before)?;
+    started?;
+    // A thread that was started runs sooner or later, so that this ends.
+    while ARRIVED.load(Ordering::Acquire) - arrived < count {
+        std::thread::sleep(LOOK);
+    }
+    std::thread::sleep(TO_SLEEP);
+    Ok(())
+}
+
+/// What the threads are started with.
+struct Attributes(libc::pthread_attr_t);
+
+impl Attributes {
+    fn new(stack_bytes: usize) -> io::Result<Self> {
+        let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
+        // SAFETY: `attributes` is live and writable, and as large as its type.
+        check_errno(unsafe { libc::pthread_attr_init(attributes.as_mut_ptr()) })?;
+        // SAFETY: the call above has initialised it, or there was an error.
+        let mut attributes = Self(unsafe { attributes.assume_init() });
+        // SAFETY: the attributes are initialised and writable; a size that is too
+        // small is an error.
+        check_errno(unsafe {
+            libc::pthread_attr_setstacksize(&raw mut attributes.0, stack_bytes)
+        })?;
+        Ok(attributes)
+    }
+}
+
+impl Drop for Attributes {
+    fn drop(&mut self) {
+        // SAFETY: `new` has initialised them, nobody else destroys them, and a
+        // thread keeps no reference to what it was started with.
+        unsafe { libc::pthread_attr_destroy(&raw mut self.0) };
+    }
+}
+
+fn start(attributes: &Attributes) -> io::Result<()> {
+    let mut thread = MaybeUninit::<libc::pthread_t>::uninit();
+    // SAFETY: `thread` is live and writable, the attributes are initialised, and
+    // `sleep` uses neither its argument, which may be null therefore, nor any
+    // memory but a number that lives as long as the program.
+    check_errno(unsafe {
+        libc::pthread_create(
+            thread.as_mut_ptr(),
+            &raw const attributes.0,
+            sleep,
+            std::ptr::null_mut(),
+        )
+    })
+}
+
+/// What each thread does. It takes no lock and allocates nothing.
+extern "C" fn sleep(_: *mut c_void) -> *mut c_void {
+    ARRIVED.fetch_add(1, Ordering::Release);
+    loop {
+        // SAFETY: pause(2) takes nothing and touches no memory.
+        unsafe { libc::pause() };
+    }
+}
+
+/// Blocks all signals of this thread, and with it of those that it starts, and
+/// returns what was blocked before.
+fn block_all() -> io::Result<libc::sigset_t> {
+    // SAFETY: a sigset_t is numbers, for which all zeros is a value; the next
+    // call makes it a full set.
+    let mut all: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: as above; the call below overwrites it.
+    let mut before: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `all` is live and writable.
+    unsafe { libc::sigfillset(&raw mut all) };
+    // SAFETY: `all` is initialised and only read, `before` is live and writable.
+    check_errno(unsafe {
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before)
+    })?;
+    Ok(before)
+}
+
+fn restore(before: &libc::sigset_t) -> io::Result<()> {
+    // SAFETY: the set was filled by the kernel and is only read, and no old mask
+    // is wanted.
+    check_errno(unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before, std::ptr::null_mut()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// State and blocked signals of each thread of this process.
+    fn threads() -> Vec<(String, u64)> {
+        let tasks = fs::read_dir("/proc/self/task").unwrap();
+        let of = |task: io::Result<fs::DirEntry>| {
+            // A thread of another test may end meanwhile.
+            let status = fs::read_to_string(task.ok()?.path().join("status")).ok()?;
+            let field = |name| status.lines().find_map(|line| line.strip_prefix(name));
+            let blocked = u64::from_str_radix(field("SigBlk:")?.trim(), 16).ok()?;
+            Some((field("State:")?.trim().to_owned(), blocked))
+        };
+        tasks.filter_map(of).collect()
+    }
+
+    /// The mask of one signal.
+    fn bit(signal: i32) -> u64 {
+        1 << (signal - 1)
+    }
+
+    #[test]
+    fn threads_sleep_with_all_signals_blocked_and_this_one_goes_on_as_before() {
+        let all = |mask: u64| mask & bit(libc::SIGTERM) != 0 && mask & bit(libc::SIGUSR1) != 0;
+        let asleep = || {
+            let sleeps = |(state, blocked): &(String, u64)| state.starts_with('S') && all(*blocked);
+            threads().iter().filter(|thread| sleeps(thread)).count()
+        };
+        let before = asleep();
+        start_sleeping(0, 1 << 20).unwrap();
+        start_sleeping(5, 1 << 20).unwrap();
+        assert!(asleep() >= before + 5, "{:?}", threads());
+        let mask = fs::read_to_string("/proc/thread-self/status").unwrap();
+        let mask = mask.lines().find_map(|line| line.strip_prefix("SigBlk:"));
+        assert!(!all(u64::from_str_radix(mask.unwrap().trim(), 16).unwrap()));
+    }
+
+    #[test]
+    fn a_stack_that_is_too_small_is_refused() {
+        let refused = start_sleeping(1, 1).unwrap_err();
+        assert_eq!(refused.raw_os_error(), Some(libc::EINVAL));
+    }
+}
