@@ -31,8 +31,9 @@ const KNEES: [u64; 15] = [
     1 << 23,
     1 << 24,
 ];
-/// A knee is worth its columns if it takes off this share of the errors.
-const WORTH: f64 = 0.1;
+/// A knee is worth its columns if it takes off this share of the errors: the best of
+/// so many knees takes off a tenth of mere noise.
+const WORTH: f64 = 0.25;
 /// What a model of so few terms misses at the best, relative to what is measured. It
 /// keeps a parent that was measured very exactly from outweighing all others.
 const MODEL_ERROR: f64 = 0.03;
