@@ -130,8 +130,8 @@ pub enum SpaceRequest {
         /// How many, besides the one that spawns.
         count: u64,
     },
-    /// Signals for which the parent has a handler, each of which has to have its
-    /// default action in a child of `posix_spawn`.
+    /// Signals for which the parent has a handler. A child of `posix_spawn` shares
+    /// its parent's memory, so libc gives them their default action there, one by one.
     Handlers {
         /// How many.
         count: u64,
