@@ -74,6 +74,18 @@ fn every_variant() -> Vec<Document> {
         pages: 1,
         spacing: 1,
     };
+    let parts = [
+        malloc.clone(),
+        SpaceRequest::Descriptors {
+            count: 1,
+            cloexec: true,
+        },
+        SpaceRequest::Threads { count: 1 },
+        SpaceRequest::Handlers { count: 1 },
+    ];
+    let together = SpaceRequest::Together {
+        parts: parts.into(),
+    };
     let cold = Temperature::Cold {
         evict_bytes: 1,
         idle_us: 1,
@@ -87,7 +99,7 @@ fn every_variant() -> Vec<Document> {
     ];
     for (document, (stopped, program, backing)) in documents.iter_mut().zip(variants) {
         document.plan.methods = SpawnMethod::ALL.to_vec();
-        document.plan.spaces = vec![mappings(backing), malloc.clone()];
+        document.plan.spaces = vec![mappings(backing), malloc.clone(), together.clone()];
         document.plan.program = program.clone();
         document.plan.child = ChildAction::Exec;
         document.cells[0].program = program;
@@ -179,7 +191,7 @@ fn form(path: &str, value: &Value) -> String {
         "cells[].program" => "plan.program".to_owned(),
         "cells[].space.request" => "plan.spaces[]".to_owned(),
         "cells[].call_ns" | "cells[].total_ns" => "summary".to_owned(),
-        "explanation.space" => "plan.spaces[]".to_owned(),
+        "explanation.space" | "plan.spaces[].parts[]" => "plan.spaces[]".to_owned(),
         "explanation.page_tables" | "explanation.page_tables_before" => "page_tables".to_owned(),
         "page_tables.tree.root" | "table.below[]" => "table".to_owned(),
         _ if path.starts_with("cells[].") && COUNTERS.contains(&last) => "counted".to_owned(),
@@ -391,6 +403,13 @@ fn every_word_that_a_field_may_hold_is_named() {
     words.extend(Mechanism::ALL.iter().map(word));
     words.extend(explained_words().iter().map(word));
     words.extend(reproduced::words().iter().map(word));
+    let kinds = every_variant().remove(0).plan.spaces;
+    let kinds = kinds.iter().flat_map(|space| match space {
+        SpaceRequest::Together { parts } => [&[space.clone()], parts.as_slice()].concat(),
+        plain => vec![plain.clone()],
+    });
+    let kind = |space| json(space)["kind"].as_str().unwrap().to_owned();
+    words.extend(kinds.map(kind));
     words.extend(["unavailable", "not_asked", "free", "hot", "embedded"].map(str::to_owned));
     for word in words {
         let named = contract.contains(&format!("`\"{word}\"`")) || word == "failed";

@@ -12,6 +12,8 @@
 mod explain;
 #[path = "live/likeness.rs"]
 mod likeness;
+#[path = "live/parents.rs"]
+mod parents;
 #[path = "live/reproduce.rs"]
 mod reproduce;
 #[path = "live/variants.rs"]

@@ -8,6 +8,8 @@ mod explained;
 mod explanation;
 #[path = "report/fuzz.rs"]
 mod fuzz;
+#[path = "report/parents.rs"]
+mod parents;
 #[path = "report/partial.rs"]
 mod partial;
 #[path = "report/reproduced.rs"]

@@ -74,12 +74,16 @@ pub(super) enum Command {
 #[command(after_help = AFTER_HELP)]
 pub(super) struct SweepArgs {
     /// Mappings to add to the worker: a list such as 0,100,1k,10k
-    /// [default: 0,100,1k,10k; with --huge 0,10,100,500]
+    /// [default: 0,100,1k,10k; with --huge 0,10,100,500; 0 with a list in --fds or
+    /// --threads, of which only one may be a list]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse_count)]
     pub(super) mappings: Option<Vec<u64>>,
 
     #[command(flatten)]
     pub(super) space: SpaceArgs,
+
+    #[command(flatten)]
+    pub(super) beside: BesideArgs,
 
     /// Ways to spawn: a list of fork, vfork, posix_spawn, posix_spawn-usevfork,
     /// clone3-vfork, std, system; or all
@@ -169,6 +173,24 @@ pub(super) struct SpaceArgs {
         conflicts_with_all = ["mappings", "backing", "huge"]
     )]
     pub(super) malloc: Option<Blocks>,
+}
+
+/// What the parent has besides its memory.
+#[derive(Debug, clap::Args)]
+pub(super) struct BesideArgs {
+    /// Descriptors to open in the worker, each a file of its own: a number for all
+    /// parents, or a list such as 0,100,1k,10k
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse_count)]
+    pub(super) fds: Option<Vec<u64>>,
+
+    /// Have an exec close those descriptors (O_CLOEXEC), instead of the child's exit
+    #[arg(long, requires = "fds")]
+    pub(super) cloexec: bool,
+
+    /// Idle threads to start in the worker: a number for all parents, or a list such
+    /// as 0,10,100
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse_count)]
+    pub(super) threads: Option<Vec<u64>>,
 }
 
 /// How is spawned, where, and for how long.

@@ -9,7 +9,7 @@ use forktax::model::{
 };
 use forktax::stats::{Summary, median_replicates, summarise};
 
-use crate::explained;
+use crate::{explained, parents};
 
 const WORKERS: u32 = 6;
 const TURNS: usize = 8;
@@ -25,6 +25,8 @@ pub(crate) fn documents() -> Vec<(&'static str, Document)> {
         ("malloc", malloc()),
         ("exit", exit()),
         ("methods", methods()),
+        ("fds", parents::fds()),
+        ("threads", parents::threads()),
         ("explain", explained::explain()),
         ("explain-unprivileged", explained::unprivileged()),
         ("explain-malloc", explained::malloc()),

@@ -1,10 +1,10 @@
 //! The header: where and how was measured, in a few lines.
 
 use crate::model::{
-    Availability, ChildAction, Document, Host, Placement, Plan, Program, Temperature,
+    Availability, ChildAction, Document, Host, Placement, Plan, Program, SpaceRequest, Temperature,
 };
 
-use super::number::{integer, significant};
+use super::number::{counted, integer, significant};
 use super::table::Block;
 
 /// The header's lines.
@@ -12,16 +12,52 @@ pub(super) fn lines(document: &Document) -> Block {
     let Document {
         tool, host, plan, ..
     } = document;
+    let mut lines = vec![
+        format!("{} {}: {}", tool.name, tool.version, machine(host)),
+        settings(host),
+        clock(host),
+        conditions(plan),
+    ];
+    lines.extend(parents(plan));
+    lines.push(format!("child: {}; seed {}", child(plan), plan.seed));
     Block::Lines {
         title: String::new(),
-        lines: vec![
-            format!("{} {}: {}", tool.name, tool.version, machine(host)),
-            settings(host),
-            clock(host),
-            conditions(plan),
-            format!("child: {}; seed {}", child(plan), plan.seed),
-        ],
+        lines,
     }
+}
+
+/// What all parents have more than a worker, and what becomes of their descriptors
+/// at an exec.
+fn parents(plan: &Plan) -> Option<String> {
+    let spaces = &plan.spaces;
+    // The count that all have, if they have the same and it is not none.
+    let of_all = |of: fn(&SpaceRequest) -> u64| {
+        let first = spaces.first().map(of).filter(|count| *count > 0)?;
+        spaces
+            .iter()
+            .all(|space| of(space) == first)
+            .then_some(first)
+    };
+    let more = [
+        (of_all(SpaceRequest::descriptors), "more descriptor"),
+        (of_all(SpaceRequest::threads), "more idle thread"),
+        (of_all(SpaceRequest::handlers), "more signal handler"),
+    ];
+    let more: Vec<String> = more
+        .into_iter()
+        .filter_map(|(count, what)| Some(counted(count?, what)))
+        .collect();
+    let mut clauses = Vec::new();
+    if !more.is_empty() {
+        clauses.push(format!("each parent has {}", more.join(" and ")));
+    }
+    if spaces.iter().any(|space| space.descriptors() > 0) {
+        clauses.push(match spaces.iter().any(SpaceRequest::has_cloexec) {
+            true => "an exec closes the descriptors".to_owned(),
+            false => "an exec keeps the descriptors, the child's exit closes them".to_owned(),
+        });
+    }
+    (!clauses.is_empty()).then(|| clauses.join("; "))
 }
 
 fn machine(host: &Host) -> String {
