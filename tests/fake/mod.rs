@@ -555,6 +555,7 @@ pub(crate) fn plan(sizes: &[u64], methods: &[SpawnMethod]) -> Plan {
         spawn_timeout_ms: 10_000,
         explain: None,
         reproduce: None,
+        card: None,
     }
 }
 
