@@ -405,7 +405,9 @@ fn every_word_that_a_field_may_hold_is_named() {
     words.extend(reproduced::words().iter().map(word));
     let kinds = every_variant().remove(0).plan.spaces;
     let kinds = kinds.iter().flat_map(|space| match space {
-        SpaceRequest::Together { parts } => [&[space.clone()], parts.as_slice()].concat(),
+        SpaceRequest::Together { parts } => {
+            [std::slice::from_ref(space), parts.as_slice()].concat()
+        }
         plain => vec![plain.clone()],
     });
     let kind = |space| json(space)["kind"].as_str().unwrap().to_owned();
