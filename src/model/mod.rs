@@ -23,7 +23,7 @@ pub use explanation::{
     MethodExplained, PageTables, Phase, PhaseTime, Profile, Reach, Rewriting, Side, SkipReason,
     Stack, TableLevel, Tree, TreeNode,
 };
-pub use host::Host;
+pub use host::{Fingerprint, Host, HostDifference, HostFact, differences};
 pub use method::{ChildAction, SpawnMethod};
 pub use plan::{
     Backing, Explain, LoopOrder, Placement, Plan, Program, Reproduce, SpaceRequest, StopRule,
