@@ -8,6 +8,7 @@
 //! - [`units`]: numbers as people type and read them;
 //! - [`stats`]: pure, seeded estimates with intervals;
 //! - [`model`]: the vocabulary, as serde types;
+//! - [`comparison`]: two results set side by side, pure;
 //! - [`studies`]: what others have published, as data;
 //! - [`profile`]: what samples of the CPU say, pure;
 //! - [`vm`]: what an address space is to be, pure;
@@ -18,6 +19,7 @@
 //! - [`cli`]: arguments, exit codes, printing.
 
 pub mod cli;
+pub mod comparison;
 pub mod lab;
 pub mod model;
 pub mod profile;

@@ -5,6 +5,7 @@
 
 mod availability;
 mod caveat;
+mod comparison;
 mod document;
 mod explanation;
 mod host;
@@ -14,6 +15,10 @@ mod reproduction;
 
 pub use availability::{Availability, Missing, MissingKind};
 pub use caveat::Caveat;
+pub use comparison::{
+    COMPARISON_VERSION, ComparedKind, ComparedLine, ComparedPlan, ComparedSide, Comparison,
+    ComparisonMark, FailAbove, LineUnit, LoneLine, PlanDifference, PlanFact, Verdict, Which,
+};
 pub use document::{
     Cell, CountSource, Counted, Document, Run, SCHEMA_VERSION, Space, Stopped, Tool, WorkerSamples,
 };

@@ -4,16 +4,18 @@ use super::source::{Reference, Source, Token};
 
 /// What each layer may import from the crate, from the ground up. A layer that
 /// is not named here does not exist yet: name it, and what it may import.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("units", &[]),
     ("stats", &["units"]),
     ("model", &["stats", "units"]),
+    ("comparison", &["model", "stats", "units"]),
     ("studies", &["model", "units"]),
     ("profile", &["model", "stats", "units"]),
     ("vm", &["model", "stats", "units"]),
     ("sys", &["profile", "units"]),
     ("worker", &["model", "stats", "sys", "units", "vm"]),
     ("report", &["model", "stats", "units"]),
+    ("store", &["model", "report", "units"]),
     (
         "lab",
         &[
@@ -23,7 +25,18 @@ const LAYERS: [(&str, &[&str]); 11] = [
     (
         "cli",
         &[
-            "lab", "model", "profile", "report", "stats", "studies", "sys", "units", "vm", "worker",
+            "comparison",
+            "lab",
+            "model",
+            "profile",
+            "report",
+            "stats",
+            "store",
+            "studies",
+            "sys",
+            "units",
+            "vm",
+            "worker",
         ],
     ),
 ];

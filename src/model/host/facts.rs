@@ -81,7 +81,7 @@ fn apart(options: &str, others: &str) -> String {
     } else if lacking(others, options).is_empty() {
         options.to_owned()
     } else {
-        "without".to_owned()
+        "none".to_owned()
     }
 }
 
@@ -295,7 +295,7 @@ mod tests {
             told(&["pti=on", "quiet"], &["quiet", "nosmt"]),
             pair("pti=on", "nosmt")
         );
-        assert_eq!(told(&[], &["nosmt"]), pair("without", "nosmt"));
+        assert_eq!(told(&[], &["nosmt"]), pair("none", "nosmt"));
         assert_eq!(told(&["a", "b"], &["b", "a"]), pair("a b", "b a"));
         assert_eq!(told(&["a"], &["a"]), None);
     }

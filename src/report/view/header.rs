@@ -1,8 +1,6 @@
 //! The header: where and how was measured, in a few lines.
 
-use crate::model::{
-    Availability, ChildAction, Document, Host, Placement, Plan, Program, Temperature,
-};
+use crate::model::{Availability, ChildAction, Document, Host, Placement, Program, Temperature};
 
 use super::number::{integer, significant};
 use super::table::Block;
@@ -18,13 +16,18 @@ pub(super) fn lines(document: &Document) -> Block {
             format!("{} {}: {}", tool.name, tool.version, machine(host)),
             settings(host),
             clock(host),
-            conditions(plan),
-            format!("child: {}; seed {}", child(plan), plan.seed),
+            conditions(plan.placement, plan.temperature),
+            format!(
+                "child: {}; seed {}",
+                child(plan.child, &plan.program),
+                plan.seed
+            ),
         ],
     }
 }
 
-fn machine(host: &Host) -> String {
+/// Kernel, CPU and hypervisor in one line.
+pub(super) fn machine(host: &Host) -> String {
     format!(
         "Linux {} {}, {}, {} CPU{}, virtualisation: {}",
         host.kernel,
@@ -64,12 +67,13 @@ fn clock(host: &Host) -> String {
     )
 }
 
-fn conditions(plan: &Plan) -> String {
-    let placement = match plan.placement {
+/// Where the workers run, and what happens between two spawns.
+pub(super) fn conditions(placement: Placement, temperature: Temperature) -> String {
+    let placement = match placement {
         Placement::Pinned(cpu) => format!("pinned to CPU {cpu}"),
         Placement::Free => "free to move between CPUs".to_owned(),
     };
-    let temperature = match plan.temperature {
+    let temperature = match temperature {
         Temperature::Hot => "hot (back to back)".to_owned(),
         Temperature::Cold {
             evict_bytes,
@@ -83,8 +87,9 @@ fn conditions(plan: &Plan) -> String {
     format!("{placement}, {temperature}")
 }
 
-fn child(plan: &Plan) -> String {
-    match (plan.child, &plan.program) {
+/// What the child does.
+pub(super) fn child(action: ChildAction, program: &Program) -> String {
+    match (action, program) {
         (ChildAction::Exit, _) => "_exit at once, no exec".to_owned(),
         (ChildAction::Exec, Program::Embedded) => {
             "exec of the embedded program, which exits at once".to_owned()
