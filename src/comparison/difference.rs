@@ -1,5 +1,7 @@
 //! The conditions in which two runs differ and that bear on the figures.
 
+use std::collections::BTreeSet;
+
 use super::sweep;
 use crate::model::{
     ChildAction, Document, Placement, Plan, PlanDifference, PlanFact, Program, Space, Temperature,
@@ -90,15 +92,17 @@ fn environments(a: &[String], b: &[String]) -> Option<PlanDifference> {
         return None;
     }
     let told = |own: &[String], other: &[String]| {
+        let other: BTreeSet<&String> = other.iter().collect();
         let differing = own.iter().filter(|variable| !other.contains(variable));
         let names: Vec<&str> = differing
             .map(|variable| variable.split('=').next().unwrap_or_default())
             .collect();
         let (named, rest) = names.split_at(names.len().min(NAMED));
-        let list = match (named, rest.len()) {
-            ([], _) => String::new(),
-            (named, 0) => format!(", of which B or A alone has {}", named.join(", ")),
-            (named, more) => format!(", {} and {more} more", named.join(", ")),
+        let named = named.join(", ");
+        let list = match (names.len(), rest.len()) {
+            (0, _) => String::new(),
+            (_, 0) => format!(", among them {named}"),
+            (_, more) => format!(", among them {named} and {} more", thousands(more as u64)),
         };
         format!(
             "{} variables of {} bytes{list}",
