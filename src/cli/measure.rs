@@ -11,7 +11,7 @@ use crate::lab::host::{self, Probed};
 use crate::lab::limits::{self, Limits, Need};
 use crate::lab::linux::{self, Linux, Stop};
 use crate::model::{Host, Plan};
-use crate::report::Subject;
+use crate::report::{self, Subject};
 use crate::sys::{clock, memory, perf, process};
 
 /// Where programs are looked up when there is no PATH, as in execvp(3).
@@ -73,8 +73,9 @@ fn measure(plan: &Plan, args: &OutputArgs) -> anyhow::Result<()> {
     match &outcome.document {
         Some(document) => {
             // One way out that is barred shall not bar the others.
-            let printed = output::print(document, output::format(args.format));
-            let written = exports.write(document);
+            let render = |format| report::render(document, format);
+            let printed = output::print(render, output::format(args.format));
+            let written = exports.write(render);
             if let Some(error) = outcome.error {
                 for lost in printed.err().into_iter().chain(written.err()) {
                     output::complain(&lost.into());

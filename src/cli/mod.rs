@@ -2,6 +2,7 @@
 //! printed. It may use everything; nobody but `main` uses it.
 
 mod args;
+mod compare;
 mod exit;
 mod list;
 mod measure;
@@ -23,6 +24,7 @@ pub fn main() -> ExitCode {
         Some(args::Command::Explain(explain)) => measure::explain(&explain),
         Some(args::Command::Reproduce(args)) if args.list => list::run(),
         Some(args::Command::Reproduce(reproduce)) => measure::reproduce(&reproduce),
+        Some(args::Command::Compare(compare)) => compare::run(&compare),
         Some(args::Command::Show(show)) => show::run(&show),
     };
     match result {
