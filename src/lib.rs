@@ -16,6 +16,7 @@
 //! - [`worker`]: the process that is inflated and that spawns;
 //! - [`lab`]: the experiment;
 //! - [`report`]: document to text, pure;
+//! - [`store`]: cards kept for later runs;
 //! - [`cli`]: arguments, exit codes, printing.
 
 pub mod cli;
@@ -25,6 +26,7 @@ pub mod model;
 pub mod profile;
 pub mod report;
 pub mod stats;
+pub mod store;
 pub mod studies;
 pub mod sys;
 pub mod units;
