@@ -1,6 +1,7 @@
 //! The arguments as typed. What they mean together is `plan`'s to decide.
 
 mod card;
+mod compare;
 mod reproduce;
 
 use std::path::PathBuf;
@@ -12,14 +13,17 @@ use crate::report::Format;
 use crate::units::{Blocks, parse_count, parse_duration};
 
 pub(super) use card::CardArgs;
+pub(super) use compare::CompareArgs;
 pub(super) use reproduce::{ReproduceArgs, study_names};
 
 const AFTER_HELP: &str = "\
 Exit status:
   0      all that was asked for was measured and written; what this host does
          not give is n/a
-  1      measuring failed
-  2      bad arguments, or a limit of this host stands in the way
+  1      measuring failed; forktax compare: a line is dearer than --fail-above
+         allows
+  2      bad arguments, or a limit of this host stands in the way; forktax
+         compare: the results cannot be compared
   3      the program that was to be spawned could not be started, crashed,
          hung, or exited with another status than 0
   4      a result could not be read or written
@@ -65,7 +69,13 @@ pub(super) enum Command {
     /// are differences: of open files, threads, the environment, programs. The card
     /// grades itself by parents that the fit did not know.
     Card(Box<CardArgs>),
-    /// Print a stored result again, in any format.
+    /// Set two stored results side by side, and say what became dearer or cheaper.
+    ///
+    /// Two sweeps are compared call by call and total by total, with a verdict where
+    /// chance does not explain the difference. What differs between the hosts and
+    /// between the conditions of the two runs stands above the table.
+    Compare(CompareArgs),
+    /// Print a stored result, or a stored comparison, again, in any format.
     Show(ShowArgs),
 }
 

@@ -562,12 +562,16 @@ pub(crate) fn plan(sizes: &[u64], methods: &[SpawnMethod]) -> Plan {
 /// A host for the fake.
 pub(crate) fn host() -> Host {
     Host {
+        machine: Availability::unavailable("the fake has none", None),
         kernel: "6.18.0".to_owned(),
+        kernel_build: Availability::unavailable("the fake has none", None),
+        boot: Availability::Measured(Vec::new()),
         arch: "x86_64".to_owned(),
         cpu: Availability::Measured("Fake CPU".to_owned()),
         cores: 2,
         virtualisation: "none seen".to_owned(),
         thp: Availability::Measured("madvise".to_owned()),
+        meltdown: Availability::Measured("Not affected".to_owned()),
         perf_event_paranoid: Availability::Measured(2),
         page_size: 4096,
         max_map_count: Availability::Measured(65_530),

@@ -93,7 +93,8 @@ fn looped(document: &Document) -> u64 {
     spawns.fold(0, u64::saturating_add)
 }
 
-fn stopped(stopped: &Stopped) -> String {
+/// Why a run ended.
+pub(super) fn stopped(stopped: &Stopped) -> String {
     match stopped {
         Stopped::Precision => "stopped as every interval was as narrow as asked".to_owned(),
         Stopped::Time => "stopped as the time was up".to_owned(),

@@ -16,10 +16,14 @@ pub(super) fn lines(document: &Document) -> Block {
         format!("{} {}: {}", tool.name, tool.version, machine(host)),
         settings(host),
         clock(host),
-        conditions(plan),
+        conditions(plan.placement, plan.temperature),
     ];
     lines.extend(parents(plan));
-    lines.push(format!("child: {}; seed {}", child(plan), plan.seed));
+    lines.push(format!(
+        "child: {}; seed {}",
+        child(plan.child, &plan.program),
+        plan.seed
+    ));
     Block::Lines {
         title: String::new(),
         lines,
@@ -60,7 +64,8 @@ fn parents(plan: &Plan) -> Option<String> {
     (!clauses.is_empty()).then(|| clauses.join("; "))
 }
 
-fn machine(host: &Host) -> String {
+/// Kernel, CPU and hypervisor in one line.
+pub(super) fn machine(host: &Host) -> String {
     format!(
         "Linux {} {}, {}, {} CPU{}, virtualisation: {}",
         host.kernel,
@@ -100,12 +105,13 @@ fn clock(host: &Host) -> String {
     )
 }
 
-fn conditions(plan: &Plan) -> String {
-    let placement = match plan.placement {
+/// Where the workers run, and what happens between two spawns.
+pub(super) fn conditions(placement: Placement, temperature: Temperature) -> String {
+    let placement = match placement {
         Placement::Pinned(cpu) => format!("pinned to CPU {cpu}"),
         Placement::Free => "free to move between CPUs".to_owned(),
     };
-    let temperature = match plan.temperature {
+    let temperature = match temperature {
         Temperature::Hot => "hot (back to back)".to_owned(),
         Temperature::Cold {
             evict_bytes,
@@ -119,8 +125,9 @@ fn conditions(plan: &Plan) -> String {
     format!("{placement}, {temperature}")
 }
 
-fn child(plan: &Plan) -> String {
-    match (plan.child, &plan.program) {
+/// What the child does.
+pub(super) fn child(action: ChildAction, program: &Program) -> String {
+    match (action, program) {
         (ChildAction::Exit, _) => "_exit at once, no exec".to_owned(),
         (ChildAction::Exec, Program::Embedded) => {
             "exec of the embedded program, which exits at once".to_owned()

@@ -4,6 +4,7 @@
 //! is said that the intervals do not support.
 
 mod closing;
+mod compared;
 mod counts;
 mod explain;
 mod explanation;
@@ -19,7 +20,7 @@ mod table;
 mod time;
 mod words;
 
-use crate::model::{Document, Missing};
+use crate::model::{Comparison, Document, Missing};
 
 use explanation::Explained;
 use extra::Extra;
@@ -50,6 +51,13 @@ pub fn blocks(document: &Document) -> Vec<Block> {
         lines("Run", closing::run(document)),
         legend,
     ]);
+    blocks.retain(|block| !is_empty(block));
+    blocks
+}
+
+/// The whole report of a comparison, from the two results to the legend.
+pub fn comparison(comparison: &Comparison) -> Vec<Block> {
+    let mut blocks = compared::blocks(comparison);
     blocks.retain(|block| !is_empty(block));
     blocks
 }
