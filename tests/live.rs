@@ -8,6 +8,8 @@
     reason = "in a test an unwrap is an assertion, and one that skips says so"
 )]
 
+#[path = "live/compare.rs"]
+mod compare;
 #[path = "live/explain.rs"]
 mod explain;
 #[path = "live/likeness.rs"]
