@@ -8,6 +8,8 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
 
+#[path = "docs/compared.rs"]
+mod compared;
 #[path = "docs/reproduced.rs"]
 mod reproduced;
 
@@ -35,7 +37,7 @@ const COUNTERS: [&str; 8] = [
     "dtlb_misses",
 ];
 
-fn contract() -> String {
+pub(crate) fn contract() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/document-format.md");
     fs::read_to_string(path).unwrap()
 }
@@ -200,7 +202,7 @@ fn form(path: &str, value: &Value) -> String {
 }
 
 /// Collects the paths of all fields, and the words that fields may hold.
-fn walk(path: &str, value: &Value, fields: &mut BTreeSet<String>) {
+pub(crate) fn walk(path: &str, value: &Value, fields: &mut BTreeSet<String>) {
     match value {
         Value::Object(object) => {
             let form = form(path, value);
@@ -256,7 +258,7 @@ fn fields() -> BTreeSet<String> {
 }
 
 /// The first cells of the table rows below a header.
-fn rows(contract: &str, header: &str) -> BTreeSet<String> {
+pub(crate) fn rows(contract: &str, header: &str) -> BTreeSet<String> {
     let mut inside = false;
     let mut rows = BTreeSet::new();
     for line in contract.lines() {

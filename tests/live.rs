@@ -10,6 +10,8 @@
 
 #[path = "live/card.rs"]
 mod card;
+#[path = "live/compare.rs"]
+mod compare;
 #[path = "live/explain.rs"]
 mod explain;
 #[path = "live/likeness.rs"]

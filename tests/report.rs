@@ -2,6 +2,8 @@
 
 #[path = "report/build.rs"]
 mod build;
+#[path = "report/compared.rs"]
+mod compared;
 #[path = "report/explained.rs"]
 mod explained;
 #[path = "report/explanation.rs"]

@@ -105,8 +105,9 @@ fn environments(a: &[String], b: &[String]) -> Option<PlanDifference> {
             (_, more) => format!(", among them {named} and {} more", thousands(more as u64)),
         };
         format!(
-            "{} variables of {} bytes{list}",
+            "{} variable{} of {} bytes{list}",
             thousands(own.len() as u64),
+            if own.len() == 1 { "" } else { "s" },
             thousands(bytes(own) as u64)
         )
     };

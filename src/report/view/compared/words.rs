@@ -93,7 +93,7 @@ fn largest<'a>(lines: impl Iterator<Item = &'a &'a ComparedLine>) -> Option<Stri
 }
 
 fn failed(comparison: &Comparison, fail: &FailAbove) -> String {
-    let percent = significant(fail.percent);
+    let percent = fail.percent;
     let lines = comparison.lines.iter();
     let exceeding = lines.filter(|line| fail.exceeded.contains(&line.key));
     let names: Vec<String> = exceeding
