@@ -11,7 +11,7 @@ use crate::model::{
     Card, CardCell, CardOrder, ComparedKind, Fingerprint, LineUnit, Plan, PriceKind, Purpose,
     SpawnMethod, Term, Trial,
 };
-use crate::stats::{drift, median_replicates};
+use crate::stats::{Replicates, drift, median_replicates};
 
 /// Resamples behind the line of a parent.
 const DRAWS: usize = 1_000;
@@ -35,8 +35,34 @@ pub(super) fn lines(measured: &Card, plan: &Plan, luck: u64) -> Lines {
             }
         }
     }
+    let first = all.lines.len();
     parents(ordered, measured, luck, drift, &mut all);
+    let whole = mean(&all.lines[first..], drift);
+    all.lines.extend(whole);
     all
+}
+
+/// The geometric mean of all parents: what is small in each of them, but the same in
+/// all, shows in it. It is the same quantity only where the parents are the same.
+fn mean(parents: &[Line], drift: f64) -> Option<Line> {
+    let values: Vec<&Replicates> = parents.iter().map(|line| &line.value).collect();
+    let keys = parents.iter().fold(Fingerprint::default(), |sum, line| {
+        sum.and(line.key.as_bytes())
+    });
+    let count = values.len();
+    let value = Replicates::combine(&values, |each| {
+        let logs = each.iter().map(|ns| ns.ln()).sum::<f64>();
+        (count > 1).then(|| (logs / count as f64).exp())
+    })?;
+    Some(Line {
+        key: format!("parents/mean/{count}/{:x}", keys.number()),
+        group: "all of them".to_owned(),
+        what: format!("geometric mean of {count}"),
+        unit: LineUnit::Ns,
+        value,
+        workers: parents.iter().map(|line| line.workers).sum(),
+        drift,
+    })
 }
 
 /// What comes after the call is the rest of what is shown.

@@ -3,14 +3,14 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use forktax::model::{Card, CardOrder, Document, PriceKind, Purpose, SpawnMethod};
+use forktax::model::{Card, CardOrder, Document, PriceKind, Purpose, SpawnMethod, Verdict};
 
 use super::{failure, forktax, output};
 
 /// As long as two rounds take here; what is asserted holds after one.
 fn card(words: &str) -> Document {
     let output = output(&format!(
-        "card --quick --time 1s --seed 1 --format json {words}"
+        "card --quick --time 1s --seed 1 --no-store --format json {words}"
     ));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{words}: {said}");
@@ -121,7 +121,7 @@ fn programs_of_the_wrong_kind_are_refused() {
 #[test]
 fn a_signal_ends_a_card_and_keeps_what_there_is() {
     let file = tempfile::NamedTempFile::with_suffix(".json").unwrap();
-    let mut command = forktax("card --quick --seed 1 --quiet --export");
+    let mut command = forktax("card --quick --seed 1 --no-store --quiet --export");
     command.arg(file.path()).stdout(Stdio::null());
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
     std::thread::sleep(Duration::from_secs(4));
@@ -140,5 +140,93 @@ fn a_signal_ends_a_card_and_keeps_what_there_is() {
         card.trials
             .iter()
             .any(|trial| trial.features.measured().is_some())
+    );
+}
+
+#[test]
+fn a_card_is_stored_and_found_again_while_it_holds() {
+    let cache = tempfile::tempdir().unwrap();
+    let run = |words: &str| {
+        let mut command = forktax(words);
+        command
+            .env("XDG_CACHE_HOME", cache.path())
+            .output()
+            .unwrap()
+    };
+    let none = run("card --stored");
+    let said = String::from_utf8_lossy(&none.stderr).into_owned();
+    assert_eq!(none.status.code(), Some(4), "{said}");
+    assert!(
+        said.contains("no card is stored") && said.contains("forktax card"),
+        "{said}"
+    );
+
+    let measured = run("card --quick --time 1s --seed 1 --format json");
+    let said = String::from_utf8_lossy(&measured.stderr).into_owned();
+    assert!(
+        measured.status.success() && said.contains("stored as"),
+        "{said}"
+    );
+    let stored = run("card --stored --format json");
+    assert!(stored.status.success());
+    // What is read back is fitted anew, and comes to the same.
+    assert!(stored.stdout == measured.stdout, "not what was measured");
+
+    let files: Vec<_> = std::fs::read_dir(cache.path().join("forktax"))
+        .unwrap()
+        .collect();
+    let [Ok(file)] = files.as_slice() else {
+        panic!("{files:?}")
+    };
+    let mut document: Document = serde_json::from_slice(&stored.stdout).unwrap();
+    document.host.kernel = "2.6.32".to_owned();
+    std::fs::write(file.path(), serde_json::to_vec(&document).unwrap()).unwrap();
+    let stale = run("card --stored");
+    let said = String::from_utf8_lossy(&stale.stderr).into_owned();
+    assert_eq!(stale.status.code(), Some(4), "{said}");
+    assert!(
+        said.contains("2.6.32") && said.contains("measure again"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_card_compared_with_itself_shows_no_difference() {
+    let file = tempfile::NamedTempFile::with_suffix(".json").unwrap();
+    let words = "card --quick --time 1s --seed 1 --no-store --quiet --export";
+    let mut command = forktax(words);
+    assert!(
+        command
+            .arg(file.path())
+            .stdout(Stdio::null())
+            .status()
+            .unwrap()
+            .success()
+    );
+    let path = file.path().display();
+    let compared = output(&format!("compare {path} {path} --format json"));
+    assert!(compared.status.success());
+    let comparison: forktax::model::Comparison = serde_json::from_slice(&compared.stdout).unwrap();
+    assert!(comparison.lines.len() > 20, "{}", comparison.lines.len());
+    let seen = comparison
+        .lines
+        .iter()
+        .any(|line| matches!(line.verdict, Verdict::Dearer | Verdict::Cheaper));
+    assert!(!seen);
+    // A sweep is something else.
+    let sweep = tempfile::NamedTempFile::with_suffix(".json").unwrap();
+    let mut command = forktax("sweep --mappings 0 --spawns 3 --quiet --export");
+    assert!(
+        command
+            .arg(sweep.path())
+            .stdout(Stdio::null())
+            .status()
+            .unwrap()
+            .success()
+    );
+    let said = failure(&format!("compare {path} {}", sweep.path().display()), 2);
+    assert!(
+        said.contains("a card") && said.contains("a sweep"),
+        "{said}"
     );
 }
