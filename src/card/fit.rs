@@ -38,7 +38,7 @@ const WORTH: f64 = 0.25;
 /// keeps a parent that was measured very exactly from outweighing all others.
 const MODEL_ERROR: f64 = 0.03;
 /// Columns of the two fits.
-const COLUMNS: usize = Term::ALL.len() + SIZED.len();
+pub(super) const COLUMNS: usize = Term::ALL.len() + SIZED.len();
 /// Fewer parents than this tell nothing about a fit of so many columns.
 const LEAST_PARENTS: usize = COLUMNS + 3;
 

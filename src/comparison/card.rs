@@ -29,7 +29,7 @@ pub(super) fn lines(measured: &Card, plan: &Plan, luck: u64) -> Lines {
     let drift = drift(&course(cells.map(|cell| &cell.samples)));
     for price in card::lines(ordered, &measured.trials, luck) {
         if is_shown(&price) {
-            match of_price(price, measured, drift) {
+            match of_price(price, drift) {
                 Ok(line) => all.lines.push(line),
                 Err(absent) => all.absent.push(absent),
             }
@@ -74,7 +74,7 @@ fn is_shown(price: &PriceLine) -> bool {
     }
 }
 
-fn of_price(price: PriceLine, measured: &Card, drift: f64) -> Result<Line, Absent> {
+fn of_price(price: PriceLine, drift: f64) -> Result<Line, Absent> {
     let when = match price.slice {
         Slice::Call => "call",
         Slice::After => "after",
@@ -121,7 +121,7 @@ fn of_price(price: PriceLine, measured: &Card, drift: f64) -> Result<Line, Absen
         // They reach over five orders of magnitude, and no unit suits them all.
         unit: LineUnit::Other("ns".to_owned()),
         value,
-        workers: fewest_workers(measured),
+        workers: price.workers,
         drift,
     })
 }
@@ -131,13 +131,6 @@ fn absent(key: String, reason: &str) -> Absent {
         key,
         reason: reason.to_owned(),
     }
-}
-
-/// The workers of the trial that has the fewest.
-fn fewest_workers(measured: &Card) -> usize {
-    let cells = measured.trials.iter().flat_map(|trial| &trial.cells);
-    let counts = cells.map(|cell| cell.samples.len());
-    counts.filter(|count| *count > 0).min().unwrap_or(0)
 }
 
 /// The totals of the fitted parents that are not drawn by chance.
