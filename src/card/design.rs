@@ -346,7 +346,8 @@ pub fn words(space: &SpaceRequest) -> String {
             if *huge {
                 words += &format!(", {} huge pages", thousands(*pages));
             } else if *pages > 0 {
-                words += &format!(" x {} pages", thousands(*pages));
+                let plural = if *pages == 1 { "" } else { "s" };
+                words += &format!(" x {} page{plural}", thousands(*pages));
                 if *spacing > 1 {
                     words += &format!(", {} apart", thousands(*spacing));
                 }
