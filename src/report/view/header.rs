@@ -24,6 +24,17 @@ pub(super) fn lines(document: &Document) -> Block {
     }
 }
 
+/// Those that a picture has room for: the machine, the conditions, the child.
+pub(super) fn of_picture(document: &Document) -> Vec<String> {
+    match lines(document) {
+        Block::Lines { lines, .. } => [0, 3, 4]
+            .into_iter()
+            .filter_map(|index| lines.get(index).cloned())
+            .collect(),
+        Block::Table(_) | Block::Drawing { .. } | Block::Legend { .. } => Vec::new(),
+    }
+}
+
 fn machine(host: &Host) -> String {
     format!(
         "Linux {} {}, {}, {} CPU{}, virtualisation: {}",
