@@ -2,6 +2,10 @@
 
 #[path = "report/build.rs"]
 mod build;
+#[path = "report/card.rs"]
+mod card;
+#[path = "report/carded.rs"]
+mod carded;
 #[path = "report/explained.rs"]
 mod explained;
 #[path = "report/explanation.rs"]
