@@ -8,23 +8,27 @@
 //! - [`units`]: numbers as people type and read them;
 //! - [`stats`]: pure, seeded estimates with intervals;
 //! - [`model`]: the vocabulary, as serde types;
-//! - [`studies`]: what others have published, as data;
 //! - [`card`]: from measured parents to prices, pure;
+//! - [`comparison`]: two results set side by side, pure;
+//! - [`studies`]: what others have published, as data;
 //! - [`profile`]: what samples of the CPU say, pure;
 //! - [`vm`]: what an address space is to be, pure;
 //! - [`sys`]: the kernel's door and the only `unsafe` code;
 //! - [`worker`]: the process that is inflated and that spawns;
 //! - [`lab`]: the experiment;
 //! - [`report`]: document to text, pure;
+//! - [`store`]: cards kept for later runs;
 //! - [`cli`]: arguments, exit codes, printing.
 
 pub mod card;
 pub mod cli;
+pub mod comparison;
 pub mod lab;
 pub mod model;
 pub mod profile;
 pub mod report;
 pub mod stats;
+pub mod store;
 pub mod studies;
 pub mod sys;
 pub mod units;

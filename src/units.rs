@@ -225,6 +225,30 @@ pub fn thousands(count: u64) -> String {
     text
 }
 
+/// A moment in seconds since 1970, to the minute: `2026-07-01 12:00 UTC`.
+pub fn utc(seconds: u64) -> String {
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = date(days);
+    let (hour, minute) = (second / 3_600, second / 60 % 60);
+    format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02} UTC")
+}
+
+/// The Gregorian date of a day since 1970. Years are counted from March, so that the
+/// day that comes every four years is the last of its year.
+fn date(days: u64) -> (u64, u64, u64) {
+    // From the first of March of the year 0, in cycles of 400 years.
+    let days = days + 719_468;
+    let (cycle, of_cycle) = (days / 146_097, days % 146_097);
+    let leaps = of_cycle / 1_460 - of_cycle / 36_524 + of_cycle / 146_096;
+    let year = (of_cycle - leaps.min(of_cycle)) / 365;
+    let of_year = of_cycle - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let january = month >= 10;
+    let month = if january { month - 9 } else { month + 3 };
+    (cycle * 400 + year + u64::from(january), month, day)
+}
+
 /// Bytes in the largest fitting binary unit, to one decimal: `1.5 GiB`.
 pub fn bytes(count: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -286,6 +310,22 @@ mod tests {
         ] {
             assert_eq!(nanoseconds(ns), text);
         }
+    }
+
+    #[test]
+    fn moments_are_told_to_the_minute() {
+        for (seconds, told) in [
+            (0, "1970-01-01 00:00 UTC"),
+            (951_782_399, "2000-02-28 23:59 UTC"),
+            (951_782_400, "2000-02-29 00:00 UTC"),
+            (951_868_800, "2000-03-01 00:00 UTC"),
+            (1_767_225_599, "2025-12-31 23:59 UTC"),
+            (4_107_542_400, "2100-03-01 00:00 UTC"),
+        ] {
+            assert_eq!(utc(seconds), told, "{seconds}");
+        }
+        // A file may say anything.
+        utc(u64::MAX);
     }
 
     #[test]

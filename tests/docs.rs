@@ -10,6 +10,8 @@
 
 #[path = "docs/card.rs"]
 mod card;
+#[path = "docs/compared.rs"]
+mod compared;
 #[path = "docs/reproduced.rs"]
 mod reproduced;
 
@@ -37,7 +39,7 @@ const COUNTERS: [&str; 8] = [
     "dtlb_misses",
 ];
 
-fn contract() -> String {
+pub(crate) fn contract() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/document-format.md");
     fs::read_to_string(path).unwrap()
 }
@@ -76,6 +78,18 @@ fn every_variant() -> Vec<Document> {
         pages: 1,
         spacing: 1,
     };
+    let parts = [
+        malloc.clone(),
+        SpaceRequest::Descriptors {
+            count: 1,
+            cloexec: true,
+        },
+        SpaceRequest::Threads { count: 1 },
+        SpaceRequest::Handlers { count: 1 },
+    ];
+    let together = SpaceRequest::Together {
+        parts: parts.into(),
+    };
     let cold = Temperature::Cold {
         evict_bytes: 1,
         idle_us: 1,
@@ -89,7 +103,7 @@ fn every_variant() -> Vec<Document> {
     ];
     for (document, (stopped, program, backing)) in documents.iter_mut().zip(variants) {
         document.plan.methods = SpawnMethod::ALL.to_vec();
-        document.plan.spaces = vec![mappings(backing), malloc.clone()];
+        document.plan.spaces = vec![mappings(backing), malloc.clone(), together.clone()];
         document.plan.program = program.clone();
         document.plan.child = ChildAction::Exec;
         document.cells[0].program = program;
@@ -201,7 +215,7 @@ fn form(path: &str, value: &Value) -> String {
 }
 
 /// Collects the paths of all fields, and the words that fields may hold.
-fn walk(path: &str, value: &Value, fields: &mut BTreeSet<String>) {
+pub(crate) fn walk(path: &str, value: &Value, fields: &mut BTreeSet<String>) {
     match value {
         Value::Object(object) => {
             let form = form(path, value);
@@ -260,7 +274,7 @@ fn fields() -> BTreeSet<String> {
 }
 
 /// The first cells of the table rows below a header.
-fn rows(contract: &str, header: &str) -> BTreeSet<String> {
+pub(crate) fn rows(contract: &str, header: &str) -> BTreeSet<String> {
     let mut inside = false;
     let mut rows = BTreeSet::new();
     for line in contract.lines() {
@@ -408,6 +422,15 @@ fn every_word_that_a_field_may_hold_is_named() {
     words.extend(explained_words().iter().map(word));
     words.extend(reproduced::words().iter().map(word));
     words.extend(card::words().iter().map(word));
+    let kinds = every_variant().remove(0).plan.spaces;
+    let kinds = kinds.iter().flat_map(|space| match space {
+        SpaceRequest::Together { parts } => {
+            [std::slice::from_ref(space), parts.as_slice()].concat()
+        }
+        plain => vec![plain.clone()],
+    });
+    let kind = |space| json(space)["kind"].as_str().unwrap().to_owned();
+    words.extend(kinds.map(kind));
     words.extend(["unavailable", "not_asked", "free", "hot", "embedded"].map(str::to_owned));
     for word in words {
         let named = contract.contains(&format!("`\"{word}\"`")) || word == "failed";

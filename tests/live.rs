@@ -8,10 +8,16 @@
     reason = "in a test an unwrap is an assertion, and one that skips says so"
 )]
 
+#[path = "live/card.rs"]
+mod card;
+#[path = "live/compare.rs"]
+mod compare;
 #[path = "live/explain.rs"]
 mod explain;
 #[path = "live/likeness.rs"]
 mod likeness;
+#[path = "live/parents.rs"]
+mod parents;
 #[path = "live/reproduce.rs"]
 mod reproduce;
 #[path = "live/variants.rs"]

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
 
+#[path = "pipeline/card.rs"]
+mod card;
 #[path = "pipeline/explain.rs"]
 mod explain;
 mod fake;

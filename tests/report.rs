@@ -6,12 +6,16 @@ mod build;
 mod card;
 #[path = "report/carded.rs"]
 mod carded;
+#[path = "report/compared.rs"]
+mod compared;
 #[path = "report/explained.rs"]
 mod explained;
 #[path = "report/explanation.rs"]
 mod explanation;
 #[path = "report/fuzz.rs"]
 mod fuzz;
+#[path = "report/parents.rs"]
+mod parents;
 #[path = "report/partial.rs"]
 mod partial;
 #[path = "report/reproduced.rs"]

@@ -23,6 +23,8 @@ pub(super) struct Difference {
     /// `None` where it is no spawn that is priced, so that there is no call.
     pub(super) call: Option<Result<Replicates, Missing>>,
     pub(super) total: Result<Replicates, Missing>,
+    /// Workers behind it; of several samples, the fewest that one of them has.
+    pub(super) workers: usize,
 }
 
 /// Where the trials are.
@@ -58,6 +60,7 @@ impl Differences<'_> {
                 units: 1.0,
                 call: Some(of(Moment::Call)),
                 total: of(Moment::Total),
+                workers: fewest([&base]),
             });
         }
         for method in self.methods(Purpose::Flatness) {
@@ -102,6 +105,7 @@ impl Differences<'_> {
             units: 1.0,
             call: None,
             total: self.difference(&more, &less, Moment::Total, 1.0),
+            workers: fewest([&more, &less]),
         })
         .collect()
     }
@@ -142,6 +146,7 @@ impl Differences<'_> {
                 units: 1.0,
                 call: None,
                 total: price(of, Moment::Total),
+                workers: fewest([&base, &many, &long]),
             })
             .collect()
     }
@@ -166,6 +171,7 @@ impl Differences<'_> {
                 units: 1.0,
                 call: None,
                 total: median.ok_or_else(|| self.no_gauge(of)),
+                workers: workers.len(),
             }
         };
         kinds.into_iter().enumerate().map(of).collect()
@@ -214,6 +220,7 @@ impl Differences<'_> {
             units,
             call: Some(price(Moment::Call)),
             total: price(Moment::Total),
+            workers: fewest([&base, &larger]),
         })
     }
 
@@ -275,6 +282,15 @@ impl Differences<'_> {
             None => Missing::not_reached(),
         }
     }
+}
+
+/// The workers of the cell that has the fewest.
+fn fewest<const N: usize>(cells: [&Found<'_>; N]) -> usize {
+    let workers = cells
+        .into_iter()
+        .flatten()
+        .map(|(_, cell)| cell.samples.len());
+    workers.min().unwrap_or(0)
 }
 
 /// The median of a cell's calls or totals.

@@ -31,13 +31,14 @@ const KNEES: [u64; 15] = [
     1 << 23,
     1 << 24,
 ];
-/// A knee is worth its columns if it takes off this share of the errors.
-const WORTH: f64 = 0.1;
+/// A knee is worth its columns if it takes off this share of the errors: the best of
+/// so many knees takes off a tenth of mere noise.
+const WORTH: f64 = 0.25;
 /// What a model of so few terms misses at the best, relative to what is measured. It
 /// keeps a parent that was measured very exactly from outweighing all others.
 const MODEL_ERROR: f64 = 0.03;
 /// Columns of the two fits.
-const COLUMNS: usize = Term::ALL.len() + SIZED.len();
+pub(super) const COLUMNS: usize = Term::ALL.len() + SIZED.len();
 /// Fewer parents than this tell nothing about a fit of so many columns.
 const LEAST_PARENTS: usize = COLUMNS + 3;
 

@@ -6,6 +6,8 @@ mod differences;
 mod fit;
 mod footprint;
 mod prices;
+#[cfg(test)]
+mod tests;
 
 pub use design::{Design, environment, name, words};
 pub use fit::Fit;

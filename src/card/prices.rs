@@ -1,7 +1,7 @@
 //! The price list: fits and differences, put together and into estimates.
 
 use super::differences::{Difference, Differences, Moment, median_of};
-use super::fit::{Fit, Observation, error_quantile, relative_errors};
+use super::fit::{COLUMNS, Fit, Observation, error_quantile, relative_errors};
 use super::seed_of;
 use crate::model::{
     AtMost, Availability, CardOrder, Errors, Forecast, Grade, Missing, Price, PriceKind, PriceList,
@@ -35,6 +35,8 @@ pub struct PriceLine {
     pub slice: Slice,
     /// The price of one, in nanoseconds, or the reason why there is none.
     pub value: Result<Replicates, Missing>,
+    /// Workers behind it; of a fitted price, one more than its degrees of freedom.
+    pub workers: usize,
 }
 
 /// What the trials say.
@@ -102,6 +104,7 @@ pub fn lines(order: &CardOrder, trials: &[TrialResult], seed: u64) -> Vec<PriceL
         other: None,
         slice,
         value: reckoning.term_value(term, beyond, slice),
+        workers: reckoning.fitted.len().saturating_sub(COLUMNS) + 1,
     });
     let others = reckoning.differences.iter().flat_map(|difference| {
         let slices: &[Slice] = match difference.call {
@@ -113,6 +116,7 @@ pub fn lines(order: &CardOrder, trials: &[TrialResult], seed: u64) -> Vec<PriceL
             other: Some((difference.of, difference.method)),
             slice: *slice,
             value: slice_of(difference, *slice),
+            workers: difference.workers,
         })
     });
     terms.chain(others).collect()

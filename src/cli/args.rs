@@ -1,6 +1,7 @@
 //! The arguments as typed. What they mean together is `plan`'s to decide.
 
 mod card;
+mod compare;
 mod reproduce;
 
 use std::path::PathBuf;
@@ -12,14 +13,17 @@ use crate::report::Format;
 use crate::units::{Blocks, parse_count, parse_duration};
 
 pub(super) use card::CardArgs;
+pub(super) use compare::CompareArgs;
 pub(super) use reproduce::{ReproduceArgs, study_names};
 
 const AFTER_HELP: &str = "\
 Exit status:
   0      all that was asked for was measured and written; what this host does
          not give is n/a
-  1      measuring failed
-  2      bad arguments, or a limit of this host stands in the way
+  1      measuring failed; forktax compare: a line is dearer than --fail-above
+         allows
+  2      bad arguments, or a limit of this host stands in the way; forktax
+         compare: the results cannot be compared
   3      the program that was to be spawned could not be started, crashed,
          hung, or exited with another status than 0
   4      a result could not be read or written
@@ -65,7 +69,13 @@ pub(super) enum Command {
     /// are differences: of open files, threads, the environment, programs. The card
     /// grades itself by parents that the fit did not know.
     Card(Box<CardArgs>),
-    /// Print a stored result again, in any format.
+    /// Set two stored results side by side, and say what became dearer or cheaper.
+    ///
+    /// Two sweeps are compared call by call and total by total, with a verdict where
+    /// chance does not explain the difference. What differs between the hosts and
+    /// between the conditions of the two runs stands above the table.
+    Compare(CompareArgs),
+    /// Print a stored result, or a stored comparison, again, in any format.
     Show(ShowArgs),
 }
 
@@ -74,12 +84,16 @@ pub(super) enum Command {
 #[command(after_help = AFTER_HELP)]
 pub(super) struct SweepArgs {
     /// Mappings to add to the worker: a list such as 0,100,1k,10k
-    /// [default: 0,100,1k,10k; with --huge 0,10,100,500]
+    /// [default: 0,100,1k,10k; with --huge 0,10,100,500; 0 with a list in --fds or
+    /// --threads, of which only one may be a list]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse_count)]
     pub(super) mappings: Option<Vec<u64>>,
 
     #[command(flatten)]
     pub(super) space: SpaceArgs,
+
+    #[command(flatten)]
+    pub(super) beside: BesideArgs,
 
     /// Ways to spawn: a list of fork, vfork, posix_spawn, posix_spawn-usevfork,
     /// clone3-vfork, std, system; or all
@@ -169,6 +183,24 @@ pub(super) struct SpaceArgs {
         conflicts_with_all = ["mappings", "backing", "huge"]
     )]
     pub(super) malloc: Option<Blocks>,
+}
+
+/// What the parent has besides its memory.
+#[derive(Debug, clap::Args)]
+pub(super) struct BesideArgs {
+    /// Descriptors to open in the worker, each a file of its own: a number for all
+    /// parents, or a list such as 0,100,1k,10k
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse_count)]
+    pub(super) fds: Option<Vec<u64>>,
+
+    /// Have an exec close those descriptors (O_CLOEXEC), instead of the child's exit
+    #[arg(long, requires = "fds")]
+    pub(super) cloexec: bool,
+
+    /// Idle threads to start in the worker: a number for all parents, or a list such
+    /// as 0,10,100
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse_count)]
+    pub(super) threads: Option<Vec<u64>>,
 }
 
 /// How is spawned, where, and for how long.

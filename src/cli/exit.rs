@@ -2,11 +2,13 @@
 
 use std::process::ExitCode;
 
+use super::compare::CompareError;
 use super::output::OutputError;
 use super::plan::PlanError;
 use crate::lab::error::LabError;
 
 const MEASURING: u8 = 1;
+const DEARER: u8 = 1;
 const USAGE: u8 = 2;
 const PROGRAM: u8 = 3;
 const OUTPUT: u8 = 4;
@@ -20,10 +22,20 @@ pub(super) fn code(error: &anyhow::Error) -> ExitCode {
     if error.is::<OutputError>() {
         return OUTPUT.into();
     }
+    if let Some(error) = error.downcast_ref::<CompareError>() {
+        return of_comparing(error).into();
+    }
     error
         .downcast_ref::<LabError>()
         .map_or(MEASURING, of_measuring)
         .into()
+}
+
+fn of_comparing(error: &CompareError) -> u8 {
+    match error {
+        CompareError::Refused(_) => USAGE,
+        CompareError::Exceeded { .. } => DEARER,
+    }
 }
 
 fn of_measuring(error: &LabError) -> u8 {

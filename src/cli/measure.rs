@@ -10,8 +10,8 @@ use crate::lab;
 use crate::lab::host::{self, Probed};
 use crate::lab::limits::{self, Limits, Need};
 use crate::lab::linux::{self, Linux, Stop};
-use crate::model::{Host, Plan};
-use crate::report::Subject;
+use crate::model::{Document, Host, Plan};
+use crate::report::{self, Subject};
 use crate::sys::{clock, memory, perf, process};
 
 /// Where programs are looked up when there is no PATH, as in execvp(3).
@@ -35,10 +35,10 @@ pub(super) fn reproduce(args: &ReproduceArgs) -> anyhow::Result<()> {
     measure(&plan, &args.output)
 }
 
-/// Measures a card.
-pub(super) fn card(args: &CardArgs) -> anyhow::Result<()> {
+/// Measures a card, and gives it if it is whole.
+pub(super) fn card(args: &CardArgs) -> anyhow::Result<Option<Document>> {
     let plan = plan::of_card(args, &surroundings()?)?;
-    measure(&plan, &args.output)
+    run(&plan, &args.output)
 }
 
 fn surroundings() -> anyhow::Result<Surroundings> {
@@ -53,6 +53,11 @@ fn surroundings() -> anyhow::Result<Surroundings> {
 }
 
 fn measure(plan: &Plan, args: &OutputArgs) -> anyhow::Result<()> {
+    run(plan, args).map(|_| ())
+}
+
+/// Measures, prints and exports; the document of a run that ended by itself.
+fn run(plan: &Plan, args: &OutputArgs) -> anyhow::Result<Option<Document>> {
     output::check(&args.export, Subject::of_plan(plan))?;
     let exports = Exports::open(&args.export)?;
     let stop = Stop::default();
@@ -76,11 +81,12 @@ fn measure(plan: &Plan, args: &OutputArgs) -> anyhow::Result<()> {
     let mut bar = Bar::new(args.quiet);
     let outcome = lab::run(&kernel, host, plan, &mut bar);
     bar.finish();
-    match &outcome.document {
+    match outcome.document {
         Some(document) => {
             // One way out that is barred shall not bar the others.
-            let printed = output::print(document, output::format(args.format));
-            let written = exports.write(document);
+            let render = |format| report::render(&document, format);
+            let printed = output::print(render, output::format(args.format));
+            let written = exports.write(render);
             if let Some(error) = outcome.error {
                 for lost in printed.err().into_iter().chain(written.err()) {
                     output::complain(&lost.into());
@@ -89,16 +95,17 @@ fn measure(plan: &Plan, args: &OutputArgs) -> anyhow::Result<()> {
             }
             printed?;
             written?;
-            Ok(())
+            Ok(Some(document))
         }
         None => {
             exports.abandon();
-            outcome.error.map_or(Ok(()), |error| Err(error.into()))
+            outcome.error.map_or(Ok(None), |error| Err(error.into()))
         }
     }
 }
 
-fn host() -> Host {
+/// What this host is.
+pub(super) fn host() -> Host {
     let clock = clock::calibrate();
     host::read_host(Probed {
         clock_step_ns: clock.step_ns,

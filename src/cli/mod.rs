@@ -2,6 +2,8 @@
 //! printed. It may use everything; nobody but `main` uses it.
 
 mod args;
+mod card;
+mod compare;
 mod exit;
 mod list;
 mod measure;
@@ -23,7 +25,8 @@ pub fn main() -> ExitCode {
         Some(args::Command::Explain(explain)) => measure::explain(&explain),
         Some(args::Command::Reproduce(args)) if args.list => list::run(),
         Some(args::Command::Reproduce(reproduce)) => measure::reproduce(&reproduce),
-        Some(args::Command::Card(card)) => measure::card(&card),
+        Some(args::Command::Card(args)) => card::run(&args),
+        Some(args::Command::Compare(compare)) => compare::run(&compare),
         Some(args::Command::Show(show)) => show::run(&show),
     };
     match result {

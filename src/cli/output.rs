@@ -6,9 +6,9 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::args::{ExportArg, FormatArg};
-use crate::model::Document;
 use crate::report::view::Block;
-use crate::report::{self, Format, Subject};
+use crate::report::{self, Format, ReportError, Stored, Subject};
+use crate::store::Found;
 
 /// A result that could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,11 @@ impl OutputError {
             object: object.to_string(),
             why: why.to_string(),
         }
+    }
+
+    /// No card is stored that holds for this host.
+    pub(super) fn of_store(found: &Found) -> Self {
+        Self::new("--stored", found)
     }
 }
 
@@ -89,11 +94,14 @@ impl Exports {
         Ok(export)
     }
 
-    /// Writes the document to every file, as far as that is possible, and
+    /// Writes what is rendered to every file, as far as that is possible, and
     /// returns the first error.
-    pub(super) fn write(self, document: &Document) -> Result<(), OutputError> {
+    pub(super) fn write(
+        self,
+        render: impl Fn(Format) -> Result<Vec<u8>, ReportError>,
+    ) -> Result<(), OutputError> {
         let written = self.0.into_iter().map(|mut export| {
-            let bytes = report::render(document, export.format).map_err(|error| {
+            let bytes = render(export.format).map_err(|error| {
                 let refused = OutputError::new(export.path.display(), &error);
                 export.remove_if_new();
                 refused
@@ -152,8 +160,8 @@ fn replace(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads a stored document; `-` is stdin.
-pub(super) fn read(path: &Path) -> Result<Document, OutputError> {
+/// Reads what was stored; `-` is stdin.
+pub(super) fn read(path: &Path) -> Result<Stored, OutputError> {
     let fail = |why: &dyn std::fmt::Display| OutputError::new(path.display(), &why.to_string());
     let mut bytes = Vec::new();
     let read = if path == Path::new("-") {
@@ -162,12 +170,15 @@ pub(super) fn read(path: &Path) -> Result<Document, OutputError> {
         File::open(path).and_then(|mut file| file.read_to_end(&mut bytes))
     };
     read.map_err(|error| fail(&error))?;
-    report::parse(bytes.as_slice()).map_err(|error| fail(&error))
+    report::parse_any(bytes.as_slice()).map_err(|error| fail(&error))
 }
 
-/// Prints a document on stdout.
-pub(super) fn print(document: &Document, format: Format) -> Result<(), OutputError> {
-    let bytes = report::render(document, format).map_err(|e| OutputError::new("stdout", &e))?;
+/// Prints what is rendered on stdout.
+pub(super) fn print(
+    render: impl Fn(Format) -> Result<Vec<u8>, ReportError>,
+    format: Format,
+) -> Result<(), OutputError> {
+    let bytes = render(format).map_err(|e| OutputError::new("stdout", &e))?;
     put(&bytes)
 }
 
@@ -185,6 +196,13 @@ fn put(bytes: &[u8]) -> Result<(), OutputError> {
             Err(OutputError::new("stdout", &error))
         }
         _ => Ok(()),
+    }
+}
+
+/// Says on stderr what was done, unless nobody wants to know.
+pub(super) fn tell(quiet: bool, what: &str) {
+    if !quiet {
+        let _ = writeln!(io::stderr(), "forktax: {what}");
     }
 }
 

@@ -2,22 +2,37 @@
 
 use super::args::ShowArgs;
 use super::output::{self, Exports};
-use crate::report::Subject;
+use crate::report::{self, Format, ReportError, Stored, Subject};
 
-/// Prints a stored document.
+/// Prints what was stored.
 pub(super) fn run(args: &ShowArgs) -> anyhow::Result<()> {
     let exports = Exports::open(&args.export)?;
-    let document = match output::read(&args.file) {
-        Ok(document) => document,
+    let stored = match output::read(&args.file) {
+        Ok(stored) => stored,
         Err(error) => {
             exports.abandon();
             return Err(error.into());
         }
     };
-    if let Err(error) = output::check(&args.export, Subject::of(&document)) {
+    if let Err(error) = output::check(&args.export, subject(&stored)) {
         exports.abandon();
         return Err(error.into());
     }
-    exports.write(&document)?;
-    Ok(output::print(&document, output::format(args.format))?)
+    let render = |format| render(&stored, format);
+    exports.write(render)?;
+    Ok(output::print(render, output::format(args.format))?)
+}
+
+fn subject(stored: &Stored) -> Subject {
+    match stored {
+        Stored::Run(document) => Subject::of(document),
+        Stored::Comparison(_) => Subject::Comparison,
+    }
+}
+
+fn render(stored: &Stored, format: Format) -> Result<Vec<u8>, ReportError> {
+    match stored {
+        Stored::Run(document) => report::render(document, format),
+        Stored::Comparison(comparison) => report::render_comparison(comparison, format),
+    }
 }

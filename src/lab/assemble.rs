@@ -48,10 +48,7 @@ pub(super) fn document(setting: Setting<'_>, recordings: &[Recording]) -> Docume
     let caveats = caveats::caveats(&setting, &groups, &cells);
     Document {
         schema_version: SCHEMA_VERSION,
-        tool: Tool {
-            name: env!("CARGO_PKG_NAME").to_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        },
+        tool: Tool::this(),
         host: setting.host,
         plan: plan.clone(),
         run: Run {

@@ -21,7 +21,7 @@ use crate::model::{CardOrder, Caveat, Host, Missing, Plan, Program, Purpose, Sto
 use crate::worker::protocol::{Assignment, Pass};
 
 /// Rounds that are aimed at, and the fewest, whatever they take.
-const AIM_ROUNDS: u32 = 6;
+const AIM_ROUNDS: u32 = 8;
 const LEAST_ROUNDS: u32 = 2;
 /// Of the time, what is left for the analysis.
 const RESERVE: f64 = 0.05;
@@ -29,11 +29,14 @@ const RESERVE: f64 = 0.05;
 /// starting workers and building their address spaces.
 const FIRST_SHARE: f64 = 0.4;
 /// The turns of a worker.
-const LEAST_TURNS: usize = 4;
+const LEAST_TURNS: usize = 3;
 const MOST_TURNS: usize = 100;
 /// The loop of a worker, in seconds.
 const LEAST_SLICE_S: f64 = 0.01;
 const MOST_SLICE_S: f64 = 0.5;
+/// A trial that takes longer than this many seconds has its turn in every second round:
+/// workers of large parents differ less, and the others get more of them meanwhile.
+const LONG_S: f64 = 0.45;
 /// Pages that the gauging writes to again.
 const GAUGED_PAGES: u64 = 1_024;
 
@@ -82,15 +85,24 @@ struct Experiment<'a> {
     begin: Duration,
     rng: Rng,
     round: u32,
+    rounds: Vec<RoundTime>,
     trials: Vec<Tried>,
     /// The first error that cost a trial.
     lost: Option<LabError>,
+}
+
+/// What a round took, and how much of it were the loops of its workers.
+struct RoundTime {
+    round_s: f64,
+    loops_s: f64,
 }
 
 /// A trial as far as it came.
 #[derive(Default)]
 struct Tried {
     workers: Vec<Recording>,
+    /// What its last turn took, from the start of the worker to its end.
+    took_s: f64,
     /// Why it is not tried any more.
     failed: Option<Missing>,
 }
@@ -104,6 +116,7 @@ impl<'a> Experiment<'a> {
             begin,
             rng: Rng::with_seed(plan.seed),
             round: 0,
+            rounds: Vec::new(),
             trials: order.trials.iter().map(|_| Tried::default()).collect(),
             lost: None,
         }
@@ -117,22 +130,28 @@ impl<'a> Experiment<'a> {
             let began = self.elapsed_s();
             let loops_s = self.one_round(progress)?;
             self.round += 1;
-            let took = self.elapsed_s() - began;
-            if self.is_over(took, took - loops_s) {
+            let round_s = self.elapsed_s() - began;
+            self.rounds.push(RoundTime { round_s, loops_s });
+            if self.is_over() {
                 return Ok(Stopped::Time);
             }
         }
     }
 
-    /// Whether there is no time for another round: until the aim is reached its
-    /// loops shrink to what is left; after it, it is as long as the last.
-    fn is_over(&self, last_s: f64, besides_s: f64) -> bool {
-        let next = if self.round < AIM_ROUNDS {
-            besides_s + LEAST_SLICE_S * self.order.trials.len() as f64
-        } else {
-            last_s
-        };
-        self.round >= LEAST_ROUNDS && self.elapsed_s() + next > self.time_s()
+    /// Whether there is no time for another round. It is like the one before the last,
+    /// as long trials rest in every second one; until the aim is reached its loops
+    /// shrink to what is left.
+    fn is_over(&self) -> bool {
+        let alike = self.rounds.iter().rev().nth(1).or(self.rounds.last());
+        let next_s = alike.map_or(0.0, |alike| {
+            if self.round < AIM_ROUNDS {
+                let least_s = LEAST_SLICE_S * self.order.trials.len() as f64;
+                alike.round_s - alike.loops_s + least_s.min(alike.loops_s)
+            } else {
+                alike.round_s
+            }
+        });
+        self.round >= LEAST_ROUNDS && self.elapsed_s() + next_s > self.time_s()
     }
 
     /// Every trial once; the seconds of all loops.
@@ -142,9 +161,10 @@ impl<'a> Experiment<'a> {
         self.rng.shuffle(&mut order);
         let mut loops_s = 0.0;
         for index in order {
-            if self.trials[index].failed.is_some() {
+            if self.trials[index].failed.is_some() || self.rests(index) {
                 continue;
             }
+            let begin_s = self.elapsed_s();
             let trial = &self.order.trials[index];
             progress.step(&self.describe(trial), self.share());
             let assignment = self.assignment(index, slice_s);
@@ -159,6 +179,7 @@ impl<'a> Experiment<'a> {
                 Ok(recording) => {
                     loops_s += recording.loop_s();
                     self.trials[index].workers.push(recording);
+                    self.trials[index].took_s = self.elapsed_s() - begin_s;
                 }
                 Err(LabError::Program(error)) if trial.program != Program::Embedded => {
                     self.trials[index].failed = Some(Missing::unavailable(error.to_string(), None));
@@ -171,6 +192,11 @@ impl<'a> Experiment<'a> {
             }
         }
         Ok(loops_s)
+    }
+
+    /// Whether a trial leaves this round to the others.
+    fn rests(&self, index: usize) -> bool {
+        self.round % 2 == 1 && self.trials[index].took_s > LONG_S
     }
 
     /// The loop of each worker of the next round.

@@ -408,8 +408,40 @@ mod tests {
         let census = census.unwrap();
         assert_eq!((census.threads, census.descriptors), (1, fds));
         assert!(fds >= 3, "{fds}");
+    }
+
+    /// State and blocked signals of each thread of this process.
+    fn threads() -> Vec<(String, u64)> {
+        let tasks = fs::read_dir("/proc/self/task").unwrap();
+        let of = |task: io::Result<fs::DirEntry>| {
+            // A thread of another test may end meanwhile.
+            let status = fs::read_to_string(task.ok()?.path().join("status")).ok()?;
+            let field = |name| status.lines().find_map(|line| line.strip_prefix(name));
+            let blocked = u64::from_str_radix(field("SigBlk:")?.trim(), 16).ok()?;
+            Some((field("State:")?.trim().to_owned(), blocked))
+        };
+        tasks.filter_map(of).collect()
+    }
+
+    #[test]
+    fn idle_threads_sleep_and_block_signals_and_this_one_goes_on_as_before() {
+        let _turn = alone();
+        // SIGHUP, SIGINT and SIGTERM.
+        let blocks = |mask: u64| mask & 0x4003 == 0x4003;
+        let asleep = || {
+            let sleeps = |(state, mask): &(String, u64)| state.starts_with('S') && blocks(*mask);
+            threads().iter().filter(|thread| sleeps(thread)).count()
+        };
+        let before = asleep();
+        crate::sys::threads::start_sleeping(5, 1 << 20).unwrap();
+        assert!(asleep() >= before + 5, "{:?}", threads());
         let me = i32::try_from(std::process::id()).unwrap();
-        assert!(take(me, &[]).unwrap().threads > 1, "a test has a thread");
+        assert!(take(me, &[]).unwrap().threads >= 6);
+        let own = fs::read_to_string("/proc/thread-self/status").unwrap();
+        let mask = own.lines().find_map(|line| line.strip_prefix("SigBlk:"));
+        assert!(!blocks(
+            u64::from_str_radix(mask.unwrap().trim(), 16).unwrap()
+        ));
     }
 
     #[test]

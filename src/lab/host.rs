@@ -3,6 +3,8 @@
 //! What only a system call can tell is given by the caller. A file that is not
 //! there makes a figure unavailable with its reason; it never fails a run.
 
+mod boot;
+mod machine;
 mod virtualisation;
 
 use std::fs;
@@ -36,9 +38,17 @@ fn read_below(root: &Path, probed: Probed) -> Host {
     let files = Files { root };
     let cpus = CpuInfo::from_file(root.join("proc/cpuinfo")).ok();
     Host {
+        machine: machine::fingerprint(
+            files.word("etc/machine-id"),
+            files.word("proc/sys/kernel/hostname"),
+        ),
         kernel: files
             .word("proc/sys/kernel/osrelease")
             .unwrap_or_else(|_| "unknown".to_owned()),
+        kernel_build: files.text("proc/sys/kernel/version"),
+        boot: files
+            .text("proc/cmdline")
+            .map(|line| boot::options(line.as_str())),
         // The kernel tells its architecture in a file since 6.1.
         arch: files
             .word("proc/sys/kernel/arch")
@@ -47,17 +57,13 @@ fn read_below(root: &Path, probed: Probed) -> Host {
         cores: cores(root),
         virtualisation: virtualisation::describe(&files, cpus.as_ref()),
         thp: files.chosen("sys/kernel/mm/transparent_hugepage/enabled"),
+        meltdown: files.text("sys/devices/system/cpu/vulnerabilities/meltdown"),
         perf_event_paranoid: files.number("proc/sys/kernel/perf_event_paranoid"),
         page_size: procfs::page_size(),
         max_map_count: files.number("proc/sys/vm/max_map_count"),
         clock_step_ns: probed.clock_step_ns,
         clock_cost_ns: probed.clock_cost_ns,
-        clocksource: match files
-            .word("sys/devices/system/clocksource/clocksource0/current_clocksource")
-        {
-            Ok(name) => Availability::Measured(name),
-            Err(reason) => Availability::unavailable(reason, None),
-        },
+        clocksource: files.text("sys/devices/system/clocksource/clocksource0/current_clocksource"),
         pmu: probed.pmu,
         privileged: probed.privileged,
     }
@@ -74,6 +80,14 @@ impl Files<'_> {
         let bytes = fs::read(self.root.join(path))
             .map_err(|error| format!("cannot read /{path}: {error}"))?;
         Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
+    }
+
+    /// The same as a fact of the host.
+    fn text(&self, path: &str) -> Availability<String> {
+        self.word(path).map_or_else(
+            |reason| Availability::unavailable(reason, None),
+            Availability::Measured,
+        )
     }
 
     fn exists(&self, path: &str) -> bool {
@@ -155,6 +169,13 @@ mod tests {
             ),
             ("proc/sys/kernel/osrelease", "6.12.9-amd64\n"),
             ("proc/sys/kernel/arch", "x86_64\n"),
+            ("proc/sys/kernel/version", "#1 SMP PREEMPT_DYNAMIC\n"),
+            ("etc/machine-id", "0123456789abcdef0123456789abcdef\n"),
+            ("proc/cmdline", "root=/dev/vda1 pti=off quiet\n"),
+            (
+                "sys/devices/system/cpu/vulnerabilities/meltdown",
+                "Mitigation: PTI\n",
+            ),
             ("proc/sys/kernel/perf_event_paranoid", "-1\n"),
             ("proc/sys/vm/max_map_count", "65530\n"),
             (
@@ -173,6 +194,12 @@ mod tests {
         let host = read_below(root.path(), PROBED);
         assert_eq!(host.kernel, "6.12.9-amd64");
         assert_eq!(host.arch, "x86_64");
+        let known = |text: &str| Availability::Measured(text.to_owned());
+        assert_eq!(host.kernel_build, known("#1 SMP PREEMPT_DYNAMIC"));
+        let boot = vec!["pti=off".to_owned()];
+        assert_eq!(host.boot, Availability::Measured(boot));
+        assert_eq!(host.meltdown, known("Mitigation: PTI"));
+        assert_eq!(host.machine.measured().map(String::len), Some(16));
         assert_eq!(host.cpu.measured().map(String::as_str), Some("AMD EPYC"));
         assert_eq!(host.cores, 2);
         assert_eq!(host.virtualisation, "guest of a hypervisor");
@@ -195,6 +222,7 @@ mod tests {
         );
         assert!(host.cpu.missing().is_some());
         assert!(host.perf_event_paranoid.missing().is_some());
+        assert!(host.machine.missing().is_some() && host.boot.missing().is_some());
         assert_eq!(host.kernel, "unknown");
         assert!(host.cores >= 1);
     }

@@ -16,7 +16,6 @@ use super::reproduce;
 use super::session::{self, Recording};
 use crate::model::{Document, Host, Plan, Stopped, Temperature};
 use crate::studies;
-use crate::units::thousands;
 use crate::worker::protocol::{Assignment, Pass};
 
 /// The most turns that one worker takes: more of them would narrow the
@@ -218,12 +217,8 @@ impl<'a> Experiment<'a> {
     }
 
     fn describe(&self, space: usize, pass: Pass) -> String {
-        let mappings = thousands(self.plan.spaces[space].mappings());
-        format!(
-            "round {}: {mappings} mappings, {}",
-            self.round + 1,
-            verb(pass)
-        )
+        let parent = self.plan.spaces[space].in_words();
+        format!("round {}: {parent}, {}", self.round + 1, verb(pass))
     }
 
     fn assignment(&mut self, space: usize, pass: Pass, slice_ns: u64) -> Assignment {

@@ -51,6 +51,16 @@ pub struct Tool {
     pub version: String,
 }
 
+impl Tool {
+    /// This program.
+    pub fn this() -> Self {
+        Self {
+            name: env!("CARGO_PKG_NAME").to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}
+
 /// How a run went.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Run {

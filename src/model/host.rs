@@ -1,14 +1,31 @@
 //! The host as far as it bears on the figures.
+//!
+//! A document may be published, so that nothing here tells a machine's name: what
+//! identifies it is a hash.
+
+mod facts;
+mod fingerprint;
 
 use serde::{Deserialize, Serialize};
 
 use super::Availability;
+pub use facts::{HostDifference, HostFact, differences};
+pub use fingerprint::Fingerprint;
 
 /// What the results were measured on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Host {
+    /// The machine, by a [`Fingerprint`] of its id.
+    #[serde(default = "not_recorded")]
+    pub machine: Availability<String>,
     /// `uname -r`.
     pub kernel: String,
+    /// `uname -v`: two builds of one release differ here.
+    #[serde(default = "not_recorded")]
+    pub kernel_build: Availability<String>,
+    /// The words of `/proc/cmdline` that bear on what a spawn costs.
+    #[serde(default = "not_recorded")]
+    pub boot: Availability<Vec<String>>,
     /// `uname -m`.
     pub arch: String,
     /// The CPU's model name.
@@ -19,6 +36,10 @@ pub struct Host {
     pub virtualisation: String,
     /// `/sys/kernel/mm/transparent_hugepage/enabled`, the chosen word.
     pub thp: Availability<String>,
+    /// `/sys/devices/system/cpu/vulnerabilities/meltdown`: whether the kernel has
+    /// page tables of its own, which every entry then switches to.
+    #[serde(default = "not_recorded")]
+    pub meltdown: Availability<String>,
     /// `/proc/sys/kernel/perf_event_paranoid`.
     pub perf_event_paranoid: Availability<i64>,
     /// Bytes in a page.
@@ -35,4 +56,9 @@ pub struct Host {
     pub pmu: bool,
     /// The effective user.
     pub privileged: bool,
+}
+
+/// What stands for a fact in documents of before it was one.
+fn not_recorded<T>() -> Availability<T> {
+    Availability::unavailable("the document is of before forktax recorded it", None)
 }

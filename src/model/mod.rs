@@ -6,6 +6,7 @@
 mod availability;
 mod card;
 mod caveat;
+mod comparison;
 mod document;
 mod explanation;
 mod host;
@@ -19,6 +20,10 @@ pub use card::{
     Price, PriceKind, PriceList, Priced, Purpose, Term, TermPrice, Trial, TrialResult, Variables,
 };
 pub use caveat::Caveat;
+pub use comparison::{
+    COMPARISON_VERSION, ComparedKind, ComparedLine, ComparedPlan, ComparedSide, Comparison,
+    ComparisonMark, FailAbove, LineUnit, LoneLine, PlanDifference, PlanFact, Verdict, Which,
+};
 pub use document::{
     Cell, CountSource, Counted, Document, Run, SCHEMA_VERSION, Space, Stopped, Tool, WorkerSamples,
 };
@@ -28,7 +33,7 @@ pub use explanation::{
     MethodExplained, PageTables, Phase, PhaseTime, Profile, Reach, Rewriting, Side, SkipReason,
     Stack, TableLevel, Tree, TreeNode,
 };
-pub use host::Host;
+pub use host::{Fingerprint, Host, HostDifference, HostFact, differences};
 pub use method::{ChildAction, SpawnMethod};
 pub use plan::{
     Backing, Explain, LoopOrder, Placement, Plan, Program, Reproduce, SpaceRequest, StopRule,

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{CardOrder, ChildAction, Likeness, SpawnMethod, StudyId};
+use crate::units::thousands;
 
 /// A complete order for a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -132,8 +133,8 @@ pub enum SpaceRequest {
         /// How many, besides the one that spawns.
         count: u64,
     },
-    /// Signals for which the parent has a handler, each of which has to have its
-    /// default action in a child of `posix_spawn`.
+    /// Signals for which the parent has a handler. A child of `posix_spawn` shares
+    /// its parent's memory, so libc gives them their default action there, one by one.
     Handlers {
         /// How many.
         count: u64,
@@ -194,6 +195,20 @@ impl SpaceRequest {
             Self::Together { parts } => sum(parts, Self::handlers),
             _ => 0,
         }
+    }
+
+    /// What it asks for, as far as it can be counted: "100 mappings, 10 threads".
+    pub fn in_words(&self) -> String {
+        let beside = [
+            (self.descriptors(), "descriptors"),
+            (self.threads(), "threads"),
+            (self.handlers(), "handlers"),
+        ];
+        let mut words = format!("{} mappings", thousands(self.mappings()));
+        for (count, what) in beside.into_iter().filter(|(count, _)| *count > 0) {
+            words += &format!(", {} {what}", thousands(count));
+        }
+        words
     }
 
     /// Whether it asks for huge pages, and for mappings that may have them.

@@ -89,7 +89,10 @@ impl Format {
     pub fn check(self, subject: Subject) -> Result<(), ReportError> {
         let drawn = match self {
             Self::Table | Self::Markdown | Self::Csv | Self::Json => return Ok(()),
-            Self::Svg => subject != Subject::Sweep,
+            Self::Svg => matches!(
+                subject,
+                Subject::Explanation | Subject::Reproduction | Subject::Card
+            ),
             Self::Folded | Self::FlameGraph => subject == Subject::Explanation,
         };
         if !drawn {
@@ -117,6 +120,8 @@ pub enum Subject {
     Reproduction,
     /// What a host charges for a spawn.
     Card,
+    /// Two results side by side.
+    Comparison,
 }
 
 impl Subject {
@@ -152,13 +157,14 @@ impl Subject {
             Self::Explanation => "an explanation",
             Self::Reproduction => "a reproduction",
             Self::Card => "a card",
+            Self::Comparison => "a comparison",
         }
     }
 
     /// What files of every program can be written of it.
     fn extensions(self) -> &'static str {
         match self {
-            Self::Sweep => ".txt, .md, .csv or .json",
+            Self::Sweep | Self::Comparison => ".txt, .md, .csv or .json",
             Self::Explanation => ".txt, .md, .csv, .json, .svg or .folded",
             Self::Reproduction | Self::Card => ".txt, .md, .csv, .json or .svg",
         }
@@ -189,11 +195,17 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_is_refused_a_picture_by_name() {
+    fn what_has_no_picture_is_refused_one_by_name() {
         for format in [Format::Svg, Format::Folded, Format::FlameGraph] {
-            let refusal = format.check(Subject::Sweep).unwrap_err().to_string();
-            assert!(refusal.contains("forktax explain"), "{refusal}");
-            assert!(refusal.contains(format.name()), "{refusal}");
+            for (subject, name) in [
+                (Subject::Sweep, "a sweep"),
+                (Subject::Comparison, "a comparison"),
+            ] {
+                let refusal = format.check(subject).unwrap_err().to_string();
+                assert!(refusal.starts_with(name), "{refusal}");
+                assert!(refusal.contains("forktax explain"), "{refusal}");
+                assert!(refusal.contains(format.name()), "{refusal}");
+            }
         }
         assert!(Format::Table.check(Subject::Sweep).is_ok());
         assert!(Format::Svg.check(Subject::Explanation).is_ok());

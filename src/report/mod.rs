@@ -11,10 +11,10 @@ pub mod view;
 
 use std::io;
 
-use crate::model::{Document, Missing};
+use crate::model::{Comparison, Document, Missing};
 
 pub use format::{Format, Subject};
-pub use parse::parse;
+pub use parse::{Stored, parse, parse_any};
 
 /// Why a document could not be read or a report not be written.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,9 @@ pub enum ReportError {
         /// This program's.
         known: u32,
     },
+    /// The JSON is a comparison where the result of a run is wanted.
+    #[error("the document is a comparison, and no result of a run")]
+    NoRun,
     /// A picture was asked of a result that has no such one.
     #[error(
         "{subject} cannot be shown as {format}: forktax explain makes results that can; \
@@ -94,6 +97,27 @@ pub fn render(document: &Document, format: Format) -> Result<Vec<u8>, ReportErro
         }
         Format::Folded => Ok(render::folded(document).map_err(nothing)?.into_bytes()),
         Format::FlameGraph => render::flame_graph(&render::folded(document).map_err(nothing)?),
+    };
+    bytes.map_err(|source| ReportError::Render {
+        format: format.name(),
+        source,
+    })
+}
+
+/// The whole report of a comparison, ready to be written.
+///
+/// # Errors
+/// [`ReportError::NoPicture`] and [`ReportError::Render`].
+pub fn render_comparison(comparison: &Comparison, format: Format) -> Result<Vec<u8>, ReportError> {
+    format.check(Subject::Comparison)?;
+    let bytes = match format {
+        Format::Table => render::text(&view::comparison(comparison)),
+        Format::Markdown => Ok(render::markdown(&view::comparison(comparison)).into_bytes()),
+        Format::Csv => render::compared(comparison),
+        // No picture passes the check.
+        Format::Json | Format::Svg | Format::Folded | Format::FlameGraph => {
+            render::json(comparison)
+        }
     };
     bytes.map_err(|source| ReportError::Render {
         format: format.name(),

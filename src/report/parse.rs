@@ -1,4 +1,5 @@
-//! Stored documents: from JSON back to a [`Document`], or a clear refusal.
+//! Stored documents: from JSON back to a [`Document`] or a [`Comparison`], or a
+//! clear refusal.
 //!
 //! The schema version is looked at before anything else, so that a document
 //! of another version is refused by its version and not by a missing field.
@@ -9,27 +10,63 @@ use serde::Deserialize;
 
 use super::ReportError;
 use crate::card::price_list;
-use crate::model::{Document, SCHEMA_VERSION};
+use crate::model::{COMPARISON_VERSION, Comparison, ComparisonMark, Document, SCHEMA_VERSION};
 
-/// The one field that every version of the schema has.
+/// The fields that every version of every schema has, and by which they are told
+/// apart.
 #[derive(Deserialize)]
 struct Envelope {
     schema_version: u64,
+    #[serde(default)]
+    document: Option<ComparisonMark>,
 }
 
-/// Reads a stored document.
-pub fn parse(mut reader: impl Read) -> Result<Document, ReportError> {
+/// What a file may hold.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stored {
+    /// The result of a run.
+    Run(Box<Document>),
+    /// Two of them side by side.
+    Comparison(Box<Comparison>),
+}
+
+/// Reads the stored result of a run.
+///
+/// # Errors
+/// [`ReportError`], for a comparison as well.
+pub fn parse(reader: impl Read) -> Result<Document, ReportError> {
+    match parse_any(reader)? {
+        Stored::Run(document) => Ok(*document),
+        Stored::Comparison(_) => Err(ReportError::NoRun),
+    }
+}
+
+/// Reads whatever was stored.
+///
+/// # Errors
+/// [`ReportError`].
+pub fn parse_any(mut reader: impl Read) -> Result<Stored, ReportError> {
     let mut bytes = Vec::new();
     reader.read_to_end(&mut bytes).map_err(ReportError::Read)?;
     let envelope: Envelope = serde_json::from_slice(&bytes).map_err(refuse)?;
-    if envelope.schema_version != u64::from(SCHEMA_VERSION) {
+    let compares = envelope.document.is_some();
+    let known = if compares {
+        COMPARISON_VERSION
+    } else {
+        SCHEMA_VERSION
+    };
+    if envelope.schema_version != u64::from(known) {
         return Err(ReportError::SchemaVersion {
             found: envelope.schema_version,
-            known: SCHEMA_VERSION,
+            known,
         });
     }
-    let document: Document = serde_json::from_slice(&bytes).map_err(refuse)?;
-    Ok(refitted(document))
+    if compares {
+        let comparison = serde_json::from_slice(&bytes).map_err(refuse)?;
+        return Ok(Stored::Comparison(comparison));
+    }
+    let document = serde_json::from_slice(&bytes).map_err(refuse)?;
+    Ok(Stored::Run(Box::new(refitted(document))))
 }
 
 /// A card's prices are fitted to its trials anew: whoever reads an old card with a

@@ -6,6 +6,7 @@
 //! within each drawn worker.
 
 mod bootstrap;
+mod contrast;
 mod estimate;
 mod nnls;
 mod slope;
@@ -14,8 +15,11 @@ mod summary;
 
 #[cfg(test)]
 mod coverage;
+#[cfg(test)]
+mod family;
 
 pub use bootstrap::{mean_replicates, median_replicates};
+pub use contrast::{Contrast, Direction, FAMILY_ERROR, FEWEST_WORKERS, Party, drift};
 pub use estimate::{Estimate, Replicates};
 pub use nnls::LeastSquares;
 pub use slope::theil_sen;

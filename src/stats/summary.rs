@@ -77,7 +77,7 @@ pub fn median(values: &[f64]) -> Option<f64> {
 }
 
 /// The sample standard deviation; 0 for a single value.
-fn stddev(values: &[f64], mean: f64) -> f64 {
+pub(super) fn stddev(values: &[f64], mean: f64) -> f64 {
     if values.len() < 2 {
         return 0.0;
     }

@@ -140,11 +140,7 @@ fn describe(request: &SpaceRequest) -> String {
             format!("{} descriptors do", thousands(*count))
         }
         SpaceRequest::Handlers { count } => format!("{} handlers do", thousands(*count)),
-        SpaceRequest::Together { parts } => format!(
-            "{} mappings in {} parts do",
-            thousands(request.mappings()),
-            thousands(parts.len() as u64)
-        ),
+        SpaceRequest::Together { .. } => format!("{} together do", request.in_words()),
     }
 }
 
@@ -461,7 +457,7 @@ mod tests {
         let half = || request(12_000, 1 << 20, 2, false);
         assert!(Shape::of(&half(), 4096).is_ok());
         let both = Shape::of(&together(vec![half(), half()]), 4096).unwrap_err();
-        let words = "24,000 mappings in 2 parts do not fit into the address space";
+        let words = "24,000 mappings together do not fit into the address space";
         assert!(both.to_string().starts_with(words), "{both}");
         let threads = SpaceRequest::Threads { count: 1 << 24 };
         let error = Shape::of(&threads, 4096).unwrap_err().to_string();

@@ -13,7 +13,6 @@ use super::{json, stored_documents};
 
 pub(crate) fn document() -> Document {
     let mut document = stored_documents().remove(0);
-    document.plan.spaces.extend(spaces());
     document.plan.card = Some(CardOrder {
         quick: true,
         trials: vec![Trial {
@@ -35,21 +34,6 @@ pub(crate) fn document() -> Document {
         prices: prices(),
     });
     document
-}
-
-/// The kinds of address spaces that only a card asks for.
-fn spaces() -> [SpaceRequest; 4] {
-    [
-        SpaceRequest::Descriptors {
-            count: 1,
-            cloexec: true,
-        },
-        SpaceRequest::Threads { count: 1 },
-        SpaceRequest::Handlers { count: 1 },
-        SpaceRequest::Together {
-            parts: vec![SpaceRequest::Threads { count: 1 }],
-        },
-    ]
 }
 
 fn tried() -> TrialResult {
@@ -139,13 +123,9 @@ fn priced() -> Priced {
     }
 }
 
-/// The words of a card's enums, and of the kinds of spaces that only it asks for; a
-/// match does not compile when a variant is added.
+/// The words of a card's enums; a match does not compile when a variant is added.
 pub(crate) fn words() -> Vec<Value> {
-    let mut words: Vec<Value> = ["descriptors", "threads", "handlers", "together"]
-        .map(json)
-        .into();
-    words.extend(Term::ALL.map(json));
+    let mut words: Vec<Value> = Term::ALL.map(json).into();
     words.extend(purposes());
     words.extend(kinds());
     words

@@ -80,6 +80,8 @@ pub(crate) enum Fault {
     ScriptFails,
     /// A child exits with 9.
     ChildFails,
+    /// A child that executes another program than the embedded one exits with 9.
+    ProgramFailsLater,
 }
 
 /// The fake.
@@ -106,6 +108,8 @@ impl Fake {
     }
 }
 
+/// The words of a rewriting, of 1,000 pages.
+const REWRITING: [u64; 4] = [750_000, 8_000, 2_000_000, 1_000];
 pub(crate) const WORKER: u32 = 4_000;
 const OWN_VMAS: u64 = 30;
 const OWN_DESCRIPTORS: u64 = 8;
@@ -316,12 +320,28 @@ impl FakeWorker {
         spawns.map(spawn).collect()
     }
 
+    fn fail_other_programs(&self) -> Result<(), LabError> {
+        match &self.assignment.program {
+            Program::Embedded => Ok(()),
+            Program::Path { path, .. } => Err(ProgramError::Failed {
+                program: path.clone(),
+                code: 9,
+                said: String::new(),
+            }
+            .into()),
+        }
+    }
+
     fn record(&self, spawn: &Spawn, words: &mut Vec<u64>) {
         let index = self.methods().iter().position(|m| *m == spawn.method);
         let index = index.expect("it takes turns") as u64;
         words.extend([index, spawn.begin, spawn.called, spawn.end]);
         match self.assignment.pass {
-            Pass::Rewriting => words.extend([750_000, 8_000, 2_000_000, 1_000]),
+            Pass::Rewriting => words.extend(REWRITING),
+            Pass::Gauging => {
+                words.extend(REWRITING);
+                words.extend([200_000, 256, 200_000, 300_000, 40_000]);
+            }
             Pass::Stamping => {
                 let at = spawn.moments();
                 let child = [at.started, at.leaving];
@@ -407,6 +427,7 @@ impl Worker for FakeWorker {
                 };
                 return Err(LabError::Worker { mappings, failure });
             }
+            Fault::ProgramFailsLater => self.fail_other_programs()?,
             _ => {}
         }
         self.state.set(State::Ran);
@@ -534,18 +555,23 @@ pub(crate) fn plan(sizes: &[u64], methods: &[SpawnMethod]) -> Plan {
         spawn_timeout_ms: 10_000,
         explain: None,
         reproduce: None,
+        card: None,
     }
 }
 
 /// A host for the fake.
 pub(crate) fn host() -> Host {
     Host {
+        machine: Availability::unavailable("the fake has none", None),
         kernel: "6.18.0".to_owned(),
+        kernel_build: Availability::unavailable("the fake has none", None),
+        boot: Availability::Measured(Vec::new()),
         arch: "x86_64".to_owned(),
         cpu: Availability::Measured("Fake CPU".to_owned()),
         cores: 2,
         virtualisation: "none seen".to_owned(),
         thp: Availability::Measured("madvise".to_owned()),
+        meltdown: Availability::Measured("Not affected".to_owned()),
         perf_event_paranoid: Availability::Measured(2),
         page_size: 4096,
         max_map_count: Availability::Measured(65_530),

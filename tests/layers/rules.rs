@@ -4,17 +4,19 @@ use super::source::{Reference, Source, Token};
 
 /// What each layer may import from the crate, from the ground up. A layer that
 /// is not named here does not exist yet: name it, and what it may import.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("units", &[]),
     ("stats", &["units"]),
     ("model", &["stats", "units"]),
-    ("studies", &["model", "units"]),
     ("card", &["model", "stats", "units"]),
+    ("comparison", &["card", "model", "stats", "units"]),
+    ("studies", &["model", "units"]),
     ("profile", &["model", "stats", "units"]),
     ("vm", &["model", "stats", "units"]),
     ("sys", &["profile", "units"]),
     ("worker", &["model", "stats", "sys", "units", "vm"]),
     ("report", &["card", "model", "stats", "units"]),
+    ("store", &["model", "report", "units"]),
     (
         "lab",
         &[
@@ -24,7 +26,18 @@ const LAYERS: [(&str, &[&str]); 12] = [
     (
         "cli",
         &[
-            "card", "lab", "model", "profile", "report", "stats", "studies", "sys", "units", "vm",
+            "card",
+            "comparison",
+            "lab",
+            "model",
+            "profile",
+            "report",
+            "stats",
+            "store",
+            "studies",
+            "sys",
+            "units",
+            "vm",
             "worker",
         ],
     ),

@@ -19,7 +19,7 @@ use forktax::worker::protocol::{Assignment, Order, Pass, Prepared, Reply, receiv
 use super::FORKTAX;
 
 /// A process that is ended with the test.
-struct Ended(Child);
+pub(super) struct Ended(Child);
 
 impl Drop for Ended {
     fn drop(&mut self) {
@@ -29,7 +29,7 @@ impl Drop for Ended {
 }
 
 impl Ended {
-    fn pid(&self) -> i32 {
+    pub(super) fn pid(&self) -> i32 {
         self.0.id().cast_signed()
     }
 }
@@ -54,14 +54,14 @@ fn sleeping(words: &[&str]) -> Option<(Ended, Census)> {
 }
 
 /// A worker that is asked directly.
-struct Asked {
-    process: Ended,
+pub(super) struct Asked {
+    pub(super) process: Ended,
     orders: UnixStream,
     replies: BufReader<UnixStream>,
 }
 
 impl Asked {
-    fn start(assignment: &Assignment, dir: &std::path::Path) -> Self {
+    pub(super) fn start(assignment: &Assignment, dir: &std::path::Path) -> Self {
         let records = File::create_new(dir.join("records")).unwrap();
         records
             .set_len(assignment.shared_words() as u64 * 8)
@@ -81,12 +81,12 @@ impl Asked {
         }
     }
 
-    fn ask(&mut self, order: &Order) -> Reply {
+    pub(super) fn ask(&mut self, order: &Order) -> Reply {
         send(&self.orders, order).unwrap();
         receive(&mut self.replies).unwrap().unwrap()
     }
 
-    fn prepare(&mut self, assignment: &Assignment) -> Prepared {
+    pub(super) fn prepare(&mut self, assignment: &Assignment) -> Prepared {
         match self.ask(&Order::Prepare(Box::new(assignment.clone()))) {
             Reply::Prepared(prepared) => prepared,
             other => panic!("{other:?}"),
@@ -94,9 +94,9 @@ impl Asked {
     }
 }
 
-fn assignment(likeness: Likeness) -> Assignment {
+pub(super) fn assignment(space: SpaceRequest) -> Assignment {
     Assignment {
-        space: SpaceRequest::Likeness(likeness),
+        space,
         methods: vec![SpawnMethod::Fork],
         child: ChildAction::Exec,
         program: Program::Embedded,
@@ -119,7 +119,7 @@ fn assignment(likeness: Likeness) -> Assignment {
 /// their own, entries and page tables.
 fn gained(likeness: Likeness) -> ([u64; 4], Likeness) {
     let dir = tempfile::tempdir().unwrap();
-    let assignment = assignment(likeness);
+    let assignment = assignment(SpaceRequest::Likeness(likeness));
     let mut worker = Asked::start(&assignment, dir.path());
     let prepared = worker.prepare(&assignment);
     let figures = |census: Census| {

@@ -9,7 +9,7 @@ use forktax::model::{
 };
 use forktax::stats::{Summary, median_replicates, summarise};
 
-use crate::explained;
+use crate::{explained, parents};
 
 const WORKERS: u32 = 6;
 const TURNS: usize = 8;
@@ -25,6 +25,8 @@ pub(crate) fn documents() -> Vec<(&'static str, Document)> {
         ("malloc", malloc()),
         ("exit", exit()),
         ("methods", methods()),
+        ("fds", parents::fds()),
+        ("threads", parents::threads()),
         ("explain", explained::explain()),
         ("explain-unprivileged", explained::unprivileged()),
         ("explain-malloc", explained::malloc()),
@@ -479,12 +481,16 @@ pub(crate) fn empty(
             version: "0.1.0".to_owned(),
         },
         host: Host {
+            machine: Availability::Measured("9f86d081884c7d65".to_owned()),
             kernel: "6.18.5".to_owned(),
+            kernel_build: Availability::Measured("#1 SMP PREEMPT_DYNAMIC".to_owned()),
+            boot: Availability::Measured(vec!["mitigations=auto".to_owned()]),
             arch: "x86_64".to_owned(),
             cpu: Availability::Measured("AMD EPYC 9B14".to_owned()),
             cores: 2,
             virtualisation: "kvm".to_owned(),
             thp: Availability::Measured("madvise".to_owned()),
+            meltdown: Availability::Measured("Not affected".to_owned()),
             perf_event_paranoid: Availability::Measured(-1),
             page_size: 4_096,
             max_map_count: Availability::Measured(65_530),

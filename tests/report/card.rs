@@ -1,4 +1,4 @@
-//! The card of a made-up host: the trials of the short design, with times that follow
+//! The card of a made-up host: the trials of the design, with times that follow
 //! from prices which the tests know.
 
 use std::sync::LazyLock;
@@ -47,7 +47,7 @@ fn of_host(dearer: f64) -> Document {
         })
     };
     let design = Design {
-        quick: true,
+        quick: false,
         seed: SEED,
         fits: &fits,
         static_program: program(&["tiny", "--version"]),
@@ -59,7 +59,7 @@ fn of_host(dearer: f64) -> Document {
     let results = trials.iter().map(|trial| result(trial, dearer, &mut rng));
     let results: Vec<TrialResult> = results.collect();
     document.plan.card = Some(forktax::model::CardOrder {
-        quick: true,
+        quick: false,
         trials,
         left_out,
     });

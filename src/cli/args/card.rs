@@ -12,6 +12,15 @@ pub(in crate::cli) struct CardArgs {
     #[arg(long)]
     pub(in crate::cli) quick: bool,
 
+    /// Print the card of this host that was stored, and measure nothing
+    #[arg(long, conflicts_with_all = ["quick", "no_store", "static_program", "dynamic_program"])]
+    pub(in crate::cli) stored: bool,
+
+    /// Do not store the card in $XDG_CACHE_HOME/forktax or ~/.cache/forktax, where it
+    /// replaces the last one of this host as it is set up now
+    #[arg(long)]
+    pub(in crate::cli) no_store: bool,
+
     /// A statically linked program, and its arguments, to tell the start of libc
     /// [default: one of those that many hosts have, such as ldconfig]
     #[arg(long, value_name = "COMMAND")]

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::program::{environment, program};
-use super::spaces::spaces;
+use super::spaces::{Beside, spaces};
 use super::{
     PRECISION, Pace, PlanError, Surroundings, methods, placement, seed, stop_rule, timeout_ms,
 };
-use crate::cli::args::{ChildArg, ExplainArgs, SpaceArgs, SpawningArgs, SweepArgs};
-use crate::model::{ChildAction, Explain, Plan, SpawnMethod, Temperature};
+use crate::cli::args::{ChildArg, ExplainArgs, SpawningArgs, SweepArgs};
+use crate::model::{ChildAction, Explain, Plan, SpaceRequest, SpawnMethod, Temperature};
 use crate::units::thousands;
 
 const LADDER: [u64; 4] = [0, 100, 1_000, 10_000];
@@ -40,7 +40,12 @@ pub(in crate::cli) fn of_sweep(args: &SweepArgs, host: &Surroundings) -> Result<
     } else {
         LADDER.as_slice()
     };
-    let sizes = args.mappings.clone().unwrap_or_else(|| ladder.to_vec());
+    let beside = Beside::of(&args.beside, args.mappings.as_deref())?;
+    let sizes = match &args.mappings {
+        Some(sizes) => sizes.as_slice(),
+        None if beside.is_list() => &[0],
+        None => ladder,
+    };
     let defaults = Defaults {
         methods: &METHODS,
         pace: Pace {
@@ -49,8 +54,7 @@ pub(in crate::cli) fn of_sweep(args: &SweepArgs, host: &Surroundings) -> Result<
         },
     };
     plan(
-        &sizes,
-        &args.space,
+        spaces(sizes, &args.space, &beside, host.page_size)?,
         args.methods.as_deref(),
         &args.spawning,
         &args.program,
@@ -83,9 +87,9 @@ pub(in crate::cli) fn of_explain(
             precision: None,
         },
     };
+    let sizes = [0, args.mappings.unwrap_or(default)];
     let mut plan = plan(
-        &[0, args.mappings.unwrap_or(default)],
-        &args.space,
+        spaces(&sizes, &args.space, &Beside::nothing(), host.page_size)?,
         args.methods.as_deref(),
         &args.spawning,
         &args.program,
@@ -107,8 +111,7 @@ struct Defaults<'a> {
 }
 
 fn plan(
-    sizes: &[u64],
-    space: &SpaceArgs,
+    spaces: Vec<SpaceRequest>,
     names: Option<&[String]>,
     spawning: &SpawningArgs,
     words: &[String],
@@ -127,7 +130,7 @@ fn plan(
         )));
     }
     Ok(Plan {
-        spaces: spaces(sizes, space, host.page_size)?,
+        spaces,
         baseline: methods::baseline(&methods),
         methods,
         child,

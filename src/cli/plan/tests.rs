@@ -38,6 +38,77 @@ fn sizes_are_sorted_and_come_once() {
     assert_eq!(sizes, [0, 100, 1000]);
 }
 
+/// Mappings, descriptors and threads of each parent.
+fn parents(words: &str) -> Vec<[u64; 3]> {
+    let spaces = plan(words).unwrap().spaces;
+    let counts = |s: &SpaceRequest| [s.mappings(), s.descriptors(), s.threads()];
+    spaces.iter().map(counts).collect()
+}
+
+#[test]
+fn parents_differ_in_one_thing() {
+    assert_eq!(parents("--fds 1k,0"), [[0, 0, 0], [0, 1_000, 0]]);
+    assert_eq!(parents("--threads 0,10"), [[0, 0, 0], [0, 0, 10]]);
+    assert_eq!(
+        parents("--fds 1k --mappings 0,100"),
+        [[0, 1_000, 0], [100, 1_000, 0]]
+    );
+    assert_eq!(
+        parents("--threads 0,5 --fds 7,7 --mappings 3"),
+        [[3, 7, 0], [3, 7, 5]]
+    );
+    assert_eq!(parents("--threads 2").len(), 4, "the ladder");
+    for (words, named) in [
+        (
+            "--fds 0,1k --mappings 0,10",
+            "--mappings 0,10 with --fds 0,1000",
+        ),
+        ("--fds 0,1 --threads 0,1", "--fds 0,1 with --threads 0,1"),
+    ] {
+        let error = plan(words).expect_err(words).to_string();
+        assert!(error.starts_with(named), "{words}: {error}");
+    }
+}
+
+#[test]
+fn a_parent_without_anything_besides_is_asked_for_as_ever() {
+    let [plain, more] = plan("--fds 0,1k --cloexec")
+        .unwrap()
+        .spaces
+        .try_into()
+        .unwrap();
+    assert_eq!(plain, plan("--mappings 0").unwrap().spaces[0]);
+    let SpaceRequest::Together { parts } = more else {
+        panic!("{more:?}");
+    };
+    let (count, cloexec) = (1_000, true);
+    let files = SpaceRequest::Descriptors { count, cloexec };
+    assert_eq!(parts, [plain, files]);
+    assert!(SweepArgs::try_parse_from(["sweep", "--cloexec"]).is_err());
+}
+
+#[test]
+fn a_heap_can_have_descriptors_and_threads() {
+    let kinds = |words: &str| {
+        let spaces = plan(words).unwrap().spaces;
+        let heap = |part: &SpaceRequest| matches!(part, SpaceRequest::Malloc { .. });
+        let has_heap = |space: &SpaceRequest| match space {
+            SpaceRequest::Together { parts } => parts.iter().any(heap),
+            other => heap(other),
+        };
+        let counts = |s: &SpaceRequest| (has_heap(s), s.descriptors(), s.threads());
+        spaces.iter().map(counts).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        kinds("--malloc 10x100 --fds 5 --threads 2"),
+        [(false, 5, 2), (true, 5, 2)]
+    );
+    assert_eq!(
+        kinds("--malloc 10x100 --threads 0,3"),
+        [(true, 0, 0), (true, 0, 3)]
+    );
+}
+
 #[test]
 fn spawns_alone_end_a_run() {
     let stop = plan("--spawns 500").unwrap().stop;
@@ -75,6 +146,7 @@ fn what_cannot_be_is_refused_by_name() {
         ("--huge --backing file", "--backing file"),
         ("--mappings 60k --pages 1000000000", "60,000 mappings"),
         ("--malloc 10x100 --pages 2", "100 bytes"),
+        ("--threads 1G", "1,000,000,000 threads"),
     ] {
         let error = plan(words).expect_err(words).to_string();
         assert!(error.contains(named), "{words}: {error}");

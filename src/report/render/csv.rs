@@ -66,6 +66,8 @@ fn header() -> Vec<String> {
         "huge_bytes",
         "vmas_before",
         "present_ptes_before",
+        "descriptors",
+        "threads",
         "method",
         "baseline",
         "child",
@@ -177,6 +179,14 @@ impl Record {
             space.present_ptes_before,
         ] {
             self.whole(value);
+        }
+        // An older document has not counted them; every process has a thread.
+        match space.threads {
+            0 => self.0.extend([MISSING, MISSING].map(str::to_owned)),
+            threads => {
+                self.whole(space.descriptors);
+                self.whole(threads);
+            }
         }
     }
 

@@ -6,10 +6,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 
-use crate::model::Document;
-
-/// The document, with a final newline.
-pub(in crate::report) fn render(document: &Document) -> io::Result<Vec<u8>> {
+/// A document, with a final newline.
+pub(in crate::report) fn render(document: &impl Serialize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     document.serialize(&mut Serializer::with_formatter(
         &mut bytes,

@@ -2,6 +2,7 @@
 //!
 //! They lay out and escape; what is said was decided by the views.
 
+mod compared;
 mod csv;
 mod figures;
 #[cfg(feature = "flamegraph")]
@@ -15,6 +16,7 @@ mod prices;
 mod svg;
 mod text;
 
+pub(super) use compared::render as compared;
 pub(super) use csv::render as csv;
 #[cfg(feature = "flamegraph")]
 pub(super) use flame_graph::render as flame_graph;

@@ -112,7 +112,8 @@ fn carded(document: &Document) -> u64 {
     spawns.fold(0, u64::saturating_add)
 }
 
-fn stopped(stopped: &Stopped) -> String {
+/// Why a run ended.
+pub(super) fn stopped(stopped: &Stopped) -> String {
     match stopped {
         Stopped::Precision => "stopped as every interval was as narrow as asked".to_owned(),
         Stopped::Time => "stopped as the time was up".to_owned(),
@@ -161,8 +162,14 @@ fn counters(document: &Document) -> Option<String> {
     ))
 }
 
-/// What the columns mean, a line each; what several tables share, once.
-pub(super) fn legend(document: &Document, answers: &[Block]) -> Block {
+/// What figures are, of a run and of a comparison of runs.
+pub(super) const OF_RUNS: &str = "times are medians, counts means";
+
+/// The same of a card.
+pub(super) const OF_CARDS: &str = "times are medians, prices are fitted or differences of medians";
+
+/// What the columns mean, a line each, after a word on what `figures` are; what several tables share, once.
+pub(super) fn legend(figures: &str, answers: &[Block]) -> Block {
     let tables: Vec<&Table> = answers
         .iter()
         .filter_map(|block| match block {
@@ -172,10 +179,6 @@ pub(super) fn legend(document: &Document, answers: &[Block]) -> Block {
         .collect();
     let mut terms: Vec<(String, String)> = Vec::new();
     if !tables.is_empty() {
-        let figures = match document.card {
-            Some(_) => "times are medians, prices are fitted or differences of medians",
-            None => "times are medians, counts means",
-        };
         terms.push((
             "±".to_owned(),
             format!("farther end of the 95 % interval; {figures}"),

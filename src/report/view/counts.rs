@@ -4,7 +4,7 @@ use crate::model::{Availability, Cell, Counted, Document, Space};
 
 use super::footnotes::Footnotes;
 use super::number::{MEBIBYTE, PLAIN, Unit, integer};
-use super::spaces::Sizes;
+use super::spaces::{Axis, Sizes};
 use super::table::{Column, Entry, Table};
 
 /// A column of the space: its head, and its entry.
@@ -28,7 +28,7 @@ type Figure = (Availability<f64>, Option<[f64; 2]>);
 
 /// Makes the table.
 pub(super) fn table(document: &Document, sizes: &Sizes<'_>, notes: &mut Footnotes) -> Table {
-    let space = space_columns(document);
+    let space = space_columns(document, sizes.axis);
     let counts = count_columns(document);
     let mut rows = Vec::new();
     for group in &sizes.groups {
@@ -68,10 +68,17 @@ pub(super) fn table(document: &Document, sizes: &Sizes<'_>, notes: &mut Footnote
     }
 }
 
-fn space_columns(document: &Document) -> Vec<SpaceColumn<'_>> {
+fn space_columns(document: &Document, axis: Axis) -> Vec<SpaceColumn<'_>> {
     let page_size = document.host.page_size.max(1);
-    let mut columns = vec![
-        space_column(Column::key("mappings"), |space| whole(space.vmas)),
+    let mut columns = vec![space_column(Column::key("mappings"), |space| {
+        whole(space.vmas)
+    })];
+    if matches!(axis, Axis::Descriptors | Axis::Threads) {
+        columns.push(space_column(axis.column(), move |space| {
+            whole(axis.size(space))
+        }));
+    }
+    columns.extend([
         space_column(
             Column::number("anon.", "VMAs")
                 .explained("mappings that hold anonymous pages, whose PTEs fork copies"),
@@ -86,7 +93,7 @@ fn space_columns(document: &Document) -> Vec<SpaceColumn<'_>> {
                 .explained("page-table pages below the top level (VmPTE)"),
             move |space| whole(space.page_table_bytes / page_size),
         ),
-    ];
+    ]);
     if document.cells.iter().any(|cell| cell.space.huge_bytes > 0) {
         let unit = MEBIBYTE.subheader();
         columns.push(space_column(Column::number("resident", &unit), |space| {

@@ -1,5 +1,5 @@
 //! The table that explains: fork's extra, where it is paid, and what one more
-//! mapping adds to it.
+//! mapping, or whatever else the parents differ in, adds to it.
 
 use crate::stats::Estimate;
 
@@ -48,6 +48,7 @@ fn split_columns(extra: &Extra, unit: Unit) -> Vec<Column> {
     let head = match extra.axis {
         Axis::Mappings => Column::key("mappings"),
         Axis::Ptes => Column::key("PTEs"),
+        Axis::Descriptors | Axis::Threads => extra.axis.column(),
     };
     let unit = unit.subheader();
     vec![
@@ -66,10 +67,7 @@ fn split_columns(extra: &Extra, unit: Unit) -> Vec<Column> {
 fn growth_columns(extra: &Extra, step: Unit) -> [Column; 3] {
     let noun = extra.axis.noun();
     let header = format!("one {noun}");
-    let held = match extra.axis {
-        Axis::Mappings => "all they hold",
-        Axis::Ptes => "their page tables",
-    };
+    let held = extra.axis.held();
     let unit = step.subheader();
     [
         Column::number("call's share", "of growth (%)").explained_as(

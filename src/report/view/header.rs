@@ -1,10 +1,10 @@
 //! The header: where and how was measured, in a few lines.
 
 use crate::model::{
-    Availability, ChildAction, Document, Host, Placement, Plan, Program, Temperature,
+    Availability, ChildAction, Document, Host, Placement, Plan, Program, SpaceRequest, Temperature,
 };
 
-use super::number::{integer, significant};
+use super::number::{counted, integer, significant};
 use super::table::Block;
 
 /// The header's lines.
@@ -12,15 +12,21 @@ pub(super) fn lines(document: &Document) -> Block {
     let Document {
         tool, host, plan, ..
     } = document;
+    let mut lines = vec![
+        format!("{} {}: {}", tool.name, tool.version, machine(host)),
+        settings(host),
+        clock(host),
+        conditions(plan.placement, plan.temperature),
+    ];
+    lines.extend(parents(plan));
+    lines.push(format!(
+        "child: {}; seed {}",
+        child(plan.child, &plan.program),
+        plan.seed
+    ));
     Block::Lines {
         title: String::new(),
-        lines: vec![
-            format!("{} {}: {}", tool.name, tool.version, machine(host)),
-            settings(host),
-            clock(host),
-            conditions(plan),
-            format!("child: {}; seed {}", child(plan), plan.seed),
-        ],
+        lines,
     }
 }
 
@@ -35,7 +41,42 @@ pub(super) fn of_picture(document: &Document) -> Vec<String> {
     }
 }
 
-fn machine(host: &Host) -> String {
+/// What all parents have more than a worker, and what becomes of their descriptors
+/// at an exec.
+fn parents(plan: &Plan) -> Option<String> {
+    let spaces = &plan.spaces;
+    // The count that all have, if they have the same and it is not none.
+    let of_all = |of: fn(&SpaceRequest) -> u64| {
+        let first = spaces.first().map(of).filter(|count| *count > 0)?;
+        spaces
+            .iter()
+            .all(|space| of(space) == first)
+            .then_some(first)
+    };
+    let more = [
+        (of_all(SpaceRequest::descriptors), "more descriptor"),
+        (of_all(SpaceRequest::threads), "more idle thread"),
+        (of_all(SpaceRequest::handlers), "more signal handler"),
+    ];
+    let more: Vec<String> = more
+        .into_iter()
+        .filter_map(|(count, what)| Some(counted(count?, what)))
+        .collect();
+    let mut clauses = Vec::new();
+    if !more.is_empty() {
+        clauses.push(format!("each parent has {}", more.join(" and ")));
+    }
+    if spaces.iter().any(|space| space.descriptors() > 0) {
+        clauses.push(match spaces.iter().any(SpaceRequest::has_cloexec) {
+            true => "an exec closes the descriptors".to_owned(),
+            false => "an exec keeps the descriptors, the child's exit closes them".to_owned(),
+        });
+    }
+    (!clauses.is_empty()).then(|| clauses.join("; "))
+}
+
+/// Kernel, CPU and hypervisor in one line.
+pub(super) fn machine(host: &Host) -> String {
     format!(
         "Linux {} {}, {}, {} CPU{}, virtualisation: {}",
         host.kernel,
@@ -75,12 +116,13 @@ fn clock(host: &Host) -> String {
     )
 }
 
-fn conditions(plan: &Plan) -> String {
-    let placement = match plan.placement {
+/// Where the workers run, and what happens between two spawns.
+pub(super) fn conditions(placement: Placement, temperature: Temperature) -> String {
+    let placement = match placement {
         Placement::Pinned(cpu) => format!("pinned to CPU {cpu}"),
         Placement::Free => "free to move between CPUs".to_owned(),
     };
-    let temperature = match plan.temperature {
+    let temperature = match temperature {
         Temperature::Hot => "hot (back to back)".to_owned(),
         Temperature::Cold {
             evict_bytes,
@@ -94,8 +136,9 @@ fn conditions(plan: &Plan) -> String {
     format!("{placement}, {temperature}")
 }
 
-fn child(plan: &Plan) -> String {
-    match (plan.child, &plan.program) {
+/// What the child does.
+pub(super) fn child(action: ChildAction, program: &Program) -> String {
+    match (action, program) {
         (ChildAction::Exit, _) => "_exit at once, no exec".to_owned(),
         (ChildAction::Exec, Program::Embedded) => {
             "exec of the embedded program, which exits at once".to_owned()

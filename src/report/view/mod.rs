@@ -5,6 +5,7 @@
 
 mod card;
 mod closing;
+mod compared;
 mod counts;
 mod explain;
 mod explanation;
@@ -20,7 +21,7 @@ mod table;
 mod time;
 mod words;
 
-use crate::model::{Document, Missing};
+use crate::model::{Comparison, Document, Missing};
 
 use card::Charged;
 use explanation::Explained;
@@ -36,7 +37,9 @@ pub use table::{Alignment, Block, Column, Entry, Table};
 pub fn blocks(document: &Document) -> Vec<Block> {
     let sizes = Sizes::of(document);
     let mut footnotes = Footnotes::default();
+    let mut figures = closing::OF_RUNS;
     let (answers, words) = if let Some(charged) = Charged::of(document) {
+        figures = closing::OF_CARDS;
         charged.answers(&mut footnotes)
     } else if let Some(reproduced) = Reproduced::of(document) {
         reproduced.answers(&sizes, &mut footnotes)
@@ -45,7 +48,7 @@ pub fn blocks(document: &Document) -> Vec<Block> {
     } else {
         sweep(document, &sizes, &mut footnotes)
     };
-    let legend = closing::legend(document, &answers);
+    let legend = closing::legend(figures, &answers);
     let mut blocks = vec![header::lines(document)];
     blocks.extend(answers);
     blocks.extend([
@@ -54,6 +57,13 @@ pub fn blocks(document: &Document) -> Vec<Block> {
         lines("Run", closing::run(document)),
         legend,
     ]);
+    blocks.retain(|block| !is_empty(block));
+    blocks
+}
+
+/// The whole report of a comparison, from the two results to the legend.
+pub fn comparison(comparison: &Comparison) -> Vec<Block> {
+    let mut blocks = compared::blocks(comparison);
     blocks.retain(|block| !is_empty(block));
     blocks
 }

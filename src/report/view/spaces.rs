@@ -1,9 +1,10 @@
 //! The address spaces of a document, each with its cells, and the axis along
 //! which they differ.
 
-use crate::model::{Cell, Document, Space, SpawnMethod};
+use crate::model::{Cell, Document, Space, SpaceRequest, SpawnMethod};
 
 use super::number::counted;
+use super::table::Column;
 
 /// What makes one address space larger than another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +13,10 @@ pub(super) enum Axis {
     Mappings,
     /// The number of present page-table entries, in the same mappings.
     Ptes,
+    /// The number of open descriptors, in the same mappings.
+    Descriptors,
+    /// The number of threads, beside the same mappings; their stacks are more.
+    Threads,
 }
 
 impl Axis {
@@ -20,6 +25,27 @@ impl Axis {
         match self {
             Self::Mappings => space.vmas,
             Self::Ptes => space.present_ptes,
+            Self::Descriptors => space.descriptors,
+            Self::Threads => space.threads,
+        }
+    }
+
+    /// The column of its sizes.
+    pub(super) fn column(self) -> Column {
+        let own = "of the spawning process, its own included";
+        match self {
+            Self::Mappings => Column::key("mappings")
+                .explained("VMAs that a fork of the spawning process copies, its own included"),
+            Self::Ptes => Column {
+                subheader: "PTEs".to_owned(),
+                ..Column::key("present")
+            },
+            Self::Descriptors => {
+                Column::key("fds").explained(format!("open file descriptors {own}"))
+            }
+            Self::Threads => Column::key("threads").explained(format!(
+                "{own}: all but one sleep; each has a stack and a guard, two mappings"
+            )),
         }
     }
 
@@ -37,6 +63,18 @@ impl Axis {
         match self {
             Self::Mappings => "mapping",
             Self::Ptes => "PTE",
+            Self::Descriptors => "descriptor",
+            Self::Threads => "thread",
+        }
+    }
+
+    /// What comes with one more of them.
+    pub(super) fn held(self) -> &'static str {
+        match self {
+            Self::Mappings => "all they hold",
+            Self::Ptes => "their page tables",
+            Self::Descriptors => "their open files",
+            Self::Threads => "their stacks",
         }
     }
 
@@ -45,6 +83,8 @@ impl Axis {
         match self {
             Self::Mappings => counted(size, "mapping"),
             Self::Ptes => counted(size, "present PTE"),
+            Self::Descriptors => counted(size, "descriptor"),
+            Self::Threads => counted(size, "thread"),
         }
     }
 }
@@ -100,8 +140,18 @@ impl<'a> Sizes<'a> {
     }
 }
 
-/// Mappings, unless they stay the same while the page-table entries do not.
+/// Mappings, unless they stay the same while something else does not. Threads are
+/// looked for in what was asked for, since their stacks are mappings too.
 fn axis(groups: &[Group<'_>]) -> Axis {
+    let asked = |of: fn(&SpaceRequest) -> u64| range(groups, |space| of(&space.request));
+    if asked(SpaceRequest::mappings) == 0 {
+        if asked(SpaceRequest::descriptors) > 0 {
+            return Axis::Descriptors;
+        }
+        if asked(SpaceRequest::threads) > 0 {
+            return Axis::Threads;
+        }
+    }
     let mappings = range(groups, |space| space.vmas);
     let ptes = range(groups, |space| space.present_ptes);
     if Axis::is_of_ptes(mappings, ptes) {

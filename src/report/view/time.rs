@@ -28,7 +28,7 @@ pub(super) fn table(document: &Document, sizes: &Sizes<'_>, notes: &mut Footnote
     let mut rows = Vec::new();
     for group in &sizes.groups {
         for (index, cell) in group.cells.iter().enumerate() {
-            let mut row = space(group, keys.len(), index == 0);
+            let mut row = space(group, &keys, index == 0);
             row.push(Entry::Name(cell.method.name().to_owned()));
             for TimeColumn {
                 column,
@@ -43,7 +43,7 @@ pub(super) fn table(document: &Document, sizes: &Sizes<'_>, notes: &mut Footnote
             rows.push(row);
         }
     }
-    let mut columns = keys;
+    let mut columns: Vec<Column> = keys.into_iter().map(Axis::column).collect();
     columns.push(Column::name("method"));
     columns.extend(times.into_iter().map(|time| time.column));
     columns.push(multiples(document.plan.baseline));
@@ -62,19 +62,12 @@ fn unit(document: &Document) -> Unit {
     Unit::of_time(cells.filter_map(|cell| cell.total_ns.measured().map(|total| total.median)))
 }
 
-/// What names a row's address space; it takes the axis to tell them apart.
-fn keys(axis: Axis) -> Vec<Column> {
-    let mut keys = vec![
-        Column::key("mappings")
-            .explained("VMAs that a fork of the spawning process copies, its own included"),
-    ];
-    if axis == Axis::Ptes {
-        keys.push(Column {
-            subheader: "PTEs".to_owned(),
-            ..Column::key("present")
-        });
+/// What names a row's address space: its mappings, and what else tells it apart.
+fn keys(axis: Axis) -> Vec<Axis> {
+    match axis {
+        Axis::Mappings => vec![axis],
+        _ => vec![Axis::Mappings, axis],
     }
-    keys
 }
 
 fn time_columns(document: &Document, unit: Unit) -> Vec<TimeColumn> {
@@ -153,18 +146,12 @@ fn multiples(baseline: SpawnMethod) -> Column {
 }
 
 /// The columns of the space, which only its first row shows.
-fn space(group: &Group<'_>, keys: usize, first: bool) -> Vec<Entry> {
-    let sizes = [group.space.vmas, group.space.present_ptes];
-    sizes[..keys]
-        .iter()
-        .map(|size| {
-            if first {
-                Entry::exact(integer(*size))
-            } else {
-                Entry::Blank
-            }
-        })
-        .collect()
+fn space(group: &Group<'_>, keys: &[Axis], first: bool) -> Vec<Entry> {
+    let entry = |key: &Axis| match first {
+        true => Entry::exact(integer(key.size(group.space))),
+        false => Entry::Blank,
+    };
+    keys.iter().map(entry).collect()
 }
 
 /// The baseline's own multiple is 1 by definition and has no interval.

@@ -1,12 +1,12 @@
 //! The answer in a few sentences, and none that the intervals do not support.
 
-use crate::model::{Cell, Document, SpawnMethod};
-use crate::stats::{Estimate, median_replicates};
+use crate::model::{Cell, Document, SpawnMethod, WorkerSamples};
+use crate::stats::{Estimate, Replicates, median_replicates, theil_sen};
 
 use super::extra::Extra;
 use super::number::{Unit, significant};
 use super::pairs::by_turn;
-use super::spaces::{Group, Sizes};
+use super::spaces::{Axis, Group, Sizes};
 
 /// Resamples behind the interval of a ratio that the document does not store.
 const DRAWS: usize = 500;
@@ -21,7 +21,8 @@ pub(super) fn sentences(
     extra: Option<&Extra>,
 ) -> Vec<String> {
     let Some(extra) = extra else {
-        return fastest(document, sizes).into_iter().collect();
+        let found = [fastest(document, sizes), each(document, sizes)];
+        return found.into_iter().flatten().collect();
     };
     let baseline = extra.baseline.name();
     let ratios: Vec<(u64, Option<Estimate>)> = sizes
@@ -36,6 +37,7 @@ pub(super) fn sentences(
     sentences.extend(how_much(&ratios, baseline, sizes));
     sentences.extend(from_where(&ratios, baseline, sizes));
     sentences.extend(paid_where(extra));
+    sentences.extend(each(document, sizes));
     sentences
 }
 
@@ -141,9 +143,17 @@ fn paid_where(extra: &Extra) -> Option<String> {
     let share = extra.growth(extra.points.last()?)?.share?;
     let percent = |share: f64| significant(share * 100.0);
     let noun = extra.axis.noun();
+    let (copied, freed) = match extra.axis {
+        Axis::Mappings | Axis::Ptes => ("the address space", "the copy is freed"),
+        Axis::Descriptors => ("their table", "the copy is freed"),
+        Axis::Threads => (
+            "their stacks",
+            "libc gives them up in the child and the copy is freed",
+        ),
+    };
     let mut sentence = format!(
         "Of what more {noun}s add to fork, {} % ({} to {} %) is paid in the call, which copies \
-         the address space, and the rest after it, when the copy is freed",
+         {copied}, and the rest after it, when {freed}",
         percent(share.value),
         percent(share.ci95[0]),
         percent(share.ci95[1]),
@@ -160,6 +170,70 @@ fn paid_where(extra: &Extra) -> Option<String> {
         );
     }
     Some(sentence + ".")
+}
+
+/// What one more descriptor or thread adds to a spawn, by each method. Fork's extra
+/// does not say it: every method pays for descriptors.
+fn each(document: &Document, sizes: &Sizes<'_>) -> Option<String> {
+    if !matches!(sizes.axis, Axis::Descriptors | Axis::Threads) {
+        return None;
+    }
+    let methods = document.plan.methods.iter();
+    let slopes: Vec<(&str, Estimate)> = methods
+        .filter_map(|method| Some((method.name(), slope(document, sizes, *method)?)))
+        .collect();
+    let (dearer, alike): (Vec<_>, Vec<_>) =
+        (slopes.iter()).partition(|(_, slope)| slope.ci95[0] > 0.0);
+    let unit = Unit::of_time(dearer.iter().map(|(_, slope)| slope.value));
+    let adds: Vec<String> = dearer
+        .iter()
+        .map(|(name, slope)| {
+            let [low, high] = slope.ci95.map(|bound| significant(bound / unit.size));
+            format!("{} ({low} to {high}) to {name}", unit.prose(slope.value))
+        })
+        .collect();
+    let noun = sizes.axis.noun();
+    let alike: Vec<&str> = alike.iter().map(|(name, _)| *name).collect();
+    let seen = format!("is seen to be added to {}", listed(&alike, "or"));
+    match (adds.is_empty(), alike.is_empty()) {
+        (true, true) => None,
+        (true, false) => Some(format!("No cost of one {noun} {seen}.")),
+        (false, true) => Some(format!("In all, one {noun} adds {}.", listed(&adds, "and"))),
+        (false, false) => Some(format!(
+            "In all, one {noun} adds {}; none {seen}.",
+            listed(&adds, "and")
+        )),
+    }
+}
+
+/// What one more adds to a method's total: the Theil-Sen fit over all sizes.
+fn slope(document: &Document, sizes: &Sizes<'_>, method: SpawnMethod) -> Option<Estimate> {
+    let mut medians = Vec::new();
+    for (index, group) in (0_u64..).zip(sizes.ascending()) {
+        let samples = &group.cell(method)?.samples;
+        let totals = |worker: &WorkerSamples| worker.total_ns.iter().map(|ns| *ns as f64).collect();
+        let totals: Vec<Vec<f64>> = samples.iter().map(totals).collect();
+        // Each size has workers of its own, and so draws of its own.
+        let seed = (document.plan.seed).wrapping_add(index.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        medians.push(median_replicates(&totals, seed, DRAWS)?);
+    }
+    let at = |group: &&Group<'_>| sizes.axis.size(group.space) as f64;
+    let at: Vec<f64> = sizes.ascending().iter().map(at).collect();
+    let parts: Vec<&Replicates> = medians.iter().collect();
+    let fit = Replicates::combine(&parts, |values| {
+        let points = at.iter().copied().zip(values.iter().copied());
+        theil_sen(&points.collect::<Vec<_>>())
+    });
+    fit.map(|fit| fit.estimate())
+}
+
+/// "a", "a and b", "a, b and c".
+fn listed<S: AsRef<str>>(words: &[S], last: &str) -> String {
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    match words.split_last() {
+        Some((end, rest)) if !rest.is_empty() => format!("{} {last} {end}", rest.join(", ")),
+        _ => words.concat(),
+    }
 }
 
 /// The fastest method at the largest size, where fork is not the question.

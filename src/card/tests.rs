@@ -1,0 +1,343 @@
+//! Prices that are known, in trials that are made up, are found again.
+
+use super::*;
+use crate::model::{
+    Availability, CardCell, CardOrder, ChildAction, Features, GaugeSamples, PriceKind, PriceList,
+    Program, Purpose, SpaceRequest, SpawnMethod, Term, Trial, TrialResult, Variables,
+    WorkerSamples,
+};
+use crate::stats::summarise;
+
+const KNEE: u64 = 1 << 20;
+
+/// What a fork of these features takes on a host that is made up: call and total.
+fn truth(features: &Features, knee: Option<u64>) -> [f64; 2] {
+    let beyond = footprint::share_beyond(features, knee);
+    let call: f64 = Term::ALL
+        .iter()
+        .map(|term| {
+            let [small, large] = match term {
+                Term::Fixed => [40_000.0; 2],
+                Term::Vma => [300.0, 500.0],
+                Term::AnonVma => [500.0, 800.0],
+                Term::FileVma => [60.0; 2],
+                Term::SharedVma => [0.0; 2],
+                Term::Pte => [50.0, 60.0],
+                Term::EmptyEntry => [2.0; 2],
+                Term::Table => [800.0, 1_100.0],
+                Term::HugeEntry => [600.0; 2],
+            };
+            term.count(features) as f64 * (small + (large - small) * beyond)
+        })
+        .sum();
+    [call, 2.5 * call]
+}
+
+fn features(space: &SpaceRequest) -> Features {
+    let base = Features {
+        vmas: 25,
+        anon_vmas: 12,
+        file_vmas: 14,
+        shared_vmas: 0,
+        ptes: 52,
+        empty_entries: 66,
+        tables: 14,
+        huge_entries: 0,
+    };
+    let mut all = base;
+    add(space, &mut all);
+    all
+}
+
+fn add(space: &SpaceRequest, to: &mut Features) {
+    match space {
+        SpaceRequest::Together { parts } => parts.iter().for_each(|part| add(part, to)),
+        SpaceRequest::Mappings {
+            mappings,
+            pages,
+            spacing,
+            backing,
+            huge,
+        } => {
+            to.vmas += mappings;
+            match backing {
+                crate::model::Backing::File => to.file_vmas += mappings,
+                crate::model::Backing::Shared => to.shared_vmas += mappings,
+                crate::model::Backing::Anon => {}
+            }
+            if *huge {
+                to.huge_entries += pages;
+                to.anon_vmas += 1;
+            } else if *pages > 0 {
+                to.anon_vmas += mappings;
+                to.ptes += mappings * pages;
+                to.tables += mappings * pages * spacing / 512;
+                to.empty_entries += mappings * pages.saturating_sub(1) * (spacing - 1);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The trials of the design on that host, each of several workers that differ by
+/// `noise` from each other.
+fn tried(quick: bool, noise: f64, knee: Option<u64>, seed: u64) -> (CardOrder, Vec<TrialResult>) {
+    let program = Availability::Measured(Program::Path {
+        path: "/bin/true".to_owned(),
+        argv: vec!["true".to_owned()],
+    });
+    let design = Design {
+        quick,
+        seed: 1,
+        fits: &|_| Ok(()),
+        static_program: program.clone(),
+        dynamic_program: program,
+    };
+    let (trials, left_out) = design.trials();
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let results = trials
+        .iter()
+        .map(|trial| result(trial, noise, knee, &mut rng));
+    let results = results.collect();
+    let order = CardOrder {
+        quick,
+        trials,
+        left_out,
+    };
+    (order, results)
+}
+
+fn result(trial: &Trial, noise: f64, knee: Option<u64>, rng: &mut fastrand::Rng) -> TrialResult {
+    let features = features(&trial.space);
+    let workers: Vec<f64> = (0..6)
+        .map(|_| 1.0 + noise * (2.0 * rng.f64() - 1.0))
+        .collect();
+    let cells = trial.methods.iter().map(|method| {
+        let [call, total] = times(trial, *method, &features, knee);
+        let samples: Vec<WorkerSamples> = (0..)
+            .zip(&workers)
+            .map(|(round, worker)| WorkerSamples {
+                round,
+                call_ns: vec![whole(call * worker); 5],
+                total_ns: vec![whole(total * worker); 5],
+            })
+            .collect();
+        let summary = |pick: fn(&WorkerSamples) -> &Vec<u64>| {
+            let floats = |s: &WorkerSamples| pick(s).iter().map(|ns| *ns as f64).collect();
+            let values: Vec<Vec<f64>> = samples.iter().map(floats).collect();
+            Availability::Measured(summarise(&values, 1).unwrap())
+        };
+        CardCell {
+            method: *method,
+            call_ns: summary(|s| &s.call_ns),
+            total_ns: summary(|s| &s.total_ns),
+            samples,
+        }
+    });
+    let gauges = trial.purpose == Purpose::Gauges;
+    TrialResult {
+        features: Availability::Measured(features),
+        cells: if gauges { Vec::new() } else { cells.collect() },
+        gauges: match gauges {
+            true => vec![gauge(); 2],
+            false => Vec::new(),
+        },
+    }
+}
+
+fn gauge() -> GaugeSamples {
+    GaugeSamples {
+        round: 0,
+        syscall_ns: vec![100.0; 3],
+        fault_ns: vec![500.0; 3],
+        cpuid_ns: Vec::new(),
+        parent_copy_ns: vec![900.0; 3],
+        parent_reuse_ns: vec![300.0; 3],
+        child_copy_ns: vec![800.0; 3],
+    }
+}
+
+/// Other methods take what a fork of nothing takes, and a little for each thing.
+fn times(trial: &Trial, method: SpawnMethod, features: &Features, knee: Option<u64>) -> [f64; 2] {
+    if trial.child == ChildAction::Exit {
+        return [10_000.0, 15_000.0];
+    }
+    let [call, total] = match method {
+        SpawnMethod::Fork => truth(features, knee),
+        _ => [30_000.0, 70_000.0],
+    };
+    let extra = match (&trial.space, &trial.program) {
+        (SpaceRequest::Descriptors { count, .. }, _) => 80.0 * *count as f64,
+        (_, Program::Path { .. }) => 300_000.0,
+        _ => 0.0,
+    };
+    let Variables { count, bytes } = trial.variables;
+    let environment = 150.0 * count as f64 + 0.5 * (count * bytes) as f64;
+    [call, total + extra + environment]
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "times are positive and short"
+)]
+fn whole(ns: f64) -> u64 {
+    ns.round() as u64
+}
+
+fn total(list: &PriceList, term: Term, large: bool) -> f64 {
+    let price = list.terms.iter().find(|price| price.term == term).unwrap();
+    let priced = if large { &price.large } else { &price.small };
+    priced.total_ns.measured().unwrap().value
+}
+
+fn near(found: f64, wanted: f64, share: f64) {
+    assert!(
+        (found / wanted - 1.0).abs() < share,
+        "{found} is not near {wanted}"
+    );
+}
+
+#[test]
+fn exact_trials_give_the_prices_and_the_knee_back() {
+    let (order, trials) = tried(false, 0.0, Some(KNEE), 1);
+    let list = price_list(&order, &trials, 1);
+    assert_eq!(list.knee_bytes, Some(KNEE));
+    for (term, small, large) in [
+        (Term::Vma, 300.0, 500.0),
+        (Term::AnonVma, 500.0, 800.0),
+        (Term::Pte, 50.0, 60.0),
+        (Term::Table, 800.0, 1_100.0),
+        (Term::EmptyEntry, 2.0, 2.0),
+        (Term::HugeEntry, 600.0, 600.0),
+    ] {
+        near(total(&list, term, false), 2.5 * small, 0.03);
+        near(total(&list, term, true), 2.5 * large, 0.03);
+    }
+    let grade = list.grade.measured().unwrap();
+    assert!(
+        grade.total.r_squared > 0.999 && grade.total.loo_p90 < 0.02,
+        "{grade:?}"
+    );
+    assert!(
+        *grade.call.validation_worst.measured().unwrap() < 0.02,
+        "{grade:?}"
+    );
+}
+
+#[test]
+fn a_host_whose_prices_are_flat_has_no_knee() {
+    for seed in 0..8 {
+        let (order, trials) = tried(false, 0.05, None, seed);
+        let list = price_list(&order, &trials, 1);
+        assert_eq!(list.knee_bytes, None, "seed {seed}");
+        near(total(&list, Term::Vma, false), 750.0, 0.1);
+    }
+}
+
+#[test]
+fn what_costs_nothing_is_said_not_to_be_told_from_nothing() {
+    let (order, trials) = tried(false, 0.03, Some(KNEE), 3);
+    let list = price_list(&order, &trials, 1);
+    let shared = list
+        .terms
+        .iter()
+        .find(|p| p.term == Term::SharedVma)
+        .unwrap();
+    let missing = shared.small.total_ns.missing().unwrap();
+    assert!(
+        missing.reason.starts_with("not told from 0: at most "),
+        "{missing:?}"
+    );
+}
+
+#[test]
+fn intervals_hold_the_truth_nearly_as_often_as_they_say() {
+    let mut held = 0;
+    let mut asked = 0;
+    for seed in 0..12 {
+        let (order, trials) = tried(true, 0.08, None, seed);
+        let list = price_list(&order, &trials, seed);
+        for (term, truth) in [
+            (Term::Vma, 750.0),
+            (Term::AnonVma, 1_250.0),
+            (Term::Pte, 125.0),
+        ] {
+            let price = list.terms.iter().find(|price| price.term == term).unwrap();
+            asked += 1;
+            held += price.small.total_ns.measured().map_or(0, |estimate| {
+                i32::from(estimate.ci95[0] <= truth && truth <= estimate.ci95[1])
+            });
+        }
+    }
+    assert!(held * 100 >= asked * 80, "{held} of {asked}");
+}
+
+#[test]
+fn differences_are_divided_by_what_differs() {
+    let (order, trials) = tried(false, 0.0, None, 1);
+    let list = price_list(&order, &trials, 1);
+    let price = |of: PriceKind, method: Option<SpawnMethod>| {
+        let mut prices = list.prices.iter();
+        let price = prices.find(|p| p.of == of && p.method == method).unwrap();
+        (price.units, price.priced.total_ns.clone())
+    };
+    let measured =
+        |(_, total): (f64, Availability<crate::stats::Estimate>)| total.measured().unwrap().value;
+    let vfork = Some(SpawnMethod::Vfork);
+    assert_eq!(price(PriceKind::Descriptor, vfork).0, 8_000.0);
+    near(measured(price(PriceKind::Descriptor, vfork)), 80.0, 0.01);
+    near(measured(price(PriceKind::RawExec, None)), 55_000.0, 0.01);
+    near(
+        measured(price(PriceKind::StaticStart, None)),
+        300_000.0,
+        0.01,
+    );
+    near(measured(price(PriceKind::Variable, None)), 150.0, 0.01);
+    near(measured(price(PriceKind::VariableByte, None)), 0.5, 0.01);
+    near(measured(price(PriceKind::Syscall, None)), 100.0, 0.01);
+    assert!(price(PriceKind::Mapping, vfork).1.missing().is_some());
+    let cpuid = price(PriceKind::Cpuid, None).1;
+    assert_eq!(
+        cpuid.missing().unwrap().reason,
+        "this machine has no cpuid instruction"
+    );
+}
+
+#[test]
+fn the_same_trials_give_the_same_prices() {
+    let (order, trials) = tried(true, 0.05, Some(KNEE), 5);
+    assert_eq!(
+        price_list(&order, &trials, 9),
+        price_list(&order, &trials, 9)
+    );
+}
+
+#[test]
+fn parts_of_a_card_make_nobody_panic() {
+    let (order, mut trials) = tried(true, 0.05, Some(KNEE), 5);
+    while !trials.is_empty() {
+        trials.truncate(trials.len().saturating_sub(3));
+        let list = price_list(&order, &trials, 9);
+        assert_eq!(list.terms.len(), Term::ALL.len());
+        assert!(!lines(&order, &trials, 9).is_empty());
+    }
+    let empty = CardOrder {
+        quick: true,
+        trials: Vec::new(),
+        left_out: Vec::new(),
+    };
+    let list = price_list(&empty, &trials, 9);
+    assert!(list.grade.missing().is_some() && list.forecasts.is_empty());
+}
+
+#[test]
+fn shares_add_up_to_the_forecast() {
+    let (order, trials) = tried(false, 0.05, Some(KNEE), 5);
+    let fit = fit(&order, &trials, 1).unwrap();
+    for trial in &trials {
+        let features = trial.features.measured().unwrap();
+        let sum: f64 = fit.shares(features).iter().map(|(_, share)| share).sum();
+        near(sum, fit.forecast(features)[1].value, 1e-9);
+    }
+}

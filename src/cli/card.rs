@@ -1,0 +1,70 @@
+//! `forktax card`: measured and stored, or as it was stored.
+
+use super::args::CardArgs;
+use super::measure;
+use super::output::{self, Exports, OutputError};
+use crate::model::{Document, Host};
+use crate::report::{self, Subject};
+use crate::store::{Found, Store};
+
+/// Measures a card and stores it, or prints the one that was stored.
+pub(super) fn run(args: &CardArgs) -> anyhow::Result<()> {
+    if args.stored {
+        return print_stored(args);
+    }
+    let document = measure::card(args)?;
+    if let Some(document) = document.filter(|_| !args.no_store) {
+        // The card itself was printed, so that a full disk is no reason to fail.
+        match keep(&document) {
+            Ok(said) => output::tell(args.output.quiet, &said),
+            Err(error) => output::complain(&error),
+        }
+    }
+    Ok(())
+}
+
+fn is_card(document: &Document) -> bool {
+    document.card.is_some()
+}
+
+/// Stores a card, unless a better one is there; says what was done.
+fn keep(document: &Document) -> anyhow::Result<String> {
+    let graded = document
+        .card
+        .as_ref()
+        .is_some_and(|card| card.prices.grade.measured().is_some());
+    if !graded {
+        return Ok("the card has no fork's prices, and was not stored".to_owned());
+    }
+    let store = Store::of_user(is_card)?;
+    if is_quick(document) && has_whole_one(&store, &document.host) {
+        return Ok(
+            "a card of the whole design is stored, and stays in place of this quick one".to_owned(),
+        );
+    }
+    let path = store.save(document)?;
+    Ok(format!("stored as {}", path.display()))
+}
+
+fn is_quick(document: &Document) -> bool {
+    let order = document.plan.card.as_ref();
+    order.is_some_and(|order| order.quick)
+}
+
+fn has_whole_one(store: &Store, host: &Host) -> bool {
+    matches!(store.find(host), Found::Found { document, .. } if !is_quick(&document))
+}
+
+fn print_stored(args: &CardArgs) -> anyhow::Result<()> {
+    let document = match Store::of_user(is_card)?.find(&measure::host()) {
+        Found::Found { document, .. } => document,
+        other => return Err(OutputError::of_store(&other).into()),
+    };
+    let output = &args.output;
+    output::check(&output.export, Subject::of(&document))?;
+    let exports = Exports::open(&output.export)?;
+    let render = |format| report::render(&document, format);
+    let printed = output::print(render, output::format(output.format));
+    exports.write(render)?;
+    Ok(printed?)
+}

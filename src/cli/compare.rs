@@ -1,0 +1,97 @@
+//! `forktax compare`: two stored results side by side.
+
+use std::path::Path;
+
+use super::args::CompareArgs;
+use super::output::{self, Exports};
+use crate::comparison::{Input, NotComparable, compare};
+use crate::model::{Comparison, Document, Tool, Verdict};
+use crate::report::{Stored, Subject, render_comparison};
+
+/// Why a comparison that was made, or could not be made, does not end well.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CompareError {
+    /// The arguments name what cannot be compared.
+    #[error("{0}")]
+    Refused(String),
+    /// Lines are dearer than was allowed.
+    #[error("{lines} dearer by more than {percent} % with the whole of the interval")]
+    Exceeded {
+        /// How many, with their verb.
+        lines: String,
+        /// What was allowed.
+        percent: f64,
+    },
+}
+
+impl From<NotComparable> for CompareError {
+    fn from(why: NotComparable) -> Self {
+        Self::Refused(why.to_string())
+    }
+}
+
+/// Compares, prints, exports, and judges.
+pub(super) fn run(args: &CompareArgs) -> anyhow::Result<()> {
+    output::check(&args.export, Subject::Comparison)?;
+    if [&args.a, &args.b].iter().all(|file| is_stdin(file)) {
+        let why = "- names stdin for both results, which can be read once: give a file for one";
+        return Err(CompareError::Refused(why.to_owned()).into());
+    }
+    let comparison = comparison(args)?;
+    let exports = Exports::open(&args.export)?;
+    let render = |format| render_comparison(&comparison, format);
+    // One way out that is barred shall not bar the other.
+    let printed = output::print(render, output::format(args.format));
+    exports.write(render)?;
+    printed?;
+    Ok(judge(&comparison)?)
+}
+
+fn comparison(args: &CompareArgs) -> anyhow::Result<Comparison> {
+    let (a, b) = (run_of(&args.a)?, run_of(&args.b)?);
+    let (name_a, name_b) = (args.a.display().to_string(), args.b.display().to_string());
+    let a = Input {
+        file: &name_a,
+        document: &a,
+    };
+    let b = Input {
+        file: &name_b,
+        document: &b,
+    };
+    Ok(compare(Tool::this(), a, b, args.fail_above).map_err(CompareError::from)?)
+}
+
+fn is_stdin(file: &Path) -> bool {
+    file == Path::new("-")
+}
+
+fn run_of(file: &Path) -> anyhow::Result<Document> {
+    match output::read(file)? {
+        Stored::Run(document) => Ok(*document),
+        Stored::Comparison(_) => {
+            let what = "is a comparison already: name the two results themselves";
+            Err(CompareError::Refused(format!("{} {what}", file.display())).into())
+        }
+    }
+}
+
+/// A build that asks to fail must not pass because nothing could be judged.
+fn judge(comparison: &Comparison) -> Result<(), CompareError> {
+    let Some(fail) = &comparison.fail_above else {
+        return Ok(());
+    };
+    let judged = |verdict: &Verdict| !matches!(verdict, Verdict::NotCompared(_));
+    if !comparison.lines.iter().any(|line| judged(&line.verdict)) {
+        let why = "--fail-above has nothing to judge: no line of the two could be compared";
+        return Err(CompareError::Refused(why.to_owned()));
+    }
+    let lines = match fail.exceeded.len() {
+        0 => return Ok(()),
+        1 => "1 line is".to_owned(),
+        more => format!("{more} lines are"),
+    };
+    Err(CompareError::Exceeded {
+        lines,
+        percent: fail.percent,
+    })
+}

@@ -1,0 +1,249 @@
+//! The comparison: two results set side by side, line by line, as a pure function.
+//!
+//! A [`Line`] is one quantity of one result with its resamples; what a result is
+//! decides which lines it has, and nothing else here knows it. Figures of two runs
+//! are compared by [`crate::stats::Contrast`], with a verdict that the whole family
+//! of lines shares. Nothing here measures, prints or opens a file.
+
+mod card;
+mod difference;
+mod lines;
+mod sweep;
+#[cfg(test)]
+mod tests;
+
+pub use lines::{Absent, Line, Lines, lines};
+
+use crate::model::{
+    Availability, COMPARISON_VERSION, ComparedLine, ComparedPlan, ComparedSide, Comparison,
+    ComparisonMark, Document, FailAbove, LoneLine, Tool, Verdict, Which, differences,
+};
+use crate::stats::{Contrast, Direction, Estimate, FAMILY_ERROR, FEWEST_WORKERS, Party};
+
+/// Why two results cannot be set side by side.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotComparable {
+    /// A result of a kind that has no lines.
+    #[error("{0} cannot be compared: forktax compare takes two sweeps or two cards")]
+    Kind(&'static str),
+    /// Two results of different kinds.
+    #[error("{a} cannot be compared with {b}: give two results of one kind")]
+    Kinds {
+        /// The first.
+        a: &'static str,
+        /// The second.
+        b: &'static str,
+    },
+}
+
+/// A result and the file that it was read from.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The file as it was given.
+    pub file: &'a str,
+    /// What it holds.
+    pub document: &'a Document,
+}
+
+/// Sets the second result beside the first.
+///
+/// With `fail_above` the lines are named that are dearer by more than so many
+/// percent, with their whole intervals.
+///
+/// # Errors
+/// [`NotComparable`].
+pub fn compare(
+    tool: Tool,
+    a: Input<'_>,
+    b: Input<'_>,
+    fail_above: Option<f64>,
+) -> Result<Comparison, NotComparable> {
+    let [luck_a, luck_b] = lines::luck([a.document, b.document]);
+    let (of_a, of_b) = (lines(a.document, luck_a)?, lines(b.document, luck_b)?);
+    if of_a.kind != of_b.kind {
+        return Err(NotComparable::Kinds {
+            a: lines::name(of_a.kind),
+            b: lines::name(of_b.kind),
+        });
+    }
+    let lines = compared(&of_a, &of_b);
+    let fail_above = fail_above.map(|percent| FailAbove {
+        percent,
+        exceeded: exceeded(&lines, percent),
+    });
+    let mut lone = lone(&of_a, &of_b, Which::A);
+    lone.extend(self::lone(&of_b, &of_a, Which::B));
+    Ok(Comparison {
+        document: ComparisonMark::Comparison,
+        schema_version: COMPARISON_VERSION,
+        tool,
+        of: of_a.kind,
+        a: side(a),
+        b: side(b),
+        host_differences: differences(&a.document.host, &b.document.host),
+        plan_differences: difference::of_plans(a.document, b.document),
+        family_error: FAMILY_ERROR,
+        lines,
+        lone,
+        fail_above,
+    })
+}
+
+fn side(input: Input<'_>) -> ComparedSide {
+    let Document {
+        tool,
+        host,
+        plan,
+        run,
+        caveats,
+        ..
+    } = input.document;
+    ComparedSide {
+        file: input.file.to_owned(),
+        tool_version: tool.version.clone(),
+        host: host.clone(),
+        started_unix_s: run.started_unix_s,
+        rounds: run.rounds,
+        stopped: run.stopped.clone(),
+        plan: ComparedPlan {
+            methods: plan.methods.clone(),
+            child: plan.child,
+            program: plan.program.clone(),
+            variables: plan.environment.len(),
+            variable_bytes: difference::bytes(&plan.environment),
+            placement: plan.placement,
+            temperature: plan.temperature,
+        },
+        caveats: caveats.clone(),
+    }
+}
+
+/// A line of both, before the size of the family is known.
+struct Pair<'a> {
+    a: &'a Line,
+    b: &'a Line,
+    /// The ratio, or why there is none.
+    contrast: Result<Contrast, String>,
+}
+
+fn compared(a: &Lines, b: &Lines) -> Vec<ComparedLine> {
+    let pairs: Vec<Pair<'_>> = a
+        .lines
+        .iter()
+        .filter_map(|line| {
+            let other = b.find(&line.key)?;
+            Some(Pair {
+                a: line,
+                b: other,
+                contrast: contrast(line, other),
+            })
+        })
+        .collect();
+    let judged = pairs.iter().filter(|pair| pair.is_judged()).count();
+    pairs.iter().map(|pair| pair.line(judged)).collect()
+}
+
+fn contrast(a: &Line, b: &Line) -> Result<Contrast, String> {
+    if a.unit != b.unit {
+        return Err("its unit is another in B".to_owned());
+    }
+    Contrast::of(party(a), party(b))
+        .ok_or_else(|| "one of the figures is not above 0, and has no ratio".to_owned())
+}
+
+fn party(line: &Line) -> Party<'_> {
+    Party {
+        value: &line.value,
+        workers: line.workers,
+        drift: line.drift,
+    }
+}
+
+impl Pair<'_> {
+    /// Whether it gets a verdict, and so is one of the family.
+    fn is_judged(&self) -> bool {
+        self.contrast.is_ok() && self.too_few().is_none()
+    }
+
+    /// Which side has too few workers for a verdict.
+    fn too_few(&self) -> Option<String> {
+        let short = |line: &Line| line.workers < FEWEST_WORKERS;
+        let told = |name: &str, line: &Line| {
+            let s = if line.workers == 1 { "" } else { "s" };
+            format!("{} worker{s} in {name}", line.workers)
+        };
+        let told = match (short(self.a), short(self.b)) {
+            (false, false) => return None,
+            (true, false) => told("A", self.a),
+            (false, true) => told("B", self.b),
+            (true, true) => format!("{} and {}", told("A", self.a), told("B", self.b)),
+        };
+        Some(format!(
+            "{told}, and fewer than {FEWEST_WORKERS} do not tell how workers differ; raise --time \
+             or --spawns"
+        ))
+    }
+
+    fn line(&self, judged: usize) -> ComparedLine {
+        let Self { a, b, contrast } = self;
+        let ratio = match contrast {
+            Ok(contrast) => Availability::Measured(contrast.ratio),
+            Err(why) => Availability::unavailable(why.clone(), None),
+        };
+        let in_family = contrast.as_ref().ok().filter(|_| self.is_judged());
+        ComparedLine {
+            key: a.key.clone(),
+            group: a.group.clone(),
+            what: a.what.clone(),
+            unit: a.unit.clone(),
+            a: a.value.estimate(),
+            b: b.value.estimate(),
+            a_workers: a.workers,
+            b_workers: b.workers,
+            ratio,
+            visible_from: in_family
+                .map(|contrast| contrast.least_visible(judged))
+                .filter(|ratio| ratio.is_finite()),
+            verdict: self.verdict(judged),
+        }
+    }
+
+    fn verdict(&self, judged: usize) -> Verdict {
+        match (&self.contrast, self.too_few()) {
+            (Err(why), _) => Verdict::NotCompared(why.clone()),
+            (Ok(_), Some(why)) => Verdict::NotCompared(why),
+            (Ok(contrast), None) => match contrast.direction(judged) {
+                Direction::Up => Verdict::Dearer,
+                Direction::Down => Verdict::Cheaper,
+                Direction::Level => Verdict::NoDifferenceSeen,
+            },
+        }
+    }
+}
+
+/// The lines of one that the other lacks, and why it does.
+fn lone(own: &Lines, other: &Lines, only_in: Which) -> Vec<LoneLine> {
+    let lacking = own
+        .lines
+        .iter()
+        .filter(|line| other.find(&line.key).is_none());
+    let lone = lacking.map(|line| LoneLine {
+        key: line.key.clone(),
+        group: line.group.clone(),
+        what: line.what.clone(),
+        unit: line.unit.clone(),
+        only_in,
+        value: line.value.estimate(),
+        reason: other.why_not(&line.key),
+    });
+    lone.collect()
+}
+
+fn exceeded(lines: &[ComparedLine], percent: f64) -> Vec<String> {
+    let exceeds = |line: &&ComparedLine| {
+        let above = |ratio: &Estimate| ratio.ci95[0] > 1.0 + percent / 100.0;
+        line.verdict == Verdict::Dearer && line.ratio.measured().is_some_and(above)
+    };
+    let keys = lines.iter().filter(exceeds).map(|line| line.key.clone());
+    keys.collect()
+}

@@ -1,0 +1,226 @@
+//! The lines of a sweep: the call and the total of each method in each address
+//! space.
+
+use super::{Absent, Line, Lines};
+use crate::model::{
+    Availability, Backing, Cell, ChildAction, ComparedKind, Document, Fingerprint, LineUnit,
+    SpaceRequest, WorkerSamples,
+};
+use crate::stats::{Summary, drift, median, median_replicates};
+use crate::units::{Blocks, thousands};
+
+/// Resamples behind each line: more than behind a figure alone, as a verdict is
+/// taken far out in their distribution.
+const DRAWS: usize = 1_000;
+
+/// A part of a spawn, and where a cell keeps it.
+struct Part {
+    name: &'static str,
+    figure: fn(&Cell) -> &Availability<Summary>,
+    samples: fn(&WorkerSamples) -> &[u64],
+}
+
+const PARTS: [Part; 2] = [
+    Part {
+        name: "call",
+        figure: |cell| &cell.call_ns,
+        samples: |worker| &worker.call_ns,
+    },
+    Part {
+        name: "total",
+        figure: |cell| &cell.total_ns,
+        samples: |worker| &worker.total_ns,
+    },
+];
+
+pub(super) fn lines(document: &Document, luck: u64) -> Lines {
+    let mut lines = Lines {
+        kind: ComparedKind::Sweeps,
+        lines: Vec::new(),
+        absent: Vec::new(),
+    };
+    let drift = drift(&course(document.cells.iter().map(|cell| &cell.samples)));
+    for cell in &document.cells {
+        for part in &PARTS {
+            let key = key(cell, part);
+            if lines.find(&key).is_some() {
+                continue;
+            }
+            match line(cell, part, luck, drift) {
+                Ok(line) => lines.lines.push(line),
+                Err(reason) => lines.absent.push(Absent { key, reason }),
+            }
+        }
+    }
+    lines
+}
+
+fn line(cell: &Cell, part: &Part, luck: u64, drift: f64) -> Result<Line, String> {
+    if let Some(missing) = (part.figure)(cell).missing() {
+        return Err(missing.reason.clone());
+    }
+    let key = key(cell, part);
+    let workers: Vec<Vec<f64>> = cell
+        .samples
+        .iter()
+        .map(|worker| (part.samples)(worker).iter().map(|ns| *ns as f64).collect())
+        .filter(|spawns: &Vec<f64>| !spawns.is_empty())
+        .collect();
+    let seed = Fingerprint::of(&key).and(&luck.to_le_bytes()).number();
+    let value = median_replicates(&workers, seed, DRAWS)
+        .ok_or_else(|| "its samples were not stored".to_owned())?;
+    Ok(Line {
+        key,
+        group: space(&cell.space.request),
+        what: format!("{} {}", cell.method.name(), part.name),
+        unit: LineUnit::Ns,
+        value,
+        workers: workers.len(),
+        drift,
+    })
+}
+
+/// What is the same quantity in another sweep: the order of the address space, not
+/// what became of it, the method, and what the child does.
+fn key(cell: &Cell, part: &Part) -> String {
+    let child = match cell.child {
+        ChildAction::Exec => "exec",
+        ChildAction::Exit => "exit",
+    };
+    format!(
+        "{}/{}/{child}/{}",
+        order(&cell.space.request),
+        cell.method.name(),
+        part.name
+    )
+}
+
+pub(super) fn order(request: &SpaceRequest) -> String {
+    match request {
+        SpaceRequest::Mappings {
+            mappings,
+            pages,
+            spacing,
+            backing,
+            huge,
+        } => {
+            let huge = if *huge { "-huge" } else { "" };
+            let backing = word(*backing);
+            format!("mappings-{mappings}-pages-{pages}-spacing-{spacing}-{backing}{huge}")
+        }
+        SpaceRequest::Malloc {
+            count,
+            bytes,
+            pages,
+            spacing,
+        } => format!("malloc-{count}x{bytes}-pages-{pages}-spacing-{spacing}"),
+        SpaceRequest::Likeness(likeness) => format!("likeness-{}", likeness.of),
+        SpaceRequest::Descriptors { count, cloexec } => {
+            let cloexec = if *cloexec { "-cloexec" } else { "" };
+            format!("descriptors-{count}{cloexec}")
+        }
+        SpaceRequest::Threads { count } => format!("threads-{count}"),
+        SpaceRequest::Handlers { count } => format!("handlers-{count}"),
+        SpaceRequest::Together { parts } => {
+            let parts: Vec<String> = parts.iter().map(order).collect();
+            parts.join("+")
+        }
+    }
+}
+
+fn word(backing: Backing) -> &'static str {
+    match backing {
+        Backing::Anon => "anon",
+        Backing::File => "file",
+        Backing::Shared => "shared",
+    }
+}
+
+/// The same for people, without what is usual.
+pub(super) fn space(request: &SpaceRequest) -> String {
+    let shape = |pages: u64, usual: u64, spacing: u64| {
+        let mut words = String::new();
+        if pages != usual {
+            words += &format!(" of {} pages", thousands(pages));
+        }
+        if spacing != 1 {
+            words += &format!(" {} apart", thousands(spacing));
+        }
+        words
+    };
+    match request {
+        SpaceRequest::Mappings {
+            mappings,
+            pages,
+            spacing,
+            backing,
+            huge,
+        } => {
+            let of = match backing {
+                Backing::Anon => "",
+                other => word(*other),
+            };
+            let words = ["huge"; 1]
+                .iter()
+                .filter(|_| *huge)
+                .chain([&of, &"mappings"]);
+            let words: Vec<&str> = words.copied().filter(|word| !word.is_empty()).collect();
+            let shape = shape(*pages, 1, *spacing);
+            format!("+{} {}{shape}", thousands(*mappings), words.join(" "))
+        }
+        SpaceRequest::Malloc {
+            count,
+            bytes,
+            pages,
+            spacing,
+        } => {
+            let blocks = Blocks {
+                count: *count,
+                bytes: *bytes,
+            };
+            format!("malloc {blocks}{}", shape(*pages, 0, *spacing))
+        }
+        SpaceRequest::Likeness(likeness) => format!("mappings of {}", likeness.of),
+        SpaceRequest::Descriptors { count, cloexec } => {
+            let kind = if *cloexec { "close-on-exec " } else { "" };
+            format!("+{} {kind}descriptors", thousands(*count))
+        }
+        SpaceRequest::Threads { count } => format!("+{} threads", thousands(*count)),
+        SpaceRequest::Handlers { count } => format!("+{} signal handlers", thousands(*count)),
+        SpaceRequest::Together { parts } => {
+            let parts: Vec<String> = parts.iter().map(space).collect();
+            parts.join(" ")
+        }
+    }
+}
+
+/// How the level of the whole run went, round by round: each worker's median over
+/// that of its cell, as a logarithm, in the middle of all cells. What strikes one
+/// worker alone is lost in the middle; what strikes the host is not.
+pub(super) fn course<'a>(cells: impl Iterator<Item = &'a Vec<WorkerSamples>>) -> Vec<(f64, f64)> {
+    let mut rounds: Vec<u32> = Vec::new();
+    let mut levels: Vec<(u32, f64)> = Vec::new();
+    for samples in cells {
+        let medians: Vec<(u32, f64)> = samples
+            .iter()
+            .filter_map(|worker| {
+                let spawns: Vec<f64> = worker.total_ns.iter().map(|ns| *ns as f64).collect();
+                Some((worker.round, median(&spawns)?.ln()))
+            })
+            .collect();
+        let logs: Vec<f64> = medians.iter().map(|(_, log)| *log).collect();
+        let Some(middle) = median(&logs) else {
+            continue;
+        };
+        levels.extend(medians.iter().map(|(round, log)| (*round, log - middle)));
+        rounds.extend(medians.iter().map(|(round, _)| *round));
+    }
+    rounds.sort_unstable();
+    rounds.dedup();
+    let level = |round: u32| {
+        let of_round = levels.iter().filter(|(other, _)| *other == round);
+        let of_round: Vec<f64> = of_round.map(|(_, level)| *level).collect();
+        Some((f64::from(round), median(&of_round)?))
+    };
+    rounds.into_iter().filter_map(level).collect()
+}

@@ -1,0 +1,241 @@
+//! Two results side by side: what `forktax compare` finds out, as serde types.
+//!
+//! It is a document of its own, told from that of a run by its first field, and
+//! keeps what was compared and not the samples. `docs/document-format.md` is its
+//! contract; a field that is removed or changes its meaning raises
+//! [`COMPARISON_VERSION`].
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Availability, Caveat, ChildAction, Host, HostDifference, Placement, Program, SpawnMethod,
+    Stopped, Temperature, Tool,
+};
+use crate::stats::Estimate;
+
+/// The version of the comparison's schema.
+pub const COMPARISON_VERSION: u32 = 1;
+
+/// Two results, line by line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// What tells it from the document of a run, which has no such field.
+    pub document: ComparisonMark,
+    /// [`COMPARISON_VERSION`] of the writer.
+    pub schema_version: u32,
+    /// Who compared.
+    pub tool: Tool,
+    /// What was compared.
+    pub of: ComparedKind,
+    /// The result that the other is measured by.
+    pub a: ComparedSide,
+    /// The other.
+    pub b: ComparedSide,
+    /// Facts in which the hosts differ.
+    pub host_differences: Vec<HostDifference>,
+    /// Conditions in which the runs differ and that bear on the figures.
+    pub plan_differences: Vec<PlanDifference>,
+    /// How often the verdicts of a whole comparison of equals may name a difference.
+    pub family_error: f64,
+    /// The lines that both have.
+    pub lines: Vec<ComparedLine>,
+    /// The lines that one of them has.
+    pub lone: Vec<LoneLine>,
+    /// What was to fail, if anything.
+    pub fail_above: Option<FailAbove>,
+}
+
+/// The word that stands in [`Comparison::document`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ComparisonMark {
+    /// The only one.
+    Comparison,
+}
+
+/// What was compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ComparedKind {
+    /// Two sweeps.
+    Sweeps,
+    /// Two cards.
+    Cards,
+}
+
+/// One of the two results.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ComparedSide {
+    /// Its file, as it was given.
+    pub file: String,
+    /// The version of the program that measured it.
+    pub tool_version: String,
+    /// Where it was measured.
+    pub host: Host,
+    /// When that began, in seconds since 1970.
+    pub started_unix_s: u64,
+    /// Rounds that were completed.
+    pub rounds: u32,
+    /// Why it ended.
+    pub stopped: Stopped,
+    /// How it was measured.
+    pub plan: ComparedPlan,
+    /// What a reader must know before trusting its figures.
+    pub caveats: Vec<Caveat>,
+}
+
+/// A plan, as far as it bears on the figures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ComparedPlan {
+    /// The methods, which took turns.
+    pub methods: Vec<SpawnMethod>,
+    /// What the child did.
+    pub child: ChildAction,
+    /// What it executed.
+    pub program: Program,
+    /// Variables in its environment.
+    pub variables: usize,
+    /// Bytes of them, each with the byte that ends it.
+    pub variable_bytes: usize,
+    /// Where the workers ran.
+    pub placement: Placement,
+    /// What happened between two spawns.
+    pub temperature: Temperature,
+}
+
+/// A condition that bears on the figures and that a plan sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlanFact {
+    /// What the child does.
+    Child,
+    /// What it executes.
+    Program,
+    /// Its environment.
+    Environment,
+    /// Where the workers run.
+    Placement,
+    /// What happens between two spawns.
+    Temperature,
+    /// The methods that take turns.
+    Methods,
+    /// What the kernel reported of an address space that was ordered alike.
+    Space,
+}
+
+impl PlanFact {
+    /// What it is called in prose.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Child => "child",
+            Self::Program => "program",
+            Self::Environment => "environment",
+            Self::Placement => "placement",
+            Self::Temperature => "temperature",
+            Self::Methods => "methods",
+            Self::Space => "address space",
+        }
+    }
+}
+
+/// A condition in which two runs differ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanDifference {
+    /// Which.
+    pub fact: PlanFact,
+    /// What it was in the first.
+    pub a: String,
+    /// What it was in the second.
+    pub b: String,
+}
+
+/// One quantity that both have.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ComparedLine {
+    /// What names it in every result.
+    pub key: String,
+    /// What it belongs to, for people.
+    pub group: String,
+    /// What it is, for people.
+    pub what: String,
+    /// The unit of both figures.
+    pub unit: LineUnit,
+    /// The first result's figure.
+    pub a: Estimate,
+    /// The second's.
+    pub b: Estimate,
+    /// Workers behind the first figure.
+    pub a_workers: usize,
+    /// Workers behind the second.
+    pub b_workers: usize,
+    /// The second over the first.
+    pub ratio: Availability<Estimate>,
+    /// The smallest ratio above 1 that would have had a verdict.
+    pub visible_from: Option<f64>,
+    /// What may be said of the two.
+    pub verdict: Verdict,
+}
+
+/// The unit of a line's figures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LineUnit {
+    /// Nanoseconds.
+    Ns,
+    /// Nanoseconds for each of what is named: a VMA.
+    NsPer(String),
+    /// Another, which is printed as it stands here.
+    Other(String),
+}
+
+/// What may be said of two figures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The second is larger, and chance does not explain it.
+    Dearer,
+    /// The second is smaller, and chance does not explain it.
+    Cheaper,
+    /// Chance explains the difference.
+    NoDifferenceSeen,
+    /// Nothing, for this reason.
+    NotCompared(String),
+}
+
+/// Which of two results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Which {
+    /// The first.
+    A,
+    /// The second.
+    B,
+}
+
+/// One quantity that only one of them has.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoneLine {
+    /// What names it.
+    pub key: String,
+    /// What it belongs to, for people.
+    pub group: String,
+    /// What it is, for people.
+    pub what: String,
+    /// The unit of its figure.
+    pub unit: LineUnit,
+    /// Who has it.
+    pub only_in: Which,
+    /// Its figure.
+    pub value: Estimate,
+    /// Why the other does not.
+    pub reason: String,
+}
+
+/// By how much a line may be dearer, and which exceed it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FailAbove {
+    /// Percent of the first figure.
+    pub percent: f64,
+    /// The keys of the lines that are dearer by more, with their whole intervals.
+    pub exceeded: Vec<String>,
+}

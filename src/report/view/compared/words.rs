@@ -1,0 +1,113 @@
+//! A comparison in a few sentences, and none that its verdicts do not support.
+
+use crate::model::{ComparedLine, Comparison, FailAbove, Verdict};
+use crate::stats::{Estimate, median};
+
+use super::super::number::{counted, significant};
+
+/// The lines that have a verdict.
+pub(super) fn judged(comparison: &Comparison) -> impl Iterator<Item = &ComparedLine> {
+    let lines = comparison.lines.iter();
+    lines.filter(|line| !matches!(line.verdict, Verdict::NotCompared(_)))
+}
+
+/// What was found, what would have been, and what was to fail.
+pub(super) fn sentences(comparison: &Comparison) -> Vec<String> {
+    let of = |verdict: Verdict| -> Vec<&ComparedLine> {
+        judged(comparison)
+            .filter(|line| line.verdict == verdict)
+            .collect()
+    };
+    let (dearer, cheaper) = (of(Verdict::Dearer), of(Verdict::Cheaper));
+    let level = of(Verdict::NoDifferenceSeen);
+    let count = dearer.len() + cheaper.len() + level.len();
+    if count == 0 {
+        return vec!["No line of the two could be compared.".to_owned()];
+    }
+    let mut told = Vec::new();
+    if level.len() == count {
+        told.push(format!(
+            "No difference is seen in {}{}.",
+            counted(count as u64, "line"),
+            visible(&level, "; ").unwrap_or_default()
+        ));
+    } else {
+        let largest = largest(dearer.iter().chain(&cheaper));
+        told.push(format!(
+            "Of {}, {} dearer in B and {} cheaper{}.",
+            counted(count as u64, "line"),
+            are(dearer.len()),
+            are(cheaper.len()),
+            largest.unwrap_or_default()
+        ));
+        told.extend(
+            visible(&level, "")
+                .map(|words| format!("In {} no difference is seen: {words}.", others(level.len()))),
+        );
+    }
+    told.extend(
+        comparison
+            .fail_above
+            .as_ref()
+            .map(|fail| failed(comparison, fail)),
+    );
+    told
+}
+
+fn are(count: usize) -> String {
+    let verb = if count == 1 { "is" } else { "are" };
+    format!("{count} {verb}")
+}
+
+fn others(count: usize) -> String {
+    match count {
+        1 => "the other".to_owned(),
+        more => format!("the other {more}"),
+    }
+}
+
+/// What size of difference would have been seen where none was.
+fn visible(level: &[&ComparedLine], lead: &str) -> Option<String> {
+    let ratios: Vec<f64> = level.iter().filter_map(|line| line.visible_from).collect();
+    let middle = median(&ratios)?;
+    let percent = significant((middle - 1.0) * 100.0);
+    let place = if level.len() == 1 {
+        ""
+    } else {
+        " in half of them"
+    };
+    Some(format!("{lead}one of {percent} % would have been{place}"))
+}
+
+fn largest<'a>(lines: impl Iterator<Item = &'a &'a ComparedLine>) -> Option<String> {
+    let known = lines.filter_map(|line| Some((line, line.ratio.measured()?)));
+    let far = |ratio: &Estimate| ratio.value.ln().abs();
+    let (line, ratio) = known.max_by(|a, b| far(a.1).total_cmp(&far(b.1)))?;
+    let [low, high] = ratio.ci95.map(significant);
+    Some(format!(
+        "; the largest difference is that of {} {}: {} times A's ({low} to {high})",
+        line.group,
+        line.what,
+        significant(ratio.value)
+    ))
+}
+
+fn failed(comparison: &Comparison, fail: &FailAbove) -> String {
+    let percent = fail.percent;
+    let lines = comparison.lines.iter();
+    let exceeding = lines.filter(|line| fail.exceeded.contains(&line.key));
+    let names: Vec<String> = exceeding
+        .map(|line| format!("{} {}", line.group, line.what))
+        .collect();
+    match names.as_slice() {
+        [] => format!("No line is dearer by more than {percent} % with the whole of its interval."),
+        [name] => format!(
+            "One line is dearer by more than {percent} % with the whole of its interval: {name}."
+        ),
+        names => format!(
+            "{} are dearer by more than {percent} % with the whole of their intervals: {}.",
+            counted(names.len() as u64, "line"),
+            names.join(", ")
+        ),
+    }
+}

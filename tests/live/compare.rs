@@ -1,0 +1,184 @@
+//! Stored results side by side: statuses, refusals, and sweeps of this machine.
+
+use std::fs;
+use std::path::Path;
+
+use forktax::model::{Comparison, PlanFact, Verdict};
+
+use crate::{failure, forktax, output};
+
+fn data(name: &str) -> String {
+    format!("{}/tests/data/{name}.json", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A stored sweep whose spawns all take so many percent of what they took.
+fn scaled(dir: &Path, percent: u64) -> String {
+    let text = fs::read(data("sweep")).unwrap();
+    let mut document: forktax::model::Document = serde_json::from_slice(&text).unwrap();
+    for worker in document.cells.iter_mut().flat_map(|cell| &mut cell.samples) {
+        for ns in worker.call_ns.iter_mut().chain(&mut worker.total_ns) {
+            *ns = *ns * percent / 100;
+        }
+    }
+    let path = dir.join(format!("{percent}.json"));
+    fs::write(&path, serde_json::to_vec(&document).unwrap()).unwrap();
+    path.display().to_string()
+}
+
+/// Stores a sweep of this machine.
+fn measured(dir: &Path, name: &str, words: &[String]) -> String {
+    let path = dir.join(name).display().to_string();
+    let run = forktax("sweep -q --mappings 0,200 --method fork,vfork --time 3s --seed 1")
+        .args(words)
+        .args(["--export", &path])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{said}");
+    path
+}
+
+fn compared(a: &str, b: &str) -> Comparison {
+    let output = output(&format!("compare {a} {b} --format json"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn the_status_says_whether_a_line_is_dearer_than_was_allowed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (before, after) = (data("sweep"), scaled(dir.path(), 150));
+    for (words, status) in [
+        (format!("{before} {after}"), 0),
+        (format!("{before} {after} --fail-above 10"), 1),
+        (format!("{before} {after} --fail-above 200%"), 0),
+        (format!("{after} {before} --fail-above 10"), 0),
+        (format!("{before} {before} --fail-above 0"), 0),
+    ] {
+        let output = output(&format!("compare {words}"));
+        assert_eq!(output.status.code(), Some(status), "{words}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(said.is_empty(), status == 0, "{words}: {said}");
+        assert!(
+            !output.stdout.is_empty(),
+            "{words}: it is printed all the same"
+        );
+    }
+    let said = output(&format!("compare {before} {after} --fail-above 10")).stderr;
+    let said = String::from_utf8_lossy(&said);
+    assert!(
+        said.contains("18 lines are dearer by more than 10 %"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_cannot_be_compared_is_refused_by_its_status() {
+    let dir = tempfile::tempdir().unwrap();
+    let sweep = data("sweep");
+    for (words, status, named) in [
+        (
+            format!("{sweep} {}", data("explain")),
+            2,
+            "an explanation cannot be compared",
+        ),
+        (format!("{sweep} {sweep} --fail-above -3"), 2, "fail-above"),
+        (
+            format!("{sweep} {sweep} --fail-above ten"),
+            2,
+            "no percentage",
+        ),
+        ("- -".to_owned(), 2, "can be read once"),
+        (sweep.clone(), 2, "B.json"),
+        (
+            format!("{sweep} {}/none.json", dir.path().display()),
+            4,
+            "No such file",
+        ),
+        (format!("{} {sweep}", dir.path().display()), 4, "directory"),
+        (
+            format!("{sweep} {sweep} --export x.svg"),
+            4,
+            "a comparison cannot be shown as svg",
+        ),
+    ] {
+        let said = failure(&format!("compare {words}"), status);
+        assert!(said.contains(named), "{words}: {said}");
+    }
+}
+
+#[test]
+fn to_fail_there_must_be_something_to_judge() {
+    let (sweep, exit) = (data("sweep"), data("exit"));
+    let output = output(&format!("compare {sweep} {exit} --fail-above 10"));
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("--fail-above has nothing to judge"), "{said}");
+}
+
+#[test]
+fn a_stored_comparison_is_shown_again_and_is_no_result_of_a_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let (before, after) = (data("sweep"), scaled(dir.path(), 150));
+    let stored = dir.path().join("compared.json").display().to_string();
+    let printed = output(&format!("compare {before} {after} --export {stored}")).stdout;
+    assert_eq!(output(&format!("show {stored}")).stdout, printed);
+    let said = failure(&format!("compare {stored} {after}"), 2);
+    assert!(said.contains("is a comparison already"), "{said}");
+    let said = failure(&format!("show {stored} --export {stored}.svg"), 4);
+    assert!(
+        said.contains("a comparison cannot be shown as svg"),
+        "{said}"
+    );
+}
+
+/// Whether two equal runs differ is up to the machine, which others may load in one
+/// of them: what is asserted is that the comparison holds together.
+#[test]
+fn two_sweeps_of_this_machine_are_compared_line_by_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let [a, b] = ["a.json", "b.json"].map(|name| measured(dir.path(), name, &[]));
+    let comparison = compared(&a, &b);
+    assert_eq!(comparison.lines.len(), 8);
+    assert!(comparison.host_differences.is_empty() && comparison.lone.is_empty());
+    for line in &comparison.lines {
+        let ratio = line.ratio.measured().unwrap();
+        assert!(ratio.ci95[0] <= ratio.value && ratio.value <= ratio.ci95[1]);
+        assert!(ratio.value > 0.01 && ratio.value < 100.0, "{line:?}");
+    }
+}
+
+/// An exec copies the environment, 1 MB here: it is the same address space, and a
+/// dearer spawn.
+#[test]
+fn a_large_environment_makes_an_exec_dearer() {
+    let dir = tempfile::tempdir().unwrap();
+    let variable = |number: u32| {
+        let value = "x".repeat(1_000);
+        ["--env".to_owned(), format!("V{number}={value}")]
+    };
+    let many: Vec<String> = (0..1_000).flat_map(variable).collect();
+    let small = measured(dir.path(), "small.json", &[]);
+    let large = measured(dir.path(), "large.json", &many);
+    let comparison = compared(&small, &large);
+    let told = comparison.plan_differences.iter();
+    assert!(
+        told.map(|d| d.fact)
+            .any(|fact| fact == PlanFact::Environment)
+    );
+    let total = comparison.lines.iter().find(|line| {
+        let is_total = line.key.ends_with("/vfork/exec/total");
+        is_total && line.group == "+0 mappings"
+    });
+    let total = total.unwrap();
+    assert!(total.ratio.measured().unwrap().value > 1.5, "{total:?}");
+    // On a host that is loaded by others there may be too few workers for a verdict.
+    assert!(
+        matches!(
+            total.verdict,
+            Verdict::Dearer | Verdict::NoDifferenceSeen | Verdict::NotCompared(_)
+        ),
+        "{total:?}"
+    );
+}
