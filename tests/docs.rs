@@ -8,6 +8,8 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
 
+#[path = "docs/card.rs"]
+mod card;
 #[path = "docs/compared.rs"]
 mod compared;
 #[path = "docs/reproduced.rs"]
@@ -161,6 +163,7 @@ fn caveats() -> Vec<Caveat> {
             used_s: 2.0,
         },
         Caveat::Daemons { count: 1 },
+        Caveat::FewRounds { rounds: 1 },
         Caveat::Interrupted,
     ];
     for caveat in &caveats {
@@ -178,6 +181,7 @@ fn caveats() -> Vec<Caveat> {
             | Caveat::SamplesLost { .. }
             | Caveat::TimeExceeded { .. }
             | Caveat::Daemons { .. }
+            | Caveat::FewRounds { .. }
             | Caveat::Interrupted => {}
         }
     }
@@ -190,10 +194,19 @@ fn form(path: &str, value: &Value) -> String {
     match path {
         _ if value.get("missing").is_some() => "missing".to_owned(),
         _ if value.get("value").is_some() && value.get("ci95").is_some() => "estimate".to_owned(),
-        "cells[].program" => "plan.program".to_owned(),
-        "cells[].space.request" => "plan.spaces[]".to_owned(),
-        "cells[].call_ns" | "cells[].total_ns" => "summary".to_owned(),
-        "explanation.space" | "plan.spaces[].parts[]" => "plan.spaces[]".to_owned(),
+        "cells[].program" | "plan.card.trials[].program" => "plan.program".to_owned(),
+        "cells[].space.request"
+        | "explanation.space"
+        | "plan.spaces[].parts[]"
+        | "plan.card.trials[].space" => "plan.spaces[]".to_owned(),
+        "cells[].call_ns"
+        | "cells[].total_ns"
+        | "card.trials[].cells[].call_ns"
+        | "card.trials[].cells[].total_ns" => "summary".to_owned(),
+        "card.prices.terms[].small"
+        | "card.prices.terms[].large"
+        | "card.prices.prices[].priced" => "priced".to_owned(),
+        "card.prices.grade.call" | "card.prices.grade.total" => "errors".to_owned(),
         "explanation.page_tables" | "explanation.page_tables_before" => "page_tables".to_owned(),
         "page_tables.tree.root" | "table.below[]" => "table".to_owned(),
         _ if path.starts_with("cells[].") && COUNTERS.contains(&last) => "counted".to_owned(),
@@ -228,7 +241,8 @@ pub(crate) fn walk(path: &str, value: &Value, fields: &mut BTreeSet<String>) {
 fn fields() -> BTreeSet<String> {
     let mut fields = BTreeSet::new();
     let documents = stored_documents().into_iter().chain(every_variant());
-    for mut document in documents.chain(reproduced::documents()) {
+    let documents = documents.chain(reproduced::documents());
+    for mut document in documents.chain([card::document()]) {
         document.caveats.clear();
         walk("", &serde_json::to_value(&document).unwrap(), &mut fields);
     }
@@ -248,6 +262,8 @@ fn fields() -> BTreeSet<String> {
         "reproduction.loops.interpreter",
         "reproduction.loops.rows[].here",
         "reproduction.loops.rows[].here.parent",
+        "card.trials[].features",
+        "card.prices.grade",
     ];
     fields
         .iter()
@@ -405,6 +421,7 @@ fn every_word_that_a_field_may_hold_is_named() {
     words.extend(Mechanism::ALL.iter().map(word));
     words.extend(explained_words().iter().map(word));
     words.extend(reproduced::words().iter().map(word));
+    words.extend(card::words().iter().map(word));
     let kinds = every_variant().remove(0).plan.spaces;
     let kinds = kinds.iter().flat_map(|space| match space {
         SpaceRequest::Together { parts } => {

@@ -2,6 +2,10 @@
 
 #[path = "report/build.rs"]
 mod build;
+#[path = "report/card.rs"]
+mod card;
+#[path = "report/carded.rs"]
+mod carded;
 #[path = "report/compared.rs"]
 mod compared;
 #[path = "report/explained.rs"]

@@ -346,7 +346,8 @@ pub fn words(space: &SpaceRequest) -> String {
             if *huge {
                 words += &format!(", {} huge pages", thousands(*pages));
             } else if *pages > 0 {
-                words += &format!(" x {} pages", thousands(*pages));
+                let plural = if *pages == 1 { "" } else { "s" };
+                words += &format!(" x {} page{plural}", thousands(*pages));
                 if *spacing > 1 {
                     words += &format!(", {} apart", thousands(*spacing));
                 }
@@ -434,7 +435,7 @@ mod tests {
         let (trials, left_out) = design(false, 1, 10_000);
         assert!(trials.iter().all(|trial| trial.space.mappings() <= 10_000));
         let whats: Vec<&str> = left_out.iter().map(|l| l.what.as_str()).collect();
-        assert!(whats.contains(&"50,000 mappings x 1 pages"), "{whats:?}");
+        assert!(whats.contains(&"50,000 mappings x 1 page"), "{whats:?}");
         let program = left_out.last().unwrap();
         assert_eq!(program.purpose, Purpose::DynamicProgram);
         assert_eq!(program.why, "none was found; name one");

@@ -4,8 +4,8 @@ use super::differences::{Difference, Differences, Moment, median_of};
 use super::fit::{COLUMNS, Fit, Observation, error_quantile, relative_errors};
 use super::seed_of;
 use crate::model::{
-    Availability, CardOrder, Errors, Forecast, Grade, Missing, Price, PriceKind, PriceList, Priced,
-    Purpose, SpawnMethod, Term, TermPrice, TrialResult,
+    AtMost, Availability, CardOrder, Errors, Forecast, Grade, Missing, Price, PriceKind, PriceList,
+    Priced, Purpose, SpawnMethod, Term, TermPrice, TrialResult,
 };
 use crate::stats::{Estimate, Replicates};
 
@@ -158,13 +158,8 @@ impl Reckoning {
 
     fn term(&self, term: Term) -> TermPrice {
         let priced = |beyond| {
-            let [call_ns, after_ns, total_ns] =
-                Slice::ALL.map(|slice| supported(self.term_value(term, beyond, slice)));
-            Priced {
-                call_ns,
-                after_ns,
-                total_ns,
-            }
+            let value = |slice| supported(self.term_value(term, beyond, slice));
+            priced(Slice::ALL.map(value))
         };
         TermPrice {
             term,
@@ -243,21 +238,34 @@ impl Reckoning {
 }
 
 fn price(difference: &Difference) -> Price {
-    let [call_ns, after_ns, total_ns] = Slice::ALL.map(|slice| match (slice, &difference.call) {
+    let value = |slice| match (slice, &difference.call) {
         (Slice::Call | Slice::After, None) => {
-            Availability::not_asked("it is not paid in the call of a spawn")
+            let why = "it is not paid in the call of a spawn";
+            (Availability::not_asked(why), None)
         }
         _ => supported(slice_of(difference, slice)),
-    });
+    };
     Price {
         of: difference.of,
         method: difference.method,
         units: difference.units,
-        priced: Priced {
-            call_ns,
-            after_ns,
-            total_ns,
+        priced: priced(Slice::ALL.map(value)),
+    }
+}
+
+/// A price, or what it is at the most.
+type Supported = (Availability<Estimate>, Option<f64>);
+
+fn priced([call, after, total]: [Supported; 3]) -> Priced {
+    Priced {
+        at_most: AtMost {
+            call_ns: call.1,
+            after_ns: after.1,
+            total_ns: total.1,
         },
+        call_ns: call.0,
+        after_ns: after.0,
+        total_ns: total.0,
     }
 }
 
@@ -283,19 +291,23 @@ fn sum(a: &Replicates, b: &Replicates) -> Result<Replicates, Missing> {
     Replicates::combine(&[a, b], |v| Some(v[0] + v[1])).ok_or_else(Missing::not_reached)
 }
 
-/// The price as an estimate, if the data tell it from 0.
-fn supported(value: Result<Replicates, Missing>) -> Availability<Estimate> {
+/// The price as an estimate, if the data tell it from 0; else what it is at the most.
+fn supported(value: Result<Replicates, Missing>) -> Supported {
     let estimate = match value {
         Ok(replicates) => replicates.estimate(),
-        Err(missing) => return Availability::Missing(missing),
+        Err(missing) => return (Availability::Missing(missing), None),
     };
     let [low, high] = estimate.ci95;
     if low > 0.0 || high < 0.0 {
-        return Availability::Measured(estimate);
+        return (Availability::Measured(estimate), None);
     }
-    let most = crate::units::nanoseconds(high.max(0.0));
-    Availability::unavailable(
-        format!("not told from 0: at most {most}"),
+    let most = high.max(0.0);
+    let missing = Missing::unavailable(
+        format!(
+            "not told from 0: at most {}",
+            crate::units::nanoseconds(most)
+        ),
         Some("a longer --time narrows it"),
-    )
+    );
+    (Availability::Missing(missing), Some(most))
 }

@@ -266,9 +266,9 @@ pub(super) struct OutputArgs {
     pub(super) format: FormatArg,
 
     /// Write the result to a file as well; .txt, .md, .csv or .json says how, of a
-    /// reproduction also .svg (the figures side by side), and of an explanation .svg
-    /// (the ledger), .folded and .flame.svg (the stacks). Repeatable; the files are
-    /// opened before anything is measured
+    /// reproduction also .svg (the figures side by side), of a card .svg (what its
+    /// prices foretell), and of an explanation .svg (the ledger), .folded and .flame.svg
+    /// (the stacks). Repeatable; the files are opened before anything is measured
     #[arg(long, value_name = "FILE", value_parser = parse_export)]
     pub(super) export: Vec<ExportArg>,
 
@@ -295,7 +295,8 @@ pub(super) struct ShowArgs {
     pub(super) format: FormatArg,
 
     /// Write the result to a file as well; .txt, .md, .csv or .json says how, for a
-    /// reproduction also .svg, and for an explanation .svg, .folded or .flame.svg
+    /// reproduction or a card also .svg, and for an explanation .svg, .folded or
+    /// .flame.svg
     #[arg(long, value_name = "FILE", value_parser = parse_export)]
     pub(super) export: Vec<ExportArg>,
 }
@@ -324,8 +325,8 @@ pub(super) enum FormatArg {
     Table,
     /// GitHub's Markdown
     Markdown,
-    /// One row for each address space and method, in base units; of an explanation
-    /// or a study one for each figure
+    /// One row for each address space and method, in base units; of an explanation,
+    /// a study or a card one for each figure
     Csv,
     /// The whole document
     Json,
@@ -358,7 +359,7 @@ fn parse_export(text: &str) -> Result<ExportArg, String> {
     let format = name.and_then(Format::from_file_name);
     let format = format.ok_or(
         "the extension says how to write it: .txt, .md, .csv or .json; \
-         for a reproduction also .svg, for an explanation .svg, .folded or .flame.svg",
+         for a reproduction or a card also .svg, for an explanation .svg, .folded or .flame.svg",
     )?;
     Ok(ExportArg { path, format })
 }

@@ -277,6 +277,31 @@ pub struct Priced {
     pub after_ns: Availability<Estimate>,
     /// Both.
     pub total_ns: Availability<Estimate>,
+    /// What each is at most, where it is not told from 0.
+    #[serde(default, skip_serializing_if = "AtMost::is_empty")]
+    pub at_most: AtMost,
+}
+
+/// The most that prices can be which are not told from 0: the upper bounds of their
+/// 95 % intervals, in nanoseconds. `None` where there is a price, or nothing is known.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct AtMost {
+    /// In the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call_ns: Option<f64>,
+    /// After it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_ns: Option<f64>,
+    /// In total.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_ns: Option<f64>,
+}
+
+impl AtMost {
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// How well a fit foretells.

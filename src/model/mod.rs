@@ -16,8 +16,8 @@ mod reproduction;
 
 pub use availability::{Availability, Missing, MissingKind};
 pub use card::{
-    Card, CardCell, CardOrder, Errors, Features, Forecast, GaugeSamples, Grade, LeftOut, Price,
-    PriceKind, PriceList, Priced, Purpose, Term, TermPrice, Trial, TrialResult, Variables,
+    AtMost, Card, CardCell, CardOrder, Errors, Features, Forecast, GaugeSamples, Grade, LeftOut,
+    Price, PriceKind, PriceList, Priced, Purpose, Term, TermPrice, Trial, TrialResult, Variables,
 };
 pub use caveat::Caveat;
 pub use comparison::{

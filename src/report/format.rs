@@ -1,6 +1,6 @@
 //! The formats: their names, and the files that are written in them.
 //!
-//! Some can only show what `explain` or `reproduce` find out, and one is an
+//! Some can only show what `explain`, `reproduce` or `card` find out, and one is an
 //! optional part of the program; both can be told before anything is measured.
 
 use super::ReportError;
@@ -13,12 +13,13 @@ pub enum Format {
     Table,
     /// GitHub's Markdown.
     Markdown,
-    /// One flat table in base units: of a sweep a row a cell, of an explanation
-    /// and of a study of programs a row a figure.
+    /// One flat table in base units: of a sweep a row a cell, of everything else a
+    /// row a figure.
     Csv,
     /// The document itself.
     Json,
-    /// The ledger as a picture, or the published figures beside one's own.
+    /// The ledger as a picture, the published figures beside one's own, or what
+    /// prices foretell beside what was measured.
     Svg,
     /// The sampled call chains, a line each, as tools for flame graphs read them.
     Folded,
@@ -88,7 +89,10 @@ impl Format {
     pub fn check(self, subject: Subject) -> Result<(), ReportError> {
         let drawn = match self {
             Self::Table | Self::Markdown | Self::Csv | Self::Json => return Ok(()),
-            Self::Svg => matches!(subject, Subject::Explanation | Subject::Reproduction),
+            Self::Svg => matches!(
+                subject,
+                Subject::Explanation | Subject::Reproduction | Subject::Card
+            ),
             Self::Folded | Self::FlameGraph => subject == Subject::Explanation,
         };
         if !drawn {
@@ -114,6 +118,8 @@ pub enum Subject {
     Explanation,
     /// A published study.
     Reproduction,
+    /// What a host charges for a spawn.
+    Card,
     /// Two results side by side.
     Comparison,
 }
@@ -121,22 +127,27 @@ pub enum Subject {
 impl Subject {
     /// That of a result.
     pub fn of(document: &Document) -> Self {
-        Self::new(
-            document.reproduction.is_some(),
-            document.explanation.is_some(),
-        )
+        if document.card.is_some() && document.plan.card.is_some() {
+            Self::Card
+        } else if document.reproduction.is_some() {
+            Self::Reproduction
+        } else if document.explanation.is_some() {
+            Self::Explanation
+        } else {
+            Self::Sweep
+        }
     }
 
     /// That of the result which a plan asks for.
     pub fn of_plan(plan: &Plan) -> Self {
-        Self::new(plan.reproduce.is_some(), plan.explain.is_some())
-    }
-
-    fn new(reproduces: bool, explains: bool) -> Self {
-        match (reproduces, explains) {
-            (true, _) => Self::Reproduction,
-            (false, true) => Self::Explanation,
-            (false, false) => Self::Sweep,
+        if plan.card.is_some() {
+            Self::Card
+        } else if plan.reproduce.is_some() {
+            Self::Reproduction
+        } else if plan.explain.is_some() {
+            Self::Explanation
+        } else {
+            Self::Sweep
         }
     }
 
@@ -145,6 +156,7 @@ impl Subject {
             Self::Sweep => "a sweep",
             Self::Explanation => "an explanation",
             Self::Reproduction => "a reproduction",
+            Self::Card => "a card",
             Self::Comparison => "a comparison",
         }
     }
@@ -154,7 +166,7 @@ impl Subject {
         match self {
             Self::Sweep | Self::Comparison => ".txt, .md, .csv or .json",
             Self::Explanation => ".txt, .md, .csv, .json, .svg or .folded",
-            Self::Reproduction => ".txt, .md, .csv, .json or .svg",
+            Self::Reproduction | Self::Card => ".txt, .md, .csv, .json or .svg",
         }
     }
 }
@@ -202,12 +214,15 @@ mod tests {
     }
 
     #[test]
-    fn a_reproduction_has_a_picture_but_no_stacks() {
-        assert!(Format::Svg.check(Subject::Reproduction).is_ok());
-        for format in [Format::Folded, Format::FlameGraph] {
-            let refusal = format.check(Subject::Reproduction).unwrap_err().to_string();
-            assert!(refusal.starts_with("a reproduction cannot be shown as "));
-            assert!(refusal.ends_with(".csv, .json or .svg"), "{refusal}");
+    fn reproductions_and_cards_have_a_picture_but_no_stacks() {
+        for subject in [Subject::Reproduction, Subject::Card] {
+            assert!(Format::Svg.check(subject).is_ok());
+            for format in [Format::Folded, Format::FlameGraph] {
+                let refusal = format.check(subject).unwrap_err().to_string();
+                let start = format!("{} cannot be shown as ", subject.name());
+                assert!(refusal.starts_with(&start), "{refusal}");
+                assert!(refusal.ends_with(".csv, .json or .svg"), "{refusal}");
+            }
         }
     }
 }

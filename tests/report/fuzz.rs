@@ -118,7 +118,7 @@ fn cell(seed: &Seed, template: &Cell, words: &str) -> Cell {
 }
 
 /// What every report of every document keeps.
-fn holds(document: &Document) -> Result<(), TestCaseError> {
+pub(crate) fn holds(document: &Document) -> Result<(), TestCaseError> {
     for format in Format::ALL {
         // A picture may be refused, but never be empty.
         if let Ok(bytes) = render(document, format) {

@@ -12,6 +12,7 @@ mod json;
 mod loops;
 mod markdown;
 mod points;
+mod prices;
 mod svg;
 mod text;
 

@@ -1,6 +1,6 @@
 //! What closes the report: caveats, how the run went, and the legend.
 
-use crate::model::{Caveat, CountSource, Document, Loops, Stopped};
+use crate::model::{CardCell, Caveat, CountSource, Document, Loops, Stopped};
 
 use super::footnotes::Footnotes;
 use super::number::{counted, integer, significant};
@@ -58,7 +58,12 @@ pub(super) fn run(document: &Document) -> Vec<String> {
         .fold(0, u64::saturating_add);
     let mut lines = vec![format!(
         "{} timed in {} ({}) and {} s; {}",
-        counted(spawns.saturating_add(looped(document)), "spawn"),
+        counted(
+            [looped(document), carded(document)]
+                .into_iter()
+                .fold(spawns, u64::saturating_add),
+            "spawn"
+        ),
         counted(u64::from(run.rounds), "round"),
         if loops(document).is_some() {
             "all programs by turns"
@@ -90,6 +95,20 @@ fn looped(document: &Document) -> u64 {
         let runs = row.here.measured()?.runs.len() as u64;
         Some(runs.saturating_mul(row.iterations))
     });
+    spawns.fold(0, u64::saturating_add)
+}
+
+/// Spawns of the trials of a card.
+fn carded(document: &Document) -> u64 {
+    let trials = document.card.iter().flat_map(|card| &card.trials);
+    let of_cell = |cell: &CardCell| {
+        let spawns = cell
+            .samples
+            .iter()
+            .map(|worker| worker.total_ns.len() as u64);
+        spawns.fold(0, u64::saturating_add)
+    };
+    let spawns = trials.flat_map(|trial| &trial.cells).map(of_cell);
     spawns.fold(0, u64::saturating_add)
 }
 
@@ -143,8 +162,14 @@ fn counters(document: &Document) -> Option<String> {
     ))
 }
 
-/// What the columns mean, a line each; what several tables share, once.
-pub(super) fn legend(answers: &[Block]) -> Block {
+/// What figures are, of a run and of a comparison of runs.
+pub(super) const OF_RUNS: &str = "times are medians, counts means";
+
+/// The same of a card.
+pub(super) const OF_CARDS: &str = "times are medians, prices are fitted or differences of medians";
+
+/// What the columns mean, a line each, after a word on what `figures` are; what several tables share, once.
+pub(super) fn legend(figures: &str, answers: &[Block]) -> Block {
     let tables: Vec<&Table> = answers
         .iter()
         .filter_map(|block| match block {
@@ -156,7 +181,7 @@ pub(super) fn legend(answers: &[Block]) -> Block {
     if !tables.is_empty() {
         terms.push((
             "±".to_owned(),
-            "farther end of the 95 % interval; times are medians, counts means".to_owned(),
+            format!("farther end of the 95 % interval; {figures}"),
         ));
     }
     let columns = tables.iter().flat_map(|table| &table.columns);

@@ -19,7 +19,7 @@ const LISTED: usize = 4;
 /// The whole report.
 pub(super) fn blocks(comparison: &Comparison) -> Vec<Block> {
     let tables: Vec<Block> = tables(comparison).into_iter().map(Block::Table).collect();
-    let legend = closing::legend(&tables);
+    let legend = closing::legend(closing::OF_RUNS, &tables);
     let mut blocks = vec![
         lines("", sides(comparison)),
         lines("What differs around them", differences(comparison)),

@@ -30,6 +30,17 @@ pub(super) fn lines(document: &Document) -> Block {
     }
 }
 
+/// Those that a picture has room for: the machine, the conditions, the child.
+pub(super) fn of_picture(document: &Document) -> Vec<String> {
+    match lines(document) {
+        Block::Lines { lines, .. } => [0, 3, 4]
+            .into_iter()
+            .filter_map(|index| lines.get(index).cloned())
+            .collect(),
+        Block::Table(_) | Block::Drawing { .. } | Block::Legend { .. } => Vec::new(),
+    }
+}
+
 /// What all parents have more than a worker, and what becomes of their descriptors
 /// at an exec.
 fn parents(plan: &Plan) -> Option<String> {

@@ -3,6 +3,7 @@
 //! A view decides what is said and in which unit; it never lays out. Nothing
 //! is said that the intervals do not support.
 
+mod card;
 mod closing;
 mod compared;
 mod counts;
@@ -22,6 +23,7 @@ mod words;
 
 use crate::model::{Comparison, Document, Missing};
 
+use card::Charged;
 use explanation::Explained;
 use extra::Extra;
 use footnotes::Footnotes;
@@ -35,14 +37,18 @@ pub use table::{Alignment, Block, Column, Entry, Table};
 pub fn blocks(document: &Document) -> Vec<Block> {
     let sizes = Sizes::of(document);
     let mut footnotes = Footnotes::default();
-    let (answers, words) = if let Some(reproduced) = Reproduced::of(document) {
+    let mut figures = closing::OF_RUNS;
+    let (answers, words) = if let Some(charged) = Charged::of(document) {
+        figures = closing::OF_CARDS;
+        charged.answers(&mut footnotes)
+    } else if let Some(reproduced) = Reproduced::of(document) {
         reproduced.answers(&sizes, &mut footnotes)
     } else if let Some(explained) = Explained::of(document, &sizes) {
         explained.answers(&sizes, &mut footnotes)
     } else {
         sweep(document, &sizes, &mut footnotes)
     };
-    let legend = closing::legend(&answers);
+    let legend = closing::legend(figures, &answers);
     let mut blocks = vec![header::lines(document)];
     blocks.extend(answers);
     blocks.extend([
@@ -67,6 +73,9 @@ pub fn comparison(comparison: &Comparison) -> Vec<Block> {
 /// # Errors
 /// The reason for which what is to be drawn is missing.
 pub fn picture(document: &Document) -> Result<Picture, Missing> {
+    if let Some(charged) = Charged::of(document) {
+        return charged.picture();
+    }
     match Reproduced::of(document) {
         Some(reproduced) => reproduced.picture(),
         None => explanation::chart(document).map(Picture::Bars),

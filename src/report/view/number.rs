@@ -68,6 +68,13 @@ impl Unit {
         format!("{} {}", number(scaled, decimals(scaled)), self.name)
     }
 
+    /// What a value in this unit lies below, never shown as less than it is: "< 12".
+    pub(super) fn bound(self, most: f64) -> String {
+        let scaled = most / self.size;
+        let decimals = decimals(scaled).saturating_sub(1);
+        format!("< {}", number(round_up(scaled, decimals), decimals))
+    }
+
     /// An entry for a value and, where there is one, its interval.
     ///
     /// A value that is not finite has no figure.
@@ -187,6 +194,14 @@ mod tests {
         assert_eq!(shown(us, 999_960.0, 10.0), "1,000 ±1");
         assert_eq!(shown(us, 0.0, 0.0), "0 ±0");
         assert_eq!(shown(us, -33_000.0, 200.0), "-33.0 ±0.2");
+    }
+
+    #[test]
+    fn bounds_are_rounded_up() {
+        let [ns, us] = [80.0, 8e4].map(|typical| Unit::of_time([typical].into_iter()));
+        assert_eq!(ns.bound(232.1), "< 233");
+        assert_eq!(ns.bound(9.11), "< 9.2");
+        assert_eq!(us.bound(351.0), "< 0.36");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Pictures: what is drawn and how it is worded; where it stands is decided by
 //! the renderer.
 
-use super::number::number;
+use super::number::{number, significant};
 
 /// A picture.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,6 +10,8 @@ pub enum Picture {
     Bars(Chart),
     /// Lines over an axis.
     Lines(Plot),
+    /// Both, one below the other.
+    Both(Plot, Chart),
 }
 
 /// A picture of stacked bars.
@@ -44,7 +46,7 @@ pub struct Bar {
     /// What its neighbours of the same group have in common; empty if it stands
     /// alone.
     pub group: String,
-    /// What it is.
+    /// What it is; empty if its group says it.
     pub name: String,
     /// The total, in the unit of the axis.
     pub total: f64,
@@ -115,6 +117,8 @@ pub struct Series {
     pub published: bool,
     /// Whether a line joins its points: not those of unlike things.
     pub joined: bool,
+    /// Whether its points are marked: not those of a line that others are compared with.
+    pub marked: bool,
     /// Its points, from left to right.
     pub points: Vec<PlotPoint>,
 }
@@ -156,4 +160,34 @@ pub(super) fn ticks(highest: f64) -> Vec<(f64, String)> {
         .filter(|value| *value <= highest)
         .map(|value| (value, number(value, decimals)))
         .collect()
+}
+
+/// A logarithmic axis from one value to another; marks at powers, and between if few.
+pub(super) fn logarithmic(name: String, lowest: f64, highest: f64) -> PlotAxis {
+    let (from, to) = (lowest.log10().floor(), highest.log10().ceil());
+    let powers = (0..=40_u32)
+        .map(|step| from + f64::from(step))
+        .take_while(|power| *power <= to);
+    let steps: &[f64] = if to - from > 4.0 { &[1.0] } else { &[1.0, 3.0] };
+    let ticks = powers.flat_map(|power| steps.iter().map(move |step| step * 10_f64.powf(power)));
+    // The data's own ends, with a margin, rather than whole powers of ten.
+    let range = [lowest / 1.3, highest * 1.3];
+    PlotAxis {
+        name,
+        scale: Scale::Logarithmic,
+        range,
+        ticks: ticks
+            .filter(|value| range[0] <= *value && *value <= range[1])
+            .map(|value| (value, mark(value)))
+            .collect(),
+    }
+}
+
+/// A round number without needless decimals.
+fn mark(value: f64) -> String {
+    if value >= 1.0 {
+        number(value, 0)
+    } else {
+        significant(value).trim_end_matches('0').to_owned()
+    }
 }

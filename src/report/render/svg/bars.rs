@@ -1,6 +1,6 @@
 //! Stacked bars with an axis and a legend.
 
-use super::sheet::{Sheet, below, reach};
+use super::sheet::{Drawing, Sheet, below, reach};
 use super::{CHARACTER, DARK, LINE, MARGIN, PALETTE, escape};
 use crate::report::view::{Bar, Chart, Segment};
 
@@ -15,7 +15,7 @@ const LEGEND_WIDTH: f64 = 330.0;
 const PLOT_HEIGHT: f64 = 440.0;
 
 /// The picture.
-pub(super) fn render(chart: &Chart) -> String {
+pub(super) fn render(chart: &Chart) -> Drawing {
     let top = below(&chart.lines);
     let places = places(chart);
     let last = places.last();
@@ -135,7 +135,7 @@ struct Canvas {
 }
 
 impl Canvas {
-    fn draw(mut self, chart: &Chart, places: &[Place], width: f64, height: f64) -> String {
+    fn draw(mut self, chart: &Chart, places: &[Place], width: f64, height: f64) -> Drawing {
         self.sheet.open([width, height], &chart.title, &chart.lines);
         self.axis(chart);
         for (bar, place) in chart.bars.iter().zip(places) {
@@ -180,7 +180,9 @@ impl Canvas {
         let middle = x + width / 2.0;
         let bold = "text-anchor=\"middle\" font-weight=\"bold\"";
         self.sheet.text(middle, top - 8.0, bold, &bar.label);
-        self.sheet.text(middle, self.bottom + LINE, bold, &bar.name);
+        if !bar.name.is_empty() {
+            self.sheet.text(middle, self.bottom + LINE, bold, &bar.name);
+        }
     }
 
     fn segment(&mut self, chart: &Chart, segment: &Segment, [x, y, width, height]: [f64; 4]) {
@@ -257,7 +259,7 @@ mod tests {
                 segments: Vec::new(),
             }],
         };
-        let picture = render(&chart);
+        let picture = render(&chart).svg();
         assert!(picture.starts_with("<svg ") && picture.ends_with("</svg>\n"));
         assert!(
             !picture.contains("NaN") && !picture.contains("inf"),

@@ -35,8 +35,9 @@ const CHARACTER: f64 = 6.6;
 /// The picture.
 pub(in crate::report) fn render(picture: &Picture) -> io::Result<String> {
     match picture {
-        Picture::Bars(chart) => Ok(bars::render(chart)),
-        Picture::Lines(plot) => plot::render(plot),
+        Picture::Bars(chart) => Ok(bars::render(chart).svg()),
+        Picture::Lines(plot) => Ok(plot::render(plot)?.svg()),
+        Picture::Both(plot, chart) => Ok(plot::render(plot)?.above(&bars::render(chart)).svg()),
     }
 }
 

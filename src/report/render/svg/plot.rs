@@ -3,7 +3,7 @@
 
 use std::io;
 
-use super::sheet::{Sheet, below, reach};
+use super::sheet::{Drawing, Sheet, below, reach};
 use super::{CHARACTER, LINE, MARGIN, PALETTE, escape};
 use crate::report::view::{Plot, PlotAxis, PlotPoint, Scale, Series};
 
@@ -20,7 +20,7 @@ const WHISKER: f64 = 4.0;
 const GAP: f64 = 8.0;
 
 /// The picture.
-pub(super) fn render(plot: &Plot) -> io::Result<String> {
+pub(super) fn render(plot: &Plot) -> io::Result<Drawing> {
     let place = |axis: &PlotAxis| {
         Place::of(axis)
             .ok_or_else(|| io::Error::other(format!("the axis \"{}\" has no two ends", axis.name)))
@@ -86,7 +86,7 @@ struct Canvas {
 }
 
 impl Canvas {
-    fn draw(mut self, plot: &Plot) -> String {
+    fn draw(mut self, plot: &Plot) -> Drawing {
         let width = self.left + PLOT_WIDTH + LEGEND_WIDTH;
         let width = width.max(reach(&plot.title, &plot.lines)) + MARGIN;
         let height = self.bottom + 3.0 * LINE + MARGIN;
@@ -171,7 +171,8 @@ impl Canvas {
                 dashes(series)
             ));
         }
-        for point in &series.points {
+        let marked = series.points.iter().filter(|_| series.marked);
+        for point in marked {
             self.whisker(point, colour);
             let (x, y) = (self.x(point.across), self.y(point.up));
             self.marker([x, y], series, &point.story);
@@ -203,14 +204,18 @@ impl Canvas {
         let x = self.left + PLOT_WIDTH + 24.0;
         let mut y = self.bottom - PLOT_HEIGHT + 8.0;
         for series in &plot.series {
-            let colour = colour(series);
-            self.sheet.put(&format!(
-                "<line x1=\"{x:.1}\" y1=\"{y:.1}\" x2=\"{:.1}\" y2=\"{y:.1}\" \
-                 stroke=\"{colour}\" stroke-width=\"2\"{}/>",
-                x + 30.0,
-                dashes(series)
-            ));
-            self.marker([x + 15.0, y], series, &series.name);
+            if series.joined {
+                let colour = colour(series);
+                self.sheet.put(&format!(
+                    "<line x1=\"{x:.1}\" y1=\"{y:.1}\" x2=\"{:.1}\" y2=\"{y:.1}\" \
+                     stroke=\"{colour}\" stroke-width=\"2\"{}/>",
+                    x + 30.0,
+                    dashes(series)
+                ));
+            }
+            if series.marked {
+                self.marker([x + 15.0, y], series, &series.name);
+            }
             self.sheet.text(x + 38.0, y + 4.0, "", &series.name);
             y += LINE + 2.0;
         }
@@ -259,6 +264,7 @@ mod tests {
                 hue: 99,
                 published: false,
                 joined: true,
+                marked: true,
                 points: vec![point(1.0, 0.0), point(10.0, 10.0), point(100.0, 5.0)],
             }],
         }
@@ -266,7 +272,9 @@ mod tests {
 
     #[test]
     fn equal_ratios_are_equally_far_apart() {
-        let picture = render(&plot(axis(Scale::Logarithmic, [1.0, 100.0]), None)).unwrap();
+        let picture = render(&plot(axis(Scale::Logarithmic, [1.0, 100.0]), None))
+            .unwrap()
+            .svg();
         let (left, right) = (MARGIN + AXIS_WIDTH, MARGIN + AXIS_WIDTH + PLOT_WIDTH);
         let bottom = MARGIN + 2.0 * LINE + 24.0 + PLOT_HEIGHT;
         let expected = format!(
@@ -282,9 +290,9 @@ mod tests {
     #[test]
     fn unlike_things_are_not_joined() {
         let mut plot = plot(axis(Scale::Linear, [0.0, 100.0]), None);
-        assert!(render(&plot).unwrap().contains("<polyline"));
+        assert!(render(&plot).unwrap().svg().contains("<polyline"));
         plot.series[0].joined = false;
-        let picture = render(&plot).unwrap();
+        let picture = render(&plot).unwrap().svg();
         assert!(!picture.contains("<polyline"), "{picture}");
         // Three points, and the legend's.
         assert_eq!(picture.matches("<circle").count(), 4, "{picture}");
@@ -293,7 +301,9 @@ mod tests {
     #[test]
     fn wild_values_stay_in_the_picture() {
         let wild = Some([f64::NEG_INFINITY, f64::MAX]);
-        let picture = render(&plot(axis(Scale::Linear, [0.0, 50.0]), wild)).unwrap();
+        let picture = render(&plot(axis(Scale::Linear, [0.0, 50.0]), wild))
+            .unwrap()
+            .svg();
         assert!(
             !picture.contains("inf") && !picture.contains("NaN"),
             "{picture}"
@@ -309,7 +319,7 @@ mod tests {
             (Scale::Linear, [0.0, f64::INFINITY]),
             (Scale::Logarithmic, [0.0, 1.0]),
         ] {
-            let refusal = render(&plot(axis(scale, range), None)).unwrap_err();
+            let refusal = render(&plot(axis(scale, range), None)).err().unwrap();
             assert!(refusal.to_string().contains("\"size\""), "{refusal}");
         }
     }

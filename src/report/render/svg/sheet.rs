@@ -5,19 +5,54 @@ use super::{CHARACTER, LINE, MARGIN, escape};
 /// A picture as it grows.
 #[derive(Default)]
 pub(super) struct Sheet {
+    title: String,
+    size: [f64; 2],
     out: String,
+}
+
+/// A picture that may be put on its own or below another.
+pub(super) struct Drawing {
+    title: String,
+    size: [f64; 2],
+    /// Its elements, a line each.
+    elements: String,
+}
+
+impl Drawing {
+    /// The picture as a file.
+    pub(super) fn svg(&self) -> String {
+        let [width, height] = self.size;
+        let title = escape(&self.title);
+        let elements = &self.elements;
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
+             viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" \
+             font-family=\"Helvetica, Arial, sans-serif\" font-size=\"12\" fill=\"#222222\">\n\
+             <title>{title}</title>\n<rect width=\"100%\" height=\"100%\" fill=\"#FFFFFF\"/>\n\
+             {elements}</svg>\n"
+        )
+    }
+
+    /// This picture with another one below.
+    pub(super) fn above(self, below: &Self) -> Self {
+        let [width, height] = self.size;
+        let elements = format!(
+            "{}<g transform=\"translate(0 {height:.1})\">\n{}</g>\n",
+            self.elements, below.elements
+        );
+        Self {
+            title: self.title,
+            size: [width.max(below.size[0]), height + below.size[1]],
+            elements,
+        }
+    }
 }
 
 impl Sheet {
     /// Begins, with a title and the lines below it.
-    pub(super) fn open(&mut self, [width, height]: [f64; 2], title: &str, lines: &[String]) {
-        self.put(&format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" height=\"{height:.0}\" \
-             viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" \
-             font-family=\"Helvetica, Arial, sans-serif\" font-size=\"12\" fill=\"#222222\">"
-        ));
-        self.put(&format!("<title>{}</title>", escape(title)));
-        self.put("<rect width=\"100%\" height=\"100%\" fill=\"#FFFFFF\"/>");
+    pub(super) fn open(&mut self, size: [f64; 2], title: &str, lines: &[String]) {
+        self.size = size;
+        title.clone_into(&mut self.title);
         let big = "font-size=\"17\" font-weight=\"bold\"";
         self.text(MARGIN, MARGIN + LINE, big, title);
         for (index, line) in lines.iter().enumerate() {
@@ -49,9 +84,12 @@ impl Sheet {
     }
 
     /// Ends, and gives the picture.
-    pub(super) fn close(mut self) -> String {
-        self.put("</svg>");
-        self.out
+    pub(super) fn close(self) -> Drawing {
+        Drawing {
+            title: self.title,
+            size: self.size,
+            elements: self.out,
+        }
     }
 }
 

@@ -9,7 +9,6 @@ use super::super::header;
 use super::super::number::{Unit, counted, number};
 use super::super::picture::{Bar, Chart, Kind, Segment, ticks};
 use super::super::spaces::Sizes;
-use super::super::table::Block;
 use super::{Explained, Found, ledger, names};
 
 /// What the phases leave of the total.
@@ -66,7 +65,7 @@ fn draw(document: &Document, explained: &Explained<'_>, found: &Found<'_, Ledger
     let bars: Vec<Bar> = bars.collect();
     Chart {
         title: title(explained),
-        lines: host(document),
+        lines: header::of_picture(document),
         axis: format!("time of one spawn ({})", unit.name),
         ticks: ticks(bars.iter().map(Bar::height).fold(0.0, f64::max)),
         bars,
@@ -109,15 +108,4 @@ fn title(explained: &Explained<'_>) -> String {
         )
     });
     format!("Where the time of one spawn goes{place}")
-}
-
-/// The lines of the report's header that say where and how was measured.
-fn host(document: &Document) -> Vec<String> {
-    match header::lines(document) {
-        Block::Lines { lines, .. } => [0, 3, 4]
-            .into_iter()
-            .filter_map(|index| lines.get(index).cloned())
-            .collect(),
-        Block::Table(_) | Block::Drawing { .. } | Block::Legend { .. } => Vec::new(),
-    }
 }

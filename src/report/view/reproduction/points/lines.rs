@@ -3,8 +3,8 @@
 
 use crate::model::{Missing, Part, SpawnMethod};
 
-use super::super::super::number::{Unit, counted, number, significant};
-use super::super::super::picture::{Plot, PlotAxis, PlotPoint, Scale, Series};
+use super::super::super::number::{Unit, counted};
+use super::super::super::picture::{Plot, PlotAxis, PlotPoint, Scale, Series, logarithmic};
 use super::compared::{published, word};
 use super::parents::{Axis, Parent, Study, line_name};
 use super::scale::{Layout, layout};
@@ -98,6 +98,7 @@ fn published_lines(study: &Study<'_>) -> Vec<Series> {
                 hue: hue(asked.method, kind(parent), others),
                 published: true,
                 joined: study.axis() != Axis::Pages,
+                marked: true,
                 points: vec![point],
             };
             lines.push(((asked.method, kind(parent)), line));
@@ -142,6 +143,7 @@ fn own_lines(study: &Study<'_>) -> Vec<Series> {
                     hue: hue(asked.method, kind(parent), 0),
                     published: false,
                     joined: study.axis() != Axis::Pages,
+                    marked: true,
                     points: vec![point],
                 }),
             }
@@ -222,35 +224,5 @@ fn axis(name: String, values: &[f64]) -> PlotAxis {
         scale: Scale::Linear,
         range: [0.0, top],
         ticks: super::super::super::picture::ticks(top),
-    }
-}
-
-/// From one power of ten to another; marks at powers, and between if few.
-fn logarithmic(name: String, lowest: f64, highest: f64) -> PlotAxis {
-    let (from, to) = (lowest.log10().floor(), highest.log10().ceil());
-    let powers = (0..=40_u32)
-        .map(|step| from + f64::from(step))
-        .take_while(|power| *power <= to);
-    let steps: &[f64] = if to - from > 4.0 { &[1.0] } else { &[1.0, 3.0] };
-    let ticks = powers.flat_map(|power| steps.iter().map(move |step| step * 10_f64.powf(power)));
-    // The data's own ends, with a margin, rather than whole powers of ten.
-    let range = [lowest / 1.3, highest * 1.3];
-    PlotAxis {
-        name,
-        scale: Scale::Logarithmic,
-        range,
-        ticks: ticks
-            .filter(|value| range[0] <= *value && *value <= range[1])
-            .map(|value| (value, mark(value)))
-            .collect(),
-    }
-}
-
-/// A round number without needless decimals.
-fn mark(value: f64) -> String {
-    if value >= 1.0 {
-        number(value, 0)
-    } else {
-        significant(value).trim_end_matches('0').to_owned()
     }
 }

@@ -1,0 +1,100 @@
+//! What the program and its environment add, and what faults and traps cost.
+
+use super::{Charged, figures, names};
+use crate::card::Slice;
+use crate::model::{PriceKind, Program, Purpose};
+use crate::report::view::footnotes::Footnotes;
+use crate::report::view::table::{Column, Entry, Table};
+
+/// A `cpuid` that takes longer is not answered by the CPU alone.
+const TRAPS_NS: f64 = 500.0;
+
+/// The child's program and its environment.
+pub(super) fn programs(charged: &Charged<'_>, notes: &mut Footnotes) -> Table {
+    let kinds = [
+        PriceKind::RawExec,
+        PriceKind::StaticStart,
+        PriceKind::Loader,
+        PriceKind::Variable,
+        PriceKind::VariableByte,
+    ];
+    let mut table = list(charged, &kinds, notes);
+    table.title = "What the child's program and its environment add".to_owned();
+    table.notes = measured_with(charged).into_iter().collect();
+    table
+}
+
+/// Which programs the starts were measured with.
+fn measured_with(charged: &Charged<'_>) -> Option<String> {
+    let fixed = command(charged, Purpose::StaticProgram);
+    let dynamic = command(charged, Purpose::DynamicProgram);
+    match (fixed, dynamic) {
+        (Some(fixed), Some(dynamic)) => Some(format!(
+            "the static program is {fixed}, the dynamic one {dynamic}: what they do themselves \
+             is in these prices, and the last one is the loader's as far as both do alike"
+        )),
+        (Some(fixed), None) => Some(format!(
+            "the static program is {fixed}: what it does itself is in its price"
+        )),
+        (None, _) => None,
+    }
+}
+
+/// The program of a trial as it was typed, where it was measured.
+pub(super) fn command(charged: &Charged<'_>, purpose: Purpose) -> Option<String> {
+    let mut tried = charged.tried();
+    let tried = tried.find(|tried| tried.trial.purpose == purpose)?;
+    match &tried.trial.program {
+        Program::Path { argv, .. } if tried.features().is_some() => {
+            Some(format!("\"{}\"", argv.join(" ")))
+        }
+        _ => None,
+    }
+}
+
+/// Page faults, a system call, and an instruction that hypervisors answer.
+pub(super) fn faults(charged: &Charged<'_>, notes: &mut Footnotes) -> Table {
+    let kinds = [
+        PriceKind::MinorFault,
+        PriceKind::ParentCopy,
+        PriceKind::ParentReuse,
+        PriceKind::ChildCopy,
+        PriceKind::Syscall,
+        PriceKind::Cpuid,
+    ];
+    let mut table = list(charged, &kinds, notes);
+    table.title = "Faults and traps".to_owned();
+    let mut cpuid = charged.of_kind(PriceKind::Cpuid);
+    let cpuid = cpuid.find_map(|price| figures::sound(&price.priced.total_ns));
+    if cpuid.is_some_and(|cpuid| cpuid.ci95[0] > TRAPS_NS) {
+        table
+            .notes
+            .push("a cpuid of this price traps: a hypervisor answers it, not the CPU".to_owned());
+    }
+    table
+}
+
+/// One row a kind, each in a unit of its own.
+fn list(charged: &Charged<'_>, kinds: &[PriceKind], notes: &mut Footnotes) -> Table {
+    let mut rows = Vec::new();
+    for price in kinds.iter().flat_map(|kind| charged.of_kind(*kind)) {
+        let name = names::kind(price.of);
+        let unit = figures::unit(std::iter::once(&price.priced));
+        rows.push(vec![
+            Entry::Name(name.to_owned()),
+            Entry::Name(unit.name.to_owned()),
+            figures::entry(&price.priced, Slice::Total, unit, name, notes),
+        ]);
+    }
+    Table {
+        title: String::new(),
+        columns: vec![
+            Column::name("what"),
+            figures::unit_column(&rows),
+            Column::number("price", ""),
+        ],
+        rows,
+        rules: Vec::new(),
+        notes: Vec::new(),
+    }
+}

@@ -1,0 +1,107 @@
+//! Parents that everybody can picture, for what a fork of them is foretold to cost.
+
+use super::Charged;
+use crate::model::{Features, Purpose};
+
+const MIB: u64 = 1 << 20;
+
+/// A parent by its definition.
+pub(super) struct Shape {
+    pub(super) name: &'static str,
+    pub(super) features: Features,
+}
+
+/// The sizes of this machine's page tables.
+#[derive(Clone, Copy)]
+struct Paging {
+    page: u64,
+    /// Entries of one page table.
+    entries: u64,
+}
+
+/// The worker that all shapes are added to: the empty one as it was measured.
+pub(super) fn empty(charged: &Charged<'_>) -> Option<Features> {
+    let mut tried = charged.tried();
+    let empty = tried.find(|tried| tried.trial.purpose == Purpose::Empty)?;
+    empty.features().copied()
+}
+
+/// The shapes, each added to the empty worker.
+pub(super) fn all(charged: &Charged<'_>, empty: Features) -> Vec<Shape> {
+    const LEAST_PAGE: u64 = 4_096;
+    let page = charged.document.host.page_size.max(LEAST_PAGE);
+    let paging = Paging {
+        page,
+        entries: page / 8,
+    };
+    let shape = |name, added| Shape {
+        name,
+        features: together(empty, added),
+    };
+    let untouched = Features {
+        vmas: 10_000,
+        ..Features::default()
+    };
+    let mut shapes = vec![
+        shape("an empty worker", Features::default()),
+        shape("1,000 mappings of a page", paging.mappings(1_000)),
+        shape("10,000 untouched mappings", untouched),
+        shape("64 MiB in small pages", paging.small(64 * MIB)),
+        shape("64 MiB in huge pages", paging.huge(64 * MIB)),
+        shape("1 GiB in small pages", paging.small(1_024 * MIB)),
+    ];
+    // Huge pages of large base pages are larger than that.
+    if paging.huge(64 * MIB).huge_entries == 0 {
+        shapes.remove(4);
+    }
+    shapes
+}
+
+impl Paging {
+    /// Mappings of a page each, with a gap of a page behind it.
+    pub(super) fn mappings(self, count: u64) -> Features {
+        Features {
+            vmas: count,
+            anon_vmas: count,
+            ptes: count,
+            tables: (2 * count).div_ceil(self.entries),
+            ..Features::default()
+        }
+    }
+
+    /// One mapping of so many bytes, all of them written to.
+    fn small(self, bytes: u64) -> Features {
+        let ptes = bytes / self.page;
+        Features {
+            vmas: 1,
+            anon_vmas: 1,
+            ptes,
+            tables: ptes.div_ceil(self.entries),
+            ..Features::default()
+        }
+    }
+
+    /// The same in huge pages.
+    fn huge(self, bytes: u64) -> Features {
+        Features {
+            vmas: 1,
+            anon_vmas: 1,
+            huge_entries: bytes / (self.page * self.entries),
+            ..Features::default()
+        }
+    }
+}
+
+fn together(a: Features, b: Features) -> Features {
+    let sum = |pick: fn(&Features) -> u64| pick(&a).saturating_add(pick(&b));
+    Features {
+        vmas: sum(|f| f.vmas),
+        anon_vmas: sum(|f| f.anon_vmas),
+        file_vmas: sum(|f| f.file_vmas),
+        shared_vmas: sum(|f| f.shared_vmas),
+        ptes: sum(|f| f.ptes),
+        empty_entries: sum(|f| f.empty_entries),
+        tables: sum(|f| f.tables),
+        huge_entries: sum(|f| f.huge_entries),
+    }
+}

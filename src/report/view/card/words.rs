@@ -1,0 +1,199 @@
+//! The card in a few sentences, and none that the intervals do not support.
+
+use super::{Charged, child, figures, grade, shapes};
+use crate::card::Fit;
+use crate::model::{Availability, PriceKind, Purpose, SpawnMethod};
+use crate::report::view::number::{Unit, number, significant};
+use crate::stats::{Estimate, Replicates};
+
+/// Four to seven sentences, or as many as there are figures for.
+pub(super) fn sentences(charged: &Charged<'_>, fit: Option<&Fit>) -> Vec<String> {
+    let sentences = [
+        empty_parent(charged),
+        fit.and_then(|fit| larger_parents(charged, fit)),
+        flat_methods(charged),
+        files_and_threads(charged),
+        dynamic_start(charged),
+        pages_after(charged),
+        foretelling(charged),
+    ];
+    sentences.into_iter().flatten().collect()
+}
+
+fn total(charged: &Charged<'_>, of: PriceKind, method: Option<SpawnMethod>) -> Option<Estimate> {
+    let mut prices = charged.of_kind(of);
+    let price = prices.find(|price| price.method == method)?;
+    figures::sound(&price.priced.total_ns)
+}
+
+/// "151.7 us (148.5 to 212.9)".
+fn told(found: Estimate) -> String {
+    let unit = Unit::of_time(std::iter::once(found.value));
+    let [low, high] = found.ci95.map(|bound| significant(bound / unit.size));
+    format!("{} ({low} to {high})", unit.prose(found.value))
+}
+
+fn times(found: Estimate, count: f64) -> Estimate {
+    Estimate {
+        value: found.value * count,
+        ci95: found.ci95.map(|bound| bound * count),
+    }
+}
+
+/// What a fork costs at the least.
+fn empty_parent(charged: &Charged<'_>) -> Option<String> {
+    let price = charged.price(PriceKind::Spawn, SpawnMethod::Fork)?;
+    let whole = figures::sound(&price.priced.total_ns)?;
+    let call = figures::sound(&price.priced.call_ns);
+    let call = call.map_or(String::new(), |call| {
+        let unit = Unit::of_time(std::iter::once(call.value));
+        format!(", {} of it in the call", unit.prose(call.value))
+    });
+    let other = total(charged, PriceKind::Spawn, Some(SpawnMethod::Vfork));
+    let other = other.map_or(String::new(), |other| {
+        format!("; a vfork takes {}", told(other))
+    });
+    Some(format!(
+        "A fork of an empty parent takes {}{call}{other}.",
+        told(whole)
+    ))
+}
+
+/// What larger parents are foretold to add to it.
+fn larger_parents(charged: &Charged<'_>, fit: &Fit) -> Option<String> {
+    let empty = shapes::empty(charged)?;
+    let [_, base] = fit.forecast(&empty);
+    let mut shapes = shapes::all(charged, empty);
+    shapes.remove(0);
+    let clauses = shapes.iter().filter_map(|shape| {
+        let [_, larger] = fit.forecast(&shape.features);
+        let more = Replicates::combine(&[&larger, &base], |v| Some(v[0] - v[1]))?.estimate();
+        (more.ci95[0] > 0.0).then(|| format!("{} with {}", told(more), shape.name))
+    });
+    let clauses: Vec<String> = clauses.collect();
+    (!clauses.is_empty()).then(|| {
+        format!(
+            "By these prices a fork of a larger parent takes longer by {}.",
+            clauses.join("; ")
+        )
+    })
+}
+
+/// Which methods do not look at the address space.
+fn flat_methods(charged: &Charged<'_>) -> Option<String> {
+    let mut flat = Vec::new();
+    let mut sloped = Vec::new();
+    for price in charged.of_kind(PriceKind::Mapping) {
+        let name = price.method.map_or("a spawn", SpawnMethod::name);
+        match (&price.priced.total_ns, price.priced.at_most.total_ns) {
+            (Availability::Missing(_), Some(most)) if most.is_finite() => {
+                flat.push((name, most, price.units));
+            }
+            (found, _) => sloped.extend(figures::sound(found).map(|found| (name, found))),
+        }
+    }
+    let mut clauses = Vec::new();
+    if !flat.is_empty() {
+        let names: Vec<&str> = flat.iter().map(|(name, ..)| *name).collect();
+        let most = flat.iter().map(|(_, most, _)| *most).fold(0.0, f64::max);
+        let units = flat.iter().map(|(.., units)| *units).fold(0.0, f64::max);
+        let unit = Unit::of_time(std::iter::once(most));
+        clauses.push(format!(
+            "of {} no dependence on the address space is seen: over {} mappings of a page, \
+             each adds less than {}",
+            listed(&names),
+            number(units, 0),
+            unit.prose(most)
+        ));
+    }
+    let clause = |(name, found): (&str, Estimate)| {
+        format!("a mapping with a page adds {} to {name}", told(found))
+    };
+    clauses.extend(sloped.into_iter().map(clause));
+    sentence(clauses)
+}
+
+/// "vfork, posix_spawn and clone3-vfork".
+fn listed(names: &[&str]) -> String {
+    match names.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => names.concat(),
+    }
+}
+
+/// Clauses as one sentence, its first letter large.
+fn sentence(clauses: Vec<String>) -> Option<String> {
+    let whole = clauses.join("; ");
+    let mut letters = whole.chars();
+    let first = letters.next()?;
+    Some(format!("{}{}.", first.to_uppercase(), letters.as_str()))
+}
+
+/// What open files and threads of the parent add.
+fn files_and_threads(charged: &Charged<'_>) -> Option<String> {
+    const MANY: f64 = 1_000.0;
+    let methods = [SpawnMethod::Fork, SpawnMethod::Vfork];
+    let files = methods.into_iter().filter_map(|method| {
+        let file = total(charged, PriceKind::CloexecDescriptor, Some(method))?;
+        Some(format!(
+            "{} to a {}",
+            told(times(file, MANY)),
+            method.name()
+        ))
+    });
+    let files: Vec<String> = files.collect();
+    let mut clauses = Vec::new();
+    if !files.is_empty() {
+        let files = files.join(" and ");
+        clauses.push(format!(
+            "1,000 close-on-exec descriptors of the parent add {files}"
+        ));
+    }
+    if let Some(thread) = total(charged, PriceKind::Thread, Some(SpawnMethod::Fork)) {
+        clauses.push(format!(
+            "a thread of the parent, with its stack, adds {} to a fork",
+            told(thread)
+        ));
+    }
+    sentence(clauses)
+}
+
+/// What of a dynamic program's start is libc's and the loader's.
+fn dynamic_start(charged: &Charged<'_>) -> Option<String> {
+    let program = child::command(charged, Purpose::DynamicProgram)?;
+    let bare = total(charged, PriceKind::RawExec, None)?;
+    let more = total(charged, PriceKind::Loader, None);
+    let start = total(charged, PriceKind::StaticStart, None)?;
+    let loader = more.map_or(String::new(), |more| {
+        format!(
+            ", and {program}, which a loader completes, {} more than that",
+            told(more)
+        )
+    });
+    let fixed = child::command(charged, Purpose::StaticProgram)?;
+    Some(format!(
+        "The exec and end of a program of three instructions take {}; the static {fixed} takes \
+         {} more{loader}.",
+        told(bare),
+        told(start)
+    ))
+}
+
+/// What the parent pays for its pages after a fork.
+fn pages_after(charged: &Charged<'_>) -> Option<String> {
+    let copy = total(charged, PriceKind::ParentCopy, None)?;
+    let reuse = total(charged, PriceKind::ParentReuse, None);
+    let reuse = reuse.map_or(String::new(), |reuse| {
+        format!(", and {} once the child has another program", told(reuse))
+    });
+    Some(format!(
+        "After a fork, each page that the parent writes to costs it {} while the child has the \
+         page too{reuse}.",
+        told(copy)
+    ))
+}
+
+fn foretelling(charged: &Charged<'_>) -> Option<String> {
+    let grade = charged.prices().grade.measured()?;
+    sentence(grade::sentence(&grade.total).into_iter().collect())
+}
