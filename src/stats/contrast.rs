@@ -158,7 +158,7 @@ fn error(party: Party<'_>) -> f64 {
 /// as it is seen from the few workers around the middle alone: how many those are
 /// grows with the root of all. The factor was found by simulation, with workers that
 /// differ by 10 %: families of 30 lines then find a difference where there is none in
-/// 1 to 4 % of the cases, and in up to 9 % with one less than there are workers.
+/// 1 to 3 % of the cases, and in up to 9 % with one less than there are workers.
 fn own_freedom(workers: usize) -> f64 {
     let workers = workers as f64;
     (workers - 1.0).min(2.0 * workers.sqrt()).max(1.0)
