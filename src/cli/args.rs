@@ -71,8 +71,9 @@ pub(super) enum Command {
     Card(Box<CardArgs>),
     /// Set two stored results side by side, and say what became dearer or cheaper.
     ///
-    /// Two sweeps are compared call by call and total by total, with a verdict where
-    /// chance does not explain the difference. What differs between the hosts and
+    /// Two sweeps are compared call by call and total by total, two cards price by price
+    /// and parent by parent, with a verdict where chance does not explain the difference.
+    /// What differs between the hosts and
     /// between the conditions of the two runs stands above the table.
     Compare(CompareArgs),
     /// Print a stored result, or a stored comparison, again, in any format.

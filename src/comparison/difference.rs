@@ -15,10 +15,13 @@ const SPACES_DIFFER: f64 = 0.05;
 /// Variables that are named, at the most, where environments differ.
 const NAMED: usize = 3;
 
+/// A condition, and what it is in a plan.
+type Told = (PlanFact, fn(&Plan) -> String);
+
 /// The differences, in the order in which a header tells the conditions.
 pub(super) fn of_plans(a: &Document, b: &Document) -> Vec<PlanDifference> {
     let (of_a, of_b) = (&a.plan, &b.plan);
-    let facts: [(PlanFact, fn(&Plan) -> String); 5] = [
+    let facts: [Told; 5] = [
         (PlanFact::Child, |plan| child(plan.child).to_owned()),
         (PlanFact::Program, |plan| program(&plan.program)),
         (PlanFact::Placement, |plan| placement(plan.placement)),

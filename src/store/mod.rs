@@ -41,7 +41,7 @@ pub enum StoreError {
     Render(#[from] ReportError),
     /// The directory or the file cannot be written.
     #[error(
-        "cannot keep the card as {}: {source}; set XDG_CACHE_HOME to a directory that can be \
+        "cannot keep the card as {}: {why}; set XDG_CACHE_HOME to a directory that can be \
          written to",
         .path.display()
     )]
@@ -49,8 +49,7 @@ pub enum StoreError {
         /// What was to be written.
         path: PathBuf,
         /// Why not.
-        #[source]
-        source: io::Error,
+        why: io::Error,
     },
 }
 
@@ -106,7 +105,7 @@ impl Store {
         let path = self.place(&document.host);
         match files::replace(&self.directory, &path, &bytes) {
             Ok(()) => Ok(path),
-            Err(source) => Err(StoreError::Write { path, source }),
+            Err(why) => Err(StoreError::Write { path, why }),
         }
     }
 

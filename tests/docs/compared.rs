@@ -90,7 +90,7 @@ fn every_word_of_a_comparison_is_named() {
     );
     words.extend([Verdict::Dearer, Verdict::Cheaper, Verdict::NoDifferenceSeen].map(json));
     words.extend([Which::A, Which::B].map(json));
-    words.push(json(ComparedKind::Sweeps));
+    words.extend([ComparedKind::Sweeps, ComparedKind::Cards].map(json));
     let contract = contract();
     for word in words {
         let word = word.as_str().unwrap();

@@ -83,7 +83,7 @@ fn what_cannot_be_compared_is_refused_by_its_status() {
             2,
             "an explanation cannot be compared",
         ),
-        (format!("{sweep} {sweep} --fail-above -3"), 2, "fail-above"),
+        (format!("{sweep} {sweep} --fail-above=-3"), 2, "fail-above"),
         (
             format!("{sweep} {sweep} --fail-above ten"),
             2,

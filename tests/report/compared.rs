@@ -47,7 +47,7 @@ fn compared(a: &Document, b: &Document, fail_above: Option<f64>) -> Comparison {
         input("after.json", b),
         fail_above,
     )
-    .unwrap()
+    .expect("two sweeps can be compared")
 }
 
 fn example() -> Comparison {
@@ -55,7 +55,8 @@ fn example() -> Comparison {
 }
 
 fn text(comparison: &Comparison, format: Format) -> String {
-    String::from_utf8(render_comparison(comparison, format).unwrap()).unwrap()
+    let bytes = render_comparison(comparison, format).expect("every comparison can be rendered");
+    String::from_utf8(bytes).expect("every format is UTF-8")
 }
 
 #[test]
