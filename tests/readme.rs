@@ -19,8 +19,7 @@ fn shortened(mut words: Vec<&'static str>) -> Vec<&'static str> {
     let short: &[&str] = match words[..] {
         ["reproduce", "--list", ..] => &[],
         // Even the short design tries each parent twice, however long that takes.
-        ["card", "--quick", ..] => &["--time", "300ms"],
-        ["card", ..] => &["--quick", "--time", "300ms"],
+        ["card", ..] => &["--quick", "--time", "300ms", "--no-store"],
         // Its programs run so often as they are asked to, however long that takes.
         ["reproduce", "python-2014", ..] => &["--iterations", "20", "--repeats", "2"],
         ["sweep" | "explain" | "reproduce", ..] => &["--time", "300ms"],

@@ -89,7 +89,7 @@ fn what_is_not_told_from_0_has_a_bound() {
     assert_eq!(handler.matches(" < ").count(), 4, "{handler}");
     let legend = section(&report, "Columns");
     assert!(
-        legend.contains("< 12 none is seen: not told from 0"),
+        legend.contains("< 12 not told from 0: it may be nothing"),
         "{legend}"
     );
     let words = section(&report, "In short");
@@ -155,8 +155,8 @@ fn what_the_host_had_no_room_for_is_listed() {
 
 /// Takes the result of all trials but those of some purposes.
 fn only(document: &mut Document, keep: impl Fn(Purpose) -> bool, why: &Missing) {
-    let order = document.plan.card.as_ref().unwrap();
-    let card = document.card.as_mut().unwrap();
+    let order = document.plan.card.as_ref().expect("it is a card");
+    let card = document.card.as_mut().expect("it is a card");
     for (trial, result) in order.trials.iter().zip(&mut card.trials) {
         if !keep(trial.purpose) {
             result.features = Availability::Missing(why.clone());
@@ -290,7 +290,8 @@ fn the_picture_has_both_charts() {
 /// A card with parts taken away and figures that make no sense: distorted as JSON, so
 /// that no field is forgotten.
 fn distorted(seed: u64, words: &str) -> Document {
-    static CARD: LazyLock<Value> = LazyLock::new(|| serde_json::to_value(card()).unwrap());
+    static CARD: LazyLock<Value> =
+        LazyLock::new(|| serde_json::to_value(card()).expect("a document is JSON"));
     let mut value = CARD.clone();
     let mut rng = Rng::with_seed(seed);
     let severity = rng.u32(1..20);

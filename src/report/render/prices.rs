@@ -185,9 +185,12 @@ fn grade(list: &PriceList) -> Vec<Row> {
     rows
 }
 
+/// Takes a count from what a parent has.
+type Count = fn(&Features) -> u64;
+
 /// What the parent of a trial has.
 fn census(index: usize, trial: &Trial, result: &TrialResult) -> Vec<Row> {
-    let counts: [(&str, fn(&Features) -> u64); 8] = [
+    let counts: [(&str, Count); 8] = [
         ("vmas", |f| f.vmas),
         ("anon_vmas", |f| f.anon_vmas),
         ("file_vmas", |f| f.file_vmas),
@@ -199,7 +202,7 @@ fn census(index: usize, trial: &Trial, result: &TrialResult) -> Vec<Row> {
     ];
     let features = result.features.measured();
     let purpose = word(trial.purpose);
-    let row = |(name, count): (&str, fn(&Features) -> u64)| {
+    let row = |(name, count): (&str, Count)| {
         let row = Row {
             section: "parent",
             trial: Some(index),

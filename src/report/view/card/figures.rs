@@ -56,8 +56,8 @@ pub(super) fn unit_column(rows: &[Vec<Entry>]) -> Column {
     if rows.iter().flatten().any(is_bound) {
         column.explained_as(
             "< 12",
-            "none is seen: not told from 0, and at most so much (the upper end of the 95 % \
-             interval); a longer --time narrows it",
+            "not told from 0: it may be nothing, and is at most so much (the upper end of the \
+             95 % interval); a longer --time narrows it",
         )
     } else {
         column
