@@ -142,7 +142,7 @@ fn add(space: &SpaceRequest, features: &mut Features) {
             } else {
                 features.ptes += all;
                 features.empty_entries += mappings * (pages - 1) * (spacing - 1);
-                features.tables += (all * spacing + 511) / 512;
+                features.tables += (all * spacing).div_ceil(512);
             }
         }
         SpaceRequest::Together { parts } => parts.iter().for_each(|part| add(part, features)),
