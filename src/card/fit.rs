@@ -242,15 +242,28 @@ impl<'a> Problem<'a> {
         self.rows.iter().enumerate().map(one).collect()
     }
 
-    /// The fit of the fit's own forecasts, each shifted by its error or by the
-    /// opposite of it (the wild bootstrap, with Rademacher's weights): the design
-    /// stays whole, which it would not if parents were drawn, and each parent keeps
-    /// the size of its error.
+    /// The fit of the fit's own forecasts, each shifted by its error or by the opposite
+    /// of it (the wild bootstrap, with Rademacher's weights): the design stays whole,
+    /// which it would not if parents were drawn, and each parent keeps the size of its
+    /// error.
+    ///
+    /// It is the error of a fit that did not know the parent (MacKinnon's and White's
+    /// HC3). On hosts that are made up, whose workers differ by 8 %, the 95 % intervals
+    /// then hold the truth in 88 to 94 % of the cases; with errors that are divided by
+    /// the root of what the parent lends to the fit (HC2) in 80 to 85 %. What is larger
+    /// than the parent itself says no more than that the others know nothing of it.
     fn draws(&self, best: &Coefficients, left_out: &[[f64; 2]], seed: u64) -> Vec<Coefficients> {
         let mut rng = Rng::with_seed(seed_of(seed, self.parents.len()));
-        let errors = left_out.iter().zip(self.measured());
-        let errors: Vec<[f64; 2]> = errors
-            .map(|([call, total], measured)| [call - measured[0], total - call - measured[1]])
+        let errors: Vec<[f64; 2]> = left_out
+            .iter()
+            .zip(self.measured())
+            .map(|([call, total], measured)| {
+                let foretold = [*call, total - call];
+                [0, 1].map(|of| {
+                    let most = measured[of].abs();
+                    (foretold[of] - measured[of]).clamp(-most, most)
+                })
+            })
             .collect();
         let fitted = self.fitted(best);
         let mut draw = |_| {
