@@ -87,14 +87,14 @@ impl Design<'_> {
         };
         let mappings = pick(
             &[100, 300, 1_000, 3_000, 10_000, 25_000, 50_000],
-            &[100, 1_000, 10_000],
+            &[100, 1_000, 3_000, 10_000],
         );
         let pages = pick(
             &[1_000, 10_000, 50_000, 100_000, 500_000],
-            &[1_000, 10_000, 100_000],
+            &[1_000, 10_000, 30_000, 100_000],
         );
-        let tables = pick(&[100, 1_000, 10_000], &[100, 2_000]);
-        let huge = pick(&[10, 100, 400], &[10, 100]);
+        let tables = pick(&[100, 1_000, 10_000], &[100, 500, 2_000]);
+        let huge = pick(&[10, 100, 400], &[10, 40, 100]);
         // Two sizes of each: of a single one the fit could not tell whether its price
         // is right, nor what a parent takes that has none.
         let files = &[300, 3_000];
