@@ -234,8 +234,8 @@ pub(super) struct RunningArgs {
     pub(super) precision: Option<f64>,
 
     /// Stop after this time: 500ms, 10s, 2m
-    /// [default: 13s, to explain 20s, a study what --list says; none with --spawns and
-    /// for python-2014, which ends after its --repeats]
+    /// [default: 13s, to explain 20s, a card 60s or with --quick 15s, a study what --list
+    /// says; none with --spawns and for python-2014, which ends after its --repeats]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(super) time: Option<Duration>,
 
