@@ -55,6 +55,10 @@ pub struct Census {
     pub resident_bytes: u64,
     /// Of it, mapped by huge pages.
     pub huge_bytes: u64,
+    /// Of the present entries, those of private mappings without a page of their own:
+    /// the code of programs and libraries, which the kernel maps by the dozen when one
+    /// of them is needed (mm/memory.c, `do_fault_around`).
+    pub file_ptes: u64,
     /// Open file descriptors.
     pub descriptors: u64,
     /// Threads.
@@ -170,6 +174,7 @@ fn take_below(
         file_vmas,
         shared_vmas,
         empty_entries: pages.empty,
+        file_ptes: pages.of_files,
         descriptors: files.descriptors()?,
         threads,
     })

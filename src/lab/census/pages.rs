@@ -80,6 +80,9 @@ pub(super) struct PageCounts {
     pub(super) in_anon_vmas: u64,
     /// Entries of such VMAs without a page, in page tables that they have pages in.
     pub(super) empty: u64,
+    /// Of the pages that are present, those in private VMAs without an anonymous page:
+    /// of files, as the files have them.
+    pub(super) of_files: u64,
 }
 
 /// Counts the pages of VMAs that are in ascending order.
@@ -163,6 +166,8 @@ impl Walk {
             counts.anon_vmas += 1;
             counts.in_anon_vmas += self.present;
             counts.empty += self.reached - self.used;
+        } else if self.holds_anon {
+            counts.of_files += self.present;
         }
         *self = Self::default();
     }
@@ -306,7 +311,8 @@ mod tests {
                 swapped: 2,
                 anon_vmas: 2,
                 in_anon_vmas: 2,
-                empty: 1
+                empty: 1,
+                of_files: 1
             },
             "page 45 is in no VMA"
         );
@@ -380,6 +386,9 @@ mod tests {
                         tables.insert(page / TABLE);
                         used += 1;
                     }
+                }
+                if !anon && vma.holds_anon {
+                    expected.of_files += present;
                 }
                 if anon && vma.holds_anon {
                     let within = |page: &u64| tables.contains(&(page / TABLE));
