@@ -47,6 +47,8 @@ const LEAST_PARENTS: usize = COLUMNS + 3;
 pub(super) struct Observation {
     /// The trial.
     pub(super) trial: usize,
+    /// Workers that it was measured by.
+    pub(super) workers: usize,
     pub(super) features: Features,
     /// The median call, in nanoseconds.
     pub(super) call: f64,

@@ -103,8 +103,8 @@ pub fn lines(order: &CardOrder, trials: &[TrialResult], seed: u64) -> Vec<PriceL
         term: Some((term, beyond)),
         other: None,
         slice,
-        value: reckoning.term_value(term, beyond, slice),
-        workers: reckoning.fitted.len().saturating_sub(COLUMNS) + 1,
+        value: reckoning.told_value(term, beyond, slice),
+        workers: reckoning.freedom(),
     });
     let others = reckoning.differences.iter().flat_map(|difference| {
         let slices: &[Slice] = match difference.call {
@@ -138,6 +138,7 @@ fn observation(trial: usize, result: &TrialResult, seed: u64) -> Option<Observat
     let features = *result.features.measured()?;
     (call > 0.0 && total.value >= call).then(|| Observation {
         trial,
+        workers: cell.samples.len(),
         features,
         call,
         total: total.value,
@@ -159,7 +160,18 @@ impl Reckoning {
     fn term(&self, term: Term) -> TermPrice {
         let priced = |beyond| {
             let value = |slice| supported(self.term_value(term, beyond, slice));
-            priced(Slice::ALL.map(value))
+            let [call, after, total] = Slice::ALL.map(value);
+            // Draws that cannot be negative add up to something even where neither of
+            // them is more than chance: a total is told only with one of its parts.
+            let total = match (&call.0, &after.0, total.0) {
+                (
+                    Availability::Missing(_),
+                    Availability::Missing(_),
+                    Availability::Measured(sum),
+                ) => untold(sum.ci95[1]),
+                (_, _, found) => (found, total.1),
+            };
+            priced([call, after, total])
         };
         TermPrice {
             term,
@@ -180,6 +192,35 @@ impl Reckoning {
             Slice::Call => Ok(price(false)),
             Slice::After => Ok(price(true)),
             Slice::Total => sum(&price(false), &price(true)),
+        }
+    }
+
+    /// The price for a line of its own: not of what is the same price once more, and no
+    /// sum of parts of which none is told from 0.
+    fn told_value(&self, term: Term, beyond: bool, slice: Slice) -> Result<Replicates, Missing> {
+        let knee = self.fit.as_ref().and_then(|fit| fit.knee_bytes);
+        if beyond && knee.is_none() {
+            return Err(Missing::unavailable("no knee was found", None));
+        }
+        let value = self.term_value(term, beyond, slice)?;
+        let is_told = |slice| {
+            let part = self.term_value(term, beyond, slice);
+            part.is_ok_and(|part| part.estimate().ci95[0] > 0.0)
+        };
+        if slice == Slice::Total && !is_told(Slice::Call) && !is_told(Slice::After) {
+            return Err(Missing::unavailable("not told from 0", None));
+        }
+        Ok(value)
+    }
+
+    /// One more than the degrees of freedom of the fit; of few rounds their number, as
+    /// those know too little of how workers differ.
+    fn freedom(&self) -> usize {
+        const ENOUGH: usize = 3;
+        let rounds = self.fitted.iter().map(|parent| parent.workers).max();
+        match rounds {
+            Some(few) if few < ENOUGH => few,
+            _ => self.fitted.len().saturating_sub(COLUMNS) + 1,
         }
     }
 
@@ -301,6 +342,11 @@ fn supported(value: Result<Replicates, Missing>) -> Supported {
     if low > 0.0 || high < 0.0 {
         return (Availability::Measured(estimate), None);
     }
+    untold(high)
+}
+
+/// A price that may be nothing, and is so much at the most.
+fn untold(high: f64) -> Supported {
     let most = high.max(0.0);
     let missing = Missing::unavailable(
         format!(

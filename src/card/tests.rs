@@ -103,6 +103,7 @@ fn tried(quick: bool, noise: f64, knee: Option<u64>, seed: u64) -> (CardOrder, V
         quick,
         trials,
         left_out,
+        named: Vec::new(),
     };
     (order, results)
 }
@@ -326,6 +327,7 @@ fn parts_of_a_card_make_nobody_panic() {
         quick: true,
         trials: Vec::new(),
         left_out: Vec::new(),
+        named: Vec::new(),
     };
     let list = price_list(&empty, &trials, 9);
     assert!(list.grade.missing().is_some() && list.forecasts.is_empty());

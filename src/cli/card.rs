@@ -3,7 +3,7 @@
 use super::args::CardArgs;
 use super::measure;
 use super::output::{self, Exports, OutputError};
-use crate::model::{Document, Host};
+use crate::model::{Caveat, Document, Host, Placement};
 use crate::report::{self, Subject};
 use crate::store::{Found, Store};
 
@@ -37,22 +37,29 @@ fn keep(document: &Document) -> anyhow::Result<String> {
         return Ok("the card has no fork's prices, and was not stored".to_owned());
     }
     let store = Store::of_user(is_card)?;
-    if is_quick(document) && has_whole_one(&store, &document.host) {
-        return Ok(
-            "a card of the whole design is stored, and stays in place of this quick one".to_owned(),
-        );
+    if is_lesser(document) && has_better(&store, &document.host) {
+        let why = "a card of the whole design, of enough rounds and under usual conditions is \
+                   stored, and stays in place of this one";
+        return Ok(why.to_owned());
     }
     let path = store.save(document)?;
     Ok(format!("stored as {}", path.display()))
 }
 
-fn is_quick(document: &Document) -> bool {
-    let order = document.plan.card.as_ref();
-    order.is_some_and(|order| order.quick)
+/// Whether a card is quick, of few rounds, or measured under conditions of its own.
+fn is_lesser(document: &Document) -> bool {
+    /// `PATH` and `LC_ALL`.
+    const USUAL_VARIABLES: usize = 2;
+    let plan = &document.plan;
+    let few = |caveat: &Caveat| matches!(caveat, Caveat::FewRounds { .. });
+    plan.card.as_ref().is_some_and(|order| order.quick)
+        || document.caveats.iter().any(few)
+        || plan.placement == Placement::Free
+        || plan.environment.len() > USUAL_VARIABLES
 }
 
-fn has_whole_one(store: &Store, host: &Host) -> bool {
-    matches!(store.find(host), Found::Found { document, .. } if !is_quick(&document))
+fn has_better(store: &Store, host: &Host) -> bool {
+    matches!(store.find(host), Found::Found { document, .. } if !is_lesser(&document))
 }
 
 fn print_stored(args: &CardArgs) -> anyhow::Result<()> {

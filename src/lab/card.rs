@@ -181,7 +181,7 @@ impl<'a> Experiment<'a> {
                     self.trials[index].workers.push(recording);
                     self.trials[index].took_s = self.elapsed_s() - begin_s;
                 }
-                Err(LabError::Program(error)) if trial.program != Program::Embedded => {
+                Err(LabError::Program(error)) if self.is_own(trial) => {
                     self.trials[index].failed = Some(Missing::unavailable(error.to_string(), None));
                 }
                 Err(error @ LabError::Interrupted(_)) => return Err(error),
@@ -192,6 +192,12 @@ impl<'a> Experiment<'a> {
             }
         }
         Ok(loops_s)
+    }
+
+    /// Whether a trial's program is one that forktax found for itself, so that it may
+    /// fail.
+    fn is_own(&self, trial: &Trial) -> bool {
+        trial.program != Program::Embedded && !self.order.named.contains(&trial.purpose)
     }
 
     /// Whether a trial leaves this round to the others.

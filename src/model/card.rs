@@ -15,6 +15,9 @@ pub struct CardOrder {
     pub trials: Vec<Trial>,
     /// What of the design this host has no room or no program for.
     pub left_out: Vec<LeftOut>,
+    /// Whose programs were named, and must work.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub named: Vec<Purpose>,
 }
 
 /// A part of the design that is not tried here.

@@ -28,6 +28,7 @@ pub(crate) fn document() -> Document {
             what: "1 mapping, 10 huge pages".to_owned(),
             why: "no room".to_owned(),
         }],
+        named: vec![Purpose::StaticProgram],
     });
     document.card = Some(Card {
         trials: vec![tried()],

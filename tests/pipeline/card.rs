@@ -60,6 +60,7 @@ fn order() -> CardOrder {
         quick: true,
         trials,
         left_out: Vec::new(),
+        named: Vec::new(),
     }
 }
 
@@ -239,4 +240,17 @@ fn two_rounds_are_measured_whatever_they_take() {
     assert!(document.caveats.contains(&Caveat::FewRounds { rounds: 2 }));
     let exceeded = |caveat: &Caveat| matches!(caveat, Caveat::TimeExceeded { .. });
     assert!(document.caveats.iter().any(exceeded));
+}
+
+#[test]
+fn a_program_that_was_named_must_work() {
+    let mut plan = card_plan(40.0);
+    plan.card.as_mut().unwrap().named = vec![Purpose::StaticProgram];
+    let (outcome, _) = carry_out(Fault::ProgramFailsLater, &plan);
+    let failed = matches!(
+        outcome.error,
+        Some(LabError::Program(ProgramError::Failed { .. }))
+    );
+    assert!(failed, "{:?}", outcome.error);
+    assert!(outcome.document.is_some(), "the others have their prices");
 }

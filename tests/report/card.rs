@@ -62,6 +62,7 @@ fn of_host(dearer: f64) -> Document {
         quick: false,
         trials,
         left_out,
+        named: Vec::new(),
     });
     document.card = Some(Card {
         trials: results,

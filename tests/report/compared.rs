@@ -146,7 +146,7 @@ fn where_nothing_was_judged_nothing_is_said_of_differences() {
     );
     let report = text(&nothing, Format::Table);
     assert!(
-        report.contains("A alone, +0 mappings: fork call, fork total"),
+        report.contains("A alone, +0 mappings: fork call; fork total"),
         "{report}"
     );
 }

@@ -6,14 +6,17 @@ use super::{AFTER_HELP, OutputArgs, RunningArgs};
 
 /// The arguments of a card.
 #[derive(Debug, Parser)]
-#[command(after_help = AFTER_HELP)]
+// A card has no precision to stop at, and says so if one is given.
+#[command(after_help = AFTER_HELP, mut_arg("precision", |arg| arg.hide(true)))]
 pub(in crate::cli) struct CardArgs {
     /// Measure for 15 seconds instead of 60, with fewer and smaller parents
     #[arg(long)]
     pub(in crate::cli) quick: bool,
 
     /// Print the card of this host that was stored, and measure nothing
-    #[arg(long, conflicts_with_all = ["quick", "no_store", "static_program", "dynamic_program"])]
+    #[arg(long, conflicts_with_all = [
+        "quick", "no_store", "static_program", "dynamic_program", "time", "seed", "cpu", "env",
+    ])]
     pub(in crate::cli) stored: bool,
 
     /// Do not store the card in $XDG_CACHE_HOME/forktax or ~/.cache/forktax, where it

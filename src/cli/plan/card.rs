@@ -8,7 +8,7 @@ use crate::card::Design;
 use crate::cli::args::CardArgs;
 use crate::lab::programs;
 use crate::model::{
-    Backing, CardOrder, ChildAction, Plan, Program, SpaceRequest, SpawnMethod, Temperature,
+    Backing, CardOrder, ChildAction, Plan, Program, Purpose, SpaceRequest, SpawnMethod, Temperature,
 };
 
 const TIME: Duration = Duration::from_secs(60);
@@ -62,6 +62,19 @@ pub(in crate::cli) fn of_card(args: &CardArgs, host: &Surroundings) -> Result<Pl
             quick: args.quick,
             trials,
             left_out,
+            named: named(args),
         }),
     })
+}
+
+/// Whose programs were named.
+fn named(args: &CardArgs) -> Vec<Purpose> {
+    let programs = [
+        (&args.static_program, Purpose::StaticProgram),
+        (&args.dynamic_program, Purpose::DynamicProgram),
+    ];
+    let named = programs
+        .into_iter()
+        .filter(|(program, _)| program.is_some());
+    named.map(|(_, purpose)| purpose).collect()
 }

@@ -177,7 +177,11 @@ fn columns(group: &str, sign: &str, judged: usize) -> Vec<Column> {
         counted(judged as u64, "line")
     );
     vec![
-        Column::name(group).explained("as it was ordered: what was added to the worker's own"),
+        match group {
+            "prices" => Column::name(group).explained("what they are of; docs/card.md tells each"),
+            _ => Column::name(group)
+                .explained("as it was ordered: what was added to the worker's own"),
+        },
         Column::name("figure"),
         Column::number("A", sign),
         Column::number("B", sign),
@@ -232,7 +236,7 @@ fn notes(lines: &[&ComparedLine]) -> Vec<String> {
         let place = if names.len() > LISTED {
             counted(names.len() as u64, "line")
         } else {
-            names.join(", ")
+            names.join("; ")
         };
         format!("n/a: {place}: {reason}")
     });
@@ -259,7 +263,7 @@ fn lone(comparison: &Comparison) -> Vec<String> {
     let lines = told.into_iter();
     lines
         .map(|(head, names, reason)| {
-            format!("{head}: {}; in the other: {reason}", names.join(", "))
+            format!("{head}: {} (in the other: {reason})", names.join("; "))
         })
         .collect()
 }

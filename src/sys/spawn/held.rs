@@ -66,8 +66,8 @@ pub fn child_writes(pages: &Pages) -> io::Result<(u64, usize)> {
     let count = pages.copy_to(&mut list);
     let (mut end, answer) = io::pipe()?;
     let fd = answer.as_raw_fd();
-    // SAFETY: the process is single-threaded by this module's contract, and the
-    // child only writes to memory and to the pipe, and exits.
+    // SAFETY: by this module's contract no other thread runs code, so no lock is held
+    // that the child could miss; it only writes to memory and to the pipe, and exits.
     let pid = match check(unsafe { libc::fork() })? {
         0 => write_and_answer(&list[..count], fd),
         pid => pid,

@@ -216,8 +216,10 @@ fn compared(name: &str, unit: Unit) -> [Column; 3] {
     let unit = unit.subheader();
     [
         Column::number(name, &unit),
-        Column::number("foretold", &unit)
-            .explained_as("foretold", "by prices that were fitted without this parent"),
+        Column::number("foretold", &unit).explained_as(
+            "foretold",
+            "by prices that were fitted to the other parents",
+        ),
         Column::number("error", "(%)")
             .explained("what was foretold over what was measured, less 1: above 0 it was too high"),
     ]

@@ -25,7 +25,7 @@ pub(super) fn table(charged: &Charged<'_>, footnotes: &mut Footnotes) -> Table {
     let mut notes = Vec::new();
     if let Some(grade) = grade {
         notes.push(format!(
-            "fitted to {}, each foretold by a fit that did not know it",
+            "fitted to {}, each foretold by a fit to the others (the knee is that of all)",
             counted(grade.parents, "parent")
         ));
     }

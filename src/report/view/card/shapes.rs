@@ -1,9 +1,10 @@
 //! Parents that everybody can picture, for what a fork of them is foretold to cost.
 
 use super::Charged;
-use crate::model::{Features, Purpose};
+use crate::model::{Features, Purpose, Term};
 
 const MIB: u64 = 1 << 20;
+const HUGE: &str = "64 MiB in huge pages";
 
 /// A parent by its definition.
 pub(super) struct Shape {
@@ -47,14 +48,29 @@ pub(super) fn all(charged: &Charged<'_>, empty: Features) -> Vec<Shape> {
         shape("1,000 mappings of a page", paging.mappings(1_000)),
         shape("10,000 untouched mappings", untouched),
         shape("64 MiB in small pages", paging.small(64 * MIB)),
-        shape("64 MiB in huge pages", paging.huge(64 * MIB)),
+        shape(HUGE, paging.huge(64 * MIB)),
         shape("1 GiB in small pages", paging.small(1_024 * MIB)),
     ];
+    shapes.retain(|shape| is_within(charged, &empty, &shape.features));
     // Huge pages of large base pages are larger than that.
     if paging.huge(64 * MIB).huge_entries == 0 {
-        shapes.remove(4);
+        shapes.retain(|shape| shape.name != HUGE);
     }
     shapes
+}
+
+/// Whether the prices reach so far: no more of anything than twice what was measured,
+/// and nothing that no parent had.
+fn is_within(charged: &Charged<'_>, empty: &Features, shape: &Features) -> bool {
+    Term::ALL.iter().all(|term| {
+        let measured = charged
+            .tried()
+            .filter(|tried| tried.trial.purpose.is_fitted());
+        let counts = measured.filter_map(|tried| Some(term.count(tried.features()?)));
+        let most = counts.max().unwrap_or(0);
+        let count = term.count(shape);
+        count == term.count(empty) || (count <= most.saturating_mul(2) && most > term.count(empty))
+    })
 }
 
 impl Paging {

@@ -107,7 +107,7 @@ fn failed(comparison: &Comparison, fail: &FailAbove) -> String {
         names => format!(
             "{} are dearer by more than {percent} % with the whole of their intervals: {}.",
             counted(names.len() as u64, "line"),
-            names.join(", ")
+            names.join("; ")
         ),
     }
 }
