@@ -364,7 +364,9 @@ pub fn words(space: &SpaceRequest) -> String {
             let kind = if *cloexec { "close-on-exec " } else { "" };
             format!("{} {kind}descriptors", thousands(*count))
         }
-        SpaceRequest::Threads { count } => format!("{} threads", thousands(*count)),
+        SpaceRequest::Threads { count } | SpaceRequest::BareThreads { count } => {
+            format!("{} threads", thousands(*count))
+        }
         SpaceRequest::Handlers { count } => format!("{} signal handlers", thousands(*count)),
         SpaceRequest::Together { parts } => {
             let parts: Vec<String> = parts.iter().map(words).collect();

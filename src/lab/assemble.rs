@@ -5,7 +5,7 @@ use super::count;
 use super::cpu_time;
 use super::session::Recording;
 use crate::model::{
-    Availability, Card, Cell, Document, Explanation, Host, Missing, Plan, Reproduction, Run,
+    Availability, Card, Cell, Document, Explanation, Host, Live, Missing, Plan, Reproduction, Run,
     SCHEMA_VERSION, Space, SpaceRequest, SpawnMethod, Stopped, Tool, WorkerSamples,
 };
 use crate::stats::{self, Estimate, Summary, median, median_replicates, quantile, summarise};
@@ -30,6 +30,7 @@ pub(super) struct Setting<'a> {
     pub(super) explanation: Option<Explanation>,
     pub(super) reproduction: Option<Reproduction>,
     pub(super) card: Option<Card>,
+    pub(super) live: Option<Live>,
     /// Processes that the children of workers outside of the cells left behind.
     pub(super) left_behind: u64,
 }
@@ -61,6 +62,7 @@ pub(super) fn document(setting: Setting<'_>, recordings: &[Recording]) -> Docume
         explanation: setting.explanation.clone(),
         reproduction: setting.reproduction.clone(),
         card: setting.card.clone(),
+        live: setting.live.clone(),
         caveats,
     }
 }

@@ -67,6 +67,7 @@ pub(super) fn run(
         stopped,
         explanation: None,
         reproduction: None,
+        live: None,
         card: timed.then(|| experiment.card(clock_cost_ns)),
         left_behind: experiment.left_behind(),
     };

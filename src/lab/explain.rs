@@ -76,6 +76,7 @@ pub(super) fn run(
         explanation: Some(explanation),
         reproduction: None,
         card: None,
+        live: None,
         left_behind: inquiry.evidence.left_behind(),
     };
     let document = Some(cells::document(setting, &inquiry.evidence.timing));

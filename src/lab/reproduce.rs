@@ -54,6 +54,7 @@ pub(super) fn run(
         explanation: None,
         reproduction: experiment.reproduction(),
         card: None,
+        live: None,
         left_behind: experiment.rows.iter().map(|row| row.left_behind).sum(),
     };
     let document = timed.then(|| {

@@ -116,6 +116,7 @@ fn sweep(kernel: &dyn Kernel, host: Host, plan: &Plan, progress: &mut dyn Progre
         explanation: None,
         reproduction: studies::reproduction(plan),
         card: None,
+        live: None,
         left_behind: 0,
     };
     let timed = experiment

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Availability, Card, Caveat, ChildAction, Explanation, Host, Plan, Program, Reproduction,
+    Availability, Card, Caveat, ChildAction, Explanation, Host, Live, Plan, Program, Reproduction,
     SpaceRequest, SpawnMethod,
 };
 use crate::stats::Summary;
@@ -38,6 +38,9 @@ pub struct Document {
     /// What this host charges, if the plan asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub card: Option<Card>,
+    /// What forks from a process of this shape cost, if the plan asked for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<Live>,
     /// What a reader must know before trusting the figures.
     pub caveats: Vec<Caveat>,
 }

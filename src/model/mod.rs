@@ -10,9 +10,11 @@ mod comparison;
 mod document;
 mod explanation;
 mod host;
+mod live;
 mod method;
 mod plan;
 mod reproduction;
+mod shape;
 
 pub use availability::{Availability, Missing, MissingKind};
 pub use card::{
@@ -34,6 +36,12 @@ pub use explanation::{
     Stack, TableLevel, Tree, TreeNode,
 };
 pub use host::{Fingerprint, Host, HostDifference, HostFact, differences};
+pub use live::{
+    Blame, CardPrices, Cost, FreeMemory, FreeReason, GroupCost, LeftOutMapping, LeftOutReason,
+    Live, LiveCell, LiveForecast, LiveOrder, LivePurpose, LiveRole, LiveTrial, Remedy, RemedyKind,
+    RemedyOutcome, RemedyVerdict, Rung, RungCost, ShapeLikeness, ShapeScale, ShapeUnit,
+    UnitLikeness,
+};
 pub use method::{ChildAction, SpawnMethod};
 pub use plan::{
     Backing, Explain, LoopOrder, Placement, Plan, Program, Reproduce, SpaceRequest, StopRule,
@@ -43,4 +51,8 @@ pub use reproduction::{
     CallName, Interpreter, LikeRegion, Likeness, Loop, LoopRun, LoopSystem, Looped, Loops,
     ObservedCall, ParentSpace, Part, PublishedFigure, PublishedLoop, PublishedUnit, RegionKind,
     Reproduction, Source, SplitSource, StudyId, StudyPoint,
+};
+pub use shape::{
+    MappingContent, MappingFlag, ProcessFacts, ProcessShape, SHAPE_VERSION, ShapeMapping,
+    ShapeReservation,
 };

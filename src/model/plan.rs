@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CardOrder, ChildAction, Likeness, SpawnMethod, StudyId};
+use super::{CardOrder, ChildAction, Likeness, LiveOrder, SpawnMethod, StudyId};
 use crate::units::thousands;
 
 /// A complete order for a run.
@@ -41,6 +41,9 @@ pub struct Plan {
     /// What this host charges is to be found out by, if it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub card: Option<CardOrder>,
+    /// The shape that is rebuilt, if one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<LiveOrder>,
 }
 
 /// How a study is reproduced.
@@ -133,6 +136,12 @@ pub enum SpaceRequest {
         /// How many, besides the one that spawns.
         count: u64,
     },
+    /// Threads that sleep, whose stacks are no mappings of the parent's own and in no
+    /// fork: where the mappings of another process hold them already.
+    BareThreads {
+        /// How many, besides the one that spawns.
+        count: u64,
+    },
     /// Signals for which the parent has a handler. A child of `posix_spawn` shares
     /// its parent's memory, so libc gives them their default action there, one by one.
     Handlers {
@@ -155,6 +164,7 @@ impl SpaceRequest {
             Self::Malloc { .. }
             | Self::Descriptors { .. }
             | Self::Threads { .. }
+            | Self::BareThreads { .. }
             | Self::Handlers { .. } => 0,
             Self::Likeness(likeness) => likeness.regions.len() as u64,
             Self::Together { parts } => sum(parts, Self::mappings),
@@ -182,7 +192,7 @@ impl SpaceRequest {
     /// The threads that it asks for, besides the one that spawns.
     pub fn threads(&self) -> u64 {
         match self {
-            Self::Threads { count } => *count,
+            Self::Threads { count } | Self::BareThreads { count } => *count,
             Self::Together { parts } => sum(parts, Self::threads),
             _ => 0,
         }

@@ -53,6 +53,9 @@ fn likeness() -> Likeness {
             readable: true,
             written: vec![[0, 1]],
             read: vec![[1, 1]],
+            huge: Vec::new(),
+            dontfork: false,
+            stretch: 0,
         }],
     }
 }

@@ -556,6 +556,7 @@ pub(crate) fn plan(sizes: &[u64], methods: &[SpawnMethod]) -> Plan {
         explain: None,
         reproduce: None,
         card: None,
+        live: None,
     }
 }
 

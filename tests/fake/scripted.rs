@@ -85,6 +85,9 @@ impl Script for FakeScript {
             readable: true,
             written: vec![[0, 1]],
             read: Vec::new(),
+            huge: Vec::new(),
+            dontfork: false,
+            stretch: 0,
         };
         Ok(Likeness {
             of: "python3.11".to_owned(),

@@ -519,6 +519,7 @@ pub(crate) fn empty(
             explain: None,
             reproduce: None,
             card: None,
+            live: None,
         },
         run: Run {
             started_unix_s: 1_760_000_000,
@@ -530,6 +531,7 @@ pub(crate) fn empty(
         explanation: None,
         reproduction: None,
         card: None,
+        live: None,
         caveats: Vec::new(),
     }
 }

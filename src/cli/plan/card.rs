@@ -64,6 +64,7 @@ pub(in crate::cli) fn of_card(args: &CardArgs, host: &Surroundings) -> Result<Pl
             left_out,
             named: named(args),
         }),
+        live: None,
     })
 }
 

@@ -121,6 +121,7 @@ fn plan(
         explain: None,
         reproduce: Some(reproduce),
         card: None,
+        live: None,
     })
 }
 

@@ -151,5 +151,6 @@ fn plan(
         explain: None,
         reproduce: None,
         card: None,
+        live: None,
     })
 }

@@ -108,6 +108,9 @@ fn region(map: &MemoryMap, mapping: &Mapping) -> LikeRegion {
         readable: map.perms.contains(MMPermissions::READ),
         written: Vec::new(),
         read: Vec::new(),
+        huge: Vec::new(),
+        dontfork: false,
+        stretch: 0,
     }
 }
 

@@ -4,7 +4,9 @@
 //! an absurd order must come out as absurdly large, never wrapped to small.
 
 use crate::model::{Backing, Likeness, RegionKind, SpaceRequest};
-use crate::vm::{ARENA_ALIGN, Replica, ReplicaMapping, THREAD_MAPPINGS, THREAD_STACK_BYTES};
+use crate::vm::{
+    ARENA_ALIGN, BARE_STACK_BYTES, Replica, ReplicaMapping, THREAD_MAPPINGS, THREAD_STACK_BYTES,
+};
 
 /// A `vm_area_struct` and its share of a maple-tree node.
 const VMA_BYTES: u64 = 320;
@@ -82,6 +84,7 @@ impl Need {
                 ..Self::NOTHING
             },
             SpaceRequest::Threads { count } => threads(page_size, count),
+            SpaceRequest::BareThreads { count } => bare_threads(page_size, count),
             SpaceRequest::Handlers { count } => Self {
                 handlers: count,
                 ..Self::NOTHING
@@ -311,6 +314,21 @@ fn threads(page_size: u64, count: u64) -> Need {
         address_space_bytes: count.saturating_mul(reserved),
         private_bytes: count.saturating_mul(THREAD_STACK_BYTES),
         kernel_bytes: count.saturating_mul(structures + TASK_BYTES),
+        processes: PROCESSES.saturating_add(count),
+        ..Need::NOTHING
+    }
+}
+
+/// Threads whose stacks lie side by side in one mapping, which no fork copies.
+fn bare_threads(page_size: u64, count: u64) -> Need {
+    let stacks = count.saturating_mul(BARE_STACK_BYTES);
+    Need {
+        mappings: 1,
+        resident_bytes: count.saturating_mul(THREAD_PAGES).saturating_mul(page_size),
+        page_tables_bytes: count.saturating_mul(page_size),
+        address_space_bytes: stacks,
+        private_bytes: stacks,
+        kernel_bytes: count.saturating_mul(TASK_BYTES),
         processes: PROCESSES.saturating_add(count),
         ..Need::NOTHING
     }

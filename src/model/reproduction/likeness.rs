@@ -29,8 +29,19 @@ pub struct LikeRegion {
     /// Runs of pages that are the process's own: first page, counted from the
     /// mapping's start, and how many.
     pub written: Vec<[u64; 2]>,
-    /// Runs of pages that are present and still the file's.
+    /// Runs of pages that are present and still the file's; of anonymous memory, that
+    /// are the kernel's page of zeros.
     pub read: Vec<[u64; 2]>,
+    /// Runs of pages, whole huge ones, that are the process's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub huge: Vec<[u64; 2]>,
+    /// Whether a fork leaves it out (MADV_DONTFORK).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dontfork: bool,
+    /// How many of its own pages follow each other in physical memory, on average; 0
+    /// where that is not known.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub stretch: u64,
 }
 
 /// What a mapping is made of.
@@ -43,4 +54,12 @@ pub enum RegionKind {
     File,
     /// Shared memory, of a file or anonymous.
     Shared,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

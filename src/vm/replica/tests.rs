@@ -20,6 +20,9 @@ fn region(first_page: u64, pages: u64, backing: RegionKind) -> LikeRegion {
         readable: true,
         written: Vec::new(),
         read: Vec::new(),
+        huge: Vec::new(),
+        dontfork: false,
+        stretch: 0,
     }
 }
 

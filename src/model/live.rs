@@ -1,0 +1,409 @@
+//! A live process explained: what was ordered, what was measured in workers of its
+//! shape, and whose the cost is.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Availability, ChildAction, Features, Grade, ProcessShape, SpawnMethod, TermPrice, WorkerSamples,
+};
+use crate::stats::{Estimate, Summary};
+
+/// How a shape is rebuilt, and what for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LiveOrder {
+    /// What is rebuilt.
+    pub shape: ProcessShape,
+    /// What for.
+    pub purpose: LivePurpose,
+    /// How much of it is rebuilt.
+    pub scale: ShapeScale,
+    /// The prices of this host, if a card is stored.
+    pub prices: Availability<CardPrices>,
+}
+
+/// What a shape is rebuilt for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LivePurpose {
+    /// To say what a fork from it costs, and whose the cost is.
+    Explain,
+    /// To try remedies.
+    Advise,
+}
+
+/// How much of a shape is rebuilt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShapeScale {
+    /// Of its mappings, one in so many is rebuilt: 1 for all.
+    pub mappings_divisor: u64,
+    /// Of the page tables and pages of each mapping, one part in so many: 1 for all.
+    pub pages_divisor: u64,
+    /// Whether pages that no fork copies, of files and shared memory, are left out.
+    pub without_file_pages: bool,
+    /// Why less than all is rebuilt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
+}
+
+impl ShapeScale {
+    /// All of it.
+    pub const WHOLE: Self = Self {
+        mappings_divisor: 1,
+        pages_divisor: 1,
+        without_file_pages: false,
+        because: None,
+    };
+
+    /// Whether figures have to be extrapolated.
+    pub fn is_part(&self) -> bool {
+        self.mappings_divisor > 1 || self.pages_divisor > 1
+    }
+}
+
+/// What a stored card says of a fork.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CardPrices {
+    /// The price of each unit.
+    pub terms: Vec<TermPrice>,
+    /// From which size on they are higher.
+    pub knee_bytes: Option<u64>,
+    /// How well they foretell.
+    pub grade: Grade,
+    /// When the card was measured, in seconds since 1970.
+    pub measured_unix_s: u64,
+}
+
+/// What was measured in workers of a shape, and what follows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Live {
+    /// The trials, in the order of the design.
+    pub trials: Vec<LiveTrial>,
+    /// The shape in the units of a fork, and what of it was rebuilt.
+    pub likeness: ShapeLikeness,
+    /// What the stored card foretold of a fork: call and total, in nanoseconds.
+    pub forecast: Availability<LiveForecast>,
+    /// Whose the cost is; of an advice the same, without which there is none.
+    pub blame: Availability<Blame>,
+    /// What was tried against it, best first; empty unless asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remedies: Vec<Remedy>,
+}
+
+/// What a trial is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LiveRole {
+    /// The shape, with all methods.
+    Whole,
+    /// A rung of the ladder from an empty worker to the whole shape.
+    Rung(Rung),
+    /// The shape without the mappings of a group, by its place in the blame.
+    Without(usize),
+    /// The shape, or what spawns from it, with a remedy applied.
+    Remedied(RemedyKind),
+}
+
+/// What a rung of the ladder adds to the one before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rung {
+    /// The worker by itself: the fork's fixed part, and what every program has.
+    Empty,
+    /// Open files, threads and handlers.
+    Beside,
+    /// The mappings, with nothing in them.
+    Mappings,
+    /// A page in each mapping that has some of its own: what an `anon_vma` costs.
+    AnonVmas,
+    /// A page in each page table that has some.
+    Tables,
+    /// Huge pages.
+    HugePages,
+    /// All other pages: the whole shape.
+    Pages,
+}
+
+impl Rung {
+    /// All of them, from the ground up.
+    pub const ALL: [Self; 7] = [
+        Self::Empty,
+        Self::Beside,
+        Self::Mappings,
+        Self::AnonVmas,
+        Self::Tables,
+        Self::HugePages,
+        Self::Pages,
+    ];
+}
+
+/// A trial and what came of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LiveTrial {
+    /// What it is there for.
+    pub role: LiveRole,
+    /// What its children do.
+    pub child: ChildAction,
+    /// The parent, by medians over its workers.
+    pub features: Availability<Features>,
+    /// The parent's resident memory, in bytes.
+    pub resident_bytes: u64,
+    /// One for each of its methods.
+    pub cells: Vec<LiveCell>,
+}
+
+/// One trial and method.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LiveCell {
+    /// The method.
+    pub method: SpawnMethod,
+    /// Until the call returned in the parent.
+    pub call_ns: Availability<Summary>,
+    /// Until the wait for the child returned in the parent.
+    pub total_ns: Availability<Summary>,
+    /// The spawns, worker by worker.
+    pub samples: Vec<WorkerSamples>,
+}
+
+/// The shape in the units of a fork.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ShapeLikeness {
+    /// Unit by unit.
+    pub units: Vec<UnitLikeness>,
+    /// Mappings that no worker can have, and why.
+    pub left_out: Vec<LeftOutMapping>,
+    /// Of the mappings, those that stand for the worker's own ones.
+    pub stand_ins: u64,
+}
+
+/// One unit of it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct UnitLikeness {
+    /// Which.
+    pub unit: ShapeUnit,
+    /// What the process has.
+    pub process: u64,
+    /// What the scale leaves of it.
+    pub wanted: u64,
+    /// What the kernel reports of the workers, by the median.
+    pub built: u64,
+}
+
+/// What a fork pays for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShapeUnit {
+    /// Mappings that a fork copies.
+    Vmas,
+    /// Of them, with pages of their own.
+    AnonVmas,
+    /// Page-table entries that a fork copies.
+    Ptes,
+    /// Page tables.
+    Tables,
+    /// Huge pages' entries.
+    HugeEntries,
+    /// Open files.
+    Descriptors,
+    /// Threads.
+    Threads,
+}
+
+/// Mappings of a kind that a worker cannot have.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LeftOutMapping {
+    /// How many.
+    pub count: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Why.
+    pub why: LeftOutReason,
+}
+
+/// Why mappings are left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftOutReason {
+    /// A fork leaves them out too.
+    DontFork,
+    /// They take pages that are set aside (hugetlbfs).
+    Hugetlb,
+    /// The kernel made them, and every process has them.
+    Kernel,
+    /// The scale leaves them out.
+    Scale,
+}
+
+/// What a card foretells.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LiveForecast {
+    /// Of the call, in nanoseconds.
+    pub call_ns: f64,
+    /// Of the total.
+    pub total_ns: f64,
+    /// What the card's own errors let expect, as a share: nine of ten are within.
+    pub error: f64,
+}
+
+/// Whose the cost of a fork is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Blame {
+    /// What each rung adds.
+    pub rungs: Vec<RungCost>,
+    /// The mappings by name, dearest first; the last may be the rest of them.
+    pub groups: Vec<GroupCost>,
+    /// What of the total is in no rung and no group: the whole measured with other
+    /// methods less the ladder's last rung.
+    pub unexplained: Cost,
+    /// What costs next to nothing though it looks big.
+    pub free: Vec<FreeMemory>,
+}
+
+/// A cost in nanoseconds a fork, with its 95 % interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Cost {
+    /// In the call.
+    pub call_ns: Estimate,
+    /// Until the child was waited for.
+    pub total_ns: Estimate,
+}
+
+/// What a rung adds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct RungCost {
+    /// Which.
+    pub rung: Rung,
+    /// How many units it adds: mappings, page tables, pages.
+    pub units: u64,
+    /// What it adds.
+    pub cost: Cost,
+}
+
+/// A group of mappings and its cost.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GroupCost {
+    /// Its name: a path, `[heap]`, "anonymous memory"; "the rest" is told by `rest`.
+    pub name: String,
+    /// What is mapped.
+    pub content: super::MappingContent,
+    /// Whether it stands for all groups that are not listed.
+    pub rest: bool,
+    /// What it has of what a fork pays for.
+    pub features: Features,
+    /// Bytes mapped.
+    pub mapped_bytes: u64,
+    /// Its cost, by its share in each rung.
+    pub cost: Cost,
+    /// What the fork was cheaper by without these mappings, where that was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub without: Option<Cost>,
+}
+
+/// Memory that looks big and costs next to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FreeMemory {
+    /// Why.
+    pub why: FreeReason,
+    /// Mappings.
+    pub mappings: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+/// Why memory costs a fork next to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FreeReason {
+    /// Nothing was ever there: no page table maps it.
+    Untouched,
+    /// Shared pages, which a fault finds again.
+    Shared,
+    /// Pages of files in mappings without a page of their own.
+    FilePages,
+    /// The kernel's page of zeros, in mappings without a page of their own.
+    ZeroPages,
+    /// Left out of forks (MADV_DONTFORK).
+    DontFork,
+    /// Huge pages: one entry for hundreds of pages.
+    HugePages,
+}
+
+/// Something that was tried against the cost.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Remedy {
+    /// What.
+    pub kind: RemedyKind,
+    /// What it was applied to: "3 mappings of 412 MiB".
+    pub applied_to: String,
+    /// What a spawn costs with it, and against the fork of the whole shape; or why it
+    /// was not tried.
+    pub outcome: Availability<RemedyOutcome>,
+}
+
+/// What came of a remedy.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct RemedyOutcome {
+    /// A spawn with it.
+    pub call_ns: Estimate,
+    /// The same until the child was waited for.
+    pub total_ns: Estimate,
+    /// The total against that without it: 0.2 for a fifth.
+    pub ratio: Estimate,
+    /// What may be said of that.
+    pub verdict: RemedyVerdict,
+    /// Bytes of memory that it takes, below 0 that it saves.
+    pub memory_bytes: i64,
+}
+
+/// What may be said of a remedy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RemedyVerdict {
+    /// It helps.
+    Helps,
+    /// No difference was seen.
+    NoDifference,
+    /// It harms.
+    Harms,
+}
+
+/// A remedy, or what is told as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RemedyKind {
+    /// posix_spawn instead of fork.
+    PosixSpawn,
+    /// vfork instead of fork.
+    Vfork,
+    /// A small process that was forked early and forks instead.
+    ForkServer,
+    /// MADV_DONTFORK on the dearest mappings.
+    DontFork,
+    /// Huge pages for heap and anonymous memory.
+    HugePages,
+    /// The same for the heap alone, as malloc's own switch does.
+    HugeHeap,
+    /// No huge pages at all, where there are some (THP=never): harmful.
+    NoHugePages,
+    /// Fewer descriptors: none but those of the worker.
+    FewerDescriptors,
+    /// All descriptors closed by the exec.
+    Cloexec,
+    /// close_range(2) in the child, before its exec.
+    CloseRange,
+    /// No other threads, their stacks included.
+    FewerThreads,
+    /// Pages of files no longer mapped.
+    NoFilePages,
+    /// A statically linked program instead of a dynamically linked one.
+    StaticTarget,
+    /// A prelinked program.
+    Prelink,
+    /// POSIX_SPAWN_USEVFORK beside posix_spawn.
+    Usevfork,
+    /// kernel.sched_child_runs_first.
+    ChildRunsFirst,
+    /// The best of those that keep the fork, together.
+    BestForks,
+    /// The best of all, together.
+    Best,
+}
