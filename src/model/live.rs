@@ -213,7 +213,7 @@ pub enum ShapeUnit {
 pub struct LeftOutMapping {
     /// How many.
     pub count: u64,
-    /// Bytes of them.
+    /// Bytes that they map.
     pub bytes: u64,
     /// Why.
     pub why: LeftOutReason,
@@ -247,13 +247,15 @@ pub struct LiveForecast {
 /// Whose the cost of a fork is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Blame {
-    /// What each rung adds.
+    /// A fork of the whole: what was measured, or where a part of the shape was rebuilt
+    /// what that leads to expect. The rungs add up to it, and so do the two lowest
+    /// rungs and the groups.
+    pub fork: Cost,
+    /// What each rung adds. A rung that adds no units is not there, but for the lowest.
     pub rungs: Vec<RungCost>,
-    /// The mappings by name, dearest first; the last may be the rest of them.
+    /// The mappings by name, dearest first; the last may be the rest of them. Those
+    /// that the worker's own ones stand for are in the lowest rung and not here.
     pub groups: Vec<GroupCost>,
-    /// What of the total is in no rung and no group: the whole measured with other
-    /// methods less the ladder's last rung.
-    pub unexplained: Cost,
     /// What costs next to nothing though it looks big.
     pub free: Vec<FreeMemory>,
 }
@@ -272,9 +274,11 @@ pub struct Cost {
 pub struct RungCost {
     /// Which.
     pub rung: Rung,
-    /// How many units it adds: mappings, page tables, pages.
+    /// How many units it adds in the process: mappings, page tables, pages.
     pub units: u64,
-    /// What it adds.
+    /// By how much more than was built: 1 for a whole shape.
+    pub factor: f64,
+    /// What it adds, times the factor.
     pub cost: Cost,
 }
 
