@@ -1,10 +1,10 @@
 //! The formats: their names, and the files that are written in them.
 //!
-//! Some can only show what `explain`, `reproduce` or `card` find out, and one is an
+//! Some can only show what `explain`, `advise`, `reproduce` or `card` find out, and one is an
 //! optional part of the program; both can be told before anything is measured.
 
 use super::ReportError;
-use crate::model::{Document, Plan};
+use crate::model::{Document, LivePurpose, Plan};
 
 /// What a report can be written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,8 +18,9 @@ pub enum Format {
     Csv,
     /// The document itself.
     Json,
-    /// The ledger as a picture, the published figures beside one's own, or what
-    /// prices foretell beside what was measured.
+    /// The ledger as a picture, the published figures beside one's own, what prices
+    /// foretell beside what was measured, whose the cost of a fork is, or what is left of
+    /// it with each remedy.
     Svg,
     /// The sampled call chains, a line each, as tools for flame graphs read them.
     Folded,
@@ -91,7 +92,11 @@ impl Format {
             Self::Table | Self::Markdown | Self::Csv | Self::Json => return Ok(()),
             Self::Svg => matches!(
                 subject,
-                Subject::Explanation | Subject::Reproduction | Subject::Card
+                Subject::Explanation
+                    | Subject::Reproduction
+                    | Subject::Card
+                    | Subject::Process
+                    | Subject::Advice
             ),
             Self::Folded | Self::FlameGraph => subject == Subject::Explanation,
         };
@@ -120,6 +125,10 @@ pub enum Subject {
     Reproduction,
     /// What a host charges for a spawn.
     Card,
+    /// What forks from a process of this shape cost, and why.
+    Process,
+    /// What can be done about that.
+    Advice,
     /// Two results side by side.
     Comparison,
 }
@@ -127,7 +136,10 @@ pub enum Subject {
 impl Subject {
     /// That of a result.
     pub fn of(document: &Document) -> Self {
-        if document.card.is_some() && document.plan.card.is_some() {
+        let live = document.plan.live.as_ref();
+        if let Some(order) = live.filter(|_| document.live.is_some()) {
+            Self::of_purpose(order.purpose)
+        } else if document.card.is_some() && document.plan.card.is_some() {
             Self::Card
         } else if document.reproduction.is_some() {
             Self::Reproduction
@@ -140,7 +152,9 @@ impl Subject {
 
     /// That of the result which a plan asks for.
     pub fn of_plan(plan: &Plan) -> Self {
-        if plan.card.is_some() {
+        if let Some(order) = &plan.live {
+            Self::of_purpose(order.purpose)
+        } else if plan.card.is_some() {
             Self::Card
         } else if plan.reproduce.is_some() {
             Self::Reproduction
@@ -151,12 +165,21 @@ impl Subject {
         }
     }
 
+    fn of_purpose(purpose: LivePurpose) -> Self {
+        match purpose {
+            LivePurpose::Explain => Self::Process,
+            LivePurpose::Advise => Self::Advice,
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Sweep => "a sweep",
             Self::Explanation => "an explanation",
             Self::Reproduction => "a reproduction",
             Self::Card => "a card",
+            Self::Process => "an explained process",
+            Self::Advice => "an advice",
             Self::Comparison => "a comparison",
         }
     }
@@ -166,7 +189,9 @@ impl Subject {
         match self {
             Self::Sweep | Self::Comparison => ".txt, .md, .csv or .json",
             Self::Explanation => ".txt, .md, .csv, .json, .svg or .folded",
-            Self::Reproduction | Self::Card => ".txt, .md, .csv, .json or .svg",
+            Self::Reproduction | Self::Card | Self::Process | Self::Advice => {
+                ".txt, .md, .csv, .json or .svg"
+            }
         }
     }
 }
@@ -214,8 +239,13 @@ mod tests {
     }
 
     #[test]
-    fn reproductions_and_cards_have_a_picture_but_no_stacks() {
-        for subject in [Subject::Reproduction, Subject::Card] {
+    fn some_have_a_picture_but_no_stacks() {
+        for subject in [
+            Subject::Reproduction,
+            Subject::Card,
+            Subject::Process,
+            Subject::Advice,
+        ] {
             assert!(Format::Svg.check(subject).is_ok());
             for format in [Format::Folded, Format::FlameGraph] {
                 let refusal = format.check(subject).unwrap_err().to_string();

@@ -1,10 +1,10 @@
 //! One flat table for other programs: a row a cell, the same fields in every
-//! file, base units, and `n/a` where there is no figure. An explanation, the studies
-//! and a card have tables of other forms.
+//! file, base units, and `n/a` where there is no figure. An explanation, a process
+//! that was rebuilt, the studies and a card have tables of other forms.
 
 use std::io;
 
-use super::{figures, loops, points, prices};
+use super::{figures, loops, points, prices, process};
 use crate::model::{
     Availability, Cell, ChildAction, CountSource, Counted, Document, Program, SpaceRequest,
 };
@@ -16,6 +16,9 @@ pub(super) const MISSING: &str = "n/a";
 
 /// The header and a record for each cell.
 pub(in crate::report) fn render(document: &Document) -> io::Result<Vec<u8>> {
+    if let (Some(_), Some(live)) = (&document.plan.live, &document.live) {
+        return process::render(live);
+    }
     if let (Some(order), Some(card)) = (&document.plan.card, &document.card) {
         return prices::render(order, card);
     }

@@ -13,6 +13,7 @@ mod loops;
 mod markdown;
 mod points;
 mod prices;
+mod process;
 mod svg;
 mod text;
 

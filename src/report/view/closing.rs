@@ -59,7 +59,7 @@ pub(super) fn run(document: &Document) -> Vec<String> {
     let mut lines = vec![format!(
         "{} timed in {} ({}) and {} s; {}",
         counted(
-            [looped(document), carded(document)]
+            [looped(document), carded(document), rebuilt(document)]
                 .into_iter()
                 .fold(spawns, u64::saturating_add),
             "spawn"
@@ -109,6 +109,16 @@ fn carded(document: &Document) -> u64 {
         spawns.fold(0, u64::saturating_add)
     };
     let spawns = trials.flat_map(|trial| &trial.cells).map(of_cell);
+    spawns.fold(0, u64::saturating_add)
+}
+
+/// Spawns from the shape of a process.
+fn rebuilt(document: &Document) -> u64 {
+    let trials = document.live.iter().flat_map(|live| &live.trials);
+    let samples = trials
+        .flat_map(|trial| &trial.cells)
+        .flat_map(|cell| &cell.samples);
+    let spawns = samples.map(|worker| worker.total_ns.len() as u64);
     spawns.fold(0, u64::saturating_add)
 }
 
@@ -167,6 +177,9 @@ pub(super) const OF_RUNS: &str = "times are medians, counts means";
 
 /// The same of a card.
 pub(super) const OF_CARDS: &str = "times are medians, prices are fitted or differences of medians";
+
+/// The same of a process that was rebuilt.
+pub(super) const OF_SHAPES: &str = "times are medians, costs differences of them";
 
 /// What the columns mean, a line each, after a word on what `figures` are; what several tables share, once.
 pub(super) fn legend(figures: &str, answers: &[Block]) -> Block {

@@ -123,8 +123,12 @@ impl Point {
     fn of(group: &Group<'_>, baseline: SpawnMethod, axis: Axis, seed: u64) -> Option<Self> {
         let fork = group.cell(SpawnMethod::Fork)?;
         let base = group.cell(baseline)?;
-        let extra = by_turn(fork, base, |fork, base| fork.total - base.total);
-        let call = by_turn(fork, base, |fork, base| fork.call - base.call);
+        let extra = by_turn(&fork.samples, &base.samples, |fork, base| {
+            fork.total - base.total
+        });
+        let call = by_turn(&fork.samples, &base.samples, |fork, base| {
+            fork.call - base.call
+        });
         let apart = fork.call_ns.measured().is_some() && base.call_ns.measured().is_some();
         Some(Self {
             size: axis.size(group.space),

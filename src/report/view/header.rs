@@ -4,6 +4,7 @@ use crate::model::{
     Availability, ChildAction, Document, Host, Placement, Plan, Program, SpaceRequest, Temperature,
 };
 
+use super::live;
 use super::number::{counted, integer, significant};
 use super::table::Block;
 
@@ -19,6 +20,7 @@ pub(super) fn lines(document: &Document) -> Block {
         conditions(plan.placement, plan.temperature),
     ];
     lines.extend(parents(plan));
+    lines.extend(plan.live.iter().flat_map(live::origin));
     lines.push(format!(
         "child: {}; seed {}",
         child(plan.child, &plan.program),
@@ -30,12 +32,17 @@ pub(super) fn lines(document: &Document) -> Block {
     }
 }
 
-/// Those that a picture has room for: the machine, the conditions, the child.
+/// Those that a picture has room for: the machine, the conditions, the child; and the
+/// process, if one was rebuilt.
 pub(super) fn of_picture(document: &Document) -> Vec<String> {
+    let places: &[usize] = match &document.plan.live {
+        Some(_) => &[0, 3, 4, 6],
+        None => &[0, 3, 4],
+    };
     match lines(document) {
-        Block::Lines { lines, .. } => [0, 3, 4]
-            .into_iter()
-            .filter_map(|index| lines.get(index).cloned())
+        Block::Lines { lines, .. } => places
+            .iter()
+            .filter_map(|index| lines.get(*index).cloned())
             .collect(),
         Block::Table(_) | Block::Drawing { .. } | Block::Legend { .. } => Vec::new(),
     }

@@ -12,6 +12,7 @@ mod explanation;
 mod extra;
 mod footnotes;
 mod header;
+mod live;
 mod number;
 mod pairs;
 mod picture;
@@ -27,6 +28,7 @@ use card::Charged;
 use explanation::Explained;
 use extra::Extra;
 use footnotes::Footnotes;
+use live::Rebuilt;
 pub use picture::{Bar, Chart, Kind, Picture, Plot, PlotAxis, PlotPoint, Scale, Segment, Series};
 use reproduction::Reproduced;
 pub use reproduction::{StudyRecord, study_records};
@@ -38,7 +40,12 @@ pub fn blocks(document: &Document) -> Vec<Block> {
     let sizes = Sizes::of(document);
     let mut footnotes = Footnotes::default();
     let mut figures = closing::OF_RUNS;
-    let (answers, words) = if let Some(charged) = Charged::of(document) {
+    let mut caveats = Vec::new();
+    let (answers, words) = if let Some(rebuilt) = Rebuilt::of(document) {
+        figures = closing::OF_SHAPES;
+        caveats = rebuilt.caveats();
+        rebuilt.answers(&mut footnotes)
+    } else if let Some(charged) = Charged::of(document) {
         figures = closing::OF_CARDS;
         charged.answers(&mut footnotes)
     } else if let Some(reproduced) = Reproduced::of(document) {
@@ -48,12 +55,13 @@ pub fn blocks(document: &Document) -> Vec<Block> {
     } else {
         sweep(document, &sizes, &mut footnotes)
     };
+    caveats.extend(closing::caveats(document, &footnotes));
     let legend = closing::legend(figures, &answers);
     let mut blocks = vec![header::lines(document)];
     blocks.extend(answers);
     blocks.extend([
         lines("In short", words),
-        lines("Caveats", closing::caveats(document, &footnotes)),
+        lines("Caveats", caveats),
         lines("Run", closing::run(document)),
         legend,
     ]);
@@ -73,6 +81,9 @@ pub fn comparison(comparison: &Comparison) -> Vec<Block> {
 /// # Errors
 /// The reason for which what is to be drawn is missing.
 pub fn picture(document: &Document) -> Result<Picture, Missing> {
+    if let Some(rebuilt) = Rebuilt::of(document) {
+        return rebuilt.picture();
+    }
     if let Some(charged) = Charged::of(document) {
         return charged.picture();
     }

@@ -1,6 +1,6 @@
 //! Turns: two methods side by side in the same worker at the same moment.
 
-use crate::model::Cell;
+use crate::model::WorkerSamples;
 
 /// One spawn of one method.
 #[derive(Debug, Clone, Copy)]
@@ -9,15 +9,18 @@ pub(super) struct Turn {
     pub(super) total: f64,
 }
 
-/// What `compute` makes of each turn that both cells have, worker by worker.
+/// What `compute` makes of each turn that both samples have, worker by worker.
 ///
 /// Workers are matched by their round: a run that was broken off may have left
-/// one of the cells with fewer of them, or with fewer turns in the last one.
-pub(super) fn by_turn(a: &Cell, b: &Cell, compute: impl Fn(Turn, Turn) -> f64) -> Vec<Vec<f64>> {
-    a.samples
-        .iter()
+/// one of them with fewer of them, or with fewer turns in the last one.
+pub(super) fn by_turn(
+    a: &[WorkerSamples],
+    b: &[WorkerSamples],
+    compute: impl Fn(Turn, Turn) -> f64,
+) -> Vec<Vec<f64>> {
+    a.iter()
         .filter_map(|ours| {
-            let theirs = b.samples.iter().find(|theirs| theirs.round == ours.round)?;
+            let theirs = b.iter().find(|theirs| theirs.round == ours.round)?;
             let pairs = turns(&ours.call_ns, &ours.total_ns)
                 .zip(turns(&theirs.call_ns, &theirs.total_ns))
                 .map(|(ours, theirs)| compute(ours, theirs))

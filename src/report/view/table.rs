@@ -85,6 +85,14 @@ impl Column {
         }
     }
 
+    /// A column of words that identifies no row.
+    pub(super) fn words(header: &str) -> Self {
+        Self {
+            alignment: Alignment::Left,
+            ..Self::number(header, "")
+        }
+    }
+
     /// A column of numbers that identifies the row.
     pub(super) fn key(header: &str) -> Self {
         Self {

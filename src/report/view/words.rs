@@ -250,7 +250,9 @@ fn fastest(document: &Document, sizes: &Sizes<'_>) -> Option<String> {
     let clauses: Vec<(bool, String)> = others
         .iter()
         .filter_map(|(cell, _)| {
-            let ratios = by_turn(cell, best, |cell, best| cell.total / best.total);
+            let ratios = by_turn(&cell.samples, &best.samples, |cell, best| {
+                cell.total / best.total
+            });
             let ratio = median_replicates(&ratios, seed, DRAWS)?.estimate();
             let (name, with) = (cell.method.name(), best.method.name());
             Some((ratio.ci95[0] > 1.0, compared(name, with, ratio)))

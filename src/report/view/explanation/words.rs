@@ -237,7 +237,11 @@ fn grown(explained: &Explained<'_>) -> Option<Estimate> {
     let seed = explained.document.plan.seed;
     let totals = |group: &super::Group<'_>, seed| {
         let cell = group.cell(SpawnMethod::Fork)?;
-        median_replicates(&by_turn(cell, cell, |turn, _| turn.total), seed, DRAWS)
+        median_replicates(
+            &by_turn(&cell.samples, &cell.samples, |turn, _| turn.total),
+            seed,
+            DRAWS,
+        )
     };
     let after = totals(explained.space?, seed)?;
     let before = totals(explained.empty?, seed.wrapping_add(1))?;
@@ -299,7 +303,9 @@ fn switch(explained: &Explained<'_>, other: SpawnMethod) -> String {
 fn saved(explained: &Explained<'_>, other: SpawnMethod) -> Option<Estimate> {
     let fork = explained.cell(SpawnMethod::Fork)?;
     let other = explained.cell(other)?;
-    let shares = by_turn(other, fork, |other, fork| 1.0 - other.total / fork.total);
+    let shares = by_turn(&other.samples, &fork.samples, |other, fork| {
+        1.0 - other.total / fork.total
+    });
     let seed = explained.document.plan.seed;
     let saved = median_replicates(&shares, seed, DRAWS)?.estimate();
     sound(saved.value, saved.ci95)

@@ -1,0 +1,111 @@
+//! What to do, in a few sentences, and none that the intervals do not support.
+
+use super::{Rebuilt, figures, names, remedies, words};
+use crate::model::{Remedy, RemedyBaseline, RemedyKind, RemedyOutcome, RemedyVerdict};
+use crate::report::view::number::counted;
+use crate::stats::Estimate;
+
+/// What takes a fork's place.
+const INSTEAD: [RemedyKind; 3] = [
+    RemedyKind::PosixSpawn,
+    RemedyKind::Vfork,
+    RemedyKind::ForkServer,
+];
+
+/// Two to five sentences, or as many as there are figures for.
+pub(super) fn sentences(rebuilt: &Rebuilt<'_>) -> Vec<String> {
+    let sentences = [
+        words::each(rebuilt),
+        best(rebuilt, "The best that keeps the fork", keeps_the_fork),
+        best(rebuilt, "The best that takes its place", |kind| {
+            INSTEAD.contains(&kind)
+        }),
+        together(rebuilt),
+        of_verdict(rebuilt, RemedyVerdict::NoDifference)
+            .map(|names| format!("No difference is seen with {names}.")),
+        of_verdict(rebuilt, RemedyVerdict::Harms)
+            .map(|names| format!("A fork is dearer with {names}.")),
+        nothing(rebuilt),
+    ];
+    sentences.into_iter().flatten().collect()
+}
+
+/// Whether the program still forks, and one thing was changed.
+fn keeps_the_fork(kind: RemedyKind) -> bool {
+    let together = [RemedyKind::BestForks, RemedyKind::Best];
+    !INSTEAD.contains(&kind) && !together.contains(&kind)
+}
+
+/// A remedy, and by how many times a spawn is faster with it.
+type Found<'a> = (&'a Remedy, Estimate);
+
+/// What helps against the fork from the whole shape, best first.
+fn helping<'a>(rebuilt: &Rebuilt<'a>, wanted: impl Fn(RemedyKind) -> bool) -> Vec<Found<'a>> {
+    let helps = |outcome: &RemedyOutcome| {
+        outcome.verdict == RemedyVerdict::Helps && outcome.against == RemedyBaseline::Fork
+    };
+    let mut found: Vec<Found<'a>> = remedies::tried(rebuilt)
+        .filter(|(remedy, outcome)| wanted(remedy.kind) && helps(outcome))
+        .filter_map(|(remedy, outcome)| Some((remedy, figures::inverse(outcome.ratio)?)))
+        .collect();
+    found.sort_by(|a, b| b.1.value.total_cmp(&a.1.value));
+    found
+}
+
+/// The best of them, with those that it is not told from.
+fn best(rebuilt: &Rebuilt<'_>, lead: &str, wanted: impl Fn(RemedyKind) -> bool) -> Option<String> {
+    let mut found = helping(rebuilt, wanted);
+    let first = found.first()?.1;
+    found.retain(|(_, times)| !figures::is_above(first, *times));
+    let clauses: Vec<String> = found
+        .iter()
+        .map(|(remedy, times)| faster(remedy, *times))
+        .collect();
+    let apart = match clauses.len() {
+        1 => "",
+        _ => "; these are not told apart",
+    };
+    Some(format!("{lead}: {}{apart}.", clauses.join("; ")))
+}
+
+fn faster(remedy: &Remedy, times: Estimate) -> String {
+    format!(
+        "{}, {} faster",
+        names::remedy_in_full(remedy.kind),
+        figures::times(times)
+    )
+}
+
+/// What several of them bring together.
+fn together(rebuilt: &Rebuilt<'_>) -> Option<String> {
+    let of = |kind: RemedyKind| helping(rebuilt, |other| other == kind).into_iter().next();
+    let found = [RemedyKind::BestForks, RemedyKind::Best]
+        .into_iter()
+        .filter_map(of);
+    let clauses: Vec<String> = found
+        .map(|(remedy, times)| format!("{} ({})", faster(remedy, times), remedy.applied_to))
+        .collect();
+    (!clauses.is_empty()).then(|| format!("Together: {}.", clauses.join("; ")))
+}
+
+/// The names of what has a verdict.
+fn of_verdict(rebuilt: &Rebuilt<'_>, wanted: RemedyVerdict) -> Option<String> {
+    let names: Vec<&str> = remedies::tried(rebuilt)
+        .filter(|(_, outcome)| outcome.verdict == wanted)
+        .map(|(remedy, _)| names::remedy_in_full(remedy.kind))
+        .collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+fn nothing(rebuilt: &Rebuilt<'_>) -> Option<String> {
+    let count = remedies::tried(rebuilt).count();
+    let mut tried = remedies::tried(rebuilt);
+    let helps = tried.any(|(_, outcome)| outcome.verdict == RemedyVerdict::Helps);
+    (count > 0 && !helps).then(|| {
+        let tried = match count {
+            1 => "1 remedy".to_owned(),
+            count => counted(count as u64, "remedie"),
+        };
+        format!("Of {tried} that were tried none is seen to help.")
+    })
+}

@@ -1,0 +1,153 @@
+//! The cost of a fork as a picture: who is charged for it, or what is left of it with
+//! each remedy.
+
+use super::{Rebuilt, figures, ladder, names, remedies};
+use crate::model::{Cost, Missing, Rung, SpawnMethod};
+use crate::report::view::header;
+use crate::report::view::number::{Unit, number};
+use crate::report::view::picture::{Bar, Chart, Kind, Segment, ticks};
+
+/// What segments stand for: the legend, from the bottom up, with its hues.
+const KINDS: [(&str, usize); 2] = [
+    ("in the call: the process stands still", 0),
+    ("after it: the copy is thrown away", 3),
+];
+
+/// The most mappings by name that have a bar.
+const MOST: usize = 8;
+
+/// No name below a bar is longer.
+const LONGEST: usize = 20;
+
+/// Times that a fork may take, in nanoseconds: no picture is drawn of others.
+const TIMES: [f64; 2] = [1.0, 1e15];
+
+/// A bar before its unit is known.
+struct Raw {
+    name: String,
+    story: String,
+    /// In the call and after it, in nanoseconds.
+    parts: [f64; 2],
+    total: f64,
+}
+
+/// Who is charged for a fork.
+pub(super) fn blame(rebuilt: &Rebuilt<'_>) -> Result<Chart, Missing> {
+    let Some(blame) = rebuilt.blame() else {
+        let missing = rebuilt.live.blame.missing().cloned();
+        return Err(missing.unwrap_or_else(Missing::not_reached));
+    };
+    let raw = |name: &str, cost: &Cost| Raw {
+        name: names::shortened(name, LONGEST),
+        story: name.to_owned(),
+        parts: [cost.call_ns.value, cost.after_ns.value],
+        total: cost.total_ns.value,
+    };
+    let groups = blame.groups.iter().take(MOST);
+    let mut bars: Vec<Raw> = groups.map(|group| raw(&group.name, &group.cost)).collect();
+    for rung in [Rung::Beside, Rung::Empty] {
+        let found = blame.rungs.iter().find(|found| found.rung == rung);
+        bars.extend(found.map(|found| raw(names::rung(rung), &found.cost)));
+    }
+    let mut lines = header::of_picture(rebuilt.document);
+    let extrapolated = blame.rungs.iter().any(ladder::is_extrapolated);
+    lines.push(format!(
+        "a fork takes {}",
+        figures::told(blame.fork.total_ns, extrapolated)
+    ));
+    let left_out = blame.groups.len().saturating_sub(MOST);
+    if left_out > 0 {
+        lines.push(format!(
+            "{left_out} of the groups, the cheapest, have no bar"
+        ));
+    }
+    draw("Whose the cost of a fork is", lines, &bars)
+}
+
+/// What a spawn takes with each remedy, beside the fork without any.
+pub(super) fn remedies(rebuilt: &Rebuilt<'_>) -> Result<Chart, Missing> {
+    let raw = |name: &str, call: f64, total: f64| Raw {
+        name: name.to_owned(),
+        story: name.to_owned(),
+        parts: [call, total - call],
+        total,
+    };
+    let fork = rebuilt.whole(SpawnMethod::Fork);
+    let fork = fork.and_then(|cell| {
+        let call = figures::median(&cell.call_ns)?;
+        Some((call.value, figures::median(&cell.total_ns)?.value))
+    });
+    let mut bars: Vec<Raw> = remedies::tried(rebuilt)
+        .map(|(remedy, outcome)| {
+            let name = names::remedy(remedy.kind);
+            raw(name, outcome.call_ns.value, outcome.total_ns.value)
+        })
+        .collect();
+    if bars.is_empty() {
+        return Err(Missing::not_reached());
+    }
+    bars.sort_by(|a, b| b.total.total_cmp(&a.total));
+    bars.extend(fork.map(|(call, total)| raw("fork as it is", call, total)));
+    bars.rotate_right(usize::from(fork.is_some()));
+    let lines = header::of_picture(rebuilt.document);
+    draw("What a spawn takes with each remedy", lines, &bars)
+}
+
+fn draw(title: &str, lines: Vec<String>, raw: &[Raw]) -> Result<Chart, Missing> {
+    let is_time = |bar: &&Raw| (TIMES[0]..TIMES[1]).contains(&bar.total);
+    let drawn: Vec<&Raw> = raw.iter().filter(is_time).collect();
+    let highest = drawn.iter().map(|bar| bar.total).fold(0.0, f64::max);
+    if drawn.is_empty() {
+        return Err(Missing::unavailable("no cost is told from 0", None));
+    }
+    let unit = Unit::of_time(std::iter::once(highest));
+    let bars: Vec<Bar> = drawn.iter().map(|raw| bar(raw, unit)).collect();
+    Ok(Chart {
+        title: title.to_owned(),
+        lines,
+        axis: format!("time of one spawn ({})", unit.name),
+        ticks: ticks(bars.iter().map(Bar::height).fold(0.0, f64::max)),
+        legend: KINDS
+            .iter()
+            .map(|(name, hue)| Kind {
+                name: (*name).to_owned(),
+                hue: *hue,
+            })
+            .collect(),
+        bars,
+    })
+}
+
+fn bar(raw: &Raw, unit: Unit) -> Bar {
+    // Differences of medians do not add up, and one of both parts may lie below 0: the
+    // bar is as high as its total.
+    let parts = raw
+        .parts
+        .map(|part| if part.is_finite() { part.max(0.0) } else { 0.0 });
+    let sum: f64 = parts.iter().sum();
+    let fit = if sum > 0.0 { raw.total / sum } else { 0.0 };
+    let segment = |(kind, part): (usize, &f64)| Segment {
+        kind,
+        value: part * fit / unit.size,
+        label: number(part / unit.size, 1),
+        story: format!(
+            "{}: {}: {} of {}",
+            raw.story,
+            KINDS[kind].0,
+            unit.prose(raw.parts[kind]),
+            unit.prose(raw.total)
+        ),
+    };
+    Bar {
+        group: raw.name.clone(),
+        name: String::new(),
+        total: raw.total / unit.size,
+        label: unit.prose(raw.total),
+        segments: parts
+            .iter()
+            .enumerate()
+            .map(segment)
+            .filter(|segment| segment.value > 0.0 && segment.value.is_finite())
+            .collect(),
+    }
+}

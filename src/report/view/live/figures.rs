@@ -1,0 +1,103 @@
+//! Figures of a live process: with intervals, as prose, and marked where they were
+//! extrapolated.
+
+use crate::model::{Availability, Cost};
+use crate::report::view::number::{Unit, significant};
+use crate::report::view::table::{Column, Entry};
+use crate::stats::{Estimate, Summary};
+
+/// What stands before a figure that was not measured but worked out from a part.
+pub(super) const ABOUT: &str = "~";
+
+/// An estimate that can be spoken of.
+pub(super) fn sound(found: Estimate) -> Option<Estimate> {
+    let figures = [found.value, found.ci95[0], found.ci95[1]];
+    figures.iter().all(|v| v.is_finite()).then_some(found)
+}
+
+/// The median of a summary with its interval.
+pub(super) fn median(summary: &Availability<Summary>) -> Option<Estimate> {
+    let summary = summary.measured()?;
+    sound(Estimate {
+        value: summary.median,
+        ci95: summary.ci95,
+    })
+}
+
+/// The entry of an estimate, marked where it was extrapolated.
+pub(super) fn entry(unit: Unit, found: Estimate, extrapolated: bool) -> Entry {
+    marked(unit.entry(found.value, Some(found.ci95)), extrapolated)
+}
+
+/// The same entry, marked where it was extrapolated.
+pub(super) fn marked(entry: Entry, extrapolated: bool) -> Entry {
+    match entry {
+        Entry::Figure { value, half_width } if extrapolated => Entry::Figure {
+            value: format!("{ABOUT}{value}"),
+            half_width,
+        },
+        entry => entry,
+    }
+}
+
+/// "5.10 ms (4.93 to 5.32)", with a mark before it where it was extrapolated.
+pub(super) fn told(found: Estimate, extrapolated: bool) -> String {
+    let unit = Unit::of_time(std::iter::once(found.value));
+    let [low, high] = found.ci95.map(|bound| significant(bound / unit.size));
+    let mark = if extrapolated { ABOUT } else { "" };
+    format!("{mark}{} ({low} to {high})", unit.prose(found.value))
+}
+
+/// "46.0 times (44.1 to 47.9)".
+pub(super) fn times(found: Estimate) -> String {
+    let [low, high] = found.ci95.map(significant);
+    format!("{} times ({low} to {high})", significant(found.value))
+}
+
+/// One over an estimate that is above 0 with all of its interval.
+pub(super) fn inverse(found: Estimate) -> Option<Estimate> {
+    let [low, high] = found.ci95;
+    (low > 0.0 && found.value >= low)
+        .then(|| Estimate {
+            value: 1.0 / found.value,
+            ci95: [1.0 / high, 1.0 / low],
+        })
+        .and_then(sound)
+}
+
+/// Spawns in a second, by the time that one takes in nanoseconds.
+pub(super) fn per_second(total_ns: Estimate) -> Option<Estimate> {
+    let inverse = inverse(total_ns)?;
+    sound(Estimate {
+        value: inverse.value * 1e9,
+        ci95: inverse.ci95.map(|bound| bound * 1e9),
+    })
+}
+
+/// What a cost is of another, if both can be spoken of.
+pub(super) fn share(part: Estimate, whole: Estimate) -> Option<f64> {
+    let share = part.value / whole.value;
+    (whole.value > 0.0 && share.is_finite()).then_some(share)
+}
+
+/// Call, what comes after it, and total of a cost, in one unit.
+pub(super) fn slices(unit: Unit, cost: &Cost, extrapolated: bool) -> [Entry; 3] {
+    [cost.call_ns, cost.after_ns, cost.total_ns].map(|found| entry(unit, found, extrapolated))
+}
+
+/// The columns of [`slices`].
+pub(super) fn slice_columns(unit: Unit) -> [Column; 3] {
+    let head = |name: &str| Column::number(name, &unit.subheader());
+    [
+        head("in call").explained("until the call returned in the parent, which stands still"),
+        head("after it").explained(
+            "from then on until the wait for the child returned: its exec throws the copy away",
+        ),
+        head("total").explained("in the call and after it"),
+    ]
+}
+
+/// Whether one is told from another: their intervals do not overlap.
+pub(super) fn is_above(one: Estimate, other: Estimate) -> bool {
+    one.ci95[0] > other.ci95[1]
+}

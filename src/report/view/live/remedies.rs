@@ -1,0 +1,152 @@
+//! What was tried against the cost: what came of it, what was not tried and why, and
+//! how what helps is applied.
+
+use super::{Rebuilt, figures, names, recipes};
+use crate::model::{Availability, Remedy, RemedyBaseline, RemedyOutcome, RemedyVerdict};
+use crate::report::view::footnotes::Footnotes;
+use crate::report::view::number::{PERCENT, PLAIN, Unit};
+use crate::report::view::table::{Block, Column, Entry, Table};
+use crate::units::bytes;
+
+/// The remedies with an outcome, in the order of the document.
+pub(super) fn tried<'a>(
+    rebuilt: &Rebuilt<'a>,
+) -> impl Iterator<Item = (&'a Remedy, &'a RemedyOutcome)> {
+    let all = rebuilt.live.remedies.iter();
+    all.filter_map(|remedy| Some((remedy, remedy.outcome.measured()?)))
+}
+
+/// What came of each.
+pub(super) fn table(rebuilt: &Rebuilt<'_>, _notes: &mut Footnotes) -> Table {
+    let totals = tried(rebuilt).map(|(_, outcome)| outcome.total_ns.value);
+    let unit = Unit::of_time(totals);
+    let mut rows: Vec<(f64, Vec<Entry>)> = tried(rebuilt)
+        .map(|(remedy, outcome)| (outcome.ratio.value, row(remedy, outcome, unit)))
+        .collect();
+    rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let head = |name: &str| Column::number(name, &unit.subheader());
+    Table {
+        title: "Remedies, tried one at a time, the best first".to_owned(),
+        columns: vec![
+            Column::name("remedy"),
+            head("call"),
+            head("total"),
+            Column::number("remains", "(%)").explained(
+                "the total as a share of the fork's from the whole shape; under 100 it is cheaper",
+            ),
+            Column::number("spawns", "per s"),
+            Column::number("memory", "")
+                .explained("resident memory that it takes, or below 0 saves"),
+            Column::words("verdict").explained(
+                "helps or harms: the total is told from that without it, all remedies judged at \
+                 once; none seen: no difference is",
+            ),
+        ],
+        rows: rows.into_iter().map(|(_, row)| row).collect(),
+        rules: Vec::new(),
+        notes: remarks(rebuilt),
+    }
+}
+
+fn row(remedy: &Remedy, outcome: &RemedyOutcome, unit: Unit) -> Vec<Entry> {
+    let spawns = figures::per_second(outcome.total_ns);
+    vec![
+        Entry::Name(names::remedy(remedy.kind).to_owned()),
+        figures::entry(unit, outcome.call_ns, false),
+        figures::entry(unit, outcome.total_ns, false),
+        figures::entry(PERCENT, outcome.ratio, false),
+        spawns.map_or(Entry::Blank, |spawns| figures::entry(PLAIN, spawns, false)),
+        Entry::exact(memory(outcome.memory_bytes)),
+        Entry::Name(names::verdict(outcome.verdict).to_owned()),
+    ]
+}
+
+/// What each was applied to, in words.
+pub(super) fn applied_to(rebuilt: &Rebuilt<'_>) -> Block {
+    let applied = tried(rebuilt).filter(|(remedy, _)| !remedy.applied_to.is_empty());
+    Block::Legend {
+        title: "What each was applied to".to_owned(),
+        terms: applied
+            .map(|(remedy, _)| {
+                let name = names::remedy(remedy.kind).to_owned();
+                (name, remedy.applied_to.clone())
+            })
+            .collect(),
+    }
+}
+
+fn memory(more: i64) -> String {
+    let sign = match more {
+        0 => return "0".to_owned(),
+        more if more < 0 => "-",
+        _ => "+",
+    };
+    format!("{sign}{}", bytes(more.unsigned_abs()))
+}
+
+fn remarks(rebuilt: &Rebuilt<'_>) -> Vec<String> {
+    let mut remarks: Vec<String> = tried(rebuilt)
+        .filter(|(_, outcome)| outcome.against != RemedyBaseline::Fork)
+        .map(|(remedy, outcome)| {
+            format!(
+                "{} is set against {}, and what remains is of that",
+                names::remedy(remedy.kind),
+                names::baseline(outcome.against)
+            )
+        })
+        .collect();
+    if rebuilt.order.scale.is_part() && tried(rebuilt).next().is_some() {
+        remarks.push(
+            "tried on the part of the shape that the workers have: what remains of all of it may \
+             be less, as what a remedy takes away grows with the shape"
+                .to_owned(),
+        );
+    }
+    remarks
+}
+
+/// What has no outcome, and why.
+pub(super) fn not_tried(rebuilt: &Rebuilt<'_>) -> Vec<String> {
+    let all = rebuilt.live.remedies.iter();
+    let line = |remedy: &Remedy| match &remedy.outcome {
+        Availability::Measured(_) => None,
+        Availability::Missing(missing) => Some(format!(
+            "{}: {}",
+            names::remedy(remedy.kind),
+            missing.in_words()
+        )),
+    };
+    all.filter_map(line).collect()
+}
+
+/// How the remedies that help are applied, one block each.
+pub(super) fn recipes(rebuilt: &Rebuilt<'_>) -> Vec<Block> {
+    let helps = tried(rebuilt).filter(|(_, outcome)| outcome.verdict == RemedyVerdict::Helps);
+    let block = |(remedy, _): (&Remedy, &RemedyOutcome)| {
+        let recipe = recipes::of(remedy.kind)?;
+        let mut terms = vec![("asks", recipe.asks), ("risk", recipe.risk)];
+        terms.extend(recipe.how);
+        Some(Block::Legend {
+            title: format!("How to apply: {}", names::remedy_in_full(remedy.kind)),
+            terms: terms
+                .into_iter()
+                .map(|(term, text)| (term.to_owned(), text.to_owned()))
+                .collect(),
+        })
+    };
+    helps.filter_map(block).collect()
+}
+
+/// A word on what makes it worse.
+pub(super) fn harmful(rebuilt: &Rebuilt<'_>) -> Vec<String> {
+    let harms = tried(rebuilt).filter(|(_, outcome)| outcome.verdict == RemedyVerdict::Harms);
+    harms
+        .map(|(remedy, _)| {
+            let name = names::remedy_in_full(remedy.kind);
+            match recipes::of(remedy.kind) {
+                Some(recipe) => format!("{name}: {}; {}", recipe.asks, recipe.risk),
+                None => name.to_owned(),
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,115 @@
+//! What a reader must know of a shape before trusting the figures.
+
+use super::{Rebuilt, likeness, names};
+use crate::model::{ShapeReservation, ShapeUnit};
+use crate::report::view::number::{integer, number};
+
+/// What was built may be off by so much before it is a caveat.
+const TOLERATED: f64 = 0.05;
+
+/// Of fewer units nobody can build a share more or less.
+const FEWEST: u64 = 20;
+
+/// One line a reservation.
+pub(super) fn lines(rebuilt: &Rebuilt<'_>) -> Vec<String> {
+    let mut lines: Vec<String> = elsewhere(rebuilt).into_iter().collect();
+    let reservations = rebuilt.order.shape.process.reservations.iter();
+    lines.extend(reservations.map(|reservation| in_words(*reservation).to_owned()));
+    lines.extend(likeness::scale(&rebuilt.order.scale).map(|scale| {
+        format!(
+            "{scale}; figures with ~ are worked out from that part, as if each unit beyond it cost \
+             as much as one in it"
+        )
+    }));
+    lines.extend(deviations(rebuilt));
+    lines
+}
+
+/// What the kernel or the pages of this host change of a shape that is another's.
+fn elsewhere(rebuilt: &Rebuilt<'_>) -> Option<String> {
+    let (facts, host) = (&rebuilt.order.shape.process, &rebuilt.document.host);
+    let mut differs = Vec::new();
+    if facts.kernel != host.kernel {
+        differs.push(format!("Linux {}, not {}", facts.kernel, host.kernel));
+    }
+    if facts.page_size != host.page_size {
+        differs.push(format!(
+            "pages of {} bytes, not {}",
+            integer(facts.page_size),
+            integer(host.page_size)
+        ));
+    }
+    (!differs.is_empty()).then(|| {
+        format!(
+            "the shape is of a host with {}: what a fork costs here is not what it costs there; \
+             for that, explain the process on its own host",
+            differs.join(" and ")
+        )
+    })
+}
+
+fn in_words(reservation: ShapeReservation) -> &'static str {
+    match reservation {
+        ShapeReservation::ChangedWhileRead => {
+            "the process changed while its mappings were read, and the last reading counts; read it \
+             again while it rests, or stop it meanwhile (kill -STOP)"
+        }
+        ShapeReservation::Seccomp => {
+            "the system calls of the process pass a seccomp filter, and those of the workers none: \
+             each of its own forks costs a little more"
+        }
+        ShapeReservation::Traced => {
+            "the process is traced, and each of its own forks may stop for the tracer, which no \
+             worker's does; end the tracer"
+        }
+        ShapeReservation::OtherControlGroup => {
+            "the process is in another control group, where its page tables are charged; run forktax \
+             in that group to charge the workers there"
+        }
+        ShapeReservation::NoPhysicalAddresses => {
+            "where the pages of the process lie in physical memory was not to be seen, and those of \
+             the workers may lie more or less together, which bears on the price of a PTE; read it \
+             with CAP_SYS_ADMIN"
+        }
+        ShapeReservation::NoZeroPages => {
+            "which pages are the kernel's page of zeros was not to be seen: they are taken for the \
+             process's own, which cost more; Linux 6.7 shows them (PAGEMAP_SCAN)"
+        }
+        ShapeReservation::NoThreadStacks => {
+            "which mappings are stacks of threads was not to be seen: they are told as other memory"
+        }
+    }
+}
+
+/// Units of which the workers have more or less than they should.
+fn deviations(rebuilt: &Rebuilt<'_>) -> Vec<String> {
+    let units = rebuilt.live.likeness.units.iter();
+    let off = units.filter(|unit| {
+        let many = unit.wanted.max(unit.built) >= FEWEST;
+        let off = likeness::deviation(unit);
+        many && off.is_none_or(|off| off.abs() > TOLERATED)
+    });
+    off.map(|unit| {
+        let share = likeness::deviation(unit).map_or(String::new(), |off| {
+            let side = if off < 0.0 { "less" } else { "more" };
+            format!(", {} % {side}", number(off.abs() * 100.0, 0))
+        });
+        let huge = match unit.unit {
+            ShapeUnit::HugeEntries if unit.built < unit.wanted => {
+                "; the kernel did not grant them: see /sys/kernel/mm/transparent_hugepage, or free \
+                 memory"
+            }
+            _ => "",
+        };
+        format!(
+            "{}: the workers have {} where {} wanted{share}{huge}",
+            names::unit(unit.unit),
+            integer(unit.built),
+            match unit.wanted {
+                1 => "1 was".to_owned(),
+                many => format!("{} were", integer(many)),
+            }
+        )
+    })
+    .collect()
+}

@@ -1,0 +1,228 @@
+//! Whose the cost of a fork is, in a few sentences, and none that the intervals do not
+//! support.
+
+use super::{Rebuilt, figures, free, ladder, names, spawns};
+use crate::model::{Blame, Cost, GroupCost, Rung, RungCost, SpawnMethod};
+use crate::report::view::number::{counted, number, significant};
+use crate::stats::Estimate;
+
+/// What is less than this of a fork is not worth a sentence.
+const WORTH: f64 = 0.01;
+
+/// Five to seven sentences, or as many as there are figures for.
+pub(super) fn sentences(rebuilt: &Rebuilt<'_>) -> Vec<String> {
+    let sentences = [
+        each(rebuilt),
+        standing_still(rebuilt),
+        rebuilt.blame().and_then(dearest_rung),
+        rebuilt.blame().and_then(dearest_group),
+        rebuilt.blame().and_then(|blame| beside(rebuilt, blame)),
+        looks_big(rebuilt),
+        foretold(rebuilt),
+    ];
+    sentences.into_iter().flatten().collect()
+}
+
+/// A fork of all of the process, and whether that was worked out from a part.
+fn fork(rebuilt: &Rebuilt<'_>) -> Option<([Estimate; 2], bool)> {
+    if rebuilt.order.scale.is_part() {
+        let fork = rebuilt.blame()?.fork;
+        let both = [
+            figures::sound(fork.call_ns)?,
+            figures::sound(fork.total_ns)?,
+        ];
+        return Some((both, true));
+    }
+    let cell = rebuilt.whole(SpawnMethod::Fork)?;
+    let both = [
+        figures::median(&cell.call_ns)?,
+        figures::median(&cell.total_ns)?,
+    ];
+    Some((both, false))
+}
+
+/// What a fork costs, against posix_spawn, and how many a second that makes.
+pub(super) fn each(rebuilt: &Rebuilt<'_>) -> Option<String> {
+    let ([_, total], extrapolated) = fork(rebuilt)?;
+    let other = SpawnMethod::PosixSpawn;
+    let ratio = rebuilt.multiple(SpawnMethod::Fork, other);
+    let against = ratio.filter(|_| !extrapolated).map(|ratio| {
+        if ratio.ci95[0] > 1.0 || ratio.ci95[1] < 1.0 {
+            format!(", {} a {}", figures::times(ratio), other.name())
+        } else {
+            format!(", and no difference to a {} is seen", other.name())
+        }
+    });
+    let most = figures::per_second(total).map(|most| {
+        let mark = if extrapolated { figures::ABOUT } else { "" };
+        format!("; at most {mark}{} a second", significant(most.value))
+    });
+    Some(format!(
+        "Each fork from this process costs {}{}{}.",
+        figures::told(total, extrapolated),
+        against.unwrap_or_default(),
+        most.unwrap_or_default()
+    ))
+}
+
+/// How long the process stands still, and what comes after.
+fn standing_still(rebuilt: &Rebuilt<'_>) -> Option<String> {
+    let ([call, total], extrapolated) = fork(rebuilt)?;
+    let share = figures::share(call, total)?;
+    Some(format!(
+        "For the call, {}, the thread that forks stands still: {} % of the total; the rest comes \
+         after it, when the child's exec throws the copy away.",
+        figures::told(call, extrapolated),
+        number(share * 100.0, 0)
+    ))
+}
+
+/// "83 % of it".
+fn percent(part: Estimate, whole: Estimate, extrapolated: bool) -> Option<String> {
+    let share = figures::share(part, whole)?;
+    let mark = if extrapolated { figures::ABOUT } else { "" };
+    Some(format!("{mark}{} %", number(share * 100.0, 0)))
+}
+
+/// The dearest of several, and those that it is not told from.
+fn leaders<T>(all: &[T], total: impl Fn(&T) -> Estimate) -> Vec<&T> {
+    let sound = |one: &&T| figures::sound(total(one)).is_some_and(|total| total.ci95[0] > 0.0);
+    let mut told: Vec<&T> = all.iter().filter(sound).collect();
+    told.sort_by(|a, b| total(b).value.total_cmp(&total(a).value));
+    let Some(first) = told.first().map(|first| total(first)) else {
+        return Vec::new();
+    };
+    told.retain(|one| !figures::is_above(first, total(one)));
+    told
+}
+
+fn dearest_rung(blame: &Blame) -> Option<String> {
+    let leaders = leaders(&blame.rungs, |rung| rung.cost.total_ns);
+    let clause = |rung: &&RungCost| {
+        let extrapolated = ladder::is_extrapolated(rung);
+        let share = percent(rung.cost.total_ns, blame.fork.total_ns, extrapolated)?;
+        Some(format!(
+            "{} ({share}, {})",
+            work(rung),
+            figures::told(rung.cost.total_ns, extrapolated)
+        ))
+    };
+    match leaders.as_slice() {
+        [one] => Some(format!("Most of a fork's cost is {}.", clause(one)?))
+            .filter(|_| is_most(one.cost.total_ns, blame))
+            .or_else(|| Some(format!("The largest part of a fork is {}.", clause(one)?))),
+        [] => None,
+        several => {
+            let clauses: Option<Vec<String>> = several.iter().map(clause).collect();
+            Some(format!(
+                "The largest parts of a fork, which are not told apart, are {}.",
+                clauses?.join("; ")
+            ))
+        }
+    }
+}
+
+/// Whether a part is more than half of a fork with all of its interval.
+fn is_most(part: Estimate, blame: &Blame) -> bool {
+    part.ci95[0] > blame.fork.total_ns.ci95[1] / 2.0
+}
+
+/// What the kernel does for a rung.
+fn work(rung: &RungCost) -> String {
+    let units = |noun: &str| counted(rung.units, noun).replace("entrys", "entries");
+    match (rung.rung, names::units(rung.rung)) {
+        (Rung::AnonVmas, _) => format!(
+            "making and freeing an anon_vma for each of {} with own pages",
+            units("mapping")
+        ),
+        (_, Some(noun)) => format!("copying and freeing {}", units(noun)),
+        (Rung::Beside, None) => "open files, threads and handlers".to_owned(),
+        (_, None) => "the fork itself, with what every program has".to_owned(),
+    }
+}
+
+fn dearest_group(blame: &Blame) -> Option<String> {
+    let listed: Vec<&GroupCost> = blame.groups.iter().filter(|group| !group.rest).collect();
+    let leaders = leaders(&listed, |group| group.cost.total_ns);
+    let extrapolated = blame.rungs.iter().any(ladder::is_extrapolated);
+    let clause = |group: &&&GroupCost| {
+        let share = percent(group.cost.total_ns, blame.fork.total_ns, extrapolated)?;
+        Some(format!("{} ({share})", names::shortened(&group.name, 60)))
+    };
+    match leaders.as_slice() {
+        [] => None,
+        [one] => {
+            let told = figures::told(one.cost.total_ns, extrapolated);
+            let check = one
+                .without
+                .and_then(|without| checked(&one.cost, &without, extrapolated));
+            Some(format!(
+                "{} is charged {told}{}.",
+                clause(one)?,
+                check.unwrap_or_default()
+            ))
+        }
+        several => {
+            let clauses: Option<Vec<String>> = several.iter().map(clause).collect();
+            Some(format!(
+                "Charged most, and not told apart, are {}.",
+                clauses?.join("; ")
+            ))
+        }
+    }
+}
+
+/// Whether a group's share is what was measured without it. Of a part of a shape, both
+/// are on different scales.
+fn checked(cost: &Cost, without: &Cost, extrapolated: bool) -> Option<String> {
+    let (charged, measured) = (cost.total_ns, figures::sound(without.total_ns)?);
+    if extrapolated {
+        return None;
+    }
+    let apart = figures::is_above(charged, measured) || figures::is_above(measured, charged);
+    let verdict = match apart {
+        true => "which does not agree: it was not shared out well",
+        false => "which agrees",
+    };
+    Some(format!(
+        "; without it a fork was measured to cost {} less, {verdict}",
+        figures::told(measured, false)
+    ))
+}
+
+/// What open files, threads and handlers add, where that matters.
+fn beside(rebuilt: &Rebuilt<'_>, blame: &Blame) -> Option<String> {
+    let rung = blame.rungs.iter().find(|rung| rung.rung == Rung::Beside)?;
+    let total = figures::sound(rung.cost.total_ns)?;
+    let share = figures::share(total, blame.fork.total_ns)?;
+    if total.ci95[0] <= 0.0 || share < WORTH {
+        return None;
+    }
+    let facts = &rebuilt.order.shape.process;
+    let files = facts.descriptors.saturating_add(facts.cloexec_descriptors);
+    Some(format!(
+        "Its {}, {} and {} add {}, {} %.",
+        counted(facts.threads, "thread"),
+        counted(files, "open file"),
+        counted(facts.handlers, "signal handler"),
+        figures::told(total, false),
+        number(share * 100.0, 0)
+    ))
+}
+
+fn looks_big(rebuilt: &Rebuilt<'_>) -> Option<String> {
+    let big = free::big(rebuilt);
+    (!big.is_empty()).then(|| format!("Next to nothing is paid for {}.", big.join(" and ")))
+}
+
+fn foretold(rebuilt: &Rebuilt<'_>) -> Option<String> {
+    let (forecast, error) = spawns::error(rebuilt)?;
+    let as_expected = error.abs() <= forecast.error;
+    Some(format!(
+        "The stored card foretells the total {} % too {}, {} than nine of ten of its own \
+         forecasts are off by.",
+        number(error.abs() * 100.0, 1),
+        if error < 0.0 { "low" } else { "high" },
+        if as_expected { "not more" } else { "more" },
+    ))
+}
