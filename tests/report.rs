@@ -18,6 +18,12 @@ mod fuzz;
 mod parents;
 #[path = "report/partial.rs"]
 mod partial;
+#[path = "report/process.rs"]
+mod process;
+#[path = "report/rebuilt.rs"]
+mod rebuilt;
+#[path = "report/remedied.rs"]
+mod remedied;
 #[path = "report/reproduced.rs"]
 mod reproduced;
 #[path = "report/studied.rs"]

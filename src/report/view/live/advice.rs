@@ -16,15 +16,12 @@ const INSTEAD: [RemedyKind; 3] = [
 pub(super) fn sentences(rebuilt: &Rebuilt<'_>) -> Vec<String> {
     let sentences = [
         words::each(rebuilt),
-        best(rebuilt, "The best that keeps the fork", keeps_the_fork),
-        best(rebuilt, "The best that takes its place", |kind| {
-            INSTEAD.contains(&kind)
-        }),
+        best_of_forks(rebuilt),
+        instead(rebuilt),
         together(rebuilt),
-        of_verdict(rebuilt, RemedyVerdict::NoDifference)
-            .map(|names| format!("No difference is seen with {names}.")),
-        of_verdict(rebuilt, RemedyVerdict::Harms)
-            .map(|names| format!("A fork is dearer with {names}.")),
+        other(rebuilt),
+        unseen(rebuilt),
+        harmful(rebuilt),
         nothing(rebuilt),
     ];
     sentences.into_iter().flatten().collect()
@@ -52,9 +49,22 @@ fn helping<'a>(rebuilt: &Rebuilt<'a>, wanted: impl Fn(RemedyKind) -> bool) -> Ve
     found
 }
 
-/// The best of them, with those that it is not told from.
-fn best(rebuilt: &Rebuilt<'_>, lead: &str, wanted: impl Fn(RemedyKind) -> bool) -> Option<String> {
-    let mut found = helping(rebuilt, wanted);
+/// What takes the fork's place and helps.
+fn instead(rebuilt: &Rebuilt<'_>) -> Option<String> {
+    let found = helping(rebuilt, |kind| INSTEAD.contains(&kind));
+    let clauses: Vec<String> = found
+        .iter()
+        .map(|(remedy, times)| {
+            let name = names::remedy(remedy.kind);
+            format!("{name}, {} faster", figures::times(*times))
+        })
+        .collect();
+    (!clauses.is_empty()).then(|| format!("Instead of a fork: {}.", clauses.join("; ")))
+}
+
+/// The best that keeps the fork, with those that it is not told from.
+fn best_of_forks(rebuilt: &Rebuilt<'_>) -> Option<String> {
+    let mut found = helping(rebuilt, keeps_the_fork);
     let first = found.first()?.1;
     found.retain(|(_, times)| !figures::is_above(first, *times));
     let clauses: Vec<String> = found
@@ -65,7 +75,10 @@ fn best(rebuilt: &Rebuilt<'_>, lead: &str, wanted: impl Fn(RemedyKind) -> bool) 
         1 => "",
         _ => "; these are not told apart",
     };
-    Some(format!("{lead}: {}{apart}.", clauses.join("; ")))
+    Some(format!(
+        "The best that keeps the fork: {}{apart}.",
+        clauses.join("; ")
+    ))
 }
 
 fn faster(remedy: &Remedy, times: Estimate) -> String {
@@ -85,16 +98,45 @@ fn together(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let clauses: Vec<String> = found
         .map(|(remedy, times)| format!("{} ({})", faster(remedy, times), remedy.applied_to))
         .collect();
-    (!clauses.is_empty()).then(|| format!("Together: {}.", clauses.join("; ")))
+    (!clauses.is_empty()).then(|| format!("Several at once: {}.", clauses.join("; ")))
 }
 
-/// The names of what has a verdict.
-fn of_verdict(rebuilt: &Rebuilt<'_>, wanted: RemedyVerdict) -> Option<String> {
-    let names: Vec<&str> = remedies::tried(rebuilt)
-        .filter(|(_, outcome)| outcome.verdict == wanted)
-        .map(|(remedy, _)| names::remedy_in_full(remedy.kind))
+/// What helps and is set against something else than the fork.
+fn other(rebuilt: &Rebuilt<'_>) -> Option<String> {
+    let others = remedies::tried(rebuilt).filter(|(_, outcome)| {
+        outcome.verdict == RemedyVerdict::Helps && outcome.against != RemedyBaseline::Fork
+    });
+    let clauses: Vec<String> = others
+        .filter_map(|(remedy, outcome)| {
+            let times = figures::inverse(outcome.ratio)?;
+            let against = names::baseline(outcome.against);
+            Some(format!("{} than {against}", faster(remedy, times)))
+        })
         .collect();
-    (!names.is_empty()).then(|| names.join(", "))
+    (!clauses.is_empty()).then(|| format!("Besides: {}.", clauses.join("; ")))
+}
+
+/// What makes no difference that is seen.
+fn unseen(rebuilt: &Rebuilt<'_>) -> Option<String> {
+    let names: Vec<&str> = remedies::tried(rebuilt)
+        .filter(|(_, outcome)| outcome.verdict == RemedyVerdict::NoDifference)
+        .map(|(remedy, _)| names::remedy(remedy.kind))
+        .collect();
+    (!names.is_empty()).then(|| format!("No difference is seen with: {}.", names.join(", ")))
+}
+
+/// What makes it worse, and by how much.
+fn harmful(rebuilt: &Rebuilt<'_>) -> Option<String> {
+    let harms =
+        remedies::tried(rebuilt).filter(|(_, outcome)| outcome.verdict == RemedyVerdict::Harms);
+    let clauses: Vec<String> = harms
+        .filter_map(|(remedy, outcome)| {
+            let times = figures::times(figures::sound(outcome.ratio)?);
+            let name = names::remedy_in_full(remedy.kind);
+            Some(format!("{name}, {times} as long"))
+        })
+        .collect();
+    (!clauses.is_empty()).then(|| format!("Harmful: {}.", clauses.join("; ")))
 }
 
 fn nothing(rebuilt: &Rebuilt<'_>) -> Option<String> {

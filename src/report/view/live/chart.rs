@@ -4,7 +4,7 @@
 use super::{Rebuilt, figures, ladder, names, remedies};
 use crate::model::{Cost, Missing, Rung, SpawnMethod};
 use crate::report::view::header;
-use crate::report::view::number::{Unit, number};
+use crate::report::view::number::{Unit, significant};
 use crate::report::view::picture::{Bar, Chart, Kind, Segment, ticks};
 
 /// What segments stand for: the legend, from the bottom up, with its hues.
@@ -16,7 +16,7 @@ const KINDS: [(&str, usize); 2] = [
 /// The most mappings by name that have a bar.
 const MOST: usize = 8;
 
-/// No name below a bar is longer.
+/// No word below a bar is longer.
 const LONGEST: usize = 20;
 
 /// Times that a fork may take, in nanoseconds: no picture is drawn of others.
@@ -38,7 +38,7 @@ pub(super) fn blame(rebuilt: &Rebuilt<'_>) -> Result<Chart, Missing> {
         return Err(missing.unwrap_or_else(Missing::not_reached));
     };
     let raw = |name: &str, cost: &Cost| Raw {
-        name: names::shortened(name, LONGEST),
+        name: below(name),
         story: name.to_owned(),
         parts: [cost.call_ns.value, cost.after_ns.value],
         total: cost.total_ns.value,
@@ -93,6 +93,13 @@ pub(super) fn remedies(rebuilt: &Rebuilt<'_>) -> Result<Chart, Missing> {
     draw("What a spawn takes with each remedy", lines, &bars)
 }
 
+/// A name below a bar, where it may be broken between words.
+fn below(name: &str) -> String {
+    let words = name.split_whitespace();
+    let words = words.map(|word| names::shortened(word, LONGEST));
+    words.collect::<Vec<_>>().join(" ")
+}
+
 fn draw(title: &str, lines: Vec<String>, raw: &[Raw]) -> Result<Chart, Missing> {
     let is_time = |bar: &&Raw| (TIMES[0]..TIMES[1]).contains(&bar.total);
     let drawn: Vec<&Raw> = raw.iter().filter(is_time).collect();
@@ -129,7 +136,7 @@ fn bar(raw: &Raw, unit: Unit) -> Bar {
     let segment = |(kind, part): (usize, &f64)| Segment {
         kind,
         value: part * fit / unit.size,
-        label: number(part / unit.size, 1),
+        label: significant(part / unit.size),
         story: format!(
             "{}: {}: {} of {}",
             raw.story,

@@ -93,7 +93,7 @@ pub(super) fn slice_columns(unit: Unit) -> [Column; 3] {
         head("after it").explained(
             "from then on until the wait for the child returned: its exec throws the copy away",
         ),
-        head("total").explained("in the call and after it"),
+        head("total"),
     ]
 }
 

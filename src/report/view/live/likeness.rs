@@ -62,7 +62,7 @@ pub(super) fn deviation(unit: &UnitLikeness) -> Option<f64> {
     off.is_finite().then_some(off)
 }
 
-/// How much is rebuilt, and why not all.
+/// How much is rebuilt, where that is not all.
 pub(super) fn scale(scale: &ShapeScale) -> Option<String> {
     let mut parts = Vec::new();
     if scale.mappings_divisor > 1 {
@@ -83,9 +83,7 @@ pub(super) fn scale(scale: &ShapeScale) -> Option<String> {
     if parts.is_empty() {
         return None;
     }
-    let because = scale.because.as_ref();
-    let because = because.map_or(String::new(), |because| format!(", because {because}"));
-    Some(format!("rebuilt is {}{because}", parts.join(" and ")))
+    Some(format!("rebuilt: {}", parts.join(", ")))
 }
 
 fn left_out(left_out: &LeftOutMapping) -> String {

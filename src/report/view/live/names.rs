@@ -115,13 +115,13 @@ pub(super) fn free_of(why: FreeReason) -> &'static str {
 /// Why mappings are not rebuilt.
 pub(super) fn left_out(why: LeftOutReason) -> &'static str {
     match why {
-        LeftOutReason::DontFork => "a fork leaves them out as well (MADV_DONTFORK)",
+        LeftOutReason::DontFork => "left out of every fork as well (MADV_DONTFORK)",
         LeftOutReason::Hugetlb => {
-            "they take pages of hugetlbfs, which are set aside for their owner; what a fork of \
-             these costs is missing here"
+            "pages of hugetlbfs are set aside for their owner; what a fork of these costs is \
+             missing here"
         }
-        LeftOutReason::Kernel => "the kernel made them, and a worker has its own",
-        LeftOutReason::Scale => "the scale leaves them out",
+        LeftOutReason::Kernel => "made by the kernel, and a worker has its own",
+        LeftOutReason::Scale => "left out by the scale",
     }
 }
 
@@ -144,8 +144,8 @@ pub(super) fn remedy(kind: RemedyKind) -> &'static str {
         RemedyKind::Prelink => "prelink",
         RemedyKind::Usevfork => "POSIX_SPAWN_USEVFORK",
         RemedyKind::ChildRunsFirst => "sched_child_runs_first",
-        RemedyKind::BestForks => "the best for a fork",
-        RemedyKind::Best => "the best of all",
+        RemedyKind::BestForks => "together, with fork",
+        RemedyKind::Best => "together, best of all",
     }
 }
 
@@ -168,8 +168,8 @@ pub(super) fn remedy_in_full(kind: RemedyKind) -> &'static str {
         RemedyKind::Prelink => "a prelinked program to spawn",
         RemedyKind::Usevfork => "the flag POSIX_SPAWN_USEVFORK",
         RemedyKind::ChildRunsFirst => "kernel.sched_child_runs_first",
-        RemedyKind::BestForks => "the best of those that keep the fork, together",
-        RemedyKind::Best => "the best of all, together",
+        RemedyKind::BestForks => "what helps a fork, together",
+        RemedyKind::Best => "the best way to spawn, with what else helps it",
     }
 }
 

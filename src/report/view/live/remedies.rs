@@ -2,7 +2,9 @@
 //! how what helps is applied.
 
 use super::{Rebuilt, figures, names, recipes};
-use crate::model::{Availability, Remedy, RemedyBaseline, RemedyOutcome, RemedyVerdict};
+use crate::model::{
+    Availability, Remedy, RemedyBaseline, RemedyKind, RemedyOutcome, RemedyVerdict,
+};
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::number::{PERCENT, PLAIN, Unit};
 use crate::report::view::table::{Block, Column, Entry, Table};
@@ -63,7 +65,7 @@ fn row(remedy: &Remedy, outcome: &RemedyOutcome, unit: Unit) -> Vec<Entry> {
 
 /// What each was applied to, in words.
 pub(super) fn applied_to(rebuilt: &Rebuilt<'_>) -> Block {
-    let applied = tried(rebuilt).filter(|(remedy, _)| !remedy.applied_to.is_empty());
+    let applied = tried(rebuilt).filter(|(remedy, _)| is_told(remedy));
     Block::Legend {
         title: "What each was applied to".to_owned(),
         terms: applied
@@ -73,6 +75,16 @@ pub(super) fn applied_to(rebuilt: &Rebuilt<'_>) -> Block {
             })
             .collect(),
     }
+}
+
+/// Whether what a remedy was applied to says more than its own name.
+fn is_told(remedy: &Remedy) -> bool {
+    let itself = [
+        RemedyKind::PosixSpawn,
+        RemedyKind::Vfork,
+        RemedyKind::Usevfork,
+    ];
+    !remedy.applied_to.is_empty() && !itself.contains(&remedy.kind)
 }
 
 fn memory(more: i64) -> String {
@@ -95,6 +107,14 @@ fn remarks(rebuilt: &Rebuilt<'_>) -> Vec<String> {
             )
         })
         .collect();
+    if tried(rebuilt).nth(1).is_some() {
+        remarks.insert(
+            0,
+            "in the order of what remains; where the intervals of two overlap, neither is the \
+             better one"
+                .to_owned(),
+        );
+    }
     if rebuilt.order.scale.is_part() && tried(rebuilt).next().is_some() {
         remarks.push(
             "tried on the part of the shape that the workers have: what remains of all of it may \

@@ -1,7 +1,7 @@
 //! What a reader must know of a shape before trusting the figures.
 
 use super::{Rebuilt, likeness, names};
-use crate::model::{ShapeReservation, ShapeUnit};
+use crate::model::{ShapeReservation, ShapeScale, ShapeUnit};
 use crate::report::view::number::{integer, number};
 
 /// What was built may be off by so much before it is a caveat.
@@ -15,14 +15,22 @@ pub(super) fn lines(rebuilt: &Rebuilt<'_>) -> Vec<String> {
     let mut lines: Vec<String> = elsewhere(rebuilt).into_iter().collect();
     let reservations = rebuilt.order.shape.process.reservations.iter();
     lines.extend(reservations.map(|reservation| in_words(*reservation).to_owned()));
-    lines.extend(likeness::scale(&rebuilt.order.scale).map(|scale| {
-        format!(
-            "{scale}; figures with ~ are worked out from that part, as if each unit beyond it cost \
-             as much as one in it"
-        )
-    }));
+    lines.extend(scaled(&rebuilt.order.scale));
     lines.extend(deviations(rebuilt));
     lines
+}
+
+/// How much of the shape is rebuilt, why, and what that makes of the figures.
+fn scaled(scale: &ShapeScale) -> Option<String> {
+    let mut line = likeness::scale(scale)?;
+    if let Some(because) = &scale.because {
+        line += &format!("; because {because}");
+    }
+    if scale.is_part() {
+        line += "; figures with ~ are worked out from that part, as if each unit beyond it cost as \
+                 much as one in it";
+    }
+    Some(line)
 }
 
 /// What the kernel or the pages of this host change of a shape that is another's.

@@ -2,7 +2,7 @@
 //! support.
 
 use super::{Rebuilt, figures, free, ladder, names, spawns};
-use crate::model::{Blame, Cost, GroupCost, Rung, RungCost, SpawnMethod};
+use crate::model::{Blame, Cost, Features, GroupCost, Rung, RungCost, SpawnMethod};
 use crate::report::view::number::{counted, number, significant};
 use crate::stats::Estimate;
 
@@ -70,9 +70,10 @@ fn standing_still(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let ([call, total], extrapolated) = fork(rebuilt)?;
     let share = figures::share(call, total)?;
     Some(format!(
-        "For the call, {}, the thread that forks stands still: {} % of the total; the rest comes \
+        "For the call, {}, the thread that forks stands still: {}{} % of the total; the rest comes \
          after it, when the child's exec throws the copy away.",
         figures::told(call, extrapolated),
+        if extrapolated { figures::ABOUT } else { "" },
         number(share * 100.0, 0)
     ))
 }
@@ -157,8 +158,9 @@ fn dearest_group(blame: &Blame) -> Option<String> {
                 .without
                 .and_then(|without| checked(&one.cost, &without, extrapolated));
             Some(format!(
-                "{} is charged {told}{}.",
+                "{} is charged {told}, for {}{}.",
                 clause(one)?,
+                contents(&one.features),
                 check.unwrap_or_default()
             ))
         }
@@ -169,6 +171,20 @@ fn dearest_group(blame: &Blame) -> Option<String> {
                 clauses?.join("; ")
             ))
         }
+    }
+}
+
+/// What mappings have of what a fork pays for, in the words of what there is most of.
+fn contents(features: &Features) -> String {
+    let (ptes, huge) = (features.ptes, features.huge_entries);
+    match (ptes, huge) {
+        (0, 0) => counted(features.vmas, "mapping"),
+        (0, huge) => counted(huge, "huge page"),
+        (ptes, _) => format!(
+            "{} in {}",
+            counted(ptes, "PTE"),
+            counted(features.tables, "page table")
+        ),
     }
 }
 
