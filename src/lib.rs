@@ -9,6 +9,7 @@
 //! - [`stats`]: pure, seeded estimates with intervals;
 //! - [`model`]: the vocabulary, as serde types;
 //! - [`card`]: from measured parents to prices, pure;
+//! - [`live`]: a live process as trials, and from those to whose the cost is, pure;
 //! - [`comparison`]: two results set side by side, pure;
 //! - [`studies`]: what others have published, as data;
 //! - [`profile`]: what samples of the CPU say, pure;
@@ -24,6 +25,7 @@ pub mod card;
 pub mod cli;
 pub mod comparison;
 pub mod lab;
+pub mod live;
 pub mod model;
 pub mod profile;
 pub mod report;

@@ -12,6 +12,7 @@ pub mod limits;
 pub mod linux;
 pub mod path;
 pub mod programs;
+pub mod shape;
 
 mod assemble;
 mod budget;
@@ -20,9 +21,11 @@ mod caveats;
 mod count;
 mod cpu_time;
 mod explain;
+mod live;
 mod outlook;
 mod preflight;
 mod reproduce;
+mod rounds;
 mod run;
 mod session;
 

@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Availability, ChildAction, Features, Grade, ProcessShape, SpawnMethod, TermPrice, WorkerSamples,
+    Availability, ChildAction, Features, Grade, ProcessShape, Program, SpawnMethod, Term,
+    WorkerSamples,
 };
 use crate::stats::{Estimate, Summary};
 
@@ -17,8 +18,40 @@ pub struct LiveOrder {
     pub purpose: LivePurpose,
     /// How much of it is rebuilt.
     pub scale: ShapeScale,
+    /// The CPUs that the workers run on as the process does, where it may not run on all
+    /// that this run may; none where that is told by the placement.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cpus: Vec<usize>,
     /// The prices of this host, if a card is stored.
     pub prices: Availability<CardPrices>,
+    /// What of this host bears on remedies.
+    #[serde(default)]
+    pub host: RemedyHost,
+    /// Programs to set against each other.
+    #[serde(default)]
+    pub targets: Targets,
+}
+
+/// What of a host bears on remedies.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RemedyHost {
+    /// Why no huge page can be had, if none can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_huge_pages: Option<String>,
+    /// What `kernel.sched_child_runs_first` is set to; none where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child_runs_first: Option<u64>,
+}
+
+/// Programs to set against each other.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Targets {
+    /// A statically linked one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fixed: Option<Program>,
+    /// A dynamically linked one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dynamic: Option<Program>,
 }
 
 /// What a shape is rebuilt for.
@@ -64,13 +97,25 @@ impl ShapeScale {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CardPrices {
     /// The price of each unit.
-    pub terms: Vec<TermPrice>,
+    pub terms: Vec<CardTerm>,
     /// From which size on they are higher.
     pub knee_bytes: Option<u64>,
     /// How well they foretell.
     pub grade: Grade,
     /// When the card was measured, in seconds since 1970.
     pub measured_unix_s: u64,
+}
+
+/// A card's price of a unit, in nanoseconds, as it was fitted: first where the kernel's
+/// structures are small, then where they are larger than the knee.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CardTerm {
+    /// Of which unit.
+    pub term: Term,
+    /// In the call.
+    pub call_ns: [f64; 2],
+    /// After it.
+    pub after_ns: [f64; 2],
 }
 
 /// What was measured in workers of a shape, and what follows.
@@ -101,6 +146,8 @@ pub enum LiveRole {
     Without(usize),
     /// The shape, or what spawns from it, with a remedy applied.
     Remedied(RemedyKind),
+    /// What a remedy is set against where that is not the whole shape.
+    Against(RemedyKind),
 }
 
 /// What a rung of the ladder adds to the one before it.
@@ -206,6 +253,19 @@ pub enum ShapeUnit {
     Descriptors,
     /// Threads.
     Threads,
+}
+
+impl ShapeUnit {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Vmas,
+        Self::AnonVmas,
+        Self::Ptes,
+        Self::Tables,
+        Self::HugeEntries,
+        Self::Descriptors,
+        Self::Threads,
+    ];
 }
 
 /// Mappings of a kind that a worker cannot have.
@@ -350,12 +410,26 @@ pub struct RemedyOutcome {
     pub call_ns: Estimate,
     /// The same until the child was waited for.
     pub total_ns: Estimate,
-    /// The total against that without it: 0.2 for a fifth.
+    /// What it is set against.
+    pub against: RemedyBaseline,
+    /// The total against that: 0.2 for a fifth.
     pub ratio: Estimate,
     /// What may be said of that.
     pub verdict: RemedyVerdict,
     /// Bytes of memory that it takes, below 0 that it saves.
     pub memory_bytes: i64,
+}
+
+/// What a remedy is set against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RemedyBaseline {
+    /// The fork from the whole shape.
+    Fork,
+    /// posix_spawn from the whole shape.
+    PosixSpawn,
+    /// The fork of a dynamically linked program.
+    DynamicTarget,
 }
 
 /// What may be said of a remedy.

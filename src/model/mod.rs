@@ -37,10 +37,10 @@ pub use explanation::{
 };
 pub use host::{Fingerprint, Host, HostDifference, HostFact, differences};
 pub use live::{
-    Blame, CardPrices, Cost, FreeMemory, FreeReason, GroupCost, LeftOutMapping, LeftOutReason,
-    Live, LiveCell, LiveForecast, LiveOrder, LivePurpose, LiveRole, LiveTrial, Remedy, RemedyKind,
-    RemedyOutcome, RemedyVerdict, Rung, RungCost, ShapeLikeness, ShapeScale, ShapeUnit,
-    UnitLikeness,
+    Blame, CardPrices, CardTerm, Cost, FreeMemory, FreeReason, GroupCost, LeftOutMapping,
+    LeftOutReason, Live, LiveCell, LiveForecast, LiveOrder, LivePurpose, LiveRole, LiveTrial,
+    Remedy, RemedyBaseline, RemedyHost, RemedyKind, RemedyOutcome, RemedyVerdict, Rung, RungCost,
+    ShapeLikeness, ShapeScale, ShapeUnit, Targets, UnitLikeness,
 };
 pub use method::{ChildAction, SpawnMethod};
 pub use plan::{

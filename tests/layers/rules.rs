@@ -4,11 +4,12 @@ use super::source::{Reference, Source, Token};
 
 /// What each layer may import from the crate, from the ground up. A layer that
 /// is not named here does not exist yet: name it, and what it may import.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("units", &[]),
     ("stats", &["units"]),
     ("model", &["stats", "units"]),
     ("card", &["model", "stats", "units"]),
+    ("live", &["card", "model", "stats", "units", "vm"]),
     ("comparison", &["card", "model", "stats", "units"]),
     ("studies", &["model", "units"]),
     ("profile", &["model", "stats", "units"]),
@@ -20,7 +21,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
     (
         "lab",
         &[
-            "card", "model", "profile", "stats", "studies", "sys", "units", "vm", "worker",
+            "card", "live", "model", "profile", "stats", "studies", "sys", "units", "vm", "worker",
         ],
     ),
     (
@@ -29,6 +30,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
             "card",
             "comparison",
             "lab",
+            "live",
             "model",
             "profile",
             "report",
