@@ -4,10 +4,11 @@ use super::source::{Reference, Source, Token};
 
 /// What each layer may import from the crate, from the ground up. A layer that
 /// is not named here does not exist yet: name it, and what it may import.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("units", &[]),
     ("stats", &["units"]),
     ("model", &["stats", "units"]),
+    ("shape", &["model"]),
     ("card", &["model", "stats", "units"]),
     ("comparison", &["card", "model", "stats", "units"]),
     ("studies", &["model", "units"]),
@@ -15,12 +16,12 @@ const LAYERS: [(&str, &[&str]); 14] = [
     ("vm", &["model", "stats", "units"]),
     ("sys", &["profile", "units"]),
     ("worker", &["model", "stats", "sys", "units", "vm"]),
-    ("report", &["card", "model", "stats", "units"]),
+    ("report", &["card", "model", "shape", "stats", "units"]),
     ("store", &["model", "report", "units"]),
     (
         "lab",
         &[
-            "card", "model", "profile", "stats", "studies", "sys", "units", "vm", "worker",
+            "card", "model", "profile", "shape", "stats", "studies", "sys", "units", "vm", "worker",
         ],
     ),
     (
@@ -32,6 +33,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
             "model",
             "profile",
             "report",
+            "shape",
             "stats",
             "store",
             "studies",
