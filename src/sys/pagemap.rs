@@ -77,23 +77,30 @@ pub struct Scanner {
     asked: u64,
 }
 
-impl Default for Scanner {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Scanner {
-    /// A scanner with room for the runs of one call.
-    pub fn new() -> Self {
-        Self {
+    /// A scanner for pagemaps of this kernel; none where it has no such scan.
+    ///
+    /// # Errors
+    /// Those of the ioctl but the ones that say so.
+    pub fn probe(pagemap: &File) -> io::Result<Option<Self>> {
+        let mut scanner = Self {
             regions: vec![PageRegion::default(); REGIONS],
             asked: FILE | PRESENT | SWAPPED | ZERO | HUGE | GUARD,
+        };
+        // Before anything is walked, the kernel refuses categories that it does not know.
+        let mut tried = scanner.call(pagemap, 0, 0);
+        if tried.as_ref().is_err_and(is_invalid) {
+            scanner.asked &= !GUARD;
+            tried = scanner.call(pagemap, 0, 0);
+        }
+        match tried {
+            Ok(_) => Ok(Some(scanner)),
+            Err(error) if is_unsupported(&error) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
-    /// Whether markers of [`GUARD`] are told from pages that are swapped out; known
-    /// after the first scan.
+    /// Whether markers of [`GUARD`] are told from pages that are swapped out.
     pub fn knows_guards(&self) -> bool {
         self.asked & GUARD != 0
     }
@@ -103,7 +110,7 @@ impl Scanner {
     /// Mappings by page frame number (VM_PFNMAP) are passed over by the kernel.
     ///
     /// # Errors
-    /// Those of the ioctl; [`is_unsupported`] tells those that say that there is none.
+    /// Those of the ioctl.
     pub fn scan(
         &mut self,
         pagemap: &File,
@@ -114,14 +121,7 @@ impl Scanner {
         let page_size = page_size() as u64;
         let mut from = start;
         while from < end {
-            let (found, stopped) = match self.call(pagemap, from, end) {
-                // A kernel before 6.15 refuses categories that it does not know.
-                Err(error) if is_invalid(&error) && self.knows_guards() => {
-                    self.asked &= !GUARD;
-                    continue;
-                }
-                other => other?,
-            };
+            let (found, stopped) = self.call(pagemap, from, end)?;
             let found = self.regions.get(..found).unwrap_or(&self.regions);
             found.iter().copied().for_each(&mut each);
             let next = next(found, stopped, page_size).unwrap_or(end);
@@ -171,7 +171,7 @@ fn next(found: &[PageRegion], stopped: u64, page_size: u64) -> Option<u64> {
 }
 
 /// Whether an error says that this kernel has no such scan.
-pub fn is_unsupported(error: &io::Error) -> bool {
+fn is_unsupported(error: &io::Error) -> bool {
     is_invalid(error) || matches!(error.raw_os_error(), Some(libc::ENOTTY | libc::ENOSYS))
 }
 
@@ -210,16 +210,15 @@ mod tests {
         let pagemap = File::open("/proc/self/pagemap").unwrap();
         let start = arena.start() as u64;
         let mut found = Vec::new();
-        let scanned = Scanner::new().scan(&pagemap, start, start + len as u64, |region| {
-            found.push(region);
-        });
-        match scanned {
-            Err(error) if is_unsupported(&error) => {
-                println!("skipped: no PAGEMAP_SCAN before Linux 6.7");
-                return;
-            }
-            other => other.unwrap(),
-        }
+        let Some(mut scanner) = Scanner::probe(&pagemap).unwrap() else {
+            println!("skipped: no PAGEMAP_SCAN before Linux 6.7");
+            return;
+        };
+        scanner
+            .scan(&pagemap, start, start + len as u64, |region| {
+                found.push(region);
+            })
+            .unwrap();
         let expected = (0..pages as u64 / 2).map(|pair| {
             let at = start + pair * 2 * page as u64;
             (at, at + page as u64)
@@ -230,9 +229,8 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_the_ioctl_says_so() {
+    fn a_file_without_the_ioctl_has_no_scanner() {
         let file = File::open("/proc/self/maps").unwrap();
-        let error = Scanner::new().scan(&file, 0, 4096, |_| {}).unwrap_err();
-        assert!(is_unsupported(&error), "{error}");
+        assert!(Scanner::probe(&file).unwrap().is_none());
     }
 }
