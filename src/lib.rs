@@ -8,6 +8,7 @@
 //! - [`units`]: numbers as people type and read them;
 //! - [`stats`]: pure, seeded estimates with intervals;
 //! - [`model`]: the vocabulary, as serde types;
+//! - [`shape`]: a process's shape as a file, read with suspicion, pure;
 //! - [`card`]: from measured parents to prices, pure;
 //! - [`live`]: a live process as trials, and from those to whose the cost is, pure;
 //! - [`comparison`]: two results set side by side, pure;
@@ -29,6 +30,7 @@ pub mod live;
 pub mod model;
 pub mod profile;
 pub mod report;
+pub mod shape;
 pub mod stats;
 pub mod store;
 pub mod studies;

@@ -7,7 +7,7 @@ use super::output;
 use super::plan::{self, FoundProcess};
 use crate::card;
 use crate::lab::host::remedies;
-use crate::lab::shape::{self, ShapeOptions};
+use crate::lab::shape::{self, Options};
 use crate::model::{Availability, CardPrices, Document, Host, ProcessShape};
 use crate::store::{Found, Store};
 
@@ -33,11 +33,8 @@ pub(super) fn advise(args: &AdviseArgs) -> anyhow::Result<()> {
 /// Reads the process that was named, or the file.
 fn process_shape(args: &ProcessArgs) -> anyhow::Result<ProcessShape> {
     match (&args.pid, &args.shape) {
-        (Some(pid), _) => Ok(shape::take(*pid, &ShapeOptions::default())?),
-        (None, Some(file)) => {
-            let _ = file;
-            todo!()
-        }
+        (Some(pid), _) => Ok(shape::take(*pid, Options::default())?),
+        (None, Some(file)) => Ok(output::read_shape(file)?),
         (None, None) => unreachable!("the caller has seen that one is given"),
     }
 }

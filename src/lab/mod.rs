@@ -1,5 +1,6 @@
 //! The lab: launches workers, interleaves them, reads what the kernel says of
-//! them, and puts their records together into a document.
+//! them, and puts their records together into a document. Of any process it takes the
+//! [`shape`], without stopping, tracing or changing it.
 //!
 //! It decides what is measured when; the measuring itself is the worker's, and
 //! what the figures mean is for the views. It prints nothing.

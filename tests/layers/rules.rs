@@ -4,10 +4,11 @@ use super::source::{Reference, Source, Token};
 
 /// What each layer may import from the crate, from the ground up. A layer that
 /// is not named here does not exist yet: name it, and what it may import.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("units", &[]),
     ("stats", &["units"]),
     ("model", &["stats", "units"]),
+    ("shape", &["model"]),
     ("card", &["model", "stats", "units"]),
     ("live", &["card", "model", "stats", "units", "vm"]),
     ("comparison", &["card", "model", "stats", "units"]),
@@ -16,12 +17,13 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("vm", &["model", "stats", "units"]),
     ("sys", &["profile", "units"]),
     ("worker", &["model", "stats", "sys", "units", "vm"]),
-    ("report", &["card", "model", "stats", "units"]),
+    ("report", &["card", "model", "shape", "stats", "units"]),
     ("store", &["model", "report", "units"]),
     (
         "lab",
         &[
-            "card", "live", "model", "profile", "stats", "studies", "sys", "units", "vm", "worker",
+            "card", "live", "model", "profile", "shape", "stats", "studies", "sys", "units", "vm",
+            "worker",
         ],
     ),
     (
@@ -34,6 +36,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
             "model",
             "profile",
             "report",
+            "shape",
             "stats",
             "store",
             "studies",

@@ -15,7 +15,7 @@ use super::{Stop, failed};
 use crate::lab::census::{self, Census};
 use crate::lab::error::{LabError, ProgramError, signal_name};
 use crate::lab::kernel::Worker;
-use crate::lab::shape::{self, ShapeOptions};
+use crate::lab::shape::{self, Options};
 use crate::model::{PageTables, ProcessShape, Program, SpawnMethod, Temperature};
 use crate::profile::faults::MapRange;
 use crate::sys::memory::page_size;
@@ -86,7 +86,7 @@ impl Worker for LinuxWorker {
     }
 
     fn shape(&self, instrument: &[[usize; 2]]) -> Result<ProcessShape, LabError> {
-        let mut shape = shape::take(self.family.pid().cast_signed(), &ShapeOptions::default())?;
+        let mut shape = shape::take(self.family.pid().cast_signed(), Options::default())?;
         let page_size = shape.process.page_size;
         let within = |first_page: u64| {
             let start = first_page.saturating_mul(page_size);
