@@ -10,7 +10,7 @@ use fastrand::Rng;
 
 use super::footprint::{SIZED, share_beyond};
 use super::{DRAWS, seed_of};
-use crate::model::{Features, Term};
+use crate::model::{CardTerm, Features, Term};
 use crate::stats::{LeastSquares, Replicates, quantile};
 
 /// The knees that are tried, in bytes; and none.
@@ -129,6 +129,19 @@ impl Fit {
         }
     }
 
+    /// The prices without their resamples.
+    pub fn terms(&self) -> Vec<CardTerm> {
+        let of = |term: Term| {
+            let both = |after| [false, true].map(|beyond| self.price(term, after, beyond).value);
+            CardTerm {
+                term,
+                call_ns: both(false),
+                after_ns: both(true),
+            }
+        };
+        Term::ALL.map(of).to_vec()
+    }
+
     /// What a fork of a parent is foretold to take: call and total.
     pub fn forecast(&self, features: &Features) -> [Replicates; 2] {
         let row = row(features, self.knee_bytes);
@@ -163,6 +176,19 @@ impl Fit {
         };
         Term::ALL.map(of).to_vec()
     }
+}
+
+/// What stored prices foretell of a fork: call and total, in nanoseconds.
+pub fn forecast(terms: &[CardTerm], knee_bytes: Option<u64>, features: &Features) -> [f64; 2] {
+    let beyond = share_beyond(features, knee_bytes);
+    let price = |[small, large]: [f64; 2]| small + (large - small) * beyond;
+    let sum = |of: &dyn Fn(&CardTerm) -> f64| {
+        let each = terms.iter();
+        each.map(|term| term.term.count(features) as f64 * of(term))
+            .sum::<f64>()
+    };
+    let call = sum(&|term| price(term.call_ns));
+    [call, call + sum(&|term| price(term.after_ns))]
 }
 
 fn column(term: Term) -> usize {

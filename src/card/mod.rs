@@ -10,7 +10,7 @@ mod prices;
 mod tests;
 
 pub use design::{Design, environment, name, words};
-pub use fit::Fit;
+pub use fit::{Fit, forecast};
 pub use footprint::footprint_bytes;
 pub use prices::{PriceLine, Slice, fit, lines, price_list};
 

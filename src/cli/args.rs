@@ -2,6 +2,7 @@
 
 mod card;
 mod compare;
+mod live;
 mod reproduce;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use crate::units::{Blocks, parse_count, parse_duration};
 
 pub(super) use card::CardArgs;
 pub(super) use compare::CompareArgs;
+pub(super) use live::{AdviseArgs, ProcessArgs};
 pub(super) use reproduce::{ReproduceArgs, study_names};
 
 const AFTER_HELP: &str = "\
@@ -76,6 +78,14 @@ pub(super) enum Command {
     /// What differs between the hosts and
     /// between the conditions of the two runs stands above the table.
     Compare(CompareArgs),
+    /// Try remedies on the address space of a live process, and print what each gained.
+    ///
+    /// Its shape is rebuilt in workers, as forktax explain --pid does, and each remedy is
+    /// applied to that: another way to spawn, mappings that forks leave out, huge pages,
+    /// fewer descriptors and threads. What is told as a remedy and is none is tried too,
+    /// or it is said why not. Without a process: on the parent of the options, as in a
+    /// sweep.
+    Advise(Box<AdviseArgs>),
     /// Print a stored result, or a stored comparison, again, in any format.
     Show(ShowArgs),
 }
@@ -118,8 +128,11 @@ pub(super) struct SweepArgs {
 #[derive(Debug, Parser)]
 #[command(after_help = AFTER_HELP)]
 pub(super) struct ExplainArgs {
+    #[command(flatten)]
+    pub(super) process: ProcessArgs,
+
     /// Mappings to add to the worker [default: 1k; with --huge 100]
-    #[arg(long, value_name = "N", value_parser = parse_count)]
+    #[arg(long, value_name = "N", value_parser = parse_count, conflicts_with = "process")]
     pub(super) mappings: Option<u64>,
 
     #[command(flatten)]

@@ -41,7 +41,7 @@ pub(super) fn card(args: &CardArgs) -> anyhow::Result<Option<Document>> {
     run(&plan, &args.output)
 }
 
-fn surroundings() -> anyhow::Result<Surroundings> {
+pub(super) fn surroundings() -> anyhow::Result<Surroundings> {
     let page_size = memory::page_size() as u64;
     Ok(Surroundings {
         allowed_cpus: process::allowed_cpus()?,
@@ -52,7 +52,7 @@ fn surroundings() -> anyhow::Result<Surroundings> {
     })
 }
 
-fn measure(plan: &Plan, args: &OutputArgs) -> anyhow::Result<()> {
+pub(super) fn measure(plan: &Plan, args: &OutputArgs) -> anyhow::Result<()> {
     run(plan, args).map(|_| ())
 }
 
@@ -71,6 +71,10 @@ fn run(plan: &Plan, args: &OutputArgs) -> anyhow::Result<Option<Document>> {
         signal_hook::flag::register_usize(signal, stop.0.clone(), number)?;
     }
     let host = host();
+    if let Some(order) = plan.live.as_ref().filter(|order| !order.cpus.is_empty()) {
+        // The workers inherit it.
+        process::run_on(&order.cpus)?;
+    }
     let kernel = match Linux::new(stop, plan.placement) {
         Ok(kernel) => kernel,
         Err(error) => {

@@ -5,11 +5,11 @@
 //! waits. Counts come from `pagemap` and not from `smaps`, which takes seconds
 //! for tens of thousands of VMAs.
 
-mod files;
+pub(in crate::lab) mod files;
 mod levels;
 mod likeness;
 mod mappings;
-mod pages;
+pub(in crate::lab) mod pages;
 mod ranges;
 mod tables;
 mod tree;
@@ -107,7 +107,9 @@ pub enum CensusError {
         file: PathBuf,
     },
     /// The process ended, or never was.
-    #[error("process {pid} does not exist or has ended: take the census while it runs")]
+    #[error(
+        "process {pid} does not exist or has ended: name one that runs, and look at it while it does"
+    )]
     Gone {
         /// The process.
         pid: i32,
@@ -282,7 +284,7 @@ fn is_kernels_own(map: &MemoryMap) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::lab) mod tests {
     use super::files::{NO_SUCH_PROCESS, gone_if_short, refuse};
     use super::*;
     use std::io::{Read, Write};
@@ -299,7 +301,7 @@ mod tests {
     const STATUS: &str = include_str!("../../tests/data/proc/status-user.txt");
 
     /// Keeps the tests apart that map much and look at this process meanwhile.
-    pub(super) fn alone() -> MutexGuard<'static, ()> {
+    pub(in crate::lab) fn alone() -> MutexGuard<'static, ()> {
         static TURN: Mutex<()> = Mutex::new(());
         TURN.lock().unwrap_or_else(PoisonError::into_inner)
     }

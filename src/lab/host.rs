@@ -5,6 +5,7 @@
 
 mod boot;
 mod machine;
+mod remedies;
 mod virtualisation;
 
 use std::fs;
@@ -14,6 +15,8 @@ use procfs::process::Status;
 use procfs::{CpuInfo, FromRead};
 
 use crate::model::{Availability, Host};
+
+pub use remedies::remedies;
 
 /// What the caller found out about the host through system calls.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::census::Census;
 use super::error::LabError;
 use crate::model::{
-    Interpreter, Likeness, LoopSystem, Missing, PageTables, Placement, Plan, Reach, SpaceRequest,
+    Interpreter, Likeness, LoopSystem, Missing, PageTables, Placement, Plan, ProcessShape, Reach,
+    SpaceRequest,
 };
 use crate::profile::events::SampleEvent;
 use crate::profile::faults::MapRange;
@@ -139,6 +140,12 @@ pub trait Worker {
     /// # Errors
     /// [`LabError::Census`].
     fn page_tables(&self, instrument: &[[usize; 2]], tree: bool) -> Result<PageTables, LabError>;
+
+    /// Its shape, the instrument left out.
+    ///
+    /// # Errors
+    /// [`LabError::Census`].
+    fn shape(&self, instrument: &[[usize; 2]]) -> Result<ProcessShape, LabError>;
 
     /// What is mapped, as the rules of page faults need it.
     ///

@@ -1,5 +1,6 @@
 //! The lab: launches workers, interleaves them, reads what the kernel says of
-//! them, and puts their records together into a document.
+//! them, and puts their records together into a document. Of any process it takes the
+//! [`shape`], without stopping, tracing or changing it.
 //!
 //! It decides what is measured when; the measuring itself is the worker's, and
 //! what the figures mean is for the views. It prints nothing.
@@ -12,6 +13,7 @@ pub mod limits;
 pub mod linux;
 pub mod path;
 pub mod programs;
+pub mod shape;
 
 mod assemble;
 mod budget;
@@ -20,9 +22,11 @@ mod caveats;
 mod count;
 mod cpu_time;
 mod explain;
+mod live;
 mod outlook;
 mod preflight;
 mod reproduce;
+mod rounds;
 mod run;
 mod session;
 

@@ -11,6 +11,7 @@ use super::card;
 use super::error::LabError;
 use super::explain;
 use super::kernel::Kernel;
+use super::live;
 use super::outlook::Watch;
 use super::reproduce;
 use super::session::{self, Recording};
@@ -77,6 +78,9 @@ pub fn run(kernel: &dyn Kernel, host: Host, plan: &Plan, progress: &mut dyn Prog
         .reproduce
         .as_ref()
         .and_then(|order| order.loops.as_ref());
+    if let Some(order) = &plan.live {
+        return live::run(kernel, host, plan, order, progress);
+    }
     match (&plan.card, &plan.explain, loops) {
         (Some(order), ..) => card::run(kernel, host, plan, order, progress),
         (None, Some(order), _) => explain::run(kernel, host, plan, order, progress),

@@ -18,6 +18,10 @@ pub struct LiveOrder {
     pub purpose: LivePurpose,
     /// How much of it is rebuilt.
     pub scale: ShapeScale,
+    /// The CPUs that the workers run on as the process does, where it may not run on all
+    /// that this run may; none where that is told by the placement.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cpus: Vec<usize>,
     /// The prices of this host, if a card is stored.
     pub prices: Availability<CardPrices>,
     /// What of this host bears on remedies.

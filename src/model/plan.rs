@@ -171,6 +171,22 @@ impl SpaceRequest {
         }
     }
 
+    /// Takes the mappings of another process out of it, if it has some, and leaves a list
+    /// without any in their place.
+    pub fn take_likeness(&mut self) -> Option<Likeness> {
+        match self {
+            Self::Likeness(likeness) => {
+                let hollow = Likeness {
+                    of: likeness.of.clone(),
+                    regions: Vec::new(),
+                };
+                Some(std::mem::replace(likeness, hollow))
+            }
+            Self::Together { parts } => parts.iter_mut().find_map(Self::take_likeness),
+            _ => None,
+        }
+    }
+
     /// The open files that it asks for.
     pub fn descriptors(&self) -> u64 {
         match self {

@@ -182,6 +182,15 @@ pub fn grow_heap(
     Ok(())
 }
 
+/// Gives freed memory of malloc's back to the kernel, as far as this libc can.
+pub fn trim_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: malloc_trim(3) touches only what malloc holds free.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Switches transparent huge pages off or on for all memory that this process
 /// maps from now on (prctl(2), PR_SET_THP_DISABLE).
 ///
@@ -228,8 +237,9 @@ fn map(
 }
 
 fn advise(start: usize, len: usize, advice: libc::c_int) -> io::Result<()> {
-    // SAFETY: the advice is one of MADV_HUGEPAGE, MADV_NOHUGEPAGE and
-    // MADV_DONTDUMP, which change no contents.
+    // SAFETY: the advice is one of MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_DONTDUMP and
+    // MADV_DONTFORK, which change no contents of this process; a forked child, which
+    // lacks what the last one is given for, uses nothing of what was placed.
     check(unsafe { libc::madvise(start as *mut _, len, advice) }).map(drop)
 }
 

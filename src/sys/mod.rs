@@ -11,6 +11,7 @@ pub mod handlers;
 pub mod image;
 pub mod landmarks;
 pub mod memory;
+pub mod pagemap;
 pub mod perf;
 pub mod process;
 pub mod shared;

@@ -3,8 +3,7 @@
 //! What a fork pays for is kept: the order of the mappings, which of them touch,
 //! and which share a page table. Every mapping keeps its place within the reach
 //! of the higher page table (1 GiB with pages of 4 KiB), and with it its place
-//! within the lower ones; only wide gaps shrink. A page of a huge page is taken
-//! for a page like any other.
+//! within the lower ones; only wide gaps shrink.
 
 use crate::model::{LikeRegion, Likeness, RegionKind};
 
@@ -54,6 +53,13 @@ pub struct ReplicaMapping {
     pub written: Vec<[u64; 2]>,
     /// Runs of pages to read.
     pub read: Vec<[u64; 2]>,
+    /// Runs of pages to be made huge ones.
+    pub huge: Vec<[u64; 2]>,
+    /// Whether forks leave it out.
+    pub dontfork: bool,
+    /// How many pages that are written to shall follow each other in physical memory, on
+    /// average; 0 for as many as it happens.
+    pub stretch: u64,
 }
 
 /// A likeness that is none of any process.
@@ -80,9 +86,9 @@ pub enum RegionFault {
     /// A page beyond its end, or listed twice.
     #[error("lists pages twice or beyond its end: list each once, counted from its start")]
     Pages,
-    /// An anonymous mapping with pages of a file.
-    #[error("is anonymous but has pages of a file: list them as written")]
-    FilePages,
+    /// Huge pages that are none, or where none can be.
+    #[error("lists huge pages that are not whole and aligned, or not of private anonymous memory")]
+    HugePages,
     /// Shared memory with pages of its own.
     #[error("is shared but has pages of its own: list them as read")]
     OwnPages,
@@ -133,7 +139,10 @@ impl Replica {
     pub fn present_pages(&self) -> u64 {
         let mappings = self.mappings.iter();
         mappings
-            .map(|mapping| mapping.written_pages() + pages_of(&mapping.read))
+            .map(|mapping| {
+                let huge = pages_of(&mapping.huge);
+                mapping.written_pages() + pages_of(&mapping.read) + huge
+            })
             .sum()
     }
 
@@ -141,7 +150,7 @@ impl Replica {
     pub fn anon_mappings(&self) -> u64 {
         let mappings = self.mappings.iter();
         mappings
-            .filter(|mapping| !mapping.written.is_empty())
+            .filter(|mapping| !mapping.written.is_empty() || !mapping.huge.is_empty())
             .count() as u64
     }
 
@@ -158,11 +167,17 @@ impl ReplicaMapping {
         pages_of(&self.written)
     }
 
+    /// Pages that are read only.
+    pub fn read_pages(&self) -> u64 {
+        pages_of(&self.read)
+    }
+
     /// Whether the kernel would merge the two, if they touch, by all that is seen.
     fn is_like(&self, region: &LikeRegion) -> bool {
         self.backing == RegionKind::Anon
             && region.backing == RegionKind::Anon
             && (self.readable, self.writable) == (region.readable, region.writable)
+            && self.dontfork == region.dontfork
     }
 }
 
@@ -225,6 +240,9 @@ impl Course {
             writable: region.writable,
             written: region.written.clone(),
             read: region.read.clone(),
+            huge: region.huge.clone(),
+            dontfork: region.dontfork,
+            stretch: region.stretch,
         })
     }
 
@@ -246,7 +264,9 @@ fn check(region: &LikeRegion, page_size: u64) -> Result<u64, RegionFault> {
     let end = end.filter(|end| region.pages > 0 && *end <= USER_END / page_size);
     let end = end.ok_or(RegionFault::Extent)?;
     match region.backing {
-        RegionKind::Anon if !region.read.is_empty() => return Err(RegionFault::FilePages),
+        RegionKind::File | RegionKind::Shared if !region.huge.is_empty() => {
+            return Err(RegionFault::HugePages);
+        }
         RegionKind::Shared if !region.written.is_empty() => return Err(RegionFault::OwnPages),
         _ => {}
     }
@@ -256,12 +276,19 @@ fn check(region: &LikeRegion, page_size: u64) -> Result<u64, RegionFault> {
         let stop = stop.filter(|stop| count > 0 && first >= next && *stop <= region.pages);
         next = stop.ok_or(RegionFault::Pages)?;
     }
+    let fan_out = page_size / ENTRY_BYTES;
+    let is_whole = |[first, count]: &[u64; 2]| {
+        (region.first_page + first).is_multiple_of(fan_out) && count.is_multiple_of(fan_out)
+    };
+    if !region.huge.iter().all(is_whole) {
+        return Err(RegionFault::HugePages);
+    }
     Ok(end)
 }
 
 /// All runs of a region in ascending order.
 fn in_order(region: &LikeRegion) -> Vec<[u64; 2]> {
-    let mut runs = [region.written.as_slice(), &region.read].concat();
+    let mut runs = [region.written.as_slice(), &region.read, &region.huge].concat();
     runs.sort_unstable();
     runs
 }
@@ -284,7 +311,9 @@ impl Tables {
         }
     }
 
-    /// Adds the tables of a region that was checked and lies above all before.
+    /// Adds the tables of a region that was checked and lies above all before. A huge
+    /// page takes one too, which the kernel keeps in reserve for the day when it has to
+    /// be split (mm/huge_memory.c, pgtable_trans_huge_deposit).
     fn add(&mut self, region: &LikeRegion) {
         for [first, count] in in_order(region) {
             let from = (region.first_page + first) / self.reach;

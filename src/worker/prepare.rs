@@ -20,7 +20,8 @@ use crate::sys::spawn::{
     Action, Clone3Vfork, Fork, PosixSpawn, Spawn, StampTo, StdCommand, System, Vfork,
     execve_address,
 };
-use crate::vm::Shape;
+use crate::sys::threads::Stacks;
+use crate::vm::{BARE_STACK_BYTES, Shape};
 
 /// Names what was being done in an error of the system.
 pub(super) fn setup<T>(what: &str, result: io::Result<T>) -> Result<T, Failure> {
@@ -61,7 +62,8 @@ pub(super) fn prepare(
             Cold::new(evict_bytes, idle_us),
         )?),
     };
-    let pages = sample_of(&shape, assignment.rewrite_pages);
+    let stacks = stacks_of(&shape)?;
+    let pages = sample_of(&shape, &assignment);
     let pages = setup("could not map the list of pages", pages)?;
     if assignment.fixed_addresses {
         setup(
@@ -85,6 +87,7 @@ pub(super) fn prepare(
         [
             Some(shared.range()),
             pages.range(),
+            stacks.as_ref().map(Stacks::range),
             cold.as_ref().map(Cold::range),
         ]
         .into_iter()
@@ -104,6 +107,7 @@ pub(super) fn prepare(
     let ready = Ready {
         shape,
         pages,
+        stacks,
         cold,
         course,
         _stamps: stamps,
@@ -111,13 +115,21 @@ pub(super) fn prepare(
     Ok((ready, prepared))
 }
 
+/// The stacks of the threads that have none of their own.
+fn stacks_of(shape: &Shape) -> Result<Option<Stacks>, Failure> {
+    if shape.bare_threads == 0 {
+        return Ok(None);
+    }
+    let bytes = usize::try_from(BARE_STACK_BYTES).expect("a stack is small");
+    let stacks = Stacks::map(shape.bare_threads, bytes);
+    setup("could not map the stacks of the threads", stacks).map(Some)
+}
+
 /// A sample of the pages that the shape will touch.
-fn sample_of(shape: &Shape, wanted: u64) -> io::Result<Pages> {
+fn sample_of(shape: &Shape, assignment: &Assignment) -> io::Result<Pages> {
     let whole = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
-    Pages::sample(
-        whole(wanted),
-        whole(shape.rewritable_pages(page_size() as u64)),
-    )
+    let all = shape.rewritable_pages(page_size() as u64) + assignment.rewritable_likeness;
+    Pages::sample(whole(assignment.rewrite_pages), whole(all))
 }
 
 /// Methods that do not work here, and why.

@@ -7,15 +7,18 @@ use std::io::{self, BufRead, Write};
 use fastrand::Rng;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::model::{ChildAction, Placement, Plan, Program, SpaceRequest, SpawnMethod, Temperature};
+use crate::model::{
+    ChildAction, Likeness, Placement, Plan, Program, SpaceRequest, SpawnMethod, Temperature,
+};
 
 /// What the lab orders.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Order {
     /// Prepare everything, try every method once, stay small.
     Prepare(Box<Assignment>),
-    /// Build the address space.
-    Inflate,
+    /// Build the address space, with the mappings of this other process. They come only
+    /// now: their list may be larger than the worker, which is still small.
+    Inflate(Option<Box<Likeness>>),
     /// Spawn.
     Run,
 }
@@ -54,6 +57,9 @@ pub struct Assignment {
     pub seed: u64,
     /// Pages that a rewriting pass writes to after each spawn.
     pub rewrite_pages: u64,
+    /// Of the pages that can be written to again, those of another process's mappings,
+    /// whose list comes later.
+    pub rewritable_likeness: u64,
     /// Whether the children's programs are loaded where they always are, so that
     /// their instructions can be watched.
     pub fixed_addresses: bool,
@@ -326,6 +332,7 @@ impl Assignment {
             slice_ns: u64::MAX,
             seed: plan.seed,
             rewrite_pages: 0,
+            rewritable_likeness: 0,
             fixed_addresses: false,
             redirects: false,
         }

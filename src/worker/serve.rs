@@ -10,8 +10,11 @@ use super::build::build;
 use super::prepare::prepare;
 use super::protocol::{Failure, Order, Reply, receive, send};
 use super::ready::Ready;
+use crate::model::Likeness;
 use crate::sys::clock::now_ns;
+use crate::sys::memory::{page_size, trim_heap};
 use crate::sys::process;
+use crate::vm::Replica;
 
 /// The name (`argv[0]`) under which the tool starts itself as a worker.
 pub const NAME: &str = "forktax-worker";
@@ -66,13 +69,10 @@ impl Worker {
                 self.ready = Some(ready);
                 Ok(Reply::Prepared(prepared))
             }
-            Order::Inflate => {
+            Order::Inflate(likeness) => {
                 let ready = self.ready.as_mut().ok_or_else(|| out_of_turn("Inflate"))?;
-                let begin = now_ns();
-                build(&ready.shape, &mut ready.pages)?;
-                Ok(Reply::Inflated {
-                    took_ns: now_ns() - begin,
-                })
+                let took_ns = inflate(ready, likeness)?;
+                Ok(Reply::Inflated { took_ns })
             }
             Order::Run => {
                 let ready = self.ready.as_mut().ok_or_else(|| out_of_turn("Run"))?;
@@ -80,6 +80,27 @@ impl Worker {
             }
         }
     }
+}
+
+/// Builds the address space; how long that took. The list of another process's mappings
+/// is gone afterwards, and the heap that it took.
+fn inflate(ready: &mut Ready, likeness: Option<Box<Likeness>>) -> Result<u64, Failure> {
+    let has_list = likeness.is_some();
+    if let Some(likeness) = likeness {
+        let replica = Replica::of(&likeness, page_size() as u64);
+        ready.shape.replica = Some(replica.map_err(|error| Failure::Setup {
+            what: "could not lay out the address space".to_owned(),
+            why: error.to_string(),
+        })?);
+    }
+    let begin = now_ns();
+    build(&ready.shape, &mut ready.pages, ready.stacks.as_ref())?;
+    let took_ns = now_ns() - begin;
+    if has_list {
+        ready.shape.replica = None;
+        trim_heap();
+    }
+    Ok(took_ns)
 }
 
 fn out_of_turn(order: &str) -> Failure {

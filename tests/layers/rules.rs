@@ -4,23 +4,26 @@ use super::source::{Reference, Source, Token};
 
 /// What each layer may import from the crate, from the ground up. A layer that
 /// is not named here does not exist yet: name it, and what it may import.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("units", &[]),
     ("stats", &["units"]),
     ("model", &["stats", "units"]),
+    ("shape", &["model"]),
     ("card", &["model", "stats", "units"]),
+    ("live", &["card", "model", "stats", "units", "vm"]),
     ("comparison", &["card", "model", "stats", "units"]),
     ("studies", &["model", "units"]),
     ("profile", &["model", "stats", "units"]),
     ("vm", &["model", "stats", "units"]),
     ("sys", &["profile", "units"]),
     ("worker", &["model", "stats", "sys", "units", "vm"]),
-    ("report", &["card", "model", "stats", "units"]),
+    ("report", &["card", "model", "shape", "stats", "units"]),
     ("store", &["model", "report", "units"]),
     (
         "lab",
         &[
-            "card", "model", "profile", "stats", "studies", "sys", "units", "vm", "worker",
+            "card", "live", "model", "profile", "shape", "stats", "studies", "sys", "units", "vm",
+            "worker",
         ],
     ),
     (
@@ -29,9 +32,11 @@ const LAYERS: [(&str, &[&str]); 14] = [
             "card",
             "comparison",
             "lab",
+            "live",
             "model",
             "profile",
             "report",
+            "shape",
             "stats",
             "store",
             "studies",

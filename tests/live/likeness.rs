@@ -128,7 +128,7 @@ fn gained(likeness: Likeness) -> ([u64; 4], Likeness) {
     };
     let pid = worker.process.pid();
     let before = figures(census::take(pid, &prepared.instrument).unwrap());
-    let reply = worker.ask(&Order::Inflate);
+    let reply = worker.ask(&Order::Inflate(None));
     assert!(matches!(reply, Reply::Inflated { .. }), "{reply:?}");
     let inflated = figures(census::take(pid, &prepared.instrument).unwrap());
     println!("the worker before {before:?}, inflated {inflated:?}");

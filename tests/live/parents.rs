@@ -154,7 +154,7 @@ fn inflated(space: SpaceRequest, methods: &[SpawnMethod], program: Program) -> I
     let pid = worker.process.pid();
     let take = || census::take(pid, &prepared.instrument).unwrap();
     let before = take();
-    let reply = worker.ask(&Order::Inflate);
+    let reply = worker.ask(&Order::Inflate(None));
     let after = take();
     Inflated {
         worker,

@@ -138,14 +138,7 @@ fn plan(
         environment: environment(&host.path, &spawning.running.env),
         stop: stop_rule(&spawning.running, spawning.spawns, &defaults.pace)?,
         placement: placement(spawning.running.cpu, &host.allowed_cpus)?,
-        temperature: if spawning.cold {
-            Temperature::Cold {
-                evict_bytes: host.evict_bytes,
-                idle_us: COLD_IDLE_US,
-            }
-        } else {
-            Temperature::Hot
-        },
+        temperature: temperature(spawning.cold, host),
         seed: seed(&spawning.running),
         spawn_timeout_ms: timeout_ms(spawning.running.timeout)?,
         explain: None,
@@ -153,4 +146,14 @@ fn plan(
         card: None,
         live: None,
     })
+}
+
+pub(super) fn temperature(cold: bool, host: &Surroundings) -> Temperature {
+    match cold {
+        true => Temperature::Cold {
+            evict_bytes: host.evict_bytes,
+            idle_us: COLD_IDLE_US,
+        },
+        false => Temperature::Hot,
+    }
 }

@@ -1,8 +1,9 @@
 //! From the workers' records to the trials of the card.
 
-use super::{Experiment, Tried};
+use super::Experiment;
 use crate::card::price_list;
 use crate::lab::assemble::{as_floats, middle, samples};
+use crate::lab::rounds::Tried;
 use crate::lab::session::Recording;
 use crate::model::{
     Availability, Card, CardCell, Features, GaugeSamples, Missing, Purpose, SpawnMethod, Trial,
@@ -14,7 +15,7 @@ use crate::worker::protocol::{gauge_words, record, rewrite_words};
 impl Experiment<'_> {
     /// The card, as far as the trials came.
     pub(super) fn card(&self, clock_cost_ns: f64) -> Card {
-        let pairs = self.order.trials.iter().zip(&self.trials);
+        let pairs = self.order.trials.iter().zip(&self.rounds.tried);
         let trials: Vec<TrialResult> = pairs
             .map(|(trial, tried)| result(trial, tried, clock_cost_ns, self.plan.seed))
             .collect();
@@ -59,7 +60,7 @@ fn cells(trial: &Trial, tried: &Tried, cost: f64, seed: u64) -> Vec<CardCell> {
     methods.map(cell).collect()
 }
 
-fn why_not(tried: &Tried, method: SpawnMethod) -> Missing {
+pub(in crate::lab) fn why_not(tried: &Tried, method: SpawnMethod) -> Missing {
     let mut gone = tried.workers.iter().flat_map(|r| &r.prepared.unavailable);
     match gone.find(|(gone, _)| *gone == method) {
         Some((_, reason)) => Missing::unavailable(reason.clone(), None),
@@ -68,7 +69,7 @@ fn why_not(tried: &Tried, method: SpawnMethod) -> Missing {
 }
 
 /// Each figure by its median over the workers.
-fn features(tried: &Tried) -> Availability<Features> {
+pub(in crate::lab) fn features(tried: &Tried) -> Availability<Features> {
     if tried.workers.is_empty() {
         let missing = tried.failed.clone().unwrap_or_else(Missing::not_reached);
         return Availability::Missing(missing);

@@ -12,24 +12,24 @@ use super::CensusError;
 use super::pages::ENTRY_BYTES;
 
 /// Linux's error number for a process that is no more (`ESRCH`).
-pub(super) const NO_SUCH_PROCESS: i32 = 3;
+pub(in crate::lab) const NO_SUCH_PROCESS: i32 = 3;
 
 /// The files in a directory such as `/proc/PID`.
-pub(super) struct ProcessFiles<'a> {
-    pub(super) directory: &'a Path,
-    pub(super) pid: i32,
+pub(in crate::lab) struct ProcessFiles<'a> {
+    pub(in crate::lab) directory: &'a Path,
+    pub(in crate::lab) pid: i32,
 }
 
 impl ProcessFiles<'_> {
     /// Reads and parses one.
-    pub(super) fn read<T: FromRead>(&self, name: &str) -> Result<T, CensusError> {
+    pub(in crate::lab) fn read<T: FromRead>(&self, name: &str) -> Result<T, CensusError> {
         let file = File::open(self.directory.join(name)).map_err(ProcError::from);
         file.and_then(T::from_read)
             .map_err(|error| refuse(self.pid, self.directory.join(name), error))
     }
 
     /// What its status says.
-    pub(super) fn standing(&self) -> Result<Standing, CensusError> {
+    pub(in crate::lab) fn standing(&self) -> Result<Standing, CensusError> {
         let status: Status = self.read("status")?;
         let pid = self.pid;
         let kib = status.vmpte.ok_or(CensusError::NoAddressSpace { pid })?;
@@ -40,7 +40,7 @@ impl ProcessFiles<'_> {
     }
 
     /// How many descriptors it has open.
-    pub(super) fn descriptors(&self) -> Result<u64, CensusError> {
+    pub(in crate::lab) fn descriptors(&self) -> Result<u64, CensusError> {
         let path = self.directory.join("fd");
         match std::fs::read_dir(&path) {
             Ok(entries) => Ok(entries.count() as u64),
@@ -49,7 +49,7 @@ impl ProcessFiles<'_> {
     }
 
     /// Opens its pagemap.
-    pub(super) fn pagemap(&self) -> Result<Pagemap, CensusError> {
+    pub(in crate::lab) fn pagemap(&self) -> Result<Pagemap, CensusError> {
         let path = self.directory.join("pagemap");
         match File::open(&path) {
             Ok(file) => Ok(Pagemap {
@@ -63,15 +63,15 @@ impl ProcessFiles<'_> {
 }
 
 /// What the status of a process says of it.
-pub(super) struct Standing {
+pub(in crate::lab) struct Standing {
     /// `VmPTE`, in bytes.
-    pub(super) page_table_bytes: u64,
+    pub(in crate::lab) page_table_bytes: u64,
     /// Its threads.
-    pub(super) threads: u64,
+    pub(in crate::lab) threads: u64,
 }
 
 /// An open pagemap.
-pub(super) struct Pagemap {
+pub(in crate::lab) struct Pagemap {
     file: File,
     path: PathBuf,
     pid: i32,
@@ -79,19 +79,24 @@ pub(super) struct Pagemap {
 
 impl Pagemap {
     /// Fills the bytes with the entries from a page onwards.
-    pub(super) fn entries(&self, first_page: u64, bytes: &mut [u8]) -> io::Result<()> {
+    pub(in crate::lab) fn entries(&self, first_page: u64, bytes: &mut [u8]) -> io::Result<()> {
         let offset = first_page.saturating_mul(ENTRY_BYTES);
         self.file.read_exact_at(bytes, offset)
     }
 
+    /// The file itself, for what else can be asked of it.
+    pub(in crate::lab) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// What a failed reading means.
-    pub(super) fn refuse(&self, error: io::Error) -> CensusError {
+    pub(in crate::lab) fn refuse(&self, error: io::Error) -> CensusError {
         refuse(self.pid, self.path.clone(), gone_if_short(error))
     }
 }
 
 /// `pagemap` ends early only when the address space is no more.
-pub(super) fn gone_if_short(error: io::Error) -> ProcError {
+pub(in crate::lab) fn gone_if_short(error: io::Error) -> ProcError {
     if error.kind() == io::ErrorKind::UnexpectedEof {
         io::Error::from_raw_os_error(NO_SUCH_PROCESS).into()
     } else {
@@ -99,7 +104,7 @@ pub(super) fn gone_if_short(error: io::Error) -> ProcError {
     }
 }
 
-pub(super) fn refuse(pid: i32, file: PathBuf, error: ProcError) -> CensusError {
+pub(in crate::lab) fn refuse(pid: i32, file: PathBuf, error: ProcError) -> CensusError {
     match error {
         ProcError::PermissionDenied(_) => CensusError::NotPermitted { pid, file },
         // The file is missing because its process is, or for the kernel's lack of it.

@@ -7,7 +7,7 @@
 use std::io;
 
 /// Bytes of one entry.
-pub(super) const ENTRY_BYTES: u64 = 8;
+pub(in crate::lab) const ENTRY_BYTES: u64 = 8;
 
 /// Entries in one read: half a mebibyte.
 const CHUNK: u64 = 64 << 10;
@@ -21,22 +21,22 @@ const SWAPPED: u64 = 1 << 62;
 const FILE_OR_SHARED: u64 = 1 << 61;
 
 /// An entry as the kernel writes it.
-pub(super) type Entry = [u8; 8];
+pub(in crate::lab) type Entry = [u8; 8];
 
 /// What an entry says of its page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Page {
+pub(in crate::lab) struct Page {
     /// In memory.
-    pub(super) present: bool,
+    pub(in crate::lab) present: bool,
     /// Swapped out, or being migrated.
-    pub(super) swapped: bool,
+    pub(in crate::lab) swapped: bool,
     /// Of a file, or of shared memory.
     file_or_shared: bool,
 }
 
 impl Page {
     /// Reads an entry.
-    pub(super) fn of(entry: &Entry) -> Self {
+    pub(in crate::lab) fn of(entry: &Entry) -> Self {
         let bits = u64::from_ne_bytes(*entry);
         Self {
             present: bits & PRESENT != 0,
@@ -46,49 +46,49 @@ impl Page {
     }
 
     /// Whether a page-table entry is in use.
-    pub(super) fn is_used(self) -> bool {
+    pub(in crate::lab) fn is_used(self) -> bool {
         self.present || self.swapped
     }
 
     /// Whether there is a page and it belongs to no file.
-    pub(super) fn is_anon(self) -> bool {
+    pub(in crate::lab) fn is_anon(self) -> bool {
         self.is_used() && !self.file_or_shared
     }
 }
 
 /// A VMA, in page numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Vma {
+pub(in crate::lab) struct Vma {
     /// The first page.
-    pub(super) first_page: u64,
+    pub(in crate::lab) first_page: u64,
     /// The page after the last.
-    pub(super) end_page: u64,
+    pub(in crate::lab) end_page: u64,
     /// Whether its pages without a file are anonymous: whether it is private.
-    pub(super) holds_anon: bool,
+    pub(in crate::lab) holds_anon: bool,
 }
 
 /// What the entries of all VMAs add up to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct PageCounts {
+pub(in crate::lab) struct PageCounts {
     /// Pages that are present.
-    pub(super) present: u64,
+    pub(in crate::lab) present: u64,
     /// Pages that are swapped out or being migrated.
-    pub(super) swapped: u64,
+    pub(in crate::lab) swapped: u64,
     /// VMAs with an anonymous page, present or swapped.
-    pub(super) anon_vmas: u64,
+    pub(in crate::lab) anon_vmas: u64,
     /// Of the pages that are present, those in such VMAs.
-    pub(super) in_anon_vmas: u64,
+    pub(in crate::lab) in_anon_vmas: u64,
     /// Entries of such VMAs without a page, in page tables that they have pages in.
-    pub(super) empty: u64,
+    pub(in crate::lab) empty: u64,
     /// Of the pages that are present, those in private VMAs without an anonymous page:
     /// of files, as the files have them.
-    pub(super) of_files: u64,
+    pub(in crate::lab) of_files: u64,
 }
 
 /// Counts the pages of VMAs that are in ascending order.
 ///
 /// `read` fills the bytes with the entries from a page onwards.
-pub(super) fn count_pages(
+pub(in crate::lab) fn count_pages(
     vmas: &[Vma],
     read: impl FnMut(u64, &mut [u8]) -> io::Result<()>,
 ) -> io::Result<PageCounts> {
@@ -176,7 +176,7 @@ impl Walk {
 /// Shows `each` all entries of VMAs that are in ascending order: the VMA's
 /// index, a page, and the entries from that page onwards. A VMA that is longer
 /// than a buffer comes in several pieces, one after the other.
-pub(super) fn visit_pages(
+pub(in crate::lab) fn visit_pages(
     vmas: &[Vma],
     mut read: impl FnMut(u64, &mut [u8]) -> io::Result<()>,
     mut each: impl FnMut(usize, u64, &[Entry]),

@@ -275,6 +275,10 @@ fn alike(likeness: &Likeness, page_size: u64) -> Need {
     let of_kind = |kind| replica.mappings.iter().filter(move |m| m.backing == kind);
     // Below a page of its own that a file mapping has is the file's page.
     let below: u64 = of_kind(RegionKind::File).map(|m| m.written_pages()).sum();
+    // The page of zeros is there for everybody, once.
+    let zeros: u64 = of_kind(RegionKind::Anon)
+        .map(ReplicaMapping::read_pages)
+        .sum();
     let charged = |m: &&ReplicaMapping| {
         m.backing != RegionKind::Shared && (m.writable || !m.written.is_empty())
     };
@@ -286,6 +290,7 @@ fn alike(likeness: &Likeness, page_size: u64) -> Need {
         mappings,
         resident_bytes: replica
             .present_pages()
+            .saturating_sub(zeros)
             .saturating_add(below)
             .saturating_mul(page_size),
         page_tables_bytes: tables.saturating_mul(2).saturating_mul(page_size),

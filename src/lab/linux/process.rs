@@ -15,9 +15,12 @@ use super::{Stop, failed};
 use crate::lab::census::{self, Census};
 use crate::lab::error::{LabError, ProgramError, signal_name};
 use crate::lab::kernel::Worker;
-use crate::model::{PageTables, Program, SpawnMethod, Temperature};
+use crate::lab::shape::{self, Options};
+use crate::model::{PageTables, ProcessShape, Program, SpawnMethod, Temperature};
 use crate::profile::faults::MapRange;
+use crate::sys::memory::page_size;
 use crate::sys::shared::memory_file;
+use crate::vm::Replica;
 use crate::worker;
 use crate::worker::protocol::{
     Assignment, Done, Failure, Order, PROGRESS_WORD, Prepared, Reply, send,
@@ -44,7 +47,13 @@ impl Worker for LinuxWorker {
     }
 
     fn prepare(&mut self) -> Result<Prepared, LabError> {
-        let order = Order::Prepare(Box::new(self.assignment.clone()));
+        let mut assignment = self.assignment.clone();
+        if let Some(likeness) = assignment.space.take_likeness() {
+            let replica = Replica::of(&likeness, page_size() as u64);
+            assignment.rewritable_likeness =
+                replica.map_or(0, |replica| replica.rewritable_pages());
+        }
+        let order = Order::Prepare(Box::new(assignment));
         match self.ask(&order, "prepare", true, &mut || ())? {
             Reply::Prepared(prepared) => Ok(prepared),
             other => Err(self.unexpected(other)),
@@ -52,7 +61,9 @@ impl Worker for LinuxWorker {
     }
 
     fn inflate(&mut self) -> Result<u64, LabError> {
-        match self.ask(&Order::Inflate, "inflate itself", false, &mut || ())? {
+        let likeness = self.assignment.space.clone().take_likeness();
+        let order = Order::Inflate(likeness.map(Box::new));
+        match self.ask(&order, "inflate itself", false, &mut || ())? {
             Reply::Inflated { took_ns } => Ok(took_ns),
             other => Err(self.unexpected(other)),
         }
@@ -72,6 +83,18 @@ impl Worker for LinuxWorker {
     fn page_tables(&self, instrument: &[[usize; 2]], tree: bool) -> Result<PageTables, LabError> {
         let pid = self.family.pid().cast_signed();
         Ok(census::page_tables(pid, instrument, tree)?)
+    }
+
+    fn shape(&self, instrument: &[[usize; 2]]) -> Result<ProcessShape, LabError> {
+        let mut shape = shape::take(self.family.pid().cast_signed(), Options::default())?;
+        let page_size = shape.process.page_size;
+        let within = |first_page: u64| {
+            let start = first_page.saturating_mul(page_size);
+            let mut ranges = instrument.iter();
+            ranges.any(|[from, to]| (*from as u64..*to as u64).contains(&start))
+        };
+        shape.mappings.retain(|mapping| !within(mapping.first_page));
+        Ok(shape)
     }
 
     fn map_ranges(&self) -> Result<Vec<MapRange>, LabError> {

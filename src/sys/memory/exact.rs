@@ -4,7 +4,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use super::{Arena, Pages, advise, map, page_size};
+use super::{Arena, Pages, advise, disable_huge_pages, map, page_size};
 use crate::sys::check;
 
 /// A mapping to place.
@@ -25,8 +25,16 @@ pub struct Exact<'a> {
     pub marked: bool,
     /// Runs of pages to write to: the first, from the mapping's start, and how many.
     pub written: &'a [[u64; 2]],
-    /// Runs of pages to read.
+    /// Runs of pages to read; of anonymous memory they become the kernel's page of zeros.
     pub read: &'a [[u64; 2]],
+    /// Runs of pages, whole huge ones, to write to, with huge pages asked for. Where the
+    /// kernel has none to give they are small ones.
+    pub huge: &'a [[u64; 2]],
+    /// Whether forks leave it out (MADV_DONTFORK).
+    pub dontfork: bool,
+    /// How many written pages shall follow each other in physical memory, on average; 0
+    /// for as many as it happens.
+    pub stretch: u64,
 }
 
 /// What a mapping is made of.
@@ -58,7 +66,13 @@ impl Arena {
         if end.is_none_or(|end| end > self.len) {
             return Err(invalid());
         }
-        let all = || mapping.read.iter().chain(mapping.written);
+        let all = || {
+            mapping
+                .read
+                .iter()
+                .chain(mapping.written)
+                .chain(mapping.huge)
+        };
         if !all().all(|run| is_inside(*run, mapping.len / page_size())) {
             return Err(invalid());
         }
@@ -69,8 +83,12 @@ impl Arena {
         if mapping.marked {
             advise(start, mapping.len, libc::MADV_DONTDUMP)?;
         }
+        if mapping.dontfork {
+            advise(start, mapping.len, libc::MADV_DONTFORK)?;
+        }
         let last = protection(mapping.readable, mapping.writable);
-        let first = protection(all().count() > 0, !mapping.written.is_empty());
+        let writes = !mapping.written.is_empty() || !mapping.huge.is_empty();
+        let first = protection(all().count() > 0, writes);
         if first != libc::PROT_NONE {
             protect(start, mapping.len, first)?;
         }
@@ -81,7 +99,7 @@ impl Arena {
             // reaches to its end; a volatile read cannot be left out.
             unsafe { page.read_volatile() };
         }
-        for page in pages_of(mapping.written) {
+        for page in in_order(mapping.written, mapping.stretch) {
             let page = (start + page * page_size()) as *mut u8;
             // SAFETY: as above, and the mapping is writable by now.
             unsafe { page.write_volatile(1) };
@@ -89,11 +107,99 @@ impl Arena {
                 pages.note(page);
             }
         }
+        make_huge(start, mapping)?;
         if first == last {
             return Ok(());
         }
         protect(start, mapping.len, last)
     }
+}
+
+/// Writes to all that shall be huge pages, with those allowed meanwhile that the builder
+/// has forbidden for everything else. Every page is written to: where the kernel has no
+/// huge one to give, as much memory is there all the same.
+fn make_huge(start: usize, mapping: &Exact<'_>) -> io::Result<()> {
+    if mapping.huge.is_empty() {
+        return Ok(());
+    }
+    // A kernel without huge pages refuses both, and then they are small ones.
+    let _ = advise(start, mapping.len, libc::MADV_HUGEPAGE);
+    let _ = disable_huge_pages(false);
+    for page in pages_of(mapping.huge) {
+        let page = (start + page * page_size()) as *mut u8;
+        // SAFETY: `is_inside` has bounded the page to the mapping at `start`, which the
+        // caller has made writable and no Rust object lives in.
+        unsafe { page.write_volatile(1) };
+    }
+    let _ = disable_huge_pages(true);
+    Ok(())
+}
+
+/// Pages that follow each other more often than this are as good as all in a row: a
+/// prefetcher has caught up long before.
+const LONG_STRETCH: u64 = 64;
+
+/// The pages in runs that are known to lie inside, in an order that lets only so many
+/// follow each other. Physical pages are given out in the order of the first writes, so
+/// that neighbours lie apart in memory as they do in a process that has lived for long.
+fn in_order(runs: &[[u64; 2]], stretch: u64) -> impl Iterator<Item = usize> {
+    let scatters = (1..LONG_STRETCH).contains(&stretch);
+    let stretch = if scatters { stretch } else { u64::MAX };
+    let many = runs.len() as u64;
+    let order = Leaps::over(if scatters { many } else { 0 });
+    let sorted = if scatters { 0 } else { many };
+    let chosen = order.chain(0..sorted).filter_map(|index| {
+        let index = usize::try_from(index).ok()?;
+        runs.get(index).copied()
+    });
+    let numbers = chosen.flat_map(move |[first, count]| {
+        Leaps::over(count.div_ceil(stretch)).flat_map(move |part| {
+            let from = part.saturating_mul(stretch);
+            let to = from.saturating_add(stretch).min(count);
+            first + from..first + to
+        })
+    });
+    numbers.map(|page| usize::try_from(page).expect("the page lies in the address space"))
+}
+
+/// All numbers below a count, each once, none of them near the one before: multiples of
+/// about its golden section, modulo the count. It needs no memory, which would stay
+/// behind in the process that is measured.
+struct Leaps {
+    count: u64,
+    step: u64,
+    next: u64,
+    left: u64,
+}
+
+impl Leaps {
+    fn over(count: u64) -> Self {
+        let mut step = (count / 8 * 5 + count % 8 * 5 / 8).max(1);
+        while gcd(step, count) > 1 {
+            step += 1;
+        }
+        Self {
+            count,
+            step,
+            next: 0,
+            left: count,
+        }
+    }
+}
+
+impl Iterator for Leaps {
+    type Item = u64;
+
+    fn next(&mut self) -> Option<u64> {
+        self.left = self.left.checked_sub(1)?;
+        let number = self.next;
+        self.next = (self.next + self.step) % self.count;
+        Some(number)
+    }
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// Maps without access.
@@ -105,7 +211,8 @@ fn reserve(start: usize, mapping: &Exact<'_>) -> io::Result<()> {
     };
     let offset = libc::off_t::try_from(offset);
     let offset = offset.map_err(|_| io::Error::from_raw_os_error(libc::EOVERFLOW))?;
-    let flags = kind | libc::MAP_FIXED_NOREPLACE;
+    // What a process has reserved and never used is larger than any host's memory.
+    let flags = kind | libc::MAP_FIXED_NOREPLACE | libc::MAP_NORESERVE;
     map(start, mapping.len, libc::PROT_NONE, flags, fd, offset).map(drop)
 }
 
@@ -150,6 +257,9 @@ mod tests {
             marked: false,
             written: &[],
             read: &[],
+            huge: &[],
+            dontfork: false,
+            stretch: 0,
         }
     }
 
@@ -249,6 +359,67 @@ mod tests {
         }
         assert_eq!(pages.len(), 2);
         pages.write();
+    }
+
+    #[test]
+    fn pages_of_zeros_are_no_memory_of_its_own() {
+        let arena = arena(12);
+        let mapping = Exact {
+            read: &[[1, 3]],
+            written: &[[6, 1]],
+            ..anonymous(1, 9)
+        };
+        arena.place_exact(&mapping, &mut Pages::none()).unwrap();
+        // The page of zeros looks like one of the process's own from outside.
+        assert_eq!(present(&arena), "--www--w----");
+        let rss = |name: &str| {
+            let smaps = fs::read_to_string("/proc/self/smaps").unwrap();
+            let start = format!("{:x}-", arena.start() + page_size());
+            let mapping = smaps.split(&start).nth(1).unwrap();
+            let line = mapping.lines().find(|line| line.starts_with(name)).unwrap();
+            line.split_whitespace()
+                .nth(1)
+                .unwrap()
+                .parse::<usize>()
+                .unwrap()
+        };
+        assert_eq!(rss("Rss:"), page_size() >> 10);
+    }
+
+    #[test]
+    fn leaps_reach_every_number_once_and_no_neighbour() {
+        for count in 0..200 {
+            let numbers: Vec<u64> = Leaps::over(count).collect();
+            let mut sorted = numbers.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, (0..count).collect::<Vec<u64>>());
+            let next = numbers
+                .windows(2)
+                .filter(|two| two[1] == two[0] + 1)
+                .count();
+            assert!(
+                count < 8 || next * 4 < numbers.len(),
+                "{count}: {numbers:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn pages_come_in_stretches_of_the_length_that_is_asked_for() {
+        let runs = [[3, 100], [200, 1], [500, 60]];
+        let mut all: Vec<usize> = in_order(&runs, 0).collect();
+        assert!(all.is_sorted());
+        for stretch in [1, 4, 10] {
+            let pages: Vec<usize> = in_order(&runs, stretch).collect();
+            let breaks = pages.windows(2).filter(|two| two[1] != two[0] + 1).count() as u64;
+            assert!(breaks + 1 >= 161 / stretch / 2, "{stretch}: {breaks}");
+            let mut sorted = pages.clone();
+            sorted.sort_unstable();
+            all.sort_unstable();
+            assert_eq!(sorted, all, "{stretch}");
+        }
+        let endless: Vec<usize> = in_order(&runs, LONG_STRETCH).collect();
+        assert_eq!(endless, all);
     }
 
     #[test]

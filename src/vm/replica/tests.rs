@@ -138,11 +138,20 @@ fn what_no_process_has_is_refused() {
     let mut both = region(HIGH, 4, RegionKind::File);
     (both.written, both.read) = (vec![[1, 2]], vec![[2, 1]]);
     assert_eq!(fault(&[both]), (1, RegionFault::Pages));
-    let read = vec![[0, 1]];
-    assert_eq!(
-        fault(&[LikeRegion { read, ..good }]),
-        (1, RegionFault::FilePages)
-    );
+    let huge = |first_page, run, backing| {
+        let mut region = region(first_page, 3 * TABLE, backing);
+        region.huge = vec![run];
+        replica(&[region]).map_err(|error| error.fault)
+    };
+    for (first, run, backing) in [
+        (HIGH, [1, TABLE], RegionKind::Anon),
+        (HIGH + 1, [0, TABLE], RegionKind::Anon),
+        (HIGH, [0, TABLE - 1], RegionKind::Anon),
+        (HIGH, [0, TABLE], RegionKind::File),
+        (HIGH, [0, TABLE], RegionKind::Shared),
+    ] {
+        assert_eq!(huge(first, run, backing), Err(RegionFault::HugePages));
+    }
     let written = vec![[0, 1]];
     let shared = region(HIGH, 4, RegionKind::Shared);
     let error = replica(&[LikeRegion { written, ..shared }]).unwrap_err();
@@ -233,4 +242,27 @@ proptest! {
             prop_assert!(replica.span <= (1 << 47) + replica.align);
         }
     }
+}
+
+#[test]
+fn huge_pages_and_pages_of_zeros_are_pages_too() {
+    let mut heap = anon(HIGH, 3 * TABLE);
+    heap.huge = vec![[TABLE, TABLE]];
+    heap.read = vec![[0, 7]];
+    let only_zeros = LikeRegion {
+        read: vec![[1, 2]],
+        ..anon(HIGH + 4 * TABLE, 5)
+    };
+    let left_out = LikeRegion {
+        dontfork: true,
+        ..anon(HIGH + 4 * TABLE + 5, 5)
+    };
+    let replica = replica(&[heap, only_zeros, left_out]).unwrap();
+    assert_eq!(replica.present_pages(), TABLE + 9);
+    assert_eq!(replica.anon_mappings(), 1);
+    assert_eq!(replica.rewritable_pages(), 0);
+    // One each for the zeros, one in reserve for the huge page, and one above.
+    assert_eq!(replica.tables, 3 + 1);
+    let marked: Vec<bool> = replica.mappings.iter().map(|m| m.marked).collect();
+    assert_eq!(marked, [false, false, false], "no fork copies the last one");
 }

@@ -1,0 +1,211 @@
+//! The experiment behind a live process: its shape is rebuilt, rung by rung or remedy
+//! by remedy, and forked from.
+
+mod assemble;
+
+use std::time::Duration;
+
+use super::assemble::{self as documents, Setting};
+use super::error::LabError;
+use super::kernel::Kernel;
+use super::rounds::{Rounds, Try};
+use super::run::{Outcome, Progress, ending, unix_s};
+use crate::live::{Chosen, Design, Rebuilt, Trial, choose, scaled};
+use crate::model::{
+    Backing, ChildAction, Host, LiveOrder, LivePurpose, LiveRole, Plan, ProcessShape, Program,
+    SpaceRequest, SpawnMethod, Stopped,
+};
+use crate::worker::protocol::{Assignment, Pass};
+
+/// Of the time of an advice, what the remedies have one by one; the rest is for those
+/// that are tried together.
+const SINGLE_SHARE: f64 = 0.75;
+
+/// Carries out a plan for a shape.
+pub(super) fn run(
+    kernel: &dyn Kernel,
+    host: Host,
+    plan: &Plan,
+    order: &LiveOrder,
+    progress: &mut dyn Progress,
+) -> Outcome {
+    let begin = kernel.now();
+    let started_unix_s = unix_s();
+    let mut experiment = match Experiment::new(kernel, plan, order, begin) {
+        Ok(experiment) => experiment,
+        Err(error) => {
+            return Outcome {
+                document: None,
+                error: Some(error),
+            };
+        }
+    };
+    let (stopped, error) = ending(experiment.run(progress));
+    let error = error.or_else(|| experiment.rounds.lost.take());
+    if !experiment.rounds.has_times() {
+        return Outcome {
+            document: None,
+            error,
+        };
+    }
+    progress.step("putting the figures together", 1.0);
+    let live = experiment.live(host.clock_cost_ns);
+    let setting = Setting {
+        host,
+        plan,
+        started_unix_s,
+        duration_s: (kernel.now() - begin).as_secs_f64(),
+        rounds: experiment.rounds.round,
+        stopped,
+        explanation: None,
+        reproduction: None,
+        card: None,
+        live: Some(live),
+        left_behind: experiment.rounds.left_behind(),
+    };
+    let mut document = documents::document(setting, &[]);
+    document.caveats.extend(experiment.rounds.few_rounds());
+    Outcome {
+        document: Some(document),
+        error,
+    }
+}
+
+struct Experiment<'a> {
+    kernel: &'a dyn Kernel,
+    plan: &'a Plan,
+    order: &'a LiveOrder,
+    /// The process as a worker would have it, whole, and what of it is built.
+    whole: Rebuilt,
+    built: Rebuilt,
+    design: Design,
+    trials: Vec<Trial>,
+    chosen: Vec<Chosen>,
+    rounds: Rounds<'a>,
+}
+
+impl<'a> Experiment<'a> {
+    fn new(
+        kernel: &'a dyn Kernel,
+        plan: &'a Plan,
+        order: &'a LiveOrder,
+        begin: Duration,
+    ) -> Result<Self, LabError> {
+        let own = own_shape(kernel, plan)?;
+        let built = Rebuilt::of(&scaled(&order.shape, &order.scale), &own);
+        let design = Design::of(
+            &built,
+            order.purpose,
+            &plan.methods,
+            &order.host,
+            &order.targets,
+        );
+        Ok(Self {
+            kernel,
+            plan,
+            order,
+            whole: Rebuilt::of(&order.shape, &own),
+            built,
+            trials: design.trials.clone(),
+            design,
+            chosen: Vec::new(),
+            rounds: Rounds::new(kernel, plan, begin),
+        })
+    }
+
+    fn run(&mut self, progress: &mut dyn Progress) -> Result<Stopped, LabError> {
+        self.kernel.check_limits(&[self.trials[0].space.clone()])?;
+        self.kernel.try_program(self.plan)?;
+        let plan = self.plan;
+        self.rounds
+            .add(self.trials.iter().map(|trial| order(plan, trial)));
+        self.leave_out_what_does_not_fit();
+        let all: Vec<usize> = (0..self.trials.len()).collect();
+        match self.order.purpose {
+            LivePurpose::Explain => self.rounds.run(&all, 1.0, progress)?,
+            LivePurpose::Advise => {
+                self.rounds.run(&all, SINGLE_SHARE, progress)?;
+                self.together(progress)?;
+            }
+        }
+        Ok(Stopped::Time)
+    }
+
+    /// A remedy may take more memory than the process itself; that costs the remedy.
+    fn leave_out_what_does_not_fit(&mut self) {
+        for (index, trial) in self.trials.iter().enumerate().skip(1) {
+            let checked = self.kernel.check_limits(std::slice::from_ref(&trial.space));
+            if let Err(error) = checked {
+                self.rounds.leave_out(index, &error);
+            }
+        }
+    }
+
+    /// What helped, together, beside the shape as it is.
+    fn together(&mut self, progress: &mut dyn Progress) -> Result<(), LabError> {
+        let so_far = self.results();
+        self.chosen = choose(&self.design, &so_far, self.plan.seed);
+        let first = self.trials.len();
+        for chosen in &self.chosen {
+            let trial = chosen.trial(&self.built, &self.order.host);
+            self.trials.extend(trial);
+        }
+        if self.trials.len() == first {
+            return Ok(());
+        }
+        let plan = self.plan;
+        let added = self.trials[first..].iter();
+        self.rounds.add(added.map(|trial| order(plan, trial)));
+        self.leave_out_what_does_not_fit();
+        let of: Vec<usize> = std::iter::once(0).chain(first..self.trials.len()).collect();
+        self.rounds.run(&of, 1.0, progress)
+    }
+}
+
+/// The shape of a worker that was not inflated.
+fn own_shape(kernel: &dyn Kernel, plan: &Plan) -> Result<ProcessShape, LabError> {
+    const NOTHING: SpaceRequest = SpaceRequest::Mappings {
+        mappings: 0,
+        pages: 0,
+        spacing: 1,
+        backing: Backing::Anon,
+        huge: false,
+    };
+    let mut assignment = Assignment::of_plan(plan, NOTHING, Pass::Timing);
+    // A worker of one method: what the others keep for themselves is in no fork.
+    assignment.alone(SpawnMethod::Fork);
+    assignment.child = ChildAction::Exit;
+    assignment.program = Program::Embedded;
+    let timeout = Duration::from_millis(plan.spawn_timeout_ms);
+    let mut worker = kernel.launch(&assignment, timeout)?;
+    let prepared = worker.prepare()?;
+    let shape = worker.shape(&prepared.instrument)?;
+    worker.end();
+    Ok(shape)
+}
+
+fn order(plan: &Plan, trial: &Trial) -> Try {
+    let mut assignment = Assignment::of_plan(plan, trial.space.clone(), Pass::Timing);
+    assignment.methods = trial.methods.clone();
+    assignment.extras = vec![0; trial.methods.len()];
+    if let Some(program) = &trial.program {
+        assignment.program = program.clone();
+        assignment.child = ChildAction::Exec;
+    }
+    Try {
+        name: name(trial.role).to_owned(),
+        assignment,
+        may_fail: trial.program.is_some(),
+        never_rests: trial.role == LiveRole::Whole,
+    }
+}
+
+/// What is under way, for the progress.
+fn name(role: LiveRole) -> &'static str {
+    match role {
+        LiveRole::Whole => "the whole shape",
+        LiveRole::Rung(_) => "a part of the shape",
+        LiveRole::Without(_) => "the shape without its dearest mappings",
+        LiveRole::Remedied(_) | LiveRole::Against(_) => "a remedy",
+    }
+}

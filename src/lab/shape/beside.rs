@@ -1,0 +1,160 @@
+//! What a process has beside its memory: open files, threads' stacks, its control group.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::lab::census::CensusError;
+use crate::lab::census::files::{NO_SUCH_PROCESS, ProcessFiles, refuse};
+
+/// Open files: those that an exec keeps, and those that it closes.
+pub(super) fn descriptors(files: &ProcessFiles<'_>) -> Result<[u64; 2], CensusError> {
+    let path = files.directory.join("fdinfo");
+    let entries = fs::read_dir(&path).map_err(|error| refuse(files.pid, path, error.into()))?;
+    let mut counts = [0, 0];
+    for entry in entries.flatten() {
+        // It may have been closed since it was listed.
+        if let Ok(text) = fs::read_to_string(entry.path()) {
+            counts[usize::from(closes(&text))] += 1;
+        }
+    }
+    Ok(counts)
+}
+
+/// Whether the flags of a descriptor, which are octal, hold `O_CLOEXEC`.
+fn closes(fdinfo: &str) -> bool {
+    let flags = fdinfo
+        .lines()
+        .find_map(|line| line.strip_prefix("flags:"))
+        .and_then(|flags| u64::from_str_radix(flags.trim(), 8).ok());
+    let cloexec = u64::from(libc::O_CLOEXEC.unsigned_abs());
+    flags.is_some_and(|flags| flags & cloexec != 0)
+}
+
+/// Whether it is in another control group for memory than this process, as far as
+/// that can be seen.
+pub(super) fn is_in_other_group(files: &ProcessFiles<'_>) -> bool {
+    let theirs = fs::read_to_string(files.directory.join("cgroup"));
+    let ours = fs::read_to_string("/proc/self/cgroup");
+    match (theirs, ours) {
+        (Ok(theirs), Ok(ours)) => memory_group(&theirs) != memory_group(&ours),
+        _ => false,
+    }
+}
+
+/// The path of the group that memory is charged to: that of the controller in version
+/// 1, else that of version 2.
+fn memory_group(cgroup: &str) -> Option<&str> {
+    let fields = || cgroup.lines().map(|line| line.splitn(3, ':'));
+    let mut unified = None;
+    for mut line in fields() {
+        let (_, controllers, path) = (line.next()?, line.next()?, line.next()?);
+        if controllers.split(',').any(|name| name == "memory") {
+            return Some(path);
+        }
+        if controllers.is_empty() {
+            unified = Some(path);
+        }
+    }
+    unified
+}
+
+/// The stack pointers of the threads but the first.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct StackPointers {
+    pub(super) seen: Vec<u64>,
+    /// Whether that of one was not to be seen.
+    pub(super) incomplete: bool,
+}
+
+/// Looks where the threads' stacks are. A thread that runs does not show it, and is
+/// looked at again a few times.
+pub(super) fn stack_pointers(files: &ProcessFiles<'_>) -> StackPointers {
+    const TURNS: u32 = 4;
+    let mut pointers = StackPointers::default();
+    let Ok(tasks) = fs::read_dir(files.directory.join("task")) else {
+        pointers.incomplete = true;
+        return pointers;
+    };
+    let first = files.pid.to_string();
+    let mut left: Vec<_> = tasks
+        .flatten()
+        .filter(|task| task.file_name().to_str() != Some(first.as_str()))
+        .map(|task| task.path())
+        .collect();
+    for turn in 0..TURNS {
+        if turn > 0 && !left.is_empty() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        left.retain(|task| match stack_pointer(task) {
+            Looked::At(pointer) => {
+                pointers.seen.push(pointer);
+                false
+            }
+            Looked::Ended => false,
+            Looked::Running => true,
+            Looked::Refused => {
+                pointers.incomplete = true;
+                false
+            }
+        });
+    }
+    pointers.incomplete |= !left.is_empty();
+    pointers
+}
+
+enum Looked {
+    At(u64),
+    Running,
+    Ended,
+    Refused,
+}
+
+/// What `syscall` of a thread says of its stack pointer (fs/proc/base.c,
+/// `proc_pid_syscall`): "0 0x0 … 0x7ffd1000 0x7f2a0000", "-1 0x7ffd1000 0x7f2a0000" or
+/// "running". Asking stops nobody, but needs the right to trace the thread.
+fn stack_pointer(task: &Path) -> Looked {
+    match fs::read_to_string(task.join("syscall")) {
+        Ok(text) if text.starts_with("running") => Looked::Running,
+        Ok(text) => pointer(&text).map_or(Looked::Refused, Looked::At),
+        Err(error) if error.raw_os_error() == Some(NO_SUCH_PROCESS) => Looked::Ended,
+        // The file may be missing for the kernel's lack of it as well.
+        Err(_) if !task.exists() => Looked::Ended,
+        Err(_) => Looked::Refused,
+    }
+}
+
+fn pointer(text: &str) -> Option<u64> {
+    let word = text.split_whitespace().rev().nth(1)?;
+    u64::from_str_radix(word.strip_prefix("0x")?, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptors_that_an_exec_closes_have_the_flag() {
+        assert!(closes("pos:\t0\nflags:\t02100002\nmnt_id:\t15\n"));
+        assert!(!closes("pos:\t0\nflags:\t0100002\nmnt_id:\t15\n"));
+        assert!(!closes("flags: x\n") && !closes(""));
+    }
+
+    #[test]
+    fn the_group_is_that_of_memory() {
+        assert_eq!(memory_group("0::/a/b\n"), Some("/a/b"));
+        let hybrid = "12:pids:/p\n4:cpu,memory:/m\n0::/u\n";
+        assert_eq!(memory_group(hybrid), Some("/m"));
+        assert_eq!(memory_group("3:name=systemd:/s\n0::/u:v\n"), Some("/u:v"));
+        assert_eq!(memory_group(""), None);
+    }
+
+    #[test]
+    fn stack_pointers_are_the_last_word_but_one() {
+        let blocked = "202 0x7f00 0x189 0x0 0x0 0x0 0x0 0x7ffd12340 0x7f56780\n";
+        assert_eq!(pointer(blocked), Some(0x7_ffd1_2340));
+        assert_eq!(pointer("-1 0x7ffd0 0x7f20\n"), Some(0x7ffd0));
+        assert_eq!(pointer("running\n"), None);
+        assert_eq!(pointer(""), None);
+    }
+}

@@ -1,0 +1,308 @@
+//! The shape of a live process, taken from `/proc` without stopping, tracing or changing
+//! it.
+//!
+//! What it disturbs: the kernel holds the process's mmap_lock for reading while it
+//! walks page tables, so that page faults go on and calls such as mmap(2) wait. `smaps`,
+//! which alone tells the flags of mappings, is walked one mapping at a time, and the
+//! largest mapping takes longest; all other walks are cut into short ones.
+//!
+//! Pages come and go meanwhile, and one that goes between two looks is missed or seen
+//! twice as little as in any other count. If mappings came or went, all is read again.
+
+mod beside;
+mod content;
+mod pages;
+mod runs;
+mod smaps;
+mod stretch;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::Path;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use procfs::process::Status;
+
+use super::census::CensusError;
+use super::census::files::{Pagemap, ProcessFiles, refuse};
+use crate::model::{
+    MappingContent, ProcessFacts, ProcessShape, SHAPE_VERSION, ShapeMapping, ShapeReservation, Tool,
+};
+use crate::shape::anonymise;
+use crate::sys::pagemap::{PageRegion, Scanner};
+use content::{contents, harmless, kept_name};
+use pages::{Found, Sought, find};
+use smaps::{Listed, listed};
+use stretch::{Stretch, stretch};
+
+/// How a shape is taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Without the process's name and those of its files.
+    pub anonymous: bool,
+}
+
+/// How often a process whose mappings change is read.
+const ATTEMPTS: u32 = 3;
+
+/// Takes the shape of a process.
+///
+/// # Errors
+/// [`CensusError`]: the process is gone, has no address space, or may not be looked at;
+/// or the kernel lacks a file.
+pub fn take(pid: i32, options: Options) -> Result<ProcessShape, CensusError> {
+    take_below(&Path::new("/proc").join(pid.to_string()), pid, options)
+}
+
+/// The same, from the files of a directory such as `/proc/PID`.
+fn take_below(directory: &Path, pid: i32, options: Options) -> Result<ProcessShape, CensusError> {
+    let begin = Instant::now();
+    let files = ProcessFiles { directory, pid };
+    // Says what has no address space before any of its files is missing.
+    files.standing()?;
+    let (mut reading, changed) = read(&files)?;
+    let pointers = beside::stack_pointers(&files);
+    reading.mark_stacks(&pointers.seen);
+    let mut process = facts(&files, &reading)?;
+    let mut note = |holds, reservation| {
+        if holds {
+            process.reservations.push(reservation);
+        }
+    };
+    note(changed, ShapeReservation::ChangedWhileRead);
+    note(reading.frames_hidden, ShapeReservation::NoPhysicalAddresses);
+    note(!reading.zeros_seen, ShapeReservation::NoZeroPages);
+    note(pointers.incomplete, ShapeReservation::NoThreadStacks);
+    process.reservations.sort_unstable();
+    process.took_s = begin.elapsed().as_secs_f64();
+    let mut shape = ProcessShape {
+        shape_version: SHAPE_VERSION,
+        tool: Tool::this(),
+        process,
+        mappings: reading.mappings,
+    };
+    if options.anonymous {
+        anonymise(&mut shape);
+    }
+    Ok(shape)
+}
+
+/// What was read of the memory at one time.
+struct Reading {
+    mappings: Vec<ShapeMapping>,
+    resident_bytes: u64,
+    zeros_seen: bool,
+    frames_hidden: bool,
+}
+
+/// Reads until no mapping comes or goes meanwhile, and says whether that failed.
+fn read(files: &ProcessFiles<'_>) -> Result<(Reading, bool), CensusError> {
+    let mut attempt = 1;
+    loop {
+        let mut before = list(files, "smaps")?;
+        let overlapped = disentangle(&mut before);
+        let reading = read_pages(files, &before)?;
+        let after = list(files, "maps")?;
+        let changed = overlapped || !are_same(&before, &after);
+        if !changed || attempt == ATTEMPTS {
+            return Ok((reading, changed));
+        }
+        attempt += 1;
+    }
+}
+
+/// The mappings as a file lists them.
+fn list(files: &ProcessFiles<'_>, name: &str) -> Result<Vec<Listed>, CensusError> {
+    // The kernel gives out one page of `smaps` a read, however much is asked for.
+    const BUFFER: usize = 64 << 10;
+    let path = files.directory.join(name);
+    let read = File::open(&path).and_then(|file| listed(BufReader::with_capacity(BUFFER, file)));
+    read.map_err(|error| refuse(files.pid, path, error.into()))
+}
+
+/// The lists are made page by page, and a mapping that grew in between is listed twice:
+/// the later part counts from where the earlier one ended. Says whether there was one.
+fn disentangle(all: &mut Vec<Listed>) -> bool {
+    let mut end = 0;
+    let mut any = false;
+    for mapping in all.iter_mut() {
+        any |= mapping.start < end;
+        mapping.start = mapping.start.max(end);
+        end = end.max(mapping.end);
+    }
+    all.retain(|mapping| mapping.start < mapping.end);
+    any
+}
+
+fn are_same(before: &[Listed], after: &[Listed]) -> bool {
+    let place = |mapping: &Listed| (mapping.start, mapping.end);
+    before.len() == after.len()
+        && before
+            .iter()
+            .zip(after)
+            .all(|(a, b)| place(a) == place(b) && a.permissions == b.permissions)
+}
+
+/// An open pagemap, and the kernel's scan of it.
+struct Opened {
+    pagemap: Pagemap,
+    scanner: Option<Scanner>,
+}
+
+impl pages::Source for Opened {
+    fn scans(&self) -> Option<bool> {
+        self.scanner.as_ref().map(Scanner::knows_guards)
+    }
+
+    fn scan(&mut self, start: u64, end: u64, each: &mut dyn FnMut(PageRegion)) -> io::Result<()> {
+        match &mut self.scanner {
+            Some(scanner) => scanner.scan(self.pagemap.file(), start, end, each),
+            None => Ok(()),
+        }
+    }
+
+    fn entries(&self, first_page: u64, bytes: &mut [u8]) -> io::Result<()> {
+        self.pagemap.entries(first_page, bytes)
+    }
+}
+
+fn read_pages(files: &ProcessFiles<'_>, all: &[Listed]) -> Result<Reading, CensusError> {
+    let pagemap = files.pagemap()?;
+    let scanner = Scanner::probe(pagemap.file()).map_err(|error| pagemap.refuse(error))?;
+    let mut opened = Opened { pagemap, scanner };
+    let read = look(files, all, &mut opened);
+    read.map_err(|error| opened.pagemap.refuse(error))
+}
+
+fn look(files: &ProcessFiles<'_>, all: &[Listed], opened: &mut Opened) -> io::Result<Reading> {
+    let page_size = procfs::page_size();
+    let program = std::fs::read_link(files.directory.join("exe")).ok();
+    let program = program.map(|path| path.to_string_lossy().into_owned());
+    let contents = contents(all, program.as_deref());
+    let sought: Vec<Sought<'_>> = all
+        .iter()
+        .zip(contents)
+        .map(|(listed, content)| Sought::of(listed, content, page_size))
+        .collect();
+    let found = find(&sought, opened, page_size)?;
+    let mut reading = Reading {
+        mappings: Vec::new(),
+        resident_bytes: all.iter().map(|listed| listed.resident).sum(),
+        zeros_seen: opened.scanner.is_some(),
+        frames_hidden: false,
+    };
+    for (sought, found) in sought.into_iter().zip(found) {
+        let mut mapping = mapping(&sought, found);
+        let entries = |first, bytes: &mut [u8]| opened.pagemap.entries(first, bytes);
+        // Where one frame is hidden all are.
+        if !reading.frames_hidden {
+            match stretch(&mapping.own, mapping.first_page, entries)? {
+                Stretch::Nothing => {}
+                Stretch::Hidden => reading.frames_hidden = true,
+                Stretch::Mean(mean) => mapping.stretch = Some(mean),
+            }
+        }
+        reading.mappings.push(mapping);
+    }
+    Ok(reading)
+}
+
+fn mapping(sought: &Sought<'_>, found: Found) -> ShapeMapping {
+    let listed = sought.listed;
+    let owns = found.huge_anonymous || !found.own.is_empty() || !found.swapped.is_empty();
+    ShapeMapping {
+        first_page: sought.vma.first_page,
+        pages: sought.vma.end_page - sought.vma.first_page,
+        content: sought.content,
+        name: kept_name(&listed.name),
+        permissions: listed.permissions.clone(),
+        anon_vma: owns && sought.vma.holds_anon,
+        own: found.own,
+        file: found.file,
+        zero: found.zero,
+        swapped: found.swapped,
+        huge: found.huge,
+        stretch: None,
+        flags: listed.flags.clone(),
+    }
+}
+
+impl Reading {
+    /// Anonymous memory that a thread's stack pointer leads into is its stack. Of some
+    /// languages' threads it is the heap, too; a fork in such a thread needs it.
+    fn mark_stacks(&mut self, pointers: &[u64]) {
+        let page_size = procfs::page_size();
+        for pointer in pointers {
+            let page = pointer / page_size;
+            let after = self
+                .mappings
+                .partition_point(|mapping| mapping.first_page <= page);
+            let below = after.checked_sub(1).map(|index| &mut self.mappings[index]);
+            if let Some(mapping) = below
+                && page < mapping.end_page()
+                && mapping.content == MappingContent::Anonymous
+            {
+                mapping.content = MappingContent::ThreadStack;
+            }
+        }
+    }
+}
+
+/// The process but for its memory, as it is after that was read: what has ended
+/// meanwhile is an error.
+fn facts(files: &ProcessFiles<'_>, reading: &Reading) -> Result<ProcessFacts, CensusError> {
+    /// Longer than any name of a process.
+    const LONGEST: usize = 64;
+    let page_table_bytes = files.standing()?.page_table_bytes;
+    let status: Status = files.read("status")?;
+    let [descriptors, cloexec_descriptors] = beside::descriptors(files)?;
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    Ok(ProcessFacts {
+        name: or_unknown(harmless(status.name.trim(), LONGEST)),
+        pid: u32::try_from(files.pid).ok(),
+        taken_unix_s: since.map_or(0, |since| since.as_secs()),
+        took_s: 0.0,
+        kernel: or_unknown(harmless(kernel.trim(), LONGEST)),
+        page_size: procfs::page_size(),
+        threads: status.threads,
+        descriptors,
+        cloexec_descriptors,
+        handlers: u64::from(status.sigcgt.count_ones()),
+        allowed_cpus: cpus(&status),
+        page_table_bytes,
+        resident_bytes: reading.resident_bytes,
+        reservations: reservations(files, &status),
+    })
+}
+
+/// A process may have called itself nothing.
+fn or_unknown(name: String) -> String {
+    if name.is_empty() {
+        "unknown".to_owned()
+    } else {
+        name
+    }
+}
+
+fn cpus(status: &Status) -> Vec<usize> {
+    let ranges = status.cpus_allowed_list.iter().flatten();
+    let cpus = ranges.flat_map(|(first, last)| *first..=*last);
+    cpus.filter_map(|cpu| usize::try_from(cpu).ok()).collect()
+}
+
+fn reservations(files: &ProcessFiles<'_>, status: &Status) -> Vec<ShapeReservation> {
+    let held = [
+        (status.seccomp.unwrap_or(0) > 0, ShapeReservation::Seccomp),
+        (status.tracerpid > 0, ShapeReservation::Traced),
+        (
+            beside::is_in_other_group(files),
+            ShapeReservation::OtherControlGroup,
+        ),
+    ];
+    let held = held.into_iter().filter(|(holds, _)| *holds);
+    held.map(|(_, reservation)| reservation).collect()
+}

@@ -1,0 +1,295 @@
+//! Which pages each mapping has: by PAGEMAP_SCAN, or entry by entry where the kernel
+//! has no such scan.
+//!
+//! What is seen, and how it is taken:
+//!
+//! - The scan passes over mappings by page frame number; their entries are read.
+//! - A huge page of zeros counts as a huge page: its one entry is copied like others,
+//!   and its mapping has an `anon_vma` (mm/huge_memory.c, `do_huge_pmd_anonymous_page`).
+//! - A page that is being moved looks like one that is swapped out. It is taken for
+//!   what it is where `smaps` knows of no swap in the mapping. So do markers that stand
+//!   in the place of pages (include/linux/swapops.h, `pte_marker`); they are no pages.
+
+use std::io;
+
+use super::runs::{Runs, joined, pages, push, split_whole};
+use super::smaps::Listed;
+use crate::lab::census::pages::{ENTRY_BYTES, Entry, Page, Vma, visit_pages};
+use crate::model::{MappingContent, MappingFlag};
+use crate::sys::pagemap::{self, PageRegion};
+
+/// The pages of a mapping, counted from its start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) own: Runs,
+    pub(super) file: Runs,
+    pub(super) zero: Runs,
+    pub(super) swapped: Runs,
+    pub(super) huge: Runs,
+    /// Whether one of the huge pages belongs to no file.
+    pub(super) huge_anonymous: bool,
+}
+
+/// A mapping whose pages are looked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sought<'a> {
+    pub(super) listed: &'a Listed,
+    pub(super) content: MappingContent,
+    pub(super) vma: Vma,
+}
+
+/// What an entry says of its page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    present: bool,
+    swapped: bool,
+    of_file: bool,
+    zero: bool,
+    huge: bool,
+    guard: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Own,
+    File,
+    Zero,
+    Swapped,
+    Huge,
+}
+
+impl<'a> Sought<'a> {
+    pub(super) fn of(listed: &'a Listed, content: MappingContent, page_size: u64) -> Self {
+        Self {
+            listed,
+            content,
+            vma: Vma {
+                first_page: listed.start / page_size,
+                end_page: listed.end / page_size,
+                holds_anon: !listed.is_shared() && content != MappingContent::Kernel,
+            },
+        }
+    }
+
+    fn has(&self, flag: MappingFlag) -> bool {
+        self.listed.flags.contains(&flag)
+    }
+
+    /// Whether a page of no file is the process's own here.
+    fn holds_own(&self) -> bool {
+        self.vma.holds_anon && !self.has(MappingFlag::PageFrames)
+    }
+
+    /// What a page is; nothing if there is none.
+    fn kind(&self, seen: Seen, knows_guards: bool) -> Option<Kind> {
+        let in_memory = if seen.of_file || !self.holds_own() {
+            Kind::File
+        } else {
+            Kind::Own
+        };
+        if seen.present {
+            return Some(match in_memory {
+                _ if seen.huge => Kind::Huge,
+                Kind::Own if seen.zero => Kind::Zero,
+                other => other,
+            });
+        }
+        if !seen.swapped || seen.guard {
+            None
+        } else if self.listed.swapped > 0 {
+            Some(Kind::Swapped)
+        } else {
+            // On its way, unless it is a marker that cannot be told from that.
+            (knows_guards && !self.has(MappingFlag::Userfault)).then_some(in_memory)
+        }
+    }
+}
+
+impl Found {
+    fn add(&mut self, kind: Kind, first: u64, count: u64, anonymous: bool) {
+        let runs = match kind {
+            Kind::Own => &mut self.own,
+            Kind::File => &mut self.file,
+            Kind::Zero => &mut self.zero,
+            Kind::Swapped => &mut self.swapped,
+            Kind::Huge => &mut self.huge,
+        };
+        push(runs, first, count);
+        self.huge_anonymous |= kind == Kind::Huge && anonymous;
+    }
+
+    /// Leaves of the huge pages only those that are whole in the next table. Those of
+    /// hugetlbfs may be smaller (arm64, several entries for one), and one that was
+    /// split between two calls is in parts.
+    fn keep_whole(&mut self, first_page: u64, per_huge: u64) {
+        let (rest, whole) = split_whole(&self.huge, first_page, per_huge, u64::MAX);
+        self.huge = whole;
+        let list = if self.huge_anonymous {
+            &mut self.own
+        } else {
+            &mut self.file
+        };
+        *list = joined(std::mem::take(list), rest);
+    }
+}
+
+/// Where pages are looked up.
+pub(super) trait Source {
+    /// Whether there is a scan; if so, whether it tells guards from swap.
+    fn scans(&self) -> Option<bool>;
+    /// Shows all runs of pages between two addresses.
+    fn scan(&mut self, start: u64, end: u64, each: &mut dyn FnMut(PageRegion)) -> io::Result<()>;
+    /// Fills the bytes with the entries of the pagemap from a page onwards.
+    fn entries(&self, first_page: u64, bytes: &mut [u8]) -> io::Result<()>;
+}
+
+/// Finds the pages of mappings that are in ascending order.
+pub(super) fn find(
+    sought: &[Sought<'_>],
+    source: &mut impl Source,
+    page_size: u64,
+) -> io::Result<Vec<Found>> {
+    let mut of = vec![Found::default(); sought.len()];
+    let Some(knows_guards) = source.scans() else {
+        from_entries(sought, &mut of, may_have_pages, source, page_size)?;
+        return Ok(of);
+    };
+    if let (Some(first), Some(last)) = (sought.first(), sought.last()) {
+        let mut head = 0;
+        source.scan(first.listed.start, last.listed.end, &mut |region| {
+            head = add_region(sought, &mut of, head, region, knows_guards, page_size);
+        })?;
+    }
+    for (found, mapping) in of.iter_mut().zip(sought) {
+        found.keep_whole(mapping.vma.first_page, page_size / ENTRY_BYTES);
+    }
+    let frames = |sought: &Sought<'_>| sought.has(MappingFlag::PageFrames);
+    from_entries(sought, &mut of, frames, source, page_size)?;
+    Ok(of)
+}
+
+/// Address spaces hold reservations of terabytes, which nobody wants to read entry by
+/// entry. That a page of zeros may lie in one is not to be seen then.
+fn may_have_pages(sought: &Sought<'_>) -> bool {
+    let listed = sought.listed;
+    listed.resident > 0
+        || listed.swapped > 0
+        || listed.hugetlb
+        || sought.has(MappingFlag::PageFrames)
+        || sought.content == MappingContent::Kernel
+}
+
+/// Adds a region to the mappings that it lies in, of which `head` is the first that may
+/// be one; gives that of the next region. One may reach over several mappings.
+fn add_region(
+    sought: &[Sought<'_>],
+    of: &mut [Found],
+    mut head: usize,
+    region: PageRegion,
+    knows_guards: bool,
+    page_size: u64,
+) -> usize {
+    let has = |bit| region.categories & bit != 0;
+    let seen = Seen {
+        present: has(pagemap::PRESENT),
+        swapped: has(pagemap::SWAPPED),
+        of_file: has(pagemap::FILE),
+        zero: has(pagemap::ZERO),
+        huge: has(pagemap::HUGE),
+        guard: has(pagemap::GUARD),
+    };
+    let (first, end) = (region.start / page_size, region.end / page_size);
+    while let Some(mapping) = sought.get(head) {
+        let vma = mapping.vma;
+        let from = first.max(vma.first_page);
+        let to = end.min(vma.end_page);
+        if from < to
+            && let Some(kind) = mapping.kind(seen, knows_guards)
+        {
+            of[head].add(kind, from - vma.first_page, to - from, !seen.of_file);
+        }
+        if vma.end_page > end {
+            break;
+        }
+        head += 1;
+    }
+    head
+}
+
+/// Reads the entries of those mappings that are `wanted`, in the place of what was found
+/// in them before.
+fn from_entries(
+    sought: &[Sought<'_>],
+    of: &mut [Found],
+    wanted: impl Fn(&Sought<'_>) -> bool,
+    source: &impl Source,
+    page_size: u64,
+) -> io::Result<()> {
+    let places: Vec<usize> = (0..sought.len())
+        .filter(|index| wanted(&sought[*index]))
+        .collect();
+    let vmas: Vec<Vma> = places.iter().map(|index| sought[*index].vma).collect();
+    for index in &places {
+        of[*index] = Found::default();
+    }
+    let read = |first, bytes: &mut [u8]| source.entries(first, bytes);
+    visit_pages(&vmas, read, |which, first_page, entries| {
+        let mapping = &sought[places[which]];
+        let found = &mut of[places[which]];
+        let first = first_page - mapping.vma.first_page;
+        for (page, entry) in (first..).zip(entries) {
+            let seen = seen(entry);
+            if let Some(kind) = mapping.kind(seen, true) {
+                found.add(kind, page, 1, !seen.of_file);
+            }
+        }
+    })?;
+    for index in places {
+        guess(&sought[index], &mut of[index], page_size);
+    }
+    Ok(())
+}
+
+fn seen(entry: &Entry) -> Seen {
+    /// Since Linux 6.15 (`PM_GUARD_REGION`).
+    const GUARD: u64 = 1 << 58;
+    let page = Page::of(entry);
+    Seen {
+        present: page.present,
+        swapped: page.swapped,
+        of_file: page.is_used() && !page.is_anon(),
+        zero: false,
+        huge: false,
+        guard: u64::from_ne_bytes(*entry) & GUARD != 0,
+    }
+}
+
+/// What entries do not tell, from the figures of `smaps`: huge pages, whose one entry
+/// the pagemap repeats for each base page, are taken to be the first aligned runs that
+/// are complete; and pages of no file in a mapping without anonymous memory are the
+/// page of zeros.
+fn guess(mapping: &Sought<'_>, found: &mut Found, page_size: u64) {
+    let listed = mapping.listed;
+    let (first_page, per_huge) = (mapping.vma.first_page, page_size / ENTRY_BYTES);
+    let groups = |bytes: u64| bytes / (per_huge * page_size);
+    let (anonymous, of_files) = if listed.hugetlb {
+        (u64::MAX, u64::MAX)
+    } else {
+        (groups(listed.huge_anonymous), groups(listed.huge_file))
+    };
+    let take = |list: &mut Runs, most| {
+        let (rest, whole) = split_whole(list, first_page, per_huge, most);
+        *list = rest;
+        whole
+    };
+    let own = take(&mut found.own, anonymous);
+    found.huge_anonymous = !own.is_empty();
+    let file = take(&mut found.file, of_files);
+    found.huge = joined(own, file);
+    if listed.anonymous == 0 && !listed.hugetlb && pages(&found.swapped) == 0 {
+        found.zero = std::mem::take(&mut found.own);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,281 @@
+//! From a shape to what a worker builds on top of itself: what it has by itself
+//! already stands for as much of the process.
+
+use super::counts::{copies_entries, entries, joined, pages, total};
+use crate::model::{
+    LeftOutMapping, LeftOutReason, LikeRegion, Likeness, MappingContent, MappingFlag, ProcessFacts,
+    ProcessShape, RegionKind, ShapeMapping, ShapeUnit, SpaceRequest,
+};
+
+/// A mapping with this many entries more or less than one of the worker's own is not
+/// replaced by it: a mapping too many costs less than so many entries.
+const MOST_APART: u64 = 64;
+
+/// What is rebuilt of a process, in a worker with mappings of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rebuilt {
+    /// The process but for its memory.
+    pub(super) facts: ProcessFacts,
+    /// The mappings to build.
+    pub(super) mappings: Vec<ShapeMapping>,
+    /// Those that the worker's own ones stand for.
+    stand_ins: Vec<ShapeMapping>,
+    /// Those that it can do without, or must.
+    left_out: Vec<LeftOutMapping>,
+    /// What the worker has besides its memory.
+    pub(super) own: ProcessFacts,
+}
+
+impl Rebuilt {
+    /// What a worker of its `own` shape has to build to become like `shape`.
+    pub fn of(shape: &ProcessShape, own: &ProcessShape) -> Self {
+        let mut left_out = Vec::new();
+        let mut mappings: Vec<ShapeMapping> = Vec::new();
+        for mapping in &shape.mappings {
+            match why_left_out(mapping) {
+                Some(why) => note(&mut left_out, why, mapping, shape.process.page_size),
+                None => mappings.push(mapping.clone()),
+            }
+        }
+        let stand_ins = take_stand_ins(&mut mappings, &own.mappings);
+        Self {
+            facts: shape.process.clone(),
+            mappings,
+            stand_ins,
+            left_out,
+            own: own.process.clone(),
+        }
+    }
+
+    /// How much of a unit the process has, those that stand for the worker's included.
+    pub fn units(&self, unit: ShapeUnit) -> u64 {
+        let mut all: Vec<ShapeMapping> = [self.mappings.as_slice(), &self.stand_ins].concat();
+        all.sort_by_key(|mapping| mapping.first_page);
+        let features = total(&all, self.facts.page_size);
+        match unit {
+            ShapeUnit::Vmas => features.vmas,
+            ShapeUnit::AnonVmas => features.anon_vmas,
+            ShapeUnit::Ptes => features.ptes,
+            ShapeUnit::Tables => self.facts.page_table_bytes / self.facts.page_size.max(1),
+            ShapeUnit::HugeEntries => features.huge_entries,
+            ShapeUnit::Descriptors => self.facts.descriptors + self.facts.cloexec_descriptors,
+            ShapeUnit::Threads => self.facts.threads,
+        }
+    }
+
+    /// What is not built of it.
+    pub fn left_out(&self) -> &[LeftOutMapping] {
+        &self.left_out
+    }
+
+    /// How many mappings the worker's own ones stand for.
+    pub fn stand_ins(&self) -> usize {
+        self.stand_ins.len()
+    }
+
+    /// The order for a worker with these of its mappings, and what is besides them.
+    pub(super) fn request(&self, mappings: &[ShapeMapping], beside: Beside) -> SpaceRequest {
+        let likeness = Likeness {
+            of: self.facts.name.clone(),
+            regions: mappings.iter().map(region).collect(),
+        };
+        let mut parts = vec![SpaceRequest::Likeness(likeness)];
+        let counts = [
+            (beside.descriptors, false),
+            (beside.cloexec_descriptors, true),
+        ];
+        for (count, cloexec) in counts {
+            if count > 0 {
+                parts.push(SpaceRequest::Descriptors { count, cloexec });
+            }
+        }
+        if beside.threads > 0 {
+            let count = beside.threads;
+            parts.push(SpaceRequest::BareThreads { count });
+        }
+        if beside.handlers > 0 {
+            let count = beside.handlers;
+            parts.push(SpaceRequest::Handlers { count });
+        }
+        SpaceRequest::Together { parts }
+    }
+
+    /// What the process has besides its memory, beyond what the worker has.
+    pub(super) fn beside(&self) -> Beside {
+        /// Real-time signals of libc's own have no handler of anybody's.
+        const MOST_HANDLERS: u64 = 52;
+        let (facts, own) = (&self.facts, &self.own);
+        let handlers = facts.handlers.saturating_sub(own.handlers);
+        Beside {
+            descriptors: facts.descriptors.saturating_sub(own.descriptors),
+            cloexec_descriptors: facts
+                .cloexec_descriptors
+                .saturating_sub(own.cloexec_descriptors),
+            threads: facts.threads.saturating_sub(own.threads),
+            handlers: handlers.min(MOST_HANDLERS.saturating_sub(own.handlers)),
+        }
+    }
+}
+
+/// The order for a worker that has nothing of its own: an upper estimate of what a shape
+/// takes.
+pub fn request_of(shape: &ProcessShape) -> SpaceRequest {
+    let nothing = ProcessShape {
+        mappings: Vec::new(),
+        process: ProcessFacts {
+            threads: 1,
+            descriptors: 0,
+            cloexec_descriptors: 0,
+            handlers: 0,
+            ..shape.process.clone()
+        },
+        ..shape.clone()
+    };
+    let rebuilt = Rebuilt::of(shape, &nothing);
+    rebuilt.request(&rebuilt.mappings, rebuilt.beside())
+}
+
+/// What a worker is given besides memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Beside {
+    pub(super) descriptors: u64,
+    pub(super) cloexec_descriptors: u64,
+    pub(super) threads: u64,
+    pub(super) handlers: u64,
+}
+
+impl Beside {
+    /// All of it, as a number that is 0 for nothing.
+    pub(super) fn units(self) -> u64 {
+        self.descriptors + self.cloexec_descriptors + self.threads + self.handlers
+    }
+}
+
+fn why_left_out(mapping: &ShapeMapping) -> Option<LeftOutReason> {
+    match mapping.content {
+        MappingContent::Kernel => Some(LeftOutReason::Kernel),
+        MappingContent::Hugetlb => Some(LeftOutReason::Hugetlb),
+        _ if mapping.has(MappingFlag::DontFork) => Some(LeftOutReason::DontFork),
+        _ => None,
+    }
+}
+
+pub(super) fn note(
+    left_out: &mut Vec<LeftOutMapping>,
+    why: LeftOutReason,
+    mapping: &ShapeMapping,
+    page_size: u64,
+) {
+    let bytes = mapping.pages.saturating_mul(page_size);
+    match left_out.iter_mut().find(|noted| noted.why == why) {
+        Some(noted) => {
+            noted.count += 1;
+            noted.bytes = noted.bytes.saturating_add(bytes);
+        }
+        None => left_out.push(LeftOutMapping {
+            count: 1,
+            bytes,
+            why,
+        }),
+    }
+}
+
+/// Takes the mappings out for which one of the worker's own stands: each time the one
+/// that is most like it in what a fork pays for.
+fn take_stand_ins(mappings: &mut Vec<ShapeMapping>, own: &[ShapeMapping]) -> Vec<ShapeMapping> {
+    let mut own: Vec<&ShapeMapping> = own.iter().filter(|m| why_left_out(m).is_none()).collect();
+    own.sort_by_key(|mapping| std::cmp::Reverse(copied(mapping)));
+    let mut taken = Vec::new();
+    for mine in own {
+        let apart = |theirs: &ShapeMapping| copied(theirs).abs_diff(copied(mine));
+        let likes = mappings.iter().enumerate().filter(|(_, theirs)| {
+            kind(theirs) == kind(mine) && apart(theirs) <= MOST_APART && theirs.huge.is_empty()
+        });
+        // Of equals the one with the same content: the worker's stack for the stack.
+        let best = likes.min_by_key(|(_, theirs)| {
+            let other_content = theirs.content != mine.content;
+            (
+                apart(theirs) + 4 * u64::from(other_content),
+                theirs.first_page,
+            )
+        });
+        if let Some((index, _)) = best {
+            taken.push(mappings.remove(index));
+        }
+    }
+    taken
+}
+
+/// What mappings must have in common to stand for each other.
+fn kind(mapping: &ShapeMapping) -> (RegionKind, bool) {
+    (backing(mapping), mapping.anon_vma)
+}
+
+/// The entries that a fork copies of it.
+fn copied(mapping: &ShapeMapping) -> u64 {
+    match copies_entries(mapping) {
+        true => pages(&entries(mapping)),
+        false => 0,
+    }
+}
+
+fn backing(mapping: &ShapeMapping) -> RegionKind {
+    match mapping.content {
+        _ if mapping.is_shared() => RegionKind::Shared,
+        MappingContent::Program | MappingContent::Library | MappingContent::File => {
+            RegionKind::File
+        }
+        _ => RegionKind::Anon,
+    }
+}
+
+fn region(mapping: &ShapeMapping) -> LikeRegion {
+    let backing = backing(mapping);
+    let (written, read, huge) = match backing {
+        // A shared page is a file's, however it is mapped.
+        RegionKind::Shared => {
+            let all = joined(&[&mapping.own, &mapping.file, &mapping.zero, &mapping.huge]);
+            (Vec::new(), all, Vec::new())
+        }
+        _ if mapping.has(MappingFlag::WipeOnFork) => (Vec::new(), Vec::new(), Vec::new()),
+        RegionKind::Anon => (
+            joined(&[&mapping.own, &mapping.file, &mapping.swapped]),
+            mapping.zero.clone(),
+            mapping.huge.clone(),
+        ),
+        RegionKind::File if mapping.anon_vma => (
+            joined(&[&mapping.own, &mapping.swapped]),
+            joined(&[&mapping.file, &mapping.zero]),
+            Vec::new(),
+        ),
+        RegionKind::File => {
+            let all = joined(&[&mapping.file, &mapping.zero, &mapping.huge]);
+            (Vec::new(), all, Vec::new())
+        }
+    };
+    LikeRegion {
+        first_page: mapping.first_page,
+        pages: mapping.pages,
+        backing,
+        writable: mapping.is_writable(),
+        readable: mapping.is_readable(),
+        written,
+        read,
+        huge,
+        dontfork: mapping.has(MappingFlag::DontFork),
+        stretch: mapping.stretch.map_or(0, whole_stretch),
+    }
+}
+
+/// A mean number of pages as a whole one, at least 1.
+fn whole_stretch(mean: f64) -> u64 {
+    /// Longer ones are as good as endless.
+    const MOST: f64 = 512.0;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "clamped to a small positive number"
+    )]
+    let whole = mean.clamp(1.0, MOST).round() as u64;
+    whole
+}

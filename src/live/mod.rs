@@ -1,0 +1,39 @@
+//! A live process as a set of trials, and from what they took to whose the cost is.
+//! Pure: it reads no process and measures nothing.
+//!
+//! The shape of the process becomes a likeness that a worker can build, less the
+//! mappings that the worker has anyway. A ladder of such likenesses leads from the
+//! empty worker to the whole: each rung adds one kind of unit, and what it costs more
+//! than the rung below is what these units cost. So the rungs add up to the fork, and
+//! no price list has to be believed.
+
+mod blame;
+mod counts;
+mod design;
+mod groups;
+mod likeness;
+mod made_up;
+mod outcome;
+mod remedies;
+mod rungs;
+mod scale;
+#[cfg(test)]
+mod tests;
+
+pub use blame::blame;
+pub use design::{Design, Trial};
+pub use groups::{Group, groups};
+pub use likeness::{Rebuilt, request_of};
+pub use made_up::made_up;
+pub use outcome::{Chosen, choose, remedies};
+pub use scale::scaled;
+
+/// Resamples behind an interval.
+const DRAWS: usize = 500;
+
+/// A seed of its own for each of several statistics: with one for all, the same luck
+/// would strike different workers at once and cancel out of their differences.
+fn seed_of(seed: u64, index: usize) -> u64 {
+    const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+    seed.wrapping_add((index as u64 + 1).wrapping_mul(GOLDEN))
+}

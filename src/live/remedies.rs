@@ -1,0 +1,296 @@
+//! Remedies as changes of a shape: each gives the parent with it applied, or the
+//! reason why there is nothing to apply it to.
+
+use super::counts::{Counter, copies_entries, fan_out, joined, pages};
+use super::groups::weight;
+use super::likeness::{Beside, Rebuilt};
+use crate::model::{
+    MappingContent, MappingFlag, Missing, RemedyHost, RemedyKind, ShapeMapping, SpaceRequest,
+};
+use crate::units::{bytes, thousands};
+
+/// A mapping is worth being left out if it has this share of the cost, by weight.
+const WORTH: f64 = 0.02;
+/// So many mappings are left out at the most: more of them is no remedy but a redesign.
+const MOST_LEFT_OUT: usize = 16;
+/// Fewer descriptors than this are not worth a remedy.
+const FEW_DESCRIPTORS: u64 = 16;
+/// glibc's arenas but the first one begin at multiples of this (malloc/arena.c,
+/// HEAP_MAX_SIZE).
+const ARENA_BYTES: u64 = 64 << 20;
+
+/// A parent with a remedy applied.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Remedied {
+    pub(super) mappings: Vec<ShapeMapping>,
+    pub(super) beside: Beside,
+    /// Whether the child closes the descriptors itself.
+    pub(super) closes: bool,
+    /// To what it was applied, in words.
+    pub(super) applied_to: String,
+}
+
+impl Remedied {
+    /// The parent as it is.
+    pub(super) fn nothing(rebuilt: &Rebuilt) -> Self {
+        Self {
+            mappings: rebuilt.mappings.clone(),
+            beside: rebuilt.beside(),
+            closes: false,
+            applied_to: String::new(),
+        }
+    }
+
+    pub(super) fn request(&self, rebuilt: &Rebuilt) -> SpaceRequest {
+        rebuilt.request(&self.mappings, self.beside)
+    }
+}
+
+/// Applies a remedy that changes the parent, on top of others.
+///
+/// # Errors
+/// Why there is nothing to apply it to.
+pub(super) fn apply(
+    kind: RemedyKind,
+    parent: &mut Remedied,
+    page_size: u64,
+    host: &RemedyHost,
+) -> Result<(), Missing> {
+    let applied = match kind {
+        RemedyKind::DontFork => dont_fork(parent, page_size),
+        RemedyKind::HugePages => huge(parent, page_size, host, is_memory),
+        RemedyKind::HugeHeap => huge(parent, page_size, host, is_mallocs(page_size)),
+        RemedyKind::NoHugePages => no_huge(parent),
+        RemedyKind::FewerDescriptors => fewer_descriptors(parent),
+        RemedyKind::Cloexec => cloexec(parent),
+        RemedyKind::CloseRange => close_range(parent),
+        RemedyKind::FewerThreads => fewer_threads(parent),
+        RemedyKind::NoFilePages => no_file_pages(parent, page_size),
+        _ => Err("it changes nothing of the parent".to_owned()),
+    };
+    match applied {
+        Ok(words) => {
+            parent.applied_to = words;
+            Ok(())
+        }
+        Err(reason) => Err(Missing::not_asked(reason)),
+    }
+}
+
+type Applied = Result<String, String>;
+
+fn dont_fork(parent: &mut Remedied, page_size: u64) -> Applied {
+    let mut counter = Counter::new(page_size);
+    let weights: Vec<f64> = (parent.mappings.iter())
+        .map(|mapping| weight(&counter.count(mapping)))
+        .collect();
+    let all: f64 = weights.iter().sum();
+    let can_miss = |mapping: &ShapeMapping| mapping.content == MappingContent::Anonymous;
+    let mut dear: Vec<usize> = (0..weights.len())
+        .filter(|index| can_miss(&parent.mappings[*index]) && weights[*index] >= WORTH * all)
+        .collect();
+    dear.sort_by(|a, b| weights[*b].total_cmp(&weights[*a]));
+    dear.truncate(MOST_LEFT_OUT);
+    if dear.is_empty() {
+        return Err(format!(
+            "no anonymous mapping has {:.0} % of the cost; heap and stacks a child needs until \
+             its exec",
+            100.0 * WORTH
+        ));
+    }
+    let taken: u64 = dear.iter().map(|index| parent.mappings[*index].pages).sum();
+    for index in &dear {
+        parent.mappings[*index].flags.push(MappingFlag::DontFork);
+    }
+    Ok(mappings_of(dear.len(), taken * page_size))
+}
+
+fn mappings_of(count: usize, size: u64) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!(
+        "{} mapping{plural} of {}",
+        thousands(count as u64),
+        bytes(size)
+    )
+}
+
+/// Private memory that a program can ask huge pages for.
+fn is_memory(mapping: &ShapeMapping) -> bool {
+    matches!(
+        mapping.content,
+        MappingContent::Anonymous | MappingContent::Heap
+    ) && !mapping.is_shared()
+}
+
+/// What glibc's malloc manages itself, as far as it can be told from outside.
+fn is_mallocs(page_size: u64) -> impl Fn(&ShapeMapping) -> bool {
+    move |mapping| {
+        let start = mapping.first_page.saturating_mul(page_size);
+        let is_arena = mapping.content == MappingContent::Anonymous
+            && mapping.is_writable()
+            && start.is_multiple_of(ARENA_BYTES)
+            && mapping.pages.saturating_mul(page_size) <= ARENA_BYTES;
+        mapping.content == MappingContent::Heap || is_arena
+    }
+}
+
+fn huge(
+    parent: &mut Remedied,
+    page_size: u64,
+    host: &RemedyHost,
+    applies: impl Fn(&ShapeMapping) -> bool,
+) -> Applied {
+    if let Some(reason) = &host.no_huge_pages {
+        return Err(reason.clone());
+    }
+    let fan_out = fan_out(page_size);
+    let (mut count, mut made) = (0, 0);
+    let candidates = parent
+        .mappings
+        .iter_mut()
+        .filter(|mapping| applies(mapping));
+    for mapping in candidates {
+        let added = make_huge(mapping, fan_out);
+        count += usize::from(added > 0);
+        made += added;
+    }
+    match made {
+        0 => Err("no whole huge page of it holds a page".to_owned()),
+        made => Ok(format!(
+            "{}, {} huge pages",
+            mappings_of(count, made * fan_out * page_size),
+            thousands(made)
+        )),
+    }
+}
+
+/// Makes a huge page of every whole one that has a page; how many.
+fn make_huge(mapping: &mut ShapeMapping, fan_out: u64) -> u64 {
+    let base = mapping.first_page;
+    let end = mapping.end_page();
+    let mut made = 0;
+    let mut huge = mapping.huge.clone();
+    let mut next = 0;
+    for [first, count] in joined(&[&mapping.own, &mapping.swapped]) {
+        let from = ((base + first) / fan_out).max(next);
+        let to = (base + first + count - 1) / fan_out;
+        for slot in from..=to {
+            let start = slot * fan_out;
+            if start >= base && start + fan_out <= end {
+                huge.push([start - base, fan_out]);
+                made += 1;
+            }
+            next = slot + 1;
+        }
+    }
+    mapping.huge = joined(&[&huge]);
+    for runs in [
+        &mut mapping.own,
+        &mut mapping.zero,
+        &mut mapping.file,
+        &mut mapping.swapped,
+    ] {
+        *runs = without(runs, &mapping.huge);
+    }
+    made
+}
+
+/// The runs less those pages.
+fn without(runs: &[[u64; 2]], less: &[[u64; 2]]) -> Vec<[u64; 2]> {
+    let mut left = Vec::with_capacity(runs.len());
+    let mut next = 0;
+    for [first, count] in runs {
+        let (mut start, end) = (*first, first + count);
+        while next < less.len() && less[next][0] + less[next][1] <= start {
+            next += 1;
+        }
+        for [from, many] in less[next..].iter().take_while(|[from, _]| *from < end) {
+            if *from > start {
+                left.push([start, from - start]);
+            }
+            start = start.max(from + many);
+        }
+        if start < end {
+            left.push([start, end - start]);
+        }
+    }
+    left
+}
+
+fn no_huge(parent: &mut Remedied) -> Applied {
+    let all: u64 = parent.mappings.iter().map(|m| pages(&m.huge)).sum();
+    if all == 0 {
+        return Err("the process has no huge pages to lose".to_owned());
+    }
+    for mapping in &mut parent.mappings {
+        mapping.own = joined(&[&mapping.own, &mapping.huge]);
+        mapping.huge.clear();
+    }
+    Ok(format!("{} pages of huge ones", thousands(all)))
+}
+
+fn few(parent: &Remedied) -> Option<String> {
+    let all = parent.beside.descriptors + parent.beside.cloexec_descriptors;
+    (all < FEW_DESCRIPTORS).then(|| format!("the process has only {all} more than a worker"))
+}
+
+fn fewer_descriptors(parent: &mut Remedied) -> Applied {
+    if let Some(few) = few(parent) {
+        return Err(few);
+    }
+    let beside = &mut parent.beside;
+    let all = beside.descriptors + beside.cloexec_descriptors;
+    beside.descriptors = 0;
+    beside.cloexec_descriptors = 0;
+    Ok(format!("{} descriptors less", thousands(all)))
+}
+
+fn cloexec(parent: &mut Remedied) -> Applied {
+    let plain = parent.beside.descriptors;
+    if plain < FEW_DESCRIPTORS {
+        return Err(format!("only {plain} descriptors are without it"));
+    }
+    parent.beside.cloexec_descriptors += plain;
+    parent.beside.descriptors = 0;
+    Ok(format!("{} descriptors", thousands(plain)))
+}
+
+fn close_range(parent: &mut Remedied) -> Applied {
+    if let Some(few) = few(parent) {
+        return Err(few);
+    }
+    parent.closes = true;
+    let all = parent.beside.descriptors + parent.beside.cloexec_descriptors;
+    Ok(format!("{} descriptors", thousands(all)))
+}
+
+fn fewer_threads(parent: &mut Remedied) -> Applied {
+    let threads = parent.beside.threads;
+    if threads == 0 {
+        return Err("the process has one thread".to_owned());
+    }
+    parent.beside.threads = 0;
+    let all = parent.mappings.len();
+    let is_stack = |m: &ShapeMapping| m.content == MappingContent::ThreadStack;
+    parent.mappings.retain(|mapping| !is_stack(mapping));
+    let stacks = all - parent.mappings.len();
+    Ok(format!(
+        "{} threads, {} stacks",
+        thousands(threads),
+        thousands(stacks as u64)
+    ))
+}
+
+fn no_file_pages(parent: &mut Remedied, page_size: u64) -> Applied {
+    let mut dropped = 0;
+    for mapping in &mut parent.mappings {
+        if !copies_entries(mapping) {
+            dropped += pages(&mapping.file);
+            mapping.file.clear();
+        }
+    }
+    match dropped {
+        0 => Err("no page of a file is mapped outside of what is copied".to_owned()),
+        dropped => Ok(format!("{} of mapped files", bytes(dropped * page_size))),
+    }
+}
