@@ -12,6 +12,8 @@
 mod card;
 #[path = "docs/compared.rs"]
 mod compared;
+#[path = "docs/live.rs"]
+mod live;
 #[path = "docs/reproduced.rs"]
 mod reproduced;
 
@@ -194,7 +196,18 @@ fn form(path: &str, value: &Value) -> String {
     match path {
         _ if value.get("missing").is_some() => "missing".to_owned(),
         _ if value.get("value").is_some() && value.get("ci95").is_some() => "estimate".to_owned(),
-        "cells[].program" | "plan.card.trials[].program" => "plan.program".to_owned(),
+        "cells[].program"
+        | "plan.card.trials[].program"
+        | "plan.live.targets.fixed"
+        | "plan.live.targets.dynamic" => "plan.program".to_owned(),
+        "plan.live.shape" => "shape".to_owned(),
+        "live.trials[].features" | "live.blame.groups[].features" => {
+            "card.trials[].features".to_owned()
+        }
+        "live.blame.fork"
+        | "live.blame.rungs[].cost"
+        | "live.blame.groups[].cost"
+        | "live.blame.groups[].without" => "cost".to_owned(),
         "cells[].space.request"
         | "explanation.space"
         | "plan.spaces[].parts[]"
@@ -202,11 +215,16 @@ fn form(path: &str, value: &Value) -> String {
         "cells[].call_ns"
         | "cells[].total_ns"
         | "card.trials[].cells[].call_ns"
-        | "card.trials[].cells[].total_ns" => "summary".to_owned(),
+        | "card.trials[].cells[].total_ns"
+        | "live.trials[].cells[].call_ns"
+        | "live.trials[].cells[].total_ns" => "summary".to_owned(),
         "card.prices.terms[].small"
         | "card.prices.terms[].large"
         | "card.prices.prices[].priced" => "priced".to_owned(),
-        "card.prices.grade.call" | "card.prices.grade.total" => "errors".to_owned(),
+        "card.prices.grade.call"
+        | "card.prices.grade.total"
+        | "plan.live.prices.grade.call"
+        | "plan.live.prices.grade.total" => "errors".to_owned(),
         "explanation.page_tables" | "explanation.page_tables_before" => "page_tables".to_owned(),
         "page_tables.tree.root" | "table.below[]" => "table".to_owned(),
         _ if path.starts_with("cells[].") && COUNTERS.contains(&last) => "counted".to_owned(),
@@ -242,7 +260,7 @@ fn fields() -> BTreeSet<String> {
     let mut fields = BTreeSet::new();
     let documents = stored_documents().into_iter().chain(every_variant());
     let documents = documents.chain(reproduced::documents());
-    for mut document in documents.chain([card::document()]) {
+    for mut document in documents.chain([card::document(), live::document()]) {
         document.caveats.clear();
         walk("", &serde_json::to_value(&document).unwrap(), &mut fields);
     }
@@ -264,6 +282,11 @@ fn fields() -> BTreeSet<String> {
         "reproduction.loops.rows[].here.parent",
         "card.trials[].features",
         "card.prices.grade",
+        "plan.live.prices",
+        "live.trials[].role",
+        "live.forecast",
+        "live.blame",
+        "live.remedies[].outcome",
     ];
     fields
         .iter()
@@ -422,6 +445,7 @@ fn every_word_that_a_field_may_hold_is_named() {
     words.extend(explained_words().iter().map(word));
     words.extend(reproduced::words().iter().map(word));
     words.extend(card::words().iter().map(word));
+    words.extend(live::words().iter().map(word));
     let kinds = every_variant().remove(0).plan.spaces;
     let kinds = kinds.iter().flat_map(|space| match space {
         SpaceRequest::Together { parts } => {

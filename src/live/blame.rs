@@ -102,11 +102,14 @@ fn without(trials: &[LiveTrial], index: usize, seed: u64) -> Option<Cost> {
 fn cost(times: &[&Times], compute: impl Fn(&[f64]) -> f64) -> Option<Cost> {
     let of = |pick: fn(&Times) -> &Replicates| {
         let parts: Vec<&Replicates> = times.iter().map(|t| pick(t)).collect();
-        Replicates::combine(&parts, |v| Some(compute(v))).map(|r| r.estimate())
+        Replicates::combine(&parts, |v| Some(compute(v)))
     };
+    let (call, total) = (of(|t| &t.call)?, of(|t| &t.total)?);
+    let after = Replicates::combine(&[&total, &call], |v| Some(v[0] - v[1]))?;
     Some(Cost {
-        call_ns: of(|t| &t.call)?,
-        total_ns: of(|t| &t.total)?,
+        call_ns: call.estimate(),
+        after_ns: after.estimate(),
+        total_ns: total.estimate(),
     })
 }
 

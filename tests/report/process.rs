@@ -40,6 +40,7 @@ pub(crate) fn document(purpose: LivePurpose, live: Live) -> Document {
         shape: shape(),
         purpose,
         scale: ShapeScale::WHOLE,
+        cpus: Vec::new(),
         prices: Availability::Measured(prices()),
         host: RemedyHost::default(),
         targets: Targets::default(),
@@ -60,6 +61,7 @@ pub(crate) fn scaled() -> Document {
         without_file_pages: true,
         because: Some("only 120 MiB of memory are free".to_owned()),
     };
+    order.cpus = vec![0];
     order.shape.process.kernel = "6.1.0-23-amd64".to_owned();
     order.shape.process.reservations = vec![
         ShapeReservation::ChangedWhileRead,

@@ -5,7 +5,7 @@ use forktax::model::{Availability, Cell, CountSource, Counted, Document, SpawnMe
 use forktax::report::Format;
 use forktax::stats::Summary;
 
-use crate::{build, text};
+use crate::{build, process, text};
 
 const MEDIAN: f64 = 123_456.0;
 const HALF: f64 = 98_765.0;
@@ -140,4 +140,33 @@ fn cpu_time_without_its_split_fits() {
     fits(&report);
     let heads: Vec<&str> = time_parts(&report).iter().map(|part| part[0]).collect();
     assert!(heads.iter().any(|head| head.contains(" CPU")), "{report}");
+}
+
+/// Every estimate and median is 123,456 ±98,765, in the unit of the largest.
+fn widen_all(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(object) => {
+            for name in ["value", "median"] {
+                if object.contains_key(name) && object.contains_key("ci95") {
+                    object[name] = (MEDIAN * 1e3).into();
+                    object["ci95"] = interval(1e3).to_vec().into();
+                }
+            }
+            object.values_mut().for_each(widen_all);
+        }
+        serde_json::Value::Array(array) => array.iter_mut().for_each(widen_all),
+        _ => {}
+    }
+}
+
+#[test]
+fn wide_figures_of_rebuilt_processes_fit() {
+    for (name, document) in process::documents() {
+        let mut value = serde_json::to_value(&document).expect("a document is JSON");
+        widen_all(&mut value["live"]);
+        let document: Document = serde_json::from_value(value).expect("only figures were changed");
+        let report = text(&document, Format::Table);
+        fits(&report);
+        assert!(report.contains("123,456 "), "{name}: {report}");
+    }
 }

@@ -35,15 +35,17 @@ pub(super) fn lines(document: &Document) -> Block {
 /// Those that a picture has room for: the machine, the conditions, the child; and the
 /// process, if one was rebuilt.
 pub(super) fn of_picture(document: &Document) -> Vec<String> {
-    let places: &[usize] = match &document.plan.live {
-        Some(_) => &[0, 3, 4, 6],
-        None => &[0, 3, 4],
-    };
+    let rebuilt = document.plan.live.is_some();
     match lines(document) {
-        Block::Lines { lines, .. } => places
-            .iter()
-            .filter_map(|index| lines.get(*index).cloned())
-            .collect(),
+        Block::Lines { lines, .. } => {
+            let last = lines.len().saturating_sub(1);
+            let has_room = |index: usize| [0, 3, 4].contains(&index) || rebuilt && index == last;
+            let lines = lines.into_iter().enumerate();
+            lines
+                .filter(|(index, _)| has_room(*index))
+                .map(|(_, line)| line)
+                .collect()
+        }
         Block::Table(_) | Block::Drawing { .. } | Block::Legend { .. } => Vec::new(),
     }
 }

@@ -10,7 +10,9 @@ const MOST_RANGES: usize = 8;
 /// Where the shape comes from, and what the process has besides its mappings.
 pub(in crate::report::view) fn lines(order: &LiveOrder) -> Vec<String> {
     let facts = &order.shape.process;
-    vec![taken(facts), has(facts, order.shape.mappings.len() as u64)]
+    let mut lines = vec![taken(facts), has(facts, order.shape.mappings.len() as u64)];
+    lines.extend(cpus(&order.cpus).map(|cpus| format!("the workers run on {cpus} as it does")));
+    lines
 }
 
 fn taken(facts: &ProcessFacts) -> String {
