@@ -2,7 +2,7 @@
 //! each remedy.
 
 use super::{Rebuilt, figures, ladder, names, remedies};
-use crate::model::{Cost, Missing, Rung, SpawnMethod};
+use crate::model::{Cost, Missing, RemedyBaseline, RemedyOutcome, Rung, SpawnMethod};
 use crate::report::view::header;
 use crate::report::view::number::{Unit, significant};
 use crate::report::view::picture::{Bar, Chart, Kind, Segment, ticks};
@@ -77,7 +77,10 @@ pub(super) fn remedies(rebuilt: &Rebuilt<'_>) -> Result<Chart, Missing> {
         let call = figures::median(&cell.call_ns)?;
         Some((call.value, figures::median(&cell.total_ns)?.value))
     });
+    // Another program to spawn has no bar to stand beside.
+    let is_drawn = |outcome: &RemedyOutcome| outcome.against != RemedyBaseline::DynamicTarget;
     let mut bars: Vec<Raw> = remedies::tried(rebuilt)
+        .filter(|(_, outcome)| is_drawn(outcome))
         .map(|(remedy, outcome)| {
             let name = names::remedy(remedy.kind);
             raw(name, outcome.call_ns.value, outcome.total_ns.value)
