@@ -225,7 +225,7 @@ fn verify_counts(shape: &Shape, before: &Census, inflated: &Census) -> Result<()
     let threads = [before.threads, inflated.threads];
     for ([before, inflated], wanted, what) in [
         (descriptors, shape.descriptors.count(), "descriptors"),
-        (threads, shape.threads, "threads"),
+        (threads, shape.threads + shape.bare_threads, "threads"),
     ] {
         if inflated != before.saturating_add(wanted) {
             let gained = i128::from(inflated) - i128::from(before);
@@ -277,7 +277,9 @@ fn verify_pages(
     let pages = pages.saturating_sub(before.present_ptes + before.huge_bytes / page_size);
     let exact = shape.heap.is_none() && shape.regions.iter().all(|region| !region.huge);
     let least = touched + heap + shape.threads * THREAD_PTES.start();
-    let most = touched + shape.threads * THREAD_PTES.end() + SLACK_PTES;
+    // What libc notes of a bare thread lies on the heap.
+    let bare = shape.bare_threads;
+    let most = touched + shape.threads * THREAD_PTES.end() + bare + SLACK_PTES;
     // Code that the worker runs for the first time is mapped by the dozen of pages, and
     // is no part of what was ordered.
     let code = inflated.file_ptes.saturating_sub(before.file_ptes);

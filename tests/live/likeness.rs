@@ -110,6 +110,7 @@ pub(super) fn assignment(space: SpaceRequest) -> Assignment {
         slice_ns: u64::MAX,
         seed: 1,
         rewrite_pages: 100,
+        rewritable_likeness: 0,
         fixed_addresses: false,
         redirects: false,
     }
