@@ -6,10 +6,11 @@
 use std::ffi::c_void;
 use std::io;
 use std::mem::MaybeUninit;
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::check_errno;
+use super::{check, check_errno};
 
 /// The threads that have come as far as their last system call.
 static ARRIVED: AtomicU64 = AtomicU64::new(0);
@@ -30,10 +31,82 @@ pub fn start_sleeping(count: u64, stack_bytes: usize) -> io::Result<()> {
     if count == 0 {
         return Ok(());
     }
-    let attributes = Attributes::new(stack_bytes)?;
+    let mut attributes = Attributes::new()?;
+    attributes.set_stack_size(stack_bytes)?;
+    start_all(count, |_| start(&attributes))
+}
+
+/// Stacks side by side in one mapping that no fork copies.
+#[derive(Debug)]
+pub struct Stacks {
+    first: NonNull<c_void>,
+    count: u64,
+    bytes: usize,
+}
+
+impl Stacks {
+    /// Maps `count` stacks of `bytes`, whole pages, for the rest of the process's life.
+    /// They have no guards: their threads sleep and never come near the end.
+    ///
+    /// # Errors
+    /// ENOMEM; EINVAL for none at all.
+    pub fn map(count: u64, bytes: usize) -> io::Result<Self> {
+        let len = usize::try_from(count).ok();
+        let len = len.and_then(|count| count.checked_mul(bytes));
+        let len = len.ok_or_else(|| io::Error::from_raw_os_error(libc::ENOMEM))?;
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        // SAFETY: the kernel chooses a free address, so nothing is replaced; a bad
+        // length is an error.
+        let first = unsafe { libc::mmap(std::ptr::null_mut(), len, protection, flags, -1, 0) };
+        if first == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the range was mapped just above, and a child of fork does not have
+        // the threads that use it.
+        check(unsafe { libc::madvise(first, len, libc::MADV_DONTFORK) })?;
+        // SAFETY: as above; the advice changes no contents. A kernel without huge pages
+        // refuses, and has none to keep away.
+        unsafe { libc::madvise(first, len, libc::MADV_NOHUGEPAGE) };
+        Ok(Self {
+            first: NonNull::new(first).expect("the kernel never maps address 0 by itself"),
+            count,
+            bytes,
+        })
+    }
+
+    /// The addresses that they cover.
+    pub fn range(&self) -> [usize; 2] {
+        let start = self.first.as_ptr() as usize;
+        [start, start + self.bytes * self.len()]
+    }
+
+    fn len(&self) -> usize {
+        usize::try_from(self.count).expect("`map` has computed with it")
+    }
+
+    /// Starts a thread on each, as [`start_sleeping`] does.
+    ///
+    /// # Errors
+    /// As there; EINVAL where libc wants more of a stack.
+    pub fn start_sleeping(self) -> io::Result<()> {
+        let mut attributes = Attributes::new()?;
+        let mut next = self.first.as_ptr();
+        start_all(self.count, |_| {
+            // SAFETY: these bytes of the mapping, which stays for ever, are nobody
+            // else's: each stack is given away once, since `self` is used up.
+            unsafe { attributes.set_stack(next, self.bytes) }?;
+            next = next.wrapping_byte_add(self.bytes);
+            start(&attributes)
+        })
+    }
+}
+
+/// Starts threads by `start` with all signals blocked, and waits until they sleep.
+fn start_all(count: u64, start: impl FnMut(u64) -> io::Result<()>) -> io::Result<()> {
     let arrived = ARRIVED.load(Ordering::Acquire);
     let before = block_all()?;
-    let started = (0..count).try_for_each(|_| start(&attributes));
+    let started = (0..count).try_for_each(start);
     restore(&before)?;
     started?;
     // A thread that was started runs sooner or later, so that this ends.
@@ -48,18 +121,29 @@ pub fn start_sleeping(count: u64, stack_bytes: usize) -> io::Result<()> {
 struct Attributes(libc::pthread_attr_t);
 
 impl Attributes {
-    fn new(stack_bytes: usize) -> io::Result<Self> {
+    fn new() -> io::Result<Self> {
         let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
         // SAFETY: `attributes` is live and writable, and as large as its type.
         check_errno(unsafe { libc::pthread_attr_init(attributes.as_mut_ptr()) })?;
         // SAFETY: the call above has initialised it, or there was an error.
-        let mut attributes = Self(unsafe { attributes.assume_init() });
+        Ok(Self(unsafe { attributes.assume_init() }))
+    }
+
+    fn set_stack_size(&mut self, bytes: usize) -> io::Result<()> {
         // SAFETY: the attributes are initialised and writable; a size that is too
         // small is an error.
-        check_errno(unsafe {
-            libc::pthread_attr_setstacksize(&raw mut attributes.0, stack_bytes)
-        })?;
-        Ok(attributes)
+        check_errno(unsafe { libc::pthread_attr_setstacksize(&raw mut self.0, bytes) })
+    }
+
+    /// Has the next thread use this memory.
+    ///
+    /// # Safety
+    /// It must be mapped and writable, belong to nobody else, and stay as long as the
+    /// thread does.
+    unsafe fn set_stack(&mut self, start: *mut c_void, bytes: usize) -> io::Result<()> {
+        // SAFETY: the attributes are initialised and writable, and the caller vouches
+        // for the memory; a size that is too small is an error.
+        check_errno(unsafe { libc::pthread_attr_setstack(&raw mut self.0, start, bytes) })
     }
 }
 
@@ -129,5 +213,10 @@ mod tests {
         start_sleeping(0, 1 << 20).unwrap();
         let refused = start_sleeping(1, 1).unwrap_err();
         assert_eq!(refused.raw_os_error(), Some(libc::EINVAL));
+        let refused = Stacks::map(0, 1 << 16).unwrap_err();
+        assert_eq!(refused.raw_os_error(), Some(libc::EINVAL));
+        let refused = Stacks::map(3, 4096).unwrap().start_sleeping();
+        assert_eq!(refused.unwrap_err().raw_os_error(), Some(libc::EINVAL));
+        assert!(Stacks::map(u64::MAX, 1 << 16).is_err());
     }
 }

@@ -158,7 +158,9 @@ impl Shape {
         shape.add(request, page_size)?;
         // Each part fits by now, and all of them may still not.
         let spans = shape.regions.iter().filter_map(Region::span);
+        let bare = shape.bare_threads.saturating_mul(BARE_STACK_BYTES);
         let stacks = shape.threads.saturating_mul(THREAD_STACK_BYTES);
+        let stacks = stacks.saturating_add(bare);
         if spans.fold(stacks, u64::saturating_add) >= USER_END {
             return Err(ShapeError::TooLarge(request.clone()));
         }

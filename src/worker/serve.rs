@@ -69,7 +69,7 @@ impl Worker {
             Order::Inflate => {
                 let ready = self.ready.as_mut().ok_or_else(|| out_of_turn("Inflate"))?;
                 let begin = now_ns();
-                build(&ready.shape, &mut ready.pages)?;
+                build(&ready.shape, &mut ready.pages, ready.stacks.take())?;
                 Ok(Reply::Inflated {
                     took_ns: now_ns() - begin,
                 })

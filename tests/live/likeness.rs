@@ -112,6 +112,7 @@ pub(super) fn assignment(space: SpaceRequest) -> Assignment {
         rewrite_pages: 100,
         fixed_addresses: false,
         redirects: false,
+        closes_descriptors: false,
     }
 }
 

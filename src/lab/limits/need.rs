@@ -274,18 +274,23 @@ fn alike(likeness: &Likeness, page_size: u64) -> Need {
     };
     let of_kind = |kind| replica.mappings.iter().filter(move |m| m.backing == kind);
     // Below a page of its own that a file mapping has is the file's page.
-    let below: u64 = of_kind(RegionKind::File).map(|m| m.written_pages()).sum();
-    let charged = |m: &&ReplicaMapping| {
-        m.backing != RegionKind::Shared && (m.writable || !m.written.is_empty())
-    };
+    let below: u64 = of_kind(RegionKind::File).map(|m| m.own_pages()).sum();
+    let charged =
+        |m: &&ReplicaMapping| m.backing != RegionKind::Shared && (m.writable || m.has_own());
     let private = replica.mappings.iter().filter(charged);
     let anon = replica.anon_mappings();
-    // And one table of each of the two highest levels.
+    // The kernel's page of zeros is there anyway.
+    let zeros = of_kind(RegionKind::Anon).flat_map(|m| &m.read);
+    let zeros: u64 = zeros.map(|[_, count]| count).sum();
+    // One table of each of the two highest levels; and for each huge page one in
+    // reserve, or in use where there is no huge page left.
     let tables = replica.tables.saturating_add(2);
+    let tables = tables.saturating_add(replica.huge_pages());
     Need {
         mappings,
         resident_bytes: replica
             .present_pages()
+            .saturating_sub(zeros)
             .saturating_add(below)
             .saturating_mul(page_size),
         page_tables_bytes: tables.saturating_mul(2).saturating_mul(page_size),
@@ -323,7 +328,7 @@ fn threads(page_size: u64, count: u64) -> Need {
 fn bare_threads(page_size: u64, count: u64) -> Need {
     let stacks = count.saturating_mul(BARE_STACK_BYTES);
     Need {
-        mappings: 1,
+        mappings: count.min(1),
         resident_bytes: count.saturating_mul(THREAD_PAGES).saturating_mul(page_size),
         page_tables_bytes: count.saturating_mul(page_size),
         address_space_bytes: stacks,

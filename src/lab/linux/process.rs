@@ -46,7 +46,10 @@ impl Worker for LinuxWorker {
     fn prepare(&mut self) -> Result<Prepared, LabError> {
         let order = Order::Prepare(Box::new(self.assignment.clone()));
         match self.ask(&order, "prepare", true, &mut || ())? {
-            Reply::Prepared(prepared) => Ok(prepared),
+            Reply::Prepared(prepared) => {
+                self.family.know_helpers(&prepared.helpers);
+                Ok(prepared)
+            }
             other => Err(self.unexpected(other)),
         }
     }
