@@ -225,7 +225,7 @@ fn verify_counts(shape: &Shape, before: &Census, inflated: &Census) -> Result<()
     let threads = [before.threads, inflated.threads];
     for ([before, inflated], wanted, what) in [
         (descriptors, shape.descriptors.count(), "descriptors"),
-        (threads, shape.threads + shape.bare_threads, "threads"),
+        (threads, shape.threads, "threads"),
     ] {
         if inflated != before.saturating_add(wanted) {
             let gained = i128::from(inflated) - i128::from(before);
@@ -255,6 +255,8 @@ fn verify_mappings(shape: &Shape, before: &Census, inflated: &Census) -> Result<
     let others: u64 = regions.map(|region| region.count).sum();
     let wanted = replica.anon_mappings();
     let gained = inflated.anon_vmas.saturating_sub(before.anon_vmas);
+    // A mapping with pages of zeros alone looks from outside as if it had its own.
+    let others = others + replica.zero_mappings();
     let most = wanted + others + shape.threads + SLACK_VMAS;
     if gained < wanted || gained > most {
         return Err(LabError::Inflation(format!(
@@ -272,14 +274,13 @@ fn verify_pages(
     inflated: &Census,
 ) -> Result<(), LabError> {
     let touched = shape.present_pages();
+    // Where no huge page was to be had, small ones stand in its place: all count alike.
     let heap = shape.heap.map_or(0, |heap| heap.count * heap.touches);
     let pages = inflated.present_ptes + inflated.huge_bytes / page_size;
     let pages = pages.saturating_sub(before.present_ptes + before.huge_bytes / page_size);
     let exact = shape.heap.is_none() && shape.regions.iter().all(|region| !region.huge);
     let least = touched + heap + shape.threads * THREAD_PTES.start();
-    // What libc notes of a bare thread lies on the heap.
-    let bare = shape.bare_threads;
-    let most = touched + shape.threads * THREAD_PTES.end() + bare + SLACK_PTES;
+    let most = touched + shape.threads * THREAD_PTES.end() + SLACK_PTES;
     // Code that the worker runs for the first time is mapped by the dozen of pages, and
     // is no part of what was ordered.
     let code = inflated.file_ptes.saturating_sub(before.file_ptes);

@@ -371,6 +371,7 @@ impl Worker for FakeWorker {
             instrument: Vec::new(),
             unavailable: self.unavailable(),
             execve: 0x7000,
+            helpers: Vec::new(),
         })
     }
 

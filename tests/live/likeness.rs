@@ -113,6 +113,7 @@ pub(super) fn assignment(space: SpaceRequest) -> Assignment {
         rewritable_likeness: 0,
         fixed_addresses: false,
         redirects: false,
+        closes_descriptors: false,
     }
 }
 
