@@ -364,7 +364,7 @@ pub fn words(space: &SpaceRequest) -> String {
             let kind = if *cloexec { "close-on-exec " } else { "" };
             format!("{} {kind}descriptors", thousands(*count))
         }
-        SpaceRequest::Threads { count } | SpaceRequest::BareThreads { count } => {
+        SpaceRequest::Threads { count } => {
             format!("{} threads", thousands(*count))
         }
         SpaceRequest::Handlers { count } => format!("{} signal handlers", thousands(*count)),

@@ -120,7 +120,6 @@ pub(super) fn order(request: &SpaceRequest) -> String {
             format!("descriptors-{count}{cloexec}")
         }
         SpaceRequest::Threads { count } => format!("threads-{count}"),
-        SpaceRequest::BareThreads { count } => format!("bare-threads-{count}"),
         SpaceRequest::Handlers { count } => format!("handlers-{count}"),
         SpaceRequest::Together { parts } => {
             let parts: Vec<String> = parts.iter().map(order).collect();
@@ -186,7 +185,7 @@ pub(super) fn space(request: &SpaceRequest) -> String {
             let kind = if *cloexec { "close-on-exec " } else { "" };
             format!("+{} {kind}descriptors", thousands(*count))
         }
-        SpaceRequest::Threads { count } | SpaceRequest::BareThreads { count } => {
+        SpaceRequest::Threads { count } => {
             format!("+{} threads", thousands(*count))
         }
         SpaceRequest::Handlers { count } => format!("+{} signal handlers", thousands(*count)),

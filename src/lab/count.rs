@@ -4,7 +4,7 @@
 use super::assemble::Group;
 use super::cpu_time;
 use super::session::Recording;
-use crate::model::{Availability, Caveat, CountSource, Counted, SpawnMethod};
+use crate::model::{Availability, Caveat, CountSource, Counted, Missing, SpawnMethod};
 use crate::stats::{Estimate, mean_replicates};
 use crate::sys::perf::Counter;
 use crate::worker::protocol::{MOST_COUNTERS, Refused, record};
@@ -47,6 +47,12 @@ fn without_lost_exit(mut counted: Counted, seen: Option<f64>) -> Counted {
         counted.child_ci95 = None;
     }
     counted
+}
+
+/// Why there is no figure of children that are not the parent's own.
+pub(super) fn booked_elsewhere() -> Missing {
+    let why = "the children are the fork server's, and the kernel books them there";
+    Missing::unavailable(why, None)
 }
 
 /// The share of the CPU time that the perf event task-clock saw.
@@ -218,6 +224,8 @@ fn counted(
     child: Option<Estimate>,
     source: CountSource,
 ) -> Counted {
+    let own = method.has_own_children();
+    let child = child.filter(|_| own);
     let side = |estimate: Option<Estimate>| {
         estimate.map_or_else(
             || Availability::Missing(group.why_not(method)),
@@ -233,7 +241,10 @@ fn counted(
             CountSource::None
         },
         parent: side(parent),
-        child: side(child),
+        child: match own {
+            true => side(child),
+            false => Availability::Missing(booked_elsewhere()),
+        },
     }
 }
 

@@ -1,7 +1,7 @@
 //! What one spawn costs in CPU time, and how much of that in the kernel.
 
 use super::assemble::Group;
-use super::count::{DRAWS, Side, UsageWord, usage};
+use super::count::{DRAWS, Side, UsageWord, booked_elsewhere, usage};
 use crate::model::{Availability, Caveat, Missing, SpawnMethod};
 use crate::profile::modes::ModeTicks;
 use crate::stats::{Estimate, Replicates, mean_replicates, median_replicates};
@@ -16,10 +16,24 @@ pub(super) struct Accounts {
     pub(super) user_ns: Availability<Estimate>,
 }
 
+impl Accounts {
+    fn missing(why: &Missing) -> Self {
+        let missing = || Availability::Missing(why.clone());
+        Self {
+            cpu_ns: missing(),
+            sys_ns: missing(),
+            user_ns: missing(),
+        }
+    }
+}
+
 /// CPU time from getrusage, split by timer samples. It is a median, as the
 /// times are, so that it can be set beside the total; its steps of 1 us are
 /// those of getrusage.
 pub(super) fn accounts(group: &Group<'_>, method: SpawnMethod) -> Accounts {
+    if !method.has_own_children() {
+        return Accounts::missing(&booked_elsewhere());
+    }
     let own = usage(group, method, UsageWord::Cpu, Side::Parent);
     let children = usage(group, method, UsageWord::Cpu, Side::Child);
     let seed = group.plan.seed;
@@ -34,12 +48,7 @@ pub(super) fn accounts(group: &Group<'_>, method: SpawnMethod) -> Accounts {
         })
         .collect();
     let Some(cpu) = median_replicates(&cpu, seed, DRAWS) else {
-        let missing = || Availability::Missing(group.why_not(method));
-        return Accounts {
-            cpu_ns: missing(),
-            sys_ns: missing(),
-            user_ns: missing(),
-        };
+        return Accounts::missing(&group.why_not(method));
     };
     let (sys_ns, user_ns) = match kernel_share(group, method) {
         Ok(share) => (

@@ -102,7 +102,7 @@ impl Kernel for Linux {
         };
         let timeout = Duration::from_millis(plan.spawn_timeout_ms);
         let tried = preflight::try_program(path, argv, &plan.environment, timeout, &self.stop);
-        end_orphans(&self.inherited);
+        end_orphans(&self.inherited, &[]);
         tried
     }
 

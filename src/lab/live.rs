@@ -188,6 +188,7 @@ fn order(plan: &Plan, trial: &Trial) -> Try {
     let mut assignment = Assignment::of_plan(plan, trial.space.clone(), Pass::Timing);
     assignment.methods = trial.methods.clone();
     assignment.extras = vec![0; trial.methods.len()];
+    assignment.closes_descriptors = trial.closes;
     if let Some(program) = &trial.program {
         assignment.program = program.clone();
         assignment.child = ChildAction::Exec;

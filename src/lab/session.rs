@@ -255,6 +255,8 @@ fn verify_mappings(shape: &Shape, before: &Census, inflated: &Census) -> Result<
     let others: u64 = regions.map(|region| region.count).sum();
     let wanted = replica.anon_mappings();
     let gained = inflated.anon_vmas.saturating_sub(before.anon_vmas);
+    // A mapping with pages of zeros alone looks from outside as if it had its own.
+    let others = others + replica.zero_mappings();
     let most = wanted + others + shape.threads + SLACK_VMAS;
     if gained < wanted || gained > most {
         return Err(LabError::Inflation(format!(
@@ -272,6 +274,7 @@ fn verify_pages(
     inflated: &Census,
 ) -> Result<(), LabError> {
     let touched = shape.present_pages();
+    // Where no huge page was to be had, small ones stand in its place: all count alike.
     let heap = shape.heap.map_or(0, |heap| heap.count * heap.touches);
     let pages = inflated.present_ptes + inflated.huge_bytes / page_size;
     let pages = pages.saturating_sub(before.present_ptes + before.huge_bytes / page_size);

@@ -37,7 +37,8 @@ impl Rebuilt {
                 None => mappings.push(mapping.clone()),
             }
         }
-        let stand_ins = take_stand_ins(&mut mappings, &own.mappings);
+        let mut stand_ins = take_stacks(&mut mappings, shape.process.threads);
+        stand_ins.extend(take_stand_ins(&mut mappings, &own.mappings));
         Self {
             facts: shape.process.clone(),
             mappings,
@@ -91,7 +92,7 @@ impl Rebuilt {
         }
         if beside.threads > 0 {
             let count = beside.threads;
-            parts.push(SpaceRequest::BareThreads { count });
+            parts.push(SpaceRequest::Threads { count });
         }
         if beside.handlers > 0 {
             let count = beside.handlers;
@@ -178,6 +179,33 @@ pub(super) fn note(
             why,
         }),
     }
+}
+
+/// Takes out the stacks of threads, and the guards below them: libc maps them again for
+/// the worker's threads, whose records on them a fork's child goes over (glibc's
+/// `__reclaim_stacks`).
+fn take_stacks(mappings: &mut Vec<ShapeMapping>, threads: u64) -> Vec<ShapeMapping> {
+    let most = usize::try_from(threads.saturating_sub(1)).unwrap_or(usize::MAX);
+    let starts: Vec<u64> = (mappings.iter())
+        .filter(|mapping| mapping.content == MappingContent::ThreadStack)
+        .map(|mapping| mapping.first_page)
+        .take(most)
+        .collect();
+    let is_guard = |mapping: &ShapeMapping| {
+        mapping.content == MappingContent::Anonymous
+            && mapping.permissions.starts_with("---")
+            && entries(mapping).is_empty()
+            && starts.binary_search(&mapping.end_page()).is_ok()
+    };
+    let is_stack = |mapping: &ShapeMapping| {
+        mapping.content == MappingContent::ThreadStack
+            && starts.binary_search(&mapping.first_page).is_ok()
+    };
+    let (taken, left) = std::mem::take(mappings)
+        .into_iter()
+        .partition(|mapping| is_stack(mapping) || is_guard(mapping));
+    *mappings = left;
+    taken
 }
 
 /// Takes the mappings out for which one of the worker's own stands: each time the one

@@ -45,7 +45,7 @@ pub fn made_up(
             took_s: 0.0,
             kernel: kernel.to_owned(),
             page_size,
-            threads: 1 + shape.threads + shape.bare_threads,
+            threads: 1 + shape.threads,
             descriptors: shape.descriptors.plain,
             cloexec_descriptors: shape.descriptors.cloexec,
             handlers: shape.handlers,

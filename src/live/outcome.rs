@@ -13,7 +13,7 @@ use crate::stats::{Contrast, Direction, Party};
 const METHODS: [(RemedyKind, SpawnMethod); 3] = [
     (RemedyKind::PosixSpawn, SpawnMethod::PosixSpawn),
     (RemedyKind::Vfork, SpawnMethod::Vfork),
-    (RemedyKind::ForkServer, SpawnMethod::Clone3Vfork),
+    (RemedyKind::ForkServer, SpawnMethod::ForkServer),
 ];
 
 /// Remedies to be tried together.

@@ -270,15 +270,7 @@ fn fewer_threads(parent: &mut Remedied) -> Applied {
         return Err("the process has one thread".to_owned());
     }
     parent.beside.threads = 0;
-    let all = parent.mappings.len();
-    let is_stack = |m: &ShapeMapping| m.content == MappingContent::ThreadStack;
-    parent.mappings.retain(|mapping| !is_stack(mapping));
-    let stacks = all - parent.mappings.len();
-    Ok(format!(
-        "{} threads, {} stacks",
-        thousands(threads),
-        thousands(stacks as u64)
-    ))
+    Ok(format!("{} threads, with their stacks", thousands(threads)))
 }
 
 fn no_file_pages(parent: &mut Remedied, page_size: u64) -> Applied {

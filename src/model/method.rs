@@ -26,11 +26,14 @@ pub enum SpawnMethod {
     /// libc's `system()`: a shell that runs the program.
     #[serde(rename = "system")]
     System,
+    /// A small process, forked from the parent before it grew, forks in its place.
+    #[serde(rename = "fork-server")]
+    ForkServer,
 }
 
 impl SpawnMethod {
     /// Every method, in the order of the tables.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Fork,
         Self::Vfork,
         Self::PosixSpawn,
@@ -38,6 +41,7 @@ impl SpawnMethod {
         Self::Clone3Vfork,
         Self::Std,
         Self::System,
+        Self::ForkServer,
     ];
 
     /// The name as typed on the command line and printed in the tables.
@@ -50,6 +54,7 @@ impl SpawnMethod {
             Self::Clone3Vfork => "clone3-vfork",
             Self::Std => "std",
             Self::System => "system",
+            Self::ForkServer => "fork-server",
         }
     }
 
@@ -60,7 +65,22 @@ impl SpawnMethod {
 
     /// Whether the child can leave with `_exit` instead of an exec.
     pub fn can_exit(self) -> bool {
-        matches!(self, Self::Fork | Self::Vfork | Self::Clone3Vfork)
+        matches!(
+            self,
+            Self::Fork | Self::Vfork | Self::Clone3Vfork | Self::ForkServer
+        )
+    }
+
+    /// Whether the child closes its descriptors before it executes, where that is asked
+    /// for: it runs code that is forktax's own.
+    pub fn can_close_descriptors(self) -> bool {
+        matches!(self, Self::Fork | Self::Vfork | Self::ForkServer)
+    }
+
+    /// Whether the children are the parent's own, so that the kernel books on it what
+    /// they take, and whoever watches the parent sees them.
+    pub fn has_own_children(self) -> bool {
+        self != Self::ForkServer
     }
 
     /// Whether the call gives back control before the child was waited for.

@@ -136,12 +136,6 @@ pub enum SpaceRequest {
         /// How many, besides the one that spawns.
         count: u64,
     },
-    /// Threads that sleep, whose stacks are no mappings of the parent's own and in no
-    /// fork: where the mappings of another process hold them already.
-    BareThreads {
-        /// How many, besides the one that spawns.
-        count: u64,
-    },
     /// Signals for which the parent has a handler. A child of `posix_spawn` shares
     /// its parent's memory, so libc gives them their default action there, one by one.
     Handlers {
@@ -164,7 +158,6 @@ impl SpaceRequest {
             Self::Malloc { .. }
             | Self::Descriptors { .. }
             | Self::Threads { .. }
-            | Self::BareThreads { .. }
             | Self::Handlers { .. } => 0,
             Self::Likeness(likeness) => likeness.regions.len() as u64,
             Self::Together { parts } => sum(parts, Self::mappings),
@@ -208,7 +201,7 @@ impl SpaceRequest {
     /// The threads that it asks for, besides the one that spawns.
     pub fn threads(&self) -> u64 {
         match self {
-            Self::Threads { count } | Self::BareThreads { count } => *count,
+            Self::Threads { count } => *count,
             Self::Together { parts } => sum(parts, Self::threads),
             _ => 0,
         }

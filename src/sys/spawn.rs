@@ -9,21 +9,24 @@
 //! would find them at work in it.
 
 mod held;
+mod library;
+mod server;
 
-use std::ffi::{CString, OsStr, c_int, c_void};
+use std::ffi::{c_int, c_void};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, ExitStatus};
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 use std::ptr::NonNull;
 use std::rc::Rc;
 
 pub use held::{Held, child_writes};
+pub use library::{PosixSpawn, StdCommand, System};
+pub use server::{ForkServer, Served};
 
+use super::check;
 use super::clone3::{self, LastCall};
 use super::image::ExecImage;
 use super::stamp::{raw_now_ns, raw_write_words};
-use super::{check, check_errno};
 
 /// What a child does once it runs.
 #[derive(Debug, Clone)]
@@ -37,6 +40,9 @@ pub enum Action {
     /// Puts this descriptor in the place of its standard output, then goes on
     /// with the other.
     Redirected(i32, Box<Action>),
+    /// Closes all descriptors above the standard ones (close_range(2), Linux 5.9), then
+    /// goes on with the other.
+    Closing(Box<Action>),
 }
 
 /// Where a child writes its stamps: a descriptor and an offset. A write needs no
@@ -56,6 +62,23 @@ pub enum Spawned {
     Running(i32),
     /// A child that the method itself has waited for.
     Ended(ExitStatus),
+    /// A child of another process, which waits for it.
+    Served(Served),
+}
+
+impl Spawned {
+    /// Waits for the child.
+    ///
+    /// # Errors
+    /// ECHILD if it is none of ours, or whatever became of the process that waits.
+    #[inline]
+    pub fn wait(self) -> io::Result<ExitStatus> {
+        match self {
+            Self::Running(pid) => wait(pid),
+            Self::Ended(status) => Ok(status),
+            Self::Served(served) => served.wait(),
+        }
+    }
 }
 
 /// A prepared way to create children.
@@ -65,10 +88,18 @@ pub trait Spawn {
     /// # Errors
     /// Those of the system call behind it.
     fn spawn(&mut self) -> io::Result<Spawned>;
+
+    /// The process that it keeps for that, beside its children.
+    fn helper(&self) -> Option<i32> {
+        None
+    }
 }
 
 /// The exit status of a child that could not execute its program.
 const NOT_EXECUTED: c_int = 127;
+
+/// The first descriptor after the standard ones.
+const FIRST_CLOSED: libc::c_uint = 3;
 
 /// Waits for one child.
 ///
@@ -106,6 +137,16 @@ fn run_child(action: &Action) -> ! {
         }
         plain => plain,
     };
+    let action = match action {
+        Action::Closing(then) => {
+            // SAFETY: in this child nobody owns a descriptor, or uses one before it
+            // executes or leaves: what is executed has a path. Where its memory is its
+            // parent's, its table of descriptors is still a copy.
+            unsafe { libc::syscall(libc::SYS_close_range, FIRST_CLOSED, libc::c_uint::MAX, 0) };
+            then
+        }
+        plain => plain,
+    };
     if let Action::Exec(image) = action {
         // SAFETY: path, argv and envp are null-terminated and live in `image`,
         // which the child has as a copy or shares with its suspended parent.
@@ -113,7 +154,7 @@ fn run_child(action: &Action) -> ! {
     }
     let status = match action {
         Action::Exit => 0,
-        Action::Exec(_) | Action::Stamped(..) | Action::Redirected(..) => NOT_EXECUTED,
+        _ => NOT_EXECUTED,
     };
     // SAFETY: _exit(2) runs no handler of the parent's and does not return.
     unsafe { libc::_exit(status) }
@@ -224,96 +265,6 @@ impl Drop for Stack {
     }
 }
 
-/// posix_spawn(3), without attributes or with the flag
-/// POSIX_SPAWN_USEVFORK.
-#[derive(Debug)]
-pub struct PosixSpawn {
-    image: Rc<ExecImage>,
-    attributes: Option<Box<libc::posix_spawnattr_t>>,
-    redirect: Option<Box<libc::posix_spawn_file_actions_t>>,
-}
-
-impl PosixSpawn {
-    /// No attributes, no file actions.
-    pub fn new(image: Rc<ExecImage>) -> Self {
-        Self {
-            image,
-            attributes: None,
-            redirect: None,
-        }
-    }
-
-    /// With POSIX_SPAWN_USEVFORK, which glibc has ignored since 2.24.
-    ///
-    /// # Errors
-    /// EINVAL where libc does not know the flag.
-    pub fn with_usevfork(image: Rc<ExecImage>) -> io::Result<Self> {
-        const POSIX_SPAWN_USEVFORK: libc::c_short = 0x40;
-        // SAFETY: the type is plain numbers, for which all zeros is a value;
-        // the next call initialises it.
-        let mut attributes: Box<libc::posix_spawnattr_t> = Box::new(unsafe { std::mem::zeroed() });
-        // SAFETY: `attributes` is live and writable.
-        check_errno(unsafe { libc::posix_spawnattr_init(attributes.as_mut()) })?;
-        // SAFETY: `attributes` was initialised just above.
-        check_errno(unsafe {
-            libc::posix_spawnattr_setflags(attributes.as_mut(), POSIX_SPAWN_USEVFORK)
-        })?;
-        Ok(Self {
-            attributes: Some(attributes),
-            ..Self::new(image)
-        })
-    }
-
-    /// Has each child put `fd` in the place of its standard output.
-    ///
-    /// # Errors
-    /// EBADF for a descriptor that cannot be.
-    pub fn redirecting(mut self, fd: i32) -> io::Result<Self> {
-        // SAFETY: the type is plain numbers and pointers, for which all zeros is
-        // a value; the next call initialises it.
-        let mut actions: Box<libc::posix_spawn_file_actions_t> =
-            Box::new(unsafe { std::mem::zeroed() });
-        // SAFETY: `actions` is live and writable.
-        check_errno(unsafe { libc::posix_spawn_file_actions_init(actions.as_mut()) })?;
-        // SAFETY: `actions` was initialised just above. What libc allocates for
-        // it lives as long as this process, as this spawner does.
-        check_errno(unsafe {
-            libc::posix_spawn_file_actions_adddup2(actions.as_mut(), fd, libc::STDOUT_FILENO)
-        })?;
-        self.redirect = Some(actions);
-        Ok(self)
-    }
-}
-
-impl Spawn for PosixSpawn {
-    #[inline]
-    fn spawn(&mut self) -> io::Result<Spawned> {
-        let attributes = self
-            .attributes
-            .as_deref()
-            .map_or(std::ptr::null(), std::ptr::from_ref);
-        let actions = self
-            .redirect
-            .as_deref()
-            .map_or(std::ptr::null(), std::ptr::from_ref);
-        let mut pid = 0;
-        // SAFETY: path, argv and envp are null-terminated and live in `image`,
-        // attributes and file actions are null, which means none, or initialised.
-        // execve does not write to what argv points to.
-        check_errno(unsafe {
-            libc::posix_spawn(
-                &raw mut pid,
-                self.image.path().as_ptr(),
-                actions,
-                attributes,
-                self.image.argv().cast(),
-                self.image.envp().cast(),
-            )
-        })?;
-        Ok(Spawned::Running(pid))
-    }
-}
-
 /// clone3(2) with CLONE_VM, CLONE_VFORK and CLONE_CLEAR_SIGHAND.
 #[derive(Debug)]
 pub struct Clone3Vfork {
@@ -332,7 +283,7 @@ impl Spawn for Clone3Vfork {
     fn spawn(&mut self) -> io::Result<Spawned> {
         // Its child runs no compiled code, so it cannot stamp.
         let action = match &self.action {
-            Action::Stamped(_, then) | Action::Redirected(_, then) => then,
+            Action::Stamped(_, then) | Action::Redirected(_, then) | Action::Closing(then) => then,
             plain => plain,
         };
         let call = match action {
@@ -344,7 +295,7 @@ impl Spawn for Clone3Vfork {
                     image.envp() as usize,
                 ],
             },
-            Action::Exit | Action::Stamped(..) | Action::Redirected(..) => LastCall {
+            _ => LastCall {
                 number: libc::SYS_exit,
                 arguments: [0; 3],
             },
@@ -355,109 +306,7 @@ impl Spawn for Clone3Vfork {
     }
 }
 
-/// Rust's `std::process::Command`.
-#[derive(Debug)]
-pub struct StdCommand {
-    command: Command,
-    /// Keeps the descriptor open that the path may name.
-    _image: Rc<ExecImage>,
-}
-
-impl StdCommand {
-    /// The same path, arguments and environment as the other methods.
-    pub fn new(image: Rc<ExecImage>) -> Self {
-        let os = |string: &CString| OsStr::from_bytes(string.to_bytes()).to_owned();
-        let mut command = Command::new(OsStr::from_bytes(image.path().to_bytes()));
-        if let Some((name, rest)) = image.arguments().split_first() {
-            command.arg0(os(name)).args(rest.iter().map(os));
-        }
-        let pairs = image.environment().iter().filter_map(|variable| {
-            let (name, value) = variable.to_str().ok()?.split_once('=')?;
-            Some((name.to_owned(), value.to_owned()))
-        });
-        command.env_clear().envs(pairs);
-        Self {
-            command,
-            _image: image,
-        }
-    }
-}
-
-impl Spawn for StdCommand {
-    #[inline]
-    fn spawn(&mut self) -> io::Result<Spawned> {
-        let child = self.command.spawn()?;
-        Ok(Spawned::Running(child.id().cast_signed()))
-    }
-}
-
-/// system(3): a shell that runs the program, waited for by libc itself.
-#[derive(Debug)]
-pub struct System {
-    line: CString,
-    /// Keeps the descriptor open that the path may name.
-    _image: Rc<ExecImage>,
-}
-
-impl System {
-    /// Quotes path and arguments for the shell.
-    ///
-    /// # Errors
-    /// None in practice: the parts have no zero byte.
-    pub fn new(image: Rc<ExecImage>) -> io::Result<Self> {
-        let mut line = quote(image.path().to_bytes());
-        for argument in image.arguments().iter().skip(1) {
-            line.push(b' ');
-            line.extend(quote(argument.to_bytes()));
-        }
-        Ok(Self {
-            line: CString::new(line)?,
-            _image: image,
-        })
-    }
-}
-
-impl Spawn for System {
-    #[inline]
-    fn spawn(&mut self) -> io::Result<Spawned> {
-        // SAFETY: the line is a live C string that libc only reads.
-        let status = check(unsafe { libc::system(self.line.as_ptr()) })?;
-        Ok(Spawned::Ended(ExitStatus::from_raw(status)))
-    }
-}
-
 /// Where libc's execve begins: what its spawn functions call in the child.
 pub fn execve_address() -> u64 {
     libc::execve as *const () as u64
-}
-
-/// A word in single quotes, in which a shell changes nothing.
-fn quote(word: &[u8]) -> Vec<u8> {
-    let mut quoted = vec![b'\''];
-    for byte in word {
-        match byte {
-            b'\'' => quoted.extend_from_slice(b"'\\''"),
-            byte => quoted.push(*byte),
-        }
-    }
-    quoted.push(b'\'');
-    quoted
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shell_gives_quoted_words_back() {
-        for word in ["plain", "two words", "it's", "$HOME `x` \"y\" \\", ""] {
-            let line = [b"printf %s ".to_vec(), quote(word.as_bytes())].concat();
-            let output = Command::new("sh")
-                .arg("-c")
-                .arg(OsStr::from_bytes(&line))
-                .output()
-                .unwrap();
-            assert_eq!(String::from_utf8(output.stdout).unwrap(), word);
-        }
-    }
 }

@@ -9,7 +9,7 @@ use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::{check, check_errno};
+use super::check_errno;
 
 /// The threads that have come as far as their last system call.
 static ARRIVED: AtomicU64 = AtomicU64::new(0);
@@ -31,78 +31,9 @@ pub fn start_sleeping(count: u64, stack_bytes: usize) -> io::Result<()> {
         return Ok(());
     }
     let attributes = Attributes::new(stack_bytes)?;
-    start_all(count, |_| start(&attributes))
-}
-
-/// Starts as many threads as there are stacks, and returns when all of them sleep, as
-/// [`start_sleeping`] does.
-///
-/// # Errors
-/// EAGAIN where a limit of processes or of memory is met. Threads that were started by
-/// then stay.
-pub fn start_sleeping_on(stacks: &Stacks) -> io::Result<()> {
-    start_all(stacks.count, |index| {
-        start(&Attributes::on(stacks.at(index), stacks.bytes)?)
-    })
-}
-
-/// Stacks side by side in one mapping, which no fork copies (MADV_DONTFORK). It stays
-/// until the process ends, as the threads do.
-#[derive(Debug)]
-pub struct Stacks {
-    start: usize,
-    bytes: usize,
-    count: u64,
-}
-
-impl Stacks {
-    /// Maps `count` stacks of so many bytes each, a multiple of the page size.
-    ///
-    /// # Errors
-    /// Those of mmap(2) and madvise(2).
-    pub fn map(count: u64, bytes: usize) -> io::Result<Self> {
-        let no_memory = || io::Error::from_raw_os_error(libc::ENOMEM);
-        let len = usize::try_from(count).ok();
-        let len = len
-            .and_then(|count| count.checked_mul(bytes))
-            .ok_or_else(no_memory)?;
-        let protection = libc::PROT_READ | libc::PROT_WRITE;
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_STACK | libc::MAP_NORESERVE;
-        // SAFETY: the kernel chooses a free address, so nothing is replaced.
-        let start = unsafe { libc::mmap(std::ptr::null_mut(), len, protection, flags, -1, 0) };
-        if start == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: the range was mapped just above, and a forked child, which does not
-        // get it, runs on the stack of the thread that forks, which is another one.
-        check(unsafe { libc::madvise(start, len, libc::MADV_DONTFORK) })?;
-        Ok(Self {
-            start: start as usize,
-            bytes,
-            count,
-        })
-    }
-
-    /// The addresses that they cover.
-    pub fn range(&self) -> [usize; 2] {
-        let count = usize::try_from(self.count).unwrap_or(usize::MAX);
-        [self.start, self.start + count * self.bytes]
-    }
-
-    fn at(&self, index: u64) -> usize {
-        let index = usize::try_from(index).unwrap_or(usize::MAX);
-        self.start + index * self.bytes
-    }
-}
-
-/// Starts threads, and waits until all of them sleep.
-fn start_all(count: u64, start: impl Fn(u64) -> io::Result<()>) -> io::Result<()> {
-    if count == 0 {
-        return Ok(());
-    }
     let arrived = ARRIVED.load(Ordering::Acquire);
     let before = block_all()?;
-    let started = (0..count).try_for_each(start);
+    let started = (0..count).try_for_each(|_| start(&attributes));
     restore(&before)?;
     started?;
     // A thread that was started runs sooner or later, so that this ends.
@@ -127,19 +58,6 @@ impl Attributes {
         // small is an error.
         check_errno(unsafe {
             libc::pthread_attr_setstacksize(&raw mut attributes.0, stack_bytes)
-        })?;
-        Ok(attributes)
-    }
-}
-
-impl Attributes {
-    /// A stack that is there already, without a guard.
-    fn on(start: usize, bytes: usize) -> io::Result<Self> {
-        let mut attributes = Self::new(bytes)?;
-        // SAFETY: the attributes are initialised and writable; the range is a slice of
-        // `Stacks`, mapped readable and writable for good, that one thread alone gets.
-        check_errno(unsafe {
-            libc::pthread_attr_setstack(&raw mut attributes.0, start as *mut _, bytes)
         })?;
         Ok(attributes)
     }

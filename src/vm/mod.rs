@@ -8,6 +8,5 @@ mod shape;
 
 pub use replica::{LikenessError, RegionFault, Replica, ReplicaMapping};
 pub use shape::{
-    ARENA_ALIGN, BARE_STACK_BYTES, Descriptors, Heap, Region, Shape, ShapeError, THREAD_MAPPINGS,
-    THREAD_STACK_BYTES,
+    ARENA_ALIGN, Descriptors, Heap, Region, Shape, ShapeError, THREAD_MAPPINGS, THREAD_STACK_BYTES,
 };

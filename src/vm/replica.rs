@@ -3,7 +3,8 @@
 //! What a fork pays for is kept: the order of the mappings, which of them touch,
 //! and which share a page table. Every mapping keeps its place within the reach
 //! of the higher page table (1 GiB with pages of 4 KiB), and with it its place
-//! within the lower ones; only wide gaps shrink.
+//! within the lower ones; only wide gaps shrink. So what was a whole huge page is
+//! one again, as the reach of the lowest page table.
 
 use crate::model::{LikeRegion, Likeness, RegionKind};
 
@@ -25,8 +26,12 @@ pub struct Replica {
     pub align: u64,
     /// Bytes of the file that stands behind all mappings with a file.
     pub file_len: u64,
-    /// Page tables of the two lowest levels that the pages take.
+    /// Page tables of the two lowest levels that the pages take. A huge page takes an
+    /// entry of the higher one; the table that the kernel keeps in reserve for it
+    /// (mm/huge_memory.c, pgtable_trans_huge_deposit) is not counted.
     pub tables: u64,
+    /// Pages of a huge one.
+    pub huge_page: u64,
 }
 
 /// One mapping.
@@ -49,17 +54,18 @@ pub struct ReplicaMapping {
     pub readable: bool,
     /// Whether it can be written to.
     pub writable: bool,
-    /// Runs of pages to write to: the first, from the mapping's start, and how many.
-    pub written: Vec<[u64; 2]>,
-    /// Runs of pages to read.
-    pub read: Vec<[u64; 2]>,
-    /// Runs of pages to be made huge ones.
-    pub huge: Vec<[u64; 2]>,
-    /// Whether forks leave it out.
+    /// Whether a fork leaves it out.
     pub dontfork: bool,
-    /// How many pages that are written to shall follow each other in physical memory, on
-    /// average; 0 for as many as it happens.
+    /// How many of the pages that are written to shall follow each other in physical
+    /// memory; 0 where that is all one.
     pub stretch: u64,
+    /// Runs of pages to write to, ascending: the first, from the mapping's start, and
+    /// how many.
+    pub written: Vec<[u64; 2]>,
+    /// Runs of pages to read: of a file, or of zeros.
+    pub read: Vec<[u64; 2]>,
+    /// Runs of whole huge pages to write to, in pages like the others.
+    pub huge: Vec<[u64; 2]>,
 }
 
 /// A likeness that is none of any process.
@@ -86,12 +92,18 @@ pub enum RegionFault {
     /// A page beyond its end, or listed twice.
     #[error("lists pages twice or beyond its end: list each once, counted from its start")]
     Pages,
-    /// Huge pages that are none, or where none can be.
-    #[error("lists huge pages that are not whole and aligned, or not of private anonymous memory")]
-    HugePages,
     /// Shared memory with pages of its own.
     #[error("is shared but has pages of its own: list them as read")]
     OwnPages,
+    /// Huge pages of a file: the process's own ones never are (mm/memory.c, `do_cow_fault`),
+    /// and those that are the file's no fork copies.
+    #[error(
+        "has huge pages and is no anonymous memory: list its own pages as written, others as read"
+    )]
+    HugeFile,
+    /// Huge pages that are no whole ones in their place.
+    #[error("has huge pages that begin or end within one: list their pages as written")]
+    HugePart,
 }
 
 impl Replica {
@@ -107,6 +119,7 @@ impl Replica {
             .unwrap_or(fan_out);
         let mut course = Course {
             reach,
+            huge_page: fan_out,
             origin: likeness.regions.first().map_or(0, |first| first.first_page),
             moved: 0,
             end: 0,
@@ -132,6 +145,7 @@ impl Replica {
             align: reach * page_size,
             file_len: course.file_pages.saturating_mul(page_size),
             tables: course.tables.iter().map(|tables| tables.count).sum(),
+            huge_page: fan_out,
         })
     }
 
@@ -139,45 +153,55 @@ impl Replica {
     pub fn present_pages(&self) -> u64 {
         let mappings = self.mappings.iter();
         mappings
-            .map(|mapping| {
-                let huge = pages_of(&mapping.huge);
-                mapping.written_pages() + pages_of(&mapping.read) + huge
-            })
+            .map(|mapping| mapping.own_pages() + pages_of(&mapping.read))
             .sum()
     }
 
     /// Mappings that a fork sets up an `anon_vma` for.
     pub fn anon_mappings(&self) -> u64 {
         let mappings = self.mappings.iter();
-        mappings
-            .filter(|mapping| !mapping.written.is_empty() || !mapping.huge.is_empty())
-            .count() as u64
+        mappings.filter(|mapping| mapping.has_own()).count() as u64
+    }
+
+    /// Anonymous mappings that have pages of zeros and none of their own: from outside
+    /// they look as if they had.
+    pub fn zero_mappings(&self) -> u64 {
+        let of_zeros = |mapping: &&ReplicaMapping| {
+            mapping.backing == RegionKind::Anon && !mapping.has_own() && !mapping.read.is_empty()
+        };
+        self.mappings.iter().filter(of_zeros).count() as u64
+    }
+
+    /// Huge pages.
+    pub fn huge_pages(&self) -> u64 {
+        let runs = self.mappings.iter().map(|mapping| pages_of(&mapping.huge));
+        runs.sum::<u64>() / self.huge_page.max(1)
     }
 
     /// The pages that the parent can write to again.
     pub fn rewritable_pages(&self) -> u64 {
         let writable = self.mappings.iter().filter(|mapping| mapping.writable);
-        writable.map(ReplicaMapping::written_pages).sum()
+        writable.map(ReplicaMapping::own_pages).sum()
     }
 }
 
 impl ReplicaMapping {
-    /// Pages that become the process's own.
-    pub fn written_pages(&self) -> u64 {
-        pages_of(&self.written)
+    /// Pages that become the process's own, those of huge pages included.
+    pub fn own_pages(&self) -> u64 {
+        pages_of(&self.written) + pages_of(&self.huge)
     }
 
-    /// Pages that are read only.
-    pub fn read_pages(&self) -> u64 {
-        pages_of(&self.read)
+    /// Whether some do.
+    pub fn has_own(&self) -> bool {
+        !self.written.is_empty() || !self.huge.is_empty()
     }
 
     /// Whether the kernel would merge the two, if they touch, by all that is seen.
     fn is_like(&self, region: &LikeRegion) -> bool {
         self.backing == RegionKind::Anon
             && region.backing == RegionKind::Anon
-            && (self.readable, self.writable) == (region.readable, region.writable)
-            && self.dontfork == region.dontfork
+            && (self.readable, self.writable, self.dontfork)
+                == (region.readable, region.writable, region.dontfork)
     }
 }
 
@@ -189,6 +213,8 @@ fn pages_of(runs: &[[u64; 2]]) -> u64 {
 struct Course {
     /// What positions are kept within.
     reach: u64,
+    /// Pages of a huge one.
+    huge_page: u64,
     /// The page that the arena's start stands for.
     origin: u64,
     /// How much lower everything lies now, for the gaps left out.
@@ -207,7 +233,7 @@ impl Course {
         before: Option<&ReplicaMapping>,
         page_size: u64,
     ) -> Result<ReplicaMapping, RegionFault> {
-        let end = check(region, page_size)?;
+        let end = check(region, page_size, self.huge_page)?;
         if region.first_page < self.end {
             return Err(RegionFault::Overlap);
         }
@@ -218,9 +244,12 @@ impl Course {
         let touches = region.first_page == self.end;
         let joins = before.filter(|before| touches && before.is_like(region));
         self.end = end;
-        for tables in &mut self.tables {
-            tables.add(region);
-        }
+        let [lower, upper] = &mut self.tables;
+        lower.add(region, &in_order(&[&region.written, &region.read]));
+        upper.add(
+            region,
+            &in_order(&[&region.written, &region.read, &region.huge]),
+        );
         let file_offset = match region.backing {
             RegionKind::Anon => 0,
             RegionKind::File | RegionKind::Shared => {
@@ -238,11 +267,11 @@ impl Course {
             marked: joins.is_some_and(|before| !before.marked),
             readable: region.readable,
             writable: region.writable,
-            written: region.written.clone(),
-            read: region.read.clone(),
-            huge: region.huge.clone(),
             dontfork: region.dontfork,
             stretch: region.stretch,
+            written: in_order(&[&region.written]),
+            read: in_order(&[&region.read]),
+            huge: in_order(&[&region.huge]),
         })
     }
 
@@ -259,36 +288,35 @@ impl Course {
 }
 
 /// Checks a region by itself; the page after its last.
-fn check(region: &LikeRegion, page_size: u64) -> Result<u64, RegionFault> {
+fn check(region: &LikeRegion, page_size: u64, huge_page: u64) -> Result<u64, RegionFault> {
     let end = region.first_page.checked_add(region.pages);
     let end = end.filter(|end| region.pages > 0 && *end <= USER_END / page_size);
     let end = end.ok_or(RegionFault::Extent)?;
     match region.backing {
-        RegionKind::File | RegionKind::Shared if !region.huge.is_empty() => {
-            return Err(RegionFault::HugePages);
-        }
         RegionKind::Shared if !region.written.is_empty() => return Err(RegionFault::OwnPages),
+        RegionKind::Shared | RegionKind::File if !region.huge.is_empty() => {
+            return Err(RegionFault::HugeFile);
+        }
         _ => {}
     }
     let mut next = 0;
-    for [first, count] in in_order(region) {
+    for [first, count] in in_order(&[&region.written, &region.read, &region.huge]) {
         let stop = first.checked_add(count);
         let stop = stop.filter(|stop| count > 0 && first >= next && *stop <= region.pages);
         next = stop.ok_or(RegionFault::Pages)?;
     }
-    let fan_out = page_size / ENTRY_BYTES;
     let is_whole = |[first, count]: &[u64; 2]| {
-        (region.first_page + first).is_multiple_of(fan_out) && count.is_multiple_of(fan_out)
+        (region.first_page + first).is_multiple_of(huge_page) && count.is_multiple_of(huge_page)
     };
-    if !region.huge.iter().all(is_whole) {
-        return Err(RegionFault::HugePages);
+    match region.huge.iter().all(is_whole) {
+        true => Ok(end),
+        false => Err(RegionFault::HugePart),
     }
-    Ok(end)
 }
 
-/// All runs of a region in ascending order.
-fn in_order(region: &LikeRegion) -> Vec<[u64; 2]> {
-    let mut runs = [region.written.as_slice(), &region.read, &region.huge].concat();
+/// All runs of some lists in ascending order.
+fn in_order(lists: &[&[[u64; 2]]]) -> Vec<[u64; 2]> {
+    let mut runs = lists.concat();
     runs.sort_unstable();
     runs
 }
@@ -311,11 +339,10 @@ impl Tables {
         }
     }
 
-    /// Adds the tables of a region that was checked and lies above all before. A huge
-    /// page takes one too, which the kernel keeps in reserve for the day when it has to
-    /// be split (mm/huge_memory.c, pgtable_trans_huge_deposit).
-    fn add(&mut self, region: &LikeRegion) {
-        for [first, count] in in_order(region) {
+    /// Adds the tables of runs, ascending, of a region that was checked and lies above
+    /// all before.
+    fn add(&mut self, region: &LikeRegion, runs: &[[u64; 2]]) {
+        for [first, count] in runs {
             let from = (region.first_page + first) / self.reach;
             let to = (region.first_page + first + count - 1) / self.reach;
             if to >= self.next {

@@ -12,8 +12,6 @@ pub const ARENA_ALIGN: u64 = HUGE;
 /// The stack of an idle thread: what `ulimit -s` says on most systems, and with it
 /// what a program's threads have where it asks for nothing else.
 pub const THREAD_STACK_BYTES: u64 = 8 << 20;
-/// The stack of a thread whose stack is in no fork: it sleeps, and needs libc's minimum.
-pub const BARE_STACK_BYTES: u64 = 64 << 10;
 /// The mappings of an idle thread at the most: its stack, and the guard below it.
 /// It has no guard of its own where libc installs it in the stack's page table
 /// (glibc 2.42 on Linux 6.13, MADV_GUARD_INSTALL), and then neighbours may merge.
@@ -34,8 +32,6 @@ pub struct Shape {
     pub descriptors: Descriptors,
     /// Threads that sleep.
     pub threads: u64,
-    /// Threads that sleep on stacks that no fork copies.
-    pub bare_threads: u64,
     /// Signals with a handler.
     pub handlers: u64,
 }
@@ -137,7 +133,7 @@ fn describe(request: &SpaceRequest) -> String {
             )
         }
         SpaceRequest::Likeness(likeness) => format!("the mappings of {} do", likeness.of),
-        SpaceRequest::Threads { count } | SpaceRequest::BareThreads { count } => {
+        SpaceRequest::Threads { count } => {
             format!("the stacks of {} threads do", thousands(*count))
         }
         SpaceRequest::Descriptors { count, .. } => {
@@ -186,9 +182,6 @@ impl Shape {
                 *held = held.saturating_add(count);
             }
             SpaceRequest::Threads { count } => self.threads = self.threads.saturating_add(count),
-            SpaceRequest::BareThreads { count } => {
-                self.bare_threads = self.bare_threads.saturating_add(count);
-            }
             SpaceRequest::Handlers { count } => self.handlers = self.handlers.saturating_add(count),
             SpaceRequest::Together { ref parts } => {
                 for part in parts {

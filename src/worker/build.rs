@@ -10,27 +10,22 @@ use crate::sys::memory::{
     Arena, Exact, Pages, Source, Stuff, Touches, disable_huge_pages, grow_heap,
 };
 use crate::sys::shared::memory_file;
-use crate::sys::threads::Stacks;
 use crate::sys::{descriptors, handlers, threads};
 use crate::vm::{Descriptors, Heap, Region, Replica, ReplicaMapping, Shape, THREAD_STACK_BYTES};
 
 /// Builds `shape` in this process, for the rest of its life, and notes a sample
 /// of the touched pages.
-pub(super) fn build(
-    shape: &Shape,
-    pages: &mut Pages,
-    stacks: Option<&Stacks>,
-) -> Result<(), Failure> {
+pub(super) fn build(shape: &Shape, pages: &mut Pages) -> Result<(), Failure> {
     // Without huge pages unless they are asked for: they would change the cost
     // of a fork by a factor of thirty. Kernels without them refuse, rightly.
     let _ = disable_huge_pages(true);
-    let built = build_all(shape, pages, stacks);
+    let built = build_all(shape, pages);
     // The children shall start as they would anywhere else.
     let _ = disable_huge_pages(false);
     built
 }
 
-fn build_all(shape: &Shape, pages: &mut Pages, stacks: Option<&Stacks>) -> Result<(), Failure> {
+fn build_all(shape: &Shape, pages: &mut Pages) -> Result<(), Failure> {
     for region in &shape.regions {
         let _ = disable_huge_pages(!region.huge);
         place_all(region, pages)?;
@@ -44,21 +39,21 @@ fn build_all(shape: &Shape, pages: &mut Pages, stacks: Option<&Stacks>) -> Resul
     }
     // Once there are threads, malloc takes locks, so the heap comes first; and
     // the descriptors come last, since what is built before may open some itself.
-    start_threads(shape.threads, || {
-        threads::start_sleeping(shape.threads, bytes(THREAD_STACK_BYTES)?)
-    })?;
-    start_threads(shape.bare_threads, || {
-        stacks.map_or(Ok(()), threads::start_sleeping_on)
-    })?;
+    start_threads(shape.threads)?;
     install_handlers(shape.handlers)?;
     open_files(shape.descriptors)
 }
 
-fn start_threads(count: u64, start: impl FnOnce() -> io::Result<()>) -> Result<(), Failure> {
-    start().map_err(|error| Failure::Setup {
+fn start_threads(count: u64) -> Result<(), Failure> {
+    let start = || threads::start_sleeping(count, bytes(THREAD_STACK_BYTES)?);
+    start().map_err(|error| not_started(count, &error))
+}
+
+fn not_started(count: u64, error: &io::Error) -> Failure {
+    Failure::Setup {
         what: format!("could not start {count} idle threads"),
         why: format!("{error}; ask for fewer, or see ulimit -u, kernel.threads-max and pids.max"),
-    })
+    }
 }
 
 fn install_handlers(count: u64) -> Result<(), Failure> {
@@ -163,11 +158,11 @@ fn exact<'a>(mapping: &'a ReplicaMapping, file: &'a File) -> io::Result<Exact<'a
         readable: mapping.readable,
         writable: mapping.writable,
         marked: mapping.marked,
+        dontfork: mapping.dontfork,
         written: &mapping.written,
+        stretch: mapping.stretch,
         read: &mapping.read,
         huge: &mapping.huge,
-        dontfork: mapping.dontfork,
-        stretch: mapping.stretch,
     })
 }
 

@@ -15,7 +15,7 @@ use super::probe::Probe;
 use super::protocol::{FIRST_RECORD, Failure, PROGRESS_WORD, record};
 use crate::model::SpawnMethod;
 use crate::sys::clock::now_ns;
-use crate::sys::spawn::{Spawn, Spawned, wait};
+use crate::sys::spawn::Spawn;
 
 /// A method that takes turns.
 pub(super) struct Contender {
@@ -68,8 +68,7 @@ pub(super) fn run(
         probe.begin();
         let before = now_ns();
         let (called, status) = match spawner.spawn() {
-            Ok(Spawned::Running(pid)) => (now_ns(), wait(pid)),
-            Ok(Spawned::Ended(status)) => (now_ns(), Ok(status)),
+            Ok(spawned) => (now_ns(), spawned.wait()),
             Err(error) => return Err(call_failed(*method, &error)),
         };
         let reaped = now_ns();
@@ -96,8 +95,7 @@ pub(super) fn try_once(contender: &mut Contender, shared: &[AtomicU64]) -> Resul
     shared[PROGRESS_WORD].fetch_add(1, Ordering::Relaxed);
     let before = now_ns();
     let status = match contender.spawner.spawn() {
-        Ok(Spawned::Running(pid)) => wait(pid),
-        Ok(Spawned::Ended(status)) => Ok(status),
+        Ok(spawned) => spawned.wait(),
         Err(error) => return Err(call_failed(method, &error)),
     };
     succeeded(method, status)?;

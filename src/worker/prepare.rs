@@ -17,11 +17,10 @@ use crate::sys::memory::{Pages, leave_libraries_out_of_forks, page_size};
 use crate::sys::process;
 use crate::sys::shared::{SharedWords, inheritable};
 use crate::sys::spawn::{
-    Action, Clone3Vfork, Fork, PosixSpawn, Spawn, StampTo, StdCommand, System, Vfork,
+    Action, Clone3Vfork, Fork, ForkServer, PosixSpawn, Spawn, StampTo, StdCommand, System, Vfork,
     execve_address,
 };
-use crate::sys::threads::Stacks;
-use crate::vm::{BARE_STACK_BYTES, Shape};
+use crate::vm::Shape;
 
 /// Names what was being done in an error of the system.
 pub(super) fn setup<T>(what: &str, result: io::Result<T>) -> Result<T, Failure> {
@@ -52,17 +51,8 @@ pub(super) fn prepare(
         })?;
     let shared = SharedWords::of_file(records, assignment.shared_words());
     let shared = Rc::new(setup("could not map the records", shared)?);
-    let cold = match assignment.temperature {
-        Temperature::Hot => None,
-        Temperature::Cold {
-            evict_bytes,
-            idle_us,
-        } => Some(setup(
-            "could not map the eviction buffer",
-            Cold::new(evict_bytes, idle_us),
-        )?),
-    };
-    let stacks = stacks_of(&shape)?;
+    let cold = cold_of(assignment.temperature);
+    let cold = setup("could not map the eviction buffer", cold)?;
     let pages = sample_of(&shape, &assignment);
     let pages = setup("could not map the list of pages", pages)?;
     if assignment.fixed_addresses {
@@ -71,23 +61,17 @@ pub(super) fn prepare(
             fix_addresses(),
         )?;
     }
-    let stamps = match (assignment.pass, &assignment.program) {
-        (Pass::Stamping, Program::Embedded) => Some(inheritable(records)),
-        // A program of the user's shall neither see nor spoil the records; its
-        // stamping ends with the exec.
-        (Pass::Stamping, Program::Path { .. }) => Some(records.as_fd().try_clone_to_owned()),
-        _ => None,
-    };
-    let stamps = setup("could not hand the records on", stamps.transpose())?;
+    let stamps = stamps_to(records, &assignment);
+    let stamps = setup("could not hand the records on", stamps)?;
+    // Before a server is forked off, which does without them as well.
+    let mut instrument = setup("could not trim the worker", leave_libraries_out_of_forks())?;
     let (contenders, unavailable) = contenders(&assignment, &shared, stamps.as_ref())?;
     let extras = assignment.extras_of(&unavailable);
     let schedule = schedule(assignment.seed, &extras, assignment.turns);
-    let mut instrument = setup("could not trim the worker", leave_libraries_out_of_forks())?;
     instrument.extend(
         [
             Some(shared.range()),
             pages.range(),
-            stacks.as_ref().map(Stacks::range),
             cold.as_ref().map(Cold::range),
         ]
         .into_iter()
@@ -97,6 +81,10 @@ pub(super) fn prepare(
         instrument,
         unavailable,
         execve: execve_address(),
+        helpers: contenders
+            .iter()
+            .filter_map(|contender| contender.spawner.helper())
+            .collect(),
     };
     let course = Course {
         assignment,
@@ -107,7 +95,6 @@ pub(super) fn prepare(
     let ready = Ready {
         shape,
         pages,
-        stacks,
         cold,
         course,
         _stamps: stamps,
@@ -115,14 +102,26 @@ pub(super) fn prepare(
     Ok((ready, prepared))
 }
 
-/// The stacks of the threads that have none of their own.
-fn stacks_of(shape: &Shape) -> Result<Option<Stacks>, Failure> {
-    if shape.bare_threads == 0 {
-        return Ok(None);
+/// The eviction buffer of cold spawns.
+fn cold_of(temperature: Temperature) -> io::Result<Option<Cold>> {
+    match temperature {
+        Temperature::Hot => Ok(None),
+        Temperature::Cold {
+            evict_bytes,
+            idle_us,
+        } => Cold::new(evict_bytes, idle_us).map(Some),
     }
-    let bytes = usize::try_from(BARE_STACK_BYTES).expect("a stack is small");
-    let stacks = Stacks::map(shape.bare_threads, bytes);
-    setup("could not map the stacks of the threads", stacks).map(Some)
+}
+
+/// The children's way to the records, if they stamp.
+fn stamps_to(records: &File, assignment: &Assignment) -> io::Result<Option<OwnedFd>> {
+    match (assignment.pass, &assignment.program) {
+        (Pass::Stamping, Program::Embedded) => inheritable(records).map(Some),
+        // A program of the user's shall neither see nor spoil the records; its
+        // stamping ends with the exec.
+        (Pass::Stamping, Program::Path { .. }) => records.as_fd().try_clone_to_owned().map(Some),
+        _ => Ok(None),
+    }
 }
 
 /// A sample of the pages that the shape will touch.
@@ -135,15 +134,14 @@ fn sample_of(shape: &Shape, assignment: &Assignment) -> io::Result<Pages> {
 /// Methods that do not work here, and why.
 type Unavailable = Vec<(SpawnMethod, String)>;
 
-/// The methods that work here, each tried once, and the reasons of the others.
-fn contenders(
-    assignment: &Assignment,
-    shared: &SharedWords,
-    stamps: Option<&OwnedFd>,
-) -> Result<(Vec<Contender>, Unavailable), Failure> {
-    let place = |word: usize| (size_of::<u64>() * (stamp_words::START + word)) as u64;
-    let fd = stamps.map(AsRawFd::as_raw_fd);
-    let image = match (&assignment.program, fd) {
+/// Where a word of the records lies, in bytes.
+fn place(word: usize) -> u64 {
+    (size_of::<u64>() * (stamp_words::START + word)) as u64
+}
+
+/// What the children execute.
+fn image_of(assignment: &Assignment, stamps: Option<i32>) -> io::Result<Rc<ExecImage>> {
+    let image = match (&assignment.program, stamps) {
         (Program::Embedded, Some(fd)) => {
             let offset = place(stamp_words::PROGRAM);
             ExecImage::stamping(&assignment.environment, fd, offset)
@@ -153,26 +151,67 @@ fn contenders(
             ExecImage::of_path(path, argv, &assignment.environment)
         }
     };
-    let image = Rc::new(setup("could not prepare the program", image)?);
-    let action = match assignment.child {
-        ChildAction::Exec => Action::Exec(Rc::clone(&image)),
+    image.map(Rc::new)
+}
+
+/// What the children do that run code of forktax's own.
+fn action_of(
+    assignment: &Assignment,
+    image: &Rc<ExecImage>,
+    stamps: Option<i32>,
+    null: Option<i32>,
+) -> Action {
+    let mut action = match assignment.child {
+        ChildAction::Exec => Action::Exec(Rc::clone(image)),
         ChildAction::Exit => Action::Exit,
     };
-    let action = match fd {
-        Some(fd) => {
-            let offset = place(stamp_words::CHILD);
-            Action::Stamped(StampTo { fd, offset }, Box::new(action))
-        }
+    if assignment.closes_descriptors {
+        action = Action::Closing(Box::new(action));
+    }
+    if let Some(fd) = stamps {
+        let offset = place(stamp_words::CHILD);
+        action = Action::Stamped(StampTo { fd, offset }, Box::new(action));
+    }
+    match null {
+        Some(null) => Action::Redirected(null, Box::new(action)),
         None => action,
-    };
+    }
+}
+
+/// Refuses to have descriptors closed that are needed, or where nobody closes them.
+fn check_closing(assignment: &Assignment) -> io::Result<()> {
+    let mut methods = assignment.methods.iter();
+    let refuse = |why: String| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    match methods.find(|method| !method.can_close_descriptors()) {
+        _ if !assignment.closes_descriptors => Ok(()),
+        Some(method) => refuse(format!(
+            "{} runs no code of ours in its child",
+            method.name()
+        )),
+        None if assignment.pass == Pass::Stamping => {
+            refuse("the children stamp through a descriptor".to_owned())
+        }
+        None => Ok(()),
+    }
+}
+
+/// The methods that work here, each tried once, and the reasons of the others.
+fn contenders(
+    assignment: &Assignment,
+    shared: &SharedWords,
+    stamps: Option<&OwnedFd>,
+) -> Result<(Vec<Contender>, Unavailable), Failure> {
+    setup(
+        "could not have descriptors closed",
+        check_closing(assignment),
+    )?;
+    let fd = stamps.map(AsRawFd::as_raw_fd);
+    let image = setup("could not prepare the program", image_of(assignment, fd))?;
     let null = match assignment.redirects {
         true => Some(setup("could not open /dev/null", inheritable_null())?),
         false => None,
     };
-    let action = match null {
-        Some(null) => Action::Redirected(null, Box::new(action)),
-        None => action,
-    };
+    let action = action_of(assignment, &image, fd, null);
     let mut working = Vec::new();
     let mut unavailable = Vec::new();
     for method in assignment.methods.iter().copied() {
@@ -228,5 +267,6 @@ fn spawner(
         SpawnMethod::Clone3Vfork => Box::new(Clone3Vfork::new(action)),
         SpawnMethod::Std => Box::new(StdCommand::new(image())),
         SpawnMethod::System => Box::new(System::new(image())?),
+        SpawnMethod::ForkServer => Box::new(ForkServer::start(&action)?),
     })
 }

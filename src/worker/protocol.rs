@@ -66,6 +66,12 @@ pub struct Assignment {
     /// Whether each child puts /dev/null in the place of its standard output
     /// before it executes, as the programs do that are reproduced.
     pub redirects: bool,
+    /// Whether each child closes all descriptors above the standard ones before it
+    /// executes or leaves (close_range(2)). Not while children stamp, who do so through
+    /// a descriptor, and only by methods that can
+    /// ([`SpawnMethod::can_close_descriptors`]).
+    #[serde(default)]
+    pub closes_descriptors: bool,
 }
 
 /// What a worker records.
@@ -113,6 +119,10 @@ pub struct Prepared {
     pub unavailable: Vec<(SpawnMethod, String)>,
     /// Where libc's execve begins, which its own spawn functions call.
     pub execve: u64,
+    /// Processes that the methods keep beside the worker and its children: of its group,
+    /// and to be ended with it.
+    #[serde(default)]
+    pub helpers: Vec<i32>,
 }
 
 /// What came of the loop.
@@ -335,6 +345,7 @@ impl Assignment {
             rewritable_likeness: 0,
             fixed_addresses: false,
             redirects: false,
+            closes_descriptors: false,
         }
     }
 

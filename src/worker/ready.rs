@@ -17,7 +17,6 @@ use crate::sys::gauge::Untouched;
 use crate::sys::memory::Pages;
 use crate::sys::perf::{Counter, Counters, Scope};
 use crate::sys::shared::SharedWords;
-use crate::sys::threads::Stacks;
 use crate::sys::usage::{self, Whose};
 use crate::vm::Shape;
 
@@ -25,7 +24,6 @@ use crate::vm::Shape;
 pub(super) struct Ready {
     pub(super) shape: Shape,
     pub(super) pages: Pages,
-    pub(super) stacks: Option<Stacks>,
     pub(super) cold: Option<Cold>,
     pub(super) course: Course,
     /// The children's way to the records; it must stay open.

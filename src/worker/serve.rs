@@ -94,7 +94,7 @@ fn inflate(ready: &mut Ready, likeness: Option<Box<Likeness>>) -> Result<u64, Fa
         })?);
     }
     let begin = now_ns();
-    build(&ready.shape, &mut ready.pages, ready.stacks.as_ref())?;
+    build(&ready.shape, &mut ready.pages)?;
     let took_ns = now_ns() - begin;
     if has_list {
         ready.shape.replica = None;

@@ -13,8 +13,9 @@ use forktax::lab::error::{LabError, ProgramError};
 use forktax::lab::kernel::{Kernel, Sampler, Script, ScriptOrder, Watching, Worker};
 use forktax::lab::limits::LimitError;
 use forktax::model::{
-    Availability, Backing, ChildAction, Host, Interpreter, Level, Missing, MissingKind, PageTables,
-    Placement, Plan, Program, SpaceRequest, SpawnMethod, StopRule, TableLevel, Temperature,
+    Availability, Backing, ChildAction, Host, Interpreter, Level, MappingContent, Missing,
+    MissingKind, PageTables, Placement, Plan, ProcessFacts, ProcessShape, Program, SHAPE_VERSION,
+    ShapeMapping, SpaceRequest, SpawnMethod, StopRule, TableLevel, Temperature, Tool,
 };
 use forktax::profile::faults::{MapRange, Source};
 use forktax::profile::ledger::Landmark;
@@ -370,6 +371,7 @@ impl Worker for FakeWorker {
             instrument: Vec::new(),
             unavailable: self.unavailable(),
             execve: 0x7000,
+            helpers: Vec::new(),
         })
     }
 
@@ -389,6 +391,14 @@ impl Worker for FakeWorker {
             vm_pte_bytes: 4096 * (20 + mappings / 256),
             tree: None,
         })
+    }
+
+    fn shape(&self, _: &[[usize; 2]]) -> Result<ProcessShape, LabError> {
+        assert!(
+            self.state.get() == State::Small,
+            "only the small one is asked"
+        );
+        Ok(small_shape())
     }
 
     fn map_ranges(&self) -> Result<Vec<MapRange>, LabError> {
@@ -581,5 +591,49 @@ pub(crate) fn host() -> Host {
         clocksource: Availability::Measured("tsc".to_owned()),
         pmu: false,
         privileged: true,
+    }
+}
+
+/// The worker while it is small: its stack, and its program's code and data.
+fn small_shape() -> ProcessShape {
+    let mapping = |first_page, content, own: Vec<[u64; 2]>| ShapeMapping {
+        first_page,
+        pages: 20,
+        content,
+        name: None,
+        permissions: "rw-p".to_owned(),
+        anon_vma: !own.is_empty(),
+        own,
+        file: Vec::new(),
+        zero: Vec::new(),
+        swapped: Vec::new(),
+        huge: Vec::new(),
+        stretch: None,
+        flags: Vec::new(),
+    };
+    ProcessShape {
+        shape_version: SHAPE_VERSION,
+        tool: Tool::this(),
+        process: ProcessFacts {
+            name: "forktax-worker".to_owned(),
+            pid: Some(WORKER),
+            taken_unix_s: 1,
+            took_s: 0.0,
+            kernel: "6.18".to_owned(),
+            page_size: 4096,
+            threads: 1,
+            descriptors: 3,
+            cloexec_descriptors: 1,
+            handlers: 0,
+            allowed_cpus: vec![0, 1],
+            page_table_bytes: 40 << 10,
+            resident_bytes: 1 << 20,
+            reservations: Vec::new(),
+        },
+        mappings: vec![
+            mapping(0x5500_0000, MappingContent::Program, Vec::new()),
+            mapping(0x5500_1000, MappingContent::Program, vec![[0, 3]]),
+            mapping(0x7fff_0000, MappingContent::Stack, vec![[15, 5]]),
+        ],
     }
 }

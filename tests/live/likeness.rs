@@ -110,8 +110,10 @@ pub(super) fn assignment(space: SpaceRequest) -> Assignment {
         slice_ns: u64::MAX,
         seed: 1,
         rewrite_pages: 100,
+        rewritable_likeness: 0,
         fixed_addresses: false,
         redirects: false,
+        closes_descriptors: false,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::methods::Wanted;
 use super::program::{environment, program};
 use super::spaces::{Beside, spaces};
 use super::sweep::temperature;
@@ -29,7 +30,7 @@ const ADVISED: [SpawnMethod; 5] = [
     SpawnMethod::Vfork,
     SpawnMethod::PosixSpawn,
     SpawnMethod::PosixSpawnUsevfork,
-    SpawnMethod::Clone3Vfork,
+    SpawnMethod::ForkServer,
 ];
 /// Where no advice has mappings named.
 const ADVISED_MAPPINGS: u64 = 1_000;
@@ -56,11 +57,11 @@ pub(in crate::cli) fn of_process(
         ChildArg::Exec => ChildAction::Exec,
         ChildArg::Exit => ChildAction::Exit,
     };
-    let default = match child {
-        ChildAction::Exec => &EXPLAINED[..],
-        ChildAction::Exit => &EXPLAINED[..2],
+    let wanted = Wanted {
+        child,
+        explained: false,
     };
-    let mut methods = methods::methods(args.methods.as_deref(), child, default)?;
+    let mut methods = methods::methods(args.methods.as_deref(), wanted, &EXPLAINED)?;
     // Without the fork there is nothing to explain.
     if !methods.contains(&SpawnMethod::Fork) {
         methods.insert(0, SpawnMethod::Fork);

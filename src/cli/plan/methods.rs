@@ -10,14 +10,33 @@ const BASELINES: [SpawnMethod; 3] = [
     SpawnMethod::Clone3Vfork,
 ];
 
+/// What the children are to be had for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    pub(super) child: ChildAction,
+    /// Whether it is looked into what they do, which is seen of the parent's own.
+    pub(super) explained: bool,
+}
+
+impl Wanted {
+    /// Why a method has none of these.
+    fn refuses(self, method: SpawnMethod) -> Option<&'static str> {
+        if self.child == ChildAction::Exit && !method.can_exit() {
+            return Some("always executes a program; leave out --child exit, or the method");
+        }
+        let unseen = self.explained && !method.has_own_children();
+        unseen.then_some("has children of another process than the one that is watched; take sweep")
+    }
+}
+
 /// The methods of these names, or the default ones, as far as the child can be
 /// had of them.
 pub(super) fn methods(
     names: Option<&[String]>,
-    child: ChildAction,
+    wanted: Wanted,
     defaults: &[SpawnMethod],
 ) -> Result<Vec<SpawnMethod>, PlanError> {
-    let able = |method: &SpawnMethod| child == ChildAction::Exec || method.can_exit();
+    let able = |method: &SpawnMethod| wanted.refuses(*method).is_none();
     let Some(names) = names else {
         return Ok(defaults.iter().copied().filter(able).collect());
     };
@@ -37,10 +56,13 @@ pub(super) fn methods(
                 known.join(", ")
             ))
         })?;
-        if !able(&method) {
-            let why = "always executes a program; leave out --child exit, or the method";
+        if let Some(why) = wanted.refuses(method) {
+            let exits = match wanted.child {
+                ChildAction::Exit => " --child exit",
+                ChildAction::Exec => "",
+            };
             return Err(PlanError::refused(format!(
-                "--method {name} --child exit: {name} {why}"
+                "--method {name}{exits}: {name} {why}"
             )));
         }
         chosen.push(method);

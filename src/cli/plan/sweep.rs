@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::methods::Wanted;
 use super::program::{environment, program};
 use super::spaces::{Beside, spaces};
 use super::{
@@ -52,6 +53,7 @@ pub(in crate::cli) fn of_sweep(args: &SweepArgs, host: &Surroundings) -> Result<
             time: TIME,
             precision: Some(PRECISION),
         },
+        explained: false,
     };
     plan(
         spaces(sizes, &args.space, &beside, host.page_size)?,
@@ -86,6 +88,7 @@ pub(in crate::cli) fn of_explain(
             time: EXPLAIN_TIME,
             precision: None,
         },
+        explained: true,
     };
     let sizes = [0, args.mappings.unwrap_or(default)];
     let mut plan = plan(
@@ -108,6 +111,7 @@ pub(in crate::cli) fn of_explain(
 struct Defaults<'a> {
     methods: &'a [SpawnMethod],
     pace: Pace,
+    explained: bool,
 }
 
 fn plan(
@@ -122,7 +126,11 @@ fn plan(
         ChildArg::Exec => ChildAction::Exec,
         ChildArg::Exit => ChildAction::Exit,
     };
-    let methods = methods::methods(names, child, defaults.methods)?;
+    let wanted = Wanted {
+        child,
+        explained: defaults.explained,
+    };
+    let methods = methods::methods(names, wanted, defaults.methods)?;
     if let Some(name) = words.first().filter(|_| child == ChildAction::Exit) {
         let why = "the child leaves at once and executes nothing; leave out one of them";
         return Err(PlanError::refused(format!(

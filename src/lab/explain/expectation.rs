@@ -88,7 +88,7 @@ fn shares_memory(method: SpawnMethod) -> Option<bool> {
         | SpawnMethod::Clone3Vfork
         | SpawnMethod::PosixSpawn
         | SpawnMethod::PosixSpawnUsevfork => Some(true),
-        SpawnMethod::Std | SpawnMethod::System => None,
+        SpawnMethod::Std | SpawnMethod::System | SpawnMethod::ForkServer => None,
     }
 }
 

@@ -4,9 +4,7 @@
 //! an absurd order must come out as absurdly large, never wrapped to small.
 
 use crate::model::{Backing, Likeness, RegionKind, SpaceRequest};
-use crate::vm::{
-    ARENA_ALIGN, BARE_STACK_BYTES, Replica, ReplicaMapping, THREAD_MAPPINGS, THREAD_STACK_BYTES,
-};
+use crate::vm::{ARENA_ALIGN, Replica, ReplicaMapping, THREAD_MAPPINGS, THREAD_STACK_BYTES};
 
 /// A `vm_area_struct` and its share of a maple-tree node.
 const VMA_BYTES: u64 = 320;
@@ -84,7 +82,6 @@ impl Need {
                 ..Self::NOTHING
             },
             SpaceRequest::Threads { count } => threads(page_size, count),
-            SpaceRequest::BareThreads { count } => bare_threads(page_size, count),
             SpaceRequest::Handlers { count } => Self {
                 handlers: count,
                 ..Self::NOTHING
@@ -274,18 +271,18 @@ fn alike(likeness: &Likeness, page_size: u64) -> Need {
     };
     let of_kind = |kind| replica.mappings.iter().filter(move |m| m.backing == kind);
     // Below a page of its own that a file mapping has is the file's page.
-    let below: u64 = of_kind(RegionKind::File).map(|m| m.written_pages()).sum();
-    // The page of zeros is there for everybody, once.
-    let zeros: u64 = of_kind(RegionKind::Anon)
-        .map(ReplicaMapping::read_pages)
-        .sum();
-    let charged = |m: &&ReplicaMapping| {
-        m.backing != RegionKind::Shared && (m.writable || !m.written.is_empty())
-    };
+    let below: u64 = of_kind(RegionKind::File).map(|m| m.own_pages()).sum();
+    let charged =
+        |m: &&ReplicaMapping| m.backing != RegionKind::Shared && (m.writable || m.has_own());
     let private = replica.mappings.iter().filter(charged);
     let anon = replica.anon_mappings();
-    // And one table of each of the two highest levels.
+    // The kernel's page of zeros is there anyway.
+    let zeros = of_kind(RegionKind::Anon).flat_map(|m| &m.read);
+    let zeros: u64 = zeros.map(|[_, count]| count).sum();
+    // One table of each of the two highest levels; and for each huge page one in
+    // reserve, or in use where there is no huge page left.
     let tables = replica.tables.saturating_add(2);
+    let tables = tables.saturating_add(replica.huge_pages());
     Need {
         mappings,
         resident_bytes: replica
@@ -319,21 +316,6 @@ fn threads(page_size: u64, count: u64) -> Need {
         address_space_bytes: count.saturating_mul(reserved),
         private_bytes: count.saturating_mul(THREAD_STACK_BYTES),
         kernel_bytes: count.saturating_mul(structures + TASK_BYTES),
-        processes: PROCESSES.saturating_add(count),
-        ..Need::NOTHING
-    }
-}
-
-/// Threads whose stacks lie side by side in one mapping, which no fork copies.
-fn bare_threads(page_size: u64, count: u64) -> Need {
-    let stacks = count.saturating_mul(BARE_STACK_BYTES);
-    Need {
-        mappings: 1,
-        resident_bytes: count.saturating_mul(THREAD_PAGES).saturating_mul(page_size),
-        page_tables_bytes: count.saturating_mul(page_size),
-        address_space_bytes: stacks,
-        private_bytes: stacks,
-        kernel_bytes: count.saturating_mul(TASK_BYTES),
         processes: PROCESSES.saturating_add(count),
         ..Need::NOTHING
     }

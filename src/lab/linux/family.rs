@@ -15,6 +15,7 @@ use crate::sys::usage::{self, Usage};
 pub(super) struct Family {
     pid: u32,
     inherited: Vec<i32>,
+    helpers: Vec<i32>,
     ended: Option<(ExitStatus, Usage)>,
     orphans: u64,
 }
@@ -26,6 +27,7 @@ impl Family {
         Self {
             pid: leader.id(),
             inherited: inherited.to_vec(),
+            helpers: Vec::new(),
             ended: None,
             orphans: 0,
         }
@@ -34,6 +36,12 @@ impl Family {
     /// The leader.
     pub(super) fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// Names processes of the group that the leader keeps for itself: they are ended
+    /// with it, and nobody has left them behind.
+    pub(super) fn know_helpers(&mut self, helpers: &[i32]) {
+        self.helpers = helpers.to_vec();
     }
 
     /// Processes that had left the group and were ended all the same.
@@ -59,7 +67,7 @@ impl Family {
             let _ = process::kill(-self.pid.cast_signed(), libc::SIGKILL);
         }
         let status = self.reap().unwrap_or_default().0;
-        self.orphans += end_orphans(&self.inherited);
+        self.orphans += end_orphans(&self.inherited, &self.helpers);
         status
     }
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use crate::sys::process;
 
 /// Kills and reaps the children that this process got by adoption: programs
-/// that left their process group, as daemons do. Returns how many there were.
-pub(super) fn end_orphans(inherited: &[i32]) -> u64 {
+/// that left their process group, as daemons do. Returns how many there were besides
+/// those `known`.
+pub(super) fn end_orphans(inherited: &[i32], known: &[i32]) -> u64 {
     const TRIES: u32 = 100;
     let mut ended = 0;
     for _ in 0..TRIES {
@@ -17,7 +18,8 @@ pub(super) fn end_orphans(inherited: &[i32]) -> u64 {
         }
         for pid in adopted {
             let _ = process::kill(pid, libc::SIGKILL);
-            ended += u64::from(process::reap(pid).unwrap_or(false));
+            let is_reaped = process::reap(pid).unwrap_or(false);
+            ended += u64::from(is_reaped && !known.contains(&pid));
         }
         std::thread::sleep(Duration::from_millis(1));
     }

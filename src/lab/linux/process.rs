@@ -55,7 +55,10 @@ impl Worker for LinuxWorker {
         }
         let order = Order::Prepare(Box::new(assignment));
         match self.ask(&order, "prepare", true, &mut || ())? {
-            Reply::Prepared(prepared) => Ok(prepared),
+            Reply::Prepared(prepared) => {
+                self.family.know_helpers(&prepared.helpers);
+                Ok(prepared)
+            }
             other => Err(self.unexpected(other)),
         }
     }

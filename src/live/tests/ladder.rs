@@ -19,7 +19,7 @@ fn design(rebuilt: &Rebuilt) -> Design {
 fn took(request: &SpaceRequest) -> [u64; 2] {
     let of = Shape::of(request, PAGE).unwrap();
     let replica = of.replica.unwrap();
-    let mut total = 100_000 + 50 * (of.descriptors.count() + 1_000 * of.bare_threads);
+    let mut total = 100_000 + 50 * (of.descriptors.count() + 1_000 * of.threads);
     let mut next_table = 0;
     for (mapping, region) in replica.mappings.iter().zip(regions(request)) {
         total += 600;

@@ -12,7 +12,7 @@ const METHODS: [SpawnMethod; 5] = [
     SpawnMethod::Vfork,
     SpawnMethod::PosixSpawn,
     SpawnMethod::PosixSpawnUsevfork,
-    SpawnMethod::Clone3Vfork,
+    SpawnMethod::ForkServer,
 ];
 
 fn busy() -> ProcessShape {
@@ -111,7 +111,7 @@ fn what_cannot_be_applied_is_not_tried_and_says_why() {
 fn outcomes(design: &Design) -> Vec<LiveTrial> {
     let took = |role, method| match (role, method) {
         (LiveRole::Whole, SpawnMethod::Fork) => 1_000_000,
-        (LiveRole::Whole, SpawnMethod::Clone3Vfork) => 90_000,
+        (LiveRole::Whole, SpawnMethod::ForkServer) => 90_000,
         (LiveRole::Whole, _) => 80_000,
         (LiveRole::Remedied(RemedyKind::DontFork), _) => 600_000,
         (LiveRole::Remedied(RemedyKind::HugePages), _) => 300_000,

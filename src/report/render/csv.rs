@@ -167,7 +167,6 @@ impl Record {
             SpaceRequest::Likeness(_) => "likeness",
             SpaceRequest::Descriptors { .. } => "descriptors",
             SpaceRequest::Threads { .. } => "threads",
-            SpaceRequest::BareThreads { .. } => "bare-threads",
             SpaceRequest::Handlers { .. } => "handlers",
             SpaceRequest::Together { .. } => "together",
         });

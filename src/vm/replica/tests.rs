@@ -138,20 +138,6 @@ fn what_no_process_has_is_refused() {
     let mut both = region(HIGH, 4, RegionKind::File);
     (both.written, both.read) = (vec![[1, 2]], vec![[2, 1]]);
     assert_eq!(fault(&[both]), (1, RegionFault::Pages));
-    let huge = |first_page, run, backing| {
-        let mut region = region(first_page, 3 * TABLE, backing);
-        region.huge = vec![run];
-        replica(&[region]).map_err(|error| error.fault)
-    };
-    for (first, run, backing) in [
-        (HIGH, [1, TABLE], RegionKind::Anon),
-        (HIGH + 1, [0, TABLE], RegionKind::Anon),
-        (HIGH, [0, TABLE - 1], RegionKind::Anon),
-        (HIGH, [0, TABLE], RegionKind::File),
-        (HIGH, [0, TABLE], RegionKind::Shared),
-    ] {
-        assert_eq!(huge(first, run, backing), Err(RegionFault::HugePages));
-    }
     let written = vec![[0, 1]];
     let shared = region(HIGH, 4, RegionKind::Shared);
     let error = replica(&[LikeRegion { written, ..shared }]).unwrap_err();
@@ -159,6 +145,60 @@ fn what_no_process_has_is_refused() {
         error.to_string(),
         "mapping 1 of a process is shared but has pages of its own: list them as read"
     );
+}
+
+#[test]
+fn zeros_and_huge_pages_are_counted_as_what_they_are() {
+    let mut heap = anon(HIGH + 100, 4 * TABLE);
+    heap.huge = vec![[2 * TABLE - 100, TABLE], [TABLE - 100, TABLE]];
+    heap.written = vec![[3, 1], [0, 2]];
+    heap.read = vec![[2, 1]];
+    (heap.stretch, heap.dontfork) = (3, true);
+    let mut zeros = anon(HIGH + UPPER, 8);
+    zeros.read = vec![[0, 8]];
+    let replica = replica(&[heap, zeros]).unwrap();
+    let built = &replica.mappings[0];
+    assert_eq!((built.stretch, built.dontfork), (3, true));
+    assert_eq!(built.written, [[0, 2], [3, 1]], "ascending");
+    assert_eq!(built.offset / PAGE % TABLE, 100);
+    assert_eq!(replica.present_pages(), 3 + 1 + 2 * TABLE + 8);
+    assert_eq!(replica.rewritable_pages(), 3 + 2 * TABLE);
+    assert_eq!((replica.anon_mappings(), replica.zero_mappings()), (1, 1));
+    assert_eq!(replica.huge_pages(), 2);
+    assert_eq!(
+        replica.tables,
+        2 + 2,
+        "none below an entry that maps a huge page"
+    );
+}
+
+#[test]
+fn huge_pages_that_no_process_has_are_refused() {
+    let with = |backing, huge: &[[u64; 2]]| LikeRegion {
+        huge: huge.to_vec(),
+        ..region(HIGH + 1, 3 * TABLE, backing)
+    };
+    let anon = |huge: &[[u64; 2]]| fault(&[with(RegionKind::Anon, huge)]);
+    let whole = [[TABLE - 1, TABLE]];
+    assert!(replica(&[with(RegionKind::Anon, &whole)]).is_ok());
+    assert_eq!(anon(&[[0, TABLE]]), (1, RegionFault::HugePart));
+    assert_eq!(anon(&[[TABLE - 1, TABLE - 1]]), (1, RegionFault::HugePart));
+    assert_eq!(anon(&[[TABLE - 1, 3 * TABLE]]), (1, RegionFault::Pages));
+    let mut twice = with(RegionKind::Anon, &whole);
+    twice.read = vec![[TABLE + 8, 1]];
+    assert_eq!(fault(&[twice]), (1, RegionFault::Pages));
+    for backing in [RegionKind::File, RegionKind::Shared] {
+        assert_eq!(fault(&[with(backing, &whole)]), (1, RegionFault::HugeFile));
+    }
+}
+
+#[test]
+fn what_a_fork_leaves_out_merges_with_nothing_that_it_copies() {
+    let mut regions: Vec<LikeRegion> = (0..4).map(|i| anon(HIGH + i, 1)).collect();
+    (regions[1].dontfork, regions[2].dontfork) = (true, true);
+    let replica = replica(&regions).unwrap();
+    let marked: Vec<bool> = replica.mappings.iter().map(|m| m.marked).collect();
+    assert_eq!(marked, [false, false, true, false]);
 }
 
 /// Gap before a mapping, its length, its kind and its written pages.
@@ -242,27 +282,4 @@ proptest! {
             prop_assert!(replica.span <= (1 << 47) + replica.align);
         }
     }
-}
-
-#[test]
-fn huge_pages_and_pages_of_zeros_are_pages_too() {
-    let mut heap = anon(HIGH, 3 * TABLE);
-    heap.huge = vec![[TABLE, TABLE]];
-    heap.read = vec![[0, 7]];
-    let only_zeros = LikeRegion {
-        read: vec![[1, 2]],
-        ..anon(HIGH + 4 * TABLE, 5)
-    };
-    let left_out = LikeRegion {
-        dontfork: true,
-        ..anon(HIGH + 4 * TABLE + 5, 5)
-    };
-    let replica = replica(&[heap, only_zeros, left_out]).unwrap();
-    assert_eq!(replica.present_pages(), TABLE + 9);
-    assert_eq!(replica.anon_mappings(), 1);
-    assert_eq!(replica.rewritable_pages(), 0);
-    // One each for the zeros, one in reserve for the huge page, and one above.
-    assert_eq!(replica.tables, 3 + 1);
-    let marked: Vec<bool> = replica.mappings.iter().map(|m| m.marked).collect();
-    assert_eq!(marked, [false, false, false], "no fork copies the last one");
 }

@@ -144,7 +144,6 @@ fn is_nothing(request: &SpaceRequest) -> bool {
         SpaceRequest::Malloc { count, .. }
         | SpaceRequest::Descriptors { count, .. }
         | SpaceRequest::Threads { count }
-        | SpaceRequest::BareThreads { count }
         | SpaceRequest::Handlers { count } => *count == 0,
         SpaceRequest::Together { parts } => parts.iter().all(is_nothing),
         other => other.mappings() == 0,
@@ -161,7 +160,6 @@ fn pages(request: &SpaceRequest) -> u64 {
         SpaceRequest::Likeness(likeness) => likeness.regions.len() as u64,
         SpaceRequest::Descriptors { .. }
         | SpaceRequest::Threads { .. }
-        | SpaceRequest::BareThreads { .. }
         | SpaceRequest::Handlers { .. } => 0,
         SpaceRequest::Together { parts } => parts.iter().map(pages).fold(0, u64::saturating_add),
     }

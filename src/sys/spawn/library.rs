@@ -1,0 +1,204 @@
+//! What libraries offer: libc's posix_spawn(3) and system(3), Rust's `Command`.
+
+use std::ffi::{CString, OsStr};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus};
+use std::rc::Rc;
+
+use super::{Spawn, Spawned};
+use crate::sys::image::ExecImage;
+use crate::sys::{check, check_errno};
+
+/// posix_spawn(3), without attributes or with the flag
+/// POSIX_SPAWN_USEVFORK.
+#[derive(Debug)]
+pub struct PosixSpawn {
+    image: Rc<ExecImage>,
+    attributes: Option<Box<libc::posix_spawnattr_t>>,
+    redirect: Option<Box<libc::posix_spawn_file_actions_t>>,
+}
+
+impl PosixSpawn {
+    /// No attributes, no file actions.
+    pub fn new(image: Rc<ExecImage>) -> Self {
+        Self {
+            image,
+            attributes: None,
+            redirect: None,
+        }
+    }
+
+    /// With POSIX_SPAWN_USEVFORK, which glibc has ignored since 2.24.
+    ///
+    /// # Errors
+    /// EINVAL where libc does not know the flag.
+    pub fn with_usevfork(image: Rc<ExecImage>) -> io::Result<Self> {
+        const POSIX_SPAWN_USEVFORK: libc::c_short = 0x40;
+        // SAFETY: the type is plain numbers, for which all zeros is a value;
+        // the next call initialises it.
+        let mut attributes: Box<libc::posix_spawnattr_t> = Box::new(unsafe { std::mem::zeroed() });
+        // SAFETY: `attributes` is live and writable.
+        check_errno(unsafe { libc::posix_spawnattr_init(attributes.as_mut()) })?;
+        // SAFETY: `attributes` was initialised just above.
+        check_errno(unsafe {
+            libc::posix_spawnattr_setflags(attributes.as_mut(), POSIX_SPAWN_USEVFORK)
+        })?;
+        Ok(Self {
+            attributes: Some(attributes),
+            ..Self::new(image)
+        })
+    }
+
+    /// Has each child put `fd` in the place of its standard output.
+    ///
+    /// # Errors
+    /// EBADF for a descriptor that cannot be.
+    pub fn redirecting(mut self, fd: i32) -> io::Result<Self> {
+        // SAFETY: the type is plain numbers and pointers, for which all zeros is
+        // a value; the next call initialises it.
+        let mut actions: Box<libc::posix_spawn_file_actions_t> =
+            Box::new(unsafe { std::mem::zeroed() });
+        // SAFETY: `actions` is live and writable.
+        check_errno(unsafe { libc::posix_spawn_file_actions_init(actions.as_mut()) })?;
+        // SAFETY: `actions` was initialised just above. What libc allocates for
+        // it lives as long as this process, as this spawner does.
+        check_errno(unsafe {
+            libc::posix_spawn_file_actions_adddup2(actions.as_mut(), fd, libc::STDOUT_FILENO)
+        })?;
+        self.redirect = Some(actions);
+        Ok(self)
+    }
+}
+
+impl Spawn for PosixSpawn {
+    #[inline]
+    fn spawn(&mut self) -> io::Result<Spawned> {
+        let attributes = self
+            .attributes
+            .as_deref()
+            .map_or(std::ptr::null(), std::ptr::from_ref);
+        let actions = self
+            .redirect
+            .as_deref()
+            .map_or(std::ptr::null(), std::ptr::from_ref);
+        let mut pid = 0;
+        // SAFETY: path, argv and envp are null-terminated and live in `image`,
+        // attributes and file actions are null, which means none, or initialised.
+        // execve does not write to what argv points to.
+        check_errno(unsafe {
+            libc::posix_spawn(
+                &raw mut pid,
+                self.image.path().as_ptr(),
+                actions,
+                attributes,
+                self.image.argv().cast(),
+                self.image.envp().cast(),
+            )
+        })?;
+        Ok(Spawned::Running(pid))
+    }
+}
+
+/// Rust's `std::process::Command`.
+#[derive(Debug)]
+pub struct StdCommand {
+    command: Command,
+    /// Keeps the descriptor open that the path may name.
+    _image: Rc<ExecImage>,
+}
+
+impl StdCommand {
+    /// The same path, arguments and environment as the other methods.
+    pub fn new(image: Rc<ExecImage>) -> Self {
+        let os = |string: &CString| OsStr::from_bytes(string.to_bytes()).to_owned();
+        let mut command = Command::new(OsStr::from_bytes(image.path().to_bytes()));
+        if let Some((name, rest)) = image.arguments().split_first() {
+            command.arg0(os(name)).args(rest.iter().map(os));
+        }
+        let pairs = image.environment().iter().filter_map(|variable| {
+            let (name, value) = variable.to_str().ok()?.split_once('=')?;
+            Some((name.to_owned(), value.to_owned()))
+        });
+        command.env_clear().envs(pairs);
+        Self {
+            command,
+            _image: image,
+        }
+    }
+}
+
+impl Spawn for StdCommand {
+    #[inline]
+    fn spawn(&mut self) -> io::Result<Spawned> {
+        let child = self.command.spawn()?;
+        Ok(Spawned::Running(child.id().cast_signed()))
+    }
+}
+
+/// system(3): a shell that runs the program, waited for by libc itself.
+#[derive(Debug)]
+pub struct System {
+    line: CString,
+    /// Keeps the descriptor open that the path may name.
+    _image: Rc<ExecImage>,
+}
+
+impl System {
+    /// Quotes path and arguments for the shell.
+    ///
+    /// # Errors
+    /// None in practice: the parts have no zero byte.
+    pub fn new(image: Rc<ExecImage>) -> io::Result<Self> {
+        let mut line = quote(image.path().to_bytes());
+        for argument in image.arguments().iter().skip(1) {
+            line.push(b' ');
+            line.extend(quote(argument.to_bytes()));
+        }
+        Ok(Self {
+            line: CString::new(line)?,
+            _image: image,
+        })
+    }
+}
+
+impl Spawn for System {
+    #[inline]
+    fn spawn(&mut self) -> io::Result<Spawned> {
+        // SAFETY: the line is a live C string that libc only reads.
+        let status = check(unsafe { libc::system(self.line.as_ptr()) })?;
+        Ok(Spawned::Ended(ExitStatus::from_raw(status)))
+    }
+}
+
+/// A word in single quotes, in which a shell changes nothing.
+fn quote(word: &[u8]) -> Vec<u8> {
+    let mut quoted = vec![b'\''];
+    for byte in word {
+        match byte {
+            b'\'' => quoted.extend_from_slice(b"'\\''"),
+            byte => quoted.push(*byte),
+        }
+    }
+    quoted.push(b'\'');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_gives_quoted_words_back() {
+        for word in ["plain", "two words", "it's", "$HOME `x` \"y\" \\", ""] {
+            let line = [b"printf %s ".to_vec(), quote(word.as_bytes())].concat();
+            let output = Command::new("sh")
+                .arg("-c")
+                .arg(OsStr::from_bytes(&line))
+                .output()
+                .unwrap();
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), word);
+        }
+    }
+}
