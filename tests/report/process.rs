@@ -200,11 +200,15 @@ fn blame((call, total): (f64, f64)) -> Blame {
     }
 }
 
+/// Name and content; mappings, those with own pages, PTEs, page tables, huge pages; bytes;
+/// call and total in microseconds.
+type Shared = (&'static str, MappingContent, [u64; 5], u64, [f64; 2]);
+
 fn groups() -> Vec<GroupCost> {
     use MappingContent::{Anonymous, Heap, Library, Program, Stack, ThreadStack};
     let library = "/usr/lib/x86_64-linux-gnu/libcrypto.so.3";
     let name = "/opt/redis-7.2.5/a-directory-with-a-long-name/bin/redis-server";
-    let shares: [(&str, MappingContent, [u64; 5], u64, [f64; 2]); 7] = [
+    let shares: [Shared; 7] = [
         (
             "[heap]",
             Heap,
@@ -243,17 +247,14 @@ fn groups() -> Vec<GroupCost> {
             [30.1, 123.9],
         ),
     ];
-    let group = |(name, content, counts, bytes, [call, total]): (_, _, [u64; 5], _, [f64; 2])| {
-        let name: &str = name;
-        GroupCost {
-            name: name.to_owned(),
-            content,
-            rest: name.ends_with("others"),
-            features: features(counts),
-            mapped_bytes: bytes,
-            cost: cost(call, total),
-            without: (content == Heap).then(|| cost(1_722.0, 4_143.0)),
-        }
+    let group = |(name, content, counts, bytes, [call, total]): Shared| GroupCost {
+        name: name.to_owned(),
+        content,
+        rest: name.ends_with("others"),
+        features: features(counts),
+        mapped_bytes: bytes,
+        cost: cost(call, total),
+        without: (content == Heap).then(|| cost(1_722.0, 4_143.0)),
     };
     shares.into_iter().map(group).collect()
 }

@@ -32,7 +32,7 @@ pub(super) fn units(rung: Rung) -> Option<&'static str> {
         Rung::AnonVmas => Some("anon_vma"),
         Rung::Tables => Some("page table"),
         Rung::HugePages => Some("huge page"),
-        Rung::Pages => Some("page-table entry"),
+        Rung::Pages => Some("PTE"),
     }
 }
 

@@ -130,7 +130,7 @@ fn is_most(part: Estimate, blame: &Blame) -> bool {
 
 /// What the kernel does for a rung.
 fn work(rung: &RungCost) -> String {
-    let units = |noun: &str| counted(rung.units, noun).replace("entrys", "entries");
+    let units = |noun: &str| counted(rung.units, noun);
     match (rung.rung, names::units(rung.rung)) {
         (Rung::AnonVmas, _) => format!(
             "making and freeing an anon_vma for each of {} with own pages",
