@@ -134,6 +134,39 @@ fn a_likeness_takes_what_its_process_has() {
 }
 
 #[test]
+fn huge_pages_are_resident_as_a_whole_and_zeros_are_there_anyway() {
+    let mut heap = region(512, 2_048, RegionKind::Anon);
+    heap.huge = vec![[512, 1_024]];
+    heap.written = vec![[0, 3]];
+    heap.read = vec![[1_600, 40]];
+    let need = like(vec![heap]);
+    assert_eq!(need.resident_bytes, (1_024 + 3) * PAGE);
+    assert_eq!(need.private_bytes, 2_048 * PAGE);
+    // Of the written pages and of the zeros; two in reserve; one above, two at the top.
+    assert_eq!(need.page_tables_bytes, 2 * (2 + 2 + 1 + 2) * PAGE);
+    assert_eq!(need.kernel_bytes, 640 + 192 + 256);
+    let mut zeros = region(512, 8, RegionKind::Anon);
+    zeros.read = vec![[0, 8]];
+    let need = like(vec![zeros]);
+    assert_eq!((need.resident_bytes, need.private_bytes), (0, 0));
+    assert_eq!(need.page_tables_bytes, 2 * (2 + 2) * PAGE);
+}
+
+#[test]
+fn bare_threads_share_one_mapping_that_is_in_no_copy() {
+    let of = |count| Need::of(&SpaceRequest::BareThreads { count }, PAGE);
+    assert_eq!(of(0), Need::NOTHING);
+    let need = of(100);
+    assert_eq!((need.mappings, need.threads()), (1, 100));
+    assert_eq!(need.address_space_bytes, 100 * BARE_STACK_BYTES);
+    assert_eq!(need.private_bytes, need.address_space_bytes);
+    assert!(need.kernel_bytes > 100 * (16 << 10));
+    let idle = Need::of(&SpaceRequest::Threads { count: 100 }, PAGE);
+    assert!(need.memory_bytes() < idle.memory_bytes());
+    assert_eq!(of(u64::MAX).private_bytes, u64::MAX);
+}
+
+#[test]
 fn what_is_no_likeness_never_fits() {
     let need = like(vec![region(u64::MAX, 2, RegionKind::Anon)]);
     assert_eq!(need.memory_bytes(), u64::MAX);
