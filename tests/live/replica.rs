@@ -107,8 +107,12 @@ fn a_heap_with_huge_pages_zeros_and_threads_is_rebuilt() {
     // Two with pages of their own, and one that looks like it.
     assert_eq!(after.anon_vmas, before.anon_vmas + 3);
     let tables = after.features().tables - before.features().tables;
-    let most = replica.tables + replica.huge_pages() + 2;
-    assert!((replica.tables..=most).contains(&tables), "{tables}");
+    // The upper one may be there already, for what else lies in its reach.
+    let (least, most) = (
+        replica.tables - 1,
+        replica.tables + replica.huge_pages() + 2,
+    );
+    assert!((least..=most).contains(&tables), "{tables}");
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn a_fork_server_stays_small_and_its_children_are_not_the_parents() {
 }
 
 #[test]
-fn an_exit_of_a_served_child_is_cheaper_than_nothing_asked() {
+fn a_served_child_may_leave_without_a_program() {
     let document = sweep("--method fork-server --child exit --mappings 0 --spawns 5");
     assert!(total(&document.cells[0]) > 0.0);
 }
