@@ -10,11 +10,11 @@
 //! - [`model`]: the vocabulary, as serde types;
 //! - [`shape`]: a process's shape as a file, read with suspicion, pure;
 //! - [`card`]: from measured parents to prices, pure;
-//! - [`live`]: a live process as trials, and from those to whose the cost is, pure;
 //! - [`comparison`]: two results set side by side, pure;
 //! - [`studies`]: what others have published, as data;
 //! - [`profile`]: what samples of the CPU say, pure;
 //! - [`vm`]: what an address space is to be, pure;
+//! - [`live`]: a live process as trials, and from those to whose the cost is, pure;
 //! - [`sys`]: the kernel's door and the only `unsafe` code;
 //! - [`worker`]: the process that is inflated and that spawns;
 //! - [`lab`]: the experiment;

@@ -18,8 +18,12 @@ mod explain;
 mod likeness;
 #[path = "live/parents.rs"]
 mod parents;
+#[path = "live/replica.rs"]
+mod replica;
 #[path = "live/reproduce.rs"]
 mod reproduce;
+#[path = "live/served.rs"]
+mod served;
 #[path = "live/variants.rs"]
 mod variants;
 
@@ -127,7 +131,8 @@ fn an_exit_is_cheaper_than_an_exec() {
         [
             SpawnMethod::Fork,
             SpawnMethod::Vfork,
-            SpawnMethod::Clone3Vfork
+            SpawnMethod::Clone3Vfork,
+            SpawnMethod::ForkServer
         ]
     );
     let exec = sweep("--mappings 0 --spawns 50 --method vfork");
@@ -493,10 +498,16 @@ const FOUR_WORKERS: u64 = 900;
 /// Starts a run that would go on for an hour, with a program whose path is in
 /// `dir` and which leaves a trace of each spawn there.
 fn begin_endless(dir: &Path, export: &Path) -> Child {
+    begin_endless_by("vfork", dir, export)
+}
+
+/// The same by this method.
+fn begin_endless_by(method: &str, dir: &Path, export: &Path) -> Child {
     let trace = dir.join("trace");
     let text = format!("echo >> {}", trace.display());
-    forktax("sweep -q --mappings 0 --method vfork --spawns 1M --export")
+    forktax("sweep -q --mappings 0 --spawns 1M --export")
         .arg(export)
+        .args(["--method", method])
         .args([
             "--env",
             &format!("MARK={}", dir.display()),

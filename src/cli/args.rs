@@ -107,7 +107,7 @@ pub(super) struct SweepArgs {
     pub(super) beside: BesideArgs,
 
     /// Ways to spawn: a list of fork, vfork, posix_spawn, posix_spawn-usevfork,
-    /// clone3-vfork, std, system; or all
+    /// clone3-vfork, std, system, fork-server; or all
     /// [default: fork,vfork,posix_spawn, or those that can with --child exit]
     #[arg(long = "method", value_name = "LIST", value_delimiter = ',')]
     pub(super) methods: Option<Vec<String>>,

@@ -301,3 +301,84 @@ fn and_threads(shape: &Shape) -> String {
         threads => format!(" and those of {threads} threads"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{LikeRegion, Likeness, RegionKind, SpaceRequest};
+
+    const HUGE: u64 = 512;
+
+    /// Huge pages, zeros alone, and threads.
+    fn shape() -> Shape {
+        let region = |first_page: u64, huge: &[[u64; 2]], read: &[[u64; 2]]| LikeRegion {
+            first_page,
+            pages: 2 * HUGE,
+            backing: RegionKind::Anon,
+            writable: true,
+            readable: true,
+            written: Vec::new(),
+            read: read.to_vec(),
+            huge: huge.to_vec(),
+            dontfork: false,
+            stretch: 0,
+        };
+        let regions = vec![
+            region(HUGE, &[[0, 2 * HUGE]], &[]),
+            region(4 * HUGE, &[], &[[0, 10]]),
+        ];
+        let of = "a process".to_owned();
+        let parts = vec![
+            SpaceRequest::Likeness(Likeness { of, regions }),
+            SpaceRequest::Threads { count: 7 },
+        ];
+        Shape::of(&SpaceRequest::Together { parts }, 4096).unwrap()
+    }
+
+    fn inflated(present_ptes: u64, huge_pages: u64) -> Census {
+        Census {
+            vmas: 2,
+            anon_vmas: 2,
+            present_ptes,
+            huge_bytes: huge_pages * HUGE * 4096,
+            threads: 7,
+            ..Census::default()
+        }
+    }
+
+    fn verified(inflated: &Census) -> Result<(), LabError> {
+        let before = Census::default();
+        verify_counts(&shape(), &before, inflated)?;
+        verify_mappings(&shape(), &before, inflated)?;
+        verify_pages(&shape(), 4096, &before, inflated)
+    }
+
+    #[test]
+    fn huge_pages_that_were_not_to_be_had_are_no_error_and_missing_pages_are() {
+        for granted in 0..=2 {
+            // Each thread has two pages of its stack, and one at the least.
+            let small = (2 - granted) * HUGE + 10 + 2 * 7;
+            assert!(verified(&inflated(small, granted)).is_ok(), "{granted}");
+            assert!(verified(&inflated(small - 8, granted)).is_err());
+            assert!(verified(&inflated(small + 1_000, granted)).is_err());
+        }
+    }
+
+    #[test]
+    fn zeros_may_look_like_pages_of_ones_own_and_every_thread_counts() {
+        let good = inflated(10 + 2 * 7, 2);
+        let with_zeros_told_apart = Census {
+            anon_vmas: 1,
+            ..good
+        };
+        assert!(verified(&with_zeros_told_apart).is_ok());
+        assert!(
+            verified(&Census {
+                anon_vmas: 0,
+                ..good
+            })
+            .is_err()
+        );
+        assert!(verified(&Census { threads: 6, ..good }).is_err());
+    }
+}

@@ -267,6 +267,6 @@ fn spawner(
         SpawnMethod::Clone3Vfork => Box::new(Clone3Vfork::new(action)),
         SpawnMethod::Std => Box::new(StdCommand::new(image())),
         SpawnMethod::System => Box::new(System::new(image())?),
-        SpawnMethod::ForkServer => Box::new(ForkServer::start(&action)?),
+        SpawnMethod::ForkServer => Box::new(ForkServer::start(action)?),
     })
 }

@@ -178,8 +178,9 @@ fn builds_alike(words: &[&str]) {
     println!("wanted {wanted:?}, gained {gained:?}");
     assert!(is_near(gained[0], wanted[0], 2, 2), "{gained:?} {wanted:?}");
     assert!(is_near(gained[1], wanted[1], 2, 2), "{gained:?} {wanted:?}");
+    // The worker's own code, run for the first time, is mapped by the dozen of pages.
     assert!(
-        is_near(gained[2], wanted[2], 2, 64),
+        is_near(gained[2], wanted[2], 2, 128),
         "{gained:?} {wanted:?}"
     );
     assert!(

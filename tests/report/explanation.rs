@@ -49,8 +49,8 @@ fn mechanisms(document: &mut Document) -> Vec<&mut Mechanisms> {
         .collect()
 }
 
-/// All seven methods, with the same figures.
-fn seven() -> Document {
+/// All methods, with the same figures.
+fn all() -> Document {
     let mut document = build::methods();
     let template = explained::explain();
     document.plan.explain = template.plan.explain.clone();
@@ -245,8 +245,8 @@ fn no_sentence_ranks_what_the_intervals_do_not() {
 }
 
 #[test]
-fn all_seven_methods_fit_under_the_same_keys() {
-    let report = table(&seven());
+fn all_methods_fit_under_the_same_keys() {
+    let report = table(&all());
     for line in report.lines() {
         assert!(line.chars().count() <= 100, "{line}");
     }
@@ -374,7 +374,7 @@ fn a_flame_graph_is_drawn_or_refused_with_the_feature_to_build() {
 #[test]
 fn the_csv_of_an_explanation_has_a_row_a_figure() {
     let mut headers = Vec::new();
-    for document in [explained::explain(), explained::unprivileged(), seven()] {
+    for document in [explained::explain(), explained::unprivileged(), all()] {
         let bytes = render(&document, Format::Csv).unwrap();
         let mut reader = csv::Reader::from_reader(bytes.as_slice());
         headers.push(reader.headers().unwrap().clone());

@@ -126,7 +126,8 @@ fn an_exit_leaves_out_what_always_executes() {
         [
             SpawnMethod::Fork,
             SpawnMethod::Vfork,
-            SpawnMethod::Clone3Vfork
+            SpawnMethod::Clone3Vfork,
+            SpawnMethod::ForkServer
         ]
     );
     assert_eq!(plan.baseline, SpawnMethod::Vfork);

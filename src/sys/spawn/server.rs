@@ -21,6 +21,8 @@ use crate::sys::process::{die_with_parent, kill};
 pub struct ForkServer {
     pid: i32,
     socket: Rc<UnixStream>,
+    /// Keeps the descriptor open that the path of the program may name: this process's.
+    _action: Action,
 }
 
 /// A child of the server's, to be waited for before the next is ordered.
@@ -33,17 +35,18 @@ impl ForkServer {
     ///
     /// # Errors
     /// Those of socketpair(2) and fork(2).
-    pub fn start(action: &Action) -> io::Result<Self> {
+    pub fn start(action: Action) -> io::Result<Self> {
         let (ours, theirs) = UnixStream::pair()?;
         let parent = std::process::id().cast_signed();
         // SAFETY: by the module's contract no other thread runs code or holds a lock
         // that the server, which has only this thread, would wait for; and the server
         // never comes back.
         match check(unsafe { libc::fork() })? {
-            0 => serve(parent, ours.as_raw_fd(), theirs.as_raw_fd(), action),
+            0 => serve(parent, ours.as_raw_fd(), theirs.as_raw_fd(), &action),
             pid => Ok(Self {
                 pid,
                 socket: Rc::new(ours),
+                _action: action,
             }),
         }
     }

@@ -134,6 +134,25 @@ fn a_likeness_takes_what_its_process_has() {
 }
 
 #[test]
+fn huge_pages_are_resident_as_a_whole_and_zeros_are_there_anyway() {
+    let mut heap = region(512, 2_048, RegionKind::Anon);
+    heap.huge = vec![[512, 1_024]];
+    heap.written = vec![[0, 3]];
+    heap.read = vec![[1_600, 40]];
+    let need = like(vec![heap]);
+    assert_eq!(need.resident_bytes, (1_024 + 3) * PAGE);
+    assert_eq!(need.private_bytes, 2_048 * PAGE);
+    // Of the written pages and of the zeros; two in reserve; one above, two at the top.
+    assert_eq!(need.page_tables_bytes, 2 * (2 + 2 + 1 + 2) * PAGE);
+    assert_eq!(need.kernel_bytes, 640 + 192 + 256);
+    let mut zeros = region(512, 8, RegionKind::Anon);
+    zeros.read = vec![[0, 8]];
+    let need = like(vec![zeros]);
+    assert_eq!((need.resident_bytes, need.private_bytes), (0, 0));
+    assert_eq!(need.page_tables_bytes, 2 * (2 + 2) * PAGE);
+}
+
+#[test]
 fn what_is_no_likeness_never_fits() {
     let need = like(vec![region(u64::MAX, 2, RegionKind::Anon)]);
     assert_eq!(need.memory_bytes(), u64::MAX);

