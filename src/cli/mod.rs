@@ -8,8 +8,10 @@ mod exit;
 mod list;
 mod measure;
 mod output;
+mod place;
 mod plan;
 mod progress;
+mod shape;
 mod show;
 
 use std::process::ExitCode;
@@ -27,6 +29,7 @@ pub fn main() -> ExitCode {
         Some(args::Command::Reproduce(reproduce)) => measure::reproduce(&reproduce),
         Some(args::Command::Card(args)) => card::run(&args),
         Some(args::Command::Compare(compare)) => compare::run(&compare),
+        Some(args::Command::Shape(args)) => shape::run(&args),
         Some(args::Command::Show(show)) => show::run(&show),
     };
     match result {

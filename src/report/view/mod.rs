@@ -16,6 +16,7 @@ mod number;
 mod pairs;
 mod picture;
 mod reproduction;
+mod shape;
 mod spaces;
 mod table;
 mod time;
@@ -30,6 +31,7 @@ use footnotes::Footnotes;
 pub use picture::{Bar, Chart, Kind, Picture, Plot, PlotAxis, PlotPoint, Scale, Segment, Series};
 use reproduction::Reproduced;
 pub use reproduction::{StudyRecord, study_records};
+pub use shape::shape;
 use spaces::Sizes;
 pub use table::{Alignment, Block, Column, Entry, Table};
 
