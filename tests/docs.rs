@@ -14,6 +14,8 @@ mod card;
 mod compared;
 #[path = "docs/reproduced.rs"]
 mod reproduced;
+#[path = "docs/shape.rs"]
+mod shape;
 
 use std::collections::BTreeSet;
 use std::fs;

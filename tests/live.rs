@@ -20,6 +20,8 @@ mod likeness;
 mod parents;
 #[path = "live/reproduce.rs"]
 mod reproduce;
+#[path = "live/shape.rs"]
+mod shape;
 #[path = "live/variants.rs"]
 mod variants;
 

@@ -20,6 +20,8 @@ mod parents;
 mod partial;
 #[path = "report/reproduced.rs"]
 mod reproduced;
+#[path = "report/shape.rs"]
+mod shape;
 #[path = "report/studied.rs"]
 mod studied;
 #[path = "report/studies.rs"]

@@ -36,8 +36,11 @@ fn is_stream(path: &Path) -> bool {
 
 fn shape(args: &ShapeArgs) -> anyhow::Result<ProcessShape> {
     if let Some(pid) = args.pid {
-        let anonymous = args.anonymous;
-        return Ok(take(pid, Options { anonymous })?);
+        let options = Options {
+            anonymous: args.anonymous,
+            without_flags: args.no_flags,
+        };
+        return Ok(take(pid, options)?);
     }
     // One of the two is there, or clap refuses.
     let path = args.shape.as_deref().unwrap_or_else(|| Path::new("-"));

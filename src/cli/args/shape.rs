@@ -33,6 +33,12 @@ pub(in crate::cli) struct ShapeArgs {
     #[arg(long)]
     pub(in crate::cli) anonymous: bool,
 
+    /// Do not read the flags of its mappings, such as MADV_DONTFORK: only smaps tells
+    /// them, and while the kernel walks its largest mapping, calls of the process such as
+    /// mmap(2) wait, some 13 ms for each GiB of small pages in it
+    #[arg(long, conflicts_with = "shape")]
+    pub(in crate::cli) no_flags: bool,
+
     /// What to print on stdout
     #[arg(long, value_enum, default_value = "table")]
     pub(in crate::cli) format: ShapeFormatArg,

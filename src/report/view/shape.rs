@@ -290,6 +290,10 @@ fn in_words(reservation: ShapeReservation) -> &'static str {
             "not all stacks of threads were to be seen, and those are among the anonymous memory; \
              read it while its threads wait, with the right to trace it (as root)"
         }
+        ShapeReservation::NoFlags => {
+            "the flags of its mappings were left out, such as MADV_DONTFORK; read it without \
+             --no-flags"
+        }
     }
 }
 
