@@ -16,6 +16,8 @@ mod compared;
 mod live;
 #[path = "docs/reproduced.rs"]
 mod reproduced;
+#[path = "docs/shape.rs"]
+mod shape;
 
 use std::collections::BTreeSet;
 use std::fs;

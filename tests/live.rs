@@ -24,6 +24,8 @@ mod replica;
 mod reproduce;
 #[path = "live/served.rs"]
 mod served;
+#[path = "live/shape.rs"]
+mod shape;
 #[path = "live/variants.rs"]
 mod variants;
 

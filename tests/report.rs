@@ -26,6 +26,8 @@ mod rebuilt;
 mod remedied;
 #[path = "report/reproduced.rs"]
 mod reproduced;
+#[path = "report/shape.rs"]
+mod shape;
 #[path = "report/studied.rs"]
 mod studied;
 #[path = "report/studies.rs"]

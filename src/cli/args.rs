@@ -4,6 +4,7 @@ mod card;
 mod compare;
 mod live;
 mod reproduce;
+mod shape;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,6 +18,7 @@ pub(super) use card::CardArgs;
 pub(super) use compare::CompareArgs;
 pub(super) use live::{AdviseArgs, ProcessArgs};
 pub(super) use reproduce::{ReproduceArgs, study_names};
+pub(super) use shape::{ShapeArgs, ShapeFormatArg};
 
 const AFTER_HELP: &str = "\
 Exit status:
@@ -25,10 +27,11 @@ Exit status:
   1      measuring failed; forktax compare: a line is dearer than --fail-above
          allows
   2      bad arguments, or a limit of this host stands in the way; forktax
-         compare: the results cannot be compared
+         compare: the results cannot be compared; forktax shape: there is no such
+         process, or it may not be looked at
   3      the program that was to be spawned could not be started, crashed,
          hung, or exited with another status than 0
-  4      a result could not be read or written
+  4      a result, or a shape, could not be read or written
   128+N  ended by signal N; what was measured until then was printed and exported";
 
 /// Tells what a process spawn costs on this host, and why.
@@ -86,6 +89,12 @@ pub(super) enum Command {
     /// or it is said why not. Without a process: on the parent of the options, as in a
     /// sweep.
     Advise(Box<AdviseArgs>),
+    /// Look at a live process, or at its shape in a file: what a fork of it has to copy.
+    ///
+    /// Its mappings, which of their pages are its own, a file's, swapped out or huge, its
+    /// open files and threads: all from /proc, without stopping, tracing or changing it.
+    /// With -o that becomes a file without any of the memory's contents.
+    Shape(ShapeArgs),
     /// Print a stored result, or a stored comparison, again, in any format.
     Show(ShowArgs),
 }

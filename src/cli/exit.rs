@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use super::compare::CompareError;
 use super::output::OutputError;
 use super::plan::PlanError;
+use crate::lab::census::CensusError;
 use crate::lab::error::LabError;
 
 const MEASURING: u8 = 1;
@@ -16,7 +17,8 @@ const SIGNAL: i32 = 128;
 
 /// The status of a command that failed.
 pub(super) fn code(error: &anyhow::Error) -> ExitCode {
-    if error.is::<PlanError>() {
+    // A process that cannot be looked at is a bad argument.
+    if error.is::<PlanError>() || error.is::<CensusError>() {
         return USAGE.into();
     }
     if error.is::<OutputError>() {

@@ -9,8 +9,10 @@ mod list;
 mod live;
 mod measure;
 mod output;
+mod place;
 mod plan;
 mod progress;
+mod shape;
 mod show;
 
 use std::process::ExitCode;
@@ -30,6 +32,7 @@ pub fn main() -> ExitCode {
         Some(args::Command::Reproduce(reproduce)) => measure::reproduce(&reproduce),
         Some(args::Command::Card(args)) => card::run(&args),
         Some(args::Command::Compare(compare)) => compare::run(&compare),
+        Some(args::Command::Shape(args)) => shape::run(&args),
         Some(args::Command::Show(show)) => show::run(&show),
     };
     match result {

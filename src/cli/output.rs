@@ -21,7 +21,7 @@ pub(super) struct OutputError {
 }
 
 impl OutputError {
-    fn new(object: impl ToString, why: &impl ToString) -> Self {
+    pub(super) fn new(object: impl ToString, why: &impl ToString) -> Self {
         Self {
             object: object.to_string(),
             why: why.to_string(),
@@ -198,6 +198,11 @@ pub(super) fn print(
 pub(super) fn print_blocks(blocks: &[Block]) -> Result<(), OutputError> {
     let bytes = report::text(blocks).map_err(|e| OutputError::new("stdout", &e))?;
     put(&bytes)
+}
+
+/// Prints what is of no document, and rendered already.
+pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), OutputError> {
+    put(bytes)
 }
 
 /// A reader that has seen enough is no error.

@@ -77,8 +77,11 @@ pub enum ShapeReservation {
     /// Which pages are the kernel's page of zeros was not to be seen before Linux 6.7
     /// (PAGEMAP_SCAN).
     NoZeroPages,
-    /// Which mappings are the stacks of threads was not to be seen.
+    /// Which mappings are the stacks of threads was not to be seen, or not of all.
     NoThreadStacks,
+    /// The mappings' flags were left out, for the sake of the process: `smaps`, which
+    /// alone tells them, makes its calls of mmap(2) wait.
+    NoFlags,
 }
 
 /// One mapping.

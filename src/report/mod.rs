@@ -135,3 +135,8 @@ pub fn text(blocks: &[view::Block]) -> Result<Vec<u8>, ReportError> {
         source,
     })
 }
+
+/// Tables and lines that are of no document, as GitHub's Markdown.
+pub fn markdown(blocks: &[view::Block]) -> Vec<u8> {
+    render::markdown(blocks).into_bytes()
+}

@@ -36,7 +36,7 @@ const PAGEMAP_SCAN: libc::Ioctl = (0b11 << 30 | 96 << 16 | (b'f' as u32) << 8 | 
 const REGIONS: usize = 4096;
 
 /// Pages in one call. The kernel holds the process's mmap_lock for reading while it
-/// walks, and here it lets go after some 100 microseconds.
+/// walks, and lets go after each call: less than a millisecond.
 const PAGES: u64 = 16 << 10;
 
 /// `struct pm_scan_arg`.

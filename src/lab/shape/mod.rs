@@ -3,8 +3,11 @@
 //!
 //! What it disturbs: the kernel holds the process's mmap_lock for reading while it
 //! walks page tables, so that page faults go on and calls such as mmap(2) wait. `smaps`,
-//! which alone tells the flags of mappings, is walked one mapping at a time, and the
-//! largest mapping takes longest; all other walks are cut into short ones.
+//! which alone tells the flags of mappings, is walked one mapping at a time
+//! (fs/proc/task_mmu.c, `show_smap`), so that of the largest mapping such a call may wait
+//! for: some 50 ns a page, a few times what a fork takes to copy it. All other walks
+//! are cut into pieces of less than a millisecond. Nothing else tells the flags, neither
+//! `maps` nor PROCMAP_QUERY (Linux 6.11); who cannot have the waiting goes without them.
 //!
 //! Pages come and go meanwhile, and one that goes between two looks is missed or seen
 //! twice as little as in any other count. If mappings came or went, all is read again.
@@ -43,6 +46,8 @@ use stretch::{Stretch, stretch};
 pub struct Options {
     /// Without the process's name and those of its files.
     pub anonymous: bool,
+    /// Without the flags of its mappings, so that none of its calls waits for `smaps`.
+    pub without_flags: bool,
 }
 
 /// How often a process whose mappings change is read.
@@ -63,7 +68,12 @@ fn take_below(directory: &Path, pid: i32, options: Options) -> Result<ProcessSha
     let files = ProcessFiles { directory, pid };
     // Says what has no address space before any of its files is missing.
     files.standing()?;
-    let (mut reading, changed) = read(&files)?;
+    let first_list = if options.without_flags {
+        "maps"
+    } else {
+        "smaps"
+    };
+    let (mut reading, changed) = read(&files, first_list)?;
     let pointers = beside::stack_pointers(&files);
     reading.mark_stacks(&pointers.seen);
     let mut process = facts(&files, &reading)?;
@@ -76,6 +86,7 @@ fn take_below(directory: &Path, pid: i32, options: Options) -> Result<ProcessSha
     note(reading.frames_hidden, ShapeReservation::NoPhysicalAddresses);
     note(!reading.zeros_seen, ShapeReservation::NoZeroPages);
     note(pointers.incomplete, ShapeReservation::NoThreadStacks);
+    note(options.without_flags, ShapeReservation::NoFlags);
     process.reservations.sort_unstable();
     process.took_s = begin.elapsed().as_secs_f64();
     let mut shape = ProcessShape {
@@ -93,16 +104,16 @@ fn take_below(directory: &Path, pid: i32, options: Options) -> Result<ProcessSha
 /// What was read of the memory at one time.
 struct Reading {
     mappings: Vec<ShapeMapping>,
-    resident_bytes: u64,
+    resident_bytes: Option<u64>,
     zeros_seen: bool,
     frames_hidden: bool,
 }
 
 /// Reads until no mapping comes or goes meanwhile, and says whether that failed.
-fn read(files: &ProcessFiles<'_>) -> Result<(Reading, bool), CensusError> {
+fn read(files: &ProcessFiles<'_>, first_list: &str) -> Result<(Reading, bool), CensusError> {
     let mut attempt = 1;
     loop {
-        let mut before = list(files, "smaps")?;
+        let mut before = list(files, first_list)?;
         let overlapped = disentangle(&mut before);
         let reading = read_pages(files, &before)?;
         let after = list(files, "maps")?;
@@ -190,7 +201,7 @@ fn look(files: &ProcessFiles<'_>, all: &[Listed], opened: &mut Opened) -> io::Re
     let found = find(&sought, opened, page_size)?;
     let mut reading = Reading {
         mappings: Vec::new(),
-        resident_bytes: all.iter().map(|listed| listed.resident).sum(),
+        resident_bytes: resident(all),
         zeros_seen: opened.scanner.is_some(),
         frames_hidden: false,
     };
@@ -208,6 +219,12 @@ fn look(files: &ProcessFiles<'_>, all: &[Listed], opened: &mut Opened) -> io::Re
         reading.mappings.push(mapping);
     }
     Ok(reading)
+}
+
+/// What `smaps` counts, at the same time as the rest; nothing from `maps`.
+fn resident(all: &[Listed]) -> Option<u64> {
+    let figures = all.iter().all(|listed| listed.has_figures);
+    figures.then(|| all.iter().map(|listed| listed.resident).sum())
 }
 
 fn mapping(sought: &Sought<'_>, found: Found) -> ShapeMapping {
@@ -274,7 +291,9 @@ fn facts(files: &ProcessFiles<'_>, reading: &Reading) -> Result<ProcessFacts, Ce
         handlers: u64::from(status.sigcgt.count_ones()),
         allowed_cpus: cpus(&status),
         page_table_bytes,
-        resident_bytes: reading.resident_bytes,
+        resident_bytes: reading
+            .resident_bytes
+            .unwrap_or_else(|| status.vmrss.unwrap_or(0) << 10),
         reservations: reservations(files, &status),
     })
 }

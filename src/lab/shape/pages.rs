@@ -96,7 +96,7 @@ impl<'a> Sought<'a> {
         }
         if !seen.swapped || seen.guard {
             None
-        } else if self.listed.swapped > 0 {
+        } else if self.listed.swapped > 0 || !self.listed.has_figures {
             Some(Kind::Swapped)
         } else {
             // On its way, unless it is a marker that cannot be told from that.
@@ -172,6 +172,9 @@ pub(super) fn find(
 /// entry. That a page of zeros may lie in one is not to be seen then.
 fn may_have_pages(sought: &Sought<'_>) -> bool {
     let listed = sought.listed;
+    if !listed.has_figures {
+        return !listed.permissions.starts_with("---");
+    }
     listed.resident > 0
         || listed.swapped > 0
         || listed.hugetlb
@@ -286,7 +289,8 @@ fn guess(mapping: &Sought<'_>, found: &mut Found, page_size: u64) {
     found.huge_anonymous = !own.is_empty();
     let file = take(&mut found.file, of_files);
     found.huge = joined(own, file);
-    if listed.anonymous == 0 && !listed.hugetlb && pages(&found.swapped) == 0 {
+    let owns_none = listed.has_figures && listed.anonymous == 0;
+    if owns_none && !listed.hugetlb && pages(&found.swapped) == 0 {
         found.zero = std::mem::take(&mut found.own);
     }
 }

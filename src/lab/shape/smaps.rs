@@ -21,6 +21,8 @@ pub(super) struct Listed {
     pub(super) inode: u64,
     /// A path, or a name in brackets; empty without one.
     pub(super) name: String,
+    /// Whether the figures and flags below are known, as they are from `smaps`.
+    pub(super) has_figures: bool,
     /// Resident bytes.
     pub(super) resident: u64,
     /// Of them, anonymous ones.
@@ -99,6 +101,7 @@ fn note(mapping: &mut Listed, field: &str, rest: &str) {
         let kib = rest.trim().trim_end_matches(" kB").parse::<u64>();
         kib.map_or(0, |kib| kib.saturating_mul(1024))
     };
+    mapping.has_figures = true;
     match field {
         "Rss" => mapping.resident = bytes(),
         "Anonymous" => mapping.anonymous = bytes(),

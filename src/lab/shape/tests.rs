@@ -88,9 +88,46 @@ fn a_process_whose_mappings_change_is_read_again_and_again() {
 #[test]
 fn names_are_left_out_if_asked() {
     let root = captured(SMAPS);
-    let shape = take_below(root.path(), 7, Options { anonymous: true }).unwrap();
+    let anonymous = Options {
+        anonymous: true,
+        ..Options::default()
+    };
+    let shape = take_below(root.path(), 7, anonymous).unwrap();
     assert_eq!(shape.process.name, "process");
     assert!(shape.mappings.iter().all(|mapping| mapping.name.is_none()));
+}
+
+#[test]
+fn flags_are_left_out_if_asked() {
+    let root = captured(SMAPS);
+    let plain = take_below(root.path(), 7, Options::default()).unwrap();
+    let headers: Vec<&str> = SMAPS
+        .lines()
+        .filter(|line| !line.split(' ').next().unwrap().ends_with(':'))
+        .collect();
+    fs::write(root.path().join("maps"), headers.join("\n")).unwrap();
+    fs::remove_file(root.path().join("smaps")).unwrap();
+    let without_flags = Options {
+        without_flags: true,
+        ..Options::default()
+    };
+    let shape = take_below(root.path(), 7, without_flags).unwrap();
+    check(&shape).unwrap();
+    let reservations = &shape.process.reservations;
+    assert!(reservations.contains(&ShapeReservation::NoFlags));
+    assert!(!reservations.contains(&ShapeReservation::ChangedWhileRead));
+    assert!(
+        shape
+            .mappings
+            .iter()
+            .all(|mapping| mapping.flags.is_empty())
+    );
+    assert!(shape.process.resident_bytes > 0);
+    let own = |shape: &ProcessShape| {
+        let of = shape.mappings.iter();
+        of.map(|mapping| runs::pages(&mapping.own)).sum::<u64>()
+    };
+    assert_eq!(own(&shape), own(&plain));
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod number;
 mod pairs;
 mod picture;
 mod reproduction;
+mod shape;
 mod spaces;
 mod table;
 mod time;
@@ -32,6 +33,7 @@ use live::Rebuilt;
 pub use picture::{Bar, Chart, Kind, Picture, Plot, PlotAxis, PlotPoint, Scale, Segment, Series};
 use reproduction::Reproduced;
 pub use reproduction::{StudyRecord, study_records};
+pub use shape::shape;
 use spaces::Sizes;
 pub use table::{Alignment, Block, Column, Entry, Table};
 

@@ -13,6 +13,7 @@ fn listed(first_page: u64, pages: u64, permissions: &str) -> Listed {
         start: first_page * PAGE,
         end: (first_page + pages) * PAGE,
         permissions: permissions.to_owned(),
+        has_figures: true,
         resident: 4096,
         anonymous: 4096,
         ..Listed::default()
@@ -139,6 +140,9 @@ fn swap_is_told_from_markers_and_from_pages_on_their_way() {
     memory.swapped = 4096;
     let found = &scanned(&[sought(&memory)], &regions)[0];
     assert_eq!((found.own.len(), &found.swapped[..]), (0, &[[0, 1]][..]));
+    memory.has_figures = false;
+    assert_eq!(scanned(&[sought(&memory)], &regions)[0].swapped, [[0, 1]]);
+    memory.has_figures = true;
     memory.swapped = 0;
     memory.flags = vec![MappingFlag::Userfault];
     assert_eq!(scanned(&[sought(&memory)], &regions)[0], Found::default());

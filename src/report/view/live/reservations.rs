@@ -86,6 +86,10 @@ fn in_words(reservation: ShapeReservation) -> &'static str {
         ShapeReservation::NoThreadStacks => {
             "which mappings are stacks of threads was not to be seen: they are told as other memory"
         }
+        ShapeReservation::NoFlags => {
+            "the flags of the mappings were not read (--no-flags): those that forks leave out \
+             (MADV_DONTFORK) are rebuilt and charged like the others"
+        }
     }
 }
 

@@ -1,0 +1,56 @@
+//! The arguments of a shape.
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+use super::AFTER_HELP;
+
+/// The arguments of a shape.
+#[derive(Debug, Parser)]
+#[command(after_help = AFTER_HELP)]
+pub(in crate::cli) struct ShapeArgs {
+    /// The process to look at; it is not stopped, traced or changed
+    #[arg(
+        long,
+        value_name = "PID",
+        value_parser = clap::value_parser!(i32).range(1..),
+        required_unless_present = "shape",
+        conflicts_with = "shape"
+    )]
+    pub(in crate::cli) pid: Option<i32>,
+
+    /// A shape that was written with -o, to look at again; - reads stdin
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) shape: Option<PathBuf>,
+
+    /// Write the shape to a file, as JSON; - writes it to stdout, and no table. A new
+    /// file is readable to its owner alone, as it tells the addresses of a live process
+    #[arg(long, short, value_name = "FILE")]
+    pub(in crate::cli) output: Option<PathBuf>,
+
+    /// Leave out the process's name and the names of its files
+    #[arg(long)]
+    pub(in crate::cli) anonymous: bool,
+
+    /// Do not read the flags of its mappings, such as MADV_DONTFORK: only smaps tells
+    /// them, and while the kernel walks its largest mapping, calls of the process such as
+    /// mmap(2) wait, some 13 ms for each GiB of small pages in it
+    #[arg(long, conflicts_with = "shape")]
+    pub(in crate::cli) no_flags: bool,
+
+    /// What to print on stdout
+    #[arg(long, value_enum, default_value = "table")]
+    pub(in crate::cli) format: ShapeFormatArg,
+}
+
+/// What a shape can be printed as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum ShapeFormatArg {
+    /// Text for a terminal
+    Table,
+    /// GitHub's Markdown
+    Markdown,
+    /// The shape itself, in one line
+    Json,
+}
