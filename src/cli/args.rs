@@ -153,6 +153,11 @@ pub(super) struct ExplainArgs {
     #[arg(long = "method", value_name = "LIST", value_delimiter = ',')]
     pub(super) methods: Option<Vec<String>>,
 
+    /// For a process: say besides where the time of its forks goes, phase by phase and
+    /// mechanism by mechanism, as for other parents; it takes half of the time
+    #[arg(long, requires = "process")]
+    pub(super) ledger: bool,
+
     /// Samples of the kernel's call chains in each second of CPU time; more of
     /// them narrow the shares and disturb what they measure
     #[arg(long, value_name = "N", default_value = "1k", value_parser = parse_count)]

@@ -7,19 +7,30 @@ use std::time::Duration;
 
 use super::assemble::{self as documents, Setting};
 use super::error::LabError;
+use super::explain;
 use super::kernel::Kernel;
 use super::rounds::{Rounds, Try};
 use super::run::{Outcome, Progress, ending, unix_s};
 use crate::live::{Chosen, Design, Rebuilt, Trial, choose, scaled};
 use crate::model::{
-    Backing, ChildAction, Host, LiveOrder, LivePurpose, LiveRole, Plan, ProcessShape, Program,
-    SpaceRequest, SpawnMethod, Stopped,
+    Backing, ChildAction, Document, Host, LiveOrder, LivePurpose, LiveRole, Plan, ProcessShape,
+    Program, SpaceRequest, SpawnMethod, Stopped,
 };
 use crate::worker::protocol::{Assignment, Pass};
 
 /// Of the time of an advice, what the remedies have one by one; the rest is for those
 /// that are tried together.
 const SINGLE_SHARE: f64 = 0.75;
+/// Of the time of an explanation that also takes the fork apart, what the trials have.
+const LEDGER_SHARE: f64 = 0.5;
+/// An empty worker.
+const NOTHING: SpaceRequest = SpaceRequest::Mappings {
+    mappings: 0,
+    pages: 0,
+    spacing: 1,
+    backing: Backing::Anon,
+    huge: false,
+};
 
 /// Carries out a plan for a shape.
 pub(super) fn run(
@@ -63,8 +74,13 @@ pub(super) fn run(
         live: Some(live),
         left_behind: experiment.rounds.left_behind(),
     };
+    let host = setting.host.clone();
     let mut document = documents::document(setting, &[]);
     document.caveats.extend(experiment.rounds.few_rounds());
+    let error = match error {
+        None => experiment.take_apart(host, &mut document, progress),
+        error => error,
+    };
     Outcome {
         document: Some(document),
         error,
@@ -122,13 +138,47 @@ impl<'a> Experiment<'a> {
         self.leave_out_what_does_not_fit();
         let all: Vec<usize> = (0..self.trials.len()).collect();
         match self.order.purpose {
-            LivePurpose::Explain => self.rounds.run(&all, 1.0, progress)?,
+            LivePurpose::Explain => self.rounds.run(&all, self.share(), progress)?,
             LivePurpose::Advise => {
                 self.rounds.run(&all, SINGLE_SHARE, progress)?;
                 self.together(progress)?;
             }
         }
         Ok(Stopped::Time)
+    }
+
+    /// Says where the time of a fork goes, if that was asked for.
+    fn take_apart(
+        &self,
+        host: Host,
+        document: &mut Document,
+        progress: &mut dyn Progress,
+    ) -> Option<LabError> {
+        let order = self.plan.explain.as_ref()?;
+        let mut plan = self.plan.clone();
+        plan.live = None;
+        plan.spaces = vec![NOTHING, self.trials[0].space.clone()];
+        plan.methods.retain(|method| method.has_own_children());
+        plan.stop.time_s = plan.stop.time_s.map(|time_s| (1.0 - LEDGER_SHARE) * time_s);
+        let outcome = explain::run(self.kernel, host, &plan, order, progress);
+        if let Some(apart) = outcome.document {
+            document.plan.spaces = apart.plan.spaces;
+            document.plan.methods = apart.plan.methods;
+            document.plan.baseline = apart.plan.baseline;
+            document.cells = apart.cells;
+            document.explanation = apart.explanation;
+            document.caveats.extend(apart.caveats);
+            document.run.duration_s += apart.run.duration_s;
+        }
+        outcome.error
+    }
+
+    /// The share of the time that the trials have.
+    fn share(&self) -> f64 {
+        match self.plan.explain {
+            Some(_) => LEDGER_SHARE,
+            None => 1.0,
+        }
     }
 
     /// A remedy may take more memory than the process itself; that costs the remedy.
@@ -164,13 +214,6 @@ impl<'a> Experiment<'a> {
 
 /// The shape of a worker that was not inflated.
 fn own_shape(kernel: &dyn Kernel, plan: &Plan) -> Result<ProcessShape, LabError> {
-    const NOTHING: SpaceRequest = SpaceRequest::Mappings {
-        mappings: 0,
-        pages: 0,
-        spacing: 1,
-        backing: Backing::Anon,
-        huge: false,
-    };
     let mut assignment = Assignment::of_plan(plan, NOTHING, Pass::Timing);
     // A worker of one method: what the others keep for themselves is in no fork.
     assignment.alone(SpawnMethod::Fork);

@@ -334,7 +334,8 @@ fn reservations() -> impl Iterator<Item = Value> {
         | ShapeReservation::OtherControlGroup
         | ShapeReservation::NoPhysicalAddresses
         | ShapeReservation::NoZeroPages
-        | ShapeReservation::NoThreadStacks => json(reservation),
+        | ShapeReservation::NoThreadStacks
+        | ShapeReservation::NoFlags => json(reservation),
     };
     [
         ShapeReservation::ChangedWhileRead,
@@ -344,6 +345,7 @@ fn reservations() -> impl Iterator<Item = Value> {
         ShapeReservation::NoPhysicalAddresses,
         ShapeReservation::NoZeroPages,
         ShapeReservation::NoThreadStacks,
+        ShapeReservation::NoFlags,
     ]
     .into_iter()
     .map(named)

@@ -5,9 +5,11 @@ use std::time::Duration;
 use super::methods::Wanted;
 use super::program::{environment, program};
 use super::spaces::{Beside, spaces};
-use super::sweep::temperature;
+use super::sweep::{explain, temperature};
 use super::{Pace, PlanError, Surroundings, methods, placement, seed, stop_rule, timeout_ms};
-use crate::cli::args::{AdviseArgs, ChildArg, ExplainArgs, RunningArgs};
+use crate::cli::args::{
+    AdviseArgs, BackingArg, BesideArgs, ChildArg, ExplainArgs, RunningArgs, SpaceArgs,
+};
 use crate::lab::limits::LimitError;
 use crate::lab::programs;
 use crate::live::{made_up, request_of, scaled};
@@ -72,16 +74,55 @@ pub(in crate::cli) fn of_process(
             thousands(spawns)
         )));
     }
+    refuse_spaces(&args.space)?;
+    let explain = explain(args)?;
     let order = Order {
         purpose: LivePurpose::Explain,
         methods,
         child,
         program: program(&args.program, &host.path)?,
         cold: spawning.cold,
-        time: EXPLAIN_TIME,
+        time: if args.ledger {
+            2 * EXPLAIN_TIME
+        } else {
+            EXPLAIN_TIME
+        },
         targets: Targets::default(),
     };
-    order.plan(&spawning.running, found, host)
+    let mut plan = order.plan(&spawning.running, found, host)?;
+    plan.explain = explain.filter(|_| args.ledger);
+    Ok(plan)
+}
+
+/// What a process has is not for the command line to say.
+fn refuse_spaces(space: &SpaceArgs) -> Result<(), PlanError> {
+    let given = [
+        (space.pages.is_some(), "--pages"),
+        (space.spacing != 1, "--spacing"),
+        (space.backing != BackingArg::Anon, "--backing"),
+        (space.huge, "--huge"),
+        (space.malloc.is_some(), "--malloc"),
+    ];
+    match given.into_iter().find(|(given, _)| *given) {
+        Some((_, name)) => Err(PlanError::refused(format!(
+            "{name} with a process: the process itself says what there is; leave it out"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The same of what is beside memory.
+fn refuse_beside(beside: &BesideArgs) -> Result<(), PlanError> {
+    let given = [
+        (beside.fds.is_some(), "--fds"),
+        (beside.threads.is_some(), "--threads"),
+    ];
+    match given.into_iter().find(|(given, _)| *given) {
+        Some((_, name)) => Err(PlanError::refused(format!(
+            "{name} with a process: the process itself says what there is; leave it out"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// The plan that tries remedies.
@@ -96,6 +137,10 @@ pub(in crate::cli) fn of_advise(
             let found = find(asked.as_deref(), &host.path).map_err(PlanError::refused)?;
             Ok::<_, PlanError>(found.measured().cloned())
         };
+    if args.process.is_given() {
+        refuse_spaces(&args.space)?;
+        refuse_beside(&args.beside)?;
+    }
     let order = Order {
         purpose: LivePurpose::Advise,
         methods: ADVISED.to_vec(),

@@ -70,13 +70,7 @@ pub(in crate::cli) fn of_explain(
     args: &ExplainArgs,
     host: &Surroundings,
 ) -> Result<Plan, PlanError> {
-    if !(1..=MOST_HZ).contains(&args.hz) {
-        return Err(PlanError::refused(format!(
-            "--hz {}: between 1 and {} samples a second can be taken",
-            thousands(args.hz),
-            thousands(MOST_HZ)
-        )));
-    }
+    let order = explain(args)?;
     let default = if args.space.huge {
         EXPLAINED_HUGE
     } else {
@@ -99,12 +93,24 @@ pub(in crate::cli) fn of_explain(
         &defaults,
         host,
     )?;
-    plan.explain = Some(Explain {
+    plan.explain = order;
+    Ok(plan)
+}
+
+/// How it is explained where the time goes.
+pub(super) fn explain(args: &ExplainArgs) -> Result<Option<Explain>, PlanError> {
+    if !(1..=MOST_HZ).contains(&args.hz) {
+        return Err(PlanError::refused(format!(
+            "--hz {}: between 1 and {} samples a second can be taken",
+            thousands(args.hz),
+            thousands(MOST_HZ)
+        )));
+    }
+    Ok(Some(Explain {
         sampling_hz: args.hz,
         rewrite_pages: args.rewrite.unwrap_or(REWRITTEN),
         tree: args.tree,
-    });
-    Ok(plan)
+    }))
 }
 
 /// What a command takes where nothing was typed.

@@ -51,7 +51,7 @@ fn a_captured_process_of_an_old_kernel_has_a_shape() {
     assert_eq!(shape.mappings.len(), 37, "38 lines, and [vsyscall] is none");
     let process = &shape.process;
     assert_eq!((process.descriptors, process.cloexec_descriptors), (1, 1));
-    assert_eq!(process.page_table_bytes, 44 << 10);
+    assert_eq!(process.page_table_bytes, 48 << 10);
     let reserved = |reservation| process.reservations.contains(&reservation);
     assert!(
         reserved(ShapeReservation::NoZeroPages),

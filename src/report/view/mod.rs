@@ -46,7 +46,7 @@ pub fn blocks(document: &Document) -> Vec<Block> {
     let (answers, words) = if let Some(rebuilt) = Rebuilt::of(document) {
         figures = closing::OF_SHAPES;
         caveats = rebuilt.caveats();
-        rebuilt.answers(&mut footnotes)
+        rebuilt_and_apart(&rebuilt, document, &sizes, &mut footnotes)
     } else if let Some(charged) = Charged::of(document) {
         figures = closing::OF_CARDS;
         charged.answers(&mut footnotes)
@@ -69,6 +69,22 @@ pub fn blocks(document: &Document) -> Vec<Block> {
     ]);
     blocks.retain(|block| !is_empty(block));
     blocks
+}
+
+/// What is said of a process, and where the time of its forks goes, if that was asked for.
+fn rebuilt_and_apart(
+    rebuilt: &Rebuilt<'_>,
+    document: &Document,
+    sizes: &Sizes<'_>,
+    footnotes: &mut Footnotes,
+) -> (Vec<Block>, Vec<String>) {
+    let (mut blocks, mut words) = rebuilt.answers(footnotes);
+    if let Some(explained) = Explained::of(document, sizes) {
+        let (apart, more) = explained.answers(sizes, footnotes);
+        blocks.extend(apart);
+        words.extend(more);
+    }
+    (blocks, words)
 }
 
 /// The whole report of a comparison, from the two results to the legend.
