@@ -65,8 +65,16 @@ impl Counter {
 
     /// The units of the next mapping.
     pub(super) fn count(&mut self, mapping: &ShapeMapping) -> Features {
-        if !is_copied(mapping) {
+        if mapping.content == MappingContent::Kernel {
             return Features::default();
+        }
+        if !is_copied(mapping) {
+            // A fork has to take it out of its copy of the tree of mappings, which costs
+            // as much as to copy one with nothing in it.
+            return Features {
+                vmas: 1,
+                ..Features::default()
+            };
         }
         let shared = mapping.is_shared();
         let is_file = matches!(

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::counts::{Counter, is_copied, plus};
-use crate::model::{Features, MappingContent, ShapeMapping};
+use super::counts::{Counter, plus};
+use crate::model::{Features, MappingContent, MappingFlag, ShapeMapping};
 
 /// A mapping without a name is named by its place if it has this share of all that a
 /// fork copies; the others are told together.
@@ -51,7 +51,7 @@ pub fn groups(mappings: &[ShapeMapping], page_size: u64) -> Vec<Group> {
         let is_large = weight(features) >= LARGE * all;
         let name = name(mapping, is_large, before.as_ref(), page_size);
         before = is_of_file(mapping).then(|| (mapping.end_page(), name.clone()));
-        if !is_copied(mapping) {
+        if mapping.content == MappingContent::Kernel {
             continue;
         }
         let place = *places.entry(name.clone()).or_insert_with(|| {
@@ -89,6 +89,9 @@ fn name(
     before: Option<&(u64, String)>,
     page_size: u64,
 ) -> String {
+    if mapping.has(MappingFlag::DontFork) {
+        return "left out of forks".to_owned();
+    }
     if let Some(name) = &mapping.name {
         return name.clone();
     }

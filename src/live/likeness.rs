@@ -34,6 +34,7 @@ impl Rebuilt {
         for mapping in &shape.mappings {
             match why_left_out(mapping) {
                 Some(why) => note(&mut left_out, why, mapping, shape.process.page_size),
+                None if mapping.has(MappingFlag::DontFork) => mappings.push(without_pages(mapping)),
                 None => mappings.push(mapping.clone()),
             }
         }
@@ -152,11 +153,24 @@ impl Beside {
     }
 }
 
+/// A mapping that forks leave out, as they see it: they take it out of the copied tree of
+/// mappings, one by one (`dup_mmap`), and look at none of its pages.
+fn without_pages(mapping: &ShapeMapping) -> ShapeMapping {
+    ShapeMapping {
+        own: Vec::new(),
+        file: Vec::new(),
+        zero: Vec::new(),
+        swapped: Vec::new(),
+        huge: Vec::new(),
+        anon_vma: false,
+        ..mapping.clone()
+    }
+}
+
 fn why_left_out(mapping: &ShapeMapping) -> Option<LeftOutReason> {
     match mapping.content {
         MappingContent::Kernel => Some(LeftOutReason::Kernel),
         MappingContent::Hugetlb => Some(LeftOutReason::Hugetlb),
-        _ if mapping.has(MappingFlag::DontFork) => Some(LeftOutReason::DontFork),
         _ => None,
     }
 }
@@ -211,13 +225,19 @@ fn take_stacks(mappings: &mut Vec<ShapeMapping>, threads: u64) -> Vec<ShapeMappi
 /// Takes the mappings out for which one of the worker's own stands: each time the one
 /// that is most like it in what a fork pays for.
 fn take_stand_ins(mappings: &mut Vec<ShapeMapping>, own: &[ShapeMapping]) -> Vec<ShapeMapping> {
-    let mut own: Vec<&ShapeMapping> = own.iter().filter(|m| why_left_out(m).is_none()).collect();
+    let in_forks = |mapping: &&ShapeMapping| {
+        why_left_out(mapping).is_none() && !mapping.has(MappingFlag::DontFork)
+    };
+    let mut own: Vec<&ShapeMapping> = own.iter().filter(in_forks).collect();
     own.sort_by_key(|mapping| std::cmp::Reverse(copied(mapping)));
     let mut taken = Vec::new();
     for mine in own {
         let apart = |theirs: &ShapeMapping| copied(theirs).abs_diff(copied(mine));
         let likes = mappings.iter().enumerate().filter(|(_, theirs)| {
-            kind(theirs) == kind(mine) && apart(theirs) <= MOST_APART && theirs.huge.is_empty()
+            kind(theirs) == kind(mine)
+                && apart(theirs) <= MOST_APART
+                && theirs.huge.is_empty()
+                && !theirs.has(MappingFlag::DontFork)
         });
         // Of equals the one with the same content: the worker's stack for the stack.
         let best = likes.min_by_key(|(_, theirs)| {

@@ -283,14 +283,10 @@ pub struct LeftOutMapping {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LeftOutReason {
-    /// A fork leaves them out too.
-    DontFork,
     /// They take pages that are set aside (hugetlbfs).
     Hugetlb,
     /// The kernel made them, and every process has them.
     Kernel,
-    /// The scale leaves them out.
-    Scale,
 }
 
 /// What a card foretells.

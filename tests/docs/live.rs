@@ -131,7 +131,7 @@ fn live() -> Live {
             left_out: vec![LeftOutMapping {
                 count: 1,
                 bytes: 1,
-                why: LeftOutReason::Scale,
+                why: LeftOutReason::Hugetlb,
             }],
             stand_ins: 1,
         },
@@ -353,10 +353,7 @@ fn reservations() -> impl Iterator<Item = Value> {
 
 fn smaller() -> Vec<Value> {
     let left_out = |why| match why {
-        LeftOutReason::DontFork
-        | LeftOutReason::Hugetlb
-        | LeftOutReason::Kernel
-        | LeftOutReason::Scale => json(why),
+        LeftOutReason::Hugetlb | LeftOutReason::Kernel => json(why),
     };
     let free = |why| match why {
         FreeReason::Untouched
@@ -376,15 +373,7 @@ fn smaller() -> Vec<Value> {
         json(RemedyVerdict::NoDifference),
         json(RemedyVerdict::Harms),
     ];
-    words.extend(
-        [
-            LeftOutReason::DontFork,
-            LeftOutReason::Hugetlb,
-            LeftOutReason::Kernel,
-            LeftOutReason::Scale,
-        ]
-        .map(left_out),
-    );
+    words.extend([LeftOutReason::Hugetlb, LeftOutReason::Kernel].map(left_out));
     words.extend(
         [
             FreeReason::Untouched,

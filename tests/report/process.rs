@@ -81,7 +81,7 @@ pub(crate) fn scaled() -> Document {
     live.likeness.left_out.push(LeftOutMapping {
         count: 12,
         bytes: 12 << 20,
-        why: LeftOutReason::Scale,
+        why: LeftOutReason::Hugetlb,
     });
     let Availability::Measured(blame) = &mut live.blame else {
         panic!("the cost was shared out");
@@ -293,7 +293,6 @@ fn likeness() -> ShapeLikeness {
         units: units.into_iter().map(unit).collect(),
         left_out: vec![
             left_out(3, 24_576, LeftOutReason::Kernel),
-            left_out(1, 1 << 20, LeftOutReason::DontFork),
             left_out(1, 2 << 20, LeftOutReason::Hugetlb),
         ],
         stand_ins: 24,

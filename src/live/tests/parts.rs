@@ -35,22 +35,22 @@ fn a_large_mapping_is_nobody_s_stand_in() {
 }
 
 #[test]
-fn what_no_fork_copies_or_no_worker_can_have_is_left_out() {
+fn what_no_worker_can_have_is_left_out_and_what_forks_leave_out_is_there_for_its_place() {
     let mut process = server();
-    process.mappings[4].flags.push(MappingFlag::DontFork);
+    process.mappings[3].flags.push(MappingFlag::DontFork);
     process.mappings[5].content = MappingContent::Hugetlb;
     let rebuilt = Rebuilt::of(&process, &nothing());
     let left: Vec<(LeftOutReason, u64)> = (rebuilt.left_out().iter())
         .map(|left| (left.why, left.bytes / PAGE))
         .collect();
-    assert_eq!(
-        left,
-        [
-            (LeftOutReason::DontFork, 1 << 20),
-            (LeftOutReason::Hugetlb, 400)
-        ]
-    );
-    assert_eq!(regions(&request_of(&process)).len(), 4);
+    assert_eq!(left, [(LeftOutReason::Hugetlb, 400)]);
+    let built = regions(&request_of(&process));
+    assert_eq!(built.len(), 5);
+    assert_eq!((built[3].dontfork, built[3].written.len()), (true, 0));
+    assert_eq!(rebuilt.units(ShapeUnit::Vmas), 5);
+    assert_eq!(rebuilt.units(ShapeUnit::Ptes), 3 * TABLE + 23);
+    let groups = groups(&process.mappings, PAGE);
+    assert!(groups.iter().any(|group| group.name == "left out of forks"));
 }
 
 #[test]

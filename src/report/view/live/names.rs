@@ -115,13 +115,11 @@ pub(super) fn free_of(why: FreeReason) -> &'static str {
 /// Why mappings are not rebuilt.
 pub(super) fn left_out(why: LeftOutReason) -> &'static str {
     match why {
-        LeftOutReason::DontFork => "left out of every fork as well (MADV_DONTFORK)",
         LeftOutReason::Hugetlb => {
             "pages of hugetlbfs are set aside for their owner; what a fork of these costs is \
              missing here"
         }
         LeftOutReason::Kernel => "made by the kernel, and a worker has its own",
-        LeftOutReason::Scale => "left out by the scale",
     }
 }
 
