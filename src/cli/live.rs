@@ -3,7 +3,6 @@
 
 use super::args::{AdviseArgs, ExplainArgs, ProcessArgs};
 use super::measure;
-use super::output;
 use super::plan::{self, FoundProcess};
 use crate::card;
 use crate::lab::host::remedies;
@@ -24,7 +23,7 @@ pub(super) fn advise(args: &AdviseArgs) -> anyhow::Result<()> {
     let surroundings = measure::surroundings()?;
     let shape = match args.process.is_given() {
         true => process_shape(&args.process)?,
-        false => plan::made_up_shape(args, &measure::host().kernel, surroundings.page_size)?,
+        false => plan::made_up_shape(args, &measure::host().kernel, &surroundings)?,
     };
     let plan = plan::of_advise(args, found(shape), &surroundings)?;
     measure::measure(&plan, &args.output)
@@ -34,7 +33,7 @@ pub(super) fn advise(args: &AdviseArgs) -> anyhow::Result<()> {
 fn process_shape(args: &ProcessArgs) -> anyhow::Result<ProcessShape> {
     match (&args.pid, &args.shape) {
         (Some(pid), _) => Ok(shape::take(*pid, Options::default())?),
-        (None, Some(file)) => Ok(output::read_shape(file)?),
+        (None, Some(file)) => Ok(super::shape::read(file)?),
         (None, None) => unreachable!("the caller has seen that one is given"),
     }
 }

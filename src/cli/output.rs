@@ -6,10 +6,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::args::{ExportArg, FormatArg};
-use crate::model::ProcessShape;
 use crate::report::view::Block;
 use crate::report::{self, Format, ReportError, Stored, Subject};
-use crate::shape::parse_shape;
 use crate::store::Found;
 
 /// A result that could not be read or written.
@@ -173,16 +171,6 @@ pub(super) fn read(path: &Path) -> Result<Stored, OutputError> {
     };
     read.map_err(|error| fail(&error))?;
     report::parse_any(bytes.as_slice()).map_err(|error| fail(&error))
-}
-
-/// Reads a shape that was stored; `-` is stdin.
-pub(super) fn read_shape(path: &Path) -> Result<ProcessShape, OutputError> {
-    let fail = |why: &dyn std::fmt::Display| OutputError::new(path.display(), &why.to_string());
-    if path == Path::new("-") {
-        return parse_shape(io::stdin().lock()).map_err(|error| fail(&error));
-    }
-    let file = File::open(path).map_err(|error| fail(&error))?;
-    parse_shape(file).map_err(|error| fail(&error))
 }
 
 /// Prints what is rendered on stdout.

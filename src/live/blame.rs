@@ -6,8 +6,8 @@ use super::likeness::Rebuilt;
 use super::{DRAWS, seed_of};
 use crate::model::{
     Availability, Blame, Cost, Features, FreeMemory, FreeReason, GroupCost, LiveCell, LiveRole,
-    LiveTrial, MappingFlag, Missing, ProcessShape, Rung, RungCost, ShapeMapping, SpawnMethod,
-    WorkerSamples,
+    LiveTrial, MappingContent, MappingFlag, Missing, ProcessShape, Rung, RungCost, ShapeMapping,
+    SpawnMethod, WorkerSamples,
 };
 use crate::stats::{Replicates, median_replicates};
 
@@ -30,24 +30,35 @@ impl Times {
         method: SpawnMethod,
         seed: u64,
     ) -> Option<Self> {
+        Self::since(trials, role, method, seed, 0)
+    }
+
+    /// The same, of the workers from a round on.
+    pub(super) fn since(
+        trials: &[LiveTrial],
+        role: LiveRole,
+        method: SpawnMethod,
+        seed: u64,
+        round: u32,
+    ) -> Option<Self> {
         let place = trials.iter().position(|trial| trial.role == role)?;
         let mut cells = trials[place].cells.iter();
         let cell = cells.find(|cell| cell.method == method)?;
         // All methods of a trial share its workers, and with them its seed.
         let seed = seed_of(seed, place);
         let of = |pick: fn(&WorkerSamples) -> &Vec<u64>| {
-            median_replicates(&floats(cell, pick), seed, DRAWS)
+            median_replicates(&floats(cell, pick, round), seed, DRAWS)
         };
         Some(Self {
             call: of(|samples| &samples.call_ns)?,
             total: of(|samples| &samples.total_ns)?,
-            workers: cell.samples.len(),
+            workers: cell.samples.iter().filter(|s| s.round >= round).count(),
         })
     }
 }
 
-fn floats(cell: &LiveCell, pick: fn(&WorkerSamples) -> &Vec<u64>) -> Vec<Vec<f64>> {
-    let workers = cell.samples.iter();
+fn floats(cell: &LiveCell, pick: fn(&WorkerSamples) -> &Vec<u64>, round: u32) -> Vec<Vec<f64>> {
+    let workers = cell.samples.iter().filter(|s| s.round >= round);
     workers
         .map(|samples| pick(samples).iter().map(|ns| *ns as f64).collect())
         .collect()
@@ -70,7 +81,15 @@ pub fn blame(
         built: &design.layout,
         times,
     };
-    let without = |index| without(trials, index, seed);
+    // What was built may have its groups in another order than the whole.
+    let without = |name: &str| {
+        let place = design
+            .layout
+            .groups
+            .iter()
+            .position(|group| group.name == name)?;
+        without(trials, place, seed)
+    };
     Availability::Measured(Blame {
         fork: account.sum(|_| 1.0),
         rungs: account.rungs(),
@@ -166,10 +185,15 @@ impl Account<'_> {
     }
 
     /// The dearest groups, and the rest of them together.
-    fn groups(&self, without: impl Fn(usize) -> Option<Cost>) -> Vec<GroupCost> {
+    fn groups(&self, without: impl Fn(&str) -> Option<Cost>) -> Vec<GroupCost> {
         let count = self.all.groups.len();
         let mut costs: Vec<(usize, GroupCost)> = (0..count)
-            .map(|index| (index, self.group(&[index], without(index))))
+            .map(|index| {
+                (
+                    index,
+                    self.group(&[index], without(&self.all.groups[index].name)),
+                )
+            })
             .collect();
         let total = |group: &GroupCost| group.cost.total_ns.value;
         costs.sort_by(|a, b| total(&b.1).total_cmp(&total(&a.1)));
@@ -248,12 +272,17 @@ fn free(shape: &ProcessShape) -> Vec<FreeMemory> {
     free
 }
 
+/// Whether what a fork of it costs is not known: no worker can have it.
+fn is_unknown(mapping: &ShapeMapping) -> bool {
+    mapping.content == MappingContent::Hugetlb || mapping.has(MappingFlag::PageFrames)
+}
+
 /// The pages of a mapping that cost nothing, and why.
 fn reasons(mapping: &ShapeMapping) -> Vec<(FreeReason, u64)> {
     if mapping.has(MappingFlag::DontFork) {
         return vec![(FreeReason::DontFork, mapping.pages)];
     }
-    if !is_copied(mapping) {
+    if is_unknown(mapping) || !is_copied(mapping) {
         return Vec::new();
     }
     if mapping.is_shared() {

@@ -112,6 +112,24 @@ impl Counter {
     }
 }
 
+/// The page tables of the two lowest levels that all entries take, copied or not, where
+/// the kernel has not said how many there are.
+pub(super) fn tables(mappings: &[ShapeMapping], page_size: u64) -> u64 {
+    let fan_out = fan_out(page_size);
+    let mut lowest = Counter::new(page_size);
+    let mut upper = Counter {
+        fan_out: fan_out.saturating_mul(fan_out),
+        next_table: 0,
+    };
+    let each = mappings.iter().map(|mapping| {
+        let entries = entries(mapping);
+        let all = joined(&[&entries, &mapping.huge]);
+        let (first, next) = (mapping.first_page, &mut upper);
+        lowest.tables(first, &entries) + next.tables(first, &all)
+    });
+    each.sum()
+}
+
 /// The units of all mappings together.
 pub(super) fn total(mappings: &[ShapeMapping], page_size: u64) -> Features {
     let mut counter = Counter::new(page_size);

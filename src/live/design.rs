@@ -1,6 +1,6 @@
 //! Which parents are built of a shape, and what is spawned from them.
 
-use super::counts::{Counter, plus};
+use super::counts::{Counter, fan_out, plus};
 use super::groups::{Group, groups, weight};
 use super::likeness::{Beside, Rebuilt};
 use super::remedies::{Remedied, apply};
@@ -38,6 +38,8 @@ pub(super) type Tried = (RemedyKind, Result<String, Missing>);
 pub struct Design {
     /// The trials.
     pub trials: Vec<Trial>,
+    /// Pages of a huge page.
+    pub(super) fan_out: u64,
     /// What is built, rung by rung.
     pub(super) layout: Layout,
     /// The remedies in the order of trying.
@@ -55,6 +57,7 @@ impl Design {
     ) -> Self {
         let mut design = Self {
             trials: Vec::new(),
+            fan_out: fan_out(rebuilt.facts.page_size),
             layout: Layout::of(rebuilt),
             remedies: Vec::new(),
         };

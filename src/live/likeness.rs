@@ -1,7 +1,7 @@
 //! From a shape to what a worker builds on top of itself: what it has by itself
 //! already stands for as much of the process.
 
-use super::counts::{copies_entries, entries, joined, pages, total};
+use super::counts::{copies_entries, entries, joined, pages, tables, total};
 use crate::model::{
     LeftOutMapping, LeftOutReason, LikeRegion, Likeness, MappingContent, MappingFlag, ProcessFacts,
     ProcessShape, RegionKind, ShapeMapping, ShapeUnit, SpaceRequest,
@@ -58,7 +58,12 @@ impl Rebuilt {
             ShapeUnit::Vmas => features.vmas,
             ShapeUnit::AnonVmas => features.anon_vmas,
             ShapeUnit::Ptes => features.ptes,
-            ShapeUnit::Tables => self.facts.page_table_bytes / self.facts.page_size.max(1),
+            // Those in reserve, one for each huge page, are in no sum of the workers'.
+            ShapeUnit::Tables if self.facts.page_table_bytes > 0 => {
+                let all = self.facts.page_table_bytes / self.facts.page_size.max(1);
+                all.saturating_sub(features.huge_entries)
+            }
+            ShapeUnit::Tables => tables(&all, self.facts.page_size),
             ShapeUnit::HugeEntries => features.huge_entries,
             ShapeUnit::Descriptors => self.facts.descriptors + self.facts.cloexec_descriptors,
             ShapeUnit::Threads => self.facts.threads,
@@ -108,11 +113,14 @@ impl Rebuilt {
         const MOST_HANDLERS: u64 = 52;
         let (facts, own) = (&self.facts, &self.own);
         let handlers = facts.handlers.saturating_sub(own.handlers);
+        // What a worker has too many of one kind is taken off the other.
+        let (plain, cloexec) = (facts.descriptors, facts.cloexec_descriptors);
+        let surplus = own.cloexec_descriptors.saturating_sub(cloexec);
+        let lacking = own.descriptors.saturating_sub(plain);
         Beside {
-            descriptors: facts.descriptors.saturating_sub(own.descriptors),
-            cloexec_descriptors: facts
-                .cloexec_descriptors
-                .saturating_sub(own.cloexec_descriptors),
+            descriptors: plain.saturating_sub(own.descriptors.saturating_add(surplus)),
+            cloexec_descriptors: cloexec
+                .saturating_sub(own.cloexec_descriptors.saturating_add(lacking)),
             threads: facts.threads.saturating_sub(own.threads),
             handlers: handlers.min(MOST_HANDLERS.saturating_sub(own.handlers)),
         }
@@ -171,6 +179,7 @@ fn why_left_out(mapping: &ShapeMapping) -> Option<LeftOutReason> {
     match mapping.content {
         MappingContent::Kernel => Some(LeftOutReason::Kernel),
         MappingContent::Hugetlb => Some(LeftOutReason::Hugetlb),
+        _ if mapping.has(MappingFlag::PageFrames) => Some(LeftOutReason::PageFrames),
         _ => None,
     }
 }
@@ -195,13 +204,23 @@ pub(super) fn note(
     }
 }
 
+/// Whether libc would map a stack like it. Where a program's own threads run on memory
+/// that holds much else (Go's do on its heap), it is built like any other.
+fn is_plain_stack(mapping: &ShapeMapping) -> bool {
+    const LARGEST_PAGES: u64 = 1 << 14;
+    const MOST_ENTRIES: u64 = 256;
+    mapping.content == MappingContent::ThreadStack
+        && mapping.pages <= LARGEST_PAGES
+        && copied(mapping) <= MOST_ENTRIES
+}
+
 /// Takes out the stacks of threads, and the guards below them: libc maps them again for
 /// the worker's threads, whose records on them a fork's child goes over (glibc's
 /// `__reclaim_stacks`).
 fn take_stacks(mappings: &mut Vec<ShapeMapping>, threads: u64) -> Vec<ShapeMapping> {
     let most = usize::try_from(threads.saturating_sub(1)).unwrap_or(usize::MAX);
     let starts: Vec<u64> = (mappings.iter())
-        .filter(|mapping| mapping.content == MappingContent::ThreadStack)
+        .filter(|mapping| is_plain_stack(mapping))
         .map(|mapping| mapping.first_page)
         .take(most)
         .collect();

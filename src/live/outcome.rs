@@ -8,6 +8,10 @@ use crate::model::{
     RemedyOutcome, RemedyVerdict, SpawnMethod,
 };
 use crate::stats::{Contrast, Direction, Party};
+use crate::units::thousands;
+
+/// With less of the huge pages that were ordered it is said how many there were.
+const GRANTED: f64 = 0.95;
 
 /// Methods that take the fork's place.
 const METHODS: [(RemedyKind, SpawnMethod); 3] = [
@@ -66,6 +70,8 @@ pub fn choose(design: &Design, trials: &[LiveTrial], seed: u64) -> Vec<Chosen> {
             method: SpawnMethod::Fork,
         });
     }
+    // A child of posix_spawn is libc's and closes nothing by itself.
+    let files = better(&[RemedyKind::FewerDescriptors, RemedyKind::Cloexec]);
     let best = better(&METHODS.map(|(kind, _)| kind));
     let method = METHODS.into_iter().find(|(kind, _)| Some(*kind) == best);
     if let (Some((_, method)), Some(files)) = (method, files) {
@@ -89,22 +95,13 @@ pub fn remedies(
     let judge = Judge::new(design, trials, seed);
     let mut all: Vec<Remedy> = METHODS
         .into_iter()
-        .map(|(kind, method)| Remedy {
+        .map(|(kind, _)| Remedy {
             kind,
-            applied_to: method.name().to_owned(),
+            applied_to: String::new(),
             outcome: judge.outcome(kind),
         })
         .collect();
-    for (kind, applied) in &design.remedies {
-        all.push(Remedy {
-            kind: *kind,
-            applied_to: applied.clone().unwrap_or_default(),
-            outcome: match applied {
-                Ok(_) => judge.outcome(*kind),
-                Err(missing) => Availability::Missing(missing.clone()),
-            },
-        });
-    }
+    all.extend((design.remedies.iter()).map(|(kind, applied)| judge.tried(*kind, applied)));
     all.extend([RemedyKind::BestForks, RemedyKind::Best].map(|kind| judge.together(kind, chosen)));
     all.extend(folklore(&judge, host));
     let rank = |remedy: &Remedy| match &remedy.outcome {
@@ -123,12 +120,15 @@ fn folklore(judge: &Judge<'_>, host: &RemedyHost) -> [Remedy; 3] {
         outcome: Availability::Missing(Missing::not_asked(why)),
     };
     let runs_first = match host.child_runs_first {
-        None => "this kernel has no kernel.sched_child_runs_first: it went with the scheduler \
-                 EEVDF in Linux 6.6"
-            .to_owned(),
+        None => {
+            "this kernel has no kernel.sched_child_runs_first: the scheduler of Linux 6.6 left it \
+                 without effect, and later it was removed"
+                .to_owned()
+        }
         Some(set) => format!(
             "kernel.sched_child_runs_first, {set} here, is a setting of the whole host, which no \
-             measurement should change; it orders parent and child and copies no page less"
+             measurement should change; it orders parent and child, up to Linux 6.5, and copies no \
+             page less"
         ),
     };
     [
@@ -178,6 +178,44 @@ impl<'a> Judge<'a> {
         )
     }
 
+    /// A remedy of the design, if the kernel gave what it takes.
+    fn tried(&self, kind: RemedyKind, applied: &Result<String, Missing>) -> Remedy {
+        let mut applied_to = applied.clone().unwrap_or_default();
+        let mut outcome = match applied {
+            Ok(_) => self.outcome(kind),
+            Err(missing) => Availability::Missing(missing.clone()),
+        };
+        match self.granted(kind) {
+            Some((0, wanted)) => {
+                outcome = Availability::unavailable(
+                    format!(
+                        "the kernel granted none of {} huge pages",
+                        thousands(wanted)
+                    ),
+                    Some("free memory, or have it compacted (/proc/sys/vm/compact_memory)"),
+                );
+            }
+            Some((granted, wanted)) if (granted as f64) < GRANTED * wanted as f64 => {
+                applied_to += &format!(", {} of them granted", thousands(granted));
+            }
+            _ => {}
+        }
+        Remedy {
+            kind,
+            applied_to,
+            outcome,
+        }
+    }
+
+    /// Of the huge pages that a remedy orders those that its workers had, and all.
+    fn granted(&self, kind: RemedyKind) -> Option<(u64, u64)> {
+        let role = LiveRole::Remedied(kind);
+        let ordered = self.design.trials.iter().find(|trial| trial.role == role)?;
+        let tried = self.trials.iter().find(|trial| trial.role == role)?;
+        let wanted = ordered.space.huge_pages(self.design.fan_out);
+        (wanted > 0).then_some((tried.features.measured()?.huge_entries, wanted))
+    }
+
     fn compare(&self, kind: RemedyKind) -> Option<RemedyOutcome> {
         let (role, method) = self.place(kind)?;
         let (baseline, against) = match kind {
@@ -192,7 +230,9 @@ impl<'a> Judge<'a> {
             _ => ((LiveRole::Whole, SpawnMethod::Fork), RemedyBaseline::Fork),
         };
         let with = Times::of(self.trials, role, method, self.seed)?;
-        let without = Times::of(self.trials, baseline.0, baseline.1, self.seed)?;
+        // What was tried later is set against what was measured beside it.
+        let since = self.first_round(role);
+        let without = Times::since(self.trials, baseline.0, baseline.1, self.seed, since)?;
         let contrast = Contrast::of(party(&without), party(&with))?;
         Some(RemedyOutcome {
             call_ns: with.call.estimate(),
@@ -219,6 +259,14 @@ impl<'a> Judge<'a> {
         let role = LiveRole::Remedied(kind);
         let trial = self.trials.iter().find(|trial| trial.role == role)?;
         Some((role, trial.cells.first()?.method))
+    }
+
+    /// The round in which a trial began.
+    fn first_round(&self, role: LiveRole) -> u32 {
+        let trial = self.trials.iter().find(|trial| trial.role == role);
+        let cells = trial.into_iter().flat_map(|trial| &trial.cells);
+        let rounds = cells.flat_map(|cell| cell.samples.iter().map(|samples| samples.round));
+        rounds.min().unwrap_or(0)
     }
 
     /// How many verdicts are taken.

@@ -85,7 +85,10 @@ fn dont_fork(parent: &mut Remedied, page_size: u64) -> Applied {
         .map(|mapping| weight(&counter.count(mapping)))
         .collect();
     let all: f64 = weights.iter().sum();
-    let can_miss = |mapping: &ShapeMapping| mapping.content == MappingContent::Anonymous;
+    let is_malloc = is_mallocs(page_size);
+    let can_miss = |mapping: &ShapeMapping| {
+        mapping.content == MappingContent::Anonymous && !is_malloc(mapping)
+    };
     let mut dear: Vec<usize> = (0..weights.len())
         .filter(|index| can_miss(&parent.mappings[*index]) && weights[*index] >= WORTH * all)
         .collect();
@@ -93,8 +96,8 @@ fn dont_fork(parent: &mut Remedied, page_size: u64) -> Applied {
     dear.truncate(MOST_LEFT_OUT);
     if dear.is_empty() {
         return Err(format!(
-            "no anonymous mapping has {:.0} % of the cost; heap and stacks a child needs until \
-             its exec",
+            "no anonymous mapping but malloc's has {:.0} % of the cost; heap and stacks a child \
+             needs until its exec",
             100.0 * WORTH
         ));
     }
@@ -102,7 +105,11 @@ fn dont_fork(parent: &mut Remedied, page_size: u64) -> Applied {
     for index in &dear {
         parent.mappings[*index].flags.push(MappingFlag::DontFork);
     }
-    Ok(mappings_of(dear.len(), taken * page_size))
+    let places: Vec<String> = (dear.iter())
+        .map(|index| format!("{:x}", parent.mappings[*index].first_page * page_size))
+        .collect();
+    let all = mappings_of(dear.len(), taken * page_size);
+    Ok(format!("{all}, at {}", places.join(", ")))
 }
 
 fn mappings_of(count: usize, size: u64) -> String {
@@ -218,11 +225,15 @@ fn without(runs: &[[u64; 2]], less: &[[u64; 2]]) -> Vec<[u64; 2]> {
 }
 
 fn no_huge(parent: &mut Remedied) -> Applied {
-    let all: u64 = parent.mappings.iter().map(|m| pages(&m.huge)).sum();
+    let has_own = |mapping: &&mut ShapeMapping| copies_entries(mapping);
+    let all: u64 = (parent.mappings.iter())
+        .filter(|mapping| copies_entries(mapping))
+        .map(|mapping| pages(&mapping.huge))
+        .sum();
     if all == 0 {
         return Err("the process has no huge pages to lose".to_owned());
     }
-    for mapping in &mut parent.mappings {
+    for mapping in parent.mappings.iter_mut().filter(has_own) {
         mapping.own = joined(&[&mapping.own, &mapping.huge]);
         mapping.huge.clear();
     }
@@ -231,7 +242,7 @@ fn no_huge(parent: &mut Remedied) -> Applied {
 
 fn few(parent: &Remedied) -> Option<String> {
     let all = parent.beside.descriptors + parent.beside.cloexec_descriptors;
-    (all < FEW_DESCRIPTORS).then(|| format!("the process has only {all} more than a worker"))
+    (all < FEW_DESCRIPTORS).then(|| format!("the process has but {all} that a worker has not"))
 }
 
 fn fewer_descriptors(parent: &mut Remedied) -> Applied {
@@ -248,7 +259,7 @@ fn fewer_descriptors(parent: &mut Remedied) -> Applied {
 fn cloexec(parent: &mut Remedied) -> Applied {
     let plain = parent.beside.descriptors;
     if plain < FEW_DESCRIPTORS {
-        return Err(format!("only {plain} descriptors are without it"));
+        return Err(format!("all but {plain} of its descriptors have it"));
     }
     parent.beside.cloexec_descriptors += plain;
     parent.beside.descriptors = 0;
@@ -276,7 +287,7 @@ fn fewer_threads(parent: &mut Remedied) -> Applied {
 fn no_file_pages(parent: &mut Remedied, page_size: u64) -> Applied {
     let mut dropped = 0;
     for mapping in &mut parent.mappings {
-        if !copies_entries(mapping) {
+        if !copies_entries(mapping) && !mapping.is_shared() {
             dropped += pages(&mapping.file);
             mapping.file.clear();
         }

@@ -1,23 +1,55 @@
 //! A shape with a part of what it has, mapping by mapping.
 
-use super::counts::{copies_entries, fan_out};
+use super::counts::{Counter, copies_entries, fan_out};
+use super::groups::weight;
 use crate::model::{ProcessShape, ShapeMapping, ShapeScale};
 
 /// The part of a shape that a scale leaves.
 ///
-/// Of the mappings one in so many stays, in order of address, and of each mapping's
-/// page tables one in so many with all that is in it: so what is in a page table, and
-/// how the tables lie in the mappings, stays as it is.
+/// Of the mappings one in so many stays: first those that weigh most, and of all others
+/// as many as are left, in order of address. Of each mapping's page tables one in so many
+/// stays with all that is in it: so what is in a page table, and how the tables lie in the
+/// mappings, stays as it is, and a mapping that has some keeps one.
 pub fn scaled(shape: &ProcessShape, scale: &ShapeScale) -> ProcessShape {
     let page_size = shape.process.page_size;
-    let keep = usize::try_from(scale.mappings_divisor.max(1)).unwrap_or(usize::MAX);
-    let mappings = shape.mappings.iter().step_by(keep);
+    let stays = staying(&shape.mappings, scale.mappings_divisor, page_size);
+    let mappings = (shape.mappings.iter().zip(stays))
+        .filter(|(_, stays)| *stays)
+        .map(|(mapping, _)| part(mapping, scale, page_size))
+        .collect();
+    let mut process = shape.process.clone();
+    if scale.is_part() {
+        // What the kernel said of the whole does not hold for a part.
+        process.page_table_bytes = 0;
+    }
     ProcessShape {
         shape_version: shape.shape_version,
         tool: shape.tool.clone(),
-        process: shape.process.clone(),
-        mappings: mappings.map(|m| part(m, scale, page_size)).collect(),
+        process,
+        mappings,
     }
+}
+
+/// Which of the mappings stay.
+fn staying(mappings: &[ShapeMapping], divisor: u64, page_size: u64) -> Vec<bool> {
+    let divisor = usize::try_from(divisor.max(1)).unwrap_or(usize::MAX);
+    if divisor == 1 {
+        return vec![true; mappings.len()];
+    }
+    let mut counter = Counter::new(page_size);
+    let weights: Vec<f64> = mappings.iter().map(|m| weight(&counter.count(m))).collect();
+    let mut heavy: Vec<usize> = (0..mappings.len()).collect();
+    heavy.sort_by(|a, b| weights[*b].total_cmp(&weights[*a]));
+    let half = mappings.len() / divisor / 2;
+    let mut stays = vec![false; mappings.len()];
+    for index in &heavy[..half] {
+        stays[*index] = true;
+    }
+    let others: Vec<usize> = (0..mappings.len()).filter(|index| !stays[*index]).collect();
+    for index in others.into_iter().step_by(2 * divisor) {
+        stays[index] = true;
+    }
+    stays
 }
 
 fn part(mapping: &ShapeMapping, scale: &ShapeScale, page_size: u64) -> ShapeMapping {
@@ -43,18 +75,6 @@ fn part(mapping: &ShapeMapping, scale: &ShapeScale, page_size: u64) -> ShapeMapp
         ] {
             *runs = thin.runs(runs);
         }
-        part.anon_vma = part.anon_vma
-            && !(part.own.is_empty() && part.swapped.is_empty() && part.huge.is_empty());
-        if mapping.anon_vma && !part.anon_vma {
-            // It stays a mapping with a page of its own.
-            part.own = mapping
-                .own
-                .first()
-                .map(|[page, _]| [*page, 1])
-                .into_iter()
-                .collect();
-            part.anon_vma = !part.own.is_empty();
-        }
     }
     part
 }
@@ -67,18 +87,23 @@ struct Thin {
 }
 
 impl Thin {
+    /// Of the page tables that these runs lie in, the first one in so many.
     fn runs(&self, runs: &[[u64; 2]]) -> Vec<[u64; 2]> {
         let mut kept: Vec<[u64; 2]> = Vec::new();
+        let mut seen: u64 = 0;
+        let mut last = None;
         for [first, count] in runs {
             let (start, end) = (self.first_page + first, self.first_page + first + count);
             for table in start / self.fan_out..=(end - 1) / self.fan_out {
-                let ordinal = table - self.first_page / self.fan_out;
-                if !ordinal.is_multiple_of(self.divisor) {
-                    continue;
+                if last != Some(table) {
+                    last = Some(table);
+                    seen += 1;
                 }
-                let from = start.max(table * self.fan_out);
-                let to = end.min((table + 1) * self.fan_out);
-                kept.push([from - self.first_page, to - from]);
+                if (seen - 1).is_multiple_of(self.divisor) {
+                    let from = start.max(table * self.fan_out);
+                    let to = end.min((table + 1) * self.fan_out);
+                    kept.push([from - self.first_page, to - from]);
+                }
             }
         }
         kept

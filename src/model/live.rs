@@ -285,6 +285,8 @@ pub struct LeftOutMapping {
 pub enum LeftOutReason {
     /// They take pages that are set aside (hugetlbfs).
     Hugetlb,
+    /// They map page frames of a device, whose entries a fork copies always.
+    PageFrames,
     /// The kernel made them, and every process has them.
     Kernel,
 }

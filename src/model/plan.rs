@@ -180,6 +180,19 @@ impl SpaceRequest {
         }
     }
 
+    /// The huge pages of another process's mappings, of so many pages each.
+    pub fn huge_pages(&self, pages_each: u64) -> u64 {
+        match self {
+            Self::Likeness(likeness) => {
+                let runs = likeness.regions.iter().flat_map(|region| &region.huge);
+                let pages = runs.fold(0_u64, |sum, [_, count]| sum.saturating_add(*count));
+                pages / pages_each.max(1)
+            }
+            Self::Together { parts } => parts.iter().map(|part| part.huge_pages(pages_each)).sum(),
+            _ => 0,
+        }
+    }
+
     /// The open files that it asks for.
     pub fn descriptors(&self) -> u64 {
         match self {

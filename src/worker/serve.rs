@@ -67,6 +67,8 @@ impl Worker {
                 let records = self.records.take().ok_or_else(|| out_of_turn("Prepare"))?;
                 let (ready, prepared) = prepare(*assignment, &records)?;
                 self.ready = Some(ready);
+                // What was freed by now shall not be given back later, between two censuses.
+                trim_heap();
                 Ok(Reply::Prepared(prepared))
             }
             Order::Inflate(likeness) => {

@@ -353,7 +353,7 @@ fn reservations() -> impl Iterator<Item = Value> {
 
 fn smaller() -> Vec<Value> {
     let left_out = |why| match why {
-        LeftOutReason::Hugetlb | LeftOutReason::Kernel => json(why),
+        LeftOutReason::Hugetlb | LeftOutReason::PageFrames | LeftOutReason::Kernel => json(why),
     };
     let free = |why| match why {
         FreeReason::Untouched
@@ -373,7 +373,14 @@ fn smaller() -> Vec<Value> {
         json(RemedyVerdict::NoDifference),
         json(RemedyVerdict::Harms),
     ];
-    words.extend([LeftOutReason::Hugetlb, LeftOutReason::Kernel].map(left_out));
+    words.extend(
+        [
+            LeftOutReason::Hugetlb,
+            LeftOutReason::PageFrames,
+            LeftOutReason::Kernel,
+        ]
+        .map(left_out),
+    );
     words.extend(
         [
             FreeReason::Untouched,

@@ -17,6 +17,7 @@ use crate::model::{
     Availability, CardPrices, ChildAction, LiveOrder, LivePurpose, Placement, Plan, ProcessShape,
     Program, RemedyHost, ShapeScale, SpaceRequest, SpawnMethod, Targets,
 };
+use crate::shape::check_page_size;
 use crate::units::thousands;
 
 const EXPLAIN_TIME: Duration = Duration::from_secs(20);
@@ -160,7 +161,7 @@ pub(in crate::cli) fn of_advise(
 pub(in crate::cli) fn made_up_shape(
     args: &AdviseArgs,
     kernel: &str,
-    page_size: u64,
+    host: &Surroundings,
 ) -> Result<ProcessShape, PlanError> {
     let default = match args.space.huge {
         true => ADVISED_HUGE,
@@ -173,10 +174,12 @@ pub(in crate::cli) fn made_up_shape(
             "--fds and --threads: an advice is given on one parent; give each a single number",
         ));
     }
-    let spaces = spaces(&sizes, &args.space, &beside, page_size)?;
+    let spaces = spaces(&sizes, &args.space, &beside, host.page_size)?;
     let nothing = || PlanError::refused("no parent is left to advise on");
     let space = spaces.last().ok_or_else(nothing)?;
-    made_up(space, page_size, kernel).map_err(|error| PlanError::refused(error.to_string()))
+    // Its list of mappings is made only if it is one that fits.
+    (host.fits)(space).map_err(|error| PlanError::refused(error.to_string()))?;
+    made_up(space, host.page_size, kernel).map_err(|error| PlanError::refused(error.to_string()))
 }
 
 struct Order {
@@ -201,7 +204,8 @@ impl Order {
                 "--precision: all trials of a process have the same time; give --time instead",
             ));
         }
-        check(&found.shape, host)?;
+        check_page_size(&found.shape, host.page_size)
+            .map_err(|error| PlanError::refused(error.to_string()))?;
         let (scale, space) = fitting(&found.shape, host)?;
         let (placement, cpus) = place(&found.shape, running, host)?;
         let pace = Pace {
@@ -234,20 +238,6 @@ impl Order {
             }),
         })
     }
-}
-
-fn check(shape: &ProcessShape, host: &Surroundings) -> Result<(), PlanError> {
-    let theirs = shape.process.page_size;
-    if theirs == host.page_size {
-        return Ok(());
-    }
-    Err(PlanError::refused(format!(
-        "the shape of {} has pages of {} bytes and this host has pages of {}: take the shape on a \
-         host like this one, or rebuild it on one like that",
-        shape.process.name,
-        thousands(theirs),
-        thousands(host.page_size)
-    )))
 }
 
 /// As much of the shape as this host has room for.

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::smaps::Listed;
 use crate::model::MappingContent;
+use crate::shape::is_control;
 
 /// The content of each mapping, in their order. `program` is where `/proc/PID/exe`
 /// leads, if that was to be seen.
@@ -78,7 +79,7 @@ pub(super) fn harmless(text: &str, longest: usize) -> String {
         if kept.len() + c.len_utf8() > longest {
             break;
         }
-        kept.push(if c.is_control() { '?' } else { c });
+        kept.push(if is_control(c) { '?' } else { c });
     }
     kept
 }

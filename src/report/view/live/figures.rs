@@ -91,7 +91,7 @@ pub(super) fn slice_columns(unit: Unit) -> [Column; 3] {
     [
         head("in call").explained("until the call returned in the parent, which stands still"),
         head("after it").explained(
-            "from then on until the wait for the child returned: its exec throws the copy away",
+            "from then on until the wait returned: the child runs, and its exec or exit frees the copy",
         ),
         head("total"),
     ]

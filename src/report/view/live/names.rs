@@ -119,6 +119,10 @@ pub(super) fn left_out(why: LeftOutReason) -> &'static str {
             "pages of hugetlbfs are set aside for their owner; what a fork of these costs is \
              missing here"
         }
+        LeftOutReason::PageFrames => {
+            "they map page frames of a device, which no worker can have; what a fork of these costs \
+             is missing here"
+        }
         LeftOutReason::Kernel => "made by the kernel, and a worker has its own",
     }
 }

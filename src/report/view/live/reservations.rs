@@ -15,9 +15,24 @@ pub(super) fn lines(rebuilt: &Rebuilt<'_>) -> Vec<String> {
     let mut lines: Vec<String> = elsewhere(rebuilt).into_iter().collect();
     let reservations = rebuilt.order.shape.process.reservations.iter();
     lines.extend(reservations.map(|reservation| in_words(*reservation).to_owned()));
+    lines.extend(swapped(rebuilt));
     lines.extend(scaled(&rebuilt.order.scale));
     lines.extend(deviations(rebuilt));
     lines
+}
+
+/// Pages that are not in memory.
+fn swapped(rebuilt: &Rebuilt<'_>) -> Option<String> {
+    let mappings = rebuilt.order.shape.mappings.iter();
+    let runs = mappings.flat_map(|mapping| mapping.swapped.iter());
+    let pages = runs.fold(0_u64, |sum, [_, count]| sum.saturating_add(*count));
+    (pages > 0).then(|| {
+        format!(
+            "{} pages of the process are swapped out, and rebuilt as pages in memory: a fork copies \
+             the entries of both, and goes another way for each",
+            integer(pages)
+        )
+    })
 }
 
 /// How much of the shape is rebuilt, why, and what that makes of the figures.

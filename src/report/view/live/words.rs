@@ -70,8 +70,8 @@ fn standing_still(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let ([call, total], extrapolated) = fork(rebuilt)?;
     let share = figures::share(call, total)?;
     Some(format!(
-        "For the call, {}, the thread that forks stands still: {}{} % of the total; the rest comes \
-         after it, when the child's exec throws the copy away.",
+        "For the call, {}, the thread that forks stands still: {}{} % of the total; in the rest of \
+         it the child runs, its exec or exit frees the copy, and it is waited for.",
         figures::told(call, extrapolated),
         if extrapolated { figures::ABOUT } else { "" },
         number(share * 100.0, 0)
