@@ -203,6 +203,7 @@ fn every_reservation_is_told() {
         ShapeReservation::NoPhysicalAddresses,
         ShapeReservation::NoZeroPages,
         ShapeReservation::NoThreadStacks,
+        ShapeReservation::NoFlags,
     ];
     let mut document = process::explained();
     let order = document.plan.live.as_mut().unwrap();
@@ -212,7 +213,8 @@ fn every_reservation_is_told() {
     let (_, caveats) = report.split_once("\nCaveats\n").unwrap();
     let (caveats, _) = caveats.split_once("\n\n").unwrap();
     let told = caveats.lines().filter(|line| !line.starts_with(' '));
-    assert_eq!(told.count(), all.len() + 1, "{caveats}");
+    // And the other page size, and the pages that are swapped out.
+    assert_eq!(told.count(), all.len() + 2, "{caveats}");
     assert!(
         caveats.contains("pages of 16,384 bytes, not 4,096"),
         "{caveats}"
