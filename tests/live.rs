@@ -18,6 +18,8 @@ mod explain;
 mod likeness;
 #[path = "live/parents.rs"]
 mod parents;
+#[path = "live/process.rs"]
+mod process;
 #[path = "live/replica.rs"]
 mod replica;
 #[path = "live/reproduce.rs"]

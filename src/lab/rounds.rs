@@ -143,6 +143,10 @@ impl<'a> Rounds<'a> {
     /// as long trials rest in every second one; until the aim is reached its loops
     /// shrink to what is left.
     fn is_over(&self, of: &[usize]) -> bool {
+        // Nothing that is left would take any time.
+        if of.iter().all(|index| self.tried[*index].failed.is_some()) {
+            return true;
+        }
         let alike = self.times.iter().rev().nth(1).or(self.times.last());
         let next_s = alike.map_or(0.0, |alike| {
             if self.done() < AIM_ROUNDS {

@@ -1,0 +1,217 @@
+//! Live processes rebuilt on the real kernel: orderings with wide margins, and refusals.
+
+use std::fs;
+use std::process::{Child, Command, Stdio};
+
+use forktax::model::{
+    Document, Live, LiveRole, ProcessShape, RemedyKind, RemedyVerdict, ShapeUnit, SpawnMethod,
+};
+use serde_json::{Value, json};
+
+use super::{failure, forktax};
+
+/// A shell that sleeps in the process itself, until it is dropped.
+struct Sleeper(Child);
+
+impl Sleeper {
+    fn start() -> Self {
+        let mut command = Command::new("sh");
+        // The shell grows by a variable of two megabytes, and waits for its input.
+        command.args([
+            "-c",
+            "x=$(head -c 2000000 /dev/zero | tr '\\0' x); echo ready; read y",
+        ]);
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut ready = [0; 6];
+        let out = child.stdout.as_mut().unwrap();
+        std::io::Read::read_exact(out, &mut ready).unwrap();
+        Self(child)
+    }
+
+    fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    fn maps(&self) -> String {
+        fs::read_to_string(format!("/proc/{}/maps", self.pid())).unwrap()
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn measured(words: &str) -> Document {
+    let output = forktax(words).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{words}: {said}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn live(document: &Document) -> &Live {
+    document.live.as_ref().unwrap()
+}
+
+fn total(live: &Live, method: SpawnMethod) -> f64 {
+    let mut trials = live.trials.iter();
+    let whole = trials.find(|trial| trial.role == LiveRole::Whole).unwrap();
+    let mut cells = whole.cells.iter();
+    let cell = cells.find(|cell| cell.method == method).unwrap();
+    cell.total_ns.measured().unwrap().median
+}
+
+/// What was built is what was there, and the parts add up to the fork.
+fn is_sound(live: &Live) {
+    for unit in &live.likeness.units {
+        if [ShapeUnit::Vmas, ShapeUnit::Ptes].contains(&unit.unit) {
+            let off = unit.built.abs_diff(unit.process);
+            assert!(off <= 160 + unit.process / 20, "{unit:?}");
+        }
+    }
+    let blame = live.blame.measured().unwrap();
+    let rungs: f64 = blame
+        .rungs
+        .iter()
+        .map(|rung| rung.cost.total_ns.value)
+        .sum();
+    let fork = blame.fork.total_ns.value;
+    assert!((rungs / fork - 1.0).abs() < 1e-6, "{rungs} of {fork}");
+    assert!((fork / total(live, SpawnMethod::Fork) - 1.0).abs() < 1e-6);
+}
+
+#[test]
+fn a_process_is_explained_and_stays_as_it_was() {
+    let sleeper = Sleeper::start();
+    let before = sleeper.maps();
+    let pid = sleeper.pid();
+    let document = measured(&format!("explain --pid {pid} --time 3s --format json -q"));
+    is_sound(live(&document));
+    let order = document.plan.live.as_ref().unwrap();
+    assert_eq!(order.shape.process.pid, Some(pid));
+    assert!(total(live(&document), SpawnMethod::Fork) > total(live(&document), SpawnMethod::Vfork));
+    assert_eq!(sleeper.maps(), before);
+}
+
+#[test]
+fn a_stored_shape_outlives_its_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("shape.json");
+    let file = file.to_str().unwrap();
+    let sleeper = Sleeper::start();
+    let words = format!("shape --pid {} --anonymous -o {file}", sleeper.pid());
+    assert!(forktax(&words).output().unwrap().status.success());
+    drop(sleeper);
+    let document = measured(&format!(
+        "explain --shape {file} --ledger --time 6s --format json -q"
+    ));
+    is_sound(live(&document));
+    assert!(document.explanation.is_some());
+    let shape = &document.plan.live.as_ref().unwrap().shape;
+    assert_eq!(shape.process.name, "process");
+    assert!(shape.mappings.iter().all(|mapping| mapping.name.is_none()));
+}
+
+#[test]
+fn other_ways_to_spawn_help_a_large_parent() {
+    let words = "advise --mappings 2k --time 8s --format json -q";
+    let document = measured(words);
+    let remedies = &live(&document).remedies;
+    let of = |kind| {
+        let found = remedies.iter().find(|remedy| remedy.kind == kind).unwrap();
+        &found.outcome
+    };
+    for kind in [
+        RemedyKind::Vfork,
+        RemedyKind::PosixSpawn,
+        RemedyKind::ForkServer,
+    ] {
+        let outcome = of(kind).measured().unwrap();
+        assert!(outcome.ratio.value < 0.8, "{kind:?}: {outcome:?}");
+        assert_eq!(outcome.verdict, RemedyVerdict::Helps, "{kind:?}");
+    }
+    for kind in [
+        RemedyKind::Prelink,
+        RemedyKind::Cloexec,
+        RemedyKind::FewerThreads,
+    ] {
+        assert!(!of(kind).missing().unwrap().reason.is_empty(), "{kind:?}");
+    }
+}
+
+#[test]
+fn what_is_no_process_or_not_its_own_to_say_is_refused() {
+    let said = failure("explain --pid 2147483646 -q", 2);
+    assert!(said.contains("2147483646"), "{said}");
+    let me = std::process::id();
+    for more in ["--pages 3", "--huge", "--malloc 3x100"] {
+        let said = failure(&format!("explain --pid {me} {more}"), 2);
+        assert!(
+            said.contains("leave it out") || said.contains("cannot be used"),
+            "{said}"
+        );
+    }
+    failure(&format!("explain --pid {me} --mappings 3"), 2);
+    failure(&format!("explain --pid {me} --shape x"), 2);
+    failure("explain --ledger", 2);
+    failure(&format!("advise --pid {me} --threads 3"), 2);
+    failure("advise --mappings 10G", 2);
+}
+
+/// What spoils a shape.
+type Spoil<'a> = &'a dyn Fn(&mut Value);
+
+/// A shape that is accepted, to be spoilt.
+fn good_shape() -> Value {
+    let output = forktax(&format!("shape --pid {} --format json", std::process::id()))
+        .output()
+        .unwrap();
+    let shape: ProcessShape = serde_json::from_slice(&output.stdout).unwrap();
+    serde_json::to_value(shape).unwrap()
+}
+
+#[test]
+fn hostile_shapes_are_refused_and_nothing_is_built_of_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = good_shape();
+    let page = |n: u64| json!(n);
+    let spoils: [(&str, Spoil<'_>); 6] = [
+        ("overlap", &|s| {
+            s["mappings"][1]["first_page"] = s["mappings"][0]["first_page"].clone()
+        }),
+        ("kernel", &|s| {
+            s["mappings"][0]["first_page"] = page(0xffff_8000_0000_0000 >> 12)
+        }),
+        ("endless", &|s| s["mappings"][0]["pages"] = page(u64::MAX)),
+        ("outside", &|s| {
+            s["mappings"][0]["own"] = json!([[0, u64::MAX]])
+        }),
+        ("threads", &|s| {
+            s["process"]["threads"] = page(1_000_000_000_000_000_000)
+        }),
+        ("pages", &|s| s["process"]["page_size"] = page(0)),
+    ];
+    for (name, spoil) in spoils {
+        let mut shape = good.clone();
+        spoil(&mut shape);
+        let file = dir.path().join(name);
+        fs::write(&file, shape.to_string()).unwrap();
+        for command in ["explain", "advise"] {
+            let said = failure(&format!("{command} --shape {}", file.display()), 4);
+            assert!(said.contains(name), "{said}");
+        }
+    }
+    let text = good.to_string();
+    let file = dir.path().join("cut");
+    fs::write(&file, &text[..text.len() / 2]).unwrap();
+    failure(&format!("explain --shape {}", file.display()), 4);
+    // What is well formed and larger than any host: refused by its limits, or scaled.
+    let mut large = good;
+    large["process"]["descriptors"] = page(1 << 31);
+    let file = dir.path().join("large");
+    fs::write(&file, large.to_string()).unwrap();
+    failure(&format!("explain --shape {} -q", file.display()), 2);
+}
