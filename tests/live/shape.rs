@@ -310,7 +310,7 @@ fn what_cannot_be_looked_at_is_refused_with_a_remedy() {
 fn a_file_that_is_no_shape_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("x.json");
-    fs::write(&file, "{\"shape_version\": 1, \"tool\": \"\u{1b}[31m\"}").unwrap();
+    fs::write(&file, "{\"shape_version\": 1, \"tool\": \"\\u001b[31m\"}").unwrap();
     let said = failure(&format!("shape --shape {}", file.display()), 4);
     assert!(
         said.contains("no shape of a process") && !said.contains('\u{1b}'),
