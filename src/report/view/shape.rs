@@ -33,7 +33,7 @@ fn process(shape: &ProcessShape) -> String {
     let files = facts.descriptors.saturating_add(facts.cloexec_descriptors);
     let closed = match facts.cloexec_descriptors {
         0 => String::new(),
-        count => format!(", of which an exec closes {}", integer(count)),
+        count => format!(" (an exec closes {})", integer(count)),
     };
     let cpus = match facts.allowed_cpus.len() as u64 {
         0 => String::new(),
@@ -134,7 +134,7 @@ fn columns(page_size: u64) -> Vec<Column> {
     let entries = entries_per_table(page_size);
     vec![
         Column::name("content"),
-        Column::number("map-", "pings"),
+        Column::number("count", ""),
         Column::number("mapped", "(MiB)"),
         Column::number("anon_vma", "").explained(
             "mappings that have a page of their own, for which a fork sets up an anon_vma",
