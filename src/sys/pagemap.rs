@@ -36,7 +36,8 @@ const PAGEMAP_SCAN: libc::Ioctl = (0b11 << 30 | 96 << 16 | (b'f' as u32) << 8 | 
 const REGIONS: usize = 4096;
 
 /// Pages in one call. The kernel holds the process's mmap_lock for reading while it
-/// walks, and lets go after each call: less than a millisecond.
+/// walks, and lets go after each call: less than a millisecond, unless it has to wait for
+/// a CPU meanwhile.
 const PAGES: u64 = 16 << 10;
 
 /// `struct pm_scan_arg`.

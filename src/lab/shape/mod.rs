@@ -4,10 +4,11 @@
 //! What it disturbs: the kernel holds the process's mmap_lock for reading while it
 //! walks page tables, so that page faults go on and calls such as mmap(2) wait. `smaps`,
 //! which alone tells the flags of mappings, is walked one mapping at a time
-//! (fs/proc/task_mmu.c, `show_smap`), so that of the largest mapping such a call may wait
-//! for: some 50 ns a page, a few times what a fork takes to copy it. All other walks
-//! are cut into pieces of less than a millisecond. Nothing else tells the flags, neither
-//! `maps` nor PROCMAP_QUERY (Linux 6.11); who cannot have the waiting goes without them.
+//! (fs/proc/task_mmu.c, `show_smap`), and for that of the largest mapping such a call may
+//! wait: 40 to 50 ns a page, which is less than a fork of it takes. All other walks are
+//! cut into pieces of less than a millisecond of CPU time. Nothing else tells the flags,
+//! neither `maps` nor PROCMAP_QUERY (Linux 6.11); who cannot have the waiting goes
+//! without them.
 //!
 //! Pages come and go meanwhile, and one that goes between two looks is missed or seen
 //! twice as little as in any other count. If mappings came or went, all is read again.
