@@ -1,14 +1,16 @@
 //! Live processes rebuilt on the real kernel: orderings with wide margins, and refusals.
 
 use std::fs;
+use std::io::Read;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use forktax::model::{
     Document, Live, LiveRole, ProcessShape, RemedyKind, RemedyVerdict, ShapeUnit, SpawnMethod,
 };
 use serde_json::{Value, json};
 
-use super::{failure, forktax};
+use super::{assert_no_process, failure, forktax, kill, worker_of};
 
 /// A shell that sleeps in the process itself, until it is dropped.
 struct Sleeper(Child);
@@ -25,7 +27,7 @@ impl Sleeper {
         let mut child = command.spawn().unwrap();
         let mut ready = [0; 6];
         let out = child.stdout.as_mut().unwrap();
-        std::io::Read::read_exact(out, &mut ready).unwrap();
+        out.read_exact(&mut ready).unwrap();
         Self(child)
     }
 
@@ -176,6 +178,8 @@ fn good_shape() -> Value {
 #[test]
 fn hostile_shapes_are_refused_and_nothing_is_built_of_them() {
     let dir = tempfile::tempdir().unwrap();
+    // Workers have it in their environment.
+    let mark = format!("MARK={}", dir.path().display());
     let good = good_shape();
     let page = |n: u64| json!(n);
     let spoils: [(&str, Spoil<'_>); 6] = [
@@ -200,18 +204,95 @@ fn hostile_shapes_are_refused_and_nothing_is_built_of_them() {
         let file = dir.path().join(name);
         fs::write(&file, shape.to_string()).unwrap();
         for command in ["explain", "advise"] {
-            let said = failure(&format!("{command} --shape {}", file.display()), 4);
+            let begin = Instant::now();
+            let words = format!("{command} --shape {} --env {mark}", file.display());
+            let said = failure(&words, 4);
             assert!(said.contains(name), "{said}");
+            // It would measure for longer.
+            assert!(begin.elapsed() < Duration::from_secs(15), "{name}");
         }
     }
     let text = good.to_string();
     let file = dir.path().join("cut");
     fs::write(&file, &text[..text.len() / 2]).unwrap();
-    failure(&format!("explain --shape {}", file.display()), 4);
+    let words = format!("explain --shape {} --env {mark}", file.display());
+    failure(&words, 4);
     // What is well formed and larger than any host: refused by its limits, or scaled.
     let mut large = good;
     large["process"]["descriptors"] = page(1 << 31);
     let file = dir.path().join("large");
     fs::write(&file, large.to_string()).unwrap();
-    failure(&format!("explain --shape {} -q", file.display()), 2);
+    let words = format!("explain --shape {} -q --env {mark}", file.display());
+    failure(&words, 2);
+    assert_no_process(&dir.path().display().to_string());
+}
+
+/// The shell's own pages, eight thousand of them, and what a fork of it costs.
+#[test]
+fn a_larger_process_is_explained_and_sleeps_on() {
+    let script = "x=$(head -c 32000000 /dev/zero | tr '\\0' x); echo ready; read y";
+    let mut command = Command::new("sh");
+    let command = command.args(["-c", script]);
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut sleeper = Sleeper(command.spawn().unwrap());
+    let mut ready = [0; 6];
+    let out = sleeper.0.stdout.as_mut().unwrap();
+    out.read_exact(&mut ready).unwrap();
+    let state = || {
+        let status = fs::read_to_string(format!("/proc/{}/status", sleeper.pid())).unwrap();
+        let kept = ["State:", "VmPTE:", "Threads:", "TracerPid:"];
+        let lines = status.lines();
+        let lines = lines.filter(|line| kept.iter().any(|name| line.starts_with(name)));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    // It is asleep only once it waits for its input.
+    let begin = Instant::now();
+    while !state().contains("State:\tS") {
+        assert!(begin.elapsed() < Duration::from_secs(60), "{}", state());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let (before, maps) = (state(), sleeper.maps());
+    let pid = sleeper.pid();
+    let document = measured(&format!("explain --pid {pid} --time 2s --format json -q"));
+    assert_eq!((state(), sleeper.maps()), (before, maps));
+    let live = live(&document);
+    is_sound(live);
+    let of = |unit| live.likeness.units.iter().find(|u| u.unit == unit).unwrap();
+    let pages = of(ShapeUnit::Ptes).process;
+    assert!(pages > 7_500, "{pages}");
+    for unit in [ShapeUnit::Vmas, ShapeUnit::Ptes] {
+        let likeness = of(unit);
+        let off = likeness.built.abs_diff(likeness.process);
+        assert!(off <= 40 + likeness.process / 20, "{likeness:?}");
+    }
+    assert!(total(live, SpawnMethod::Fork) > total(live, SpawnMethod::Vfork));
+}
+
+#[test]
+fn a_signal_ends_an_explanation_and_leaves_no_worker() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("shape.json");
+    fs::write(&file, good_shape().to_string()).unwrap();
+    let mark = dir.path().display().to_string();
+    let mut child = forktax(&format!(
+        "explain --shape {} --time 600s -q",
+        file.display()
+    ))
+    .args(["--env", &format!("MARK={mark}")])
+    .stdout(Stdio::null())
+    .stderr(Stdio::null())
+    .spawn()
+    .unwrap();
+    // The third worker at least, so that the run is under way.
+    let begin = Instant::now();
+    let mut seen: Vec<String> = Vec::new();
+    while seen.len() < 3 {
+        let new = worker_of(child.id()).filter(|worker| !seen.contains(worker));
+        seen.extend(new);
+        assert!(begin.elapsed() < Duration::from_secs(60), "{seen:?}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    kill("INT", &child);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_no_process(&mark);
 }
