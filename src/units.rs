@@ -288,6 +288,16 @@ pub fn nanoseconds(ns: f64) -> String {
     format!("{value:.decimals$} {unit}")
 }
 
+/// Whether a character may steer a terminal or move what is printed beside it: control
+/// characters, and those that change the direction of writing or take no place.
+pub fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
+        )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

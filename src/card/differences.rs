@@ -1,12 +1,12 @@
 //! What else a spawn costs: each price the difference of two trials that differ in one
 //! thing, over the number of that thing.
 
-use super::{DRAWS, seed_of};
+use super::DRAWS;
 use crate::model::{
-    CardCell, CardOrder, GaugeSamples, Missing, PriceKind, Purpose, SpaceRequest, SpawnMethod,
+    CardOrder, GaugeSamples, Missing, PriceKind, Purpose, SpaceRequest, SpawnMethod, TrialCell,
     TrialResult, WorkerSamples,
 };
-use crate::stats::{Replicates, median_replicates};
+use crate::stats::{Replicates, median_replicates, seed_of};
 
 /// When a price is paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub(super) struct Differences<'a> {
     pub(super) seed: u64,
 }
 
-type Found<'a> = Result<(usize, &'a CardCell), Missing>;
+type Found<'a> = Result<(usize, &'a TrialCell), Missing>;
 
 impl Differences<'_> {
     /// All of them, in the order of the table.
@@ -294,7 +294,7 @@ fn fewest<const N: usize>(cells: [&Found<'_>; N]) -> usize {
 }
 
 /// The median of a cell's calls or totals.
-pub(super) fn median_of(cell: &CardCell, moment: Moment, seed: u64) -> Option<Replicates> {
+pub(super) fn median_of(cell: &TrialCell, moment: Moment, seed: u64) -> Option<Replicates> {
     let pick = |samples: &WorkerSamples| match moment {
         Moment::Call => samples.call_ns.clone(),
         Moment::Total => samples.total_ns.clone(),

@@ -8,10 +8,10 @@
 
 use fastrand::Rng;
 
+use super::DRAWS;
 use super::footprint::{SIZED, share_beyond};
-use super::{DRAWS, seed_of};
 use crate::model::{CardTerm, Features, Term};
-use crate::stats::{LeastSquares, Replicates, quantile};
+use crate::stats::{LeastSquares, Replicates, quantile, seed_of};
 
 /// The knees that are tried, in bytes; and none.
 const KNEES: [u64; 15] = [

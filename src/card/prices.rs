@@ -2,12 +2,11 @@
 
 use super::differences::{Difference, Differences, Moment, median_of};
 use super::fit::{COLUMNS, Fit, Observation, error_quantile, relative_errors};
-use super::seed_of;
 use crate::model::{
     AtMost, Availability, CardOrder, Errors, Forecast, Grade, Missing, Price, PriceKind, PriceList,
     Priced, Purpose, SpawnMethod, Term, TermPrice, TrialResult,
 };
-use crate::stats::{Estimate, Replicates};
+use crate::stats::{Estimate, Replicates, seed_of};
 
 /// What is paid when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::{
-    Availability, CardCell, CardOrder, ChildAction, Features, GaugeSamples, PriceKind, PriceList,
-    Program, Purpose, SpaceRequest, SpawnMethod, Term, Trial, TrialResult, Variables,
+    Availability, CardOrder, ChildAction, Features, GaugeSamples, PriceKind, PriceList, Program,
+    Purpose, SpaceRequest, SpawnMethod, Term, Trial, TrialCell, TrialResult, Variables,
     WorkerSamples,
 };
 use crate::stats::summarise;
@@ -128,7 +128,7 @@ fn result(trial: &Trial, noise: f64, knee: Option<u64>, rng: &mut fastrand::Rng)
             let values: Vec<Vec<f64>> = samples.iter().map(floats).collect();
             Availability::Measured(summarise(&values, 1).unwrap())
         };
-        CardCell {
+        TrialCell {
             method: *method,
             call_ns: summary(|s| &s.call_ns),
             total_ns: summary(|s| &s.total_ns),

@@ -8,8 +8,8 @@ use super::sweep::{course, order};
 use super::{Absent, Line, Lines};
 use crate::card::{self, PriceLine, Slice};
 use crate::model::{
-    Card, CardCell, CardOrder, ComparedKind, Fingerprint, LineUnit, Plan, PriceKind, Purpose,
-    SpawnMethod, Term, Trial,
+    Card, CardOrder, ComparedKind, Fingerprint, LineUnit, Plan, PriceKind, Purpose, SpawnMethod,
+    Term, Trial, TrialCell,
 };
 use crate::stats::{Replicates, drift, median_replicates};
 
@@ -152,7 +152,7 @@ fn parents(ordered: &CardOrder, measured: &Card, luck: u64, drift: f64, all: &mu
     }
 }
 
-fn parent(trial: &Trial, cell: &CardCell, key: &str, luck: u64, drift: f64) -> Option<Line> {
+fn parent(trial: &Trial, cell: &TrialCell, key: &str, luck: u64, drift: f64) -> Option<Line> {
     let workers: Vec<Vec<f64>> = cell
         .samples
         .iter()

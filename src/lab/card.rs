@@ -1,6 +1,6 @@
 //! The experiment behind a card: all trials of the design, in rounds.
 
-pub(super) mod assemble;
+mod assemble;
 
 use std::time::Duration;
 

@@ -13,8 +13,8 @@ use super::rounds::{Rounds, Try};
 use super::run::{Outcome, Progress, ending, unix_s};
 use crate::live::{Chosen, Design, Rebuilt, Trial, choose, scaled};
 use crate::model::{
-    Backing, ChildAction, Document, Host, LiveOrder, LivePurpose, LiveRole, Plan, ProcessShape,
-    Program, SpaceRequest, SpawnMethod, Stopped,
+    ChildAction, Document, Host, LiveOrder, LivePurpose, LiveRole, Plan, ProcessShape, Program,
+    SpaceRequest, SpawnMethod, Stopped,
 };
 use crate::worker::protocol::{Assignment, Pass};
 
@@ -23,14 +23,6 @@ use crate::worker::protocol::{Assignment, Pass};
 const SINGLE_SHARE: f64 = 0.75;
 /// Of the time of an explanation that also takes the fork apart, what the trials have.
 const LEDGER_SHARE: f64 = 0.5;
-/// An empty worker.
-const NOTHING: SpaceRequest = SpaceRequest::Mappings {
-    mappings: 0,
-    pages: 0,
-    spacing: 1,
-    backing: Backing::Anon,
-    huge: false,
-};
 
 /// Carries out a plan for a shape.
 pub(super) fn run(
@@ -157,7 +149,7 @@ impl<'a> Experiment<'a> {
         let order = self.plan.explain.as_ref()?;
         let mut plan = self.plan.clone();
         plan.live = None;
-        plan.spaces = vec![NOTHING, self.trials[0].space.clone()];
+        plan.spaces = vec![SpaceRequest::NOTHING, self.trials[0].space.clone()];
         plan.methods.retain(|method| method.has_own_children());
         plan.stop.time_s = plan.stop.time_s.map(|time_s| (1.0 - LEDGER_SHARE) * time_s);
         let outcome = explain::run(self.kernel, host, &plan, order, progress);
@@ -214,7 +206,7 @@ impl<'a> Experiment<'a> {
 
 /// The shape of a worker that was not inflated.
 fn own_shape(kernel: &dyn Kernel, plan: &Plan) -> Result<ProcessShape, LabError> {
-    let mut assignment = Assignment::of_plan(plan, NOTHING, Pass::Timing);
+    let mut assignment = Assignment::of_plan(plan, SpaceRequest::NOTHING, Pass::Timing);
     // A worker of one method: what the others keep for themselves is in no fork.
     assignment.alone(SpawnMethod::Fork);
     assignment.child = ChildAction::Exit;

@@ -29,5 +29,6 @@ mod reproduce;
 mod rounds;
 mod run;
 mod session;
+mod tried;
 
 pub use run::{Outcome, Progress, run};

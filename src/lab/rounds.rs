@@ -12,8 +12,9 @@ use super::error::LabError;
 use super::kernel::Kernel;
 use super::outlook::Watch;
 use super::run::{Progress, nanos};
-use super::session::{self, Recording};
-use crate::model::{Backing, Caveat, Missing, Plan, SpaceRequest};
+use super::session;
+use super::tried::Tried;
+use crate::model::{Caveat, Missing, Plan, SpaceRequest};
 use crate::worker::protocol::Assignment;
 
 /// Rounds that are aimed at, and the fewest, whatever they take.
@@ -45,16 +46,6 @@ pub(super) struct Try {
     pub(super) may_fail: bool,
     /// Whether it never leaves a round to the others, however long it takes.
     pub(super) never_rests: bool,
-}
-
-/// A trial as far as it came.
-#[derive(Default)]
-pub(super) struct Tried {
-    pub(super) workers: Vec<Recording>,
-    /// What its last turn took, from the start of the worker to its end.
-    took_s: f64,
-    /// Why it is not tried any more.
-    pub(super) failed: Option<Missing>,
 }
 
 /// What a round took, and how much of it were the loops of its workers.
@@ -195,7 +186,7 @@ impl<'a> Rounds<'a> {
         match session::run(self.kernel, assignment, &watch, timeout, self.round) {
             Ok(mut recording) => {
                 // It may be as large as what it orders, and there are many of them.
-                recording.assignment.space = NOTHING;
+                recording.assignment.space = SpaceRequest::NOTHING;
                 let loop_s = recording.loop_s();
                 let tried = &mut self.tried[index];
                 tried.workers.push(recording);
@@ -276,12 +267,3 @@ impl<'a> Rounds<'a> {
         (self.round < ENOUGH).then_some(Caveat::FewRounds { rounds: self.round })
     }
 }
-
-/// A space in the place of one that is not needed any more.
-const NOTHING: SpaceRequest = SpaceRequest::Mappings {
-    mappings: 0,
-    pages: 0,
-    spacing: 1,
-    backing: Backing::Anon,
-    huge: false,
-};

@@ -1,15 +1,15 @@
 //! Whose the cost of a fork is: rungs and groups, from what the trials took.
 
+use super::DRAWS;
 use super::counts::{copies_entries, entries, is_copied, pages, plus};
 use super::design::{Design, Layout};
 use super::likeness::Rebuilt;
-use super::{DRAWS, seed_of};
 use crate::model::{
-    Availability, Blame, Cost, Features, FreeMemory, FreeReason, GroupCost, LiveCell, LiveRole,
-    LiveTrial, MappingContent, MappingFlag, Missing, ProcessShape, Rung, RungCost, ShapeMapping,
-    SpawnMethod, WorkerSamples,
+    Availability, Blame, Cost, Features, FreeMemory, FreeReason, GroupCost, LiveRole, LiveTrial,
+    MappingContent, MappingFlag, Missing, ProcessShape, Rung, RungCost, ShapeMapping, SpawnMethod,
+    TrialCell, WorkerSamples,
 };
-use crate::stats::{Replicates, median_replicates};
+use crate::stats::{Replicates, median_replicates, seed_of};
 
 /// Groups that are told apart.
 const TOP: usize = 10;
@@ -57,7 +57,7 @@ impl Times {
     }
 }
 
-fn floats(cell: &LiveCell, pick: fn(&WorkerSamples) -> &Vec<u64>, round: u32) -> Vec<Vec<f64>> {
+fn floats(cell: &TrialCell, pick: fn(&WorkerSamples) -> &Vec<u64>, round: u32) -> Vec<Vec<f64>> {
     let workers = cell.samples.iter().filter(|s| s.round >= round);
     workers
         .map(|samples| pick(samples).iter().map(|ns| *ns as f64).collect())

@@ -1,24 +1,22 @@
 //! What of a mapping a fork pays for.
 
-use crate::model::{Features, MappingContent, MappingFlag, ShapeMapping};
-
-/// Page-table entries are 8 bytes on every 64-bit architecture.
-const ENTRY_BYTES: u64 = 8;
+use crate::model::{Features, MappingContent, ShapeMapping};
+use crate::shape::{Fate, entries_per_table, fate};
 
 /// Pages that a page table reaches, which is also how many a huge page has.
 pub(super) fn fan_out(page_size: u64) -> u64 {
-    (page_size / ENTRY_BYTES).max(1)
+    entries_per_table(page_size).max(1)
 }
 
 /// Whether a fork gives the child this mapping.
 pub(super) fn is_copied(mapping: &ShapeMapping) -> bool {
-    !mapping.has(MappingFlag::DontFork) && mapping.content != MappingContent::Kernel
+    fate(mapping) != Fate::LeftOut && mapping.content != MappingContent::Kernel
 }
 
-/// Whether a fork copies its page-table entries (mm/memory.c, vma_needs_copy): in
-/// mappings with a page of their own, whoever's pages they are.
+/// Whether a fork copies the page-table entries of what is rebuilt of a mapping: only a
+/// page of its own has it do so there.
 pub(super) fn copies_entries(mapping: &ShapeMapping) -> bool {
-    is_copied(mapping) && mapping.anon_vma && !mapping.has(MappingFlag::WipeOnFork)
+    is_copied(mapping) && mapping.anon_vma && fate(mapping) == Fate::Copied
 }
 
 /// The pages in runs.

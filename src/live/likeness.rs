@@ -34,7 +34,11 @@ impl Rebuilt {
         for mapping in &shape.mappings {
             match why_left_out(mapping) {
                 Some(why) => note(&mut left_out, why, mapping, shape.process.page_size),
-                None if mapping.has(MappingFlag::DontFork) => mappings.push(without_pages(mapping)),
+                // Forks take it out of their copy of the tree of mappings (`dup_mmap`), and
+                // look at none of its pages.
+                None if mapping.has(MappingFlag::DontFork) => {
+                    mappings.push(mapping.without_pages());
+                }
                 None => mappings.push(mapping.clone()),
             }
         }
@@ -158,20 +162,6 @@ impl Beside {
     /// All of it, as a number that is 0 for nothing.
     pub(super) fn units(self) -> u64 {
         self.descriptors + self.cloexec_descriptors + self.threads + self.handlers
-    }
-}
-
-/// A mapping that forks leave out, as they see it: they take it out of the copied tree of
-/// mappings, one by one (`dup_mmap`), and look at none of its pages.
-fn without_pages(mapping: &ShapeMapping) -> ShapeMapping {
-    ShapeMapping {
-        own: Vec::new(),
-        file: Vec::new(),
-        zero: Vec::new(),
-        swapped: Vec::new(),
-        huge: Vec::new(),
-        anon_vma: false,
-        ..mapping.clone()
     }
 }
 

@@ -72,15 +72,12 @@ fn mapping_at(region: &Region, start: u64, page_size: u64) -> ShapeMapping {
     } else {
         Vec::new()
     };
+    let content = match region.backing {
+        Backing::Anon => MappingContent::Anonymous,
+        Backing::File => MappingContent::File,
+        Backing::Shared => MappingContent::SharedMemory,
+    };
     ShapeMapping {
-        first_page: start / page_size,
-        pages: whole,
-        content: match region.backing {
-            Backing::Anon => MappingContent::Anonymous,
-            Backing::File => MappingContent::File,
-            Backing::Shared => MappingContent::SharedMemory,
-        },
-        name: None,
         permissions: if shared { "rw-s" } else { "rw-p" }.to_owned(),
         anon_vma: !shared && region.touches > 0,
         own: if shared || is_huge {
@@ -89,15 +86,13 @@ fn mapping_at(region: &Region, start: u64, page_size: u64) -> ShapeMapping {
             touched.clone()
         },
         file: if shared { touched } else { Vec::new() },
-        zero: Vec::new(),
-        swapped: Vec::new(),
         huge,
-        stretch: None,
         flags: if region.huge {
             vec![MappingFlag::HugeAdvised]
         } else {
             Vec::new()
         },
+        ..ShapeMapping::untouched(start / page_size, whole, content)
     }
 }
 
@@ -130,19 +125,10 @@ fn heap_at(heap: &Heap, start: u64, page_size: u64) -> ShapeMapping {
             }
         }
     }
+    let pages = (heap.count * heap.bytes).div_ceil(page_size).max(1);
     ShapeMapping {
-        first_page: start / page_size,
-        pages: (heap.count * heap.bytes).div_ceil(page_size).max(1),
-        content: MappingContent::Heap,
-        name: None,
-        permissions: "rw-p".to_owned(),
         anon_vma: heap.count > 0,
         own,
-        file: Vec::new(),
-        zero: Vec::new(),
-        swapped: Vec::new(),
-        huge: Vec::new(),
-        stretch: None,
-        flags: Vec::new(),
+        ..ShapeMapping::untouched(start / page_size, pages, MappingContent::Heap)
     }
 }

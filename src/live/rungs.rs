@@ -5,15 +5,7 @@ use crate::model::{Rung, ShapeMapping};
 
 /// A mapping as a rung has it.
 pub(super) fn on_rung(mapping: &ShapeMapping, rung: Rung, page_size: u64) -> ShapeMapping {
-    let bare = || ShapeMapping {
-        own: Vec::new(),
-        file: Vec::new(),
-        zero: Vec::new(),
-        swapped: Vec::new(),
-        huge: Vec::new(),
-        anon_vma: false,
-        ..mapping.clone()
-    };
+    let bare = || mapping.without_pages();
     let own_pages = || !mapping.own.is_empty() || !mapping.swapped.is_empty();
     match rung {
         Rung::Empty | Rung::Beside | Rung::Mappings => bare(),

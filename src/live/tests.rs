@@ -5,8 +5,8 @@ mod parts;
 mod remedies;
 
 use crate::model::{
-    Availability, ChildAction, LiveCell, LiveRole, LiveTrial, MappingContent, ProcessFacts,
-    ProcessShape, SHAPE_VERSION, ShapeMapping, SpaceRequest, SpawnMethod, Tool, WorkerSamples,
+    Availability, ChildAction, LiveRole, LiveTrial, MappingContent, ProcessFacts, ProcessShape,
+    SHAPE_VERSION, ShapeMapping, SpaceRequest, SpawnMethod, Tool, TrialCell, WorkerSamples,
 };
 
 const PAGE: u64 = 4096;
@@ -16,21 +16,7 @@ const TABLE: u64 = 512;
 const HIGH: u64 = 0x7f00_0000_0000 >> 12;
 
 fn mapping(first_page: u64, pages: u64, content: MappingContent) -> ShapeMapping {
-    ShapeMapping {
-        first_page,
-        pages,
-        content,
-        name: None,
-        permissions: "rw-p".to_owned(),
-        anon_vma: false,
-        own: Vec::new(),
-        file: Vec::new(),
-        zero: Vec::new(),
-        swapped: Vec::new(),
-        huge: Vec::new(),
-        stretch: None,
-        flags: Vec::new(),
-    }
+    ShapeMapping::untouched(first_page, pages, content)
 }
 
 fn anonymous(first_page: u64, pages: u64, own: &[[u64; 2]]) -> ShapeMapping {
@@ -102,7 +88,7 @@ fn server() -> ProcessShape {
 }
 
 fn trial(role: LiveRole, methods: &[(SpawnMethod, u64, u64)], resident_bytes: u64) -> LiveTrial {
-    let cell = |(method, call, total): &(SpawnMethod, u64, u64)| LiveCell {
+    let cell = |(method, call, total): &(SpawnMethod, u64, u64)| TrialCell {
         method: *method,
         call_ns: Availability::not_reached(),
         total_ns: Availability::not_reached(),

@@ -152,7 +152,7 @@ pub struct TrialResult {
     /// The parent, by medians over its workers.
     pub features: Availability<Features>,
     /// One for each of its methods.
-    pub cells: Vec<CardCell>,
+    pub cells: Vec<TrialCell>,
     /// What was gauged beside the spawns, worker by worker.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gauges: Vec<GaugeSamples>,
@@ -160,7 +160,7 @@ pub struct TrialResult {
 
 /// One trial and method.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CardCell {
+pub struct TrialCell {
     /// The method.
     pub method: SpawnMethod,
     /// Until the call returned in the parent.

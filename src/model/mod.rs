@@ -18,8 +18,9 @@ mod shape;
 
 pub use availability::{Availability, Missing, MissingKind};
 pub use card::{
-    AtMost, Card, CardCell, CardOrder, Errors, Features, Forecast, GaugeSamples, Grade, LeftOut,
-    Price, PriceKind, PriceList, Priced, Purpose, Term, TermPrice, Trial, TrialResult, Variables,
+    AtMost, Card, CardOrder, Errors, Features, Forecast, GaugeSamples, Grade, LeftOut, Price,
+    PriceKind, PriceList, Priced, Purpose, Term, TermPrice, Trial, TrialCell, TrialResult,
+    Variables,
 };
 pub use caveat::Caveat;
 pub use comparison::{
@@ -38,8 +39,8 @@ pub use explanation::{
 pub use host::{Fingerprint, Host, HostDifference, HostFact, differences};
 pub use live::{
     Blame, CardPrices, CardTerm, Cost, FreeMemory, FreeReason, GroupCost, LeftOutMapping,
-    LeftOutReason, Live, LiveCell, LiveForecast, LiveOrder, LivePurpose, LiveRole, LiveTrial,
-    Remedy, RemedyBaseline, RemedyHost, RemedyKind, RemedyOutcome, RemedyVerdict, Rung, RungCost,
+    LeftOutReason, Live, LiveForecast, LiveOrder, LivePurpose, LiveRole, LiveTrial, Remedy,
+    RemedyBaseline, RemedyHost, RemedyKind, RemedyOutcome, RemedyVerdict, Rung, RungCost,
     ShapeLikeness, ShapeScale, ShapeUnit, Targets, UnitLikeness,
 };
 pub use method::{ChildAction, SpawnMethod};

@@ -150,6 +150,15 @@ pub enum SpaceRequest {
 }
 
 impl SpaceRequest {
+    /// What leaves a worker as it is.
+    pub const NOTHING: Self = Self::Mappings {
+        mappings: 0,
+        pages: 0,
+        spacing: 1,
+        backing: Backing::Anon,
+        huge: false,
+    };
+
     /// The mappings that the request asks for: none for a heap, and none for
     /// threads, whose stacks libc maps.
     pub fn mappings(&self) -> u64 {

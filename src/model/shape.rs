@@ -176,6 +176,37 @@ pub enum MappingFlag {
 }
 
 impl ShapeMapping {
+    /// A private mapping that can be read and written to, with nothing in it yet.
+    pub fn untouched(first_page: u64, pages: u64, content: MappingContent) -> Self {
+        Self {
+            first_page,
+            pages,
+            content,
+            name: None,
+            permissions: "rw-p".to_owned(),
+            anon_vma: false,
+            own: Vec::new(),
+            file: Vec::new(),
+            zero: Vec::new(),
+            swapped: Vec::new(),
+            huge: Vec::new(),
+            stretch: None,
+            flags: Vec::new(),
+        }
+    }
+
+    /// The same mapping with none of its pages.
+    #[must_use]
+    pub fn without_pages(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            permissions: self.permissions.clone(),
+            stretch: self.stretch,
+            flags: self.flags.clone(),
+            ..Self::untouched(self.first_page, self.pages, self.content)
+        }
+    }
+
     /// The page after its last.
     pub fn end_page(&self) -> u64 {
         self.first_page.saturating_add(self.pages)

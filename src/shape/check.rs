@@ -5,6 +5,7 @@ use std::fmt;
 use super::fate::entries_per_table;
 use super::file::ShapeFileError;
 use crate::model::{ProcessFacts, ProcessShape, ShapeMapping};
+use crate::units::steers;
 
 /// The first address that is the kernel's, on x86-64 and on others' usual set-up.
 const USER_END: u64 = 1 << 47;
@@ -198,15 +199,8 @@ fn within(what: &'static str, count: u64, least: u64, most: u64) -> Result<(), P
     }
 }
 
-/// Whether a character may move what is printed beside it: control characters, and those
-/// that change the direction of writing or take no place.
-pub fn is_control(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-}
-
 fn is_harmless(text: &str) -> bool {
-    !text.is_empty() && text.len() <= LONGEST_NAME && !text.contains(is_control)
+    !text.is_empty() && text.len() <= LONGEST_NAME && !text.contains(steers)
 }
 
 /// Checks a mapping that follows one with this end.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::check::{MappingFault, ProcessFault, check};
 use crate::model::{ProcessShape, SHAPE_VERSION};
+use crate::units::steers;
 
 /// The most bytes that are read: some ten times what a process of 64 GiB needs whose
 /// every second page is missing.
@@ -103,7 +104,7 @@ fn refuse(error: &serde_json::Error) -> ShapeFileError {
     const MOST: usize = 300;
     let said = error.to_string();
     let said = said.chars().take(MOST);
-    let said = said.map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let said = said.map(|c| if steers(c) { ' ' } else { c }).collect();
     if error.is_data() {
         ShapeFileError::Foreign(said)
     } else {

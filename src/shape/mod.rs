@@ -11,6 +11,6 @@ mod file;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub use check::{MappingFault, ProcessFault, RunKind, check, is_control};
+pub use check::{MappingFault, ProcessFault, RunKind, check};
 pub use fate::{Fate, copied_tables, entries_per_table, fate};
 pub use file::{LARGEST_FILE, ShapeFileError, anonymise, check_page_size, parse_shape, to_json};

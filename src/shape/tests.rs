@@ -11,21 +11,7 @@ use crate::model::{
 
 /// A private mapping with nothing in it.
 pub(crate) fn mapping(first_page: u64, pages: u64) -> ShapeMapping {
-    ShapeMapping {
-        first_page,
-        pages,
-        content: MappingContent::Anonymous,
-        name: None,
-        permissions: "rw-p".to_owned(),
-        anon_vma: false,
-        own: Vec::new(),
-        file: Vec::new(),
-        zero: Vec::new(),
-        swapped: Vec::new(),
-        huge: Vec::new(),
-        stretch: None,
-        flags: Vec::new(),
-    }
+    ShapeMapping::untouched(first_page, pages, MappingContent::Anonymous)
 }
 
 /// A process with these mappings.

@@ -14,6 +14,13 @@ use fastrand::Rng;
 use super::estimate::Replicates;
 use super::student::two_sided_95;
 
+/// A seed of its own for each of several statistics: with one for all, the same luck
+/// would strike different workers at once and cancel out of their differences.
+pub fn seed_of(seed: u64, index: usize) -> u64 {
+    const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+    seed.wrapping_add((index as u64 + 1).wrapping_mul(GOLDEN))
+}
+
 /// The median of all spawns, with `draws` resamples of workers and spawns.
 ///
 /// `None` without a single finite value.

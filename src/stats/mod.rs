@@ -18,7 +18,7 @@ mod coverage;
 #[cfg(test)]
 mod family;
 
-pub use bootstrap::{mean_replicates, median_replicates};
+pub use bootstrap::{mean_replicates, median_replicates, seed_of};
 pub use contrast::{Contrast, Direction, FAMILY_ERROR, FEWEST_WORKERS, Party, drift};
 pub use estimate::{Estimate, Replicates};
 pub use nnls::LeastSquares;

@@ -2,9 +2,10 @@
 //! its enums.
 
 use forktax::model::{
-    AtMost, Availability, Card, CardCell, CardOrder, ChildAction, Document, Errors, Features,
-    Forecast, GaugeSamples, Grade, LeftOut, Price, PriceKind, PriceList, Priced, Program, Purpose,
-    SpaceRequest, SpawnMethod, Term, TermPrice, Trial, TrialResult, Variables, WorkerSamples,
+    AtMost, Availability, Card, CardOrder, ChildAction, Document, Errors, Features, Forecast,
+    GaugeSamples, Grade, LeftOut, Price, PriceKind, PriceList, Priced, Program, Purpose,
+    SpaceRequest, SpawnMethod, Term, TermPrice, Trial, TrialCell, TrialResult, Variables,
+    WorkerSamples,
 };
 use forktax::stats::{Estimate, Summary};
 use serde_json::Value;
@@ -49,7 +50,7 @@ fn tried() -> TrialResult {
     };
     TrialResult {
         features: Availability::Measured(Features::default()),
-        cells: vec![CardCell {
+        cells: vec![TrialCell {
             method: SpawnMethod::Fork,
             call_ns: Availability::Measured(summary),
             total_ns: Availability::Measured(summary),

@@ -3,11 +3,11 @@
 
 use forktax::model::{
     Availability, Blame, CardPrices, CardTerm, ChildAction, Cost, Document, Errors, Features,
-    FreeMemory, FreeReason, Grade, GroupCost, LeftOutMapping, LeftOutReason, Live, LiveCell,
-    LiveForecast, LiveOrder, LivePurpose, LiveRole, LiveTrial, MappingContent, MappingFlag,
-    ProcessFacts, ProcessShape, Program, Remedy, RemedyBaseline, RemedyHost, RemedyKind,
-    RemedyOutcome, RemedyVerdict, Rung, RungCost, ShapeLikeness, ShapeMapping, ShapeReservation,
-    ShapeScale, ShapeUnit, SpawnMethod, Targets, Term, Tool, UnitLikeness, WorkerSamples,
+    FreeMemory, FreeReason, Grade, GroupCost, LeftOutMapping, LeftOutReason, Live, LiveForecast,
+    LiveOrder, LivePurpose, LiveRole, LiveTrial, MappingContent, MappingFlag, ProcessFacts,
+    ProcessShape, Program, Remedy, RemedyBaseline, RemedyHost, RemedyKind, RemedyOutcome,
+    RemedyVerdict, Rung, RungCost, ShapeLikeness, ShapeMapping, ShapeReservation, ShapeScale,
+    ShapeUnit, SpawnMethod, Targets, Term, Tool, TrialCell, UnitLikeness, WorkerSamples,
 };
 use forktax::stats::{Estimate, Summary};
 use serde_json::Value;
@@ -171,7 +171,7 @@ fn trial(role: LiveRole) -> LiveTrial {
         child: ChildAction::Exec,
         features: Availability::Measured(Features::default()),
         resident_bytes: 1,
-        cells: vec![LiveCell {
+        cells: vec![TrialCell {
             method: SpawnMethod::Fork,
             call_ns: Availability::Measured(summary),
             total_ns: Availability::Measured(summary),
@@ -248,31 +248,10 @@ fn remedies() -> impl Iterator<Item = Value> {
         | RemedyKind::BestForks
         | RemedyKind::Best => json(kind),
     };
-    [
-        RemedyKind::PosixSpawn,
-        RemedyKind::Vfork,
-        RemedyKind::ForkServer,
-        RemedyKind::DontFork,
-        RemedyKind::HugePages,
-        RemedyKind::HugeHeap,
-        RemedyKind::NoHugePages,
-        RemedyKind::FewerDescriptors,
-        RemedyKind::Cloexec,
-        RemedyKind::CloseRange,
-        RemedyKind::FewerThreads,
-        RemedyKind::NoFilePages,
-        RemedyKind::StaticTarget,
-        RemedyKind::Prelink,
-        RemedyKind::Usevfork,
-        RemedyKind::ChildRunsFirst,
-        RemedyKind::BestForks,
-        RemedyKind::Best,
-    ]
-    .into_iter()
-    .map(named)
+    RemedyKind::ALL.into_iter().map(named)
 }
 
-fn contents() -> impl Iterator<Item = Value> {
+pub(super) fn contents() -> impl Iterator<Item = Value> {
     let named = |content| match content {
         MappingContent::Program
         | MappingContent::Library
@@ -301,7 +280,7 @@ fn contents() -> impl Iterator<Item = Value> {
     .map(named)
 }
 
-fn flags() -> impl Iterator<Item = Value> {
+pub(super) fn flags() -> impl Iterator<Item = Value> {
     let named = |flag| match flag {
         MappingFlag::DontFork
         | MappingFlag::WipeOnFork
@@ -326,7 +305,7 @@ fn flags() -> impl Iterator<Item = Value> {
     .map(named)
 }
 
-fn reservations() -> impl Iterator<Item = Value> {
+pub(super) fn reservations() -> impl Iterator<Item = Value> {
     let named = |reservation| match reservation {
         ShapeReservation::ChangedWhileRead
         | ShapeReservation::Seccomp

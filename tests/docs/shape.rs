@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use forktax::model::{MappingContent, MappingFlag, ProcessShape, ShapeReservation};
+use forktax::model::ProcessShape;
 use serde_json::{Value, json};
+
+use crate::live::{contents, flags, reservations};
 
 use crate::{rows, walk};
 
@@ -57,83 +59,12 @@ fn every_field_of_a_shape_has_a_row_and_every_row_a_field() {
 
 #[test]
 fn every_word_of_a_shape_is_named() {
-    fn word(value: impl serde::Serialize) -> String {
-        serde_json::to_value(value)
-            .unwrap()
-            .as_str()
-            .unwrap()
-            .to_owned()
-    }
-    let content = |content| match content {
-        MappingContent::Program
-        | MappingContent::Library
-        | MappingContent::Heap
-        | MappingContent::Stack
-        | MappingContent::ThreadStack
-        | MappingContent::Anonymous
-        | MappingContent::File
-        | MappingContent::SharedMemory
-        | MappingContent::Hugetlb
-        | MappingContent::Kernel => word(content),
-    };
-    let flag = |flag| match flag {
-        MappingFlag::DontFork
-        | MappingFlag::WipeOnFork
-        | MappingFlag::Locked
-        | MappingFlag::Mergeable
-        | MappingFlag::Userfault
-        | MappingFlag::HugeAdvised
-        | MappingFlag::HugeForbidden
-        | MappingFlag::PageFrames => word(flag),
-    };
-    let reservation = |reservation| match reservation {
-        ShapeReservation::ChangedWhileRead
-        | ShapeReservation::Seccomp
-        | ShapeReservation::Traced
-        | ShapeReservation::OtherControlGroup
-        | ShapeReservation::NoPhysicalAddresses
-        | ShapeReservation::NoZeroPages
-        | ShapeReservation::NoThreadStacks
-        | ShapeReservation::NoFlags => word(reservation),
-    };
-    let contents = [
-        MappingContent::Program,
-        MappingContent::Library,
-        MappingContent::Heap,
-        MappingContent::Stack,
-        MappingContent::ThreadStack,
-        MappingContent::Anonymous,
-        MappingContent::File,
-        MappingContent::SharedMemory,
-        MappingContent::Hugetlb,
-        MappingContent::Kernel,
-    ];
-    let flags = [
-        MappingFlag::DontFork,
-        MappingFlag::WipeOnFork,
-        MappingFlag::Locked,
-        MappingFlag::Mergeable,
-        MappingFlag::Userfault,
-        MappingFlag::HugeAdvised,
-        MappingFlag::HugeForbidden,
-        MappingFlag::PageFrames,
-    ];
-    let reservations = [
-        ShapeReservation::ChangedWhileRead,
-        ShapeReservation::Seccomp,
-        ShapeReservation::Traced,
-        ShapeReservation::OtherControlGroup,
-        ShapeReservation::NoPhysicalAddresses,
-        ShapeReservation::NoZeroPages,
-        ShapeReservation::NoThreadStacks,
-        ShapeReservation::NoFlags,
-    ];
     let page = page();
-    let named = |header: &str, words: Vec<String>| {
-        let words: BTreeSet<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+    let named = |header: &str, words: &mut dyn Iterator<Item = Value>| {
+        let words: BTreeSet<String> = words.map(|word| word.to_string()).collect();
         assert_eq!(rows(&page, header), words);
     };
-    named("content", contents.map(content).into());
-    named("flag", flags.map(flag).into());
-    named("reservation", reservations.map(reservation).into());
+    named("content", &mut contents());
+    named("flag", &mut flags());
+    named("reservation", &mut reservations());
 }

@@ -597,19 +597,9 @@ pub(crate) fn host() -> Host {
 /// The worker while it is small: its stack, and its program's code and data.
 fn small_shape() -> ProcessShape {
     let mapping = |first_page, content, own: Vec<[u64; 2]>| ShapeMapping {
-        first_page,
-        pages: 20,
-        content,
-        name: None,
-        permissions: "rw-p".to_owned(),
         anon_vma: !own.is_empty(),
         own,
-        file: Vec::new(),
-        zero: Vec::new(),
-        swapped: Vec::new(),
-        huge: Vec::new(),
-        stretch: None,
-        flags: Vec::new(),
+        ..ShapeMapping::untouched(first_page, 20, content)
     };
     ProcessShape {
         shape_version: SHAPE_VERSION,

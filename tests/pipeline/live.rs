@@ -21,19 +21,9 @@ use super::{Steps, carry_out, document};
 
 fn mapping(first_page: u64, content: MappingContent, own: &[[u64; 2]]) -> ShapeMapping {
     ShapeMapping {
-        first_page,
-        pages: 2_000,
-        content,
-        name: None,
-        permissions: "rw-p".to_owned(),
         anon_vma: !own.is_empty(),
         own: own.to_vec(),
-        file: Vec::new(),
-        zero: Vec::new(),
-        swapped: Vec::new(),
-        huge: Vec::new(),
-        stretch: None,
-        flags: Vec::new(),
+        ..ShapeMapping::untouched(first_page, 2_000, content)
     }
 }
 

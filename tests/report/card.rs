@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use fastrand::Rng;
 use forktax::card::{Design, footprint_bytes, price_list};
 use forktax::model::{
-    Availability, Backing, Card, CardCell, ChildAction, Document, Features, GaugeSamples, Program,
-    Purpose, SpaceRequest, SpawnMethod, Trial, TrialResult, WorkerSamples,
+    Availability, Backing, Card, ChildAction, Document, Features, GaugeSamples, Program, Purpose,
+    SpaceRequest, SpawnMethod, Trial, TrialCell, TrialResult, WorkerSamples,
 };
 use forktax::stats::{Summary, summarise};
 
@@ -205,7 +205,7 @@ fn forked(features: &Features, dearer: f64) -> [f64; 2] {
 }
 
 /// The spawns of workers with a luck of their own.
-fn cell(method: SpawnMethod, call: f64, after: f64, rng: &mut Rng) -> CardCell {
+fn cell(method: SpawnMethod, call: f64, after: f64, rng: &mut Rng) -> TrialCell {
     let mut around = |ns: f64, luck: f64| whole(ns * luck * (0.995 + 0.01 * rng.f64()));
     let luck = [0.985, 1.0, 1.012];
     let samples: Vec<WorkerSamples> = (0..WORKERS)
@@ -220,10 +220,10 @@ fn cell(method: SpawnMethod, call: f64, after: f64, rng: &mut Rng) -> CardCell {
             }
         })
         .collect();
-    CardCell {
+    TrialCell {
         method,
-        call_ns: summary(&samples, |worker| &worker.call_ns),
-        total_ns: summary(&samples, |worker| &worker.total_ns),
+        call_ns: summary(&samples, |worker| &worker.call_ns, SEED),
+        total_ns: summary(&samples, |worker| &worker.total_ns, SEED),
         samples,
     }
 }
@@ -233,18 +233,19 @@ fn cell(method: SpawnMethod, call: f64, after: f64, rng: &mut Rng) -> CardCell {
     clippy::cast_sign_loss,
     reason = "the times above are small and positive"
 )]
-fn whole(ns: f64) -> u64 {
+pub(super) fn whole(ns: f64) -> u64 {
     ns as u64
 }
 
-fn summary(
+pub(super) fn summary(
     samples: &[WorkerSamples],
     part: fn(&WorkerSamples) -> &Vec<u64>,
+    seed: u64,
 ) -> Availability<Summary> {
     let workers = samples.iter().map(part);
     let workers = workers.map(|times| times.iter().map(|ns| *ns as f64).collect());
     let workers: Vec<Vec<f64>> = workers.collect();
-    let summary = summarise(&workers, SEED).expect("there are samples");
+    let summary = summarise(&workers, seed).expect("there are samples");
     Availability::Measured(Summary {
         median: build::rounded(summary.median),
         ci95: summary.ci95.map(build::rounded),

@@ -5,13 +5,14 @@ use fastrand::Rng;
 use forktax::model::{
     Availability, Blame, CardPrices, CardTerm, Caveat, ChildAction, Cost, Document, Errors,
     Features, FreeMemory, FreeReason, Grade, GroupCost, LeftOutMapping, LeftOutReason, Live,
-    LiveCell, LiveForecast, LiveOrder, LivePurpose, LiveRole, LiveTrial, MappingContent,
-    MappingFlag, Missing, ProcessFacts, ProcessShape, RemedyHost, Rung, RungCost, SHAPE_VERSION,
-    ShapeLikeness, ShapeMapping, ShapeReservation, ShapeScale, ShapeUnit, SpawnMethod, Stopped,
-    Targets, Term, Tool, UnitLikeness, WorkerSamples,
+    LiveForecast, LiveOrder, LivePurpose, LiveRole, LiveTrial, MappingContent, MappingFlag,
+    Missing, ProcessFacts, ProcessShape, RemedyHost, Rung, RungCost, SHAPE_VERSION, ShapeLikeness,
+    ShapeMapping, ShapeReservation, ShapeScale, ShapeUnit, SpawnMethod, Stopped, Targets, Term,
+    Tool, TrialCell, UnitLikeness, WorkerSamples,
 };
-use forktax::stats::{Estimate, Summary, summarise};
+use forktax::stats::Estimate;
 
+use crate::card::{summary, whole};
 use crate::{build, remedied};
 
 const SEED: u64 = 11;
@@ -328,7 +329,7 @@ pub(crate) fn trial(role: LiveRole, times: &[Times]) -> LiveTrial {
     }
 }
 
-fn cell((method, call, total): Times, rng: &mut Rng) -> LiveCell {
+fn cell((method, call, total): Times, rng: &mut Rng) -> TrialCell {
     let luck = [0.98, 1.0, 1.004, 1.017];
     let mut around = |us: f64, luck: f64| whole(us * 1e3 * luck * (0.995 + 0.01 * rng.f64()));
     let samples: Vec<WorkerSamples> = (0..WORKERS)
@@ -343,40 +344,12 @@ fn cell((method, call, total): Times, rng: &mut Rng) -> LiveCell {
             }
         })
         .collect();
-    LiveCell {
+    TrialCell {
         method,
-        call_ns: summary(&samples, |worker| &worker.call_ns),
-        total_ns: summary(&samples, |worker| &worker.total_ns),
+        call_ns: summary(&samples, |worker| &worker.call_ns, SEED),
+        total_ns: summary(&samples, |worker| &worker.total_ns, SEED),
         samples,
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the times above are small and positive"
-)]
-fn whole(ns: f64) -> u64 {
-    ns as u64
-}
-
-fn summary(
-    samples: &[WorkerSamples],
-    part: fn(&WorkerSamples) -> &Vec<u64>,
-) -> Availability<Summary> {
-    let workers = samples.iter().map(part);
-    let workers = workers.map(|times| times.iter().map(|ns| *ns as f64).collect());
-    let workers: Vec<Vec<f64>> = workers.collect();
-    let summary = summarise(&workers, SEED).expect("there are samples");
-    Availability::Measured(Summary {
-        median: build::rounded(summary.median),
-        ci95: summary.ci95.map(build::rounded),
-        min: summary.min,
-        p10: build::rounded(summary.p10),
-        p90: build::rounded(summary.p90),
-        mean: build::rounded(summary.mean),
-        stddev: build::rounded(summary.stddev),
-    })
 }
 
 /// The shape, as far as a report looks at it.

@@ -8,21 +8,7 @@ use forktax::report::{self, view};
 use forktax::shape::check;
 
 fn mapping(first_page: u64, pages: u64, content: MappingContent) -> ShapeMapping {
-    ShapeMapping {
-        first_page,
-        pages,
-        content,
-        name: None,
-        permissions: "rw-p".to_owned(),
-        anon_vma: false,
-        own: Vec::new(),
-        file: Vec::new(),
-        zero: Vec::new(),
-        swapped: Vec::new(),
-        huge: Vec::new(),
-        stretch: None,
-        flags: Vec::new(),
-    }
+    ShapeMapping::untouched(first_page, pages, content)
 }
 
 fn mappings() -> Vec<ShapeMapping> {

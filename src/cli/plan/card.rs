@@ -8,7 +8,7 @@ use crate::card::Design;
 use crate::cli::args::CardArgs;
 use crate::lab::programs;
 use crate::model::{
-    Backing, CardOrder, ChildAction, Plan, Program, Purpose, SpaceRequest, SpawnMethod, Temperature,
+    CardOrder, ChildAction, Plan, Program, Purpose, SpaceRequest, SpawnMethod, Temperature,
 };
 
 const TIME: Duration = Duration::from_secs(60);
@@ -39,13 +39,7 @@ pub(in crate::cli) fn of_card(args: &CardArgs, host: &Surroundings) -> Result<Pl
     };
     let (trials, left_out) = design.trials();
     Ok(Plan {
-        spaces: vec![SpaceRequest::Mappings {
-            mappings: 0,
-            pages: 0,
-            spacing: 1,
-            backing: Backing::Anon,
-            huge: false,
-        }],
+        spaces: vec![SpaceRequest::NOTHING],
         methods: vec![SpawnMethod::Fork],
         baseline: SpawnMethod::Fork,
         child: ChildAction::Exec,

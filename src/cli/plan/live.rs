@@ -7,9 +7,7 @@ use super::program::{environment, program};
 use super::spaces::{Beside, spaces};
 use super::sweep::{explain, temperature};
 use super::{Pace, PlanError, Surroundings, methods, placement, seed, stop_rule, timeout_ms};
-use crate::cli::args::{
-    AdviseArgs, BackingArg, BesideArgs, ChildArg, ExplainArgs, RunningArgs, SpaceArgs,
-};
+use crate::cli::args::{AdviseArgs, BackingArg, ChildArg, ExplainArgs, RunningArgs, SpaceArgs};
 use crate::lab::limits::LimitError;
 use crate::lab::programs;
 use crate::live::{made_up, request_of, scaled};
@@ -97,28 +95,18 @@ pub(in crate::cli) fn of_process(
 
 /// What a process has is not for the command line to say.
 fn refuse_spaces(space: &SpaceArgs) -> Result<(), PlanError> {
-    let given = [
+    refuse(&[
         (space.pages.is_some(), "--pages"),
         (space.spacing != 1, "--spacing"),
         (space.backing != BackingArg::Anon, "--backing"),
         (space.huge, "--huge"),
         (space.malloc.is_some(), "--malloc"),
-    ];
-    match given.into_iter().find(|(given, _)| *given) {
-        Some((_, name)) => Err(PlanError::refused(format!(
-            "{name} with a process: the process itself says what there is; leave it out"
-        ))),
-        None => Ok(()),
-    }
+    ])
 }
 
-/// The same of what is beside memory.
-fn refuse_beside(beside: &BesideArgs) -> Result<(), PlanError> {
-    let given = [
-        (beside.fds.is_some(), "--fds"),
-        (beside.threads.is_some(), "--threads"),
-    ];
-    match given.into_iter().find(|(given, _)| *given) {
+/// Refuses the first of these options that is given.
+fn refuse(options: &[(bool, &str)]) -> Result<(), PlanError> {
+    match options.iter().find(|(given, _)| *given) {
         Some((_, name)) => Err(PlanError::refused(format!(
             "{name} with a process: the process itself says what there is; leave it out"
         ))),
@@ -140,7 +128,10 @@ pub(in crate::cli) fn of_advise(
         };
     if args.process.is_given() {
         refuse_spaces(&args.space)?;
-        refuse_beside(&args.beside)?;
+        refuse(&[
+            (args.beside.fds.is_some(), "--fds"),
+            (args.beside.threads.is_some(), "--threads"),
+        ])?;
     }
     let order = Order {
         purpose: LivePurpose::Advise,

@@ -9,8 +9,8 @@ use super::{
 use crate::cli::args::{ReproduceArgs, study_names};
 use crate::lab::limits::LimitError;
 use crate::model::{
-    Availability, Backing, ChildAction, LoopOrder, Plan, Program, Reproduce, SpaceRequest,
-    StopRule, StudyId, Temperature,
+    Availability, ChildAction, LoopOrder, Plan, Program, Reproduce, SpaceRequest, StopRule,
+    StudyId, Temperature,
 };
 use crate::studies;
 use crate::units::thousands;
@@ -65,7 +65,14 @@ fn of_programs(
         precision: None,
         time_s: time(running)?.map(|time| time.as_secs_f64()),
     };
-    plan(args, host, vec![empty()], program, stop, reproduce)
+    plan(
+        args,
+        host,
+        vec![SpaceRequest::NOTHING],
+        program,
+        stop,
+        reproduce,
+    )
 }
 
 fn of_spaces(study: StudyId, args: &ReproduceArgs, host: &Surroundings) -> Result<Plan, PlanError> {
@@ -193,17 +200,6 @@ fn spaces(study: StudyId, halvings: u32) -> Vec<SpaceRequest> {
             Availability::Missing(_) => None,
         })
         .collect()
-}
-
-/// The parent of the programs themselves, which bring their own.
-fn empty() -> SpaceRequest {
-    SpaceRequest::Mappings {
-        mappings: 0,
-        pages: 0,
-        spacing: 1,
-        backing: Backing::Anon,
-        huge: false,
-    }
 }
 
 fn refuse(name: &str, is_given: bool, study: StudyId, why: &str) -> Result<(), PlanError> {

@@ -2,14 +2,9 @@
 
 use super::Experiment;
 use crate::card::price_list;
-use crate::lab::assemble::{as_floats, middle, samples};
-use crate::lab::rounds::Tried;
 use crate::lab::session::Recording;
-use crate::model::{
-    Availability, Card, CardCell, Features, GaugeSamples, Missing, Purpose, SpawnMethod, Trial,
-    TrialResult, WorkerSamples,
-};
-use crate::stats::summarise;
+use crate::lab::tried::Tried;
+use crate::model::{Card, GaugeSamples, Purpose, Trial, TrialResult};
 use crate::worker::protocol::{gauge_words, record, rewrite_words};
 
 impl Experiment<'_> {
@@ -27,69 +22,16 @@ impl Experiment<'_> {
 fn result(trial: &Trial, tried: &Tried, cost: f64, seed: u64) -> TrialResult {
     let gauges = trial.purpose == Purpose::Gauges;
     TrialResult {
-        features: features(tried),
+        features: tried.features(),
         cells: match gauges {
             true => Vec::new(),
-            false => cells(trial, tried, cost, seed),
+            false => tried.cells(&trial.methods, cost, seed),
         },
         gauges: match gauges {
             true => tried.workers.iter().map(gauge).collect(),
             false => Vec::new(),
         },
     }
-}
-
-fn cells(trial: &Trial, tried: &Tried, cost: f64, seed: u64) -> Vec<CardCell> {
-    let workers: Vec<&Recording> = tried.workers.iter().collect();
-    let methods = trial.methods.iter();
-    let cell = |method: &SpawnMethod| {
-        let samples = samples(&workers, *method, cost);
-        let summary = |pick: fn(&WorkerSamples) -> &Vec<u64>| {
-            summarise(&as_floats(&samples, pick), seed).map_or_else(
-                || Availability::Missing(why_not(tried, *method)),
-                Availability::Measured,
-            )
-        };
-        CardCell {
-            method: *method,
-            call_ns: summary(|s| &s.call_ns),
-            total_ns: summary(|s| &s.total_ns),
-            samples,
-        }
-    };
-    methods.map(cell).collect()
-}
-
-pub(in crate::lab) fn why_not(tried: &Tried, method: SpawnMethod) -> Missing {
-    let mut gone = tried.workers.iter().flat_map(|r| &r.prepared.unavailable);
-    match gone.find(|(gone, _)| *gone == method) {
-        Some((_, reason)) => Missing::unavailable(reason.clone(), None),
-        None => tried.failed.clone().unwrap_or_else(Missing::not_reached),
-    }
-}
-
-/// Each figure by its median over the workers.
-pub(in crate::lab) fn features(tried: &Tried) -> Availability<Features> {
-    if tried.workers.is_empty() {
-        let missing = tried.failed.clone().unwrap_or_else(Missing::not_reached);
-        return Availability::Missing(missing);
-    }
-    let each: Vec<Features> = tried
-        .workers
-        .iter()
-        .map(|r| r.inflated.features())
-        .collect();
-    let over = |pick: fn(&Features) -> u64| middle(each.iter().map(pick).collect());
-    Availability::Measured(Features {
-        vmas: over(|f| f.vmas),
-        anon_vmas: over(|f| f.anon_vmas),
-        file_vmas: over(|f| f.file_vmas),
-        shared_vmas: over(|f| f.shared_vmas),
-        ptes: over(|f| f.ptes),
-        empty_entries: over(|f| f.empty_entries),
-        tables: over(|f| f.tables),
-        huge_entries: over(|f| f.huge_entries),
-    })
 }
 
 fn gauge(recording: &Recording) -> GaugeSamples {

@@ -2,16 +2,12 @@
 
 use super::Experiment;
 use crate::card::forecast;
-use crate::lab::assemble::{as_floats, middle, samples};
-use crate::lab::card::assemble::{features, why_not};
-use crate::lab::rounds::Tried;
 use crate::lab::session::Recording;
-use crate::live::{Trial, blame, remedies};
+use crate::live::{blame, remedies};
 use crate::model::{
-    Availability, ChildAction, Live, LiveCell, LiveForecast, LivePurpose, LiveRole, LiveTrial,
-    Missing, ShapeLikeness, ShapeUnit, SpawnMethod, UnitLikeness, WorkerSamples,
+    Availability, ChildAction, Live, LiveForecast, LivePurpose, LiveRole, LiveTrial, Missing,
+    ShapeLikeness, ShapeUnit, UnitLikeness,
 };
-use crate::stats::summarise;
 
 impl Experiment<'_> {
     /// All that was found out, as far as it came.
@@ -52,9 +48,9 @@ impl Experiment<'_> {
                 Some(_) => ChildAction::Exec,
                 None => self.plan.child,
             },
-            features: features(tried),
-            resident_bytes: middle(over(tried, |r| r.inflated.resident_bytes)),
-            cells: cells(trial, tried, clock_cost_ns, self.plan.seed),
+            features: tried.features(),
+            resident_bytes: tried.over(|r| r.inflated.resident_bytes),
+            cells: tried.cells(&trial.methods, clock_cost_ns, self.plan.seed),
         })
         .collect()
     }
@@ -79,16 +75,19 @@ impl Experiment<'_> {
 
     /// The shape in the units of a fork, and what the workers had of it.
     fn likeness(&self) -> ShapeLikeness {
-        let of_whole = self.rounds.tried.first();
-        let built = |unit| of_whole.map_or(0, |tried| middle(over(tried, |r| count(r, unit))));
-        let units = ShapeUnit::ALL.map(|unit| UnitLikeness {
-            unit,
-            process: self.whole.units(unit),
-            wanted: self.built.units(unit),
-            built: built(unit),
+        // Without a worker there is nothing to set beside the process.
+        let whole = self.rounds.tried.first();
+        let whole = whole.filter(|tried| !tried.workers.is_empty());
+        let units = whole.into_iter().flat_map(|tried| {
+            ShapeUnit::ALL.map(|unit| UnitLikeness {
+                unit,
+                process: self.whole.units(unit),
+                wanted: self.built.units(unit),
+                built: tried.over(|r| count(r, unit)),
+            })
         });
         ShapeLikeness {
-            units: units.to_vec(),
+            units: units.collect(),
             left_out: self.built.left_out().to_vec(),
             stand_ins: self.built.stand_ins() as u64,
         }
@@ -108,28 +107,4 @@ fn count(recording: &Recording, unit: ShapeUnit) -> u64 {
         ShapeUnit::Descriptors => census.descriptors,
         ShapeUnit::Threads => census.threads,
     }
-}
-
-fn over(tried: &Tried, pick: impl Fn(&Recording) -> u64) -> Vec<u64> {
-    tried.workers.iter().map(pick).collect()
-}
-
-fn cells(trial: &Trial, tried: &Tried, cost: f64, seed: u64) -> Vec<LiveCell> {
-    let workers: Vec<&Recording> = tried.workers.iter().collect();
-    let cell = |method: &SpawnMethod| {
-        let samples = samples(&workers, *method, cost);
-        let summary = |pick: fn(&WorkerSamples) -> &Vec<u64>| {
-            summarise(&as_floats(&samples, pick), seed).map_or_else(
-                || Availability::Missing(why_not(tried, *method)),
-                Availability::Measured,
-            )
-        };
-        LiveCell {
-            method: *method,
-            call_ns: summary(|s| &s.call_ns),
-            total_ns: summary(|s| &s.total_ns),
-            samples,
-        }
-    };
-    trial.methods.iter().map(cell).collect()
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::smaps::Listed;
 use crate::model::MappingContent;
-use crate::shape::is_control;
+use crate::units::steers;
 
 /// The content of each mapping, in their order. `program` is where `/proc/PID/exe`
 /// leads, if that was to be seen.
@@ -79,7 +79,7 @@ pub(super) fn harmless(text: &str, longest: usize) -> String {
         if kept.len() + c.len_utf8() > longest {
             break;
         }
-        kept.push(if is_control(c) { '?' } else { c });
+        kept.push(if steers(c) { '?' } else { c });
     }
     kept
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::csv::MISSING;
+use super::record::{MISSING, figure, finish};
 use crate::model::{ComparedLine, Comparison, LineUnit, LoneLine, Verdict, Which};
 use crate::stats::Estimate;
 
@@ -37,9 +37,7 @@ pub(in crate::report) fn render(comparison: &Comparison) -> io::Result<Vec<u8>> 
     for line in &comparison.lone {
         writer.write_record(lone(line))?;
     }
-    writer
-        .into_inner()
-        .map_err(|error| io::Error::other(error.to_string()))
+    finish(writer)
 }
 
 fn compared(line: &ComparedLine) -> Vec<String> {
@@ -91,9 +89,4 @@ fn estimate(estimate: Option<&Estimate>) -> [String; 3] {
         figure(estimate.map(|estimate| estimate.ci95[0])),
         figure(estimate.map(|estimate| estimate.ci95[1])),
     ]
-}
-
-fn figure(value: Option<f64>) -> String {
-    let value = value.filter(|value| value.is_finite());
-    value.map_or_else(|| MISSING.to_owned(), |value| value.to_string())
 }

@@ -4,15 +4,13 @@
 
 use std::io;
 
+use super::record::{self, MISSING};
 use super::{figures, loops, points, prices, process};
 use crate::model::{
     Availability, Cell, ChildAction, CountSource, Counted, Document, Program, SpaceRequest,
 };
 use crate::report::view;
 use crate::stats::Summary;
-
-/// What stands where there is no figure; why is said by the other formats.
-pub(super) const MISSING: &str = "n/a";
 
 /// The header and a record for each cell.
 pub(in crate::report) fn render(document: &Document) -> io::Result<Vec<u8>> {
@@ -35,13 +33,11 @@ pub(in crate::report) fn render(document: &Document) -> io::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(header())?;
     for cell in &document.cells {
-        let mut record = Record(Vec::new());
-        record.cell(document, cell);
-        writer.write_record(record.0)?;
+        let mut fields = Record(Vec::new());
+        fields.cell(document, cell);
+        writer.write_record(fields.0)?;
     }
-    writer
-        .into_inner()
-        .map_err(|error| io::Error::other(error.to_string()))
+    record::finish(writer)
 }
 
 /// The counters, as the fields are called.
@@ -202,9 +198,7 @@ impl Record {
     }
 
     fn figure(&mut self, value: Option<f64>) {
-        let value = value.filter(|value| value.is_finite());
-        self.0
-            .push(value.map_or_else(|| MISSING.to_owned(), |value| value.to_string()));
+        self.0.push(record::figure(value));
     }
 
     fn estimate(&mut self, figure: &Availability<f64>, ci95: Option<[f64; 2]>) {

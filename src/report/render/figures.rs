@@ -5,7 +5,7 @@ use std::io;
 
 use serde::Serialize;
 
-use super::csv::MISSING;
+use super::record::{self, MISSING};
 use crate::model::{
     Availability, Cell, Document, Explanation, Faults, Ledger, Mechanisms, MethodExplained,
     PageTables, Rewriting,
@@ -50,8 +50,7 @@ pub(super) fn render(document: &Document, explanation: &Explanation) -> io::Resu
         Rows::tables,
     )?;
     rows.part("page_tables", &explanation.page_tables, Rows::tables)?;
-    let bytes = rows.writer.into_inner();
-    bytes.map_err(|error| io::Error::other(error.to_string()))
+    record::finish(rows.writer)
 }
 
 /// The table as it grows, and what the next rows belong to.
@@ -91,17 +90,13 @@ impl Rows {
         ci95: Interval,
         unit: &str,
     ) -> csv::Result<()> {
-        let shown = |value: Option<f64>| {
-            let value = value.filter(|value| value.is_finite());
-            value.map_or_else(|| MISSING.to_owned(), |value| value.to_string())
-        };
         self.writer.write_record([
             self.part,
             self.method,
             item,
-            &shown(value),
-            &shown(ci95.map(|ci95| ci95[0])),
-            &shown(ci95.map(|ci95| ci95[1])),
+            &record::figure(value),
+            &record::figure(ci95.map(|ci95| ci95[0])),
+            &record::figure(ci95.map(|ci95| ci95[1])),
             unit,
         ])
     }

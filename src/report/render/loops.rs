@@ -4,8 +4,8 @@
 
 use std::io;
 
-use super::csv::MISSING;
 use super::figures::word;
+use super::record::{self, MISSING};
 use crate::model::{Availability, Document, Loop, Looped, Loops, PublishedLoop};
 use crate::stats::Estimate;
 
@@ -40,8 +40,7 @@ pub(super) fn render(document: &Document, loops: &Loops) -> io::Result<Vec<u8>> 
         }
         rows.here(row)?;
     }
-    let bytes = rows.writer.into_inner();
-    bytes.map_err(|error| io::Error::other(error.to_string()))
+    record::finish(rows.writer)
 }
 
 /// The table as it grows, and what the next rows belong to.
@@ -55,10 +54,7 @@ struct Rows {
 
 impl Rows {
     fn put(&mut self, figure: &str, values: [Option<f64>; 3], unit: &str) -> csv::Result<()> {
-        let [value, low, high] = values.map(|value| {
-            let value = value.filter(|value| value.is_finite());
-            value.map_or_else(|| MISSING.to_owned(), |value| value.to_string())
-        });
+        let [value, low, high] = values.map(record::figure);
         self.record(figure, [&value, &low, &high], unit)
     }
 

@@ -14,6 +14,7 @@ mod markdown;
 mod points;
 mod prices;
 mod process;
+mod record;
 mod svg;
 mod text;
 
@@ -27,13 +28,11 @@ pub(super) use markdown::render as markdown;
 pub(super) use svg::render as svg;
 pub(super) use text::render as text;
 
+use crate::units::steers;
+
 /// Text that cannot steer a terminal: control and bidirectional characters
 /// become spaces.
 fn harmless(text: &str) -> String {
-    let steers = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
     text.chars()
         .map(|c| if steers(c) { ' ' } else { c })
         .collect()

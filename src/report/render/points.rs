@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::csv::MISSING;
+use super::record::{figure, finish, word};
 use crate::report::view::StudyRecord;
 
 /// The fields' names.
@@ -29,21 +29,11 @@ pub(super) fn render(records: &[StudyRecord]) -> io::Result<Vec<u8>> {
             word(record.method),
             word(&record.series),
             &record.item,
-            &shown(record.value),
-            &shown(record.ci95.map(|ci95| ci95[0])),
-            &shown(record.ci95.map(|ci95| ci95[1])),
+            &figure(record.value),
+            &figure(record.ci95.map(|ci95| ci95[0])),
+            &figure(record.ci95.map(|ci95| ci95[1])),
             record.unit,
         ])?;
     }
-    let bytes = writer.into_inner();
-    bytes.map_err(|error| io::Error::other(error.to_string()))
-}
-
-fn word(word: &str) -> &str {
-    if word.is_empty() { MISSING } else { word }
-}
-
-fn shown(value: Option<f64>) -> String {
-    let value = value.filter(|value| value.is_finite());
-    value.map_or_else(|| MISSING.to_owned(), |value| value.to_string())
+    finish(writer)
 }

@@ -3,8 +3,8 @@
 
 use std::io;
 
-use super::csv::MISSING;
 use super::figures::word;
+use super::record::{figure, table, word as text_or_none};
 use crate::model::{
     Availability, Card, CardOrder, Errors, Features, PriceList, Priced, Purpose, Trial, TrialResult,
 };
@@ -45,14 +45,7 @@ struct Row {
 
 impl Row {
     fn fields(&self) -> [String; HEADER.len()] {
-        let text = |text: &str| match text {
-            "" => MISSING.to_owned(),
-            text => text.to_owned(),
-        };
-        let figure = |value: Option<f64>| {
-            let value = value.filter(|value| value.is_finite());
-            value.map_or_else(|| MISSING.to_owned(), |value| value.to_string())
-        };
+        let text = |text| text_or_none(text).to_owned();
         let trial = self.trial.map(|trial| trial.to_string());
         [
             text(self.section),
@@ -88,13 +81,7 @@ pub(super) fn render(order: &CardOrder, card: &Card) -> io::Result<Vec<u8>> {
         rows.extend(times(index, trial, result));
         rows.extend(foretold(index, trial.purpose, &card.prices));
     }
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(HEADER)?;
-    for row in rows {
-        writer.write_record(row.fields())?;
-    }
-    let bytes = writer.into_inner();
-    bytes.map_err(|error| io::Error::other(error.to_string()))
+    table(HEADER, rows.iter().map(Row::fields))
 }
 
 /// A fork's terms on both sides of the knee, the knee, and all other prices.

@@ -3,8 +3,8 @@
 
 use std::io;
 
-use super::csv::MISSING;
 use super::figures::word;
+use super::record::{figure, table, word as text_or_none};
 use crate::model::{
     Availability, Blame, Cost, Features, GroupCost, Live, LiveRole, LiveTrial, Remedy, UnitLikeness,
 };
@@ -48,14 +48,7 @@ impl Row {
     }
 
     fn fields(&self) -> [String; HEADER.len()] {
-        let text = |text: &str| match text {
-            "" => MISSING.to_owned(),
-            text => text.to_owned(),
-        };
-        let figure = |value: Option<f64>| {
-            let value = value.filter(|value| value.is_finite());
-            value.map_or_else(|| MISSING.to_owned(), |value| value.to_string())
-        };
+        let text = |text| text_or_none(text).to_owned();
         [
             text(self.section),
             text(&self.trial),
@@ -110,13 +103,7 @@ pub(super) fn render(live: &Live) -> io::Result<Vec<u8>> {
         Availability::Missing(_) => rows.push(Row::new("fork", "all")),
     }
     rows.extend(live.remedies.iter().flat_map(remedy));
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(HEADER)?;
-    for row in rows {
-        writer.write_record(row.fields())?;
-    }
-    let bytes = writer.into_inner();
-    bytes.map_err(|error| io::Error::other(error.to_string()))
+    table(HEADER, rows.iter().map(Row::fields))
 }
 
 /// What a trial is there for, in the words of the JSON.

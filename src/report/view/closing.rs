@@ -1,6 +1,6 @@
 //! What closes the report: caveats, how the run went, and the legend.
 
-use crate::model::{CardCell, Caveat, CountSource, Document, Loops, Stopped};
+use crate::model::{Caveat, CountSource, Document, Loops, Stopped, TrialCell};
 
 use super::footnotes::Footnotes;
 use super::number::{counted, integer, significant};
@@ -101,7 +101,7 @@ fn looped(document: &Document) -> u64 {
 /// Spawns of the trials of a card.
 fn carded(document: &Document) -> u64 {
     let trials = document.card.iter().flat_map(|card| &card.trials);
-    let of_cell = |cell: &CardCell| {
+    let of_cell = |cell: &TrialCell| {
         let spawns = cell
             .samples
             .iter()

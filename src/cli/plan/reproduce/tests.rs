@@ -36,7 +36,7 @@ fn the_programs_spawn_gzip_a_thousand_times_in_seven_runs() {
     assert_eq!((loops.iterations, loops.long_iterations), (1_000, 10_000));
     assert_eq!((loops.repeats, loops.interpreter.as_str()), (7, "python3"));
     assert_eq!((reproduce.scale, reproduce.scaled_because), (1.0, None));
-    assert_eq!(plan.spaces, [empty()]);
+    assert_eq!(plan.spaces, [SpaceRequest::NOTHING]);
     assert_eq!(
         plan.methods,
         [SpawnMethod::Fork, SpawnMethod::PosixSpawnUsevfork]

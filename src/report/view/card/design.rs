@@ -4,7 +4,7 @@
 use super::trials::{Compared, Tried};
 use super::{Charged, Maker};
 use crate::card::{self, footprint_bytes};
-use crate::model::{Availability, CardCell, Features, Purpose};
+use crate::model::{Availability, Features, Purpose, TrialCell};
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::number::{Unit, integer, number, significant};
 use crate::report::view::table::{Column, Entry, Table};
@@ -253,7 +253,7 @@ fn counts(tried: Tried<'_>) -> [Entry; 2] {
 }
 
 fn times(charged: &Charged<'_>, tried: Tried<'_>, unit: Unit, notes: &mut Footnotes) -> Vec<Entry> {
-    type Time = fn(&CardCell) -> &Availability<Summary>;
+    type Time = fn(&TrialCell) -> &Availability<Summary>;
     let times: [(Time, Option<Compared>); 2] = [
         (|cell| &cell.call_ns, tried.call()),
         (|cell| &cell.total_ns, tried.total()),

@@ -1,7 +1,7 @@
 //! A trial with all that is known of it.
 
 use crate::model::{
-    Availability, CardCell, Features, Forecast, Missing, SpawnMethod, Trial, TrialResult,
+    Availability, Features, Forecast, Missing, SpawnMethod, Trial, TrialCell, TrialResult,
 };
 use crate::stats::{Estimate, Summary};
 
@@ -53,7 +53,7 @@ impl<'a> Tried<'a> {
     }
 
     /// What forks of it took.
-    pub(super) fn fork(self) -> Option<&'a CardCell> {
+    pub(super) fn fork(self) -> Option<&'a TrialCell> {
         let mut cells = self.result?.cells.iter();
         cells.find(|cell| cell.method == SpawnMethod::Fork)
     }

@@ -22,8 +22,8 @@ mod words;
 pub(super) use origin::lines as origin;
 
 use crate::model::{
-    Blame, Document, Live, LiveCell, LiveOrder, LivePurpose, LiveRole, LiveTrial, Missing,
-    SpawnMethod,
+    Blame, Document, Live, LiveOrder, LivePurpose, LiveRole, LiveTrial, Missing, SpawnMethod,
+    TrialCell,
 };
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::lines;
@@ -125,7 +125,7 @@ impl<'a> Rebuilt<'a> {
     }
 
     /// One method's spawns from the whole shape.
-    fn whole(&self, method: SpawnMethod) -> Option<&'a LiveCell> {
+    fn whole(&self, method: SpawnMethod) -> Option<&'a TrialCell> {
         let mut cells = self.trial(LiveRole::Whole)?.cells.iter();
         cells.find(|cell| cell.method == method)
     }

@@ -302,27 +302,6 @@ const USEVFORK: Recipe = Recipe {
 mod tests {
     use super::*;
 
-    const ALL: [RemedyKind; 18] = [
-        RemedyKind::PosixSpawn,
-        RemedyKind::Vfork,
-        RemedyKind::ForkServer,
-        RemedyKind::DontFork,
-        RemedyKind::HugePages,
-        RemedyKind::HugeHeap,
-        RemedyKind::NoHugePages,
-        RemedyKind::FewerDescriptors,
-        RemedyKind::Cloexec,
-        RemedyKind::CloseRange,
-        RemedyKind::FewerThreads,
-        RemedyKind::NoFilePages,
-        RemedyKind::StaticTarget,
-        RemedyKind::Prelink,
-        RemedyKind::Usevfork,
-        RemedyKind::ChildRunsFirst,
-        RemedyKind::BestForks,
-        RemedyKind::Best,
-    ];
-
     /// The page in one line, without its marks.
     fn page() -> String {
         let page = include_str!("../../../../docs/remedies.md").replace('`', "");
@@ -333,7 +312,7 @@ mod tests {
     fn the_page_on_remedies_says_the_same() {
         let page = page();
         let mut recipes = 0;
-        for recipe in ALL.into_iter().filter_map(of) {
+        for recipe in RemedyKind::ALL.into_iter().filter_map(of) {
             recipes += 1;
             let texts = recipe.how.iter().map(|(_, text)| *text);
             for text in [recipe.asks, recipe.risk].into_iter().chain(texts) {
@@ -345,7 +324,7 @@ mod tests {
 
     #[test]
     fn no_recipe_ends_like_a_sentence() {
-        for recipe in ALL.into_iter().filter_map(of) {
+        for recipe in RemedyKind::ALL.into_iter().filter_map(of) {
             let texts = recipe.how.iter().map(|(_, text)| *text);
             for text in [recipe.asks, recipe.risk].into_iter().chain(texts) {
                 assert!(!text.ends_with('.') && !text.contains("  "), "{text}");

@@ -1,7 +1,7 @@
 //! What one spawn from the process takes, by method, and what a card had foretold.
 
 use super::{Rebuilt, figures};
-use crate::model::{Availability, LiveCell, LiveForecast, LiveRole, SpawnMethod};
+use crate::model::{Availability, LiveForecast, LiveRole, SpawnMethod, TrialCell};
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::number::{PLAIN, Unit, number, significant};
 use crate::report::view::table::{Column, Entry, Table};
@@ -14,7 +14,7 @@ const BASE: SpawnMethod = SpawnMethod::PosixSpawn;
 /// Makes the table.
 pub(super) fn table(rebuilt: &Rebuilt<'_>, notes: &mut Footnotes) -> Table {
     let cells = rebuilt.trial(LiveRole::Whole);
-    let cells: &[LiveCell] = cells.map_or(&[], |trial| &trial.cells);
+    let cells: &[TrialCell] = cells.map_or(&[], |trial| &trial.cells);
     let totals = cells
         .iter()
         .filter_map(|cell| figures::median(&cell.total_ns));
@@ -49,7 +49,7 @@ pub(super) fn table(rebuilt: &Rebuilt<'_>, notes: &mut Footnotes) -> Table {
     }
 }
 
-fn row(rebuilt: &Rebuilt<'_>, cell: &LiveCell, unit: Unit, notes: &mut Footnotes) -> Vec<Entry> {
+fn row(rebuilt: &Rebuilt<'_>, cell: &TrialCell, unit: Unit, notes: &mut Footnotes) -> Vec<Entry> {
     let name = cell.method.name();
     let mut time = |summary: &Availability<Summary>, what: &str| match summary {
         Availability::Measured(found) => unit.entry(found.median, Some(found.ci95)),
