@@ -155,10 +155,7 @@ fn take_below(
         .into_iter()
         .partition(|vma| is_instrument(vma, instrument));
     let pagemap = files.pagemap()?;
-    let count = |vmas: &[Vma]| {
-        let read = |first_page, entries: &mut [u8]| pagemap.entries(first_page, entries);
-        count_pages(vmas, read).map_err(|error| pagemap.refuse(error))
-    };
+    let count = |vmas: &[Vma]| count_pages(vmas, &pagemap).map_err(|error| pagemap.refuse(error));
     let pages = count(&vmas)?;
     let left_out_bytes = count(&left_out)?.present * page_size;
     let rollup: SmapsRollup = files.read("smaps_rollup")?;

@@ -251,10 +251,8 @@ fn take_stand_ins(mappings: &mut Vec<ShapeMapping>, own: &[ShapeMapping]) -> Vec
         // Of equals the one with the same content: the worker's stack for the stack.
         let best = likes.min_by_key(|(_, theirs)| {
             let other_content = theirs.content != mine.content;
-            (
-                apart(theirs) + 4 * u64::from(other_content),
-                theirs.first_page,
-            )
+            let length = theirs.pages.abs_diff(mine.pages);
+            (apart(theirs) + 4 * u64::from(other_content), length)
         });
         if let Some((index, _)) = best {
             taken.push(mappings.remove(index));

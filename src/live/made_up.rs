@@ -1,6 +1,6 @@
 //! The shape of a process that is none: an order of a sweep, as a process would have it.
 
-use super::counts::fan_out;
+use super::counts::{fan_out, pages};
 use crate::model::{
     Backing, MappingContent, MappingFlag, ProcessFacts, ProcessShape, SHAPE_VERSION, ShapeMapping,
     SpaceRequest, Tool,
@@ -35,6 +35,11 @@ pub fn made_up(
         }
         at += (region.count * region.stride).next_multiple_of(GAP) + GAP;
     }
+    let resident = mappings.iter().map(|mapping| {
+        let lists = [&mapping.own, &mapping.file, &mapping.huge];
+        lists.into_iter().map(|runs| pages(runs)).sum::<u64>()
+    });
+    let resident_bytes = resident.sum::<u64>() * page_size;
     Ok(ProcessShape {
         shape_version: SHAPE_VERSION,
         tool: Tool::this(),
@@ -51,7 +56,7 @@ pub fn made_up(
             handlers: shape.handlers,
             allowed_cpus: Vec::new(),
             page_table_bytes: 0,
-            resident_bytes: 0,
+            resident_bytes,
             reservations: Vec::new(),
         },
         mappings,

@@ -242,7 +242,11 @@ fn no_huge(parent: &mut Remedied) -> Applied {
 
 fn few(parent: &Remedied) -> Option<String> {
     let all = parent.beside.descriptors + parent.beside.cloexec_descriptors;
-    (all < FEW_DESCRIPTORS).then(|| format!("the process has but {all} that a worker has not"))
+    let few = || match all {
+        0 => "a worker has as many by itself".to_owned(),
+        all => format!("the process has but {all} more than a worker"),
+    };
+    (all < FEW_DESCRIPTORS).then(few)
 }
 
 fn fewer_descriptors(parent: &mut Remedied) -> Applied {

@@ -96,9 +96,12 @@ impl Format {
                     | Subject::Reproduction
                     | Subject::Card
                     | Subject::Process
+                    | Subject::ProcessApart
                     | Subject::Advice
             ),
-            Self::Folded | Self::FlameGraph => subject == Subject::Explanation,
+            Self::Folded | Self::FlameGraph => {
+                matches!(subject, Subject::Explanation | Subject::ProcessApart)
+            }
         };
         if !drawn {
             return Err(ReportError::NoPicture {
@@ -127,6 +130,8 @@ pub enum Subject {
     Card,
     /// What forks from a process of this shape cost, and why.
     Process,
+    /// The same, and where the time of such a fork goes.
+    ProcessApart,
     /// What can be done about that.
     Advice,
     /// Two results side by side.
@@ -138,7 +143,7 @@ impl Subject {
     pub fn of(document: &Document) -> Self {
         let live = document.plan.live.as_ref();
         if let Some(order) = live.filter(|_| document.live.is_some()) {
-            Self::of_purpose(order.purpose)
+            Self::of_purpose(order.purpose, document.explanation.is_some())
         } else if document.card.is_some() && document.plan.card.is_some() {
             Self::Card
         } else if document.reproduction.is_some() {
@@ -153,7 +158,7 @@ impl Subject {
     /// That of the result which a plan asks for.
     pub fn of_plan(plan: &Plan) -> Self {
         if let Some(order) = &plan.live {
-            Self::of_purpose(order.purpose)
+            Self::of_purpose(order.purpose, plan.explain.is_some())
         } else if plan.card.is_some() {
             Self::Card
         } else if plan.reproduce.is_some() {
@@ -165,8 +170,9 @@ impl Subject {
         }
     }
 
-    fn of_purpose(purpose: LivePurpose) -> Self {
+    fn of_purpose(purpose: LivePurpose, apart: bool) -> Self {
         match purpose {
+            LivePurpose::Explain if apart => Self::ProcessApart,
             LivePurpose::Explain => Self::Process,
             LivePurpose::Advise => Self::Advice,
         }
@@ -178,7 +184,7 @@ impl Subject {
             Self::Explanation => "an explanation",
             Self::Reproduction => "a reproduction",
             Self::Card => "a card",
-            Self::Process => "an explained process",
+            Self::Process | Self::ProcessApart => "an explained process",
             Self::Advice => "an advice",
             Self::Comparison => "a comparison",
         }
@@ -188,7 +194,7 @@ impl Subject {
     fn extensions(self) -> &'static str {
         match self {
             Self::Sweep | Self::Comparison => ".txt, .md, .csv or .json",
-            Self::Explanation => ".txt, .md, .csv, .json, .svg or .folded",
+            Self::Explanation | Self::ProcessApart => ".txt, .md, .csv, .json, .svg or .folded",
             Self::Reproduction | Self::Card | Self::Process | Self::Advice => {
                 ".txt, .md, .csv, .json or .svg"
             }
@@ -234,6 +240,7 @@ mod tests {
         }
         assert!(Format::Table.check(Subject::Sweep).is_ok());
         assert!(Format::Svg.check(Subject::Explanation).is_ok());
+        assert!(Format::Folded.check(Subject::ProcessApart).is_ok());
         let refused = Format::FlameGraph.check(Subject::Explanation).is_err();
         assert_eq!(refused, !cfg!(feature = "flamegraph"));
     }

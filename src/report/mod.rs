@@ -44,7 +44,8 @@ pub enum ReportError {
     NoRun,
     /// A picture was asked of a result that has no such one.
     #[error(
-        "{subject} cannot be shown as {format}: forktax explain makes results that can; \
+        "{subject} cannot be shown as {format}: forktax explain (of a \
+         process with --ledger) makes results that can; \
          write {subject} as {others}"
     )]
     NoPicture {

@@ -157,6 +157,29 @@ impl Scanner {
     }
 }
 
+/// The first page between two addresses that is in memory or swapped out, in a call that
+/// passes over what no page table maps.
+///
+/// # Errors
+/// Those of the ioctl; see [`is_unsupported`] for a kernel without it.
+pub fn first_used(pagemap: &File, start: u64, end: u64) -> io::Result<Option<u64>> {
+    let mut first = PageRegion::default();
+    let mut argument = Argument {
+        size: size_of::<Argument>() as u64,
+        start,
+        end,
+        vec: (&raw mut first) as u64,
+        vec_len: 1,
+        max_pages: 1,
+        category_anyof_mask: PRESENT | SWAPPED,
+        return_mask: PRESENT,
+        ..Argument::default()
+    };
+    // SAFETY: as in `Scanner::call`, with one region that is live and writable.
+    let found = check(unsafe { libc::ioctl(pagemap.as_raw_fd(), PAGEMAP_SCAN, &mut argument) })?;
+    Ok((found > 0).then_some(first.start))
+}
+
 /// Where a scan has to go on; nowhere if it was not stopped for want of room.
 ///
 /// The kernel's own word, `walk_end`, is that of its last stop, also where it went on
@@ -172,7 +195,7 @@ fn next(found: &[PageRegion], stopped: u64, page_size: u64) -> Option<u64> {
 }
 
 /// Whether an error says that this kernel has no such scan.
-fn is_unsupported(error: &io::Error) -> bool {
+pub fn is_unsupported(error: &io::Error) -> bool {
     is_invalid(error) || matches!(error.raw_os_error(), Some(libc::ENOTTY | libc::ENOSYS))
 }
 

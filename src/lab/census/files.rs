@@ -9,7 +9,8 @@ use procfs::process::Status;
 use procfs::{FromRead, ProcError};
 
 use super::CensusError;
-use super::pages::ENTRY_BYTES;
+use super::pages::{ENTRY_BYTES, EntrySource};
+use crate::sys::pagemap::{first_used, is_unsupported};
 
 /// Linux's error number for a process that is no more (`ESRCH`).
 pub(in crate::lab) const NO_SUCH_PROCESS: i32 = 3;
@@ -92,6 +93,22 @@ impl Pagemap {
     /// What a failed reading means.
     pub(in crate::lab) fn refuse(&self, error: io::Error) -> CensusError {
         refuse(self.pid, self.path.clone(), gone_if_short(error))
+    }
+}
+
+impl EntrySource for &Pagemap {
+    fn read(&mut self, first_page: u64, bytes: &mut [u8]) -> io::Result<()> {
+        self.entries(first_page, bytes)
+    }
+
+    fn next_used(&mut self, from: u64, end: u64) -> io::Result<Option<u64>> {
+        let page_size = procfs::page_size();
+        let address = |page: u64| page.saturating_mul(page_size);
+        match first_used(&self.file, address(from), address(end)) {
+            Ok(found) => Ok(found.map(|start| start / page_size)),
+            Err(error) if is_unsupported(&error) => Ok(Some(from)),
+            Err(error) => Err(error),
+        }
     }
 }
 

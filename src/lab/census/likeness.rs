@@ -37,8 +37,7 @@ fn likeness_below(directory: &Path, pid: i32, name: &str) -> Result<Likeness, Ce
     let mut regions = regions(&maps, procfs::page_size());
     let pagemap = files.pagemap()?;
     let vmas: Vec<Vma> = regions.iter().map(vma).collect();
-    let read = |first_page, bytes: &mut [u8]| pagemap.entries(first_page, bytes);
-    visit_pages(&vmas, read, |index, first_page, entries| {
+    visit_pages(&vmas, &pagemap, |index, first_page, entries| {
         let region = &mut regions[index];
         let first = first_page - region.first_page;
         for (page, entry) in (first..).zip(entries) {

@@ -12,6 +12,9 @@ pub(in crate::lab) const ENTRY_BYTES: u64 = 8;
 /// Entries in one read: half a mebibyte.
 const CHUNK: u64 = 64 << 10;
 
+/// The same after a stretch without any: another may follow soon.
+const SPARSE_CHUNK: u64 = 4 << 10;
+
 /// VMAs closer than this are read in one go, with the gap between them: a read
 /// costs as much as a page table's worth of entries.
 const NEAR: u64 = 512;
@@ -86,15 +89,13 @@ pub(in crate::lab) struct PageCounts {
 }
 
 /// Counts the pages of VMAs that are in ascending order.
-///
-/// `read` fills the bytes with the entries from a page onwards.
 pub(in crate::lab) fn count_pages(
     vmas: &[Vma],
-    read: impl FnMut(u64, &mut [u8]) -> io::Result<()>,
+    source: impl EntrySource,
 ) -> io::Result<PageCounts> {
     let mut counts = PageCounts::default();
     let mut walk = Walk::default();
-    visit_pages(vmas, read, |index, page, entries| {
+    visit_pages(vmas, source, |index, page, entries| {
         if walk.vma != Some(index) {
             walk.end_vma(&mut counts);
             walk.vma = Some(index);
@@ -173,18 +174,36 @@ impl Walk {
     }
 }
 
-/// Shows `each` all entries of VMAs that are in ascending order: the VMA's
+/// Where entries are read from.
+pub(in crate::lab) trait EntrySource {
+    /// Fills the bytes with the entries from a page onwards.
+    fn read(&mut self, first_page: u64, bytes: &mut [u8]) -> io::Result<()>;
+
+    /// The first page at or after one, before another, whose entry may be in use.
+    fn next_used(&mut self, from: u64, _end: u64) -> io::Result<Option<u64>> {
+        Ok(Some(from))
+    }
+}
+
+impl<F: FnMut(u64, &mut [u8]) -> io::Result<()>> EntrySource for F {
+    fn read(&mut self, first_page: u64, bytes: &mut [u8]) -> io::Result<()> {
+        self(first_page, bytes)
+    }
+}
+
+/// Shows `each` the entries of VMAs that are in ascending order: the VMA's
 /// index, a page, and the entries from that page onwards. A VMA that is longer
-/// than a buffer comes in several pieces, one after the other.
+/// than a buffer comes in several pieces, one after the other, without page tables
+/// that have no entry in use, as far as the source knows them.
 pub(in crate::lab) fn visit_pages(
     vmas: &[Vma],
-    mut read: impl FnMut(u64, &mut [u8]) -> io::Result<()>,
+    mut source: impl EntrySource,
     mut each: impl FnMut(usize, u64, &[Entry]),
 ) -> io::Result<()> {
     let mut buffer = Vec::new();
     let mut first = 0;
     for run in vmas.chunk_by(|a, b| b.first_page.saturating_sub(a.end_page) < NEAR) {
-        visit_run(run, &mut buffer, &mut read, |index, page, entries| {
+        visit_run(run, &mut buffer, &mut source, |index, page, entries| {
             each(first + index, page, entries);
         })?;
         first += run.len();
@@ -196,7 +215,7 @@ pub(in crate::lab) fn visit_pages(
 fn visit_run(
     run: &[Vma],
     buffer: &mut Vec<u8>,
-    read: &mut impl FnMut(u64, &mut [u8]) -> io::Result<()>,
+    source: &mut impl EntrySource,
     mut each: impl FnMut(usize, u64, &[Entry]),
 ) -> io::Result<()> {
     let (Some(first), Some(last)) = (run.first(), run.last()) else {
@@ -206,9 +225,19 @@ fn visit_run(
     // The first VMA that is not yet done with.
     let mut head = 0;
     while start < end {
-        let stop = end.min(start + CHUNK);
+        let mut stop = end.min(start + CHUNK);
+        // A reservation of terabytes would take gigabytes of entries that say nothing.
+        if end - start > CHUNK {
+            let Some(next) = source.next_used(start, end)? else {
+                return Ok(());
+            };
+            if next / TABLE > start / TABLE {
+                start = next - next % TABLE;
+                stop = end.min(start + SPARSE_CHUNK);
+            }
+        }
         buffer.resize(index((stop - start) * ENTRY_BYTES), 0);
-        read(start, buffer)?;
+        source.read(start, buffer)?;
         let (entries, _) = buffer.as_chunks::<8>();
         while let Some(vma) = run.get(head) {
             let from = vma.first_page.clamp(start, stop);
@@ -246,160 +275,4 @@ fn index(bytes: u64) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use std::collections::BTreeMap;
-
-    /// A pagemap of these entries, all others being zero; and its reads.
-    struct Fake {
-        entries: BTreeMap<u64, u64>,
-        reads: Vec<(u64, u64)>,
-    }
-
-    impl Fake {
-        fn new(entries: impl IntoIterator<Item = (u64, u64)>) -> Self {
-            Self {
-                entries: entries.into_iter().collect(),
-                reads: Vec::new(),
-            }
-        }
-
-        fn count(&mut self, vmas: &[Vma]) -> PageCounts {
-            count_pages(vmas, |first, bytes| {
-                let pages = bytes.len() as u64 / ENTRY_BYTES;
-                self.reads.push((first, pages));
-                bytes.fill(0);
-                for (page, entry) in self.entries.range(first..first + pages) {
-                    let at = index((page - first) * ENTRY_BYTES);
-                    bytes[at..at + 8].copy_from_slice(&entry.to_ne_bytes());
-                }
-                Ok(())
-            })
-            .unwrap()
-        }
-    }
-
-    fn vma(first_page: u64, pages: u64) -> Vma {
-        Vma {
-            first_page,
-            end_page: first_page + pages,
-            holds_anon: true,
-        }
-    }
-
-    #[test]
-    fn present_swapped_and_file_pages_are_told_apart() {
-        let mut fake = Fake::new([
-            (10, PRESENT),
-            (11, PRESENT | FILE_OR_SHARED),
-            (12, SWAPPED),
-            (20, PRESENT | FILE_OR_SHARED),
-            (30, SWAPPED | 0x1234),
-            (40, PRESENT),
-            (45, PRESENT),
-        ]);
-        let shared = Vma {
-            holds_anon: false,
-            ..vma(40, 1)
-        };
-        let counts = fake.count(&[vma(10, 4), vma(20, 2), vma(30, 1), shared]);
-        assert_eq!(
-            counts,
-            PageCounts {
-                present: 4,
-                swapped: 2,
-                anon_vmas: 2,
-                in_anon_vmas: 2,
-                empty: 1,
-                of_files: 1
-            },
-            "page 45 is in no VMA"
-        );
-    }
-
-    #[test]
-    fn near_vmas_are_read_at_once_and_far_ones_apart() {
-        let mut fake = Fake::new([]);
-        fake.count(&[vma(1_000, 1), vma(1_002, 1), vma(1_500, 4), vma(1 << 30, 2)]);
-        assert_eq!(fake.reads, [(1_000, 504), (1 << 30, 2)]);
-    }
-
-    #[test]
-    fn a_vma_longer_than_the_buffer_is_one_vma() {
-        let end = 100 + 2 * CHUNK;
-        let mut fake = Fake::new([(100, PRESENT), (end, PRESENT), (end + 60, PRESENT)]);
-        let counts = fake.count(&[vma(100, 2 * CHUNK + 50), vma(end + 55, 10)]);
-        assert_eq!((counts.present, counts.anon_vmas), (3, 2));
-        assert_eq!(counts.in_anon_vmas, 3);
-        assert_eq!(fake.reads.len(), 3);
-        assert!(fake.reads.iter().all(|(_, pages)| *pages <= CHUNK));
-    }
-
-    #[test]
-    fn pages_before_the_first_anonymous_one_of_a_vma_count_with_it() {
-        let file = PRESENT | FILE_OR_SHARED;
-        let far = 100 + CHUNK + 7;
-        let mut fake = Fake::new([
-            (100, file),
-            (far, PRESENT),
-            (far + 1, file),
-            (far + 90, file),
-        ]);
-        let counts = fake.count(&[vma(100, CHUNK + 50), vma(far + 80, 20)]);
-        assert_eq!((counts.present, counts.in_anon_vmas), (4, 3));
-    }
-
-    #[test]
-    fn an_error_of_the_reader_is_passed_on() {
-        let failed = count_pages(
-            &[vma(1, 1)],
-            |_, _| Err(io::ErrorKind::UnexpectedEof.into()),
-        );
-        assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
-    }
-
-    proptest! {
-        #[test]
-        fn counts_are_those_of_a_walk_page_by_page(
-            shape in prop::collection::vec((0_u64..2_000, 1_u64..90_000, any::<bool>()), 1..5),
-            touched in prop::collection::vec((0_u64..300_000, 0_u64..8), 0..40),
-        ) {
-            let mut end = 0;
-            let vmas: Vec<Vma> = shape.iter().map(|(gap, pages, holds_anon)| {
-                let first_page = end + gap;
-                end = first_page + pages;
-                Vma { first_page, end_page: end, holds_anon: *holds_anon }
-            }).collect();
-            let mut fake = Fake::new(touched.iter().map(|(page, bits)| (*page, bits << 61)));
-            let mut expected = PageCounts::default();
-            for vma in &vmas {
-                let (mut anon, mut present) = (false, 0);
-                let mut tables = std::collections::BTreeSet::new();
-                let mut used = 0;
-                for (page, entry) in fake.entries.range(vma.first_page..vma.end_page) {
-                    present += u64::from(entry & PRESENT != 0);
-                    expected.swapped += u64::from(entry & SWAPPED != 0);
-                    let there = entry & PRESENT != 0 || entry & SWAPPED != 0;
-                    anon |= there && entry & FILE_OR_SHARED == 0;
-                    if there {
-                        tables.insert(page / TABLE);
-                        used += 1;
-                    }
-                }
-                if !anon && vma.holds_anon {
-                    expected.of_files += present;
-                }
-                if anon && vma.holds_anon {
-                    let within = |page: &u64| tables.contains(&(page / TABLE));
-                    let entries = (vma.first_page..vma.end_page).filter(within).count();
-                    expected.empty += entries as u64 - used;
-                }
-                expected.present += present;
-                expected.anon_vmas += u64::from(anon && vma.holds_anon);
-                expected.in_anon_vmas += if anon && vma.holds_anon { present } else { 0 };
-            }
-            prop_assert_eq!(fake.count(&vmas), expected);
-        }
-    }
-}
+mod tests;

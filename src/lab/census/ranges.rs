@@ -30,8 +30,7 @@ pub fn map_ranges(pid: i32) -> Result<Vec<MapRange>, CensusError> {
     let mappings = mappings(&maps, page_size);
     let vmas: Vec<Vma> = mappings.iter().map(|mapping| mapping.vma).collect();
     let mut ranges: Vec<MapRange> = mappings.iter().map(|m| range(m, page_size)).collect();
-    let read = |first_page, bytes: &mut [u8]| pagemap.entries(first_page, bytes);
-    visit_pages(&vmas, read, |index, first_page, entries| {
+    visit_pages(&vmas, &pagemap, |index, first_page, entries| {
         for (page, entry) in (first_page..).zip(entries) {
             if vmas[index].holds_anon && Page::of(entry).is_anon() {
                 let own = page * page_size;

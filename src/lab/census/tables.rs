@@ -22,7 +22,7 @@ use procfs::process::MemoryMaps;
 use super::files::ProcessFiles;
 use super::levels::{Entries, Geometry};
 use super::mappings::{Content, Fate, Mapping, mappings};
-use super::pages::{Page, Vma, visit_pages};
+use super::pages::{EntrySource, Page, Vma, visit_pages};
 use super::{CensusError, is_instrument, own_tables, tree};
 use crate::model::{MappingKind, PageTables, SkipReason};
 
@@ -59,8 +59,7 @@ fn page_tables_below(
 
     let pagemap = files.pagemap()?;
     let walk = |mappings: &[Mapping]| {
-        let read = |first_page, bytes: &mut [u8]| pagemap.entries(first_page, bytes);
-        walk(mappings, geometry, read).map_err(|error| pagemap.refuse(error))
+        walk(mappings, geometry, &pagemap).map_err(|error| pagemap.refuse(error))
     };
     let (entries, found) = walk(&mappings)?;
     let tree = match tree::subject(&mappings, &found, geometry).filter(|_| with_tree) {
@@ -138,7 +137,7 @@ impl Stretch {
 fn walk(
     mappings: &[Mapping],
     geometry: Geometry,
-    read: impl FnMut(u64, &mut [u8]) -> io::Result<()>,
+    source: impl EntrySource,
 ) -> io::Result<(Entries, Vec<Found>)> {
     let vmas: Vec<Vma> = mappings.iter().map(|mapping| mapping.vma).collect();
     let leaf_levels: Vec<usize> = mappings
@@ -148,7 +147,7 @@ fn walk(
     let mut entries = Entries::new(geometry);
     let mut found = vec![Found::default(); mappings.len()];
     let mut stretch = Stretch::default();
-    visit_pages(&vmas, read, |index, first_page, raw| {
+    visit_pages(&vmas, source, |index, first_page, raw| {
         let found = &mut found[index];
         let huge_pages = mappings[index].huge_bytes() / geometry.entry_reach(1);
         for (page, raw) in (first_page..).zip(raw) {

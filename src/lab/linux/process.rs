@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::family::{Family, fate};
 use super::{Stop, failed};
-use crate::lab::census::{self, Census};
+use crate::lab::census::{self, Census, CensusError};
 use crate::lab::error::{LabError, ProgramError, signal_name};
 use crate::lab::kernel::Worker;
 use crate::lab::shape::{self, Options};
@@ -80,16 +80,17 @@ impl Worker for LinuxWorker {
     }
 
     fn census(&self, instrument: &[[usize; 2]]) -> Result<Census, LabError> {
-        Ok(census::take(self.family.pid().cast_signed(), instrument)?)
+        self.seen(census::take(self.family.pid().cast_signed(), instrument))
     }
 
     fn page_tables(&self, instrument: &[[usize; 2]], tree: bool) -> Result<PageTables, LabError> {
         let pid = self.family.pid().cast_signed();
-        Ok(census::page_tables(pid, instrument, tree)?)
+        self.seen(census::page_tables(pid, instrument, tree))
     }
 
     fn shape(&self, instrument: &[[usize; 2]]) -> Result<ProcessShape, LabError> {
-        let mut shape = shape::take(self.family.pid().cast_signed(), Options::default())?;
+        let pid = self.family.pid().cast_signed();
+        let mut shape = self.seen(shape::take(pid, Options::default()))?;
         let page_size = shape.process.page_size;
         let within = |first_page: u64| {
             let start = first_page.saturating_mul(page_size);
@@ -101,7 +102,7 @@ impl Worker for LinuxWorker {
     }
 
     fn map_ranges(&self) -> Result<Vec<MapRange>, LabError> {
-        Ok(census::map_ranges(self.family.pid().cast_signed())?)
+        self.seen(census::map_ranges(self.family.pid().cast_signed()))
     }
 
     fn end(&mut self) -> u64 {
@@ -183,8 +184,13 @@ impl LinuxWorker {
             let progress = self.progress();
             if progress != last.0 {
                 last = (progress, Instant::now());
-            } else if spawning && last.1.elapsed() > self.timeout + self.pause() {
-                return Err(self.hung());
+            } else if last.1.elapsed() > self.timeout + self.pause() {
+                if spawning {
+                    return Err(self.hung());
+                }
+                if self.is_stopped() {
+                    return Err(self.lost("was stopped by a signal", stage));
+                }
             }
         }
         serde_json::from_slice(&line)
@@ -205,6 +211,34 @@ impl LinuxWorker {
         match self.assignment.temperature {
             Temperature::Hot => Duration::ZERO,
             Temperature::Cold { idle_us, .. } => Duration::from_micros(idle_us) + EVICTION,
+        }
+    }
+
+    /// Whether somebody has stopped it: building may take long, and that would be for ever.
+    fn is_stopped(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.family.pid()));
+        let state = stat.ok().and_then(|stat| {
+            let (_, fields) = stat.rsplit_once(')')?;
+            fields.trim_start().chars().next()
+        });
+        matches!(state, Some('T' | 't'))
+    }
+
+    /// What was looked up of it, or that it is gone.
+    fn seen<T>(&self, found: Result<T, CensusError>) -> Result<T, LabError> {
+        found.map_err(|error| match error {
+            CensusError::Gone { .. } => self.lost("ended", "be looked at"),
+            other => other.into(),
+        })
+    }
+
+    /// The error of a worker that is of no more use.
+    fn lost(&self, how: &str, stage: &'static str) -> LabError {
+        LabError::Died {
+            mappings: self.assignment.space.mappings(),
+            how: how.to_owned(),
+            stage,
+            hint: ": somebody sent it a signal, or memory ran out (see dmesg)".to_owned(),
         }
     }
 

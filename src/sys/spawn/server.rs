@@ -55,8 +55,8 @@ impl ForkServer {
 impl Spawn for ForkServer {
     #[inline]
     fn spawn(&mut self) -> io::Result<Spawned> {
-        say(self.socket.as_raw_fd(), &[0])?;
-        match answer(&self.socket)? {
+        say(self.socket.as_raw_fd(), &[0]).map_err(gone)?;
+        match answer(&self.socket).map_err(gone)? {
             error if error < 0 => Err(io::Error::from_raw_os_error(error.wrapping_neg())),
             _ => Ok(Spawned::Served(Served(Rc::clone(&self.socket)))),
         }
@@ -81,7 +81,21 @@ impl Served {
     /// `UnexpectedEof` if the server is gone.
     #[inline]
     pub(super) fn wait(self) -> io::Result<ExitStatus> {
-        answer(&self.0).map(ExitStatus::from_raw)
+        answer(&self.0).map(ExitStatus::from_raw).map_err(gone)
+    }
+}
+
+/// What a broken talk means.
+#[cold]
+fn gone(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::ConnectionReset => io::Error::new(
+            error.kind(),
+            "the fork server has ended; did somebody kill it?",
+        ),
+        _ => error,
     }
 }
 
