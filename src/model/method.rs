@@ -71,12 +71,6 @@ impl SpawnMethod {
         )
     }
 
-    /// Whether the child closes its descriptors before it executes, where that is asked
-    /// for: it runs code that is forktax's own.
-    pub fn can_close_descriptors(self) -> bool {
-        matches!(self, Self::Fork | Self::Vfork | Self::ForkServer)
-    }
-
     /// Whether the children are the parent's own, so that the kernel books on it what
     /// they take, and whoever watches the parent sees them.
     pub fn has_own_children(self) -> bool {

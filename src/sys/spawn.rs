@@ -14,6 +14,7 @@ mod server;
 
 use std::ffi::{c_int, c_void};
 use std::io;
+use std::os::fd::RawFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::ptr::NonNull;
@@ -28,21 +29,60 @@ use super::clone3::{self, LastCall};
 use super::image::ExecImage;
 use super::stamp::{raw_now_ns, raw_write_words};
 
-/// What a child does once it runs.
+/// What a child does once it runs, in this order.
 #[derive(Debug, Clone)]
-pub enum Action {
+pub struct Action {
+    /// Stamps its first moment and the one before it goes on.
+    pub stamp: Option<StampTo>,
+    /// Puts this descriptor in the place of its standard output.
+    pub redirect: Option<RawFd>,
+    /// Closes all descriptors above the standard ones (close_range(2), Linux 5.9).
+    pub close: bool,
+    /// What it does last.
+    pub then: Then,
+}
+
+/// How a child ends being a copy of its parent.
+#[derive(Debug, Clone)]
+pub enum Then {
     /// Executes this image.
     Exec(Rc<ExecImage>),
     /// Leaves with `_exit(0)`.
     Exit,
-    /// Stamps its first moment and the one before it goes on with the other.
-    Stamped(StampTo, Box<Action>),
-    /// Puts this descriptor in the place of its standard output, then goes on
-    /// with the other.
-    Redirected(i32, Box<Action>),
-    /// Closes all descriptors above the standard ones (close_range(2), Linux 5.9), then
-    /// goes on with the other.
-    Closing(Box<Action>),
+}
+
+impl Action {
+    /// What is left for a child that runs no code of forktax's own. It does not stamp
+    /// either: whoever reads the stamps sees that there are none.
+    ///
+    /// # Errors
+    /// `InvalidInput` if more is asked of it.
+    fn last(self) -> io::Result<Then> {
+        if self.redirect.is_some() {
+            Err(cannot("redirect its output"))
+        } else if self.close {
+            Err(cannot("close its descriptors"))
+        } else {
+            Ok(self.then)
+        }
+    }
+
+    /// What such a child executes, where it cannot do without.
+    ///
+    /// # Errors
+    /// `InvalidInput` if something else is asked of it.
+    fn program(self) -> io::Result<Rc<ExecImage>> {
+        match self.last()? {
+            Then::Exec(image) => Ok(image),
+            Then::Exit => Err(cannot("leave without an exec")),
+        }
+    }
+}
+
+/// The refusal of what a method's child is not able to do.
+fn cannot(what: &str) -> io::Error {
+    let why = format!("its child runs no code of forktax's own that could {what}");
+    io::Error::new(io::ErrorKind::InvalidInput, why)
 }
 
 /// Where a child writes its stamps: a descriptor and an offset. A write needs no
@@ -120,41 +160,29 @@ pub fn wait(pid: i32) -> io::Result<ExitStatus> {
 
 /// What a child of fork or of a vfork-like clone does; it never comes back.
 fn run_child(action: &Action) -> ! {
-    let action = match action {
-        Action::Stamped(to, then) => {
-            let first = raw_now_ns();
-            raw_write_words(to.fd, [first, raw_now_ns()], to.offset);
-            then
-        }
-        plain => plain,
-    };
-    let action = match action {
-        Action::Redirected(fd, then) => {
-            // SAFETY: dup2(2) takes two numbers; in this child nobody owns its
-            // standard output.
-            unsafe { libc::dup2(*fd, libc::STDOUT_FILENO) };
-            then
-        }
-        plain => plain,
-    };
-    let action = match action {
-        Action::Closing(then) => {
-            // SAFETY: in this child nobody owns a descriptor, or uses one before it
-            // executes or leaves: what is executed has a path. Where its memory is its
-            // parent's, its table of descriptors is still a copy.
-            unsafe { libc::syscall(libc::SYS_close_range, FIRST_CLOSED, libc::c_uint::MAX, 0) };
-            then
-        }
-        plain => plain,
-    };
-    if let Action::Exec(image) = action {
-        // SAFETY: path, argv and envp are null-terminated and live in `image`,
-        // which the child has as a copy or shares with its suspended parent.
-        unsafe { libc::execve(image.path().as_ptr(), image.argv(), image.envp()) };
+    if let Some(to) = &action.stamp {
+        let first = raw_now_ns();
+        raw_write_words(to.fd, [first, raw_now_ns()], to.offset);
     }
-    let status = match action {
-        Action::Exit => 0,
-        _ => NOT_EXECUTED,
+    if let Some(fd) = action.redirect {
+        // SAFETY: dup2(2) takes two numbers; in this child nobody owns its
+        // standard output.
+        unsafe { libc::dup2(fd, libc::STDOUT_FILENO) };
+    }
+    if action.close {
+        // SAFETY: in this child nobody owns a descriptor, or uses one before it
+        // executes or leaves: what is executed has a path. Where its memory is its
+        // parent's, its table of descriptors is still a copy.
+        unsafe { libc::syscall(libc::SYS_close_range, FIRST_CLOSED, libc::c_uint::MAX, 0) };
+    }
+    let status = match &action.then {
+        Then::Exec(image) => {
+            // SAFETY: path, argv and envp are null-terminated and live in `image`,
+            // which the child has as a copy or shares with its suspended parent.
+            unsafe { libc::execve(image.path().as_ptr(), image.argv(), image.envp()) };
+            NOT_EXECUTED
+        }
+        Then::Exit => 0,
     };
     // SAFETY: _exit(2) runs no handler of the parent's and does not return.
     unsafe { libc::_exit(status) }
@@ -268,26 +296,26 @@ impl Drop for Stack {
 /// clone3(2) with CLONE_VM, CLONE_VFORK and CLONE_CLEAR_SIGHAND.
 #[derive(Debug)]
 pub struct Clone3Vfork {
-    action: Action,
+    then: Then,
 }
 
 impl Clone3Vfork {
     /// Prepares nothing but the action.
-    pub fn new(action: Action) -> Self {
-        Self { action }
+    ///
+    /// # Errors
+    /// `InvalidInput` for what its child, which runs no compiled code, cannot do.
+    pub fn new(action: Action) -> io::Result<Self> {
+        Ok(Self {
+            then: action.last()?,
+        })
     }
 }
 
 impl Spawn for Clone3Vfork {
     #[inline]
     fn spawn(&mut self) -> io::Result<Spawned> {
-        // Its child runs no compiled code, so it cannot stamp.
-        let action = match &self.action {
-            Action::Stamped(_, then) | Action::Redirected(_, then) | Action::Closing(then) => then,
-            plain => plain,
-        };
-        let call = match action {
-            Action::Exec(image) => LastCall {
+        let call = match &self.then {
+            Then::Exec(image) => LastCall {
                 number: libc::SYS_execve,
                 arguments: [
                     image.path().as_ptr() as usize,
@@ -295,7 +323,7 @@ impl Spawn for Clone3Vfork {
                     image.envp() as usize,
                 ],
             },
-            _ => LastCall {
+            Then::Exit => LastCall {
                 number: libc::SYS_exit,
                 arguments: [0; 3],
             },
@@ -309,4 +337,58 @@ impl Spawn for Clone3Vfork {
 /// Where libc's execve begins: what its spawn functions call in the child.
 pub fn execve_address() -> u64 {
     libc::execve as *const () as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn executes() -> Action {
+        Action {
+            stamp: None,
+            redirect: None,
+            close: false,
+            then: Then::Exec(Rc::new(ExecImage::of_path("/bin/true", &[], &[]).unwrap())),
+        }
+    }
+
+    /// What each method whose child runs no code of ours says to an action.
+    fn refusals(action: &Action) -> [String; 5] {
+        let said = |refusal: Option<io::Error>| match refusal {
+            Some(error) => error.to_string(),
+            None => String::new(),
+        };
+        [
+            said(PosixSpawn::new(action.clone()).err()),
+            said(PosixSpawn::with_usevfork(action.clone()).err()),
+            said(StdCommand::new(action.clone()).err()),
+            said(System::new(action.clone()).err()),
+            said(Clone3Vfork::new(action.clone()).err()),
+        ]
+    }
+
+    #[test]
+    fn methods_refuse_what_their_children_cannot_do() {
+        let mut action = executes();
+        action.stamp = Some(StampTo { fd: 1, offset: 8 });
+        assert_eq!(refusals(&action), [""; 5]);
+
+        action.redirect = Some(1);
+        let [posix_spawn, usevfork, others @ ..] = refusals(&action);
+        assert_eq!([posix_spawn, usevfork], [""; 2]);
+        let why = cannot("redirect its output").to_string();
+        assert_eq!(others, [why.as_str(); 3]);
+
+        action.redirect = None;
+        action.close = true;
+        let why = cannot("close its descriptors").to_string();
+        assert_eq!(refusals(&action), [why.as_str(); 5]);
+
+        action.close = false;
+        action.then = Then::Exit;
+        let [libraries @ .., clone3] = refusals(&action);
+        let why = cannot("leave without an exec").to_string();
+        assert_eq!(libraries, [why.as_str(); 4]);
+        assert_eq!(clone3, "");
+    }
 }

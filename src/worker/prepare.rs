@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 
 use super::measure::{Contender, try_once};
@@ -17,8 +17,8 @@ use crate::sys::memory::{Pages, leave_libraries_out_of_forks, page_size};
 use crate::sys::process;
 use crate::sys::shared::{SharedWords, inheritable};
 use crate::sys::spawn::{
-    Action, Clone3Vfork, Fork, ForkServer, PosixSpawn, Spawn, StampTo, StdCommand, System, Vfork,
-    execve_address,
+    Action, Clone3Vfork, Fork, ForkServer, PosixSpawn, Spawn, StampTo, StdCommand, System, Then,
+    Vfork, execve_address,
 };
 use crate::vm::Shape;
 
@@ -140,8 +140,8 @@ fn place(word: usize) -> u64 {
 }
 
 /// What the children execute.
-fn image_of(assignment: &Assignment, stamps: Option<i32>) -> io::Result<Rc<ExecImage>> {
-    let image = match (&assignment.program, stamps) {
+fn image_of(assignment: &Assignment, stamps: Option<RawFd>) -> io::Result<ExecImage> {
+    match (&assignment.program, stamps) {
         (Program::Embedded, Some(fd)) => {
             let offset = place(stamp_words::PROGRAM);
             ExecImage::stamping(&assignment.environment, fd, offset)
@@ -150,49 +150,38 @@ fn image_of(assignment: &Assignment, stamps: Option<i32>) -> io::Result<Rc<ExecI
         (Program::Path { path, argv }, _) => {
             ExecImage::of_path(path, argv, &assignment.environment)
         }
-    };
-    image.map(Rc::new)
-}
-
-/// What the children do that run code of forktax's own.
-fn action_of(
-    assignment: &Assignment,
-    image: &Rc<ExecImage>,
-    stamps: Option<i32>,
-    null: Option<i32>,
-) -> Action {
-    let mut action = match assignment.child {
-        ChildAction::Exec => Action::Exec(Rc::clone(image)),
-        ChildAction::Exit => Action::Exit,
-    };
-    if assignment.closes_descriptors {
-        action = Action::Closing(Box::new(action));
-    }
-    if let Some(fd) = stamps {
-        let offset = place(stamp_words::CHILD);
-        action = Action::Stamped(StampTo { fd, offset }, Box::new(action));
-    }
-    match null {
-        Some(null) => Action::Redirected(null, Box::new(action)),
-        None => action,
     }
 }
 
-/// Refuses to have descriptors closed that are needed, or where nobody closes them.
-fn check_closing(assignment: &Assignment) -> io::Result<()> {
-    let mut methods = assignment.methods.iter();
-    let refuse = |why: String| Err(io::Error::new(io::ErrorKind::InvalidInput, why));
-    match methods.find(|method| !method.can_close_descriptors()) {
-        _ if !assignment.closes_descriptors => Ok(()),
-        Some(method) => refuse(format!(
-            "{} runs no code of ours in its child",
-            method.name()
-        )),
-        None if assignment.pass == Pass::Stamping => {
-            refuse("the children stamp through a descriptor".to_owned())
+/// What the children do.
+fn action_of(assignment: &Assignment, stamps: Option<RawFd>) -> Result<Action, Failure> {
+    let offset = place(stamp_words::CHILD);
+    let then = match assignment.child {
+        ChildAction::Exec => {
+            let image = image_of(assignment, stamps);
+            Then::Exec(Rc::new(setup("could not prepare the program", image)?))
         }
-        None => Ok(()),
+        ChildAction::Exit => Then::Exit,
+    };
+    let redirect = match assignment.redirects {
+        true => Some(setup("could not open /dev/null", inheritable_null())?),
+        false => None,
+    };
+    Ok(Action {
+        stamp: stamps.map(|fd| StampTo { fd, offset }),
+        redirect,
+        close: assignment.closes_descriptors,
+        then,
+    })
+}
+
+/// Refuses to have descriptors closed that are needed.
+fn check_closing(assignment: &Assignment) -> io::Result<()> {
+    if assignment.closes_descriptors && assignment.pass == Pass::Stamping {
+        let why = "the children stamp through a descriptor";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }
+    Ok(())
 }
 
 /// The methods that work here, each tried once, and the reasons of the others.
@@ -206,16 +195,11 @@ fn contenders(
         check_closing(assignment),
     )?;
     let fd = stamps.map(AsRawFd::as_raw_fd);
-    let image = setup("could not prepare the program", image_of(assignment, fd))?;
-    let null = match assignment.redirects {
-        true => Some(setup("could not open /dev/null", inheritable_null())?),
-        false => None,
-    };
-    let action = action_of(assignment, &image, fd, null);
+    let action = action_of(assignment, fd)?;
     let mut working = Vec::new();
     let mut unavailable = Vec::new();
     for method in assignment.methods.iter().copied() {
-        let spawner = setup(method.name(), spawner(method, &action, &image, null))?;
+        let spawner = setup(method.name(), spawner(method, action.clone()))?;
         let mut contender = Contender {
             method,
             spawner,
@@ -240,33 +224,20 @@ fn contenders(
 
 /// A descriptor of /dev/null that children inherit, for the rest of the worker's
 /// life.
-fn inheritable_null() -> io::Result<i32> {
+fn inheritable_null() -> io::Result<RawFd> {
     let null = File::options().write(true).open("/dev/null")?;
     Ok(inheritable(&null)?.into_raw_fd())
 }
 
-fn spawner(
-    method: SpawnMethod,
-    action: &Action,
-    image: &Rc<ExecImage>,
-    null: Option<i32>,
-) -> io::Result<Box<dyn Spawn>> {
-    let image = || Rc::clone(image);
-    let action = action.clone();
-    let redirected = |plain: PosixSpawn| match null {
-        Some(null) => plain.redirecting(null),
-        None => Ok(plain),
-    };
+fn spawner(method: SpawnMethod, action: Action) -> io::Result<Box<dyn Spawn>> {
     Ok(match method {
         SpawnMethod::Fork => Box::new(Fork::new(action)),
         SpawnMethod::Vfork => Box::new(Vfork::new(action)?),
-        SpawnMethod::PosixSpawn => Box::new(redirected(PosixSpawn::new(image()))?),
-        SpawnMethod::PosixSpawnUsevfork => {
-            Box::new(redirected(PosixSpawn::with_usevfork(image())?)?)
-        }
-        SpawnMethod::Clone3Vfork => Box::new(Clone3Vfork::new(action)),
-        SpawnMethod::Std => Box::new(StdCommand::new(image())),
-        SpawnMethod::System => Box::new(System::new(image())?),
+        SpawnMethod::PosixSpawn => Box::new(PosixSpawn::new(action)?),
+        SpawnMethod::PosixSpawnUsevfork => Box::new(PosixSpawn::with_usevfork(action)?),
+        SpawnMethod::Clone3Vfork => Box::new(Clone3Vfork::new(action)?),
+        SpawnMethod::Std => Box::new(StdCommand::new(action)?),
+        SpawnMethod::System => Box::new(System::new(action)?),
         SpawnMethod::ForkServer => Box::new(ForkServer::start(action)?),
     })
 }

@@ -68,9 +68,7 @@ pub struct Assignment {
     pub redirects: bool,
     /// Whether each child closes all descriptors above the standard ones before it
     /// executes or leaves (close_range(2)). Not while children stamp, who do so through
-    /// a descriptor, and only by methods that can
-    /// ([`SpawnMethod::can_close_descriptors`]).
-    #[serde(default)]
+    /// a descriptor, and only by methods whose children run code of forktax's own.
     pub closes_descriptors: bool,
 }
 
@@ -121,7 +119,6 @@ pub struct Prepared {
     pub execve: u64,
     /// Processes that the methods keep beside the worker and its children: of its group,
     /// and to be ended with it.
-    #[serde(default)]
     pub helpers: Vec<i32>,
 }
 

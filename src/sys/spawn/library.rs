@@ -2,12 +2,13 @@
 
 use std::ffi::{CString, OsStr};
 use std::io;
+use std::os::fd::RawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus};
 use std::rc::Rc;
 
-use super::{Spawn, Spawned};
+use super::{Action, Spawn, Spawned};
 use crate::sys::image::ExecImage;
 use crate::sys::{check, check_errno};
 
@@ -21,21 +22,27 @@ pub struct PosixSpawn {
 }
 
 impl PosixSpawn {
-    /// No attributes, no file actions.
-    pub fn new(image: Rc<ExecImage>) -> Self {
-        Self {
-            image,
+    /// Without attributes; a file action if the output is redirected.
+    ///
+    /// # Errors
+    /// `InvalidInput` for what its child cannot do, EBADF for a descriptor that cannot
+    /// be.
+    pub fn new(mut action: Action) -> io::Result<Self> {
+        let redirect = action.redirect.take().map(redirecting).transpose()?;
+        Ok(Self {
+            image: action.program()?,
             attributes: None,
-            redirect: None,
-        }
+            redirect,
+        })
     }
 
     /// With POSIX_SPAWN_USEVFORK, which glibc has ignored since 2.24.
     ///
     /// # Errors
-    /// EINVAL where libc does not know the flag.
-    pub fn with_usevfork(image: Rc<ExecImage>) -> io::Result<Self> {
+    /// As for [`PosixSpawn::new`], and EINVAL where libc does not know the flag.
+    pub fn with_usevfork(action: Action) -> io::Result<Self> {
         const POSIX_SPAWN_USEVFORK: libc::c_short = 0x40;
+        let plain = Self::new(action)?;
         // SAFETY: the type is plain numbers, for which all zeros is a value;
         // the next call initialises it.
         let mut attributes: Box<libc::posix_spawnattr_t> = Box::new(unsafe { std::mem::zeroed() });
@@ -47,29 +54,25 @@ impl PosixSpawn {
         })?;
         Ok(Self {
             attributes: Some(attributes),
-            ..Self::new(image)
+            ..plain
         })
     }
+}
 
-    /// Has each child put `fd` in the place of its standard output.
-    ///
-    /// # Errors
-    /// EBADF for a descriptor that cannot be.
-    pub fn redirecting(mut self, fd: i32) -> io::Result<Self> {
-        // SAFETY: the type is plain numbers and pointers, for which all zeros is
-        // a value; the next call initialises it.
-        let mut actions: Box<libc::posix_spawn_file_actions_t> =
-            Box::new(unsafe { std::mem::zeroed() });
-        // SAFETY: `actions` is live and writable.
-        check_errno(unsafe { libc::posix_spawn_file_actions_init(actions.as_mut()) })?;
-        // SAFETY: `actions` was initialised just above. What libc allocates for
-        // it lives as long as this process, as this spawner does.
-        check_errno(unsafe {
-            libc::posix_spawn_file_actions_adddup2(actions.as_mut(), fd, libc::STDOUT_FILENO)
-        })?;
-        self.redirect = Some(actions);
-        Ok(self)
-    }
+/// Has each child put `fd` in the place of its standard output.
+fn redirecting(fd: RawFd) -> io::Result<Box<libc::posix_spawn_file_actions_t>> {
+    // SAFETY: the type is plain numbers and pointers, for which all zeros is
+    // a value; the next call initialises it.
+    let mut actions: Box<libc::posix_spawn_file_actions_t> =
+        Box::new(unsafe { std::mem::zeroed() });
+    // SAFETY: `actions` is live and writable.
+    check_errno(unsafe { libc::posix_spawn_file_actions_init(actions.as_mut()) })?;
+    // SAFETY: `actions` was initialised just above. What libc allocates for
+    // it lives as long as this process, as its spawner does.
+    check_errno(unsafe {
+        libc::posix_spawn_file_actions_adddup2(actions.as_mut(), fd, libc::STDOUT_FILENO)
+    })?;
+    Ok(actions)
 }
 
 impl Spawn for PosixSpawn {
@@ -111,7 +114,11 @@ pub struct StdCommand {
 
 impl StdCommand {
     /// The same path, arguments and environment as the other methods.
-    pub fn new(image: Rc<ExecImage>) -> Self {
+    ///
+    /// # Errors
+    /// `InvalidInput` for what its child cannot do.
+    pub fn new(action: Action) -> io::Result<Self> {
+        let image = action.program()?;
         let os = |string: &CString| OsStr::from_bytes(string.to_bytes()).to_owned();
         let mut command = Command::new(OsStr::from_bytes(image.path().to_bytes()));
         if let Some((name, rest)) = image.arguments().split_first() {
@@ -122,10 +129,10 @@ impl StdCommand {
             Some((name.to_owned(), value.to_owned()))
         });
         command.env_clear().envs(pairs);
-        Self {
+        Ok(Self {
             command,
             _image: image,
-        }
+        })
     }
 }
 
@@ -149,8 +156,9 @@ impl System {
     /// Quotes path and arguments for the shell.
     ///
     /// # Errors
-    /// None in practice: the parts have no zero byte.
-    pub fn new(image: Rc<ExecImage>) -> io::Result<Self> {
+    /// `InvalidInput` for what its child cannot do.
+    pub fn new(action: Action) -> io::Result<Self> {
+        let image = action.program()?;
         let mut line = quote(image.path().to_bytes());
         for argument in image.arguments().iter().skip(1) {
             line.push(b' ');
