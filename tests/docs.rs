@@ -1,6 +1,6 @@
 //! `docs/document-format.md` against the types: every field that a document can
 //! hold has a row, and no row speaks of a field that is no more. And
-//! `docs/mechanisms.md` against the rules.
+//! `docs/mechanisms.md` against the rules, and the links of all pages.
 //!
 //! The stored documents and a few built here stand for all that can be written.
 //! A field has a path; what has a form of its own (a summary, a counter, a
@@ -12,8 +12,15 @@
 mod card;
 #[path = "docs/compared.rs"]
 mod compared;
+<<<<<<< HEAD
 #[path = "docs/process.rs"]
 mod process;
+=======
+#[path = "docs/links.rs"]
+mod links;
+#[path = "docs/live.rs"]
+mod live;
+>>>>>>> main
 #[path = "docs/reproduced.rs"]
 mod reproduced;
 #[path = "docs/shape.rs"]
