@@ -8,32 +8,24 @@
 //! - [`units`]: numbers as people type and read them;
 //! - [`stats`]: pure, seeded estimates with intervals;
 //! - [`model`]: the vocabulary, as serde types;
-//! - [`shape`]: a process's shape as a file, read with suspicion, pure;
-//! - [`card`]: from measured parents to prices, pure;
-//! - [`comparison`]: two results set side by side, pure;
-//! - [`studies`]: what others have published, as data;
-//! - [`profile`]: what samples of the CPU say, pure;
 //! - [`vm`]: what an address space is to be, pure;
-//! - [`live`]: a live process as trials, and from those to whose the cost is, pure;
+//! - [`analysis`]: from what was measured to what may be said of it, pure;
 //! - [`sys`]: the kernel's door and the only `unsafe` code;
+//! - [`profile`]: what the kernel's records and samples say, pure;
 //! - [`worker`]: the process that is inflated and that spawns;
 //! - [`lab`]: the experiment;
 //! - [`report`]: document to text, pure;
 //! - [`store`]: cards kept for later runs;
 //! - [`cli`]: arguments, exit codes, printing.
 
-pub mod card;
+pub mod analysis;
 pub mod cli;
-pub mod comparison;
 pub mod lab;
-pub mod live;
 pub mod model;
 pub mod profile;
 pub mod report;
-pub mod shape;
 pub mod stats;
 pub mod store;
-pub mod studies;
 pub mod sys;
 pub mod units;
 pub mod vm;

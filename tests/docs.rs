@@ -12,10 +12,15 @@
 mod card;
 #[path = "docs/compared.rs"]
 mod compared;
+<<<<<<< HEAD
+#[path = "docs/process.rs"]
+mod process;
+=======
 #[path = "docs/links.rs"]
 mod links;
 #[path = "docs/live.rs"]
 mod live;
+>>>>>>> main
 #[path = "docs/reproduced.rs"]
 mod reproduced;
 #[path = "docs/shape.rs"]
@@ -264,7 +269,7 @@ fn fields() -> BTreeSet<String> {
     let mut fields = BTreeSet::new();
     let documents = stored_documents().into_iter().chain(every_variant());
     let documents = documents.chain(reproduced::documents());
-    for mut document in documents.chain([card::document(), live::document()]) {
+    for mut document in documents.chain([card::document(), process::document()]) {
         document.caveats.clear();
         walk("", &serde_json::to_value(&document).unwrap(), &mut fields);
     }
@@ -449,7 +454,7 @@ fn every_word_that_a_field_may_hold_is_named() {
     words.extend(explained_words().iter().map(word));
     words.extend(reproduced::words().iter().map(word));
     words.extend(card::words().iter().map(word));
-    words.extend(live::words().iter().map(word));
+    words.extend(process::words().iter().map(word));
     let kinds = every_variant().remove(0).plan.spaces;
     let kinds = kinds.iter().flat_map(|space| match space {
         SpaceRequest::Together { parts } => {

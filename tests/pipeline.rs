@@ -8,8 +8,8 @@ mod card;
 #[path = "pipeline/explain.rs"]
 mod explain;
 mod fake;
-#[path = "pipeline/live.rs"]
-mod live;
+#[path = "pipeline/process.rs"]
+mod process;
 #[path = "pipeline/reproduce.rs"]
 mod reproduce;
 

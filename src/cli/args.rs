@@ -2,7 +2,7 @@
 
 mod card;
 mod compare;
-mod live;
+mod process;
 mod reproduce;
 mod shape;
 
@@ -16,7 +16,7 @@ use crate::units::{Blocks, parse_count, parse_duration};
 
 pub(super) use card::CardArgs;
 pub(super) use compare::CompareArgs;
-pub(super) use live::{AdviseArgs, ProcessArgs};
+pub(super) use process::{AdviseArgs, ProcessArgs};
 pub(super) use reproduce::{ReproduceArgs, study_names};
 pub(super) use shape::{ShapeArgs, ShapeFormatArg};
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::args::CompareArgs;
 use super::output::{self, Exports};
-use crate::comparison::{Input, NotComparable, compare};
+use crate::analysis::compare::{Input, NotComparable, compare};
 use crate::model::{Comparison, Document, Tool, Verdict};
 use crate::report::{Stored, Subject, render_comparison};
 

@@ -1,9 +1,9 @@
 //! `forktax reproduce --list`: the studies that there are.
 
 use super::output;
+use crate::analysis::studies::{self, Per, Price};
 use crate::model::{Availability, LoopSystem, StudyId};
 use crate::report::view::{Block, Column, Entry, Table};
-use crate::studies::{self, Per, Price};
 
 /// Prints the list.
 pub(super) fn run() -> anyhow::Result<()> {

@@ -6,11 +6,11 @@ mod card;
 mod compare;
 mod exit;
 mod list;
-mod live;
 mod measure;
 mod output;
 mod place;
 mod plan;
+mod process;
 mod progress;
 mod shape;
 mod show;
@@ -25,9 +25,9 @@ pub fn main() -> ExitCode {
     let result = match args.command {
         None => measure::sweep(&args::SweepArgs::defaults()),
         Some(args::Command::Sweep(sweep)) => measure::sweep(&sweep),
-        Some(args::Command::Explain(args)) if args.process.is_given() => live::explain(&args),
+        Some(args::Command::Explain(args)) if args.process.is_given() => process::explain(&args),
         Some(args::Command::Explain(explain)) => measure::explain(&explain),
-        Some(args::Command::Advise(advise)) => live::advise(&advise),
+        Some(args::Command::Advise(advise)) => process::advise(&advise),
         Some(args::Command::Reproduce(args)) if args.list => list::run(),
         Some(args::Command::Reproduce(reproduce)) => measure::reproduce(&reproduce),
         Some(args::Command::Card(args)) => card::run(&args),

@@ -1,8 +1,8 @@
 //! From arguments to a plan: all validation that needs no measurement.
 
 mod card;
-mod live;
 mod methods;
+mod process;
 mod program;
 mod reproduce;
 mod spaces;
@@ -17,7 +17,7 @@ use crate::lab::limits::LimitError;
 use crate::model::{Placement, SpaceRequest, StopRule};
 
 pub(super) use card::of_card;
-pub(super) use live::{Found as FoundProcess, made_up_shape, of_advise, of_process};
+pub(super) use process::{Found as FoundProcess, made_up_shape, of_advise, of_process};
 pub(super) use reproduce::of_reproduce;
 pub(super) use sweep::{of_explain, of_sweep};
 

@@ -7,10 +7,10 @@ use std::path::Path;
 use super::args::{ShapeArgs, ShapeFormatArg};
 use super::output::{self, OutputError};
 use super::place;
+use crate::analysis::shape::{anonymise, parse_shape, to_json};
 use crate::lab::shape::{Options, take};
 use crate::model::ProcessShape;
 use crate::report::{self, view};
-use crate::shape::{anonymise, parse_shape, to_json};
 
 /// Takes or reads a shape, writes and prints it.
 pub(super) fn run(args: &ShapeArgs) -> anyhow::Result<()> {

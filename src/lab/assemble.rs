@@ -5,8 +5,8 @@ use super::count;
 use super::cpu_time;
 use super::session::Recording;
 use crate::model::{
-    Availability, Card, Cell, Document, Explanation, Host, Live, Missing, Plan, Reproduction, Run,
-    SCHEMA_VERSION, Space, SpaceRequest, SpawnMethod, Stopped, Tool, WorkerSamples,
+    Availability, Card, Cell, Document, Explanation, Host, Missing, Plan, Process, Reproduction,
+    Run, SCHEMA_VERSION, Space, SpaceRequest, SpawnMethod, Stopped, Tool, WorkerSamples,
 };
 use crate::stats::{self, Estimate, Summary, median, median_replicates, quantile, summarise};
 use crate::sys::perf::Counter;
@@ -30,7 +30,7 @@ pub(super) struct Setting<'a> {
     pub(super) explanation: Option<Explanation>,
     pub(super) reproduction: Option<Reproduction>,
     pub(super) card: Option<Card>,
-    pub(super) live: Option<Live>,
+    pub(super) live: Option<Process>,
     /// Processes that the children of workers outside of the cells left behind.
     pub(super) left_behind: u64,
 }

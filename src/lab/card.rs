@@ -8,7 +8,7 @@ use super::assemble::{self as documents, Setting};
 use super::kernel::Kernel;
 use super::rounds::{Rounds, Try};
 use super::run::{Outcome, Progress, ending, unix_s};
-use crate::card::{environment, name};
+use crate::analysis::card::{environment, name};
 use crate::model::{CardOrder, Host, Plan, Program, Purpose, Stopped, Trial};
 use crate::worker::protocol::{Assignment, Pass};
 

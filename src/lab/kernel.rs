@@ -9,10 +9,10 @@ use crate::model::{
     Interpreter, Likeness, LoopSystem, Missing, PageTables, Placement, Plan, ProcessShape, Reach,
     SpaceRequest,
 };
-use crate::profile::events::SampleEvent;
 use crate::profile::faults::MapRange;
 use crate::profile::ledger::Landmark;
 use crate::profile::symbols::Symbols;
+use crate::sys::events::SampleEvent;
 use crate::worker::protocol::{Assignment, Done, Prepared};
 
 /// What an experiment needs from the machine.

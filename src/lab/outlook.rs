@@ -3,8 +3,8 @@
 
 use super::kernel::{Kernel, Sampler, Watching};
 use crate::model::{Missing, Placement, Reach};
-use crate::profile::events::SampleEvent;
 use crate::profile::ledger::Landmark;
+use crate::sys::events::SampleEvent;
 
 /// What was recorded from outside while a worker spawned.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::path::resolve;
 use crate::model::{Availability, Program};
-use crate::profile::elf::{Header, segments};
+use crate::sys::program::elf::{Header, segments};
 
 /// Statically linked programs that many hosts have, with arguments that make them
 /// leave at once.
@@ -100,11 +100,11 @@ fn linked(command: &str, wanted: Linkage, path: &str) -> Result<Program, String>
 fn linkage(file: &Path) -> Result<Linkage, String> {
     const MOST_BYTES: usize = 1 << 16;
     let opened = File::open(file).map_err(|error| error.to_string())?;
-    let mut header = [0; crate::profile::elf::HEADER_BYTES];
+    let mut header = [0; crate::sys::program::elf::HEADER_BYTES];
     let read = opened.read_exact_at(&mut header, 0);
     // A script may be shorter than the header of a program.
     let header = read
-        .map_err(|_| crate::profile::elf::ElfError::NotElf)
+        .map_err(|_| crate::sys::program::elf::ElfError::NotElf)
         .and_then(|()| Header::read(&header))
         .map_err(|error| error.to_string())?;
     let mut table = vec![0; header.segments_len.min(MOST_BYTES)];

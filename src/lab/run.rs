@@ -11,12 +11,12 @@ use super::card;
 use super::error::LabError;
 use super::explain;
 use super::kernel::Kernel;
-use super::live;
 use super::outlook::Watch;
+use super::process;
 use super::reproduce;
 use super::session::{self, Recording};
+use crate::analysis::studies;
 use crate::model::{Document, Host, Plan, Stopped, Temperature};
-use crate::studies;
 use crate::worker::protocol::{Assignment, Pass};
 
 /// The most turns that one worker takes: more of them would narrow the
@@ -79,7 +79,7 @@ pub fn run(kernel: &dyn Kernel, host: Host, plan: &Plan, progress: &mut dyn Prog
         .as_ref()
         .and_then(|order| order.loops.as_ref());
     if let Some(order) = &plan.live {
-        return live::run(kernel, host, plan, order, progress);
+        return process::run(kernel, host, plan, order, progress);
     }
     match (&plan.card, &plan.explain, loops) {
         (Some(order), ..) => card::run(kernel, host, plan, order, progress),

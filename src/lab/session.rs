@@ -9,9 +9,9 @@ use super::error::LabError;
 use super::kernel::Kernel;
 use super::outlook::{Outlook, Watch, Watched};
 use crate::model::{Missing, PageTables, SpawnMethod};
-use crate::profile::events::SampleEvent;
 use crate::profile::faults::MapRange;
 use crate::profile::modes::{ModeTicks, Split, Window, split};
+use crate::sys::events::SampleEvent;
 use crate::vm::{Shape, THREAD_MAPPINGS};
 use crate::worker::protocol::{Assignment, Done, FIRST_RECORD, Prepared, record};
 

@@ -6,8 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Availability, Card, Caveat, ChildAction, Explanation, Host, Live, Plan, Program, Reproduction,
-    SpaceRequest, SpawnMethod,
+    Availability, Card, Caveat, ChildAction, Explanation, Host, Plan, Process, Program,
+    Reproduction, SpaceRequest, SpawnMethod,
 };
 use crate::stats::Summary;
 
@@ -40,7 +40,7 @@ pub struct Document {
     pub card: Option<Card>,
     /// What forks from a process of this shape cost, if the plan asked for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub live: Option<Live>,
+    pub live: Option<Process>,
     /// What a reader must know before trusting the figures.
     pub caveats: Vec<Caveat>,
 }

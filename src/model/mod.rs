@@ -3,19 +3,23 @@
 //! Pure data. It may use `stats` for the estimates it stores and `units`;
 //! it never measures, prints or reads a file.
 
+mod advise;
 mod availability;
 mod card;
 mod caveat;
-mod comparison;
+mod compare;
 mod document;
-mod explanation;
+mod explain;
 mod host;
-mod live;
 mod method;
 mod plan;
-mod reproduction;
+mod process;
+mod reproduce;
 mod shape;
 
+pub use advise::{
+    Remedy, RemedyBaseline, RemedyHost, RemedyKind, RemedyOutcome, RemedyVerdict, Targets,
+};
 pub use availability::{Availability, Missing, MissingKind};
 pub use card::{
     AtMost, Card, CardOrder, Errors, Features, Forecast, GaugeSamples, Grade, LeftOut, Price,
@@ -23,32 +27,31 @@ pub use card::{
     Variables,
 };
 pub use caveat::Caveat;
-pub use comparison::{
+pub use compare::{
     COMPARISON_VERSION, ComparedKind, ComparedLine, ComparedPlan, ComparedSide, Comparison,
     ComparisonMark, FailAbove, LineUnit, LoneLine, PlanDifference, PlanFact, Verdict, Which,
 };
 pub use document::{
     Cell, CountSource, Counted, Document, Run, SCHEMA_VERSION, Space, Stopped, Tool, WorkerSamples,
 };
-pub use explanation::{
+pub use explain::{
     BreakpointCost, ExitOrder, ExitProbe, Explanation, FaultCause, FaultCount, FaultPhase, Faults,
     HotFunction, Ledger, Level, MappingKind, Mechanism, MechanismShare, Mechanisms,
     MethodExplained, PageTables, Phase, PhaseTime, Profile, Reach, Rewriting, Side, SkipReason,
     Stack, TableLevel, Tree, TreeNode,
 };
 pub use host::{Fingerprint, Host, HostDifference, HostFact, differences};
-pub use live::{
-    Blame, CardPrices, CardTerm, Cost, FreeMemory, FreeReason, GroupCost, LeftOutMapping,
-    LeftOutReason, Live, LiveForecast, LiveOrder, LivePurpose, LiveRole, LiveTrial, Remedy,
-    RemedyBaseline, RemedyHost, RemedyKind, RemedyOutcome, RemedyVerdict, Rung, RungCost,
-    ShapeLikeness, ShapeScale, ShapeUnit, Targets, UnitLikeness,
-};
 pub use method::{ChildAction, SpawnMethod};
 pub use plan::{
     Backing, Explain, LoopOrder, Placement, Plan, Program, Reproduce, SpaceRequest, StopRule,
     Temperature,
 };
-pub use reproduction::{
+pub use process::{
+    Blame, CardPrices, CardTerm, Cost, FreeMemory, FreeReason, GroupCost, LeftOutMapping,
+    LeftOutReason, Process, ProcessForecast, ProcessOrder, ProcessPurpose, ProcessRole,
+    ProcessTrial, Rung, RungCost, ShapeLikeness, ShapeScale, ShapeUnit, UnitLikeness,
+};
+pub use reproduce::{
     CallName, Interpreter, LikeRegion, Likeness, Loop, LoopRun, LoopSystem, Looped, Loops,
     ObservedCall, ParentSpace, Part, PublishedFigure, PublishedLoop, PublishedUnit, RegionKind,
     Reproduction, Source, SplitSource, StudyId, StudyPoint,

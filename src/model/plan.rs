@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CardOrder, ChildAction, Likeness, LiveOrder, SpawnMethod, StudyId};
+use super::{CardOrder, ChildAction, Likeness, ProcessOrder, SpawnMethod, StudyId};
 use crate::units::thousands;
 
 /// A complete order for a run.
@@ -43,7 +43,7 @@ pub struct Plan {
     pub card: Option<CardOrder>,
     /// The shape that is rebuilt, if one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub live: Option<LiveOrder>,
+    pub live: Option<ProcessOrder>,
 }
 
 /// How a study is reproduced.

@@ -8,11 +8,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::events::{Mode, SampleEvent};
 use super::mechanisms::{Rule, judge, rule_of};
 use super::scope::{Scope, Window, methods};
 use super::symbols::Symbols;
 use crate::model::{HotFunction, Mechanism, Profile, Side, Stack};
+use crate::sys::events::{Mode, SampleEvent};
 
 /// What stands for an address that lies in no function.
 const UNKNOWN: &str = "[unknown]";

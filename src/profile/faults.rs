@@ -10,8 +10,8 @@
 use std::collections::{HashMap, HashSet};
 
 use self::space::Space;
-use super::events::{Mode, SampleEvent};
 use crate::model::{FaultCause, FaultPhase};
+use crate::sys::events::{Mode, SampleEvent};
 
 mod space;
 

@@ -11,7 +11,7 @@ mod course;
 
 use crate::model::{ExitOrder, Phase};
 
-use super::events::SampleEvent;
+use crate::sys::events::SampleEvent;
 use course::{Course, Slice};
 
 /// What the clocks of parent, child and program said about one spawn.

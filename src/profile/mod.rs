@@ -1,12 +1,10 @@
 //! Samples to shares: what the recorded events say about a spawn.
 //!
-//! Pure. It takes plain types and never opens an event or reads a file, so
-//! that every rule of attribution is tested without a kernel.
+//! Pure. It takes plain types, those of [`crate::sys::events`] among them, and never
+//! opens an event or reads a file, so that every rule of attribution is tested without
+//! a kernel.
 
 pub mod attribute;
-pub mod elf;
-pub mod entry_code;
-pub mod events;
 pub mod faults;
 pub mod ledger;
 pub mod mechanisms;

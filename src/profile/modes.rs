@@ -3,9 +3,9 @@
 //! The events are those of every CPU in one order of time; `scope` tells whose
 //! they are. Pure: no clock, no kernel, no file.
 
-use super::events::{Mode, SampleEvent};
 pub use super::scope::Window;
 use super::scope::{Scope, methods};
+use crate::sys::events::{Mode, SampleEvent};
 
 /// The ticks of one method.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 //! optional part of the program; both can be told before anything is measured.
 
 use super::ReportError;
-use crate::model::{Document, LivePurpose, Plan};
+use crate::model::{Document, Plan, ProcessPurpose};
 
 /// What a report can be written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,11 +170,11 @@ impl Subject {
         }
     }
 
-    fn of_purpose(purpose: LivePurpose, apart: bool) -> Self {
+    fn of_purpose(purpose: ProcessPurpose, apart: bool) -> Self {
         match purpose {
-            LivePurpose::Explain if apart => Self::ProcessApart,
-            LivePurpose::Explain => Self::Process,
-            LivePurpose::Advise => Self::Advice,
+            ProcessPurpose::Explain if apart => Self::ProcessApart,
+            ProcessPurpose::Explain => Self::Process,
+            ProcessPurpose::Advise => Self::Advice,
         }
     }
 

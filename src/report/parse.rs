@@ -9,7 +9,7 @@ use std::io::Read;
 use serde::Deserialize;
 
 use super::ReportError;
-use crate::card::price_list;
+use crate::analysis::card::price_list;
 use crate::model::{COMPARISON_VERSION, Comparison, ComparisonMark, Document, SCHEMA_VERSION};
 
 /// The fields that every version of every schema has, and by which they are told

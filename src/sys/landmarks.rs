@@ -14,8 +14,8 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use crate::profile::elf::{self, AuxiliaryVector, ElfError, Header, Segment};
-use crate::profile::entry_code::{self, Main};
+use crate::sys::program::elf::{self, AuxiliaryVector, ElfError, Header, Segment};
+use crate::sys::program::entry_code::{self, Main};
 
 use super::image::ExecImage;
 use super::process;

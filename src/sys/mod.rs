@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod descriptors;
+pub mod events;
 pub mod gauge;
 pub mod handlers;
 pub mod image;
@@ -14,6 +15,7 @@ pub mod memory;
 pub mod pagemap;
 pub mod perf;
 pub mod process;
+pub mod program;
 pub mod shared;
 pub mod spawn;
 pub mod threads;

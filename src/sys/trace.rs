@@ -26,7 +26,7 @@ pub use self::error::TraceError;
 use self::call::{At, Creation, Flags};
 use self::tracee::{State, Stop, Tracee};
 use super::clock;
-use crate::profile::events::SampleEvent;
+use crate::sys::events::SampleEvent;
 
 /// Calls after which a process is set free: what it goes on to do is the same.
 pub const MOST_CALLS: usize = 64;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use forktax::comparison::{Input, compare};
+use forktax::analysis::compare::{Input, compare};
 use forktax::model::{
     Availability, ComparedKind, Comparison, Document, HostFact, PlanFact, Tool, Verdict, Which,
 };

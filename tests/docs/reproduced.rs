@@ -1,13 +1,13 @@
 //! Documents of studies, with all that such a document can hold, and the words
 //! of its enums.
 
+use forktax::analysis::studies;
 use forktax::model::{
     Availability, CallName, Document, Interpreter, LikeRegion, Likeness, Loop, LoopOrder, LoopRun,
     LoopSystem, Looped, Loops, Missing, ObservedCall, ParentSpace, Part, PublishedUnit, RegionKind,
     Reproduce, SpaceRequest, SplitSource, StudyId,
 };
 use forktax::stats::Estimate;
-use forktax::studies;
 use serde_json::Value;
 
 use super::{json, stored_documents};

@@ -7,7 +7,7 @@ use std::path::Path;
 use forktax::model::ProcessShape;
 use serde_json::{Value, json};
 
-use crate::live::{contents, flags, reservations};
+use crate::process::{contents, flags, reservations};
 
 use crate::{rows, walk};
 

@@ -10,7 +10,7 @@ use forktax::lab::kernel::{Sampler, Script, ScriptLoop, ScriptOrder, ScriptTimes
 use forktax::model::{
     CallName, Interpreter, LikeRegion, Likeness, LoopSystem, Missing, Reach, RegionKind,
 };
-use forktax::profile::events::{Mode, SampleEvent};
+use forktax::sys::events::{Mode, SampleEvent};
 
 use super::Fault;
 

@@ -3,7 +3,7 @@
 
 use forktax::lab::kernel::{Sampler, Watching};
 use forktax::model::{CallName, Missing, Reach, SpawnMethod};
-use forktax::profile::events::{Mode, SampleEvent};
+use forktax::sys::events::{Mode, SampleEvent};
 use forktax::worker::protocol::{Assignment, Pass};
 
 use super::WORKER;

@@ -4,46 +4,28 @@ use super::source::{Reference, Source, Token};
 
 /// What each layer may import from the crate, from the ground up. A layer that
 /// is not named here does not exist yet: name it, and what it may import.
-const LAYERS: [(&str, &[&str]); 16] = [
+const LAYERS: [(&str, &[&str]); 12] = [
     ("units", &[]),
     ("stats", &["units"]),
     ("model", &["stats", "units"]),
-    ("shape", &["model", "units"]),
-    ("card", &["model", "stats", "units"]),
-    ("comparison", &["card", "model", "stats", "units"]),
-    ("studies", &["model", "units"]),
-    ("profile", &["model", "stats", "units"]),
     ("vm", &["model", "stats", "units"]),
-    ("live", &["card", "model", "shape", "stats", "units", "vm"]),
-    ("sys", &["profile", "units"]),
+    ("analysis", &["model", "stats", "units", "vm"]),
+    ("sys", &["model", "units"]),
+    ("profile", &["model", "stats", "sys", "units"]),
     ("worker", &["model", "stats", "sys", "units", "vm"]),
-    ("report", &["card", "model", "shape", "stats", "units"]),
+    ("report", &["analysis", "model", "stats", "units"]),
     ("store", &["model", "report", "units"]),
     (
         "lab",
         &[
-            "card", "live", "model", "profile", "shape", "stats", "studies", "sys", "units", "vm",
-            "worker",
+            "analysis", "model", "profile", "stats", "sys", "units", "vm", "worker",
         ],
     ),
     (
         "cli",
         &[
-            "card",
-            "comparison",
-            "lab",
-            "live",
-            "model",
-            "profile",
-            "report",
-            "shape",
-            "stats",
-            "store",
-            "studies",
-            "sys",
-            "units",
-            "vm",
-            "worker",
+            "analysis", "lab", "model", "profile", "report", "stats", "store", "sys", "units",
+            "vm", "worker",
         ],
     ),
 ];

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use forktax::model::{
-    Document, Live, LiveRole, ProcessShape, RemedyKind, RemedyVerdict, ShapeUnit, SpawnMethod,
+    Document, Process, ProcessRole, ProcessShape, RemedyKind, RemedyVerdict, ShapeUnit, SpawnMethod,
 };
 use serde_json::{Value, json};
 
@@ -54,20 +54,22 @@ fn measured(words: &str) -> Document {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn live(document: &Document) -> &Live {
+fn live(document: &Document) -> &Process {
     document.live.as_ref().unwrap()
 }
 
-fn total(live: &Live, method: SpawnMethod) -> f64 {
+fn total(live: &Process, method: SpawnMethod) -> f64 {
     let mut trials = live.trials.iter();
-    let whole = trials.find(|trial| trial.role == LiveRole::Whole).unwrap();
+    let whole = trials
+        .find(|trial| trial.role == ProcessRole::Whole)
+        .unwrap();
     let mut cells = whole.cells.iter();
     let cell = cells.find(|cell| cell.method == method).unwrap();
     cell.total_ns.measured().unwrap().median
 }
 
 /// What was built is what was there, and the parts add up to the fork.
-fn is_sound(live: &Live) {
+fn is_sound(live: &Process) {
     for unit in &live.likeness.units {
         if [ShapeUnit::Vmas, ShapeUnit::Ptes].contains(&unit.unit) {
             let off = unit.built.abs_diff(unit.process);

@@ -7,8 +7,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use forktax::analysis::shape::{check, parse_shape};
 use forktax::model::{MappingContent, MappingFlag, ProcessShape, ShapeMapping, ShapeReservation};
-use forktax::shape::{check, parse_shape};
 use forktax::sys::gauge::Untouched;
 use forktax::sys::memory::{Arena, Pages, Source, Touches, page_size};
 use forktax::sys::shared::SharedWords;

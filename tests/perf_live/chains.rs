@@ -1,6 +1,6 @@
 //! Kernel call chains of a child.
 
-use forktax::profile::events::{Mode, SampleEvent};
+use forktax::sys::events::{Mode, SampleEvent};
 use forktax::sys::perf::Recorder;
 
 use super::watched::{Watched, shell, targets, watch};

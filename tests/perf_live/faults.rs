@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::process::Command;
 
-use forktax::profile::events::{Mode, SampleEvent};
+use forktax::sys::events::{Mode, SampleEvent};
 use forktax::sys::memory::page_size;
 use forktax::sys::perf::Recorder;
 

@@ -19,7 +19,7 @@ mod watched;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use forktax::profile::events::SampleEvent;
+use forktax::sys::events::SampleEvent;
 use forktax::sys::perf::PerfError;
 
 /// A refusal by permission ends a test; any other failure fails it.

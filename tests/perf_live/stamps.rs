@@ -1,6 +1,6 @@
 //! The moments of a spawn, seen from outside.
 
-use forktax::profile::events::SampleEvent;
+use forktax::sys::events::SampleEvent;
 use forktax::sys::image::ExecImage;
 use forktax::sys::perf::{PerfError, Recorder, Target};
 

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use forktax::profile::events::SampleEvent;
+use forktax::sys::events::SampleEvent;
 use forktax::sys::perf::{PerfError, Recorder, Target};
 
 use super::{alone, in_order};

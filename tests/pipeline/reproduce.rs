@@ -1,5 +1,6 @@
 //! Programs that spawn in a loop, from a plan to the document.
 
+use forktax::analysis::studies::{OWN_INTERPRETER, own_program};
 use forktax::lab::Outcome;
 use forktax::lab::error::{LabError, ProgramError};
 use forktax::model::SpawnMethod::{Fork, PosixSpawnUsevfork};
@@ -7,7 +8,6 @@ use forktax::model::{
     Availability, CallName, Caveat, Document, Loop, LoopOrder, LoopSystem, Plan, Reproduce,
     SplitSource, Stopped, StudyId,
 };
-use forktax::studies::{OWN_INTERPRETER, own_program};
 
 use super::fake::{Fault, ITERATION_NS, START_NS, plan};
 use super::{carry_out, document};

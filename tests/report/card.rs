@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use fastrand::Rng;
-use forktax::card::{Design, footprint_bytes, price_list};
+use forktax::analysis::card::{Design, footprint_bytes, price_list};
 use forktax::model::{
     Availability, Backing, Card, ChildAction, Document, Features, GaugeSamples, Program, Purpose,
     SpaceRequest, SpawnMethod, Trial, TrialCell, TrialResult, WorkerSamples,

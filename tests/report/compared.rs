@@ -1,6 +1,6 @@
 //! Comparisons as a reader sees them, and what no comparison may do to a report.
 
-use forktax::comparison::{Input, compare};
+use forktax::analysis::compare::{Input, compare};
 use forktax::model::{
     Availability, Comparison, Document, HostDifference, LineUnit, SpawnMethod, Tool, Verdict,
 };

@@ -4,11 +4,11 @@
 use fastrand::Rng;
 use forktax::model::{
     Availability, Blame, CardPrices, CardTerm, Caveat, ChildAction, Cost, Document, Errors,
-    Features, FreeMemory, FreeReason, Grade, GroupCost, LeftOutMapping, LeftOutReason, Live,
-    LiveForecast, LiveOrder, LivePurpose, LiveRole, LiveTrial, MappingContent, MappingFlag,
-    Missing, ProcessFacts, ProcessShape, RemedyHost, Rung, RungCost, SHAPE_VERSION, ShapeLikeness,
-    ShapeMapping, ShapeReservation, ShapeScale, ShapeUnit, SpawnMethod, Stopped, Targets, Term,
-    Tool, TrialCell, UnitLikeness, WorkerSamples,
+    Features, FreeMemory, FreeReason, Grade, GroupCost, LeftOutMapping, LeftOutReason,
+    MappingContent, MappingFlag, Missing, Process, ProcessFacts, ProcessForecast, ProcessOrder,
+    ProcessPurpose, ProcessRole, ProcessShape, ProcessTrial, RemedyHost, Rung, RungCost,
+    SHAPE_VERSION, ShapeLikeness, ShapeMapping, ShapeReservation, ShapeScale, ShapeUnit,
+    SpawnMethod, Stopped, Targets, Term, Tool, TrialCell, UnitLikeness, WorkerSamples,
 };
 use forktax::stats::Estimate;
 
@@ -31,13 +31,13 @@ pub(crate) fn documents() -> Vec<(&'static str, Document)> {
 
 /// The whole of it, explained.
 pub(crate) fn explained() -> Document {
-    document(LivePurpose::Explain, live())
+    document(ProcessPurpose::Explain, live())
 }
 
-pub(crate) fn document(purpose: LivePurpose, live: Live) -> Document {
+pub(crate) fn document(purpose: ProcessPurpose, live: Process) -> Document {
     use SpawnMethod::{Fork, PosixSpawn, Vfork};
     let mut document = build::empty(&[Fork, Vfork, PosixSpawn], PosixSpawn, ChildAction::Exec);
-    document.plan.live = Some(LiveOrder {
+    document.plan.live = Some(ProcessOrder {
         shape: shape(),
         purpose,
         scale: ShapeScale::WHOLE,
@@ -94,10 +94,10 @@ pub(crate) fn scaled() -> Document {
     }
     let whole = &mut live.trials[0];
     *whole = trial(
-        LiveRole::Whole,
+        ProcessRole::Whole,
         &[(SpawnMethod::Fork, 290.0, 910.0), VFORK, SPAWN],
     );
-    live.forecast = Availability::Measured(LiveForecast {
+    live.forecast = Availability::Measured(ProcessForecast {
         call_ns: 250_000.0,
         total_ns: 700_000.0,
         error: 0.18,
@@ -147,24 +147,24 @@ const RUNGS: [(Rung, u64, f64, f64); 7] = [
     (Rung::Pages, 87_911, 1_706.0, 4_427.0),
 ];
 
-fn live() -> Live {
+fn live() -> Process {
     let all = RUNGS
         .iter()
         .fold((0.0, 0.0), |sum, rung| (sum.0 + rung.2, sum.1 + rung.3));
     let fork = (SpawnMethod::Fork, all.0, all.1);
-    let mut trials = vec![trial(LiveRole::Whole, &[fork, VFORK, SPAWN])];
+    let mut trials = vec![trial(ProcessRole::Whole, &[fork, VFORK, SPAWN])];
     let mut below = (0.0, 0.0);
     for (rung, _, call, total) in &RUNGS[..6] {
         below = (below.0 + call, below.1 + total);
         let times = [(SpawnMethod::Fork, below.0, below.1)];
-        trials.push(trial(LiveRole::Rung(*rung), &times));
+        trials.push(trial(ProcessRole::Rung(*rung), &times));
     }
     let without = [(SpawnMethod::Fork, 310.0, 960.0)];
-    trials.push(trial(LiveRole::Without(0), &without));
-    Live {
+    trials.push(trial(ProcessRole::Without(0), &without));
+    Process {
         trials,
         likeness: likeness(),
-        forecast: Availability::Measured(LiveForecast {
+        forecast: Availability::Measured(ProcessForecast {
             call_ns: 1_930_000.0,
             total_ns: 4_925_000.0,
             error: 0.18,
@@ -318,9 +318,9 @@ pub(crate) fn estimate(value: f64, half: f64) -> Estimate {
 }
 
 /// A trial with the spawns of workers that have a luck of their own.
-pub(crate) fn trial(role: LiveRole, times: &[Times]) -> LiveTrial {
+pub(crate) fn trial(role: ProcessRole, times: &[Times]) -> ProcessTrial {
     let mut rng = Rng::with_seed(SEED);
-    LiveTrial {
+    ProcessTrial {
         role,
         child: ChildAction::Exec,
         features: Availability::Measured(features([83, 47, 88_140, 241, 4])),

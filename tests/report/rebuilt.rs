@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use fastrand::Rng;
 use forktax::model::{
-    Availability, Blame, Document, LiveRole, Missing, RemedyVerdict, Rung, ShapeReservation,
+    Availability, Blame, Document, Missing, ProcessRole, RemedyVerdict, Rung, ShapeReservation,
     SpawnMethod,
 };
 use forktax::report::{Format, ReportError, parse, render};
@@ -503,7 +503,7 @@ fn a_spawn_that_was_refused_has_its_reason() {
     let mut document = process::explained();
     let why = Missing::unavailable("the kernel refused it", Some("ask somebody"));
     let trial = &mut document.live.as_mut().unwrap().trials[0];
-    assert_eq!(trial.role, LiveRole::Whole);
+    assert_eq!(trial.role, ProcessRole::Whole);
     for cell in &mut trial.cells {
         if cell.method == SpawnMethod::Vfork {
             cell.call_ns = Availability::Missing(why.clone());

@@ -1,7 +1,7 @@
 //! The same process with an advice: what was tried against the cost of its forks.
 
 use forktax::model::{
-    Availability, Document, Live, LivePurpose, LiveRole, Missing, Remedy, RemedyBaseline,
+    Availability, Document, Missing, Process, ProcessPurpose, ProcessRole, Remedy, RemedyBaseline,
     RemedyKind, RemedyOutcome, RemedyVerdict,
 };
 
@@ -121,16 +121,16 @@ pub(crate) fn advice() -> Document {
     }));
     for (kind, _, call, total, _) in &TRIED[5..] {
         let fork: Times = (forktax::model::SpawnMethod::Fork, *call, *total);
-        trials.push(process::trial(LiveRole::Remedied(*kind), &[fork]));
+        trials.push(process::trial(ProcessRole::Remedied(*kind), &[fork]));
     }
     let why = "an advice tries remedies; forktax explain says whose the cost is";
-    let live = Live {
+    let live = Process {
         trials,
         remedies,
         blame: Availability::not_asked(why),
         ..live
     };
-    process::document(LivePurpose::Advise, live)
+    process::document(ProcessPurpose::Advise, live)
 }
 
 fn remedy((kind, applied_to, call, total, memory): &Tried) -> Remedy {

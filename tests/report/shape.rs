@@ -1,11 +1,11 @@
 //! The view of a shape.
 
+use forktax::analysis::shape::check;
 use forktax::model::{
     MappingContent, MappingFlag, ProcessFacts, ProcessShape, SHAPE_VERSION, ShapeMapping,
     ShapeReservation, Tool,
 };
 use forktax::report::{self, view};
-use forktax::shape::check;
 
 fn mapping(first_page: u64, pages: u64, content: MappingContent) -> ShapeMapping {
     ShapeMapping::untouched(first_page, pages, content)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::program::environment;
 use super::{Pace, PlanError, Surroundings, placement, seed, stop_rule, timeout_ms};
-use crate::card::Design;
+use crate::analysis::card::Design;
 use crate::cli::args::CardArgs;
 use crate::lab::programs;
 use crate::model::{

@@ -6,13 +6,13 @@ use super::program::{environment, program};
 use super::{
     PRECISION, Pace, PlanError, Surroundings, placement, seed, stop_rule, time, timeout_ms,
 };
+use crate::analysis::studies;
 use crate::cli::args::{ReproduceArgs, study_names};
 use crate::lab::limits::LimitError;
 use crate::model::{
     Availability, ChildAction, LoopOrder, Plan, Program, Reproduce, SpaceRequest, StopRule,
     StudyId, Temperature,
 };
-use crate::studies;
 use crate::units::thousands;
 
 const ITERATIONS: u64 = 1_000;

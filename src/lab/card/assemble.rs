@@ -1,7 +1,7 @@
 //! From the workers' records to the trials of the card.
 
 use super::Experiment;
-use crate::card::price_list;
+use crate::analysis::card::price_list;
 use crate::lab::session::Recording;
 use crate::lab::tried::Tried;
 use crate::model::{Card, GaugeSamples, Purpose, Trial, TrialResult};

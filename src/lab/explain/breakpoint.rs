@@ -13,9 +13,9 @@ use crate::model::{
     Availability, BreakpointCost, ChildAction, ExitOrder, Missing, Phase, Plan, Program,
     SpawnMethod,
 };
-use crate::profile::events::SampleEvent;
 use crate::profile::ledger::{HitCost, Knowledge, PhaseTimes, Rules, phases};
 use crate::stats::{median_replicates, quantile};
+use crate::sys::events::SampleEvent;
 use crate::worker::protocol::{record, stamp_words};
 
 use super::ledger::stamps;

@@ -11,8 +11,8 @@ use crate::model::{
     Availability, Backing, ChildAction, ExitOrder, ExitProbe, Missing, Plan, SpaceRequest,
     SpawnMethod, Temperature,
 };
-use crate::profile::events::SampleEvent;
 use crate::stats::median;
+use crate::sys::events::SampleEvent;
 use crate::worker::protocol::{Assignment, Pass, record, stamp_words};
 
 /// By how many mappings the two address spaces differ: their teardown takes a

@@ -134,8 +134,8 @@ fn missing(reason: &str) -> (Availability<f64>, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::profile::events::{Mode, SampleEvent};
     use crate::profile::faults::{MapRange, Observed, Source, SpawnStamps, tally};
+    use crate::sys::events::{Mode, SampleEvent};
     use FaultCause::{CopyOnWrite, File};
     use FaultPhase::{ChildBeforeExec, ParentAfter, Program};
 

@@ -2,7 +2,7 @@
 
 use crate::lab::kernel::Sampler;
 use crate::model::{Missing, Reach};
-use crate::profile::events::SampleEvent;
+use crate::sys::events::SampleEvent;
 use crate::sys::trace::CallTracer;
 
 impl Sampler for CallTracer {

@@ -3,7 +3,7 @@
 
 use crate::lab::kernel::{Sampler, Watching};
 use crate::model::{Missing, Placement, Reach};
-use crate::profile::events::SampleEvent;
+use crate::sys::events::SampleEvent;
 use crate::sys::perf::{PerfError, Recorder, Target};
 use crate::sys::process;
 use crate::sys::trace::CallTracer;

@@ -2,6 +2,7 @@
 
 use super::Experiment;
 use super::row::Row;
+use crate::analysis::studies;
 use crate::lab::census::Census;
 use crate::lab::cpu_time::share_of_kernel;
 use crate::model::{
@@ -9,7 +10,6 @@ use crate::model::{
     SplitSource,
 };
 use crate::stats::{Estimate, Replicates, median_replicates};
-use crate::studies;
 
 /// Resamples behind an interval.
 const DRAWS: usize = 500;

@@ -11,8 +11,8 @@ use crate::lab::session::{self, Recording};
 use crate::model::{
     Likeness, LoopRun, LoopSystem, Missing, ObservedCall, Program, SpaceRequest, SpawnMethod,
 };
-use crate::profile::events::SampleEvent;
 use crate::profile::modes::{ModeTicks, Split, split};
+use crate::sys::events::SampleEvent;
 use crate::worker::protocol::{Assignment, Pass};
 
 /// The blocks that the study's fourth program takes from malloc.

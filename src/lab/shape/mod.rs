@@ -32,10 +32,10 @@ use procfs::process::Status;
 
 use super::census::CensusError;
 use super::census::files::{Pagemap, ProcessFiles, refuse};
+use crate::analysis::shape::anonymise;
 use crate::model::{
     MappingContent, ProcessFacts, ProcessShape, SHAPE_VERSION, ShapeMapping, ShapeReservation, Tool,
 };
-use crate::shape::anonymise;
 use crate::sys::pagemap::{PageRegion, Scanner};
 use content::{contents, harmless, kept_name};
 use pages::{Found, Sought, find};

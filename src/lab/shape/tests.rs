@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::FileExt;
 
 use super::*;
+use crate::analysis::shape::check;
 use crate::model::MappingFlag;
-use crate::shape::check;
 use crate::sys::gauge::Untouched;
 use crate::sys::memory::{Arena, Pages, Source, Touches, page_size};
 use crate::sys::shared::SharedWords;
@@ -209,7 +209,7 @@ fn the_scan_and_the_entries_find_the_same() {
 }
 
 fn shape_of(reading: Reading) -> ProcessShape {
-    let mut shape = crate::shape::tests::shape(reading.mappings);
+    let mut shape = crate::analysis::shape::tests::shape(reading.mappings);
     shape.process.page_size = procfs::page_size();
     shape
 }

@@ -1,7 +1,7 @@
 //! The course of one spawn: when what happened, had nothing been watched.
 
 use super::{HitCost, SpawnStamps};
-use crate::profile::events::SampleEvent;
+use crate::sys::events::SampleEvent;
 
 /// A stretch of time on a CPU.
 #[derive(Debug, Clone, Copy)]

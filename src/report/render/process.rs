@@ -6,7 +6,8 @@ use std::io;
 use super::figures::word;
 use super::record::{figure, table, word as text_or_none};
 use crate::model::{
-    Availability, Blame, Cost, Features, GroupCost, Live, LiveRole, LiveTrial, Remedy, UnitLikeness,
+    Availability, Blame, Cost, Features, GroupCost, Process, ProcessRole, ProcessTrial, Remedy,
+    UnitLikeness,
 };
 use crate::stats::Estimate;
 
@@ -93,7 +94,7 @@ impl Row {
 }
 
 /// The header and a record for each figure.
-pub(super) fn render(live: &Live) -> io::Result<Vec<u8>> {
+pub(super) fn render(live: &Process) -> io::Result<Vec<u8>> {
     let mut rows: Vec<Row> = live.trials.iter().flat_map(measured).collect();
     rows.extend(live.likeness.units.iter().flat_map(likeness));
     rows.extend(left_out(live));
@@ -107,13 +108,13 @@ pub(super) fn render(live: &Live) -> io::Result<Vec<u8>> {
 }
 
 /// What a trial is there for, in the words of the JSON.
-fn role(role: LiveRole) -> String {
+fn role(role: ProcessRole) -> String {
     match role {
-        LiveRole::Whole => "whole".to_owned(),
-        LiveRole::Rung(rung) => format!("rung.{}", word(rung)),
-        LiveRole::Without(group) => format!("without.{group}"),
-        LiveRole::Remedied(kind) => format!("remedied.{}", word(kind)),
-        LiveRole::Against(kind) => format!("against.{}", word(kind)),
+        ProcessRole::Whole => "whole".to_owned(),
+        ProcessRole::Rung(rung) => format!("rung.{}", word(rung)),
+        ProcessRole::Without(group) => format!("without.{group}"),
+        ProcessRole::Remedied(kind) => format!("remedied.{}", word(kind)),
+        ProcessRole::Against(kind) => format!("against.{}", word(kind)),
     }
 }
 
@@ -132,7 +133,7 @@ const COUNTS: [(&str, Count); 8] = [
 ];
 
 /// The parent of a trial, and the medians of its methods.
-fn measured(trial: &LiveTrial) -> Vec<Row> {
+fn measured(trial: &ProcessTrial) -> Vec<Row> {
     let of_trial = |row: Row| Row {
         trial: role(trial.role),
         ..row
@@ -176,7 +177,7 @@ fn likeness(unit: &UnitLikeness) -> [Row; 3] {
     .map(|(of, count)| Row::new("likeness", format!("{name}.{of}")).count(count))
 }
 
-fn left_out(live: &Live) -> Vec<Row> {
+fn left_out(live: &Process) -> Vec<Row> {
     let all = live.likeness.left_out.iter();
     let mut rows: Vec<Row> = all
         .flat_map(|left_out| {
@@ -191,7 +192,7 @@ fn left_out(live: &Live) -> Vec<Row> {
     rows
 }
 
-fn foretold(live: &Live) -> Vec<Row> {
+fn foretold(live: &Process) -> Vec<Row> {
     let Some(forecast) = live.forecast.measured() else {
         return vec![Row::new("foretold", "all")];
     };

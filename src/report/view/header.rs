@@ -4,8 +4,8 @@ use crate::model::{
     Availability, ChildAction, Document, Host, Placement, Plan, Program, SpaceRequest, Temperature,
 };
 
-use super::live;
 use super::number::{counted, integer, significant};
+use super::process;
 use super::table::Block;
 
 /// The header's lines.
@@ -20,7 +20,7 @@ pub(super) fn lines(document: &Document) -> Block {
         conditions(plan.placement, plan.temperature),
     ];
     lines.extend(parents(plan));
-    lines.extend(plan.live.iter().flat_map(live::origin));
+    lines.extend(plan.live.iter().flat_map(process::origin));
     lines.push(format!(
         "child: {}; seed {}",
         child(plan.child, &plan.program),

@@ -3,20 +3,20 @@
 //! A view decides what is said and in which unit; it never lays out. Nothing
 //! is said that the intervals do not support.
 
+mod beyond;
 mod card;
 mod closing;
-mod compared;
+mod compare;
 mod counts;
 mod explain;
-mod explanation;
 mod extra;
 mod footnotes;
 mod header;
-mod live;
 mod number;
 mod pairs;
 mod picture;
-mod reproduction;
+mod process;
+mod reproduce;
 mod shape;
 mod spaces;
 mod table;
@@ -26,13 +26,13 @@ mod words;
 use crate::model::{Comparison, Document, Missing};
 
 use card::Charged;
-use explanation::Explained;
+use explain::Explained;
 use extra::Extra;
 use footnotes::Footnotes;
-use live::Rebuilt;
 pub use picture::{Bar, Chart, Kind, Picture, Plot, PlotAxis, PlotPoint, Scale, Segment, Series};
-use reproduction::Reproduced;
-pub use reproduction::{StudyRecord, study_records};
+use process::Rebuilt;
+use reproduce::Reproduced;
+pub use reproduce::{StudyRecord, study_records};
 pub use shape::shape;
 use spaces::Sizes;
 pub use table::{Alignment, Block, Column, Entry, Table};
@@ -89,7 +89,7 @@ fn rebuilt_and_apart(
 
 /// The whole report of a comparison, from the two results to the legend.
 pub fn comparison(comparison: &Comparison) -> Vec<Block> {
-    let mut blocks = compared::blocks(comparison);
+    let mut blocks = compare::blocks(comparison);
     blocks.retain(|block| !is_empty(block));
     blocks
 }
@@ -107,7 +107,7 @@ pub fn picture(document: &Document) -> Result<Picture, Missing> {
     }
     match Reproduced::of(document) {
         Some(reproduced) => reproduced.picture(),
-        None => explanation::chart(document).map(Picture::Bars),
+        None => explain::chart(document).map(Picture::Bars),
     }
 }
 
@@ -128,7 +128,7 @@ fn sweep(
         last.notes = footnotes.lines(document);
     }
     let extra = Extra::of(document, sizes);
-    tables.extend(extra.as_ref().and_then(explain::table));
+    tables.extend(extra.as_ref().and_then(beyond::table));
     let words = words::sentences(document, sizes, extra.as_ref());
     (tables.into_iter().map(Block::Table).collect(), words)
 }

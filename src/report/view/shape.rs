@@ -3,10 +3,10 @@
 use super::number::{counted, integer, number, significant};
 use super::table::{Block, Column, Entry, Table};
 use super::{is_empty, lines};
+use crate::analysis::shape::{Fate, copied_tables, entries_per_table, fate};
 use crate::model::{
     MappingContent, MappingFlag, ProcessFacts, ProcessShape, ShapeMapping, ShapeReservation,
 };
-use crate::shape::{Fate, copied_tables, entries_per_table, fate};
 use crate::units::{bytes, utc};
 
 const MEBIBYTE: f64 = 1_048_576.0;

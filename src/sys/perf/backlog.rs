@@ -7,7 +7,7 @@
 
 use std::mem;
 
-use crate::profile::events::SampleEvent;
+use crate::sys::events::SampleEvent;
 
 /// An event and the time that orders it; a loss has no time of its own.
 pub(super) type Stamped = (u64, SampleEvent);

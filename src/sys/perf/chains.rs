@@ -14,7 +14,7 @@ use perf_event_open::sample::record::{Priv, Record};
 
 use super::instrument::{Instrument, Trigger, fork, mode};
 use super::modes::Modes;
-use crate::profile::events::SampleEvent;
+use crate::sys::events::SampleEvent;
 
 /// The values of a chain from here on are marks of its parts and no addresses
 /// (PERF_CONTEXT_MAX, include/uapi/linux/perf_event.h).

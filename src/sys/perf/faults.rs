@@ -10,7 +10,7 @@ use perf_event_open::sample::record::mmap::Mmap;
 use perf_event_open::sample::record::{Priv, Record};
 
 use super::instrument::{Instrument, Trigger, life, mode, stamped_opts, task_records};
-use crate::profile::events::SampleEvent;
+use crate::sys::events::SampleEvent;
 
 /// What the kernel calls private memory without a file (perf_event_mmap_event,
 /// kernel/events/core.c). A path has one slash at its beginning, and mappings

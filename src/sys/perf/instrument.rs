@@ -14,7 +14,7 @@ use perf_event_open::sample::record::{Priv, Record, RecordId};
 
 use super::PerfError;
 use super::backlog::Stamped;
-use crate::profile::events::{Mode, SampleEvent};
+use crate::sys::events::{Mode, SampleEvent};
 
 /// What makes an event happen.
 #[derive(Clone, Copy)]

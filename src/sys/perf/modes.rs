@@ -5,7 +5,7 @@ use perf_event_open::event::sw::Software;
 use perf_event_open::sample::record::{Priv, Record};
 
 use super::instrument::{Instrument, Trigger, fork, mode, stamped_opts, task_records};
-use crate::profile::events::SampleEvent;
+use crate::sys::events::SampleEvent;
 
 /// Ticks without the idle task's, and forks.
 pub(super) struct Modes {

@@ -19,7 +19,7 @@ use super::instrument::Instrument;
 use super::modes::Modes;
 use super::ring::Ring;
 use super::stamps::{Landmark, MOST_LANDMARKS, Stamps};
-use crate::profile::events::SampleEvent;
+use crate::sys::events::SampleEvent;
 
 /// Below this frequency nothing is worth sampling, so stepping down ends.
 const LOWEST_HZ: u64 = 50;

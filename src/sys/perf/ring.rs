@@ -16,7 +16,7 @@ use super::backlog::Stamped;
 use super::error::Attempt;
 use super::instrument::{Instrument, convert};
 use super::recorder::Target;
-use crate::profile::events::SampleEvent;
+use crate::sys::events::SampleEvent;
 
 /// All rings of a recorder together do not go beyond this, so that a host of
 /// hundreds of CPUs does not pin gigabytes.

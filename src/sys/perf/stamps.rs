@@ -14,7 +14,7 @@ use perf_event_open::sample::record::{Priv, Record};
 
 use super::PerfError;
 use super::instrument::{Instrument, Trigger, life, stamped_opts, task_records};
-use crate::profile::events::SampleEvent;
+use crate::sys::events::SampleEvent;
 
 /// Breakpoints that a CPU has: 4 on x86 (HBP_NUM, asm/hw_breakpoint.h), rarely
 /// fewer elsewhere.

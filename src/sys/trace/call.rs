@@ -1,7 +1,7 @@
 //! Which system calls create processes, and with which flags: what the kernel
 //! tells of a stop (struct ptrace_syscall_info), made out without a process.
 
-use crate::profile::events::CallName;
+use crate::sys::events::CallName;
 
 /// A struct ptrace_syscall_info (include/uapi/linux/ptrace.h) in words: `op` and
 /// `arch` share the first, the fourth is the number or the returned value.

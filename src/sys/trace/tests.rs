@@ -3,7 +3,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
 use super::error::field;
 use super::*;
-use crate::profile::events::CallName;
+use crate::sys::events::CallName;
 use crate::sys::process;
 
 const CLONE_VM: u64 = 0x100;

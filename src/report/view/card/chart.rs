@@ -3,7 +3,7 @@
 
 use super::trials::{Compared, Tried};
 use super::{Charged, names, shapes};
-use crate::card::{self, Fit};
+use crate::analysis::card::{self, Fit};
 use crate::model::{Features, Purpose, Term};
 use crate::report::view::header;
 use crate::report::view::number::{Unit, counted, number};

@@ -3,7 +3,7 @@
 
 use super::trials::{Compared, Tried};
 use super::{Charged, Maker};
-use crate::card::{self, footprint_bytes};
+use crate::analysis::card::{self, footprint_bytes};
 use crate::model::{Availability, Features, Purpose, TrialCell};
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::number::{Unit, integer, number, significant};

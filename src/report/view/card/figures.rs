@@ -1,7 +1,7 @@
 //! Prices as entries: in the unit of their row, with their interval; or what they are
 //! at the most, where they are not told from 0.
 
-use crate::card::Slice;
+use crate::analysis::card::Slice;
 use crate::model::{Availability, Priced};
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::number::Unit;

@@ -15,7 +15,7 @@ mod terms;
 mod trials;
 mod words;
 
-use crate::card::{self, Fit};
+use crate::analysis::card::{self, Fit};
 use crate::model::{
     Availability, Card, CardOrder, Document, Missing, Price, PriceKind, PriceList, SpawnMethod,
 };

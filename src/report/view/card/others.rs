@@ -1,7 +1,7 @@
 //! What else a parent brings, and the ways to spawn.
 
 use super::{Charged, figures, names};
-use crate::card::Slice;
+use crate::analysis::card::Slice;
 use crate::model::{Price, PriceKind, SpawnMethod};
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::number::number;

@@ -1,7 +1,7 @@
 //! The card in a few sentences, and none that the intervals do not support.
 
 use super::{Charged, child, figures, grade, shapes};
-use crate::card::Fit;
+use crate::analysis::card::Fit;
 use crate::model::{Availability, PriceKind, Purpose, SpawnMethod};
 use crate::report::view::number::{Unit, number, significant};
 use crate::stats::{Estimate, Replicates};

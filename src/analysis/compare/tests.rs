@@ -1,0 +1,308 @@
+use fastrand::Rng;
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::{Cell, ChildAction, HostFact, Placement, PlanFact, SpawnMethod};
+
+fn sweep() -> Document {
+    serde_json::from_str(include_str!("../../../tests/data/sweep.json")).unwrap()
+}
+
+fn explained() -> Document {
+    serde_json::from_str(include_str!("../../../tests/data/explain.json")).unwrap()
+}
+
+fn compared_with(a: &Document, b: &Document, fail_above: Option<f64>) -> Comparison {
+    let input = |file, document| Input { file, document };
+    compare(
+        Tool::this(),
+        input("a.json", a),
+        input("b.json", b),
+        fail_above,
+    )
+    .unwrap()
+}
+
+fn compared(a: &Document, b: &Document) -> Comparison {
+    compared_with(a, b, None)
+}
+
+/// Another run of the same sweep: the same host, other luck.
+fn again(mut document: Document, seed: u64) -> Document {
+    let mut rng = Rng::with_seed(seed);
+    for cell in &mut document.cells {
+        scale(cell, |_| 0.995 + 0.01 * rng.f64());
+    }
+    document
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "scaled nanoseconds stay positive and small"
+)]
+fn scale(cell: &mut Cell, mut by: impl FnMut(usize) -> f64) {
+    for (index, worker) in cell.samples.iter_mut().enumerate() {
+        let factor = by(index);
+        for ns in worker.call_ns.iter_mut().chain(&mut worker.total_ns) {
+            *ns = (*ns as f64 * factor) as u64;
+        }
+    }
+}
+
+fn verdicts(comparison: &Comparison) -> Vec<&Verdict> {
+    comparison.lines.iter().map(|line| &line.verdict).collect()
+}
+
+#[test]
+fn a_sweep_has_a_line_for_each_call_and_each_total() {
+    let document = sweep();
+    let found = lines(&document, 1).unwrap();
+    assert_eq!(found.lines.len(), 2 * document.cells.len());
+    let first = &found.lines[0];
+    assert_eq!(
+        first.key,
+        "mappings-0-pages-1-spacing-1-anon/fork/exec/call"
+    );
+    assert_eq!(
+        (first.group.as_str(), first.what.as_str()),
+        ("+0 mappings", "fork call")
+    );
+    assert_eq!(first.workers, 6);
+    let stored = document.cells[0].call_ns.measured().unwrap();
+    assert!((first.value.value - stored.median).abs() < 0.01);
+    assert_eq!(found.lines[17].group, "+10,000 mappings");
+}
+
+#[test]
+fn two_runs_of_one_host_differ_in_nothing() {
+    let comparison = compared(&sweep(), &again(sweep(), 1));
+    assert!(
+        comparison
+            .lines
+            .iter()
+            .all(|line| line.verdict == Verdict::NoDifferenceSeen)
+    );
+    assert!(comparison.host_differences.is_empty() && comparison.plan_differences.is_empty());
+    assert!(comparison.lone.is_empty());
+    for line in &comparison.lines {
+        let ratio = line.ratio.measured().unwrap();
+        assert!(ratio.ci95[0] < 1.0 && 1.0 < ratio.ci95[1], "{line:?}");
+        assert!(line.visible_from.unwrap() > 1.0);
+    }
+}
+
+#[test]
+fn a_result_beside_itself_is_not_exact() {
+    let comparison = compared(&sweep(), &sweep());
+    let ratio = comparison.lines[0].ratio.measured().unwrap();
+    assert_eq!(ratio.value, 1.0);
+    assert!(ratio.ci95[0] < 1.0 && 1.0 < ratio.ci95[1], "{ratio:?}");
+}
+
+#[test]
+fn what_became_dearer_is_found_and_nothing_else() {
+    let mut dearer = again(sweep(), 1);
+    scale(&mut dearer.cells[3], |_| 1.3);
+    scale(&mut dearer.cells[4], |_| 0.7);
+    let comparison = compared(&sweep(), &dearer);
+    for (index, line) in comparison.lines.iter().enumerate() {
+        let expected = match index / 2 {
+            3 => Verdict::Dearer,
+            4 => Verdict::Cheaper,
+            _ => Verdict::NoDifferenceSeen,
+        };
+        assert_eq!(line.verdict, expected, "{line:?}");
+    }
+}
+
+#[test]
+fn what_is_dearer_by_more_than_was_allowed_is_named() {
+    let mut dearer = again(sweep(), 1);
+    scale(&mut dearer.cells[3], |_| 1.3);
+    let exceeded = |percent| {
+        let comparison = compared_with(&sweep(), &dearer, Some(percent));
+        comparison.fail_above.unwrap().exceeded
+    };
+    let both = [
+        "mappings-1000-pages-1-spacing-1-anon/fork/exec/call",
+        "mappings-1000-pages-1-spacing-1-anon/fork/exec/total",
+    ];
+    assert_eq!(exceeded(0.0), both);
+    assert_eq!(exceeded(15.0), both);
+    // The whole interval must lie above, so that the ratio itself is not enough.
+    assert_eq!(exceeded(29.0), Vec::<String>::new());
+    assert_eq!(compared(&sweep(), &dearer).fail_above, None);
+}
+
+#[test]
+fn a_host_that_drifted_is_judged_with_more_care() {
+    let drifted = |by: f64| {
+        let mut document = again(sweep(), 1);
+        for cell in &mut document.cells {
+            scale(cell, |worker| 1.0 + by * worker as f64);
+        }
+        compared(&sweep(), &document)
+    };
+    let least = |comparison: &Comparison| comparison.lines[1].visible_from.unwrap();
+    assert!(least(&drifted(0.04)) > least(&drifted(0.0)) + 0.1);
+    assert!(
+        drifted(0.04)
+            .lines
+            .iter()
+            .all(|line| line.verdict == Verdict::NoDifferenceSeen)
+    );
+}
+
+#[test]
+fn too_few_workers_get_no_verdict_and_say_whose() {
+    let mut few = again(sweep(), 1);
+    few.cells[0].samples.truncate(2);
+    scale(&mut few.cells[0], |_| 3.0);
+    let comparison = compared(&sweep(), &few);
+    let line = &comparison.lines[0];
+    let Verdict::NotCompared(why) = &line.verdict else {
+        panic!("{line:?}");
+    };
+    assert!(why.starts_with("2 workers in B, and fewer than 3"), "{why}");
+    assert!(line.ratio.measured().is_some() && line.visible_from.is_none());
+    let back = compared(&few, &sweep());
+    assert!(matches!(&back.lines[0].verdict, Verdict::NotCompared(why) if why.contains("in A")));
+}
+
+#[test]
+fn what_one_of_them_lacks_is_listed_with_the_reason() {
+    let mut less = again(sweep(), 1);
+    less.cells.retain(|cell| cell.method != SpawnMethod::Vfork);
+    less.plan
+        .methods
+        .retain(|method| *method != SpawnMethod::Vfork);
+    let reason = "the kernel does not know it";
+    less.cells[0].call_ns = Availability::unavailable(reason, None);
+    let comparison = compared(&sweep(), &less);
+    assert_eq!(comparison.lone.len(), 7);
+    assert!(comparison.lone.iter().all(|line| line.only_in == Which::A));
+    assert_eq!(comparison.lone[0].reason, reason);
+    assert_eq!(comparison.lone[1].reason, "not measured there");
+    assert_eq!(comparison.lines.len(), 11);
+    assert_eq!(comparison.plan_differences[0].fact, PlanFact::Methods);
+    let back = compared(&less, &sweep());
+    assert!(back.lone.iter().all(|line| line.only_in == Which::B));
+}
+
+#[test]
+fn another_child_is_another_quantity() {
+    let mut exit = sweep();
+    exit.plan.child = ChildAction::Exit;
+    for cell in &mut exit.cells {
+        cell.child = ChildAction::Exit;
+    }
+    let comparison = compared(&sweep(), &exit);
+    assert!(comparison.lines.is_empty());
+    assert_eq!(comparison.lone.len(), 36);
+    let difference = &comparison.plan_differences[0];
+    assert_eq!(
+        (difference.a.as_str(), difference.b.as_str()),
+        ("exec", "exit")
+    );
+}
+
+#[test]
+fn what_differs_around_them_is_told_without_the_values_of_variables() {
+    let mut other = again(sweep(), 1);
+    other.host.kernel = "6.1.0".to_owned();
+    other.plan.placement = Placement::Free;
+    other.plan.environment.push("TOKEN=secret".to_owned());
+    other.cells[0].space.present_ptes *= 2;
+    let comparison = compared(&sweep(), &other);
+    assert_eq!(comparison.host_differences[0].fact, HostFact::Kernel);
+    let facts: Vec<PlanFact> = comparison.plan_differences.iter().map(|d| d.fact).collect();
+    assert_eq!(
+        facts,
+        [PlanFact::Placement, PlanFact::Environment, PlanFact::Space]
+    );
+    let told = serde_json::to_string(&comparison).unwrap();
+    assert!(told.contains("TOKEN") && !told.contains("secret"), "{told}");
+}
+
+#[test]
+fn only_results_of_one_kind_with_lines_are_compared() {
+    let sides = [(explained(), sweep()), (sweep(), explained())];
+    for (a, b) in &sides {
+        let input = |document| Input {
+            file: "x.json",
+            document,
+        };
+        let refusal = compare(Tool::this(), input(a), input(b), None).unwrap_err();
+        let said = refusal.to_string();
+        assert!(
+            said.starts_with("an explanation cannot be compared"),
+            "{said}"
+        );
+    }
+}
+
+/// A sweep of which parts are missing and others make no sense.
+fn distorted(seed: u64) -> Document {
+    let mut rng = Rng::with_seed(seed);
+    let mut document = sweep();
+    document.cells.retain(|_| rng.u8(..) > 40);
+    for cell in &mut document.cells {
+        match rng.u8(0..8) {
+            0 => cell.samples.clear(),
+            1 => cell.samples.truncate(rng.usize(0..4)),
+            2 => cell.call_ns = Availability::not_reached(),
+            3 => cell.samples[0].total_ns = vec![0, u64::MAX],
+            4 => cell
+                .samples
+                .iter_mut()
+                .for_each(|worker| worker.call_ns.fill(0)),
+            5 => scale(cell, |_| rng.f64() + 0.5),
+            6 => {
+                cell.space.request = crate::model::SpaceRequest::Malloc {
+                    count: rng.u64(0..2),
+                    bytes: 1,
+                    pages: rng.u64(0..2),
+                    spacing: rng.u64(0..2),
+                }
+            }
+            _ => {}
+        }
+    }
+    document
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_other_way_round_all_is_inverted(first: u64, second: u64) {
+        let (a, b) = (distorted(first), distorted(second));
+        let (forth, back) = (compared(&a, &b), compared(&b, &a));
+        prop_assert_eq!(forth.lines.len(), back.lines.len());
+        prop_assert_eq!(forth.lone.len(), back.lone.len());
+        for line in &forth.lines {
+            let other = back.lines.iter().find(|other| other.key == line.key).unwrap();
+            match (&line.verdict, &other.verdict) {
+                (Verdict::Dearer, Verdict::Cheaper)
+                | (Verdict::Cheaper, Verdict::Dearer)
+                | (Verdict::NoDifferenceSeen, Verdict::NoDifferenceSeen)
+                | (Verdict::NotCompared(_), Verdict::NotCompared(_)) => {}
+                verdicts => prop_assert!(false, "{verdicts:?}"),
+            }
+            if let (Some(forth), Some(back)) = (line.ratio.measured(), other.ratio.measured()) {
+                prop_assert!((forth.value * back.value - 1.0).abs() < 1e-6);
+                prop_assert!((forth.ci95[0] * back.ci95[1] - 1.0).abs() < 1e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_compared_can_be_stored(first: u64, second: u64) {
+        let comparison = compared_with(&distorted(first), &distorted(second), Some(5.0));
+        let json = serde_json::to_string(&comparison).unwrap();
+        let back: Comparison = serde_json::from_str(&json).unwrap();
+        prop_assert_eq!(verdicts(&back), verdicts(&comparison));
+        prop_assert_eq!(back, comparison);
+    }
+}

@@ -1,0 +1,150 @@
+//! What of a mapping a fork pays for.
+
+use crate::analysis::shape::{Fate, entries_per_table, fate};
+use crate::model::{Features, MappingContent, ShapeMapping};
+
+/// Pages that a page table reaches, which is also how many a huge page has.
+pub(super) fn fan_out(page_size: u64) -> u64 {
+    entries_per_table(page_size).max(1)
+}
+
+/// Whether a fork gives the child this mapping.
+pub(super) fn is_copied(mapping: &ShapeMapping) -> bool {
+    fate(mapping) != Fate::LeftOut && mapping.content != MappingContent::Kernel
+}
+
+/// Whether a fork copies the page-table entries of what is rebuilt of a mapping: only a
+/// page of its own has it do so there.
+pub(super) fn copies_entries(mapping: &ShapeMapping) -> bool {
+    is_copied(mapping) && mapping.anon_vma && fate(mapping) == Fate::Copied
+}
+
+/// The pages in runs.
+pub(super) fn pages(runs: &[[u64; 2]]) -> u64 {
+    runs.iter().map(|[_, count]| count).sum()
+}
+
+/// All base-page entries of a mapping, in ascending order, runs of several kinds
+/// joined.
+pub(super) fn entries(mapping: &ShapeMapping) -> Vec<[u64; 2]> {
+    joined(&[&mapping.own, &mapping.file, &mapping.zero, &mapping.swapped])
+}
+
+/// Runs of several kinds as one list.
+pub(super) fn joined(lists: &[&[[u64; 2]]]) -> Vec<[u64; 2]> {
+    let mut runs: Vec<[u64; 2]> = lists.concat();
+    runs.sort_unstable();
+    let mut joined: Vec<[u64; 2]> = Vec::with_capacity(runs.len());
+    for [first, count] in runs {
+        match joined.last_mut() {
+            Some(last) if last[0] + last[1] == first => last[1] += count,
+            _ => joined.push([first, count]),
+        }
+    }
+    joined
+}
+
+/// Counts units over mappings in ascending order of address: a page table that two
+/// mappings share is the first one's.
+#[derive(Debug)]
+pub(super) struct Counter {
+    fan_out: u64,
+    /// The first page table that is not yet counted.
+    next_table: u64,
+}
+
+impl Counter {
+    pub(super) fn new(page_size: u64) -> Self {
+        Self {
+            fan_out: fan_out(page_size),
+            next_table: 0,
+        }
+    }
+
+    /// The units of the next mapping.
+    pub(super) fn count(&mut self, mapping: &ShapeMapping) -> Features {
+        if mapping.content == MappingContent::Kernel {
+            return Features::default();
+        }
+        if !is_copied(mapping) {
+            // A fork has to take it out of its copy of the tree of mappings, which costs
+            // as much as to copy one with nothing in it.
+            return Features {
+                vmas: 1,
+                ..Features::default()
+            };
+        }
+        let shared = mapping.is_shared();
+        let is_file = matches!(
+            mapping.content,
+            MappingContent::Program | MappingContent::Library | MappingContent::File
+        );
+        let mut features = Features {
+            vmas: 1,
+            file_vmas: u64::from(is_file && !shared),
+            shared_vmas: u64::from(shared),
+            ..Features::default()
+        };
+        if copies_entries(mapping) {
+            let entries = entries(mapping);
+            features.anon_vmas = 1;
+            features.ptes = pages(&entries);
+            features.tables = self.tables(mapping.first_page, &entries);
+            features.huge_entries = pages(&mapping.huge) / self.fan_out;
+        }
+        features
+    }
+
+    /// The page tables that the entries lie in and that were not counted yet.
+    fn tables(&mut self, first_page: u64, entries: &[[u64; 2]]) -> u64 {
+        let mut tables = 0;
+        for [first, count] in entries {
+            let from = (first_page + first) / self.fan_out;
+            let to = (first_page + first + count - 1) / self.fan_out;
+            if to >= self.next_table {
+                tables += to - from.max(self.next_table) + 1;
+                self.next_table = to + 1;
+            }
+        }
+        tables
+    }
+}
+
+/// The page tables of the two lowest levels that all entries take, copied or not, where
+/// the kernel has not said how many there are.
+pub(super) fn tables(mappings: &[ShapeMapping], page_size: u64) -> u64 {
+    let fan_out = fan_out(page_size);
+    let mut lowest = Counter::new(page_size);
+    let mut upper = Counter {
+        fan_out: fan_out.saturating_mul(fan_out),
+        next_table: 0,
+    };
+    let each = mappings.iter().map(|mapping| {
+        let entries = entries(mapping);
+        let all = joined(&[&entries, &mapping.huge]);
+        let (first, next) = (mapping.first_page, &mut upper);
+        lowest.tables(first, &entries) + next.tables(first, &all)
+    });
+    each.sum()
+}
+
+/// The units of all mappings together.
+pub(super) fn total(mappings: &[ShapeMapping], page_size: u64) -> Features {
+    let mut counter = Counter::new(page_size);
+    let each = mappings.iter().map(|mapping| counter.count(mapping));
+    each.fold(Features::default(), plus)
+}
+
+/// Both together.
+pub(super) fn plus(a: Features, b: Features) -> Features {
+    Features {
+        vmas: a.vmas + b.vmas,
+        anon_vmas: a.anon_vmas + b.anon_vmas,
+        file_vmas: a.file_vmas + b.file_vmas,
+        shared_vmas: a.shared_vmas + b.shared_vmas,
+        ptes: a.ptes + b.ptes,
+        empty_entries: a.empty_entries + b.empty_entries,
+        tables: a.tables + b.tables,
+        huge_entries: a.huge_entries + b.huge_entries,
+    }
+}

@@ -1,0 +1,280 @@
+//! Which parents are built of a shape, and what is spawned from them.
+
+use super::counts::{Counter, fan_out, plus};
+use super::groups::{Group, groups, weight};
+use super::likeness::{Beside, Rebuilt};
+use super::remedies::{Remedied, apply};
+use super::rungs::on_rung;
+use crate::model::{
+    Features, Missing, ProcessPurpose, ProcessRole, Program, RemedyHost, RemedyKind, Rung,
+    ShapeMapping, SpaceRequest, SpawnMethod, Targets,
+};
+
+/// Groups that are left out once, to check what is said of them: those with at least
+/// this share of the cost, by weight, and not more of them than this.
+const CHECKED_SHARE: f64 = 0.1;
+const MOST_CHECKED: usize = 3;
+
+/// One parent and its children.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trial {
+    /// What it is there for.
+    pub role: ProcessRole,
+    /// What the parent has.
+    pub space: SpaceRequest,
+    /// How it spawns, by turns.
+    pub methods: Vec<SpawnMethod>,
+    /// What the children execute, if not what all others do.
+    pub program: Option<Program>,
+    /// Whether each child closes its descriptors before it executes.
+    pub closes: bool,
+}
+
+/// A remedy that is tried, or why it is not.
+pub(super) type Tried = (RemedyKind, Result<String, Missing>);
+
+/// All trials of a shape.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Design {
+    /// The trials.
+    pub trials: Vec<Trial>,
+    /// Pages of a huge page.
+    pub(super) fan_out: u64,
+    /// What is built, rung by rung.
+    pub(super) layout: Layout,
+    /// The remedies in the order of trying.
+    pub(super) remedies: Vec<Tried>,
+}
+
+impl Design {
+    /// The trials that explain a shape, or that try remedies on it.
+    pub fn of(
+        rebuilt: &Rebuilt,
+        purpose: ProcessPurpose,
+        methods: &[SpawnMethod],
+        host: &RemedyHost,
+        targets: &Targets,
+    ) -> Self {
+        let mut design = Self {
+            trials: Vec::new(),
+            fan_out: fan_out(rebuilt.facts.page_size),
+            layout: Layout::of(rebuilt),
+            remedies: Vec::new(),
+        };
+        let whole = rebuilt.request(&rebuilt.mappings, rebuilt.beside());
+        design.add(ProcessRole::Whole, whole, methods.to_vec());
+        match purpose {
+            ProcessPurpose::Explain => {
+                design.add_rungs(rebuilt);
+                design.add_checks(rebuilt);
+            }
+            ProcessPurpose::Advise => design.add_remedies(rebuilt, host, targets),
+        }
+        design
+    }
+
+    /// A parent with several remedies at once.
+    pub fn together(
+        rebuilt: &Rebuilt,
+        role: ProcessRole,
+        kinds: &[RemedyKind],
+        method: SpawnMethod,
+        host: &RemedyHost,
+    ) -> Option<Trial> {
+        let mut parent = Remedied::nothing(rebuilt);
+        for kind in kinds {
+            apply(*kind, &mut parent, rebuilt.facts.page_size, host).ok()?;
+        }
+        Some(Trial {
+            role,
+            space: parent.request(rebuilt),
+            methods: vec![method],
+            program: None,
+            closes: parent.closes,
+        })
+    }
+
+    fn add(&mut self, role: ProcessRole, space: SpaceRequest, methods: Vec<SpawnMethod>) {
+        self.trials.push(Trial {
+            role,
+            space,
+            methods,
+            program: None,
+            closes: false,
+        });
+    }
+
+    /// All rungs but the last, which is the whole.
+    fn add_rungs(&mut self, rebuilt: &Rebuilt) {
+        let mut rungs: Vec<Rung> = self.layout.ladder.iter().map(|(rung, _)| *rung).collect();
+        rungs.pop();
+        for rung in rungs {
+            let (mappings, beside) = match rung {
+                Rung::Empty => (Vec::new(), Beside::default()),
+                Rung::Beside => (Vec::new(), rebuilt.beside()),
+                _ => (rung_of(rebuilt, rung), rebuilt.beside()),
+            };
+            let space = rebuilt.request(&mappings, beside);
+            self.add(ProcessRole::Rung(rung), space, vec![SpawnMethod::Fork]);
+        }
+    }
+
+    /// The shape without each of the weightiest groups.
+    fn add_checks(&mut self, rebuilt: &Rebuilt) {
+        let groups = &self.layout.groups;
+        let all: f64 = groups.iter().map(|group| weight(&group.features)).sum();
+        let heavy = |group: &&Group| weight(&group.features) >= CHECKED_SHARE * all;
+        let checked = groups.iter().filter(heavy).take(MOST_CHECKED).count();
+        for index in 0..checked {
+            let members = &self.layout.groups[index].members;
+            let left: Vec<ShapeMapping> = (rebuilt.mappings.iter().enumerate())
+                .filter(|(place, _)| members.binary_search(place).is_err())
+                .map(|(_, mapping)| mapping.clone())
+                .collect();
+            let space = rebuilt.request(&left, rebuilt.beside());
+            self.add(ProcessRole::Without(index), space, vec![SpawnMethod::Fork]);
+        }
+    }
+
+    fn add_remedies(&mut self, rebuilt: &Rebuilt, host: &RemedyHost, targets: &Targets) {
+        const OF_PARENTS: [RemedyKind; 9] = [
+            RemedyKind::DontFork,
+            RemedyKind::HugePages,
+            RemedyKind::HugeHeap,
+            RemedyKind::NoHugePages,
+            RemedyKind::FewerDescriptors,
+            RemedyKind::Cloexec,
+            RemedyKind::CloseRange,
+            RemedyKind::FewerThreads,
+            RemedyKind::NoFilePages,
+        ];
+        for kind in OF_PARENTS {
+            let mut parent = Remedied::nothing(rebuilt);
+            let applied = apply(kind, &mut parent, rebuilt.facts.page_size, host);
+            if applied.is_ok() {
+                self.trials.push(Trial {
+                    role: ProcessRole::Remedied(kind),
+                    space: parent.request(rebuilt),
+                    methods: vec![SpawnMethod::Fork],
+                    program: None,
+                    closes: parent.closes,
+                });
+            }
+            self.remedies
+                .push((kind, applied.map(|()| parent.applied_to)));
+        }
+        self.add_targets(rebuilt, targets);
+    }
+
+    /// A statically linked program beside a dynamically linked one.
+    fn add_targets(&mut self, rebuilt: &Rebuilt, targets: &Targets) {
+        let kind = RemedyKind::StaticTarget;
+        let (Some(fixed), Some(dynamic)) = (&targets.fixed, &targets.dynamic) else {
+            let why = "no statically and dynamically linked programs were found to compare; name \
+                       them with --static-program and --dynamic-program";
+            self.remedies.push((kind, Err(Missing::not_asked(why))));
+            return;
+        };
+        let words = format!("{} instead of {}", path(fixed), path(dynamic));
+        let pair = [
+            (ProcessRole::Remedied(kind), fixed),
+            (ProcessRole::Against(kind), dynamic),
+        ];
+        for (role, program) in pair {
+            self.trials.push(Trial {
+                role,
+                space: rebuilt.request(&rebuilt.mappings, rebuilt.beside()),
+                methods: vec![SpawnMethod::Fork],
+                program: Some(program.clone()),
+                closes: false,
+            });
+        }
+        self.remedies.push((kind, Ok(words)));
+    }
+}
+
+fn path(program: &Program) -> &str {
+    match program {
+        Program::Embedded => "the embedded program",
+        Program::Path { path, .. } => path,
+    }
+}
+
+fn rung_of(rebuilt: &Rebuilt, rung: Rung) -> Vec<ShapeMapping> {
+    let page_size = rebuilt.facts.page_size;
+    let mappings = rebuilt.mappings.iter();
+    mappings.map(|m| on_rung(m, rung, page_size)).collect()
+}
+
+/// The mappings by group, and what of them each rung has.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Layout {
+    pub(super) groups: Vec<Group>,
+    /// The rungs that add something to those below them; the last is the whole, and
+    /// the lowest is always there.
+    pub(super) ladder: Vec<(Rung, Vec<Features>)>,
+    pub(super) beside: Beside,
+}
+
+impl Layout {
+    pub(super) fn of(rebuilt: &Rebuilt) -> Self {
+        let page_size = rebuilt.facts.page_size;
+        let groups = groups(&rebuilt.mappings, page_size);
+        let beside = rebuilt.beside();
+        let mut ladder = vec![(Rung::Empty, nothing(&groups))];
+        if beside.units() > 0 {
+            ladder.push((Rung::Beside, nothing(&groups)));
+        }
+        for rung in Rung::ALL.into_iter().filter(|rung| *rung > Rung::Beside) {
+            let features = by_group(&rung_of(rebuilt, rung), &groups, page_size);
+            if ladder.last().is_some_and(|(_, below)| *below != features) {
+                ladder.push((rung, features));
+            }
+        }
+        Self {
+            groups,
+            ladder,
+            beside,
+        }
+    }
+
+    /// The units that a rung adds, group by group: of the kind that it is named for.
+    pub(super) fn added(&self, rung: Rung) -> Vec<u64> {
+        let nothing = nothing(&self.groups);
+        let Some(place) = self.ladder.iter().position(|(other, _)| *other == rung) else {
+            return vec![0; self.groups.len()];
+        };
+        let below = place
+            .checked_sub(1)
+            .map_or(&nothing, |at| &self.ladder[at].1);
+        let both = self.ladder[place].1.iter().zip(below);
+        both.map(|(with, without)| unit(rung, with).saturating_sub(unit(rung, without)))
+            .collect()
+    }
+}
+
+/// What a rung adds.
+fn unit(rung: Rung, features: &Features) -> u64 {
+    match rung {
+        Rung::Empty | Rung::Beside => 0,
+        Rung::Mappings => features.vmas,
+        Rung::AnonVmas => features.anon_vmas,
+        Rung::Tables => features.tables,
+        Rung::HugePages => features.huge_entries,
+        Rung::Pages => features.ptes,
+    }
+}
+
+fn nothing(groups: &[Group]) -> Vec<Features> {
+    vec![Features::default(); groups.len()]
+}
+
+fn by_group(mappings: &[ShapeMapping], groups: &[Group], page_size: u64) -> Vec<Features> {
+    let mut counter = Counter::new(page_size);
+    let each: Vec<Features> = mappings.iter().map(|m| counter.count(m)).collect();
+    let sum = |group: &Group| {
+        let members = group.members.iter().map(|member| each[*member]);
+        members.fold(Features::default(), plus)
+    };
+    groups.iter().map(sum).collect()
+}

@@ -1,0 +1,353 @@
+//! What came of the remedies, and which of them are worth trying together.
+
+use super::blame::Times;
+use super::design::{Design, Trial};
+use super::likeness::Rebuilt;
+use crate::model::{
+    Availability, Missing, ProcessRole, ProcessTrial, Remedy, RemedyBaseline, RemedyHost,
+    RemedyKind, RemedyOutcome, RemedyVerdict, SpawnMethod,
+};
+use crate::stats::{Contrast, Direction, Party};
+use crate::units::thousands;
+
+/// With less of the huge pages that were ordered it is said how many there were.
+const GRANTED: f64 = 0.95;
+
+/// Methods that take the fork's place.
+const METHODS: [(RemedyKind, SpawnMethod); 3] = [
+    (RemedyKind::PosixSpawn, SpawnMethod::PosixSpawn),
+    (RemedyKind::Vfork, SpawnMethod::Vfork),
+    (RemedyKind::ForkServer, SpawnMethod::ForkServer),
+];
+
+/// Remedies to be tried together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    /// As which.
+    pub kind: RemedyKind,
+    /// What changes the parent.
+    pub parts: Vec<RemedyKind>,
+    /// How is spawned.
+    pub method: SpawnMethod,
+}
+
+impl Chosen {
+    /// The trial of it.
+    pub fn trial(&self, rebuilt: &Rebuilt, host: &RemedyHost) -> Option<Trial> {
+        let role = ProcessRole::Remedied(self.kind);
+        Design::together(rebuilt, role, &self.parts, self.method, host)
+    }
+}
+
+/// What is worth trying together, by what the single remedies brought.
+pub fn choose(design: &Design, trials: &[ProcessTrial], seed: u64) -> Vec<Chosen> {
+    let judge = Judge::new(design, trials, seed);
+    let helps = |kind: &RemedyKind| judge.gain(*kind).is_some();
+    let better = |kinds: &[RemedyKind]| {
+        let gains = kinds.iter().filter_map(|k| Some((*k, judge.gain(*k)?)));
+        gains
+            .min_by(|a, b| a.1.total_cmp(&b.1))
+            .map(|(kind, _)| kind)
+    };
+    // Of those that exclude each other the better one.
+    let huge = better(&[RemedyKind::HugePages, RemedyKind::HugeHeap]);
+    let files = better(&[
+        RemedyKind::FewerDescriptors,
+        RemedyKind::Cloexec,
+        RemedyKind::CloseRange,
+    ]);
+    let leaving = Some(RemedyKind::DontFork).filter(helps);
+    let threads = Some(RemedyKind::FewerThreads).filter(helps);
+    let mut chosen = Vec::new();
+    let parts: Vec<RemedyKind> = [leaving, huge, files, threads]
+        .into_iter()
+        .flatten()
+        .collect();
+    if parts.len() > 1 {
+        chosen.push(Chosen {
+            kind: RemedyKind::BestForks,
+            parts,
+            method: SpawnMethod::Fork,
+        });
+    }
+    // A child of posix_spawn is libc's and closes nothing by itself.
+    let files = better(&[RemedyKind::FewerDescriptors, RemedyKind::Cloexec]);
+    let best = better(&METHODS.map(|(kind, _)| kind));
+    let method = METHODS.into_iter().find(|(kind, _)| Some(*kind) == best);
+    if let (Some((_, method)), Some(files)) = (method, files) {
+        chosen.push(Chosen {
+            kind: RemedyKind::Best,
+            parts: vec![files],
+            method,
+        });
+    }
+    chosen
+}
+
+/// All remedies, best first, those without an outcome last.
+pub fn remedies(
+    design: &Design,
+    chosen: &[Chosen],
+    trials: &[ProcessTrial],
+    host: &RemedyHost,
+    seed: u64,
+) -> Vec<Remedy> {
+    let judge = Judge::new(design, trials, seed);
+    let mut all: Vec<Remedy> = METHODS
+        .into_iter()
+        .map(|(kind, _)| Remedy {
+            kind,
+            applied_to: String::new(),
+            outcome: judge.outcome(kind),
+        })
+        .collect();
+    all.extend((design.remedies.iter()).map(|(kind, applied)| judge.tried(*kind, applied)));
+    all.extend([RemedyKind::BestForks, RemedyKind::Best].map(|kind| judge.together(kind, chosen)));
+    all.extend(folklore(&judge, host));
+    let rank = |remedy: &Remedy| match &remedy.outcome {
+        Availability::Measured(outcome) => outcome.ratio.value,
+        Availability::Missing(_) => f64::INFINITY,
+    };
+    all.sort_by(|a, b| rank(a).total_cmp(&rank(b)));
+    all
+}
+
+/// What is told as a remedy and is none.
+fn folklore(judge: &Judge<'_>, host: &RemedyHost) -> [Remedy; 3] {
+    let not_tried = |kind, why: String| Remedy {
+        kind,
+        applied_to: String::new(),
+        outcome: Availability::Missing(Missing::not_asked(why)),
+    };
+    let runs_first = match host.child_runs_first {
+        None => {
+            "this kernel has no kernel.sched_child_runs_first: the scheduler of Linux 6.6 left it \
+                 without effect, and later it was removed"
+                .to_owned()
+        }
+        Some(set) => format!(
+            "kernel.sched_child_runs_first, {set} here, is a setting of the whole host, which no \
+             measurement should change; it orders parent and child, up to Linux 6.5, and copies no \
+             page less"
+        ),
+    };
+    [
+        Remedy {
+            kind: RemedyKind::Usevfork,
+            applied_to: "posix_spawn".to_owned(),
+            outcome: judge.outcome(RemedyKind::Usevfork),
+        },
+        not_tried(RemedyKind::ChildRunsFirst, runs_first),
+        not_tried(
+            RemedyKind::Prelink,
+            "it rewrites programs and libraries on the disk, which no measurement should; \
+             distributions have dropped it, and a static program shows the most that it could bring"
+                .to_owned(),
+        ),
+    ]
+}
+
+/// Sets trials against each other.
+struct Judge<'a> {
+    design: &'a Design,
+    trials: &'a [ProcessTrial],
+    seed: u64,
+}
+
+impl<'a> Judge<'a> {
+    fn new(design: &'a Design, trials: &'a [ProcessTrial], seed: u64) -> Self {
+        Self {
+            design,
+            trials,
+            seed,
+        }
+    }
+
+    /// What is left of the total, if that is told from what it was.
+    fn gain(&self, kind: RemedyKind) -> Option<f64> {
+        let outcome = self.outcome(kind);
+        let outcome = outcome.measured()?;
+        (outcome.verdict == RemedyVerdict::Helps).then_some(outcome.ratio.value)
+    }
+
+    fn outcome(&self, kind: RemedyKind) -> Availability<RemedyOutcome> {
+        let found = self.compare(kind);
+        found.map_or_else(
+            || Availability::Missing(self.why_not(kind)),
+            Availability::Measured,
+        )
+    }
+
+    /// A remedy of the design, if the kernel gave what it takes.
+    fn tried(&self, kind: RemedyKind, applied: &Result<String, Missing>) -> Remedy {
+        let mut applied_to = applied.clone().unwrap_or_default();
+        let mut outcome = match applied {
+            Ok(_) => self.outcome(kind),
+            Err(missing) => Availability::Missing(missing.clone()),
+        };
+        match self.granted(kind) {
+            Some((0, wanted)) => {
+                outcome = Availability::unavailable(
+                    format!(
+                        "the kernel granted none of {} huge pages",
+                        thousands(wanted)
+                    ),
+                    Some("free memory, or have it compacted (/proc/sys/vm/compact_memory)"),
+                );
+            }
+            Some((granted, wanted)) if (granted as f64) < GRANTED * wanted as f64 => {
+                applied_to += &format!(", {} of them granted", thousands(granted));
+            }
+            _ => {}
+        }
+        Remedy {
+            kind,
+            applied_to,
+            outcome,
+        }
+    }
+
+    /// Of the huge pages that a remedy orders those that its workers had, and all.
+    fn granted(&self, kind: RemedyKind) -> Option<(u64, u64)> {
+        let role = ProcessRole::Remedied(kind);
+        let ordered = self.design.trials.iter().find(|trial| trial.role == role)?;
+        let tried = self.trials.iter().find(|trial| trial.role == role)?;
+        let wanted = ordered.space.huge_pages(self.design.fan_out);
+        (wanted > 0).then_some((tried.features.measured()?.huge_entries, wanted))
+    }
+
+    fn compare(&self, kind: RemedyKind) -> Option<RemedyOutcome> {
+        let (role, method) = self.place(kind)?;
+        let (baseline, against) = match kind {
+            RemedyKind::Usevfork => (
+                (ProcessRole::Whole, SpawnMethod::PosixSpawn),
+                RemedyBaseline::PosixSpawn,
+            ),
+            RemedyKind::StaticTarget => (
+                (ProcessRole::Against(kind), SpawnMethod::Fork),
+                RemedyBaseline::DynamicTarget,
+            ),
+            _ => (
+                (ProcessRole::Whole, SpawnMethod::Fork),
+                RemedyBaseline::Fork,
+            ),
+        };
+        let with = Times::of(self.trials, role, method, self.seed)?;
+        // What was tried later is set against what was measured beside it.
+        let since = self.first_round(role);
+        let without = Times::since(self.trials, baseline.0, baseline.1, self.seed, since)?;
+        let contrast = Contrast::of(party(&without), party(&with))?;
+        Some(RemedyOutcome {
+            call_ns: with.call.estimate(),
+            total_ns: with.total.estimate(),
+            against,
+            ratio: contrast.ratio,
+            verdict: match contrast.direction(self.lines()) {
+                Direction::Down => RemedyVerdict::Helps,
+                Direction::Level => RemedyVerdict::NoDifference,
+                Direction::Up => RemedyVerdict::Harms,
+            },
+            memory_bytes: self.resident(role) - self.resident(ProcessRole::Whole),
+        })
+    }
+
+    /// The trial and the method that show a remedy.
+    fn place(&self, kind: RemedyKind) -> Option<(ProcessRole, SpawnMethod)> {
+        if kind == RemedyKind::Usevfork {
+            return Some((ProcessRole::Whole, SpawnMethod::PosixSpawnUsevfork));
+        }
+        if let Some((_, method)) = METHODS.into_iter().find(|(other, _)| *other == kind) {
+            return Some((ProcessRole::Whole, method));
+        }
+        let role = ProcessRole::Remedied(kind);
+        let trial = self.trials.iter().find(|trial| trial.role == role)?;
+        Some((role, trial.cells.first()?.method))
+    }
+
+    /// The round in which a trial began.
+    fn first_round(&self, role: ProcessRole) -> u32 {
+        let trial = self.trials.iter().find(|trial| trial.role == role);
+        let cells = trial.into_iter().flat_map(|trial| &trial.cells);
+        let rounds = cells.flat_map(|cell| cell.samples.iter().map(|samples| samples.round));
+        rounds.min().unwrap_or(0)
+    }
+
+    /// How many verdicts are taken.
+    fn lines(&self) -> usize {
+        let of_parents = self
+            .design
+            .remedies
+            .iter()
+            .filter(|(_, tried)| tried.is_ok());
+        METHODS.len() + 1 + of_parents.count()
+    }
+
+    fn resident(&self, role: ProcessRole) -> i64 {
+        let trial = self.trials.iter().find(|trial| trial.role == role);
+        let bytes = trial.map_or(0, |trial| trial.resident_bytes);
+        i64::try_from(bytes).unwrap_or(i64::MAX)
+    }
+
+    /// Why there is no outcome of what was to be tried.
+    fn why_not(&self, kind: RemedyKind) -> Missing {
+        let place = self.place(kind);
+        let cell = place.and_then(|(role, method)| {
+            let trial = self.trials.iter().find(|trial| trial.role == role)?;
+            trial.cells.iter().find(|cell| cell.method == method)
+        });
+        let missing = cell.and_then(|cell| cell.total_ns.missing().cloned());
+        missing.unwrap_or_else(Missing::not_reached)
+    }
+
+    fn together(&self, kind: RemedyKind, chosen: &[Chosen]) -> Remedy {
+        let Some(chosen) = chosen.iter().find(|chosen| chosen.kind == kind) else {
+            let why = match kind {
+                RemedyKind::BestForks => "fewer than two remedies that keep the fork help",
+                _ => "no other remedy that helps bears on the best way to spawn",
+            };
+            return Remedy {
+                kind,
+                applied_to: String::new(),
+                outcome: Availability::Missing(Missing::not_asked(why)),
+            };
+        };
+        let words: Vec<String> = (chosen.parts.iter())
+            .filter_map(|part| {
+                let (_, applied) = self.design.remedies.iter().find(|(k, _)| k == part)?;
+                let applied = applied.as_ref().ok()?;
+                Some(format!("{}: {applied}", short(*part)))
+            })
+            .collect();
+        let head = match chosen.method {
+            SpawnMethod::Fork => String::new(),
+            method => format!("{}, ", method.name()),
+        };
+        Remedy {
+            kind,
+            applied_to: format!("{head}{}", words.join(", ")),
+            outcome: self.outcome(kind),
+        }
+    }
+}
+
+/// A remedy in a word, for a list of several.
+fn short(kind: RemedyKind) -> &'static str {
+    match kind {
+        RemedyKind::DontFork => "MADV_DONTFORK",
+        RemedyKind::HugePages => "huge pages",
+        RemedyKind::HugeHeap => "huge pages of malloc",
+        RemedyKind::FewerDescriptors => "fewer descriptors",
+        RemedyKind::Cloexec => "O_CLOEXEC",
+        RemedyKind::CloseRange => "close_range",
+        RemedyKind::FewerThreads => "fewer threads",
+        _ => "other",
+    }
+}
+
+fn party(times: &Times) -> Party<'_> {
+    Party {
+        value: &times.total,
+        workers: times.workers,
+        drift: 0.0,
+    }
+}

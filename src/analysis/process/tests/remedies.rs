@@ -1,0 +1,204 @@
+//! Remedies change what they say, and what helped is tried together.
+
+use super::*;
+use crate::analysis::process::{Design, Rebuilt, choose, remedies};
+use crate::model::{
+    MappingFlag, ProcessPurpose, Program, Remedy, RemedyBaseline, RemedyHost, RemedyKind,
+    RemedyVerdict, Targets,
+};
+
+const METHODS: [SpawnMethod; 5] = [
+    SpawnMethod::Fork,
+    SpawnMethod::Vfork,
+    SpawnMethod::PosixSpawn,
+    SpawnMethod::PosixSpawnUsevfork,
+    SpawnMethod::ForkServer,
+];
+
+fn busy() -> ProcessShape {
+    let mut process = server();
+    process.process.threads = 5;
+    process.process.descriptors = 500;
+    process.mappings[3] = anonymous(HIGH + TABLE, 3 * TABLE, &[[0, 900]]);
+    process.mappings[4].first_page = HIGH + 8 * TABLE;
+    process.mappings[4].pages = 12;
+    process
+}
+
+fn design(rebuilt: &Rebuilt, host: &RemedyHost) -> Design {
+    let program = |path: &str| {
+        Some(Program::Path {
+            path: path.to_owned(),
+            argv: vec![path.to_owned()],
+        })
+    };
+    let targets = Targets {
+        fixed: program("/sbin/static"),
+        dynamic: program("/bin/dynamic"),
+    };
+    Design::of(rebuilt, ProcessPurpose::Advise, &METHODS, host, &targets)
+}
+
+fn with(design: &Design, kind: RemedyKind) -> SpaceRequest {
+    let role = ProcessRole::Remedied(kind);
+    let mut trials = design.trials.iter();
+    trials
+        .find(|trial| trial.role == role)
+        .unwrap()
+        .space
+        .clone()
+}
+
+#[test]
+fn each_remedy_changes_what_it_is_for() {
+    let rebuilt = Rebuilt::of(&busy(), &nothing());
+    let design = design(&rebuilt, &RemedyHost::default());
+    let left = regions(&with(&design, RemedyKind::DontFork));
+    let left: Vec<bool> = left.iter().map(|region| region.dontfork).collect();
+    assert_eq!(left, [false, false, false, true, false, false]);
+
+    let huge = regions(&with(&design, RemedyKind::HugePages));
+    assert_eq!(huge[0].huge, [[0, 3 * TABLE]]);
+    assert_eq!(
+        (&huge[3].huge[..], huge[3].written.len()),
+        (&[[0, 2 * TABLE]][..], 0)
+    );
+    let heap = regions(&with(&design, RemedyKind::HugeHeap));
+    assert_eq!((heap[0].huge.len(), heap[3].huge.len()), (1, 0));
+
+    let beside = with(&design, RemedyKind::Cloexec);
+    assert_eq!((beside.descriptors(), beside.has_cloexec()), (497, true));
+    assert_eq!(with(&design, RemedyKind::FewerDescriptors).descriptors(), 0);
+    assert_eq!(with(&design, RemedyKind::FewerThreads).threads(), 0);
+    let closing = design.trials.iter().find(|trial| trial.closes).unwrap();
+    assert_eq!(closing.role, ProcessRole::Remedied(RemedyKind::CloseRange));
+    let pages = regions(&with(&design, RemedyKind::NoFilePages));
+    assert_eq!(
+        (
+            pages[1].read.len(),
+            pages[2].read.len(),
+            pages[5].read.len()
+        ),
+        (1, 0, 1),
+        "shared memory is no file"
+    );
+}
+
+#[test]
+fn what_cannot_be_applied_is_not_tried_and_says_why() {
+    let rebuilt = Rebuilt::of(&shape(vec![anonymous(HIGH, 3, &[])]), &nothing());
+    let host = RemedyHost {
+        no_huge_pages: Some("they are off".to_owned()),
+        child_runs_first: Some(1),
+    };
+    let design = design(&rebuilt, &host);
+    let trials = vec![trial(ProcessRole::Whole, &[(SpawnMethod::Fork, 1, 2)], 0)];
+    let all = remedies(&design, &[], &trials, &host, 1);
+    let why = |kind| {
+        let found = all
+            .iter()
+            .find(|remedy: &&Remedy| remedy.kind == kind)
+            .unwrap();
+        found.outcome.missing().unwrap().reason.clone()
+    };
+    assert_eq!(why(RemedyKind::HugePages), "they are off");
+    assert!(why(RemedyKind::FewerThreads).contains("one thread"));
+    assert!(why(RemedyKind::Cloexec).contains("all but 0"));
+    assert!(why(RemedyKind::ChildRunsFirst).contains("1 here"));
+    assert!(why(RemedyKind::NoHugePages).contains("no huge pages"));
+    assert!(why(RemedyKind::Vfork).contains("before its turn"));
+}
+
+fn outcomes(design: &Design) -> Vec<ProcessTrial> {
+    let took = |role, method| match (role, method) {
+        (ProcessRole::Whole, SpawnMethod::Fork) => 1_000_000,
+        (ProcessRole::Whole, SpawnMethod::ForkServer) => 90_000,
+        (ProcessRole::Whole, _) => 80_000,
+        (ProcessRole::Remedied(RemedyKind::DontFork), _) => 600_000,
+        (ProcessRole::Remedied(RemedyKind::HugePages), _) => 300_000,
+        (ProcessRole::Remedied(RemedyKind::HugeHeap), _) => 500_000,
+        (ProcessRole::Remedied(RemedyKind::FewerDescriptors), _) => 900_000,
+        (ProcessRole::Remedied(RemedyKind::FewerThreads), _) => 1_200_000,
+        _ => 1_000_000,
+    };
+    let each = design.trials.iter().map(|planned| {
+        let methods: Vec<_> = (planned.methods.iter())
+            .map(|method| (*method, 1_000, took(planned.role, *method)))
+            .collect();
+        trial(planned.role, &methods, 1 << 20)
+    });
+    each.collect()
+}
+
+#[test]
+fn what_helped_is_tried_together_and_all_is_sorted() {
+    let rebuilt = Rebuilt::of(&busy(), &nothing());
+    let host = RemedyHost::default();
+    let design = design(&rebuilt, &host);
+    let mut trials = outcomes(&design);
+    let chosen = choose(&design, &trials, 1);
+    assert_eq!(
+        chosen[0].parts,
+        [
+            RemedyKind::DontFork,
+            RemedyKind::HugePages,
+            RemedyKind::FewerDescriptors
+        ]
+    );
+    let together = chosen[0].trial(&rebuilt, &host).unwrap();
+    let built = regions(&together.space);
+    assert_eq!((built[0].huge.len(), built[3].dontfork), (1, true));
+    assert_eq!(chosen[1].kind, RemedyKind::Best);
+    assert_eq!(chosen[1].parts, [RemedyKind::FewerDescriptors]);
+
+    let fork = [(SpawnMethod::Fork, 900, 200_000)];
+    trials.push(trial(
+        ProcessRole::Remedied(RemedyKind::BestForks),
+        &fork,
+        3 << 20,
+    ));
+    let all = remedies(&design, &chosen, &trials, &host, 1);
+    let ratio = |remedy: &Remedy| remedy.outcome.measured().map(|outcome| outcome.ratio.value);
+    let ratios: Vec<f64> = all.iter().filter_map(ratio).collect();
+    assert!(ratios.is_sorted(), "{ratios:?}");
+    assert!(
+        all.iter()
+            .skip(ratios.len())
+            .all(|remedy| ratio(remedy).is_none())
+    );
+    let of = |kind| {
+        let found = all.iter().find(|remedy| remedy.kind == kind).unwrap();
+        *found.outcome.measured().unwrap()
+    };
+    let best = of(RemedyKind::BestForks);
+    assert!((best.ratio.value - 0.2).abs() < 0.01);
+    assert_eq!(best.memory_bytes, 2 << 20);
+    assert_eq!(of(RemedyKind::FewerThreads).verdict, RemedyVerdict::Harms);
+    assert_eq!(of(RemedyKind::Cloexec).verdict, RemedyVerdict::NoDifference);
+    assert_eq!(of(RemedyKind::PosixSpawn).verdict, RemedyVerdict::Helps);
+    let usevfork = of(RemedyKind::Usevfork);
+    assert_eq!(usevfork.against, RemedyBaseline::PosixSpawn);
+    assert_eq!(usevfork.verdict, RemedyVerdict::NoDifference);
+    assert_eq!(
+        of(RemedyKind::StaticTarget).against,
+        RemedyBaseline::DynamicTarget
+    );
+}
+
+#[test]
+fn a_huge_page_takes_the_place_of_the_small_ones_only() {
+    let mut process = shape(vec![anonymous(
+        HIGH + 100,
+        3 * TABLE,
+        &[[0, 10], [TABLE - 100, 5], [TABLE + 700, 40]],
+    )]);
+    process.mappings[0].flags.push(MappingFlag::HugeAdvised);
+    process.mappings[0].zero = vec![[TABLE - 50, 60]];
+    let rebuilt = Rebuilt::of(&process, &nothing());
+    let design = design(&rebuilt, &RemedyHost::default());
+    let region = &regions(&with(&design, RemedyKind::HugePages))[0];
+    // The first whole huge page begins 412 pages after the mapping.
+    assert_eq!(region.huge, [[TABLE - 100, 2 * TABLE]]);
+    assert_eq!(region.written, [[0, 10]]);
+    assert_eq!(region.read.len(), 0);
+}

@@ -1,0 +1,286 @@
+//! The plans for a live process: to explain it, and to try remedies on it.
+
+use std::time::Duration;
+
+use super::methods::Wanted;
+use super::program::{environment, program};
+use super::spaces::{Beside, spaces};
+use super::sweep::{explain, temperature};
+use super::{Pace, PlanError, Surroundings, methods, placement, seed, stop_rule, timeout_ms};
+use crate::analysis::process::{made_up, request_of, scaled};
+use crate::analysis::shape::check_page_size;
+use crate::cli::args::{AdviseArgs, BackingArg, ChildArg, ExplainArgs, RunningArgs, SpaceArgs};
+use crate::lab::limits::LimitError;
+use crate::lab::programs;
+use crate::model::{
+    Availability, CardPrices, ChildAction, Placement, Plan, ProcessOrder, ProcessPurpose,
+    ProcessShape, Program, RemedyHost, ShapeScale, SpaceRequest, SpawnMethod, Targets,
+};
+use crate::units::thousands;
+
+const EXPLAIN_TIME: Duration = Duration::from_secs(20);
+const ADVISE_TIME: Duration = Duration::from_secs(40);
+/// What is explained beside the fork where nothing is said.
+const EXPLAINED: [SpawnMethod; 3] = [
+    SpawnMethod::Fork,
+    SpawnMethod::Vfork,
+    SpawnMethod::PosixSpawn,
+];
+const ADVISED: [SpawnMethod; 5] = [
+    SpawnMethod::Fork,
+    SpawnMethod::Vfork,
+    SpawnMethod::PosixSpawn,
+    SpawnMethod::PosixSpawnUsevfork,
+    SpawnMethod::ForkServer,
+];
+/// Where no advice has mappings named.
+const ADVISED_MAPPINGS: u64 = 1_000;
+const ADVISED_HUGE: u64 = 100;
+
+/// What the plan needs to know besides the arguments.
+pub(in crate::cli) struct Found {
+    /// The process.
+    pub(in crate::cli) shape: ProcessShape,
+    /// What the host charges, if a card is stored.
+    pub(in crate::cli) prices: Availability<CardPrices>,
+    /// What of the host bears on remedies.
+    pub(in crate::cli) host: RemedyHost,
+}
+
+/// The plan that explains a process.
+pub(in crate::cli) fn of_process(
+    args: &ExplainArgs,
+    found: Found,
+    host: &Surroundings,
+) -> Result<Plan, PlanError> {
+    let spawning = &args.spawning;
+    let child = match spawning.child {
+        ChildArg::Exec => ChildAction::Exec,
+        ChildArg::Exit => ChildAction::Exit,
+    };
+    let wanted = Wanted {
+        child,
+        explained: false,
+    };
+    let mut methods = methods::methods(args.methods.as_deref(), wanted, &EXPLAINED)?;
+    // Without the fork there is nothing to explain.
+    if !methods.contains(&SpawnMethod::Fork) {
+        methods.insert(0, SpawnMethod::Fork);
+    }
+    if let Some(spawns) = spawning.spawns {
+        return Err(PlanError::refused(format!(
+            "--spawns {}: a process is explained by workers that take turns for --time; give that",
+            thousands(spawns)
+        )));
+    }
+    refuse_spaces(&args.space)?;
+    let explain = explain(args)?;
+    let order = Order {
+        purpose: ProcessPurpose::Explain,
+        methods,
+        child,
+        program: program(&args.program, &host.path)?,
+        cold: spawning.cold,
+        time: if args.ledger {
+            2 * EXPLAIN_TIME
+        } else {
+            EXPLAIN_TIME
+        },
+        targets: Targets::default(),
+    };
+    let mut plan = order.plan(&spawning.running, found, host)?;
+    plan.explain = explain.filter(|_| args.ledger);
+    Ok(plan)
+}
+
+/// What a process has is not for the command line to say.
+fn refuse_spaces(space: &SpaceArgs) -> Result<(), PlanError> {
+    refuse(&[
+        (space.pages.is_some(), "--pages"),
+        (space.spacing != 1, "--spacing"),
+        (space.backing != BackingArg::Anon, "--backing"),
+        (space.huge, "--huge"),
+        (space.malloc.is_some(), "--malloc"),
+    ])
+}
+
+/// Refuses the first of these options that is given.
+fn refuse(options: &[(bool, &str)]) -> Result<(), PlanError> {
+    match options.iter().find(|(given, _)| *given) {
+        Some((_, name)) => Err(PlanError::refused(format!(
+            "{name} with a process: the process itself says what there is; leave it out"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The plan that tries remedies.
+pub(in crate::cli) fn of_advise(
+    args: &AdviseArgs,
+    found: Found,
+    host: &Surroundings,
+) -> Result<Plan, PlanError> {
+    let target =
+        |asked: &Option<String>,
+         find: fn(Option<&str>, &str) -> Result<Availability<Program>, String>| {
+            let found = find(asked.as_deref(), &host.path).map_err(PlanError::refused)?;
+            Ok::<_, PlanError>(found.measured().cloned())
+        };
+    if args.process.is_given() {
+        refuse_spaces(&args.space)?;
+        refuse(&[
+            (args.beside.fds.is_some(), "--fds"),
+            (args.beside.threads.is_some(), "--threads"),
+        ])?;
+    }
+    let order = Order {
+        purpose: ProcessPurpose::Advise,
+        methods: ADVISED.to_vec(),
+        child: ChildAction::Exec,
+        program: program(&args.program, &host.path)?,
+        cold: args.cold,
+        time: ADVISE_TIME,
+        targets: Targets {
+            fixed: target(&args.static_program, programs::static_program)?,
+            dynamic: target(&args.dynamic_program, programs::dynamic_program)?,
+        },
+    };
+    order.plan(&args.running, found, host)
+}
+
+/// The shape of what an advice orders without a process.
+pub(in crate::cli) fn made_up_shape(
+    args: &AdviseArgs,
+    kernel: &str,
+    host: &Surroundings,
+) -> Result<ProcessShape, PlanError> {
+    let default = match args.space.huge {
+        true => ADVISED_HUGE,
+        false => ADVISED_MAPPINGS,
+    };
+    let sizes = [args.mappings.unwrap_or(default)];
+    let beside = Beside::of(&args.beside, Some(&sizes))?;
+    if beside.is_list() {
+        return Err(PlanError::refused(
+            "--fds and --threads: an advice is given on one parent; give each a single number",
+        ));
+    }
+    let spaces = spaces(&sizes, &args.space, &beside, host.page_size)?;
+    let nothing = || PlanError::refused("no parent is left to advise on");
+    let space = spaces.last().ok_or_else(nothing)?;
+    // Its list of mappings is made only if it is one that fits.
+    (host.fits)(space).map_err(|error| PlanError::refused(error.to_string()))?;
+    made_up(space, host.page_size, kernel).map_err(|error| PlanError::refused(error.to_string()))
+}
+
+struct Order {
+    purpose: ProcessPurpose,
+    methods: Vec<SpawnMethod>,
+    child: ChildAction,
+    program: Program,
+    cold: bool,
+    time: Duration,
+    targets: Targets,
+}
+
+impl Order {
+    fn plan(
+        self,
+        running: &RunningArgs,
+        found: Found,
+        host: &Surroundings,
+    ) -> Result<Plan, PlanError> {
+        if running.precision.is_some() {
+            return Err(PlanError::refused(
+                "--precision: all trials of a process have the same time; give --time instead",
+            ));
+        }
+        check_page_size(&found.shape, host.page_size)
+            .map_err(|error| PlanError::refused(error.to_string()))?;
+        let (scale, space) = fitting(&found.shape, host)?;
+        let (placement, cpus) = place(&found.shape, running, host)?;
+        let pace = Pace {
+            time: self.time,
+            precision: None,
+        };
+        Ok(Plan {
+            spaces: vec![space],
+            baseline: methods::baseline(&self.methods),
+            methods: self.methods,
+            child: self.child,
+            program: self.program,
+            environment: environment(&host.path, &running.env),
+            stop: stop_rule(running, None, &pace)?,
+            placement,
+            temperature: temperature(self.cold, host),
+            seed: seed(running),
+            spawn_timeout_ms: timeout_ms(running.timeout)?,
+            explain: None,
+            reproduce: None,
+            card: None,
+            live: Some(ProcessOrder {
+                shape: found.shape,
+                purpose: self.purpose,
+                scale,
+                cpus,
+                prices: found.prices,
+                host: found.host,
+                targets: self.targets,
+            }),
+        })
+    }
+}
+
+/// As much of the shape as this host has room for.
+fn fitting(
+    shape: &ProcessShape,
+    host: &Surroundings,
+) -> Result<(ShapeScale, SpaceRequest), PlanError> {
+    /// Less than this is no likeness.
+    const MOST: u64 = 1 << 16;
+    let mut scale = ShapeScale::WHOLE;
+    loop {
+        let space = request_of(&scaled(shape, &scale));
+        let Err(error) = (host.fits)(&space) else {
+            return Ok((scale, space));
+        };
+        scale.because.get_or_insert_with(|| error.to_string());
+        match error {
+            LimitError::Mappings { .. } => scale.mappings_divisor *= 2,
+            LimitError::MemAvailable { .. } | LimitError::CgroupMemory { .. }
+                if scale.without_file_pages =>
+            {
+                scale.pages_divisor *= 2;
+            }
+            LimitError::MemAvailable { .. } | LimitError::CgroupMemory { .. } => {
+                scale.without_file_pages = true;
+            }
+            other => return Err(PlanError::refused(other.to_string())),
+        }
+        if scale.mappings_divisor.max(scale.pages_divisor) > MOST {
+            return Err(PlanError::refused(error.to_string()));
+        }
+    }
+}
+
+/// Where the workers run: as the process, as far as this process may.
+fn place(
+    shape: &ProcessShape,
+    running: &RunningArgs,
+    host: &Surroundings,
+) -> Result<(Placement, Vec<usize>), PlanError> {
+    if running.cpu.is_some() || shape.process.allowed_cpus.is_empty() {
+        return Ok((placement(running.cpu, &host.allowed_cpus)?, Vec::new()));
+    }
+    let theirs = shape.process.allowed_cpus.iter();
+    let both: Vec<usize> = theirs
+        .copied()
+        .filter(|cpu| host.allowed_cpus.contains(cpu))
+        .collect();
+    Ok(match both.as_slice() {
+        [one] => (Placement::Pinned(*one), Vec::new()),
+        [] => (Placement::Free, Vec::new()),
+        all if all.len() == host.allowed_cpus.len() => (Placement::Free, Vec::new()),
+        _ => (Placement::Free, both),
+    })
+}

@@ -1,0 +1,81 @@
+//! `forktax explain --pid` and `forktax advise`: the process is looked at, then the plan
+//! is made.
+
+use super::args::{AdviseArgs, ExplainArgs, ProcessArgs};
+use super::measure;
+use super::plan::{self, FoundProcess};
+use crate::analysis::card;
+use crate::lab::host::remedies;
+use crate::lab::shape::{self, Options};
+use crate::model::{Availability, CardPrices, Document, Host, ProcessShape};
+use crate::store::{Found, Store};
+
+/// Explains a process.
+pub(super) fn explain(args: &ExplainArgs) -> anyhow::Result<()> {
+    let surroundings = measure::surroundings()?;
+    let shape = process_shape(&args.process)?;
+    let plan = plan::of_process(args, found(shape), &surroundings)?;
+    measure::measure(&plan, &args.output)
+}
+
+/// Tries remedies on a process, or on one that is made up.
+pub(super) fn advise(args: &AdviseArgs) -> anyhow::Result<()> {
+    let surroundings = measure::surroundings()?;
+    let shape = match args.process.is_given() {
+        true => process_shape(&args.process)?,
+        false => plan::made_up_shape(args, &measure::host().kernel, &surroundings)?,
+    };
+    let plan = plan::of_advise(args, found(shape), &surroundings)?;
+    measure::measure(&plan, &args.output)
+}
+
+/// Reads the process that was named, or the file.
+fn process_shape(args: &ProcessArgs) -> anyhow::Result<ProcessShape> {
+    match (&args.pid, &args.shape) {
+        (Some(pid), _) => Ok(shape::take(*pid, Options::default())?),
+        (None, Some(file)) => Ok(super::shape::read(file)?),
+        (None, None) => unreachable!("the caller has seen that one is given"),
+    }
+}
+
+fn found(shape: ProcessShape) -> FoundProcess {
+    let host = measure::host();
+    FoundProcess {
+        shape,
+        prices: prices(&host),
+        host: remedies(&host),
+    }
+}
+
+/// The prices of the card that is stored for this host.
+fn prices(host: &Host) -> Availability<CardPrices> {
+    let is_card = |document: &Document| document.card.is_some();
+    let store = match Store::of_user(is_card) {
+        Ok(store) => store,
+        Err(error) => return Availability::unavailable(error.to_string(), None),
+    };
+    match store.find(host) {
+        Found::Found { document, .. } => prices_of(&document),
+        other => Availability::unavailable(other.to_string(), None),
+    }
+}
+
+fn prices_of(document: &Document) -> Availability<CardPrices> {
+    let parts = document.plan.card.as_ref().zip(document.card.as_ref());
+    let graded = parts.and_then(|(order, measured)| {
+        let fit = card::fit(order, &measured.trials, document.plan.seed)?;
+        Some((fit, measured.prices.grade.measured()?.clone()))
+    });
+    let Some((fit, grade)) = graded else {
+        return Availability::unavailable(
+            "the stored card has no fork's prices",
+            Some("measure one with forktax card"),
+        );
+    };
+    Availability::Measured(CardPrices {
+        terms: fit.terms(),
+        knee_bytes: fit.knee_bytes,
+        grade,
+        measured_unix_s: document.run.started_unix_s,
+    })
+}

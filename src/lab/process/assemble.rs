@@ -1,0 +1,110 @@
+//! From the workers' records to what is said of a live process.
+
+use super::Experiment;
+use crate::analysis::card::forecast;
+use crate::analysis::process::{blame, remedies};
+use crate::lab::session::Recording;
+use crate::model::{
+    Availability, ChildAction, Missing, Process, ProcessForecast, ProcessPurpose, ProcessRole,
+    ProcessTrial, ShapeLikeness, ShapeUnit, UnitLikeness,
+};
+
+impl Experiment<'_> {
+    /// All that was found out, as far as it came.
+    pub(super) fn live(&self, clock_cost_ns: f64) -> Process {
+        let trials = self.trials_with(clock_cost_ns);
+        let seed = self.plan.seed;
+        let (blame, remedies) = match self.order.purpose {
+            ProcessPurpose::Explain => (
+                blame(&self.order.shape, &self.whole, &self.design, &trials, seed),
+                Vec::new(),
+            ),
+            ProcessPurpose::Advise => (
+                Availability::Missing(Missing::not_asked(
+                    "an advice tries remedies; forktax explain says whose the cost is",
+                )),
+                remedies(&self.design, &self.chosen, &trials, &self.order.host, seed),
+            ),
+        };
+        Process {
+            forecast: self.forecast(&trials),
+            likeness: self.likeness(),
+            trials,
+            blame,
+            remedies,
+        }
+    }
+
+    /// The trials so far, for choosing what comes next.
+    pub(super) fn results(&self) -> Vec<ProcessTrial> {
+        self.trials_with(0.0)
+    }
+
+    fn trials_with(&self, clock_cost_ns: f64) -> Vec<ProcessTrial> {
+        let both = self.trials.iter().zip(&self.rounds.tried);
+        both.map(|(trial, tried)| ProcessTrial {
+            role: trial.role,
+            child: match trial.program {
+                Some(_) => ChildAction::Exec,
+                None => self.plan.child,
+            },
+            features: tried.features(),
+            resident_bytes: tried.over(|r| r.inflated.resident_bytes),
+            cells: tried.cells(&trial.methods, clock_cost_ns, self.plan.seed),
+        })
+        .collect()
+    }
+
+    /// What the stored card says of a fork from the parent that was built.
+    fn forecast(&self, trials: &[ProcessTrial]) -> Availability<ProcessForecast> {
+        let prices = match &self.order.prices {
+            Availability::Measured(prices) => prices,
+            Availability::Missing(missing) => return Availability::Missing(missing.clone()),
+        };
+        let whole = trials.iter().find(|trial| trial.role == ProcessRole::Whole);
+        let Some(features) = whole.and_then(|trial| trial.features.measured()) else {
+            return Availability::not_reached();
+        };
+        let [call_ns, total_ns] = forecast(&prices.terms, prices.knee_bytes, features);
+        Availability::Measured(ProcessForecast {
+            call_ns,
+            total_ns,
+            error: prices.grade.total.loo_p90,
+        })
+    }
+
+    /// The shape in the units of a fork, and what the workers had of it.
+    fn likeness(&self) -> ShapeLikeness {
+        // Without a worker there is nothing to set beside the process.
+        let whole = self.rounds.tried.first();
+        let whole = whole.filter(|tried| !tried.workers.is_empty());
+        let units = whole.into_iter().flat_map(|tried| {
+            ShapeUnit::ALL.map(|unit| UnitLikeness {
+                unit,
+                process: self.whole.units(unit),
+                wanted: self.built.units(unit),
+                built: tried.over(|r| count(r, unit)),
+            })
+        });
+        ShapeLikeness {
+            units: units.collect(),
+            left_out: self.built.left_out().to_vec(),
+            stand_ins: self.built.stand_ins() as u64,
+        }
+    }
+}
+
+/// What a worker had of a unit.
+fn count(recording: &Recording, unit: ShapeUnit) -> u64 {
+    let census = &recording.inflated;
+    let features = census.features();
+    match unit {
+        ShapeUnit::Vmas => features.vmas,
+        ShapeUnit::AnonVmas => features.anon_vmas,
+        ShapeUnit::Ptes => features.ptes,
+        ShapeUnit::Tables => features.tables,
+        ShapeUnit::HugeEntries => features.huge_entries,
+        ShapeUnit::Descriptors => census.descriptors,
+        ShapeUnit::Threads => census.threads,
+    }
+}

@@ -1,0 +1,147 @@
+//! Remedies: what is tried against the cost of a fork, and what came of it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Availability, Program};
+use crate::stats::Estimate;
+
+/// What of a host bears on remedies.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RemedyHost {
+    /// Why no huge page can be had, if none can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_huge_pages: Option<String>,
+    /// What `kernel.sched_child_runs_first` is set to; none where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child_runs_first: Option<u64>,
+}
+
+/// Programs to set against each other.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Targets {
+    /// A statically linked one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fixed: Option<Program>,
+    /// A dynamically linked one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dynamic: Option<Program>,
+}
+
+/// Something that was tried against the cost.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Remedy {
+    /// What.
+    pub kind: RemedyKind,
+    /// What it was applied to: "3 mappings of 412 MiB".
+    pub applied_to: String,
+    /// What a spawn costs with it, and against the fork of the whole shape; or why it
+    /// was not tried.
+    pub outcome: Availability<RemedyOutcome>,
+}
+
+/// What came of a remedy.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct RemedyOutcome {
+    /// A spawn with it.
+    pub call_ns: Estimate,
+    /// The same until the child was waited for.
+    pub total_ns: Estimate,
+    /// What it is set against.
+    pub against: RemedyBaseline,
+    /// The total against that: 0.2 for a fifth.
+    pub ratio: Estimate,
+    /// What may be said of that.
+    pub verdict: RemedyVerdict,
+    /// Bytes of memory that it takes, below 0 that it saves.
+    pub memory_bytes: i64,
+}
+
+/// What a remedy is set against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RemedyBaseline {
+    /// The fork from the whole shape.
+    Fork,
+    /// posix_spawn from the whole shape.
+    PosixSpawn,
+    /// The fork of a dynamically linked program.
+    DynamicTarget,
+}
+
+/// What may be said of a remedy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RemedyVerdict {
+    /// It helps.
+    Helps,
+    /// No difference was seen.
+    NoDifference,
+    /// It harms.
+    Harms,
+}
+
+/// A remedy, or what is told as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RemedyKind {
+    /// posix_spawn instead of fork.
+    PosixSpawn,
+    /// vfork instead of fork.
+    Vfork,
+    /// A small process that was forked early and forks instead.
+    ForkServer,
+    /// MADV_DONTFORK on the dearest mappings.
+    DontFork,
+    /// Huge pages for heap and anonymous memory.
+    HugePages,
+    /// The same for the heap alone, as malloc's own switch does.
+    HugeHeap,
+    /// No huge pages at all, where there are some (THP=never): harmful.
+    NoHugePages,
+    /// Fewer descriptors: none but those of the worker.
+    FewerDescriptors,
+    /// All descriptors closed by the exec.
+    Cloexec,
+    /// close_range(2) in the child, before its exec.
+    CloseRange,
+    /// No other threads, their stacks included.
+    FewerThreads,
+    /// Pages of files no longer mapped.
+    NoFilePages,
+    /// A statically linked program instead of a dynamically linked one.
+    StaticTarget,
+    /// A prelinked program.
+    Prelink,
+    /// POSIX_SPAWN_USEVFORK beside posix_spawn.
+    Usevfork,
+    /// kernel.sched_child_runs_first.
+    ChildRunsFirst,
+    /// The best of those that keep the fork, together.
+    BestForks,
+    /// The best of all, together.
+    Best,
+}
+
+impl RemedyKind {
+    /// All of them.
+    pub const ALL: [Self; 18] = [
+        Self::PosixSpawn,
+        Self::Vfork,
+        Self::ForkServer,
+        Self::DontFork,
+        Self::HugePages,
+        Self::HugeHeap,
+        Self::NoHugePages,
+        Self::FewerDescriptors,
+        Self::Cloexec,
+        Self::CloseRange,
+        Self::FewerThreads,
+        Self::NoFilePages,
+        Self::StaticTarget,
+        Self::Prelink,
+        Self::Usevfork,
+        Self::ChildRunsFirst,
+        Self::BestForks,
+        Self::Best,
+    ];
+}

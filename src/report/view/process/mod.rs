@@ -1,0 +1,142 @@
+//! What was found out in workers of the shape of a process, as tables and sentences:
+//! one file an answer.
+//!
+//! An explanation says what a fork pays for and whose that is; an advice says what was
+//! tried against it. Both begin with what a spawn takes.
+
+mod advice;
+mod chart;
+mod figures;
+mod free;
+mod groups;
+mod ladder;
+mod likeness;
+mod names;
+mod origin;
+mod recipes;
+mod remedies;
+mod reservations;
+mod spawns;
+mod words;
+
+pub(super) use origin::lines as origin;
+
+use crate::model::{
+    Blame, Document, Missing, Process, ProcessOrder, ProcessPurpose, ProcessRole, ProcessTrial,
+    SpawnMethod, TrialCell,
+};
+use crate::report::view::footnotes::Footnotes;
+use crate::report::view::lines;
+use crate::report::view::picture::Picture;
+use crate::report::view::table::{Block, Table};
+use crate::stats::{Estimate, median_replicates};
+
+use super::pairs::by_turn;
+
+/// Resamples behind an interval that the document does not store.
+const DRAWS: usize = 500;
+
+/// Makes a table, and notes why figures are missing from it.
+type Maker = fn(&Rebuilt<'_>, &mut Footnotes) -> Table;
+
+/// A rebuilt process with the order for it.
+pub(super) struct Rebuilt<'a> {
+    document: &'a Document,
+    order: &'a ProcessOrder,
+    live: &'a Process,
+}
+
+impl<'a> Rebuilt<'a> {
+    /// `None` if the document rebuilds no process.
+    pub(super) fn of(document: &'a Document) -> Option<Self> {
+        Some(Self {
+            document,
+            order: document.plan.live.as_ref()?,
+            live: document.live.as_ref()?,
+        })
+    }
+
+    /// The tables in the order of reading, and what they say in a few sentences.
+    pub(super) fn answers(&self, footnotes: &mut Footnotes) -> (Vec<Block>, Vec<String>) {
+        let mut blocks = vec![self.table(footnotes, spawns::table)];
+        let words = match self.order.purpose {
+            ProcessPurpose::Explain => {
+                for make in [ladder::table, groups::costs, groups::contents] {
+                    blocks.push(self.table(footnotes, make));
+                }
+                blocks.push(Block::Table(free::table(self)));
+                words::sentences(self)
+            }
+            ProcessPurpose::Advise => {
+                blocks.push(self.table(footnotes, remedies::table));
+                blocks.push(remedies::applied_to(self));
+                blocks.push(lines("Not tried", remedies::not_tried(self)));
+                blocks.extend(remedies::recipes(self));
+                blocks.push(lines("Harmful here", remedies::harmful(self)));
+                advice::sentences(self)
+            }
+        };
+        blocks.push(Block::Table(likeness::table(self)));
+        blocks.push(lines("Not found out", self.not_found(footnotes)));
+        (blocks, words)
+    }
+
+    /// What a reader must know of the shape before trusting the figures.
+    pub(super) fn caveats(&self) -> Vec<String> {
+        reservations::lines(self)
+    }
+
+    /// The picture, or why there is none.
+    pub(super) fn picture(&self) -> Result<Picture, Missing> {
+        match self.order.purpose {
+            ProcessPurpose::Explain => chart::blame(self).map(Picture::Bars),
+            ProcessPurpose::Advise => chart::remedies(self).map(Picture::Bars),
+        }
+    }
+
+    /// A table with footnotes of its own under its other notes.
+    fn table(&self, footnotes: &mut Footnotes, make: Maker) -> Block {
+        let mut own = Footnotes::default();
+        let mut table = make(self, &mut own);
+        table.notes.extend(own.lines(self.document));
+        footnotes.absorb(own);
+        Block::Table(table)
+    }
+
+    /// Why the cost could not be shared out, where that was asked for.
+    fn not_found(&self, footnotes: &mut Footnotes) -> Vec<String> {
+        let mut absent = Footnotes::default();
+        if let (ProcessPurpose::Explain, Some(missing)) =
+            (self.order.purpose, self.live.blame.missing())
+        {
+            absent.missing(missing, "what a fork pays for, whose it is", None);
+        }
+        let told = absent.lines(self.document);
+        footnotes.absorb(absent);
+        told
+    }
+
+    fn blame(&self) -> Option<&'a Blame> {
+        self.live.blame.measured()
+    }
+
+    fn trial(&self, role: ProcessRole) -> Option<&'a ProcessTrial> {
+        self.live.trials.iter().find(|trial| trial.role == role)
+    }
+
+    /// One method's spawns from the whole shape.
+    fn whole(&self, method: SpawnMethod) -> Option<&'a TrialCell> {
+        let mut cells = self.trial(ProcessRole::Whole)?.cells.iter();
+        cells.find(|cell| cell.method == method)
+    }
+
+    /// What the total of a method is as a multiple of another's, turn by turn.
+    fn multiple(&self, method: SpawnMethod, of: SpawnMethod) -> Option<Estimate> {
+        let (cell, base) = (self.whole(method)?, self.whole(of)?);
+        let ratios = by_turn(&cell.samples, &base.samples, |ours, theirs| {
+            ours.total / theirs.total
+        });
+        let found = median_replicates(&ratios, self.document.plan.seed, DRAWS)?;
+        figures::sound(found.estimate())
+    }
+}

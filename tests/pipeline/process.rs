@@ -1,0 +1,289 @@
+//! A shape from its plan to whose the cost is, and the ways in which that ends early.
+
+use std::time::Duration;
+
+use forktax::lab::error::LabError;
+use forktax::lab::kernel::{Kernel, Sampler, Script, ScriptOrder, Watching, Worker};
+use forktax::lab::limits::LimitError;
+use forktax::lab::run;
+use forktax::model::SpawnMethod::{Fork, PosixSpawn, Vfork};
+use forktax::model::{
+    Availability, Interpreter, MappingContent, Missing, Placement, Plan, ProcessFacts,
+    ProcessOrder, ProcessPurpose, ProcessRole, ProcessShape, RemedyHost, RemedyKind, Rung,
+    SHAPE_VERSION, ShapeMapping, ShapeScale, SpaceRequest, Stopped, Targets, Tool,
+};
+use forktax::profile::ledger::Landmark;
+use forktax::profile::symbols::Symbols;
+use forktax::worker::protocol::Assignment;
+
+use super::fake::{Fake, Fault, host, plan};
+use super::{Steps, carry_out, document};
+
+fn mapping(first_page: u64, content: MappingContent, own: &[[u64; 2]]) -> ShapeMapping {
+    ShapeMapping {
+        anon_vma: !own.is_empty(),
+        own: own.to_vec(),
+        ..ShapeMapping::untouched(first_page, 2_000, content)
+    }
+}
+
+fn live_plan(purpose: ProcessPurpose) -> Plan {
+    let shape = ProcessShape {
+        shape_version: SHAPE_VERSION,
+        tool: Tool::this(),
+        process: ProcessFacts {
+            name: "server".to_owned(),
+            pid: Some(7),
+            taken_unix_s: 1,
+            took_s: 0.1,
+            kernel: "6.18".to_owned(),
+            page_size: 4096,
+            threads: 1,
+            descriptors: 3,
+            cloexec_descriptors: 1,
+            handlers: 0,
+            allowed_cpus: vec![0, 1],
+            page_table_bytes: 80 << 10,
+            resident_bytes: 8 << 20,
+            reservations: Vec::new(),
+        },
+        mappings: vec![
+            mapping(0x10_000, MappingContent::Heap, &[[0, 1_500]]),
+            mapping(0x20_000, MappingContent::Anonymous, &[[5, 10], [600, 300]]),
+            mapping(0x30_000, MappingContent::Anonymous, &[]),
+        ],
+    };
+    let mut plan = plan(&[0], &[Fork, Vfork, PosixSpawn]);
+    plan.stop.time_s = Some(60.0);
+    plan.live = Some(ProcessOrder {
+        shape,
+        purpose,
+        scale: ShapeScale::WHOLE,
+        cpus: Vec::new(),
+        prices: Availability::Missing(Missing::unavailable("no card is stored", None)),
+        host: RemedyHost::default(),
+        targets: Targets::default(),
+    });
+    plan
+}
+
+#[test]
+fn what_was_measured_before_a_signal_is_told() {
+    let plan = live_plan(ProcessPurpose::Explain);
+    let (outcome, _) = carry_out(Fault::Interrupted(4), &plan);
+    assert!(matches!(outcome.error, Some(LabError::Interrupted(2))));
+    let document = outcome.document.unwrap();
+    assert_eq!(document.run.stopped, Stopped::Interrupted);
+    assert!(document.live.unwrap().blame.missing().is_some());
+}
+
+#[test]
+fn a_run_in_which_nothing_can_be_built_ends_at_once_with_the_reason() {
+    for purpose in [ProcessPurpose::Explain, ProcessPurpose::Advise] {
+        let (outcome, _) = carry_out(Fault::PagesMissing, &live_plan(purpose));
+        assert!(matches!(outcome.error, Some(LabError::Inflation(_))));
+        if let Some(document) = outcome.document {
+            let live = document.live.unwrap();
+            assert!(live.blame.missing().is_some());
+            assert!(live.forecast.missing().is_some());
+        }
+    }
+}
+
+/// A server with a heap, some memory, a library, shared memory, five threads and a hundred
+/// open files. Each mapping has one page, which is all that the fake builds of one; the
+/// program and the first stack are what its worker has itself.
+fn server_plan(purpose: ProcessPurpose) -> Plan {
+    let one_page = |first_page, content| mapping(first_page, content, &[[2, 1]]);
+    let library = ShapeMapping {
+        name: Some("/lib/a.so".to_owned()),
+        ..one_page(0x40_000, MappingContent::Library)
+    };
+    let shared = ShapeMapping {
+        permissions: "rw-s".to_owned(),
+        file: vec![[0, 1]],
+        ..mapping(0x50_000, MappingContent::SharedMemory, &[])
+    };
+    let mut plan = live_plan(purpose);
+    let shape = &mut plan.live.as_mut().unwrap().shape;
+    shape.process.threads = 5;
+    shape.process.descriptors = 100;
+    shape.mappings = vec![
+        one_page(0x10_000, MappingContent::Heap),
+        // At 64 MiB it would be taken for malloc's.
+        one_page(0x20_100, MappingContent::Anonymous),
+        library,
+        shared,
+        mapping(0x60_000, MappingContent::Program, &[]),
+        mapping(0x61_000, MappingContent::Program, &[[0, 3]]),
+        mapping(0x70_000, MappingContent::Stack, &[[15, 5]]),
+    ];
+    plan
+}
+
+/// The same without anything beside its memory.
+fn single_plan(purpose: ProcessPurpose) -> Plan {
+    let mut plan = server_plan(purpose);
+    let process = &mut plan.live.as_mut().unwrap().shape.process;
+    process.threads = 1;
+    process.descriptors = 3;
+    plan
+}
+
+#[test]
+fn a_process_is_built_rung_by_rung_and_the_rungs_are_its_fork() {
+    let document = document(Fault::Nothing, &server_plan(ProcessPurpose::Explain));
+    assert_eq!(document.run.stopped, Stopped::Time);
+    let live = document.live.unwrap();
+    let roles: Vec<ProcessRole> = live.trials.iter().map(|trial| trial.role).collect();
+    let rungs = [Rung::Empty, Rung::Beside, Rung::Mappings];
+    let mut expected = vec![ProcessRole::Whole];
+    expected.extend(rungs.map(ProcessRole::Rung));
+    assert_eq!(roles[..expected.len()], expected);
+    let checks = &roles[expected.len()..];
+    assert!(!checks.is_empty(), "nothing is left out once");
+    for (index, role) in checks.iter().enumerate() {
+        assert_eq!(*role, ProcessRole::Without(index));
+    }
+    for trial in &live.trials {
+        assert!(trial.features.measured().is_some(), "{:?}", trial.role);
+        for cell in &trial.cells {
+            assert!(cell.total_ns.measured().is_some(), "{:?}", trial.role);
+        }
+    }
+
+    let blame = live.blame.measured().unwrap();
+    let added: Vec<Rung> = blame.rungs.iter().map(|rung| rung.rung).collect();
+    assert_eq!(added[..rungs.len()], rungs);
+    assert_eq!(added[rungs.len()..], [Rung::AnonVmas]);
+    let sum = |costs: &[f64]| costs.iter().sum::<f64>();
+    let of = |rungs: &[forktax::model::RungCost]| {
+        sum(&rungs
+            .iter()
+            .map(|rung| rung.cost.total_ns.value)
+            .collect::<Vec<_>>())
+    };
+    let fork = blame.fork.total_ns.value;
+    let all = of(&blame.rungs);
+    assert!((all / fork - 1.0).abs() < 1e-6, "{all} of {fork}");
+    // The mappings, group by group, are the rungs above the two lowest.
+    let groups: Vec<f64> = (blame.groups.iter())
+        .map(|group| group.cost.total_ns.value)
+        .collect();
+    let parts = of(&blame.rungs[..2]) + sum(&groups);
+    assert!((parts / fork - 1.0).abs() < 1e-6, "{parts} of {fork}");
+    let why = live.forecast.missing().unwrap();
+    assert_eq!(why.reason, "no card is stored");
+}
+
+#[test]
+fn a_worker_that_dies_costs_its_trial_alone_and_is_the_error() {
+    let (outcome, _) = carry_out(Fault::WorkerDies(3), &server_plan(ProcessPurpose::Explain));
+    assert!(matches!(outcome.error, Some(LabError::Died { .. })));
+    let document = outcome.document.unwrap();
+    let live = document.live.unwrap();
+    let lost: Vec<_> = (live.trials.iter())
+        .filter(|trial| trial.features.missing().is_some())
+        .collect();
+    assert_eq!(lost.len(), 1, "{:?}", lost);
+    let why = lost[0].features.missing().unwrap();
+    assert!(why.reason.contains("SIGKILL"), "{why:?}");
+}
+
+#[test]
+fn an_advice_says_what_was_tried_and_why_the_rest_was_not() {
+    let mut plan = single_plan(ProcessPurpose::Advise);
+    let order = plan.live.as_mut().unwrap();
+    order.host.no_huge_pages = Some("huge pages are switched off".to_owned());
+    let document = document(Fault::Nothing, &plan);
+    let live = document.live.unwrap();
+    assert!(live.blame.missing().unwrap().reason.contains("explain"));
+    let outcome = |kind| {
+        let mut remedies = live.remedies.iter();
+        let found = remedies.find(|remedy| remedy.kind == kind);
+        &found.unwrap_or_else(|| panic!("no {kind:?}")).outcome
+    };
+    for kind in [
+        RemedyKind::PosixSpawn,
+        RemedyKind::Vfork,
+        RemedyKind::DontFork,
+    ] {
+        assert!(outcome(kind).measured().is_some(), "{kind:?}");
+    }
+    for (kind, words) in [
+        (RemedyKind::FewerThreads, "one thread"),
+        (RemedyKind::HugePages, "switched off"),
+        (RemedyKind::NoHugePages, "no huge pages"),
+        (RemedyKind::Cloexec, "have it"),
+        (RemedyKind::NoFilePages, "no page of a file"),
+        (RemedyKind::StaticTarget, "--static-program"),
+    ] {
+        let reason = &outcome(kind).missing().unwrap().reason;
+        assert!(reason.contains(words), "{kind:?}: {reason}");
+    }
+}
+
+/// A kernel without room for anything.
+struct Full(Fake);
+
+impl Kernel for Full {
+    fn check_limits(&self, _: &[SpaceRequest]) -> Result<(), LabError> {
+        let (asked, limit) = (70, 60);
+        Err(LimitError::Mappings { asked, limit }.into())
+    }
+
+    fn try_program(&self, plan: &Plan) -> Result<(), LabError> {
+        self.0.try_program(plan)
+    }
+
+    fn launch(&self, of: &Assignment, timeout: Duration) -> Result<Box<dyn Worker>, LabError> {
+        self.0.launch(of, timeout)
+    }
+
+    fn watch(
+        &self,
+        watching: &Watching,
+        placement: Placement,
+        worker: u32,
+    ) -> Result<Box<dyn Sampler>, Missing> {
+        self.0.watch(watching, placement, worker)
+    }
+
+    fn symbols(&self) -> Result<Symbols, Missing> {
+        self.0.symbols()
+    }
+
+    fn landmarks(&self, plan: &Plan) -> Result<Vec<(Landmark, u64)>, Missing> {
+        self.0.landmarks(plan)
+    }
+
+    fn interpreter(&self, plan: &Plan, asked: &str) -> Result<Interpreter, LabError> {
+        self.0.interpreter(plan, asked)
+    }
+
+    fn start_script(&self, of: &ScriptOrder, limit: Duration) -> Result<Box<dyn Script>, LabError> {
+        self.0.start_script(of, limit)
+    }
+
+    fn now(&self) -> Duration {
+        self.0.now()
+    }
+
+    fn page_size(&self) -> u64 {
+        self.0.page_size()
+    }
+}
+
+#[test]
+fn a_shape_that_there_is_no_room_for_is_not_begun() {
+    for purpose in [ProcessPurpose::Explain, ProcessPurpose::Advise] {
+        let kernel = Full(Fake::new(Fault::Nothing));
+        let mut steps = Steps(Vec::new());
+        let outcome = run(&kernel, host(), &server_plan(purpose), &mut steps);
+        assert!(outcome.document.is_none());
+        let error = outcome.error;
+        assert!(matches!(error, Some(LabError::Limit(_))), "{error:?}");
+        assert!(steps.0.is_empty());
+        assert_eq!(kernel.0.launched(), 1, "but to see what a worker is like");
+    }
+}
