@@ -12,15 +12,10 @@
 mod card;
 #[path = "docs/compared.rs"]
 mod compared;
-<<<<<<< HEAD
-#[path = "docs/process.rs"]
-mod process;
-=======
 #[path = "docs/links.rs"]
 mod links;
-#[path = "docs/live.rs"]
-mod live;
->>>>>>> main
+#[path = "docs/process.rs"]
+mod process;
 #[path = "docs/reproduced.rs"]
 mod reproduced;
 #[path = "docs/shape.rs"]
