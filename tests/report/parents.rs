@@ -2,9 +2,9 @@
 //! parents that all have them.
 
 use forktax::model::{ChildAction, Document, Space, SpaceRequest, SpawnMethod};
-use forktax::report::{Format, parse};
+use forktax::report::Format;
 
-use crate::build::{add, empty, mappings_space, rounded, sweep};
+use crate::build::{add, empty, mappings_space, rounded};
 use crate::text;
 
 const METHODS: [SpawnMethod; 3] = [
