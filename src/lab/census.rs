@@ -8,7 +8,7 @@
 pub(in crate::lab) mod files;
 mod levels;
 mod likeness;
-mod mappings;
+pub(in crate::lab) mod mappings;
 pub(in crate::lab) mod pages;
 mod ranges;
 mod tables;
@@ -21,11 +21,13 @@ pub use tables::page_tables;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use crate::analysis::mappings::is_of_file;
 use crate::model::Features;
 use procfs::ProcError;
-use procfs::process::{MMPermissions, MMapPath, MemoryMap, MemoryMaps, SmapsRollup};
+use procfs::process::SmapsRollup;
 
 use files::{ProcessFiles, Standing};
+use mappings::{Mapping, mappings};
 use pages::{ENTRY_BYTES, PageCounts, Vma, count_pages};
 
 /// The shape of an address space, in the terms that a fork pays for.
@@ -149,18 +151,17 @@ fn take_below(
         page_table_bytes,
         threads,
     } = files.standing()?;
-    let maps: MemoryMaps = files.read("maps")?;
+    let maps = files.listed("maps")?;
     let page_size = procfs::page_size();
-    let (left_out, vmas): (Vec<Vma>, Vec<Vma>) = vmas(&maps, page_size)
-        .into_iter()
-        .partition(|vma| is_instrument(vma, instrument));
+    let (left_out, mappings) = apart(mappings(&maps, None, page_size), instrument);
+    let vmas = vmas(&mappings);
     let pagemap = files.pagemap()?;
     let count = |vmas: &[Vma]| count_pages(vmas, &pagemap).map_err(|error| pagemap.refuse(error));
     let pages = count(&vmas)?;
-    let left_out_bytes = count(&left_out)?.present * page_size;
+    let left_out_bytes = count(&self::vmas(&left_out))?.present * page_size;
     let rollup: SmapsRollup = files.read("smaps_rollup")?;
     let rollup = Rollup::of(&rollup).ok_or(CensusError::NoAddressSpace { pid })?;
-    let [file_vmas, shared_vmas] = of_files_and_shared(&maps, instrument);
+    let [file_vmas, shared_vmas] = of_files_and_shared(&mappings);
     Ok(Census {
         vmas: vmas.len() as u64,
         anon_vmas: pages.anon_vmas,
@@ -180,35 +181,40 @@ fn take_below(
 }
 
 /// How many mappings are private ones of a file, and how many are shared.
-fn of_files_and_shared(maps: &MemoryMaps, instrument: &[[usize; 2]]) -> [u64; 2] {
-    let mut counts = [0, 0];
-    for map in maps {
-        let shared = map.perms.contains(MMPermissions::SHARED);
-        if !within(map.address.0, instrument) && (shared || map.inode != 0) {
-            counts[usize::from(shared)] += 1;
-        }
-    }
-    counts
+fn of_files_and_shared(mappings: &[Mapping<'_>]) -> [u64; 2] {
+    let count = |is: fn(&Mapping<'_>) -> bool| mappings.iter().filter(|m| is(m)).count() as u64;
+    [
+        count(|m| is_of_file(m.content, m.listed.is_shared())),
+        count(|m| m.listed.is_shared()),
+    ]
 }
 
-/// Whether a VMA begins in one of the instrument's ranges.
-fn is_instrument(vma: &Vma, instrument: &[[usize; 2]]) -> bool {
-    within(vma.first_page * procfs::page_size(), instrument)
+/// Those that begin in one of the instrument's ranges, and the others.
+fn apart<'a>(
+    mappings: Vec<Mapping<'a>>,
+    instrument: &[[usize; 2]],
+) -> (Vec<Mapping<'a>>, Vec<Mapping<'a>>) {
+    let is_instrument = |mapping: &Mapping<'_>| {
+        let within =
+            |[from, to]: &[usize; 2]| (*from as u64..*to as u64).contains(&mapping.listed.start);
+        instrument.iter().any(within)
+    };
+    mappings.into_iter().partition(is_instrument)
 }
 
-fn within(start: u64, instrument: &[[usize; 2]]) -> bool {
-    instrument
-        .iter()
-        .any(|[from, to]| (*from as u64..*to as u64).contains(&start))
+fn vmas(mappings: &[Mapping<'_>]) -> Vec<Vma> {
+    mappings.iter().map(|mapping| mapping.vma).collect()
 }
 
 /// Page tables that map nothing but these VMAs: one for each whole reach of a
 /// table (2 MiB with pages of 4 KiB) in one of them that is populated.
-fn own_tables(vmas: &[Vma]) -> u64 {
+fn own_tables(mappings: &[Mapping<'_>]) -> u64 {
     let reach = procfs::page_size() / ENTRY_BYTES;
-    let whole = |vma: &Vma| (vma.end_page / reach).saturating_sub(vma.first_page.div_ceil(reach));
+    let whole = |Mapping { vma, .. }: &Mapping<'_>| {
+        (vma.end_page / reach).saturating_sub(vma.first_page.div_ceil(reach))
+    };
     // A library's text is mapped sparsely, but none is as large as a table.
-    vmas.iter().map(whole).sum()
+    mappings.iter().map(whole).sum()
 }
 
 /// The figures of `smaps_rollup` that the census uses.
@@ -258,28 +264,6 @@ fn copied_ptes(pages: &PageCounts, rollup: &Rollup, page_size: u64) -> u64 {
     pages.in_anon_vmas.saturating_sub(huge)
 }
 
-/// The VMAs behind the lines of `maps`, in ascending order.
-fn vmas(maps: &MemoryMaps, page_size: u64) -> Vec<Vma> {
-    maps.iter()
-        .filter(|map| map.pathname != MMapPath::Vsyscall)
-        .map(|map| Vma {
-            first_page: map.address.0 / page_size,
-            end_page: map.address.1 / page_size,
-            holds_anon: map.perms.contains(MMPermissions::PRIVATE) && !is_kernels_own(map),
-        })
-        .collect()
-}
-
-/// Whether the kernel put its own pages here: they belong to no file, and would
-/// be taken for anonymous ones.
-fn is_kernels_own(map: &MemoryMap) -> bool {
-    match &map.pathname {
-        MMapPath::Vdso | MMapPath::Vvar => true,
-        MMapPath::Other(name) => name.starts_with("vvar") || name == "uprobes",
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 pub(in crate::lab) mod tests {
     use super::files::{NO_SUCH_PROCESS, gone_if_short, refuse};
@@ -287,6 +271,7 @@ pub(in crate::lab) mod tests {
     use std::io::{Read, Write};
     use std::{fs, io};
 
+    use crate::analysis::mappings::listed;
     use procfs::FromRead;
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -305,8 +290,8 @@ pub(in crate::lab) mod tests {
 
     #[test]
     fn vsyscall_is_no_vma_and_the_kernels_own_pages_are_not_anonymous() {
-        let maps = MemoryMaps::from_read(MAPS.as_bytes()).unwrap();
-        let vmas = vmas(&maps, 4096);
+        let maps = listed(MAPS.as_bytes()).unwrap();
+        let vmas = vmas(&mappings(&maps, None, 4096));
         assert_eq!(vmas.len(), MAPS.lines().count() - 1);
         assert_eq!(vmas[0].end_page - vmas[0].first_page, 2);
         let shared_or_own = vmas.iter().filter(|vma| !vma.holds_anon).count();

@@ -288,6 +288,7 @@ pub(super) fn flags() -> impl Iterator<Item = Value> {
         | MappingFlag::Locked
         | MappingFlag::Mergeable
         | MappingFlag::Userfault
+        | MappingFlag::UserfaultWrites
         | MappingFlag::HugeAdvised
         | MappingFlag::HugeForbidden
         | MappingFlag::PageFrames => json(flag),
@@ -298,6 +299,7 @@ pub(super) fn flags() -> impl Iterator<Item = Value> {
         MappingFlag::Locked,
         MappingFlag::Mergeable,
         MappingFlag::Userfault,
+        MappingFlag::UserfaultWrites,
         MappingFlag::HugeAdvised,
         MappingFlag::HugeForbidden,
         MappingFlag::PageFrames,

@@ -1,7 +1,7 @@
 //! What of a mapping a fork pays for.
 
-use crate::analysis::shape::{Fate, entries_per_table, fate};
-use crate::model::{Features, MappingContent, ShapeMapping};
+use crate::analysis::mappings::{Fate, entries_per_table, fate, is_of_file};
+use crate::model::{Features, MappingContent, ShapeMapping, SkipReason};
 
 /// Pages that a page table reaches, which is also how many a huge page has.
 pub(super) fn fan_out(page_size: u64) -> u64 {
@@ -10,7 +10,8 @@ pub(super) fn fan_out(page_size: u64) -> u64 {
 
 /// Whether a fork gives the child this mapping.
 pub(super) fn is_copied(mapping: &ShapeMapping) -> bool {
-    fate(mapping) != Fate::LeftOut && mapping.content != MappingContent::Kernel
+    fate(mapping) != Fate::Skipped(SkipReason::DontFork)
+        && mapping.content != MappingContent::Kernel
 }
 
 /// Whether a fork copies the page-table entries of what is rebuilt of a mapping: only a
@@ -75,13 +76,9 @@ impl Counter {
             };
         }
         let shared = mapping.is_shared();
-        let is_file = matches!(
-            mapping.content,
-            MappingContent::Program | MappingContent::Library | MappingContent::File
-        );
         let mut features = Features {
             vmas: 1,
-            file_vmas: u64::from(is_file && !shared),
+            file_vmas: u64::from(is_of_file(mapping.content, shared)),
             shared_vmas: u64::from(shared),
             ..Features::default()
         };

@@ -17,14 +17,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use procfs::process::MemoryMaps;
-
 use super::files::ProcessFiles;
 use super::levels::{Entries, Geometry};
-use super::mappings::{Content, Fate, Mapping, mappings};
-use super::pages::{EntrySource, Page, Vma, visit_pages};
-use super::{CensusError, is_instrument, own_tables, tree};
-use crate::model::{MappingKind, PageTables, SkipReason};
+use super::mappings::{Mapping, mappings};
+use super::pages::{EntrySource, Page, visit_pages};
+use super::{CensusError, apart, own_tables, tree, vmas};
+use crate::analysis::mappings::Fate;
+use crate::model::{MappingContent, MappingKind, PageTables, SkipReason};
 
 /// The page tables of a process, without the VMAs that begin in one of the
 /// `instrument`'s address ranges, and if asked for with the tree below its
@@ -47,18 +46,15 @@ fn page_tables_below(
 ) -> Result<PageTables, CensusError> {
     let files = ProcessFiles { directory, pid };
     let vm_pte_bytes = files.standing()?.page_table_bytes;
-    let smaps: MemoryMaps = files.read("smaps")?;
+    let smaps = files.listed("smaps")?;
     let page_size = procfs::page_size();
-    let all = mappings(&smaps, page_size);
+    let all = mappings(&smaps, None, page_size);
     let end = all.last().map_or(0, |last| last.vma.end_page) * page_size;
     let geometry = Geometry::of(page_size, end);
-    let (left_out, mappings): (Vec<Mapping>, Vec<Mapping>) = all
-        .into_iter()
-        .partition(|mapping| is_instrument(&mapping.vma, instrument));
-    let left_out: Vec<Vma> = left_out.iter().map(|mapping| mapping.vma).collect();
+    let (left_out, mappings) = apart(all, instrument);
 
     let pagemap = files.pagemap()?;
-    let walk = |mappings: &[Mapping]| {
+    let walk = |mappings: &[Mapping<'_>]| {
         walk(mappings, geometry, &pagemap).map_err(|error| pagemap.refuse(error))
     };
     let (entries, found) = walk(&mappings)?;
@@ -95,8 +91,8 @@ impl Found {
     /// Whether the mapping has an anon_vma, as far as that is to be seen. Where
     /// `smaps` tells, it knows better than `pagemap`, to which the zero page
     /// looks like an anonymous one.
-    fn has_anon_vma(&self, mapping: &Mapping) -> bool {
-        let anon = match mapping.anonymous {
+    fn has_anon_vma(&self, mapping: &Mapping<'_>) -> bool {
+        let anon = match mapping.anonymous() {
             Some(anonymous) => anonymous || self.swapped > 0,
             None => self.anon,
         };
@@ -135,14 +131,17 @@ impl Stretch {
 /// for the first reaches that are wholly present; their number, and with it
 /// that of the tables, is right wherever they are.
 fn walk(
-    mappings: &[Mapping],
+    mappings: &[Mapping<'_>],
     geometry: Geometry,
     source: impl EntrySource,
 ) -> io::Result<(Entries, Vec<Found>)> {
-    let vmas: Vec<Vma> = mappings.iter().map(|mapping| mapping.vma).collect();
+    let vmas = vmas(mappings);
     let leaf_levels: Vec<usize> = mappings
         .iter()
-        .map(|mapping| mapping.hugetlb_page.map_or(0, |b| geometry.leaf_level(b)))
+        .map(|mapping| match mapping.listed.hugetlb {
+            true => geometry.leaf_level(mapping.listed.page_bytes),
+            false => 0,
+        })
         .collect();
     let mut entries = Entries::new(geometry);
     let mut found = vec![Found::default(); mappings.len()];
@@ -177,8 +176,8 @@ fn walk(
 }
 
 /// Adds the mappings up by kind.
-fn kinds(mappings: &[Mapping], found: &[Found], page_size: u64) -> Vec<MappingKind> {
-    let mut kinds: BTreeMap<(Content, &str), MappingKind> = BTreeMap::new();
+fn kinds(mappings: &[Mapping<'_>], found: &[Found], page_size: u64) -> Vec<MappingKind> {
+    let mut kinds: BTreeMap<(MappingContent, &str), MappingKind> = BTreeMap::new();
     for (mapping, found) in mappings.iter().zip(found) {
         let has_anon_vma = found.has_anon_vma(mapping);
         let name = mapping.kind(has_anon_vma);
@@ -212,7 +211,7 @@ fn empty(kind: &str) -> MappingKind {
 }
 
 /// Adds what a fork makes of a mapping's entries.
-fn fork(kind: &mut MappingKind, mapping: &Mapping, found: &Found, has_anon_vma: bool) {
+fn fork(kind: &mut MappingKind, mapping: &Mapping<'_>, found: &Found, has_anon_vma: bool) {
     let base = found.present + found.swapped;
     let mut skip = |entries: u64, reason: SkipReason| {
         kind.skipped += entries;
@@ -225,7 +224,7 @@ fn fork(kind: &mut MappingKind, mapping: &Mapping, found: &Found, has_anon_vma: 
         Fate::Skipped(reason) => skip(base + found.huge, reason),
         // A huge page of a file is never copied, since a fault finds it again
         // (mm/huge_memory.c, copy_huge_pmd).
-        Fate::Copied if mapping.huge_file > 0 => {
+        Fate::Copied if mapping.listed.huge_file > 0 => {
             skip(found.huge, SkipReason::NoAnonVma);
             kind.copied += base;
         }

@@ -5,9 +5,8 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
-use procfs::FromRead;
-
 use super::*;
+use crate::analysis::mappings::listed;
 use crate::lab::census::pages::ENTRY_BYTES;
 use crate::lab::census::tests::alone;
 use crate::model::{Level, TableLevel};
@@ -100,7 +99,8 @@ fn files_that_are_cut_short_are_refused() {
 /// A mapping in which a walk finds these entries.
 fn walked(figures: &str, flags: &str, bits: impl Fn(u64) -> u64) -> (MappingKind, Vec<TableLevel>) {
     let text = format!("40000000-40600000 rw-p 00000000 00:00 0 \n{figures}VmFlags: {flags} \n");
-    let mappings = mappings(&MemoryMaps::from_read(text.as_bytes()).unwrap(), 4096);
+    let all = listed(text.as_bytes()).unwrap();
+    let mappings = mappings(&all, None, 4096);
     let geometry = Geometry::of(4096, 1 << 47);
     let read = |first: u64, bytes: &mut [u8]| {
         let (entries, _) = bytes.as_chunks_mut::<8>();
