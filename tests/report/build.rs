@@ -3,9 +3,9 @@
 
 use fastrand::Rng;
 use forktax::model::{
-    Availability, Backing, Caveat, Cell, ChildAction, CountSource, Counted, Document, Host,
-    Placement, Plan, Program, Run, SCHEMA_VERSION, Space, SpaceRequest, SpawnMethod, StopRule,
-    Stopped, Temperature, Tool, WorkerSamples,
+    Availability, Backing, Caveat, Cell, ChildAction, CountSource, Counted, Counts, Document, Host,
+    Parent, Placement, Plan, Program, Run, SCHEMA_VERSION, Space, SpaceRequest, SpawnMethod,
+    StopRule, Stopped, Temperature, Tool, WorkerSamples,
 };
 use forktax::stats::{Summary, median_replicates, summarise};
 
@@ -104,9 +104,9 @@ fn malloc() -> Document {
             pages: 0,
             spacing: 1,
         };
-        space.present_ptes += count;
-        space.page_table_bytes += count * 48 / 1_000 * 4_096;
-        space.resident_bytes += count * 4_096;
+        space.parent.mappings.present_ptes += count;
+        space.parent.page_table_bytes += count * 48 / 1_000 * 4_096;
+        space.parent.resident_bytes += count * 4_096;
         add(&mut document, &space, &methods, &[fork, (73.0, 114.0)]);
     }
     document
@@ -151,8 +151,8 @@ pub(crate) fn methods() -> Document {
             (61.0, 589.0),
         ];
         let mut space = mappings_space(mappings);
-        space.huge_bytes = mappings * 512;
-        space.resident_bytes += space.huge_bytes;
+        space.parent.huge_bytes = mappings * 512;
+        space.parent.resident_bytes += space.parent.huge_bytes;
         add(&mut document, &space, &methods, &times);
     }
     for cell in &mut document.cells {
@@ -307,17 +307,26 @@ pub(crate) fn mappings_space(mappings: u64) -> Space {
             huge: false,
         },
         mappings_requested: mappings,
-        vmas: 30 + mappings,
-        anon_vmas: 12 + mappings,
-        present_ptes: 276 + mappings,
+        inflation_ns: 250_000,
+        before: parent(0),
+        parent: parent(mappings),
+    }
+}
+
+/// A worker with so many mappings of a page each.
+fn parent(mappings: u64) -> Parent {
+    Parent {
+        mappings: Counts {
+            vmas: 30 + mappings,
+            anon_vmas: 12 + mappings,
+            present_ptes: 276 + mappings,
+            ..Counts::default()
+        },
         page_table_bytes: (14 + mappings / 171) * 4_096,
         resident_bytes: (410 + mappings) * 4_096,
-        huge_bytes: 0,
-        inflation_ns: 250_000,
-        vmas_before: 30,
-        present_ptes_before: 276,
         descriptors: 8,
         threads: 1,
+        ..Parent::default()
     }
 }
 
@@ -328,7 +337,7 @@ pub(crate) fn add(
     methods: &[SpawnMethod],
     times: &[Times],
 ) {
-    let seed = document.plan.seed ^ space.present_ptes;
+    let seed = document.plan.seed ^ space.parent.mappings.present_ptes;
     let mut rng = Rng::with_seed(seed);
     let luck: Vec<f64> = (0..WORKERS).map(|_| 0.97 + 0.06 * rng.f64()).collect();
     let samples: Vec<Vec<WorkerSamples>> = times
@@ -393,7 +402,7 @@ fn cell(
     let ns = total.measured().map_or(0.0, |total| total.median);
     let copies = method == SpawnMethod::Fork;
     let faults = if copies {
-        space.anon_vmas as f64 * 0.01
+        space.parent.mappings.anon_vmas as f64 * 0.01
     } else {
         0.0
     };

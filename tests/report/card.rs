@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use fastrand::Rng;
 use forktax::analysis::card::{Design, footprint_bytes, price_list};
 use forktax::model::{
-    Availability, Backing, Card, ChildAction, Document, Features, GaugeSamples, Program, Purpose,
-    SpaceRequest, SpawnMethod, Trial, TrialCell, TrialResult, WorkerSamples,
+    Availability, Backing, Card, ChildAction, Counts, Document, GaugeSamples, Parent, Program,
+    Purpose, SpaceRequest, SpawnMethod, Trial, TrialCell, TrialResult, WorkerSamples,
 };
 use forktax::stats::{Summary, summarise};
 
@@ -95,7 +95,10 @@ fn result(trial: &Trial, dearer: f64, rng: &mut Rng) -> TrialResult {
         cell(*method, call, after, rng)
     });
     TrialResult {
-        features: Availability::Measured(features),
+        parent: Availability::Measured(Parent {
+            mappings: features,
+            ..Parent::default()
+        }),
         cells: cells.collect(),
         gauges: (0..WORKERS)
             .filter(|_| gauges)
@@ -105,8 +108,8 @@ fn result(trial: &Trial, dearer: f64, rng: &mut Rng) -> TrialResult {
 }
 
 /// What the kernel would show of such a parent.
-fn features(space: &SpaceRequest) -> Features {
-    let mut features = Features {
+fn features(space: &SpaceRequest) -> Counts {
+    let mut features = Counts {
         vmas: 24,
         anon_vmas: 11,
         file_vmas: 14,
@@ -120,7 +123,7 @@ fn features(space: &SpaceRequest) -> Features {
     features
 }
 
-fn add(space: &SpaceRequest, features: &mut Features) {
+fn add(space: &SpaceRequest, features: &mut Counts) {
     match space {
         SpaceRequest::Mappings {
             mappings,
@@ -153,7 +156,7 @@ fn add(space: &SpaceRequest, features: &mut Features) {
 }
 
 /// The call and what comes after it, in nanoseconds.
-fn price(trial: &Trial, method: SpawnMethod, features: &Features, dearer: f64) -> [f64; 2] {
+fn price(trial: &Trial, method: SpawnMethod, features: &Counts, dearer: f64) -> [f64; 2] {
     let [mut call, mut after] = match method {
         SpawnMethod::Fork => forked(features, dearer),
         SpawnMethod::PosixSpawn => [67_000.0, 40_000.0],
@@ -183,7 +186,7 @@ fn price(trial: &Trial, method: SpawnMethod, features: &Features, dearer: f64) -
 }
 
 /// A fork by the prices of this host.
-fn forked(features: &Features, dearer: f64) -> [f64; 2] {
+fn forked(features: &Counts, dearer: f64) -> [f64; 2] {
     let size = footprint_bytes(features) as f64;
     let beyond = (1.0 - KNEE as f64 / size).max(0.0);
     let sized = 1.0 + (dearer - 1.0) * beyond;

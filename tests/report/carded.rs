@@ -159,7 +159,7 @@ fn only(document: &mut Document, keep: impl Fn(Purpose) -> bool, why: &Missing) 
     let card = document.card.as_mut().expect("it is a card");
     for (trial, result) in order.trials.iter().zip(&mut card.trials) {
         if !keep(trial.purpose) {
-            result.features = Availability::Missing(why.clone());
+            result.parent = Availability::Missing(why.clone());
             result.gauges.clear();
             for cell in &mut result.cells {
                 cell.call_ns = Availability::Missing(why.clone());
@@ -300,7 +300,7 @@ fn distorted(seed: u64, words: &str) -> Document {
 }
 
 /// Parts that may be missing.
-const AVAILABLE: [&str; 5] = ["features", "call_ns", "after_ns", "total_ns", "grade"];
+const AVAILABLE: [&str; 5] = ["parent", "call_ns", "after_ns", "total_ns", "grade"];
 
 /// Changes about one of so many values: `severity` in a hundred.
 fn distort(value: &mut Value, key: &str, words: &str, severity: u32, rng: &mut Rng) {

@@ -2,8 +2,8 @@
 //! them, with intervals that a few hundred spawns would have.
 
 use forktax::model::{
-    Availability, BreakpointCost, Caveat, ChildAction, Document, ExitOrder, ExitProbe, Explain,
-    Explanation, FaultCause, FaultCount, FaultPhase, Faults, HotFunction, Ledger, Level,
+    Availability, BreakpointCost, Caveat, ChildAction, Counts, Document, ExitOrder, ExitProbe,
+    Explain, Explanation, FaultCause, FaultCount, FaultPhase, Faults, HotFunction, Ledger, Level,
     MappingKind, Mechanism, MechanismShare, Mechanisms, MethodExplained, PageTables, Phase,
     PhaseTime, Profile, Program, Reach, Rewriting, Side, SkipReason, Space, SpaceRequest,
     SpawnMethod, Stack, TableLevel, Tree, TreeNode,
@@ -77,9 +77,9 @@ pub(crate) fn malloc() -> Document {
         pages: 0,
         spacing: 1,
     };
-    space.present_ptes += 1_000;
-    space.page_table_bytes += 47 * 4_096;
-    space.resident_bytes += 1_000 * 4_096;
+    space.parent.mappings.present_ptes += 1_000;
+    space.parent.page_table_bytes += 47 * 4_096;
+    space.parent.resident_bytes += 1_000 * 4_096;
     let mut document = document(&space, (225.0, 995.0), &[MALLOC_FORK, MALLOC_POSIX_SPAWN]);
     document.plan.program = Program::Path {
         path: "/usr/bin/true".to_owned(),
@@ -497,17 +497,18 @@ fn rewriting(figures: &Figures) -> Rewriting {
 /// Tables that fit the space; the figures of the empty worker are its own.
 fn page_tables(space: &Space, inflated: bool) -> PageTables {
     let heap = matches!(space.request, SpaceRequest::Malloc { .. });
-    let added = space.present_ptes - space.present_ptes_before;
+    let added = space.parent.mappings.present_ptes - space.before.mappings.present_ptes;
     let (in_heap, mapped) = if heap { (added, 0) } else { (0, added) };
-    let ptes = space.page_table_bytes / 4_096 - 4;
+    let ptes = space.parent.page_table_bytes / 4_096 - 4;
     let kind = |kind: &str, vmas: u64, anon_vmas: u64, present_ptes: u64| MappingKind {
         kind: kind.to_owned(),
-        vmas,
-        anon_vmas,
-        bytes: present_ptes.max(vmas) * 4_096,
-        present_ptes,
-        swapped_ptes: 0,
-        huge_entries: 0,
+        mappings: Counts {
+            vmas,
+            anon_vmas,
+            mapped_bytes: present_ptes.max(vmas) * 4_096,
+            present_ptes,
+            ..Counts::default()
+        },
         copied: if anon_vmas > 0 { present_ptes } else { 0 },
         skipped: if anon_vmas > 0 { 0 } else { present_ptes },
         skip_reasons: if anon_vmas > 0 {
@@ -535,13 +536,13 @@ fn page_tables(space: &Space, inflated: bool) -> PageTables {
     PageTables {
         kinds,
         levels: vec![
-            level(Level::Pte, ptes, space.present_ptes),
+            level(Level::Pte, ptes, space.parent.mappings.present_ptes),
             level(Level::Pmd, 3, ptes),
             level(Level::Pud, 2, 3),
             level(Level::Pgd, 1, 2),
         ],
         huge_entries: 0,
-        vm_pte_bytes: space.page_table_bytes,
+        vm_pte_bytes: space.parent.page_table_bytes,
         tree: inflated.then(|| tree(heap)),
     }
 }

@@ -96,9 +96,9 @@ fn cell(seed: &Seed, template: &Cell, words: &str) -> Cell {
         ..template.cycles.clone()
     };
     cell.method = SpawnMethod::ALL[seed.method];
-    cell.space.vmas = seed.space;
-    cell.space.present_ptes = seed.space.rotate_left(11);
-    cell.space.huge_bytes = seed.space & 1;
+    cell.space.parent.mappings.vmas = seed.space;
+    cell.space.parent.mappings.present_ptes = seed.space.rotate_left(11);
+    cell.space.parent.huge_bytes = seed.space & 1;
     (cell.call_ns, cell.total_ns) = (summary(0), summary(1));
     (cell.spawns_per_second, cell.worker_spread) = (figure(2), figure(3));
     (cell.ratio, cell.ratio_ci95) = (figure(4), ci95(4));

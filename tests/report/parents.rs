@@ -28,13 +28,13 @@ fn more(mut space: Space, descriptors: u64, threads: u64) -> Space {
     if parts.len() > 1 {
         space.request = SpaceRequest::Together { parts };
     }
-    space.descriptors += descriptors;
-    space.threads += threads;
-    space.vmas += 2 * threads;
-    space.anon_vmas += threads;
-    space.present_ptes += 2 * threads;
-    space.page_table_bytes += threads * 4_096;
-    space.resident_bytes += 2 * threads * 4_096;
+    space.parent.descriptors += descriptors;
+    space.parent.threads += threads;
+    space.parent.mappings.vmas += 2 * threads;
+    space.parent.mappings.anon_vmas += threads;
+    space.parent.mappings.present_ptes += 2 * threads;
+    space.parent.page_table_bytes += threads * 4_096;
+    space.parent.resident_bytes += 2 * threads * 4_096;
     space
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn threads() -> Document {
     // Libc writes to a page of each thread in a forked child.
     for cell in &mut document.cells {
         if cell.method == SpawnMethod::Fork {
-            let stacks = (cell.space.threads - 1) as f64;
+            let stacks = (cell.space.parent.threads - 1) as f64;
             cell.minor_faults.child = cell.minor_faults.child.map(|faults| faults + stacks);
             let interval = cell.minor_faults.child_ci95;
             cell.minor_faults.child_ci95 =
@@ -142,7 +142,7 @@ fn documents_of_before_these_counts_are_read_and_have_none() {
     assert!(
         old.cells
             .iter()
-            .all(|c| (c.space.descriptors, c.space.threads) == (0, 0))
+            .all(|c| (c.space.parent.descriptors, c.space.parent.threads) == (0, 0))
     );
     let tables = |document: &Document| text(document, Format::Table);
     assert_eq!(tables(&old), tables(&sweep()));

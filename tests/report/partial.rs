@@ -67,7 +67,7 @@ fn one_mapping_is_singular() {
     let mut document = build::sweep();
     document.cells.truncate(3);
     for cell in &mut document.cells {
-        cell.space.vmas = 1;
+        cell.space.parent.mappings.vmas = 1;
     }
     assert!(
         in_short(&document)

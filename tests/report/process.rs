@@ -3,9 +3,9 @@
 
 use fastrand::Rng;
 use forktax::model::{
-    Availability, Blame, CardPrices, CardTerm, Caveat, ChildAction, Cost, Document, Errors,
-    Features, FreeMemory, FreeReason, Grade, GroupCost, LeftOutMapping, LeftOutReason,
-    MappingContent, MappingFlag, Missing, Process, ProcessFacts, ProcessForecast, ProcessOrder,
+    Availability, Blame, CardPrices, CardTerm, Caveat, ChildAction, Cost, Counts, Document, Errors,
+    FreeMemory, FreeReason, Grade, GroupCost, LeftOutMapping, LeftOutReason, MappingContent,
+    MappingFlag, Missing, Parent, Process, ProcessFacts, ProcessForecast, ProcessOrder,
     ProcessPurpose, ProcessRole, ProcessShape, ProcessTrial, RemedyHost, Rung, RungCost,
     SHAPE_VERSION, ShapeLikeness, ShapeMapping, ShapeReservation, ShapeScale, ShapeUnit,
     SpawnMethod, Stopped, Targets, Term, Tool, TrialCell, UnitLikeness, WorkerSamples,
@@ -252,16 +252,18 @@ fn groups() -> Vec<GroupCost> {
         name: name.to_owned(),
         content,
         rest: name.ends_with("others"),
-        features: features(counts),
-        mapped_bytes: bytes,
+        mappings: Counts {
+            mapped_bytes: bytes,
+            ..features(counts)
+        },
         cost: cost(call, total),
         without: (content == Heap).then(|| cost(1_722.0, 4_143.0)),
     };
     shares.into_iter().map(group).collect()
 }
 
-fn features([vmas, anon_vmas, ptes, tables, huge_entries]: [u64; 5]) -> Features {
-    Features {
+fn features([vmas, anon_vmas, ptes, tables, huge_entries]: [u64; 5]) -> Counts {
+    Counts {
         vmas,
         anon_vmas,
         file_vmas: vmas / 4,
@@ -270,6 +272,7 @@ fn features([vmas, anon_vmas, ptes, tables, huge_entries]: [u64; 5]) -> Features
         empty_entries: tables * 11,
         tables,
         huge_entries,
+        ..Counts::default()
     }
 }
 
@@ -323,8 +326,11 @@ pub(crate) fn trial(role: ProcessRole, times: &[Times]) -> ProcessTrial {
     ProcessTrial {
         role,
         child: ChildAction::Exec,
-        features: Availability::Measured(features([83, 47, 88_140, 241, 4])),
-        resident_bytes: 372 << 20,
+        parent: Availability::Measured(Parent {
+            mappings: features([83, 47, 88_140, 241, 4]),
+            resident_bytes: 372 << 20,
+            ..Parent::default()
+        }),
         cells: times.iter().map(|times| cell(*times, &mut rng)).collect(),
     }
 }

@@ -420,11 +420,7 @@ fn distorted(seed: u64, words: &str) -> Document {
         rng,
     };
     let live = &mut value["live"];
-    hand.distort(
-        &mut live["trials"],
-        "",
-        &["features", "call_ns", "total_ns"],
-    );
+    hand.distort(&mut live["trials"], "", &["parent", "call_ns", "total_ns"]);
     for part in ["likeness", "forecast", "blame", "remedies"] {
         if !live[part].is_null() {
             hand.distort(&mut live[part], part, &["forecast", "blame", "outcome"]);

@@ -2,8 +2,8 @@
 
 use fastrand::Rng;
 use forktax::model::{
-    Availability, CallName, Caveat, ChildAction, Document, Interpreter, Loop, LoopOrder, LoopRun,
-    LoopSystem, Looped, Loops, Missing, ObservedCall, ParentSpace, Program, PublishedLoop,
+    Availability, CallName, Caveat, ChildAction, Counts, Document, Interpreter, Loop, LoopOrder,
+    LoopRun, LoopSystem, Looped, Loops, Missing, ObservedCall, Parent, Program, PublishedLoop,
     Reproduce, Reproduction, Source, SpawnMethod, SplitSource, Stopped, StudyId,
 };
 use forktax::report::{Format, parse, render};
@@ -62,7 +62,7 @@ fn loop_us(system: LoopSystem) -> f64 {
     }
 }
 
-fn parent(system: LoopSystem) -> ParentSpace {
+fn parent(system: LoopSystem) -> Parent {
     let [vmas, anon_vmas, present_ptes, tables] = match system {
         LoopSystem::CFork
         | LoopSystem::CPosixSpawn
@@ -72,12 +72,16 @@ fn parent(system: LoopSystem) -> ParentSpace {
         LoopSystem::CForkLikePython => [104, 41, 1_912, 22],
         _ => [97, 38, 1_874, 21],
     };
-    ParentSpace {
-        vmas,
-        anon_vmas,
-        present_ptes,
+    Parent {
+        mappings: Counts {
+            vmas,
+            anon_vmas,
+            present_ptes,
+            ..Counts::default()
+        },
         page_table_bytes: tables * 4_096,
         resident_bytes: present_ptes * 4_096,
+        ..Parent::default()
     }
 }
 
@@ -343,7 +347,7 @@ fn opposite() -> Document {
             }
             LoopSystem::CForkMalloc => {
                 if let Availability::Measured(space) = &mut looped.parent {
-                    space.vmas += 400;
+                    space.mappings.vmas += 400;
                 }
             }
             _ => {}

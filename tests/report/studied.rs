@@ -70,7 +70,7 @@ fn a_published_figure_stands_beside_this_hosts_own() {
 fn a_parent_without_the_huge_pages_that_were_asked_for_has_no_time() {
     let mut document = pte_batching_2024();
     for cell in &mut document.cells {
-        cell.space.huge_bytes = 0;
+        cell.space.parent.huge_bytes = 0;
     }
     let report = text(&document, Format::Table);
     let sizes = section(&report, "The parents, as published and as built here");

@@ -92,12 +92,12 @@ fn census(request: &SpaceRequest) -> Space {
     let mut space = build::mappings_space(0);
     space.request = request.clone();
     space.mappings_requested = mappings;
-    space.vmas += mappings;
-    space.anon_vmas += if pages > 0 { mappings } else { 0 };
-    space.present_ptes += ptes;
-    space.page_table_bytes += ptes * spacing.min(512) / 512 * 4_096;
-    space.resident_bytes += all * 4_096;
-    space.huge_bytes = if huge { all * 4_096 } else { 0 };
+    space.parent.mappings.vmas += mappings;
+    space.parent.mappings.anon_vmas += if pages > 0 { mappings } else { 0 };
+    space.parent.mappings.present_ptes += ptes;
+    space.parent.page_table_bytes += ptes * spacing.min(512) / 512 * 4_096;
+    space.parent.resident_bytes += all * 4_096;
+    space.parent.huge_bytes = if huge { all * 4_096 } else { 0 };
     space
 }
 

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::levels::{Entries, Geometry, Table};
 use super::mappings::Mapping;
-use super::tables::Found;
+use super::pages::Found;
 use crate::model::{MappingContent, Tree, TreeNode};
 use crate::units::{bytes, thousands};
 

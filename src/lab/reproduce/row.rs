@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::{Experiment, Purpose};
-use crate::lab::census::Census;
 use crate::lab::error::LabError;
 use crate::lab::kernel::{Kernel, ScriptLoop, ScriptOrder, ScriptTimes};
 use crate::lab::outlook::{Outlook, Watch, Watched};
 use crate::lab::session::{self, Recording};
+use crate::model::Parent;
 use crate::model::{
     Likeness, LoopRun, LoopSystem, Missing, ObservedCall, Program, SpaceRequest, SpawnMethod,
 };
@@ -26,7 +26,7 @@ pub(super) struct Row {
     pub(super) failed: Option<Missing>,
     pub(super) runs: Vec<LoopRun>,
     /// The parent's address space, run by run.
-    pub(super) parents: Vec<Census>,
+    pub(super) parents: Vec<Parent>,
     /// The system calls that spawned, or why they were not seen.
     pub(super) calls: Option<Result<Vec<ObservedCall>, Missing>>,
     /// The timer's samples, run by run.
@@ -283,7 +283,7 @@ fn loop_run(recording: &Recording, round: u32) -> LoopRun {
 
 /// What one run of a script brought.
 struct ScriptRun {
-    parent: Census,
+    parent: Parent,
     /// Of the script that is the model of a C program's address space.
     likeness: Option<Result<Likeness, LabError>>,
     looped: ScriptLoop,

@@ -168,22 +168,22 @@ impl Record {
         });
         for value in [
             space.mappings_requested,
-            space.vmas,
-            space.anon_vmas,
-            space.present_ptes,
-            space.page_table_bytes,
-            space.resident_bytes,
-            space.huge_bytes,
-            space.vmas_before,
-            space.present_ptes_before,
+            space.parent.mappings.vmas,
+            space.parent.mappings.anon_vmas,
+            space.parent.mappings.present_ptes,
+            space.parent.page_table_bytes,
+            space.parent.resident_bytes,
+            space.parent.huge_bytes,
+            space.before.mappings.vmas,
+            space.before.mappings.present_ptes,
         ] {
             self.whole(value);
         }
         // An older document has not counted them; every process has a thread.
-        match space.threads {
+        match space.parent.threads {
             0 => self.0.extend([MISSING, MISSING].map(str::to_owned)),
             threads => {
-                self.whole(space.descriptors);
+                self.whole(space.parent.descriptors);
                 self.whole(threads);
             }
         }
