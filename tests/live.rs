@@ -158,10 +158,10 @@ fn the_census_is_what_was_ordered() {
     let document = sweep("--mappings 0,500 --pages 3 --spawns 5 --method fork");
     let [small, large] =
         [0, 500].map(|size| cell(&document, size, SpawnMethod::Fork).space.clone());
-    assert_eq!(large.vmas - large.vmas_before, 500);
-    let pages = large.present_ptes - large.present_ptes_before;
+    assert_eq!(large.parent.mappings.vmas - large.before.mappings.vmas, 500);
+    let pages = large.parent.mappings.present_ptes - large.before.mappings.present_ptes;
     assert!((1_500..1_600).contains(&pages), "{pages}");
-    let anonymous = large.anon_vmas - small.anon_vmas;
+    let anonymous = large.parent.mappings.anon_vmas - small.parent.mappings.anon_vmas;
     assert!((490..=510).contains(&anonymous), "{anonymous}");
 }
 
@@ -181,6 +181,7 @@ fn a_spacing_of_512_gives_each_page_a_table() {
     let [small, large] = [0, 300].map(|size| {
         cell(&document, size, SpawnMethod::Fork)
             .space
+            .parent
             .page_table_bytes
     });
     let tables = (large - small) / page_size;
@@ -215,13 +216,13 @@ fn malloc_adds_pages_and_tables_but_no_mappings() {
     let document = sweep("--malloc 1000x100000 --spawns 10 --method fork");
     let [small, large] = [0, 1].map(|index| document.cells[index].space.clone());
     assert!(
-        large.vmas <= small.vmas + 2,
+        large.parent.mappings.vmas <= small.parent.mappings.vmas + 2,
         "{} {}",
-        small.vmas,
-        large.vmas
+        small.parent.mappings.vmas,
+        large.parent.mappings.vmas
     );
-    assert!(large.present_ptes >= small.present_ptes + 900);
-    assert!(large.page_table_bytes >= small.page_table_bytes + 40 * 4096);
+    assert!(large.parent.mappings.present_ptes >= small.parent.mappings.present_ptes + 900);
+    assert!(large.parent.page_table_bytes >= small.parent.page_table_bytes + 40 * 4096);
 }
 
 #[test]

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use forktax::lab::census;
 use forktax::model::{
-    ChildAction, Likeness, Placement, Program, RegionKind, SpaceRequest, SpawnMethod, Temperature,
+    ChildAction, Likeness, Parent, Placement, Program, RegionKind, SpaceRequest, SpawnMethod,
+    Temperature,
 };
 use forktax::vm::Replica;
 use forktax::worker::NAME;
@@ -176,9 +177,12 @@ fn builds_alike(words: &[&str]) {
     ];
     println!("{}: {original:?}", words[0]);
     // What was left out: libc, the loader, the stack, the kernel's own.
-    assert!((5..30).contains(&(original.vmas - wanted[0])), "{wanted:?}");
-    assert!(wanted[1] < original.anon_vmas && wanted[1] > 0);
-    assert!(wanted[2] < original.present_ptes && wanted[2] > 0);
+    assert!(
+        (5..30).contains(&(original.mappings.vmas - wanted[0])),
+        "{wanted:?}"
+    );
+    assert!(wanted[1] < original.mappings.anon_vmas && wanted[1] > 0);
+    assert!(wanted[2] < original.mappings.present_ptes && wanted[2] > 0);
     let (gained, copy) = gained(likeness.clone());
     println!("wanted {wanted:?}, gained {gained:?}");
     assert!(is_near(gained[0], wanted[0], 2, 2), "{gained:?} {wanted:?}");

@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Command;
 
 use forktax::lab::census;
-use forktax::model::{Cell, Document, Program, SpaceRequest, SpawnMethod};
+use forktax::model::{Cell, Document, Parent, Program, SpaceRequest, SpawnMethod};
 use forktax::sys::handlers::MOST_HANDLERS;
 use forktax::worker::protocol::{Failure, Order, Reply};
 

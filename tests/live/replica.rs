@@ -2,7 +2,9 @@
 //! does, in workers that are asked directly.
 
 use forktax::lab::census;
-use forktax::model::{LikeRegion, Likeness, Program, RegionKind, SpaceRequest, SpawnMethod};
+use forktax::model::{
+    LikeRegion, Likeness, Parent, Program, RegionKind, SpaceRequest, SpawnMethod,
+};
 use forktax::vm::Replica;
 use forktax::worker::protocol::{Assignment, Failure, Order, Pass, Reply};
 

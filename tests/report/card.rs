@@ -118,6 +118,7 @@ fn features(space: &SpaceRequest) -> Counts {
         empty_entries: 66,
         tables: 14,
         huge_entries: 0,
+        ..Counts::default()
     };
     add(space, &mut features);
     features

@@ -193,7 +193,8 @@ mod tests {
         let line = |perms: &str, name: &str| {
             format!("7f0000000000-7f0000001000 {perms} 00000000 00:01 7      {name}\n")
         };
-        assert_eq!(kind(&line("rw-p", "[anon:arena]")), "anonymous");
+        let named = line("rw-p", "[anon:arena]").replace("00:01 7", "00:00 0");
+        assert_eq!(kind(&named), "anonymous");
         assert_eq!(kind(&line("rw-s", "/dev/zero (deleted)")), "shared memory");
         assert_eq!(
             kind(&line("rw-s", "/SYSV00000000 (deleted)")),

@@ -6,10 +6,10 @@ use super::{Experiment, Purpose};
 use crate::lab::error::LabError;
 use crate::lab::kernel::{Kernel, ScriptLoop, ScriptOrder, ScriptTimes};
 use crate::lab::outlook::{Outlook, Watch, Watched};
-use crate::lab::session::{self, Recording};
-use crate::model::Parent;
+use crate::lab::session::{self, Occasion, Recording};
 use crate::model::{
-    Likeness, LoopRun, LoopSystem, Missing, ObservedCall, Program, SpaceRequest, SpawnMethod,
+    Likeness, LoopRun, LoopSystem, Missing, ObservedCall, Parent, Program, SpaceRequest,
+    SpawnMethod,
 };
 use crate::profile::modes::{ModeTicks, Split, split};
 use crate::sys::events::SampleEvent;
@@ -123,14 +123,14 @@ impl Experiment<'_> {
             self.rows[row].failed = missing.or_else(|| Some(Missing::not_reached()));
             return Ok(());
         };
+        let round = self.round;
         let recording = session::run(
             self.kernel,
-            assignment,
+            &assignment,
             &purpose.watch(),
             self.timeout(),
-            self.round,
+            Occasion { round, of: row },
         )?;
-        let round = self.round;
         let row = &mut self.rows[row];
         row.left_behind += recording.left_behind;
         match purpose {

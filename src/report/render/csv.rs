@@ -176,16 +176,10 @@ impl Record {
             space.parent.huge_bytes,
             space.before.mappings.vmas,
             space.before.mappings.present_ptes,
+            space.parent.descriptors,
+            space.parent.threads,
         ] {
             self.whole(value);
-        }
-        // An older document has not counted them; every process has a thread.
-        match space.parent.threads {
-            0 => self.0.extend([MISSING, MISSING].map(str::to_owned)),
-            threads => {
-                self.whole(space.parent.descriptors);
-                self.whole(threads);
-            }
         }
     }
 
