@@ -111,7 +111,8 @@ fn dense_and_scattered_tell_entries_from_tables() {
     let document = with("hotos-2019", |document| {
         for cell in &mut document.cells {
             let space = &cell.space;
-            let ns = 28 * space.parent.mappings.present_ptes + 930 * space.parent.page_table_bytes / 4_096;
+            let ns = 28 * space.parent.mappings.present_ptes
+                + 930 * space.parent.page_table_bytes / 4_096;
             steady(cell, 40_000 + ns, 60_000 + ns);
         }
     });
