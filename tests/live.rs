@@ -75,7 +75,7 @@ fn cell(document: &Document, mappings: u64, method: SpawnMethod) -> &Cell {
 }
 
 fn total(cell: &Cell) -> f64 {
-    cell.total_ns.measured().unwrap().median
+    cell.total_ns.measured().unwrap().median.value
 }
 
 #[test]

@@ -21,6 +21,7 @@ use forktax::model::{
     Caveat, Cell, CountSource, Document, Plan, SpaceRequest, SpawnMethod, Stopped,
 };
 use forktax::report::{Format, render};
+use forktax::stats::Estimate;
 
 struct Steps(Vec<f64>);
 
@@ -64,17 +65,18 @@ fn a_good_run_gives_every_cell_its_figures() {
     assert_eq!(document.cells.len(), 9);
     assert_eq!(document.run.stopped, Stopped::Time);
     let fork = cell(&document, 1_000, Fork);
-    let call = fork.call_ns.measured().unwrap().median;
-    let total = fork.total_ns.measured().unwrap().median;
+    let call = fork.call_ns.measured().unwrap().median.value;
+    let total = fork.total_ns.measured().unwrap().median.value;
     // 840 us and a jitter of up to 0.4 us, less one reading of the clock.
     assert!((839_900.0..840_400.0).contains(&call), "{call}");
     assert!((1_659_900.0..1_660_900.0).contains(&total), "{total}");
-    let ratio = *fork.ratio.measured().unwrap();
+    let ratio = fork.ratio.measured().unwrap().value;
     assert!((16.4..16.7).contains(&ratio), "{ratio}");
-    assert_eq!(
-        cell(&document, 1_000, PosixSpawn).ratio.measured(),
-        Some(&1.0)
-    );
+    let baseline = cell(&document, 1_000, PosixSpawn);
+    assert_eq!(baseline.ratio.measured(), Some(&Estimate::exact(1.0)));
+    let each = fork.spawns_per_second.measured().unwrap();
+    assert_eq!(each.value, 1e9 / total);
+    assert!(each.ci95[0] <= each.value && each.value <= each.ci95[1]);
     assert_eq!(fork.space.vmas, 1_030);
     assert_eq!(fork.space.vmas_before, 30);
     assert!(fork.samples.len() >= 5, "{} workers", fork.samples.len());
@@ -84,9 +86,9 @@ fn a_good_run_gives_every_cell_its_figures() {
 fn cpu_time_is_the_sum_of_both_sides_split_by_ticks() {
     let document = document(Fault::Nothing, &default_plan());
     let fork = cell(&document, 0, Fork);
-    assert_eq!(fork.cpu_ns.measured(), Some(&110_000.0));
-    let system = *fork.sys_ns.measured().unwrap();
-    let user = *fork.user_ns.measured().unwrap();
+    assert_eq!(fork.cpu_ns.measured().unwrap().value, 110_000.0);
+    let system = fork.sys_ns.measured().unwrap().value;
+    let user = fork.user_ns.measured().unwrap().value;
     assert!((system + user - 110_000.0).abs() < 1.0);
     assert!((0.85..0.95).contains(&(system / 110_000.0)), "{system}");
 }
@@ -95,8 +97,8 @@ fn cpu_time_is_the_sum_of_both_sides_split_by_ticks() {
 fn counters_are_told_apart_by_side() {
     let document = document(Fault::Nothing, &default_plan());
     let faults = &cell(&document, 100, Vfork).minor_faults;
-    assert_eq!(faults.parent.measured(), Some(&2.0));
-    assert_eq!(faults.child.measured(), Some(&23.0));
+    assert_eq!(faults.parent.measured().unwrap().value, 2.0);
+    assert_eq!(faults.child.measured().unwrap().value, 23.0);
     assert_eq!(faults.source, CountSource::Perf);
     assert!(
         cell(&document, 100, Vfork)
@@ -229,7 +231,7 @@ fn descriptors_and_threads_are_measured_and_stored() {
     assert_eq!((empty.space.descriptors, empty.space.threads), (8, 1));
     assert_eq!((full.space.descriptors, full.space.threads), (1_008, 51));
     assert_eq!(full.space.vmas, 30 + 100 + 2 * 50);
-    let total = |cell: &Cell| cell.total_ns.measured().unwrap().median;
+    let total = |cell: &Cell| cell.total_ns.measured().unwrap().median.value;
     assert!(total(full) - total(empty) > 300_000.0);
 }
 

@@ -7,7 +7,7 @@ use forktax::model::{
     Placement, Plan, Program, Run, SCHEMA_VERSION, Space, SpaceRequest, SpawnMethod, StopRule,
     Stopped, Temperature, Tool, WorkerSamples,
 };
-use forktax::stats::{Summary, median_replicates, summarise};
+use forktax::stats::{Estimate, Summary, median_replicates, summarise};
 
 use crate::{explained, parents};
 
@@ -73,11 +73,11 @@ fn unprivileged() -> Document {
     let remedy = "run as root, with CAP_PERFMON, or set kernel.perf_event_paranoid to -1";
     let none = || Availability::unavailable(reason, Some(remedy));
     for cell in &mut document.cells {
-        (cell.sys_ns, cell.sys_ci95) = (none(), None);
-        (cell.user_ns, cell.user_ci95) = (none(), None);
+        cell.sys_ns = none();
+        cell.user_ns = none();
         cell.minor_faults.source = CountSource::Rusage;
         cell.context_switches.source = CountSource::Rusage;
-        (cell.counting_slowdown, cell.counting_slowdown_ci95) = (none(), None);
+        cell.counting_slowdown = none();
     }
     document.caveats = vec![Caveat::Unavailable {
         figures: "system, user, counting slowdown".to_owned(),
@@ -200,7 +200,10 @@ pub(crate) fn methods() -> Document {
 const TOO_OLD: &str = "the kernel does not know CLONE_CLEAR_SIGHAND (Linux 5.5)";
 
 fn hardware(cell: &mut Cell) {
-    let total = cell.total_ns.measured().map_or(0.0, |total| total.median);
+    let total = cell
+        .total_ns
+        .measured()
+        .map_or(0.0, |total| total.median.value);
     cell.cycles = counted(total * 0.5, total * 1.9);
     cell.instructions = counted(total * 0.4, total * 1.2);
     cell.dtlb_misses = counted(total * 0.001, total * 0.004);
@@ -211,18 +214,13 @@ pub(crate) fn only_timed(cell: &mut Cell) {
     let none = || Availability::not_asked("explain takes times only");
     let no_count = || Counted {
         parent: none(),
-        parent_ci95: None,
         child: none(),
-        child_ci95: None,
         source: CountSource::None,
     };
     *cell = Cell {
         cpu_ns: none(),
-        cpu_ci95: None,
         sys_ns: none(),
-        sys_ci95: None,
         user_ns: none(),
-        user_ci95: None,
         minor_faults: no_count(),
         major_faults: no_count(),
         context_switches: no_count(),
@@ -232,7 +230,6 @@ pub(crate) fn only_timed(cell: &mut Cell) {
         instructions: no_count(),
         dtlb_misses: no_count(),
         counting_slowdown: none(),
-        counting_slowdown_ci95: None,
         ..cell.clone()
     };
 }
@@ -240,9 +237,9 @@ pub(crate) fn only_timed(cell: &mut Cell) {
 /// The children are another process's.
 fn served(cell: &mut Cell) {
     const WHY: &str = "the children are the fork server's, and the kernel books them there";
-    (cell.cpu_ns, cell.cpu_ci95) = (Availability::unavailable(WHY, None), None);
-    (cell.sys_ns, cell.sys_ci95) = (Availability::unavailable(WHY, None), None);
-    (cell.user_ns, cell.user_ci95) = (Availability::unavailable(WHY, None), None);
+    cell.cpu_ns = Availability::unavailable(WHY, None);
+    cell.sys_ns = Availability::unavailable(WHY, None);
+    cell.user_ns = Availability::unavailable(WHY, None);
     for counted in [
         &mut cell.minor_faults,
         &mut cell.major_faults,
@@ -253,7 +250,7 @@ fn served(cell: &mut Cell) {
         &mut cell.instructions,
         &mut cell.dtlb_misses,
     ] {
-        (counted.child, counted.child_ci95) = (Availability::unavailable(WHY, None), None);
+        counted.child = Availability::unavailable(WHY, None);
     }
 }
 
@@ -262,9 +259,7 @@ fn never_measured(cell: &mut Cell) {
     let none = || Availability::unavailable(TOO_OLD, None);
     let no_count = || Counted {
         parent: none(),
-        parent_ci95: None,
         child: none(),
-        child_ci95: None,
         source: CountSource::None,
     };
     *cell = Cell {
@@ -273,13 +268,9 @@ fn never_measured(cell: &mut Cell) {
         total_ns: Availability::unavailable(TOO_OLD, None),
         spawns_per_second: none(),
         ratio: none(),
-        ratio_ci95: None,
         cpu_ns: none(),
-        cpu_ci95: None,
         sys_ns: none(),
-        sys_ci95: None,
         user_ns: none(),
-        user_ci95: None,
         minor_faults: no_count(),
         major_faults: no_count(),
         context_switches: no_count(),
@@ -289,7 +280,6 @@ fn never_measured(cell: &mut Cell) {
         instructions: no_count(),
         dtlb_misses: no_count(),
         counting_slowdown: none(),
-        counting_slowdown_ci95: None,
         worker_spread: none(),
         outliers: 0,
         samples: Vec::new(),
@@ -350,8 +340,7 @@ pub(crate) fn add(
         let ratio = median_replicates(&ratio, seed, 500)
             .expect("there are samples")
             .estimate();
-        cell.ratio = Availability::Measured(rounded(ratio.value));
-        cell.ratio_ci95 = Some(ratio.ci95.map(rounded));
+        cell.ratio = Availability::Measured(ratio.map(rounded));
         document.cells.push(cell);
     }
 }
@@ -390,19 +379,15 @@ fn cell(
     let seed = document.plan.seed;
     let describe = |part| describe(&samples, part, seed);
     let total = describe(|worker| &worker.total_ns);
-    let ns = total.measured().map_or(0.0, |total| total.median);
+    let ns = total.measured().map_or(0.0, |total| total.median.value);
+    let each = |total: &Summary| total.median.times_in(1e9).expect("no time is 0");
+    let spawns_per_second = total.map(|total| each(total).map(rounded));
     let copies = method == SpawnMethod::Fork;
     let faults = if copies {
         space.anon_vmas as f64 * 0.01
     } else {
         0.0
     };
-    let estimate = |value: f64| (measured(value), interval(value));
-    let ((cpu_ns, cpu_ci95), (sys_ns, sys_ci95), (user_ns, user_ci95)) = (
-        estimate(ns * 0.98),
-        estimate(ns * 0.94),
-        estimate(ns * 0.04),
-    );
     Cell {
         space: space.clone(),
         method,
@@ -411,15 +396,11 @@ fn cell(
         spawns: (samples.len() * TURNS) as u64,
         call_ns: describe(|worker| &worker.call_ns),
         total_ns: total,
-        spawns_per_second: measured(1e9 / ns),
+        spawns_per_second,
         ratio: measured(1.0),
-        ratio_ci95: None,
-        cpu_ns,
-        cpu_ci95,
-        sys_ns,
-        sys_ci95,
-        user_ns,
-        user_ci95,
+        cpu_ns: measured(ns * 0.98),
+        sys_ns: measured(ns * 0.94),
+        user_ns: measured(ns * 0.04),
         minor_faults: counted(faults, if copies { 34.0 } else { 4.0 }),
         major_faults: counted(0.0, 0.0),
         context_switches: counted(1.0, 1.02),
@@ -428,9 +409,11 @@ fn cell(
         cycles: absent(),
         instructions: absent(),
         dtlb_misses: absent(),
-        counting_slowdown: measured(1.08),
-        counting_slowdown_ci95: Some([1.06, 1.09]),
-        worker_spread: measured(0.02),
+        counting_slowdown: Availability::Measured(Estimate {
+            value: 1.08,
+            ci95: [1.06, 1.09],
+        }),
+        worker_spread: Availability::Measured(0.02),
         outliers: 1,
         samples,
     }
@@ -447,8 +430,7 @@ fn describe(
         .collect();
     let summary = summarise(&workers, seed).expect("there are samples");
     Availability::Measured(Summary {
-        median: rounded(summary.median),
-        ci95: summary.ci95.map(rounded),
+        median: summary.median.map(rounded),
         min: summary.min,
         p10: rounded(summary.p10),
         p90: rounded(summary.p90),
@@ -462,20 +444,19 @@ pub(crate) fn rounded(value: f64) -> f64 {
     (value * 1e3).round() / 1e3
 }
 
-pub(crate) fn measured(value: f64) -> Availability<f64> {
-    Availability::Measured(rounded(value))
+pub(crate) fn measured(value: f64) -> Availability<Estimate> {
+    Availability::Measured(estimate(value))
 }
 
-pub(crate) fn interval(value: f64) -> Option<[f64; 2]> {
-    Some([rounded(value * 0.992), rounded(value * 1.009)])
+pub(crate) fn estimate(value: f64) -> Estimate {
+    let ci95 = [value * 0.992, value * 1.009];
+    Estimate { value, ci95 }.map(rounded)
 }
 
 fn counted(parent: f64, child: f64) -> Counted {
     Counted {
         parent: measured(parent),
-        parent_ci95: interval(parent),
         child: measured(child),
-        child_ci95: interval(child),
         source: CountSource::Perf,
     }
 }
@@ -484,9 +465,7 @@ fn absent() -> Counted {
     let none = || Availability::unavailable("no hardware PMU answers", Some("use bare metal"));
     Counted {
         parent: none(),
-        parent_ci95: None,
         child: none(),
-        child_ci95: None,
         source: CountSource::None,
     }
 }

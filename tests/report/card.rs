@@ -247,8 +247,7 @@ pub(super) fn summary(
     let workers: Vec<Vec<f64>> = workers.collect();
     let summary = summarise(&workers, seed).expect("there are samples");
     Availability::Measured(Summary {
-        median: build::rounded(summary.median),
-        ci95: summary.ci95.map(build::rounded),
+        median: summary.median.map(build::rounded),
         mean: build::rounded(summary.mean),
         stddev: build::rounded(summary.stddev),
         p10: build::rounded(summary.p10),

@@ -9,7 +9,9 @@ use forktax::model::{
     SpawnMethod, Stack, TableLevel, Tree, TreeNode,
 };
 
-use crate::build::{self, interval, measured, rounded};
+use forktax::stats::Estimate;
+
+use crate::build::{self, estimate, measured, rounded};
 
 /// What the samples of one mechanism are: how many, how many of them in the
 /// parent, and where the CPU was found.
@@ -60,11 +62,11 @@ fn within_the_next(ledger: &mut Ledger, phase: Phase, reason: &str) {
     let (first, next) = first.zip(phases.next()).expect("neither is the last");
     let both = [&*first, &*next]
         .iter()
-        .filter_map(|time| time.ns.measured())
+        .filter_map(|time| Some(time.ns.measured()?.value))
         .sum();
-    (next.ns, next.ci95) = (measured(both), interval(both));
+    next.ns = measured(both);
     let reason = format!("its record is missing, as {reason}; it lies within the next phase");
-    (first.ns, first.ci95) = (Availability::unavailable(reason, None), None);
+    first.ns = Availability::unavailable(reason, None);
 }
 
 /// Blocks from malloc, and a dynamic program: page-table entries grow,
@@ -308,13 +310,16 @@ fn document(space: &Space, fork: (f64, f64), figures: &[Figures]) -> Document {
         }),
         fixed_addresses: dynamic,
         breakpoint: Availability::Measured(BreakpointCost {
-            cost_ns: 9_100.0,
-            cost_ci95: [8_900.0, 9_400.0],
+            cost_ns: between(9_100.0, [8_900.0, 9_400.0]),
             lag_ns: 5_200.0,
         }),
         methods: figures.iter().map(method).collect(),
     });
     document
+}
+
+fn between(value: f64, ci95: [f64; 2]) -> Estimate {
+    Estimate { value, ci95 }
 }
 
 fn method(figures: &Figures) -> MethodExplained {
@@ -346,15 +351,11 @@ fn ledger(figures: &Figures) -> Ledger {
                 } else {
                     Availability::not_asked("the embedded program has neither loader nor libc")
                 },
-                ci95: interval(us * 1e3).filter(|_| us > 0.0),
             })
             .collect(),
-        total_ns: rounded(total * 1e3),
-        total_ci95: interval(total * 1e3).expect("it has one"),
-        unexplained_ns: rounded(figures.unexplained * 1e3),
-        unexplained_ci95: interval(figures.unexplained * 1e3).expect("it has one"),
-        stamping_ns: measured(4_150.0),
-        stamping_ci95: Some([2_950.0, 5_400.0]),
+        total_ns: estimate(total * 1e3),
+        unexplained_ns: estimate(figures.unexplained * 1e3),
+        stamping_ns: Availability::Measured(between(4_150.0, [2_950.0, 5_400.0])),
     }
 }
 
@@ -372,8 +373,7 @@ fn mechanisms(figures: &Figures) -> Mechanisms {
             Reach::Inherited
         },
         spawns,
-        slowdown: measured(1.08),
-        slowdown_ci95: Some([1.06, 1.09]),
+        slowdown: Availability::Measured(between(1.08, [1.06, 1.09])),
         shares: figures
             .sampled
             .iter()
@@ -387,15 +387,13 @@ fn share((mechanism, count, parent, hottest): &Sampled, all: u64, spawns: u64) -
     let share = *count as f64 / all as f64;
     let half = 1.96 * (share * (1.0 - share) / all as f64).sqrt();
     let ns = |share: f64| rounded(share * all as f64 * 1e9 / HZ as f64 / spawns as f64);
-    let ends = [share - half, share + half];
+    let found = between(share, [share - half, share + half]);
     MechanismShare {
         mechanism: *mechanism,
         samples: *count,
         parent_samples: *parent,
-        share: rounded(share),
-        share_ci95: ends.map(rounded),
-        ns: ns(share),
-        ns_ci95: ends.map(ns),
+        share: found.map(rounded),
+        ns: found.map(ns),
         hottest: hottest
             .iter()
             .map(|(function, samples)| HotFunction {
@@ -444,8 +442,7 @@ fn faults(method: SpawnMethod) -> Faults {
     let count = |phase, cause, counted: f64, expected: Option<f64>, rule: &str| FaultCount {
         phase,
         cause,
-        counted,
-        counted_ci95: interval(counted).expect("it has one"),
+        counted: estimate(counted),
         expected: expected.map_or_else(
             || {
                 Availability::unavailable(
@@ -479,18 +476,14 @@ fn faults(method: SpawnMethod) -> Faults {
 
 fn rewriting(figures: &Figures) -> Rewriting {
     let (tax, held) = figures.tax;
-    let around = |value: f64| [rounded(value - 6.0), rounded(value + 5.0)];
+    let around = |value: f64| between(value, [value - 6.0, value + 5.0]).map(rounded);
     Rewriting {
         pages: 1_024,
         rounds: 48,
-        after_ns: rounded(tax + 4.1),
-        after_ci95: around(tax + 4.1),
-        again_ns: 4.1,
-        again_ci95: [4.0, 4.2],
-        tax_ns: tax,
-        tax_ci95: around(tax),
-        held_ns: measured(held),
-        held_ci95: Some(around(held)),
+        after_ns: around(tax + 4.1),
+        again_ns: between(4.1, [4.0, 4.2]),
+        tax_ns: around(tax),
+        held_ns: Availability::Measured(around(held)),
     }
 }
 

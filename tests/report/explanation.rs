@@ -5,6 +5,7 @@ use forktax::model::{
     Availability, Document, Explanation, Ledger, Mechanisms, Phase, Profile, SpawnMethod,
 };
 use forktax::report::{Format, ReportError, render};
+use forktax::stats::Estimate;
 
 use crate::{build, explained, text};
 
@@ -222,17 +223,19 @@ fn no_sentence_ranks_what_the_intervals_do_not() {
     let mut document = explained::explain();
     for ledger in ledgers(&mut document) {
         for time in &mut ledger.phases {
-            time.ci95 = time.ci95.map(|_| [0.0, 1e9]);
+            if let Availability::Measured(time) = &mut time.ns {
+                time.ci95 = [0.0, 1e9];
+            }
         }
     }
     for found in mechanisms(&mut document) {
         for share in &mut found.shares {
-            share.share_ci95 = [0.0, 1.0];
+            share.share.ci95 = [0.0, 1.0];
         }
     }
     for method in &mut explanation(&mut document).methods {
         if let Availability::Measured(rewriting) = &mut method.rewriting {
-            rewriting.tax_ci95 = [-1.0, 1e6];
+            rewriting.tax_ns.ci95 = [-1.0, 1e6];
         }
     }
     let words = in_short(&document);
@@ -402,8 +405,7 @@ fn an_explanation_of_nothing_is_a_report() {
     let mut document = explained::explain();
     for ledger in ledgers(&mut document) {
         ledger.phases.clear();
-        ledger.total_ns = 0.0;
-        ledger.total_ci95 = [0.0, 0.0];
+        ledger.total_ns = Estimate::exact(0.0);
     }
     for found in mechanisms(&mut document) {
         found.shares.clear();

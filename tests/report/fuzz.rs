@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use fastrand::Rng;
 use forktax::model::{Availability, Cell, Counted, Document, SpawnMethod, WorkerSamples};
 use forktax::report::{Format, parse, render};
-use forktax::stats::Summary;
+use forktax::stats::{Estimate, Summary};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -71,17 +71,15 @@ fn cell(seed: &Seed, template: &Cell, words: &str) -> Cell {
             let remedy = index.is_multiple_of(2).then_some("raise it");
             Availability::unavailable(format!("{words} {}", index % 3), remedy)
         } else {
-            Availability::Measured(seed.figures[index])
+            Availability::Measured(Estimate {
+                value: seed.figures[index],
+                ci95: [1, 2].map(|next| seed.figures[(index + next) % 16]),
+            })
         }
-    };
-    let ci95 = |index: usize| {
-        let bounds = [seed.figures[index], seed.figures[(index + 1) % 16]];
-        (seed.missing >> (index + 8) & 1 == 0).then_some(bounds)
     };
     let summary = |index: usize| {
         figure(index).map(|median| Summary {
             median: *median,
-            ci95: [seed.figures[index + 1], seed.figures[index + 2]],
             ..*template
                 .total_ns
                 .measured()
@@ -90,9 +88,7 @@ fn cell(seed: &Seed, template: &Cell, words: &str) -> Cell {
     };
     let counted = |index: usize| Counted {
         parent: figure(index),
-        parent_ci95: ci95(index),
         child: figure(index + 1),
-        child_ci95: ci95(index + 1),
         ..template.cycles.clone()
     };
     cell.method = SpawnMethod::ALL[seed.method];
@@ -100,10 +96,9 @@ fn cell(seed: &Seed, template: &Cell, words: &str) -> Cell {
     cell.space.present_ptes = seed.space.rotate_left(11);
     cell.space.huge_bytes = seed.space & 1;
     (cell.call_ns, cell.total_ns) = (summary(0), summary(1));
-    (cell.spawns_per_second, cell.worker_spread) = (figure(2), figure(3));
-    (cell.ratio, cell.ratio_ci95) = (figure(4), ci95(4));
-    (cell.sys_ns, cell.sys_ci95) = (figure(5), ci95(5));
-    (cell.user_ns, cell.user_ci95) = (figure(6), ci95(6));
+    cell.worker_spread = figure(3).map(|spread| spread.value);
+    (cell.spawns_per_second, cell.ratio) = (figure(2), figure(4));
+    (cell.sys_ns, cell.user_ns) = (figure(5), figure(6));
     (cell.cycles, cell.instructions) = (counted(7), counted(9));
     (cell.minor_faults, cell.context_switches) = (counted(11), counted(13));
     cell.samples = (0..)
@@ -151,8 +146,12 @@ fn distorted(seed: u64, template: usize, words: &str) -> Document {
     document
 }
 
-/// Parts that may be missing.
-const AVAILABLE: [&str; 7] = [
+/// Parts that may be missing, and estimates of the ledger, the samples and the hidden
+/// tax.
+const AVAILABLE: [&str; 10] = [
+    "stamping_ns",
+    "slowdown",
+    "held_ns",
     "ledger",
     "mechanisms",
     "faults",
@@ -162,23 +161,11 @@ const AVAILABLE: [&str; 7] = [
     "exit_probe",
 ];
 
-/// Figures that may be missing, of the ledger, the samples and the hidden tax.
-const FIGURES: [&str; 4] = ["stamping_ns", "slowdown", "expected", "held_ns"];
-
-/// What may be null.
-const OPTIONAL: [&str; 5] = [
-    "ci95",
-    "stamping_ci95",
-    "slowdown_ci95",
-    "held_ci95",
-    "tree",
-];
-
 /// Changes about one of so many values: `severity` in a hundred.
 fn distort(value: &mut Value, key: &str, words: &str, severity: u32, rng: &mut Rng) {
     let struck = rng.u32(0..100) < severity;
     match value {
-        _ if struck && OPTIONAL.contains(&key) => *value = Value::Null,
+        _ if struck && key == "tree" => *value = Value::Null,
         Value::Object(object) => {
             if struck && AVAILABLE.contains(&key) {
                 *value = serde_json::json!({"missing": "unavailable", "reason": words});
@@ -189,16 +176,14 @@ fn distort(value: &mut Value, key: &str, words: &str, severity: u32, rng: &mut R
             }
         }
         Value::Array(array) => {
-            if struck && !key.ends_with("ci95") {
+            if struck && key != "ci95" {
                 array.truncate(rng.usize(0..=array.len()));
             }
-            // The bound of an interval that may be missing may not be.
-            let key = if key.ends_with("ci95") { "" } else { key };
             for value in array {
                 distort(value, key, words, severity, rng);
             }
         }
-        Value::Number(_) if struck && FIGURES.contains(&key) && rng.bool() => {
+        Value::Number(_) if struck && key == "expected" && rng.bool() => {
             *value = serde_json::json!({"missing": "not_asked", "reason": words});
         }
         Value::Number(number) if struck => {

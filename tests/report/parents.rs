@@ -3,6 +3,7 @@
 
 use forktax::model::{ChildAction, Document, Space, SpaceRequest, SpawnMethod};
 use forktax::report::{Format, parse};
+use forktax::stats::Estimate;
 
 use crate::build::{add, empty, mappings_space, rounded, sweep};
 use crate::text;
@@ -74,10 +75,8 @@ pub(crate) fn threads() -> Document {
     for cell in &mut document.cells {
         if cell.method == SpawnMethod::Fork {
             let stacks = (cell.space.threads - 1) as f64;
-            cell.minor_faults.child = cell.minor_faults.child.map(|faults| faults + stacks);
-            let interval = cell.minor_faults.child_ci95;
-            cell.minor_faults.child_ci95 =
-                interval.map(|ends| ends.map(|end| rounded(end + stacks)));
+            let more = |faults: &Estimate| faults.map(|faults| rounded(faults + stacks));
+            cell.minor_faults.child = cell.minor_faults.child.map(more);
         }
     }
     document

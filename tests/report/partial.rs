@@ -3,6 +3,7 @@
 
 use forktax::model::{Availability, Caveat, Document, SpawnMethod, Stopped};
 use forktax::report::Format;
+use forktax::stats::Estimate;
 
 use crate::{build, text};
 
@@ -80,8 +81,10 @@ fn one_mapping_is_singular() {
 fn an_interval_around_one_is_no_difference() {
     let mut document = build::sweep();
     for cell in document.cells.iter_mut().take(3) {
-        cell.ratio = Availability::Measured(1.02);
-        cell.ratio_ci95 = Some([0.99, 1.05]);
+        cell.ratio = Availability::Measured(Estimate {
+            value: 1.02,
+            ci95: [0.99, 1.05],
+        });
     }
     let words = in_short(&document).unwrap();
     let expected = "With 30 mappings no difference is seen between fork and posix_spawn; \
@@ -99,15 +102,17 @@ fn an_interval_around_one_is_no_difference() {
 fn a_ratio_that_never_reaches_two_is_said_so() {
     let mut document = build::sweep();
     for cell in &mut document.cells {
-        cell.ratio = Availability::Measured(1.5);
-        cell.ratio_ci95 = Some([1.4, 1.9]);
+        cell.ratio = Availability::Measured(Estimate {
+            value: 1.5,
+            ci95: [1.4, 1.9],
+        });
     }
     let words = in_short(&document).unwrap();
     assert!(
         words.contains("At no size measured is fork seen to cost twice"),
         "{words}"
     );
-    document.cells[0].ratio_ci95 = None;
+    document.cells[0].ratio = Availability::not_reached();
     let words = in_short(&document).unwrap();
     assert!(!words.contains("At no size"), "a size is unknown: {words}");
 }

@@ -254,7 +254,7 @@ fn the_csv_of_a_study_has_a_row_a_figure() {
             "{name}"
         );
         for cell in &document.cells {
-            let total = cell.total_ns.measured().unwrap().median.to_string();
+            let total = cell.total_ns.measured().unwrap().median.value.to_string();
             let is_it = |record: &&csv::StringRecord| {
                 &record[0] == "here" && &record[4] == "total" && record[5] == total
             };
@@ -322,7 +322,7 @@ fn distort(value: &mut Value, key: &str, words: &str, severity: u32, rng: &mut R
             }
         }
         Value::Array(array) => {
-            if struck && !key.ends_with("ci95") {
+            if struck && key != "ci95" {
                 array.truncate(rng.usize(0..=array.len()));
             }
             for value in array {

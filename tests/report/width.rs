@@ -3,47 +3,43 @@
 
 use forktax::model::{Availability, Cell, CountSource, Counted, Document, SpawnMethod};
 use forktax::report::Format;
-use forktax::stats::Summary;
+use forktax::stats::{Estimate, Summary};
 
 use crate::{build, process, text};
 
 const MEDIAN: f64 = 123_456.0;
 const HALF: f64 = 98_765.0;
 
-fn interval(scale: f64) -> [f64; 2] {
-    [(MEDIAN - HALF) * scale, (MEDIAN + HALF) * scale]
+fn figure(scale: f64) -> Estimate {
+    Estimate {
+        value: MEDIAN * scale,
+        ci95: [(MEDIAN - HALF) * scale, (MEDIAN + HALF) * scale],
+    }
 }
 
 fn summary(template: &Summary) -> Availability<Summary> {
     Availability::Measured(Summary {
-        median: MEDIAN * 1e3,
-        ci95: interval(1e3),
+        median: figure(1e3),
         ..*template
     })
 }
 
 fn counter() -> Counted {
-    let figure = || Availability::Measured(MEDIAN);
     Counted {
-        parent: figure(),
-        parent_ci95: Some(interval(1.0)),
-        child: figure(),
-        child_ci95: Some(interval(1.0)),
+        parent: Availability::Measured(figure(1.0)),
+        child: Availability::Measured(figure(1.0)),
         source: CountSource::Perf,
     }
 }
 
 /// Every figure of the cell is 123,456 ±98,765 in its column's unit.
 fn widen(cell: &mut Cell, template: &Summary) {
-    let time = || (Availability::Measured(MEDIAN * 1e3), Some(interval(1e3)));
-    let plain = || (Availability::Measured(MEDIAN), Some(interval(1.0)));
+    let time = || Availability::Measured(figure(1e3));
+    let plain = || Availability::Measured(figure(1.0));
     (cell.call_ns, cell.total_ns) = (summary(template), summary(template));
-    cell.spawns_per_second = Availability::Measured(MEDIAN);
-    (cell.cpu_ns, cell.cpu_ci95) = time();
-    (cell.sys_ns, cell.sys_ci95) = time();
-    (cell.user_ns, cell.user_ci95) = time();
-    (cell.ratio, cell.ratio_ci95) = plain();
-    (cell.counting_slowdown, cell.counting_slowdown_ci95) = plain();
+    cell.spawns_per_second = plain();
+    (cell.cpu_ns, cell.sys_ns, cell.user_ns) = (time(), time(), time());
+    (cell.ratio, cell.counting_slowdown) = (plain(), plain());
     for counted in [
         &mut cell.minor_faults,
         &mut cell.major_faults,
@@ -134,7 +130,6 @@ fn cpu_time_without_its_split_fits() {
     for cell in &mut document.cells {
         cell.sys_ns = Availability::unavailable("too few samples", None);
         cell.user_ns = Availability::unavailable("too few samples", None);
-        (cell.sys_ci95, cell.user_ci95) = (None, None);
     }
     let report = text(&document, Format::Table);
     fits(&report);
@@ -142,15 +137,13 @@ fn cpu_time_without_its_split_fits() {
     assert!(heads.iter().any(|head| head.contains(" CPU")), "{report}");
 }
 
-/// Every estimate and median is 123,456 ±98,765, in the unit of the largest.
+/// Every estimate is 123,456 ±98,765, in the unit of the largest.
 fn widen_all(value: &mut serde_json::Value) {
     match value {
         serde_json::Value::Object(object) => {
-            for name in ["value", "median"] {
-                if object.contains_key(name) && object.contains_key("ci95") {
-                    object[name] = (MEDIAN * 1e3).into();
-                    object["ci95"] = interval(1e3).to_vec().into();
-                }
+            if object.contains_key("value") && object.contains_key("ci95") {
+                object["value"] = figure(1e3).value.into();
+                object["ci95"] = figure(1e3).ci95.to_vec().into();
             }
             object.values_mut().for_each(widen_all);
         }

@@ -218,7 +218,10 @@ mod tests {
         let measured = measured.measured().unwrap();
         for phase in [ParentAfter, ChildBeforeExec] {
             let row = row(measured, phase, CopyOnWrite);
-            assert_eq!((row.counted, row.expected.measured()), (0.0, Some(&0.0)));
+            assert_eq!(
+                (row.counted.value, row.expected.measured()),
+                (0.0, Some(&0.0))
+            );
         }
     }
 
@@ -234,7 +237,7 @@ mod tests {
         let measured = measured.measured().unwrap();
         let parent = row(measured, ParentAfter, CopyOnWrite);
         assert_eq!(
-            (parent.counted, parent.expected.measured()),
+            (parent.counted.value, parent.expected.measured()),
             (32.0, Some(&2.0)),
             "what is counted does not depend on what is foretold"
         );
@@ -263,7 +266,10 @@ mod tests {
         };
         let measured = faults(&[worker(1, 0)], 0, 7, &embedded);
         let row = row(measured.measured().unwrap(), Program, File);
-        assert_eq!((row.counted, row.expected.measured()), (0.0, Some(&1.0)));
+        assert_eq!(
+            (row.counted.value, row.expected.measured()),
+            (0.0, Some(&1.0))
+        );
     }
 
     #[test]
