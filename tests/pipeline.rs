@@ -18,7 +18,7 @@ use forktax::lab::error::LabError;
 use forktax::lab::{Outcome, Progress, run};
 use forktax::model::SpawnMethod::{Clone3Vfork, Fork, PosixSpawn, System, Vfork};
 use forktax::model::{
-    Caveat, Cell, CountSource, Document, Plan, SpaceRequest, SpawnMethod, Stopped,
+    Availability, Caveat, Cell, CountSource, Document, Plan, SpaceRequest, SpawnMethod, Stopped,
 };
 use forktax::report::{Format, render};
 use forktax::stats::Estimate;
@@ -55,6 +55,11 @@ fn cell(document: &Document, mappings: u64, method: SpawnMethod) -> &Cell {
     found.unwrap()
 }
 
+/// A figure that was measured, without its interval.
+fn value(found: &Availability<Estimate>) -> f64 {
+    found.measured().unwrap().value
+}
+
 fn default_plan() -> Plan {
     plan(&[0, 100, 1_000], &[Fork, Vfork, PosixSpawn])
 }
@@ -86,7 +91,7 @@ fn a_good_run_gives_every_cell_its_figures() {
 fn cpu_time_is_the_sum_of_both_sides_split_by_ticks() {
     let document = document(Fault::Nothing, &default_plan());
     let fork = cell(&document, 0, Fork);
-    assert_eq!(fork.cpu_ns.measured().unwrap().value, 110_000.0);
+    assert_eq!(value(&fork.cpu_ns), 110_000.0);
     let system = fork.sys_ns.measured().unwrap().value;
     let user = fork.user_ns.measured().unwrap().value;
     assert!((system + user - 110_000.0).abs() < 1.0);
@@ -97,8 +102,8 @@ fn cpu_time_is_the_sum_of_both_sides_split_by_ticks() {
 fn counters_are_told_apart_by_side() {
     let document = document(Fault::Nothing, &default_plan());
     let faults = &cell(&document, 100, Vfork).minor_faults;
-    assert_eq!(faults.parent.measured().unwrap().value, 2.0);
-    assert_eq!(faults.child.measured().unwrap().value, 23.0);
+    assert_eq!(value(&faults.parent), 2.0);
+    assert_eq!(value(&faults.child), 23.0);
     assert_eq!(faults.source, CountSource::Perf);
     assert!(
         cell(&document, 100, Vfork)
@@ -186,7 +191,7 @@ fn without_perf_the_times_stand_and_usage_counts_the_faults() {
             .is_some()
     );
     assert_eq!(fork.minor_faults.source, CountSource::Rusage);
-    assert_eq!(fork.minor_faults.child.measured(), Some(&20.0));
+    assert_eq!(value(&fork.minor_faults.child), 20.0);
     assert!(
         document
             .caveats
@@ -316,10 +321,10 @@ fn a_change_under_way_is_told() {
 fn a_counter_that_shared_the_pmu_is_scaled_by_its_own_share() {
     let shared = document(Fault::Multiplexed, &default_plan());
     for cell in &shared.cells {
-        assert_eq!(cell.task_clock_ns.parent.measured(), Some(&110_000.0));
-        assert_eq!(cell.task_clock_ns.child.measured(), Some(&110_000.0));
-        assert_eq!(cell.minor_faults.parent.measured(), Some(&2.0));
-        assert_eq!(cell.minor_faults.child.measured(), Some(&23.0));
+        assert_eq!(value(&cell.task_clock_ns.parent), 110_000.0);
+        assert_eq!(value(&cell.task_clock_ns.child), 110_000.0);
+        assert_eq!(value(&cell.minor_faults.parent), 2.0);
+        assert_eq!(value(&cell.minor_faults.child), 23.0);
     }
 }
 
@@ -333,7 +338,7 @@ fn a_counter_that_never_had_its_turn_gives_no_zero() {
             assert!(missing.reason.contains("never had its turn"));
             assert!(missing.remedy.is_some());
         }
-        assert_eq!(cell.minor_faults.parent.measured(), Some(&2.0));
+        assert_eq!(value(&cell.minor_faults.parent), 2.0);
     }
 }
 

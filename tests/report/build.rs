@@ -280,7 +280,7 @@ fn never_measured(cell: &mut Cell) {
         instructions: no_count(),
         dtlb_misses: no_count(),
         counting_slowdown: none(),
-        worker_spread: none(),
+        worker_spread: Availability::unavailable(TOO_OLD, None),
         outliers: 0,
         samples: Vec::new(),
         ..cell.clone()
