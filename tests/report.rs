@@ -180,7 +180,7 @@ fn what_is_no_document_is_refused_with_its_place() {
     for foreign in [
         "[]",
         "{}",
-        r#"{"schema_version": 1}"#,
+        r#"{"schema_version": 2}"#,
         r#"{"schema_version": "one"}"#,
     ] {
         let error = parse(foreign.as_bytes()).unwrap_err();

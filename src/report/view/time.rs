@@ -27,6 +27,7 @@ pub(super) fn table(document: &Document, sizes: &Sizes<'_>, notes: &mut Footnote
         for (index, cell) in group.cells.iter().enumerate() {
             let mut row = space(group, &keys, index == 0);
             row.push(Entry::Name(cell.method.name().to_owned()));
+            row.push(per_second(cell, notes));
             for TimeColumn {
                 column,
                 unit,
@@ -41,6 +42,7 @@ pub(super) fn table(document: &Document, sizes: &Sizes<'_>, notes: &mut Footnote
     }
     let mut columns: Vec<Column> = keys.into_iter().map(Axis::column).collect();
     columns.push(Column::name("method"));
+    columns.push(spawns());
     columns.extend(times.into_iter().map(|time| time.column));
     columns.push(multiples(document.plan.baseline));
     Table {
@@ -87,12 +89,6 @@ fn time_columns(document: &Document, unit: Unit) -> Vec<TimeColumn> {
         figure,
     };
     let mut columns = vec![
-        TimeColumn {
-            column: Column::number("spawns", "per s")
-                .explained("one second by the median total; one parent, one child at a time"),
-            unit: PLAIN,
-            figure: |cell| cell.spawns_per_second.clone(),
-        },
         column(call, |cell| median(&cell.call_ns)),
         column(total, |cell| median(&cell.total_ns)),
     ];
@@ -123,6 +119,17 @@ fn time_columns(document: &Document, unit: Unit) -> Vec<TimeColumn> {
 
 fn median(summary: &Availability<Summary>) -> Availability<Estimate> {
     summary.map(|summary| summary.median)
+}
+
+fn spawns() -> Column {
+    Column::number("spawns", "per s")
+        .explained("one second by the median total; one parent, one child at a time")
+}
+
+/// Without its interval, which is the total's beside it, turned round.
+fn per_second(cell: &Cell, notes: &mut Footnotes) -> Entry {
+    let figure = cell.spawns_per_second.map(|spawns| spawns.value);
+    notes.bare(&figure, PLAIN, &spawns().term(), Some(cell.method))
 }
 
 fn multiples(baseline: SpawnMethod) -> Column {
