@@ -1,79 +1,89 @@
 //! Tables whose figures and intervals are as wide as they get: no line leaves
 //! the terminal, and no column or row is lost on the way.
 
-use forktax::model::{Availability, Cell, CountSource, Counted, Document, SpawnMethod};
-use forktax::report::Format;
-use forktax::stats::{Estimate, Summary};
+use forktax::model::{Document, SpawnMethod};
+use serde_json::{Value, json};
 
-use crate::{build, process, text};
+use crate::every::fits;
+use crate::stored::{RUNS, says, stored, table};
 
+/// Every figure is 123,456 ±98,765 in the unit of its column.
 const MEDIAN: f64 = 123_456.0;
 const HALF: f64 = 98_765.0;
 
-fn figure(scale: f64) -> Estimate {
-    Estimate {
-        value: MEDIAN * scale,
-        ci95: [(MEDIAN - HALF) * scale, (MEDIAN + HALF) * scale],
+fn figure(scale: f64) -> Value {
+    let ci95 = [MEDIAN - HALF, MEDIAN + HALF].map(|bound| bound * scale);
+    json!({"value": MEDIAN * scale, "ci95": ci95})
+}
+
+/// Estimates that may be missing, and become wide all the same.
+const MAY_BE_MISSING: [&str; 8] = [
+    "ratio",
+    "cpu_ns",
+    "sys_ns",
+    "user_ns",
+    "counting_slowdown",
+    "stamping_ns",
+    "slowdown",
+    "held_ns",
+];
+
+/// Of a cell's and an explanation's estimates, those that are no times.
+const PLAIN: [&str; 8] = [
+    "spawns_per_second",
+    "ratio",
+    "parent",
+    "child",
+    "counting_slowdown",
+    "slowdown",
+    "share",
+    "counted",
+];
+
+/// Widens every figure that has an interval, measured or not.
+fn widen(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            let is_counted = ["parent", "child", "source"].map(|key| object.contains_key(key));
+            for (name, value) in object {
+                let name = name.as_str();
+                let is_estimate = value.get("ci95").is_some()
+                    || MAY_BE_MISSING.contains(&name)
+                    || is_counted == [true; 3] && name != "source";
+                if is_estimate {
+                    *value = figure(if PLAIN.contains(&name) { 1.0 } else { 1e3 });
+                } else {
+                    widen(value);
+                }
+            }
+        }
+        Value::Array(array) => array.iter_mut().for_each(widen),
+        _ => {}
     }
 }
 
-fn summary(template: &Summary) -> Availability<Summary> {
-    Availability::Measured(Summary {
-        median: figure(1e3),
-        ..*template
-    })
-}
-
-fn counter() -> Counted {
-    Counted {
-        parent: Availability::Measured(figure(1.0)),
-        child: Availability::Measured(figure(1.0)),
-        source: CountSource::Perf,
-    }
-}
-
-/// Every figure of the cell is 123,456 ±98,765 in its column's unit.
-fn widen(cell: &mut Cell, template: &Summary) {
-    let time = || Availability::Measured(figure(1e3));
-    let plain = || Availability::Measured(figure(1.0));
-    (cell.call_ns, cell.total_ns) = (summary(template), summary(template));
-    cell.spawns_per_second = plain();
-    (cell.cpu_ns, cell.sys_ns, cell.user_ns) = (time(), time(), time());
-    (cell.ratio, cell.counting_slowdown) = (plain(), plain());
-    for counted in [
-        &mut cell.minor_faults,
-        &mut cell.major_faults,
-        &mut cell.context_switches,
-        &mut cell.cpu_migrations,
-        &mut cell.cycles,
-        &mut cell.instructions,
-        &mut cell.dtlb_misses,
-    ] {
-        *counted = counter();
-    }
+fn widened(document: &Document, part: impl Fn(&mut Value)) -> Document {
+    let mut value = serde_json::to_value(document).expect("a document is JSON");
+    part(&mut value);
+    serde_json::from_value(value).expect("only figures were changed")
 }
 
 /// The larger space is the wide one: the smaller keeps the unit small.
 fn wide(methods: &[SpawnMethod]) -> Document {
-    let mut document = build::methods();
+    let mut document = stored("sweep-methods");
     document.plan.methods = methods.to_vec();
     if !methods.contains(&document.plan.baseline) {
         document.plan.baseline = methods[0];
     }
     document.caveats.clear();
     document.cells.retain(|cell| methods.contains(&cell.method));
-    let template = *build::sweep().cells[0]
-        .total_ns
-        .measured()
-        .expect("it was measured");
-    for cell in &mut document.cells {
-        if cell.space.mappings_requested > 0 {
-            widen(cell, &template);
-        } else {
-            cell.total_ns = Availability::Measured(template);
+    widened(&document, |value| {
+        for cell in value["cells"].as_array_mut().expect("there are cells") {
+            if cell["space"]["mappings_requested"] != 0 {
+                widen(cell);
+            }
         }
-    }
-    document
+    })
 }
 
 /// The parts of the time table, each as its lines.
@@ -87,16 +97,10 @@ fn time_parts(report: &str) -> Vec<Vec<&str>> {
         .collect()
 }
 
-fn fits(report: &str) {
-    for line in report.lines() {
-        assert!(line.chars().count() <= 100, "{line}");
-    }
-}
-
 #[test]
 fn wide_intervals_of_all_methods_are_split_under_the_same_keys() {
-    let report = text(&wide(&SpawnMethod::ALL), Format::Table);
-    fits(&report);
+    let report = table(&wide(&SpawnMethod::ALL));
+    fits("wide", &report);
     let parts = time_parts(&report);
     assert!(parts.len() > 1, "{report}");
     for part in &parts {
@@ -111,14 +115,14 @@ fn wide_intervals_of_all_methods_are_split_under_the_same_keys() {
         let with = |part: &&Vec<&str>| part[0].split_whitespace().any(|word| word == head);
         assert_eq!(parts.iter().filter(with).count(), 1, "{head}: {report}");
     }
-    assert!(report.contains("123,456 ±98,765"), "{report}");
+    says(&report, "123,456 ±98,765");
 }
 
 #[test]
 fn every_pair_of_methods_fits() {
     for first in SpawnMethod::ALL {
         for second in SpawnMethod::ALL {
-            fits(&text(&wide(&[first, second]), Format::Table));
+            fits("pair", &table(&wide(&[first, second])));
         }
     }
 }
@@ -126,40 +130,23 @@ fn every_pair_of_methods_fits() {
 /// Without its split, CPU time has a column more that can be wide.
 #[test]
 fn cpu_time_without_its_split_fits() {
+    use forktax::model::Availability;
     let mut document = wide(&SpawnMethod::ALL);
     for cell in &mut document.cells {
         cell.sys_ns = Availability::unavailable("too few samples", None);
         cell.user_ns = Availability::unavailable("too few samples", None);
     }
-    let report = text(&document, Format::Table);
-    fits(&report);
+    let report = table(&document);
+    fits("split", &report);
     let heads: Vec<&str> = time_parts(&report).iter().map(|part| part[0]).collect();
     assert!(heads.iter().any(|head| head.contains(" CPU")), "{report}");
 }
 
-/// Every estimate is 123,456 ±98,765, in the unit of the largest.
-fn widen_all(value: &mut serde_json::Value) {
-    match value {
-        serde_json::Value::Object(object) => {
-            if object.contains_key("value") && object.contains_key("ci95") {
-                object["value"] = figure(1e3).value.into();
-                object["ci95"] = figure(1e3).ci95.to_vec().into();
-            }
-            object.values_mut().for_each(widen_all);
-        }
-        serde_json::Value::Array(array) => array.iter_mut().for_each(widen_all),
-        _ => {}
-    }
-}
-
 #[test]
-fn wide_figures_of_rebuilt_processes_fit() {
-    for (name, document) in process::documents() {
-        let mut value = serde_json::to_value(&document).expect("a document is JSON");
-        widen_all(&mut value["live"]);
-        let document: Document = serde_json::from_value(value).expect("only figures were changed");
-        let report = text(&document, Format::Table);
-        fits(&report);
-        assert!(report.contains("±98"), "{name}: {report}");
+fn wide_figures_of_every_document_fit() {
+    for (name, document) in RUNS.iter() {
+        let report = table(&widened(document, widen));
+        fits(name, &report);
+        says(&report, "±98");
     }
 }
