@@ -63,7 +63,7 @@ fn larger_parents(charged: &Charged<'_>, fit: &Fit) -> Option<String> {
     let mut shapes = shapes::all(charged, empty);
     shapes.remove(0);
     let clauses = shapes.iter().filter_map(|shape| {
-        let [_, larger] = fit.forecast(&shape.features);
+        let [_, larger] = fit.forecast(&shape.counts);
         let more = Replicates::combine(&[&larger, &base], |v| Some(v[0] - v[1]))?.estimate();
         (more.ci95[0] > 0.0).then(|| format!("{} with {}", told(more), shape.name))
     });

@@ -49,7 +49,12 @@ impl<'a> Explained<'a> {
             document,
             explanation,
             space: sizes.groups.iter().rev().find(is_it),
-            empty: others.min_by_key(|group| (group.space.vmas, group.space.present_ptes)),
+            empty: others.min_by_key(|group| {
+                (
+                    group.space.parent.mappings.vmas,
+                    group.space.parent.mappings.present_ptes,
+                )
+            }),
         })
     }
 

@@ -167,16 +167,15 @@ fn largest_mechanism(explained: &Explained<'_>, method: SpawnMethod) -> Option<S
 /// extra is not the mappings'.
 fn scatter(explained: &Explained<'_>) -> Option<String> {
     let (space, empty) = (explained.space?, explained.empty?);
-    let vmas = space.space.vmas.checked_sub(empty.space.vmas)?;
-    let ptes = space
-        .space
-        .present_ptes
-        .checked_sub(empty.space.present_ptes)?;
+    let (space, empty) = (&space.space.parent, &empty.space.parent);
+    let (more, own) = (&space.mappings, &empty.mappings);
+    let vmas = more.vmas.checked_sub(own.vmas)?;
+    let ptes = more.present_ptes.checked_sub(own.present_ptes)?;
     if !Axis::is_of_ptes(vmas, ptes) {
         return None;
     }
     let page_size = explained.document.host.page_size.max(1);
-    let bytes = (space.space.page_table_bytes).checked_sub(empty.space.page_table_bytes)?;
+    let bytes = (space.page_table_bytes).checked_sub(empty.page_table_bytes)?;
     let mappings = match vmas {
         0 => "no mapping more".to_owned(),
         more => counted(more, "mapping") + " more",

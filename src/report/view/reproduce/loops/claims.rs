@@ -165,7 +165,7 @@ fn likeness(programs: &Programs<'_>) -> Option<String> {
         .looped(CForkLikePython)
         .and_then(|looped| looped.parent.measured())
         .map_or(String::new(), |space| {
-            format!(", {} VMAs,", integer(space.vmas))
+            format!(", {} VMAs,", integer(space.mappings.vmas))
         });
     let rest = "the rest is the interpreter's own work";
     let rest = copied(programs).map_or(rest.to_owned(), |copied| format!("{rest} and {copied}"));

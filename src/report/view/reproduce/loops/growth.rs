@@ -20,8 +20,11 @@ impl Programs<'_> {
         let (large, small) = (space(larger)?, space(smaller)?);
         let tables = large.page_table_bytes.checked_sub(small.page_table_bytes)?;
         Some(Growth {
-            vmas: large.vmas.checked_sub(small.vmas)?,
-            ptes: large.present_ptes.checked_sub(small.present_ptes)?,
+            vmas: large.mappings.vmas.checked_sub(small.mappings.vmas)?,
+            ptes: large
+                .mappings
+                .present_ptes
+                .checked_sub(small.mappings.present_ptes)?,
             tables: tables / self.document.host.page_size.max(1),
         })
     }
