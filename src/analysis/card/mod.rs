@@ -13,6 +13,3 @@ pub use design::{Design, environment, name, words};
 pub use fit::{Fit, forecast};
 pub use footprint::footprint_bytes;
 pub use prices::{PriceLine, Slice, fit, lines, price_list};
-
-/// Resamples behind an interval.
-const DRAWS: usize = 500;

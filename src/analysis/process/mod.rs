@@ -27,6 +27,3 @@ pub use likeness::{Rebuilt, request_of};
 pub use made_up::made_up;
 pub use outcome::{Chosen, choose, remedies};
 pub use scale::scaled;
-
-/// Resamples behind an interval.
-const DRAWS: usize = 500;

@@ -8,13 +8,10 @@
 //! which is what a share or a cost of one mapping may be computed from.
 
 use crate::model::{Document, Missing, SpawnMethod};
-use crate::stats::{Estimate, Replicates, median_replicates, theil_sen};
+use crate::stats::{DRAWS, Estimate, Replicates, median_replicates, theil_sen};
 
 use super::pairs::by_turn;
 use super::spaces::{Axis, Group, Sizes};
-
-/// Resamples behind each interval.
-const DRAWS: usize = 500;
 
 /// The extra at every size, from the smallest to the largest.
 pub(super) struct Extra {
@@ -91,8 +88,8 @@ impl Extra {
         };
         Some(Growth {
             share: share.filter(|share| share.value.is_finite()),
-            call: scaled(of(|split| split.call)?, steps),
-            after: scaled(of(|split| split.after)?, steps),
+            call: of(|split| split.call)?.map(|ns| ns / steps),
+            after: of(|split| split.after)?.map(|ns| ns / steps),
         })
     }
 
@@ -182,13 +179,6 @@ impl Split {
 
     fn total(&self) -> f64 {
         self.call + self.after
-    }
-}
-
-fn scaled(estimate: Estimate, steps: f64) -> Estimate {
-    Estimate {
-        value: estimate.value / steps,
-        ci95: estimate.ci95.map(|bound| bound / steps),
     }
 }
 

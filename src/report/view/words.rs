@@ -1,15 +1,12 @@
 //! The answer in a few sentences, and none that the intervals do not support.
 
 use crate::model::{Cell, Document, SpawnMethod, WorkerSamples};
-use crate::stats::{Estimate, Replicates, median_replicates, theil_sen};
+use crate::stats::{DRAWS, Estimate, Replicates, median_replicates, theil_sen};
 
 use super::extra::Extra;
 use super::number::{Unit, significant};
 use super::pairs::by_turn;
 use super::spaces::{Axis, Group, Sizes};
-
-/// Resamples behind the interval of a ratio that the document does not store.
-const DRAWS: usize = 500;
 
 /// From this ratio on, the choice of the method matters.
 const MATTERS: f64 = 2.0;
@@ -42,12 +39,7 @@ pub(super) fn sentences(
 }
 
 fn stored_ratio(cell: &Cell) -> Option<Estimate> {
-    let ratio = Estimate {
-        value: *cell.ratio.measured()?,
-        ci95: cell.ratio_ci95?,
-    };
-    let finite = [ratio.value, ratio.ci95[0], ratio.ci95[1]];
-    finite.iter().all(|v| v.is_finite()).then_some(ratio)
+    cell.ratio.measured()?.sound()
 }
 
 /// How many times as long fork takes, at the smallest and the largest size.
@@ -242,7 +234,7 @@ fn fastest(document: &Document, sizes: &Sizes<'_>) -> Option<String> {
     let mut cells: Vec<(&Cell, f64)> = group
         .cells
         .iter()
-        .filter_map(|cell| Some((*cell, cell.total_ns.measured()?.median)))
+        .filter_map(|cell| Some((*cell, cell.total_ns.measured()?.median.value)))
         .collect();
     cells.sort_by(|a, b| a.1.total_cmp(&b.1));
     let ((best, median), others) = cells.split_first()?;

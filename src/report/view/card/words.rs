@@ -34,10 +34,7 @@ fn told(found: Estimate) -> String {
 }
 
 fn times(found: Estimate, count: f64) -> Estimate {
-    Estimate {
-        value: found.value * count,
-        ci95: found.ci95.map(|bound| bound * count),
-    }
+    found.map(|ns| ns * count)
 }
 
 /// What a fork costs at the least.

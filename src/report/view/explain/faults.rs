@@ -2,6 +2,7 @@
 //! foretold.
 
 use crate::model::{Availability, FaultCause, FaultCount, FaultPhase, Faults};
+use crate::stats::Estimate;
 
 use super::super::number::{PLAIN, counted, integer};
 use super::super::table::{Column, Entry, Table};
@@ -61,7 +62,7 @@ fn row(phase: FaultPhase, cause: FaultCause, again: bool, found: &Found<'_, Faul
         let is_it = |count: &&FaultCount| count.phase == phase && count.cause == cause;
         match faults.counts.iter().find(is_it) {
             Some(count) => {
-                row.push(PLAIN.entry(count.counted, Some(count.counted_ci95)));
+                row.push(PLAIN.entry(count.counted));
                 row.push(expected(count));
             }
             // What no record told of was counted, and is none.
@@ -74,11 +75,10 @@ fn row(phase: FaultPhase, cause: FaultCause, again: bool, found: &Found<'_, Faul
 /// What was foretold; blank where nothing foretells it.
 fn expected(count: &FaultCount) -> Entry {
     let expected = count.expected.measured();
-    expected.map_or(Entry::Blank, |expected| PLAIN.entry(*expected, None))
+    expected.map_or(Entry::Blank, |expected| PLAIN.bare(*expected))
 }
 
-/// The sum of one side. Its interval's ends are sums too, which can only make
-/// it wider than it is.
+/// The sum of one side.
 fn sum_row(name: &str, parents: bool, found: &Found<'_, Faults>) -> Vec<Entry> {
     let mut row = vec![Entry::Name(name.to_owned()), Entry::Name("all".to_owned())];
     for (_, faults) in found {
@@ -86,15 +86,12 @@ fn sum_row(name: &str, parents: bool, found: &Found<'_, Faults>) -> Vec<Entry> {
             let counts = faults.counts.iter();
             counts.filter(|count| names::is_parents(count.phase) == parents)
         };
-        let end = |index: usize| of_side().map(|count| count.counted_ci95[index]).sum();
-        let counted = of_side().map(|count| count.counted).sum();
-        row.push(PLAIN.entry(counted, Some([end(0), end(1)])));
+        let counted = of_side().map(|count| count.counted);
+        row.push(PLAIN.entry(counted.fold(Estimate::exact(0.0), Estimate::plus)));
         let expected: Option<Vec<f64>> = of_side()
             .map(|count| count.expected.measured().copied())
             .collect();
-        row.push(expected.map_or(Entry::Blank, |expected| {
-            PLAIN.entry(expected.iter().sum(), None)
-        }));
+        row.push(expected.map_or(Entry::Blank, |expected| PLAIN.bare(expected.iter().sum())));
     }
     row
 }

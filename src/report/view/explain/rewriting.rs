@@ -59,16 +59,15 @@ fn row(
     [page, all]: [Unit; 2],
     notes: &mut Footnotes,
 ) -> Vec<Entry> {
-    let held = &rewriting.held_ns;
     let entire = whole(rewriting);
     vec![
         Entry::Name(method.name().to_owned()),
         Entry::exact(integer(rewriting.pages)),
-        page.entry(rewriting.after_ns, Some(rewriting.after_ci95)),
-        page.entry(rewriting.again_ns, Some(rewriting.again_ci95)),
-        page.entry(rewriting.tax_ns, Some(rewriting.tax_ci95)),
-        notes.named(held, rewriting.held_ci95, page, "held", Some(method)),
-        all.entry(entire.value, Some(entire.ci95)),
+        page.entry(rewriting.after_ns),
+        page.entry(rewriting.again_ns),
+        page.entry(rewriting.tax_ns),
+        notes.named(&rewriting.held_ns, page, "held", Some(method)),
+        all.entry(entire),
         times(explained, method, entire, notes),
     ]
 }
@@ -76,10 +75,7 @@ fn row(
 /// The tax of all pages.
 pub(super) fn whole(rewriting: &Rewriting) -> Estimate {
     let pages = rewriting.pages as f64;
-    Estimate {
-        value: rewriting.tax_ns * pages,
-        ci95: rewriting.tax_ci95.map(|bound| bound * pages),
-    }
+    rewriting.tax_ns.map(|ns| ns * pages)
 }
 
 /// That tax against the call that caused it.
@@ -90,13 +86,16 @@ fn times(
     notes: &mut Footnotes,
 ) -> Entry {
     match explained.cell(method).map(|cell| &cell.call_ns) {
-        Some(Availability::Measured(call)) if call.ci95[0] > 0.0 => {
+        Some(Availability::Measured(call)) if call.median.ci95[0] > 0.0 => {
             // The ends of both intervals, which can only make it too wide.
             let [low, high] = entire.ci95;
-            let [least, most] = call.ci95;
+            let [least, most] = call.median.ci95;
             let low = low / if low < 0.0 { least } else { most };
             let high = high / if high < 0.0 { most } else { least };
-            PLAIN.entry(entire.value / call.median, Some([low, high]))
+            PLAIN.entry(Estimate {
+                value: entire.value / call.median.value,
+                ci95: [low, high],
+            })
         }
         Some(Availability::Missing(missing)) => {
             notes.missing(missing, "times the call", Some(method))

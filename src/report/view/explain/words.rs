@@ -2,15 +2,12 @@
 //! support.
 
 use crate::model::{Ledger, Mechanism, MechanismShare, Mechanisms, Phase, Rewriting, SpawnMethod};
-use crate::stats::{Estimate, Replicates, median_replicates};
+use crate::stats::{DRAWS, Estimate, Replicates, median_replicates};
 
 use super::super::number::{Unit, counted, significant};
 use super::super::pairs::by_turn;
 use super::super::spaces::Axis;
 use super::{Explained, ledger, names, rewriting};
-
-/// Resamples behind each interval that is computed here.
-const DRAWS: usize = 500;
 
 /// The work on page tables, in the call and when the copy is freed.
 const PAGE_TABLES: [Mechanism; 4] = [
@@ -77,14 +74,7 @@ fn mechanisms_of<'a>(explained: &Explained<'a>, method: SpawnMethod) -> Option<&
 
 /// A phase's time with its interval.
 fn phase_time(ledger: &Ledger, phase: Phase) -> Option<Estimate> {
-    let time = ledger::time(ledger, phase)?;
-    sound(*time.ns.measured()?, time.ci95?)
-}
-
-/// An estimate of finite figures.
-fn sound(value: f64, ci95: [f64; 2]) -> Option<Estimate> {
-    let finite = [value, ci95[0], ci95[1]].iter().all(|v| v.is_finite());
-    finite.then_some(Estimate { value, ci95 })
+    ledger::time(ledger, phase)?.ns.measured()?.sound()
 }
 
 /// The interval in percent: "50.1 to 50.9 %".
@@ -117,7 +107,7 @@ fn spans(ledger: &Ledger) -> Vec<(String, Estimate)> {
 /// The phase to look at first, or the two that cannot be told apart.
 fn largest_phase(explained: &Explained<'_>, method: SpawnMethod) -> Option<String> {
     let ledger = ledger_of(explained, method)?;
-    let total = sound(ledger.total_ns, ledger.total_ci95).filter(|total| total.value > 0.0)?;
+    let total = ledger.total_ns.sound().filter(|total| total.value > 0.0)?;
     let mut phases = spans(ledger);
     phases.sort_by(|a, b| b.1.value.total_cmp(&a.1.value));
     let (name, first) = phases.first()?;
@@ -151,13 +141,13 @@ fn largest_mechanism(explained: &Explained<'_>, method: SpawnMethod) -> Option<S
     let mut shares: Vec<&MechanismShare> = found
         .shares
         .iter()
-        .filter(|share| sound(share.share, share.share_ci95).is_some())
+        .filter(|share| share.share.sound().is_some())
         .collect();
-    shares.sort_by(|a, b| b.share.total_cmp(&a.share));
+    shares.sort_by(|a, b| b.share.value.total_cmp(&a.share.value));
     let [first, second, ..] = shares.as_slice() else {
         return None;
     };
-    if first.share_ci95[0] <= second.share_ci95[1] {
+    if first.share.ci95[0] <= second.share.ci95[1] {
         return None;
     }
     let hottest = first.hottest.first().map_or(String::new(), |hot| {
@@ -166,10 +156,10 @@ fn largest_mechanism(explained: &Explained<'_>, method: SpawnMethod) -> Option<S
     Some(format!(
         "The largest part of its CPU time is \"{}\", {} % ({}){hottest}; next is \"{}\", {} %.",
         names::mechanism(first.mechanism),
-        significant(first.share * 100.0),
-        percents(first.share_ci95),
+        significant(first.share.value * 100.0),
+        percents(first.share.ci95),
         names::mechanism(second.mechanism),
-        significant(second.share * 100.0),
+        significant(second.share.value * 100.0),
     ))
 }
 
@@ -248,18 +238,13 @@ fn grown(explained: &Explained<'_>) -> Option<Estimate> {
     (grown.ci95[0] > 0.0).then_some(grown)
 }
 
-/// The share of all work on page tables in fork's samples. The intervals' ends
-/// are added, which can only make the sum's wider than it is.
+/// The share of all work on page tables in fork's samples.
 fn page_table_work(explained: &Explained<'_>) -> Option<Estimate> {
     let found = mechanisms_of(explained, SpawnMethod::Fork)?;
-    let parts = || {
-        let shares = found.shares.iter();
-        shares.filter(|share| PAGE_TABLES.contains(&share.mechanism))
-    };
-    let end = |index: usize| parts().map(|share| share.share_ci95[index]).sum();
-    let whole: f64 = parts().map(|share| share.share).sum();
-    let whole = sound(whole, [end(0), end(1)].map(|end: f64| end.clamp(0.0, 1.0)))?;
-    (whole.ci95[0] > 0.0).then_some(whole)
+    let parts = (found.shares.iter()).filter(|part| PAGE_TABLES.contains(&part.mechanism));
+    let mut whole = parts.map(|part| part.share).reduce(Estimate::plus)?;
+    whole.ci95 = whole.ci95.map(|bound| bound.clamp(0.0, 1.0));
+    whole.sound().filter(|whole| whole.ci95[0] > 0.0)
 }
 
 /// What another method saves, and what it cannot.
@@ -306,27 +291,21 @@ fn saved(explained: &Explained<'_>, other: SpawnMethod) -> Option<Estimate> {
         1.0 - other.total / fork.total
     });
     let seed = explained.document.plan.seed;
-    let saved = median_replicates(&shares, seed, DRAWS)?.estimate();
-    sound(saved.value, saved.ci95)
+    median_replicates(&shares, seed, DRAWS)?.estimate().sound()
 }
 
 /// The time of the phases after the exec that both methods have.
 fn kept(explained: &Explained<'_>, other: SpawnMethod) -> Option<Estimate> {
     let fork = ledger_of(explained, SpawnMethod::Fork)?;
     let other = ledger_of(explained, other)?;
-    let parts: Vec<Estimate> = AFTER_EXEC
+    let shared = AFTER_EXEC
         .into_iter()
-        .filter(|phase| phase_time(fork, *phase).is_some())
-        .filter_map(|phase| phase_time(other, phase))
-        .collect();
-    sum(&parts)
+        .filter(|phase| phase_time(fork, *phase).is_some());
+    sum(shared.filter_map(|phase| phase_time(other, phase)))
 }
 
-/// A sum whose interval is the sum of the intervals: no narrower than it is.
-fn sum(parts: &[Estimate]) -> Option<Estimate> {
-    let end = |index: usize| parts.iter().map(|part| part.ci95[index]).sum();
-    let value = parts.iter().map(|part| part.value).sum();
-    sound(value, [end(0), end(1)]).filter(|_| !parts.is_empty())
+fn sum(parts: impl IntoIterator<Item = Estimate>) -> Option<Estimate> {
+    parts.into_iter().reduce(Estimate::plus)?.sound()
 }
 
 /// Which share of a total is the dynamic loader's, and libc's as far as it is
@@ -340,8 +319,7 @@ fn start_of_program(explained: &Explained<'_>) -> Option<String> {
             let loader = phase_time(ledger, Phase::Loader)?;
             let libc = phase_time(ledger, Phase::Libc);
             knows_libc &= libc.is_some();
-            let parts: Vec<Estimate> = [loader].into_iter().chain(libc).collect();
-            clause(method, ledger, &parts)
+            clause(method, ledger, sum([loader].into_iter().chain(libc))?)
         })
         .collect();
     let what = if knows_libc {
@@ -358,10 +336,9 @@ fn start_of_program(explained: &Explained<'_>) -> Option<String> {
 }
 
 /// "54.2 % of fork's total (53.0 to 55.1 %)".
-fn clause(method: SpawnMethod, ledger: &Ledger, parts: &[Estimate]) -> Option<String> {
-    let start = sum(parts).filter(|start| start.ci95[0] > 0.0)?;
-    let total = sound(ledger.total_ns, ledger.total_ci95)?;
-    if total.ci95[0] <= 0.0 {
+fn clause(method: SpawnMethod, ledger: &Ledger, start: Estimate) -> Option<String> {
+    let total = ledger.total_ns.sound()?;
+    if start.ci95[0] <= 0.0 || total.ci95[0] <= 0.0 {
         return None;
     }
     let ends = [
@@ -383,31 +360,30 @@ fn hidden_tax(explained: &Explained<'_>) -> Option<String> {
         .methods
         .iter()
         .filter_map(|method| Some((method.method, method.rewriting.measured()?)))
-        .filter(|(_, tax)| sound(tax.tax_ns, tax.tax_ci95).is_some())
+        .filter(|(_, tax)| tax.tax_ns.sound().is_some())
         .collect();
-    let (method, taxed) = found.iter().find(|(_, tax)| tax.tax_ci95[0] > 0.0)?;
+    let (method, taxed) = found.iter().find(|(_, tax)| tax.tax_ns.ci95[0] > 0.0)?;
     let whole = rewriting::whole(taxed);
+    let [low, high] = taxed.tax_ns.ci95.map(significant);
     let unit = Unit::of_time(std::iter::once(whole.value));
     let mut sentence = format!(
-        "After a {}, each page that the parent writes to again costs {} ns more ({} to {} ns), \
+        "After a {}, each page that the parent writes to again costs {} ns more ({low} to {high} ns), \
          {} for {}",
         method.name(),
-        significant(taxed.tax_ns),
-        significant(taxed.tax_ci95[0]),
-        significant(taxed.tax_ci95[1]),
+        significant(taxed.tax_ns.value),
         unit.prose(whole.value),
         counted(taxed.pages, "page"),
     );
     let call = explained
         .cell(*method)
         .and_then(|cell| cell.call_ns.measured());
-    if let Some(call) = call.filter(|call| call.median > 0.0) {
-        let times = whole.value / call.median;
+    if let Some(call) = call.filter(|call| call.median.value > 0.0) {
+        let times = whole.value / call.median.value;
         sentence += &format!(", {} times the call", significant(times));
     }
     let free: Vec<&str> = found
         .iter()
-        .filter(|(_, tax)| tax.tax_ci95[0] <= 0.0)
+        .filter(|(_, tax)| tax.tax_ns.ci95[0] <= 0.0)
         .map(|(method, _)| method.name())
         .collect();
     if !free.is_empty() {

@@ -9,24 +9,14 @@ use crate::stats::{Estimate, Summary};
 /// What stands before a figure that was not measured but worked out from a part.
 pub(super) const ABOUT: &str = "~";
 
-/// An estimate that can be spoken of.
-pub(super) fn sound(found: Estimate) -> Option<Estimate> {
-    let figures = [found.value, found.ci95[0], found.ci95[1]];
-    figures.iter().all(|v| v.is_finite()).then_some(found)
-}
-
 /// The median of a summary with its interval.
 pub(super) fn median(summary: &Availability<Summary>) -> Option<Estimate> {
-    let summary = summary.measured()?;
-    sound(Estimate {
-        value: summary.median,
-        ci95: summary.ci95,
-    })
+    summary.measured()?.median.sound()
 }
 
 /// The entry of an estimate, marked where it was extrapolated.
 pub(super) fn entry(unit: Unit, found: Estimate, extrapolated: bool) -> Entry {
-    marked(unit.entry(found.value, Some(found.ci95)), extrapolated)
+    marked(unit.entry(found), extrapolated)
 }
 
 /// The same entry, marked where it was extrapolated.
@@ -54,24 +44,9 @@ pub(super) fn times(found: Estimate) -> String {
     format!("{} times ({low} to {high})", significant(found.value))
 }
 
-/// One over an estimate that is above 0 with all of its interval.
-pub(super) fn inverse(found: Estimate) -> Option<Estimate> {
-    let [low, high] = found.ci95;
-    (low > 0.0 && found.value >= low)
-        .then(|| Estimate {
-            value: 1.0 / found.value,
-            ci95: [1.0 / high, 1.0 / low],
-        })
-        .and_then(sound)
-}
-
 /// Spawns in a second, by the time that one takes in nanoseconds.
 pub(super) fn per_second(total_ns: Estimate) -> Option<Estimate> {
-    let inverse = inverse(total_ns)?;
-    sound(Estimate {
-        value: inverse.value * 1e9,
-        ci95: inverse.ci95.map(|bound| bound * 1e9),
-    })
+    total_ns.times_in(1e9)
 }
 
 /// What a cost is of another, if both can be spoken of.

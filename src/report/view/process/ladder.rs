@@ -56,10 +56,7 @@ pub(super) fn price(rung: &RungCost) -> Option<Estimate> {
     names::units(rung.rung)?;
     let units = rung.units as f64;
     let total = rung.cost.total_ns;
-    figures::sound(Estimate {
-        value: total.value / units,
-        ci95: total.ci95.map(|bound| bound / units),
-    })
+    total.map(|ns| ns / units).sound()
 }
 
 fn row(rebuilt: &Rebuilt<'_>, rung: &RungCost, unit: Unit, price_unit: Unit) -> Vec<Entry> {
@@ -84,7 +81,7 @@ pub(super) fn share(rebuilt: &Rebuilt<'_>, part: Estimate, extrapolated: bool) -
     let fork = rebuilt.blame().map(|blame| blame.fork.total_ns);
     let share = fork.and_then(|fork| figures::share(part, fork));
     share.map_or(Entry::Blank, |share| {
-        figures::marked(PERCENT.entry(share, None), extrapolated)
+        figures::marked(PERCENT.bare(share), extrapolated)
     })
 }
 

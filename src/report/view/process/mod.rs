@@ -29,12 +29,9 @@ use crate::report::view::footnotes::Footnotes;
 use crate::report::view::lines;
 use crate::report::view::picture::Picture;
 use crate::report::view::table::{Block, Table};
-use crate::stats::{Estimate, median_replicates};
+use crate::stats::{DRAWS, Estimate, median_replicates};
 
 use super::pairs::by_turn;
-
-/// Resamples behind an interval that the document does not store.
-const DRAWS: usize = 500;
 
 /// Makes a table, and notes why figures are missing from it.
 type Maker = fn(&Rebuilt<'_>, &mut Footnotes) -> Table;
@@ -137,6 +134,6 @@ impl<'a> Rebuilt<'a> {
             ours.total / theirs.total
         });
         let found = median_replicates(&ratios, self.document.plan.seed, DRAWS)?;
-        figures::sound(found.estimate())
+        found.estimate().sound()
     }
 }

@@ -27,10 +27,7 @@ pub(super) fn sentences(rebuilt: &Rebuilt<'_>) -> Vec<String> {
 fn fork(rebuilt: &Rebuilt<'_>) -> Option<([Estimate; 2], bool)> {
     if rebuilt.order.scale.is_part() {
         let fork = rebuilt.blame()?.fork;
-        let both = [
-            figures::sound(fork.call_ns)?,
-            figures::sound(fork.total_ns)?,
-        ];
+        let both = [fork.call_ns.sound()?, fork.total_ns.sound()?];
         return Some((both, true));
     }
     let cell = rebuilt.whole(SpawnMethod::Fork)?;
@@ -87,7 +84,7 @@ fn percent(part: Estimate, whole: Estimate, extrapolated: bool) -> Option<String
 
 /// The dearest of several, and those that it is not told from.
 fn leaders<T>(all: &[T], total: impl Fn(&T) -> Estimate) -> Vec<&T> {
-    let sound = |one: &&T| figures::sound(total(one)).is_some_and(|total| total.ci95[0] > 0.0);
+    let sound = |one: &&T| total(one).sound().is_some_and(|total| total.ci95[0] > 0.0);
     let mut told: Vec<&T> = all.iter().filter(sound).collect();
     told.sort_by(|a, b| total(b).value.total_cmp(&total(a).value));
     let Some(first) = told.first().map(|first| total(first)) else {
@@ -191,7 +188,7 @@ fn contents(counts: &Counts) -> String {
 /// Whether a group's share is what was measured without it. Of a part of a shape, both
 /// are on different scales.
 fn checked(cost: &Cost, without: &Cost, extrapolated: bool) -> Option<String> {
-    let (charged, measured) = (cost.total_ns, figures::sound(without.total_ns)?);
+    let (charged, measured) = (cost.total_ns, without.total_ns.sound()?);
     if extrapolated {
         return None;
     }
@@ -209,7 +206,7 @@ fn checked(cost: &Cost, without: &Cost, extrapolated: bool) -> Option<String> {
 /// What open files, threads and handlers add, where that matters.
 fn beside(rebuilt: &Rebuilt<'_>, blame: &Blame) -> Option<String> {
     let rung = blame.rungs.iter().find(|rung| rung.rung == Rung::Beside)?;
-    let total = figures::sound(rung.cost.total_ns)?;
+    let total = rung.cost.total_ns.sound()?;
     let share = figures::share(total, blame.fork.total_ns)?;
     if total.ci95[0] <= 0.0 || share < WORTH {
         return None;

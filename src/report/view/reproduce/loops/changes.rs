@@ -206,10 +206,8 @@ fn first_row(programs: &Programs<'_>) -> Option<String> {
 
 fn ratio(programs: &Programs<'_>, system: LoopSystem) -> Option<Estimate> {
     let looped = programs.looped(system)?;
-    let ratio = *looped.ratio.measured()?;
-    let finite = [ratio.value, ratio.ci95[0], ratio.ci95[1]];
-    let sound = looped.runs.len() > 1 && finite.iter().all(|v| v.is_finite());
-    sound.then_some(ratio)
+    let ratio = looped.ratio.measured()?.sound();
+    ratio.filter(|_| looped.runs.len() > 1)
 }
 
 /// The study's program that took least, where the intervals single it out.

@@ -53,7 +53,7 @@ fn start(programs: &Programs<'_>) -> Option<String> {
     let mut told = vec![format!(
         "before and after its loop, row {} spends {}, spread over {}; that is {} of its time",
         prose(PythonPopen),
-        time(scaled(own, iterations as f64)),
+        time(own.map(|ns| ns * iterations as f64)),
         counted(iterations, "run"),
         percent(share)
     )];
@@ -211,12 +211,5 @@ fn cause(share: Estimate, small: &str, large: &str) -> String {
         [_, high] if high < MOST => small.to_owned(),
         [low, _] if low > MOST => large.to_owned(),
         _ => "whether that is the larger part the intervals do not say".to_owned(),
-    }
-}
-
-fn scaled(estimate: Estimate, by: f64) -> Estimate {
-    Estimate {
-        value: estimate.value * by,
-        ci95: estimate.ci95.map(|bound| bound * by),
     }
 }

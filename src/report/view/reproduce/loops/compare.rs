@@ -10,10 +10,7 @@ use std::cmp::Ordering;
 use super::Programs;
 use crate::model::{LoopRun, LoopSystem};
 use crate::report::view::number::{Unit, significant};
-use crate::stats::{Estimate, Replicates, median_replicates};
-
-/// Resamples behind each interval.
-const DRAWS: usize = 500;
+use crate::stats::{DRAWS, Estimate, Replicates, median_replicates};
 
 /// One round has nothing to say about the next, so it has no interval.
 const LEAST_ROUNDS: usize = 2;
@@ -87,7 +84,7 @@ impl Programs<'_> {
         compute: impl Fn(&[f64]) -> f64,
     ) -> Option<Estimate> {
         let rounds = self.rounds(terms);
-        sound(self.replicates(&rounds, compute)?.estimate())
+        self.replicates(&rounds, compute)?.estimate().sound()
     }
 
     /// One median over another, both of the same rounds; `None` unless the whole
@@ -104,14 +101,9 @@ impl Programs<'_> {
         if sign(whole.estimate()) != Some(Ordering::Greater) {
             return None;
         }
-        sound(Replicates::combine(&[&part, &whole], |v| Some(v[0] / v[1]))?.estimate())
+        let share = Replicates::combine(&[&part, &whole], |v| Some(v[0] / v[1]))?;
+        share.estimate().sound()
     }
-}
-
-fn sound(estimate: Estimate) -> Option<Estimate> {
-    let [low, high] = estimate.ci95;
-    let finite = [estimate.value, low, high].iter().all(|v| v.is_finite());
-    finite.then_some(estimate)
 }
 
 /// On which side of 0 the interval lies, if it does not take it in.
@@ -132,10 +124,7 @@ pub(super) fn time(ns: Estimate) -> String {
 
 /// The same of a difference, as words: "183.2 us (180.1 to 186.0) more".
 pub(super) fn difference(ns: Estimate) -> Option<String> {
-    let less = Estimate {
-        value: -ns.value,
-        ci95: [-ns.ci95[1], -ns.ci95[0]],
-    };
+    let less = ns.turned(|more| -more);
     match sign(ns)? {
         Ordering::Less => Some(format!("{} less", time(less))),
         _ => Some(format!("{} more", time(ns))),

@@ -125,7 +125,7 @@ fn row(cost: &Cost<'_>, [series, compared]: [bool; 2], notes: &mut Footnotes) ->
         );
     }
     row.push(Entry::Name(format!("{}/{}", unit.name, cost.per.noun())));
-    row.push(notes.named(&cost.published, None, unit, "published", Some(method)));
+    row.push(notes.bare(&cost.published, unit, "published", Some(method)));
     for (part, here) in [Part::Call, Part::Total].into_iter().zip(&cost.here) {
         let name = format!("{} here", word(part));
         row.push(time(here, unit, &name, method, notes));
@@ -155,10 +155,7 @@ fn ratio(cost: &Cost<'_>) -> Availability<Estimate> {
         }
     };
     if published > 0.0 && here.ci95[0] > 0.0 {
-        Availability::Measured(Estimate {
-            value: here.value / published,
-            ci95: here.ci95.map(|bound| bound / published),
-        })
+        Availability::Measured(here.map(|ns| ns / published))
     } else {
         Availability::unavailable("a cost that may be 0 is no multiple of another", None)
     }

@@ -5,12 +5,9 @@ use crate::model::{
     Availability, Cell, Document, Missing, Part, PublishedFigure, Reproduction, Space,
     SpaceRequest, SpawnMethod, StudyId, StudyPoint,
 };
-use crate::stats::{Estimate, Replicates, median_replicates};
+use crate::stats::{DRAWS, Estimate, Replicates, median_replicates};
 
 use super::super::super::number::number;
-
-/// Resamples behind each interval.
-const DRAWS: usize = 500;
 
 /// Names are the document's; longer ones would push the figures off the page.
 const LONGEST_NAME: usize = 28;
@@ -155,10 +152,7 @@ impl<'a> Study<'a> {
             Part::Call => &cell.call_ns,
             Part::Total => &cell.total_ns,
         };
-        summary.map(|summary| Estimate {
-            value: summary.median,
-            ci95: summary.ci95,
-        })
+        summary.map(|summary| summary.median)
     }
 
     /// The same with its resamples, from the spawns themselves.

@@ -131,7 +131,7 @@ fn growth(study: &Study<'_>, cost: &Cost<'_>) -> Option<String> {
     let unit = Unit::of_time(std::iter::once(base));
     let (name, span) = (cost.method.name(), parents(&cost.over));
     if grew.ci95.iter().all(|bound| bound.abs() < FLAT * base) {
-        let change = unit.entry(grew.value, Some(grew.ci95)).plain();
+        let change = unit.entry(grew).plain();
         return Some(format!(
             "{name} stays flat: from {span}, its total changes by {change} {}, of {}.",
             unit.name,
