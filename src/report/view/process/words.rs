@@ -84,8 +84,8 @@ fn percent(part: Estimate, whole: Estimate, extrapolated: bool) -> Option<String
 
 /// The dearest of several, and those that it is not told from.
 fn leaders<T>(all: &[T], total: impl Fn(&T) -> Estimate) -> Vec<&T> {
-    let sound = |one: &&T| total(one).sound().is_some_and(|total| total.ci95[0] > 0.0);
-    let mut told: Vec<&T> = all.iter().filter(sound).collect();
+    let is_told = |one: &&T| total(one).sound().is_some_and(|total| total.ci95[0] > 0.0);
+    let mut told: Vec<&T> = all.iter().filter(is_told).collect();
     told.sort_by(|a, b| total(b).value.total_cmp(&total(a).value));
     let Some(first) = told.first().map(|first| total(first)) else {
         return Vec::new();
