@@ -1,19 +1,23 @@
 //! The study of programs: the published figures and this host's beside them.
 
 use forktax::model::{
-    Availability, CallName, Caveat, Document, Interpreter, LoopSystem, Looped, Loops, Missing,
-    ObservedCall, Stopped,
+    Answer, Availability, CallName, Caveat, Document, Findings, Interpreter, LoopSystem, Looped,
+    Loops, Missing, ObservedCall, Reproduction, Stopped,
 };
-use forktax::report::{Format, render};
+use forktax::report::Format;
 
-use crate::stored::{flat, omits, records, says, stored, table, with};
+use crate::stored::{flat, omits, records, render, says, stored, table, with};
 
 const STUDY: &str = "python-2014";
 
 fn loops(document: &mut Document) -> &mut Loops {
-    let found = document.reproduction.as_mut();
-    let loops = found.and_then(|reproduction| reproduction.loops.as_mut());
-    loops.expect("the study has loops")
+    match &mut document.findings {
+        Findings::Reproduction(Reproduction {
+            answer: Answer::Programs(loops),
+            ..
+        }) => loops,
+        other => panic!("{other:?} has no loops"),
+    }
 }
 
 fn measured(document: &mut Document) -> impl Iterator<Item = (LoopSystem, &mut Looped)> {

@@ -8,8 +8,8 @@ use super::sweep::{course, order};
 use super::{Absent, DRAWS_OF_A_VERDICT, Line, Lines};
 use crate::analysis::card::{self, PriceLine, Slice};
 use crate::model::{
-    Card, CardOrder, ComparedKind, Fingerprint, LineUnit, Plan, PriceKind, Purpose, SpawnMethod,
-    Term, Trial, TrialCell,
+    Card, CardOrder, ComparedKind, Fingerprint, LineUnit, Order, Plan, PriceKind, Purpose,
+    SpawnMethod, Term, Trial, TrialCell,
 };
 use crate::stats::{Replicates, drift, median_replicates};
 
@@ -19,7 +19,7 @@ pub(super) fn lines(measured: &Card, plan: &Plan, luck: u64) -> Lines {
         lines: Vec::new(),
         absent: Vec::new(),
     };
-    let Some(ordered) = &plan.card else {
+    let Order::Card(ordered) = &plan.order else {
         return all;
     };
     let cells = measured.trials.iter().flat_map(|trial| &trial.cells);

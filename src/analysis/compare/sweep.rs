@@ -3,8 +3,8 @@
 
 use super::{Absent, DRAWS_OF_A_VERDICT, Line, Lines};
 use crate::model::{
-    Availability, Backing, Cell, ChildAction, ComparedKind, Document, Fingerprint, LineUnit,
-    SpaceRequest, WorkerSamples,
+    Availability, Backing, Cell, ChildAction, ComparedKind, Fingerprint, LineUnit, SpaceRequest,
+    WorkerSamples,
 };
 use crate::stats::{Summary, drift, median, median_replicates};
 use crate::units::{Blocks, thousands};
@@ -29,14 +29,14 @@ const PARTS: [Part; 2] = [
     },
 ];
 
-pub(super) fn lines(document: &Document, luck: u64) -> Lines {
+pub(super) fn lines(cells: &[Cell], luck: u64) -> Lines {
     let mut lines = Lines {
         kind: ComparedKind::Sweeps,
         lines: Vec::new(),
         absent: Vec::new(),
     };
-    let drift = drift(&course(document.cells.iter().map(|cell| &cell.samples)));
-    for cell in &document.cells {
+    let drift = drift(&course(cells.iter().map(|cell| &cell.samples)));
+    for cell in cells {
         for part in &PARTS {
             let key = key(cell, part);
             if lines.find(&key).is_some() {

@@ -5,34 +5,42 @@
 use std::io;
 
 use super::record::{self, MISSING};
-use super::{figures, loops, points, prices, process};
+use super::{compared, figures, loops, points, prices, process};
 use crate::model::{
-    Availability, Cell, ChildAction, CountSource, Counted, Document, Program, SpaceRequest,
+    Answer, Availability, Cell, ChildAction, CountSource, Counted, Document, Findings, Program,
+    SpaceRequest, Stored,
 };
 use crate::report::view;
 use crate::stats::{Estimate, Summary};
 
-/// The header and a record for each cell.
-pub(in crate::report) fn render(document: &Document) -> io::Result<Vec<u8>> {
-    if let (Some(_), Some(live)) = (&document.plan.live, &document.live) {
-        return process::render(live);
+/// The header and a record for each figure, or each cell of a sweep.
+pub(in crate::report) fn render(stored: &Stored) -> io::Result<Vec<u8>> {
+    let document = match stored {
+        Stored::Run(document) => document,
+        Stored::Comparison(comparison) => return compared::render(comparison),
+    };
+    match &document.findings {
+        Findings::Sweep { cells } => of_cells(document, cells),
+        Findings::Explanation(explanation) => figures::render(explanation),
+        Findings::Reproduction(study) => match &study.answer {
+            Answer::Programs(loops) => loops::render(study.study, loops),
+            Answer::Spaces { points, .. } => {
+                points::render(&view::study_records(document, study, points))
+            }
+        },
+        Findings::Card(card) => match document.plan.order.card() {
+            Some(order) => prices::render(order, card),
+            None => of_cells(document, &[]),
+        },
+        Findings::Process(process) => process::render(process),
+        Findings::Advice(advice) => process::advice(advice),
     }
-    if let (Some(order), Some(card)) = (&document.plan.card, &document.card) {
-        return prices::render(order, card);
-    }
-    let reproduction = document.reproduction.as_ref();
-    if let Some(found) = reproduction.and_then(|r| r.loops.as_ref()) {
-        return loops::render(document, found);
-    }
-    if let Some(records) = view::study_records(document) {
-        return points::render(&records);
-    }
-    if let Some(explanation) = &document.explanation {
-        return figures::render(document, explanation);
-    }
+}
+
+fn of_cells(document: &Document, cells: &[Cell]) -> io::Result<Vec<u8>> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(header())?;
-    for cell in &document.cells {
+    for cell in cells {
         let mut fields = Record(Vec::new());
         fields.cell(document, cell);
         writer.write_record(fields.0)?;

@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use super::record::{self, MISSING};
 use crate::model::{
-    Availability, Cell, Document, Explanation, Faults, Ledger, Mechanisms, MethodExplained,
-    PageTables, Rewriting,
+    Availability, Cell, Explanation, Faults, Ledger, Mechanisms, MethodExplained, PageTables,
+    Rewriting,
 };
 use crate::stats::Estimate;
 
@@ -24,7 +24,7 @@ const HEADER: [&str; 7] = [
 ];
 
 /// The header and a record for each figure.
-pub(super) fn render(document: &Document, explanation: &Explanation) -> io::Result<Vec<u8>> {
+pub(super) fn render(explanation: &Explanation) -> io::Result<Vec<u8>> {
     let mut rows = Rows {
         writer: csv::Writer::from_writer(Vec::new()),
         part: "",
@@ -32,7 +32,7 @@ pub(super) fn render(document: &Document, explanation: &Explanation) -> io::Resu
     };
     rows.writer.write_record(HEADER)?;
     let explained = |cell: &&Cell| cell.space.request == explanation.space;
-    for cell in document.cells.iter().filter(explained) {
+    for cell in explanation.cells.iter().filter(explained) {
         rows.method = cell.method.name();
         rows.timing(cell)?;
     }

@@ -6,7 +6,7 @@ use std::io;
 
 use super::figures::word;
 use super::record::{self, MISSING};
-use crate::model::{Availability, Document, Loop, Looped, Loops, PublishedLoop};
+use crate::model::{Availability, Loop, Looped, Loops, PublishedLoop, StudyId};
 use crate::stats::Estimate;
 
 /// The fields' names, in the order of [`Rows::put`].
@@ -23,11 +23,10 @@ const HEADER: [&str; 9] = [
 ];
 
 /// The header and a record for each figure.
-pub(super) fn render(document: &Document, loops: &Loops) -> io::Result<Vec<u8>> {
-    let study = document.reproduction.as_ref().map(|found| found.study);
+pub(super) fn render(study: StudyId, loops: &Loops) -> io::Result<Vec<u8>> {
     let mut rows = Rows {
         writer: csv::Writer::from_writer(Vec::new()),
-        study: study.map_or(MISSING, |study| study.name()),
+        study: study.name(),
         program: String::new(),
         origin: "published",
         iterations: 0,

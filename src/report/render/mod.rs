@@ -18,11 +18,10 @@ mod record;
 mod svg;
 mod text;
 
-pub(super) use compared::render as compared;
 pub(super) use csv::render as csv;
 #[cfg(feature = "flamegraph")]
 pub(super) use flame_graph::render as flame_graph;
-pub(super) use folded::document as folded;
+pub(super) use folded::render as folded;
 pub(super) use json::render as json;
 pub(super) use markdown::render as markdown;
 pub(super) use svg::render as svg;

@@ -6,8 +6,8 @@ use std::io;
 use super::figures::word;
 use super::record::{estimate, figure, table, word as text_or_none};
 use crate::model::{
-    Availability, Blame, Cost, Counts, GroupCost, Process, ProcessRole, ProcessTrial, Remedy,
-    UnitLikeness,
+    Advice, Availability, Blame, Cost, Counts, GroupCost, Process, ProcessRole, ProcessTrial,
+    Remedy, Replica, UnitLikeness,
 };
 use crate::stats::Estimate;
 
@@ -92,17 +92,28 @@ impl Row {
 }
 
 /// The header and a record for each figure.
-pub(super) fn render(live: &Process) -> io::Result<Vec<u8>> {
-    let mut rows: Vec<Row> = live.trials.iter().flat_map(measured).collect();
-    rows.extend(live.likeness.units.iter().flat_map(likeness));
-    rows.extend(left_out(live));
-    rows.extend(foretold(live));
-    match &live.blame {
+pub(super) fn render(process: &Process) -> io::Result<Vec<u8>> {
+    let mut rows = rebuilt(&process.replica);
+    match &process.blame {
         Availability::Measured(blame) => rows.extend(shared_out(blame)),
         Availability::Missing(_) => rows.push(Row::new("fork", "all")),
     }
-    rows.extend(live.remedies.iter().flat_map(remedy));
     table(HEADER, rows.iter().map(Row::fields))
+}
+
+/// The same of an advice.
+pub(super) fn advice(advice: &Advice) -> io::Result<Vec<u8>> {
+    let mut rows = rebuilt(&advice.replica);
+    rows.extend(advice.remedies.iter().flat_map(remedy));
+    table(HEADER, rows.iter().map(Row::fields))
+}
+
+fn rebuilt(replica: &Replica) -> Vec<Row> {
+    let mut rows: Vec<Row> = replica.trials.iter().flat_map(measured).collect();
+    rows.extend(replica.likeness.units.iter().flat_map(likeness));
+    rows.extend(left_out(replica));
+    rows.extend(foretold(replica));
+    rows
 }
 
 /// What a trial is there for, in the words of the JSON.
@@ -172,8 +183,8 @@ fn likeness(unit: &UnitLikeness) -> [Row; 3] {
     .map(|(of, count)| Row::new("likeness", format!("{name}.{of}")).count(count))
 }
 
-fn left_out(live: &Process) -> Vec<Row> {
-    let all = live.likeness.left_out.iter();
+fn left_out(replica: &Replica) -> Vec<Row> {
+    let all = replica.likeness.left_out.iter();
     let mut rows: Vec<Row> = all
         .flat_map(|left_out| {
             let row = |of: &str| Row::new("left_out", format!("{}.{of}", word(left_out.why)));
@@ -183,12 +194,12 @@ fn left_out(live: &Process) -> Vec<Row> {
             ]
         })
         .collect();
-    rows.push(Row::new("likeness", "stand_ins").count(live.likeness.stand_ins));
+    rows.push(Row::new("likeness", "stand_ins").count(replica.likeness.stand_ins));
     rows
 }
 
-fn foretold(live: &Process) -> Vec<Row> {
-    let Some(forecast) = live.forecast.measured() else {
+fn foretold(replica: &Replica) -> Vec<Row> {
+    let Some(forecast) = replica.forecast.measured() else {
         return vec![Row::new("foretold", "all")];
     };
     let row = |slice, ns| {

@@ -40,12 +40,14 @@ pub(super) struct Explained<'a> {
 type Found<'a, T> = Vec<(SpawnMethod, &'a T)>;
 
 impl<'a> Explained<'a> {
-    /// `None` if the document explains nothing.
-    pub(super) fn of(document: &'a Document, sizes: &'a Sizes<'a>) -> Option<Self> {
-        let explanation = document.explanation.as_ref()?;
+    pub(super) fn of(
+        document: &'a Document,
+        explanation: &'a Explanation,
+        sizes: &'a Sizes<'a>,
+    ) -> Self {
         let is_it = |group: &&Group<'_>| group.space.request == explanation.space;
         let others = sizes.groups.iter().filter(|group| !is_it(group));
-        Some(Self {
+        Self {
             document,
             explanation,
             space: sizes.groups.iter().rev().find(is_it),
@@ -55,7 +57,7 @@ impl<'a> Explained<'a> {
                     group.space.parent.mappings.present_ptes,
                 )
             }),
-        })
+        }
     }
 
     /// The tables and drawings in the order of reading, and what they say in a
@@ -67,7 +69,7 @@ impl<'a> Explained<'a> {
     ) -> (Vec<Block>, Vec<String>) {
         let mut absent = Footnotes::default();
         let mut blocks = Vec::new();
-        if !self.document.cells.is_empty() {
+        if !self.explanation.cells.is_empty() {
             let make = |notes: &mut Footnotes| time::table(self.document, sizes, notes);
             blocks.push(self.table(footnotes, make));
         }
@@ -129,7 +131,7 @@ impl<'a> Explained<'a> {
 
     /// The same for the hidden tax, which is no gap where nobody asked for it.
     fn rewritten(&self, absent: &mut Footnotes) -> Found<'a, crate::model::Rewriting> {
-        let plan = self.document.plan.explain.as_ref();
+        let plan = self.document.plan.order.explain();
         let unasked = plan.is_some_and(|plan| plan.rewrite_pages == 0)
             && self.explanation.methods.iter().all(|method| {
                 let missing = method.rewriting.missing();

@@ -15,7 +15,8 @@ mod time;
 pub(super) use chart::chart;
 
 use crate::model::{
-    Availability, Document, Loop, LoopSystem, Looped, Loops, Program, Reproduction,
+    Availability, Document, Loop, LoopSystem, Looped, Loops, Order, Program, ReproduceOrder,
+    Reproduction,
 };
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::lines;
@@ -36,6 +37,14 @@ pub(super) struct Programs<'a> {
 }
 
 impl<'a> Programs<'a> {
+    pub(super) fn of(document: &'a Document, study: &'a Reproduction, loops: &'a Loops) -> Self {
+        Self {
+            document,
+            study,
+            loops,
+        }
+    }
+
     /// The tables in the order of reading, and what they say in a few sentences.
     pub(super) fn answers(&self, footnotes: &mut Footnotes) -> (Vec<Block>, Vec<String>) {
         let makers: [Maker; 5] = [
@@ -130,8 +139,10 @@ impl<'a> Programs<'a> {
                 format!("here: no interpreter: {}{remedy}", missing.reason)
             }
         });
-        let order = self.document.plan.reproduce.as_ref();
-        if let Some(order) = order.and_then(|reproduce| reproduce.loops.as_ref()) {
+        if let Order::Reproduce(ReproduceOrder {
+            loops: Some(order), ..
+        }) = &self.document.plan.order
+        {
             lines.push(format!(
                 "loops of {}, {} the longer one{}",
                 counted(order.iterations, "run"),

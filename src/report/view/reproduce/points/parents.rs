@@ -14,9 +14,10 @@ const LONGEST_NAME: usize = 28;
 const LONGEST_SERIES: usize = 18;
 
 /// A study of address spaces beside the cells that answer it.
-pub(super) struct Study<'a> {
+pub(in crate::report::view::reproduce) struct Study<'a> {
     pub(super) document: &'a Document,
     pub(super) reproduction: &'a Reproduction,
+    points: &'a [StudyPoint],
     /// In the study's order.
     pub(super) parents: Vec<Parent<'a>>,
 }
@@ -51,16 +52,18 @@ pub(super) enum Axis {
 }
 
 impl<'a> Study<'a> {
-    /// `None` if the document reproduces no study of address spaces.
-    pub(super) fn of(document: &'a Document) -> Option<Self> {
-        let reproduction = document.reproduction.as_ref()?;
-        let parents = reproduction.points.iter();
-        let parents: Vec<Parent<'a>> = parents.map(|point| Parent::of(document, point)).collect();
-        (!parents.is_empty()).then_some(Self {
+    pub(in crate::report::view::reproduce) fn of(
+        document: &'a Document,
+        reproduction: &'a Reproduction,
+        points: &'a [StudyPoint],
+    ) -> Self {
+        let parents = points.iter().map(|point| Parent::of(document, point));
+        Self {
             document,
             reproduction,
-            parents,
-        })
+            points,
+            parents: parents.collect(),
+        }
     }
 
     pub(super) fn axis(&self) -> Axis {
@@ -122,8 +125,7 @@ impl<'a> Study<'a> {
     }
 
     pub(super) fn figures(&self) -> impl Iterator<Item = &'a PublishedFigure> {
-        let points = self.reproduction.points.iter();
-        points.flat_map(|point| &point.figures)
+        self.points.iter().flat_map(|point| &point.figures)
     }
 
     /// Whether the methods do not tell the study's lines apart.
@@ -213,7 +215,7 @@ impl<'a> Parent<'a> {
                 .get(place)
                 .ok_or_else(|| Missing::unavailable("the plan has no such address space", None))
         });
-        let cells = document.cells.iter();
+        let cells = document.findings.cells().iter();
         let cells = cells.filter(|cell| Ok(&cell.space.request) == request.as_ref().copied());
         // The workers of points that share a space are the same.
         let place = place.unwrap_or(0) as u64;
