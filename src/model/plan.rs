@@ -182,6 +182,40 @@ impl SpaceRequest {
         }
     }
 
+    /// What names it in every result: the whole order in one word.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Mappings {
+                mappings,
+                pages,
+                spacing,
+                backing,
+                huge,
+            } => {
+                let huge = if *huge { "-huge" } else { "" };
+                let backing = backing.name();
+                format!("mappings-{mappings}-pages-{pages}-spacing-{spacing}-{backing}{huge}")
+            }
+            Self::Malloc {
+                count,
+                bytes,
+                pages,
+                spacing,
+            } => format!("malloc-{count}x{bytes}-pages-{pages}-spacing-{spacing}"),
+            Self::Likeness(likeness) => format!("likeness-{}", likeness.of),
+            Self::Descriptors { count, cloexec } => {
+                let cloexec = if *cloexec { "-cloexec" } else { "" };
+                format!("descriptors-{count}{cloexec}")
+            }
+            Self::Threads { count } => format!("threads-{count}"),
+            Self::Handlers { count } => format!("handlers-{count}"),
+            Self::Together { parts } => {
+                let parts: Vec<String> = parts.iter().map(Self::key).collect();
+                parts.join("+")
+            }
+        }
+    }
+
     /// What it asks for, as far as it can be counted: "100 mappings, 10 threads".
     pub fn in_words(&self) -> String {
         let beside = [
@@ -221,6 +255,17 @@ pub enum Backing {
     File,
     /// Shared anonymous memory.
     Shared,
+}
+
+impl Backing {
+    /// Its name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Anon => "anon",
+            Self::File => "file",
+            Self::Shared => "shared",
+        }
+    }
 }
 
 /// What the child executes.

@@ -6,6 +6,7 @@
 
 mod format;
 mod parse;
+mod record;
 mod render;
 pub mod view;
 
@@ -15,6 +16,7 @@ use crate::model::{Missing, Stored};
 
 pub use format::{Format, Subject};
 pub use parse::parse;
+pub use record::{Record, records};
 
 /// Why a document could not be read or a report not be written.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,7 @@
 //! How sure a fitted price is includes what the model misses, which two cards miss
 //! alike; so a change may be seen in a parent's own line before it is in a price.
 
-use super::sweep::{course, order};
+use super::sweep::course;
 use super::{Absent, DRAWS_OF_A_VERDICT, Line, Lines};
 use crate::analysis::card::{self, PriceLine, Slice};
 use crate::model::{
@@ -137,7 +137,7 @@ fn parents(ordered: &CardOrder, measured: &Card, luck: u64, drift: f64, all: &mu
             continue;
         }
         for cell in &result.cells {
-            let key = format!("parent/{}/{}", order(&trial.space), cell.method.name());
+            let key = format!("parent/{}/{}", trial.space.key(), cell.method.name());
             if all.find(&key).is_some() {
                 continue;
             }

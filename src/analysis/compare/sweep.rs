@@ -85,51 +85,10 @@ fn key(cell: &Cell, part: &Part) -> String {
     };
     format!(
         "{}/{}/{child}/{}",
-        order(&cell.space.request),
+        cell.space.request.key(),
         cell.method.name(),
         part.name
     )
-}
-
-pub(super) fn order(request: &SpaceRequest) -> String {
-    match request {
-        SpaceRequest::Mappings {
-            mappings,
-            pages,
-            spacing,
-            backing,
-            huge,
-        } => {
-            let huge = if *huge { "-huge" } else { "" };
-            let backing = word(*backing);
-            format!("mappings-{mappings}-pages-{pages}-spacing-{spacing}-{backing}{huge}")
-        }
-        SpaceRequest::Malloc {
-            count,
-            bytes,
-            pages,
-            spacing,
-        } => format!("malloc-{count}x{bytes}-pages-{pages}-spacing-{spacing}"),
-        SpaceRequest::Likeness(likeness) => format!("likeness-{}", likeness.of),
-        SpaceRequest::Descriptors { count, cloexec } => {
-            let cloexec = if *cloexec { "-cloexec" } else { "" };
-            format!("descriptors-{count}{cloexec}")
-        }
-        SpaceRequest::Threads { count } => format!("threads-{count}"),
-        SpaceRequest::Handlers { count } => format!("handlers-{count}"),
-        SpaceRequest::Together { parts } => {
-            let parts: Vec<String> = parts.iter().map(order).collect();
-            parts.join("+")
-        }
-    }
-}
-
-fn word(backing: Backing) -> &'static str {
-    match backing {
-        Backing::Anon => "anon",
-        Backing::File => "file",
-        Backing::Shared => "shared",
-    }
 }
 
 /// The same for people, without what is usual.
@@ -154,7 +113,7 @@ pub(super) fn space(request: &SpaceRequest) -> String {
         } => {
             let of = match backing {
                 Backing::Anon => "",
-                other => word(*other),
+                other => other.name(),
             };
             let words = ["huge"; 1]
                 .iter()

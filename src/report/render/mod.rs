@@ -2,19 +2,12 @@
 //!
 //! They lay out and escape; what is said was decided by the views.
 
-mod compared;
 mod csv;
-mod figures;
 #[cfg(feature = "flamegraph")]
 mod flame_graph;
 mod folded;
 mod json;
-mod loops;
 mod markdown;
-mod points;
-mod prices;
-mod process;
-mod record;
 mod svg;
 mod text;
 
@@ -31,7 +24,7 @@ use crate::units::steers;
 
 /// Text that cannot steer a terminal: control and bidirectional characters
 /// become spaces.
-fn harmless(text: &str) -> String {
+pub(super) fn harmless(text: &str) -> String {
     text.chars()
         .map(|c| if steers(c) { ' ' } else { c })
         .collect()

@@ -31,7 +31,6 @@ use extra::Extra;
 use footnotes::Footnotes;
 pub use picture::{Bar, Chart, Kind, Picture, Plot, PlotAxis, PlotPoint, Scale, Segment, Series};
 use process::Rebuilt;
-pub use reproduce::{StudyRecord, study_records};
 pub use shape::shape;
 use spaces::Sizes;
 pub use table::{Alignment, Block, Column, Entry, Table};

@@ -4,15 +4,13 @@ mod loops;
 mod points;
 mod source;
 
-pub use points::StudyRecord;
-
 use loops::Programs;
 use points::Study;
 
 use super::footnotes::Footnotes;
 use super::picture::Picture;
 use super::table::Block;
-use crate::model::{Answer, Document, Missing, Reproduction, StudyPoint};
+use crate::model::{Answer, Document, Missing, Reproduction};
 
 /// The tables in the order of reading, and what they say in a few sentences.
 pub(super) fn answers(
@@ -36,13 +34,4 @@ pub(super) fn picture(document: &Document, study: &Reproduction) -> Result<Pictu
         }
         Answer::Spaces { points, .. } => points::figure(&Study::of(document, study, points)),
     }
-}
-
-/// Every figure of a study of address spaces.
-pub fn study_records(
-    document: &Document,
-    study: &Reproduction,
-    points: &[StudyPoint],
-) -> Vec<StudyRecord> {
-    points::records(&Study::of(document, study, points))
 }

@@ -5,7 +5,6 @@ mod costs;
 mod layouts;
 mod lines;
 mod parents;
-mod records;
 mod scale;
 mod sizes;
 mod words;
@@ -18,7 +17,6 @@ use super::source;
 use crate::model::Missing;
 
 pub(super) use parents::Study;
-pub use records::StudyRecord;
 
 /// The tables in the order of reading, and what they say in a few sentences.
 pub(super) fn answers(study: &Study<'_>, footnotes: &mut Footnotes) -> (Vec<Block>, Vec<String>) {
@@ -51,9 +49,4 @@ pub(super) fn figure(study: &Study<'_>) -> Result<Picture, Missing> {
         above.extend(here.map(|line| format!("here: {line}")));
     }
     lines::plot(study, above).map(Picture::Lines)
-}
-
-/// Every figure.
-pub(super) fn records(study: &Study<'_>) -> Vec<StudyRecord> {
-    records::records(study, &scale::costs(study))
 }
