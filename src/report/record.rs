@@ -268,20 +268,15 @@ fn walk(about: &Record, path: &str, value: &Value, into: &mut Vec<Record>) {
 
 /// Numbers in a row are what figures were made of.
 fn list(about: &Record, path: &str, items: &[Value], into: &mut Vec<Record>) {
-    if items.iter().all(Value::is_number) {
-        return;
-    }
-    for (index, item) in items.iter().enumerate() {
-        let name = match item {
-            // The first of a pair says what the other is.
-            Value::String(name) if items.len() == 2 => {
-                return walk(about, &join(path, name), &items[1], into);
+    match items {
+        numbers if numbers.iter().all(Value::is_number) => {}
+        // The first of a pair says what the other is.
+        [Value::String(name), item] => walk(about, &join(path, name), item, into),
+        items => {
+            for (index, item) in items.iter().enumerate() {
+                walk(about, &join(path, &name_of(item, index)), item, into);
             }
-            Value::Object(fields) => name_of(fields),
-            _ => None,
-        };
-        let name = name.unwrap_or_else(|| (index + 1).to_string());
-        walk(about, &join(path, &name), item, into);
+        }
     }
 }
 
@@ -351,13 +346,18 @@ fn bounds(fields: &Map<String, Value>) -> Option<[&Value; 2]> {
     }
 }
 
-/// What tells an element from its neighbours: its words, as far as it has some.
-fn name_of(fields: &Map<String, Value>) -> Option<String> {
+/// What tells an element from its neighbours: its words, as far as it has some. A
+/// method has a field of its own.
+fn name_of(item: &Value, index: usize) -> String {
     let words: Vec<String> = NAMES
         .iter()
-        .filter_map(|field| word(fields.get(*field)?))
+        .filter_map(|field| word(item.get(*field)?))
         .collect();
-    (!words.is_empty()).then(|| words.join("."))
+    match item.get("method") {
+        _ if !words.is_empty() => words.join("."),
+        Some(_) => String::new(),
+        None => (index + 1).to_string(),
+    }
 }
 
 /// A variant's word; of one that holds another, both.
@@ -374,9 +374,9 @@ fn word(value: &Value) -> Option<String> {
 }
 
 fn join(path: &str, name: &str) -> String {
-    match path {
-        "" => name.to_owned(),
-        path => format!("{path}.{name}"),
+    match (path, name) {
+        ("", only) | (only, "") => only.to_owned(),
+        (path, name) => format!("{path}.{name}"),
     }
 }
 
