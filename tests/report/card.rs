@@ -222,31 +222,6 @@ fn a_plan_without_a_result_is_a_header_and_a_run() {
 }
 
 #[test]
-fn csv_has_a_row_for_each_figure() {
-    let document = stored("card");
-    let records = records(&document);
-    let of = |section: &str| records.iter().filter(|r| &r[0] == section).count();
-    let (order, card) = (document.plan.order.card().unwrap(), card(&document));
-    // Three slices of each term on both sides of the knee, and the knee.
-    assert_eq!(of("fork"), Term::ALL.len() * 6 + 1);
-    assert_eq!(of("price"), card.prices.prices.len() * 3);
-    assert_eq!(of("grade"), 11);
-    assert_eq!(of("parent"), order.trials.len() * 8);
-    let cells: usize = card.trials.iter().map(|trial| trial.cells.len()).sum();
-    assert_eq!(of("measured"), cells * 2);
-    assert_eq!(of("foretold"), card.prices.forecasts.len() * 2);
-    let handler = records.iter().find(|record| {
-        let (what, method) = (&record[2], &record[3]);
-        what == "handler" && method == SpawnMethod::Fork.name() && &record[4] == "total"
-    });
-    let handler = handler.expect("it is a price");
-    assert_eq!(&handler[6], "n/a");
-    assert!(handler[9].parse::<f64>().is_ok(), "{handler:?}");
-    let spawn = card.prices.prices.iter().find(|p| p.of == PriceKind::Spawn);
-    assert!(spawn.is_some_and(|price| price.units == 1.0));
-}
-
-#[test]
 fn the_picture_has_both_charts() {
     let document = stored("card");
     let picture = text(&document, Format::Svg);

@@ -107,20 +107,3 @@ fn text_fits_a_terminal_of_100_columns() {
         fits(&name, str::from_utf8(&report).unwrap());
     }
 }
-
-#[test]
-fn csv_has_one_header_a_kind_and_no_empty_field() {
-    for (name, document) in RUNS.iter() {
-        let header = |name: &str| {
-            text(&RUNS[name], Format::Csv)
-                .lines()
-                .next()
-                .map(str::to_owned)
-        };
-        let kind = name.split('-').next().unwrap_or_default();
-        if RUNS.contains_key(kind) {
-            assert_eq!(header(name), header(kind), "{name}");
-        }
-        assert!(!records(document).is_empty(), "{name}");
-    }
-}

@@ -386,24 +386,6 @@ fn a_flame_graph_is_drawn_or_refused_with_the_feature_to_build() {
 }
 
 #[test]
-fn the_csv_of_an_explanation_has_a_row_a_figure() {
-    for document in [stored("explain"), stored("explain-unprivileged"), all()] {
-        let records = records(&document);
-        let methods = document.findings.explanation().unwrap().methods.len();
-        let phases = |phase: Phase| {
-            let word = serde_json::to_value(phase).unwrap();
-            let of_it = |r: &&csv::StringRecord| &r[0] == "ledger" && r[2] == word;
-            records.iter().filter(of_it).count()
-        };
-        assert!(Phase::ALL.into_iter().all(|phase| phases(phase) == methods));
-        let mut keys: Vec<_> = records.iter().map(|r| (&r[0], &r[1], &r[2])).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        assert_eq!(keys.len(), records.len(), "a figure stands there twice");
-    }
-}
-
-#[test]
 fn an_explanation_of_nothing_is_a_report() {
     let mut document = with("explain", |document| {
         for ledger in ledgers(document) {

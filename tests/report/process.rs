@@ -311,43 +311,17 @@ fn a_spawn_that_was_refused_has_its_reason() {
 }
 
 #[test]
-fn csv_has_a_row_for_each_figure() {
-    for (name, document) in RUNS.iter() {
-        let Some(replica) = document.findings.replica() else {
-            continue;
-        };
-        let records = records(document);
-        let of = |section: &str| records.iter().filter(|r| &r[0] == section).count();
-        assert_eq!(of("parent"), replica.trials.len() * 9, "{name}");
-        let cells: usize = replica.trials.iter().map(|trial| trial.cells.len()).sum();
-        assert_eq!(of("measured"), cells * 2, "{name}");
-        assert_eq!(
-            of("likeness"),
-            replica.likeness.units.len() * 3 + 1,
-            "{name}"
-        );
-        match &document.findings {
-            Findings::Advice(advice) => {
-                let outcomes = advice.remedies.iter().map(|remedy| &remedy.outcome);
-                let tried = outcomes
-                    .filter(|outcome| outcome.measured().is_some())
-                    .count();
-                let rows = tried * 4 + advice.remedies.len() - tried;
-                assert_eq!(of("remedy"), rows, "{name}");
-            }
-            Findings::Process(process) => match &process.blame {
-                Availability::Measured(blame) => {
-                    assert_eq!(of("rung"), blame.rungs.len() * 5, "{name}");
-                    let checked = blame.groups.iter().filter(|group| group.without.is_some());
-                    let rows = blame.groups.len() * 12 + checked.count() * 3;
-                    assert_eq!(of("group"), rows, "{name}");
-                    assert_eq!(of("fork"), 3, "{name}");
-                }
-                Availability::Missing(_) => assert_eq!(of("fork"), 1, "{name}"),
-            },
-            other => panic!("{name}: {other:?} has no shape"),
-        }
-    }
+fn every_rung_has_a_row() {
+    let mut document = stored("process-ledger");
+    let report = table(&document);
+    let (_, ladder) = report.split_once("\nWhat a fork pays for\n").unwrap();
+    let (ladder, _) = ladder.split_once("\n\neach row").unwrap();
+    let rows = ladder.lines().filter(|line| line.contains('±'));
+    assert_eq!(
+        rows.count(),
+        blame(&mut document).rungs.len() + 1,
+        "{ladder}"
+    );
 }
 
 #[test]

@@ -289,20 +289,6 @@ fn one_round_has_no_interval() {
 }
 
 #[test]
-fn the_csv_has_the_same_figures_of_every_program() {
-    for document in [stored(STUDY), without_python()] {
-        let records = records(&document);
-        for figure in ["real", "user", "sys", "vmas", "minor_faults_a_run"] {
-            let here = |r: &&csv::StringRecord| &r[2] == "here" && &r[4] == figure;
-            let count = records.iter().filter(here).count();
-            assert_eq!(count, LoopSystem::ALL.len(), "{figure}");
-        }
-        let printed = |r: &&csv::StringRecord| &r[2] == "published" && &r[4] == "real";
-        assert_eq!(records.iter().filter(printed).count(), 7);
-    }
-}
-
-#[test]
 fn stacks_are_refused_and_a_study_that_did_not_run_is_no_picture() {
     let refused = |document: &Document, format| render(document, format).unwrap_err().to_string();
     let refusal = refused(&stored(STUDY), Format::Folded);

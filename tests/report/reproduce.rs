@@ -238,24 +238,6 @@ fn a_method_beyond_the_study_is_a_row_without_a_published_figure() {
 }
 
 #[test]
-fn the_csv_of_a_study_has_a_row_a_figure() {
-    for (name, document) in studies() {
-        let records = records(document);
-        for cell in document.findings.cells() {
-            let total = cell.total_ns.measured().unwrap().median.value.to_string();
-            let mut here = records.iter().filter(|record| &record[0] == "here");
-            assert!(
-                here.any(|record| &record[4] == "total" && record[5] == total),
-                "{name}: {total}"
-            );
-        }
-    }
-    let csv = text(&stored("mt-dup-2023"), Format::Csv);
-    let figure = "published,\"51,221 VMAs\",fork,before,figure,393,n/a,n/a,spawns_in_10_s";
-    says(&csv, figure);
-}
-
-#[test]
 fn the_picture_has_a_line_a_method_and_a_published_one() {
     let picture = text(&stored("mt-dup-2023"), Format::Svg);
     assert_eq!(picture.matches("<polyline").count(), 3, "{picture}");

@@ -131,18 +131,6 @@ pub(crate) fn row<'a>(report: &'a str, start: &str) -> &'a str {
     row.unwrap_or_else(|| panic!("{start}: {report}"))
 }
 
-/// The records of a CSV, each of whose fields holds something.
-pub(crate) fn records(document: &Document) -> Vec<csv::StringRecord> {
-    let csv = text(document, Format::Csv);
-    let records = csv::Reader::from_reader(csv.as_bytes()).into_records();
-    let records: Vec<_> = records.map(|record| record.expect("it is CSV")).collect();
-    assert!(
-        records.iter().flatten().all(|field| !field.is_empty()),
-        "{csv}"
-    );
-    records
-}
-
 #[track_caller]
 pub(crate) fn says(text: &str, words: &str) {
     assert!(text.contains(words), "it does not say {words:?}: {text}");

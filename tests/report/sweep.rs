@@ -305,17 +305,6 @@ fn along_descriptors_and_threads_nothing_is_a_cost_of_a_mapping() {
 }
 
 #[test]
-fn csv_has_a_record_a_cell() {
-    for name in ["sweep", "sweep-methods", "sweep-unprivileged"] {
-        assert_eq!(
-            records(&stored(name)).len(),
-            stored(name).findings.cells().len(),
-            "{name}"
-        );
-    }
-}
-
-#[test]
 fn a_sweep_has_no_picture_and_is_told_so() {
     for format in [Format::Svg, Format::Folded, Format::FlameGraph] {
         let refusal = render(&stored("sweep"), format).unwrap_err();
