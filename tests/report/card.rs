@@ -2,14 +2,12 @@
 
 use forktax::analysis::card::price_list;
 use forktax::model::{
-    Availability, Card, Caveat, Document, Findings, LeftOut, Missing, Order, PriceKind, Purpose,
-    SpawnMethod, Stopped, Term, Trial, TrialResult,
+    Availability, Card, Caveat, Document, Findings, LeftOut, Missing, Order, Purpose, Stopped,
+    Trial, TrialResult,
 };
 use forktax::report::{Format, ReportError};
 
-use crate::stored::{
-    flat, in_short, omits, records, render, row, says, section, stored, table, text, with,
-};
+use crate::stored::{flat, in_short, omits, render, row, says, section, stored, table, text, with};
 
 fn card(document: &Document) -> &Card {
     match &document.findings {

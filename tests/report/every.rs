@@ -7,7 +7,7 @@ use forktax::analysis::shape::to_json;
 use forktax::model::Stored;
 use forktax::report::{self, Format, parse, view};
 
-use crate::stored::{RUNS, TEXTS, comparisons, path, records, render, shapes, text};
+use crate::stored::{RUNS, TEXTS, comparisons, path, render, shapes, text};
 
 /// Formats that have a snapshot; JSON is compared with what is stored.
 const SHOWN: [Format; 5] = [

@@ -9,7 +9,7 @@ use forktax::report::Format;
 use forktax::stats::Estimate;
 
 use crate::stored::{
-    cells, flat, in_short, omits, records, render, says, section, stored, table, text, with,
+    cells, flat, in_short, omits, render, says, section, stored, table, text, with,
 };
 
 fn explanation(document: &mut Document) -> &mut Explanation {

@@ -8,9 +8,7 @@ use forktax::model::{
 use forktax::report::{Format, ReportError};
 use forktax::stats::Estimate;
 
-use crate::stored::{
-    RUNS, flat, in_short, omits, records, render, row, says, section, stored, table, text, with,
-};
+use crate::stored::{flat, in_short, omits, render, row, says, section, stored, table, text, with};
 use crate::unusual::RESERVATIONS;
 
 fn process(document: &mut Document) -> &mut Process {

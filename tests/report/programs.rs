@@ -6,7 +6,7 @@ use forktax::model::{
 };
 use forktax::report::Format;
 
-use crate::stored::{flat, omits, records, render, says, stored, table, with};
+use crate::stored::{flat, omits, render, says, stored, table, with};
 
 const STUDY: &str = "python-2014";
 

@@ -6,8 +6,7 @@ use forktax::model::{
 use forktax::report::Format;
 
 use crate::stored::{
-    RUNS, cells, flat, in_short, omits, records, render, row, says, section, stored, table, text,
-    with,
+    RUNS, cells, flat, in_short, omits, render, row, says, section, stored, table, text, with,
 };
 
 fn reproduction(document: &mut Document) -> &mut Reproduction {

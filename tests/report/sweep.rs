@@ -6,7 +6,7 @@ use forktax::report::{Format, ReportError};
 use forktax::stats::Estimate;
 
 use crate::stored::{
-    cells, flat, in_short, omits, records, render, says, section, stored, table, text, with,
+    cells, flat, in_short, omits, render, says, section, stored, table, text, with,
 };
 
 fn keep(document: &mut Document, methods: &[SpawnMethod]) {
