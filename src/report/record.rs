@@ -113,10 +113,11 @@ fn spawns(about: &Record, cells: &[Cell], into: &mut Vec<Record>) {
 
 fn explanation(about: &Record, found: &Explanation, into: &mut Vec<Record>) {
     spawns(about, &found.cells, into);
-    let rest = Explanation {
-        cells: Vec::new(),
-        ..found.clone()
-    };
+    let mut rest = json(found);
+    if let Value::Object(fields) = &mut rest {
+        // The one was written just now, and the other is the parent of all the rest.
+        fields.retain(|field, _| field != "cells" && field != "space");
+    }
     let about = about.clone().from(found.space.key());
     part(&about, "explanation", &rest, into);
 }
@@ -224,21 +225,12 @@ fn json(found: &impl Serialize) -> Value {
 }
 
 /// Fields with orders, and those with what the figures were made of.
-const NO_FIGURES: [&str; 10] = [
-    "child",
-    "environment",
-    "gauges",
-    "program",
-    "request",
-    "runs",
-    "samples",
-    "source",
-    "stacks",
-    "tree",
+const NO_FIGURES: [&str; 7] = [
+    "gauges", "request", "runs", "samples", "source", "stacks", "tree",
 ];
 
 /// Fields whose word tells an element of a list from the others.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 17] = [
     "kind",
     "of",
     "term",
@@ -253,7 +245,8 @@ const NAMES: [&str; 16] = [
     "system",
     "name",
     "why",
-    "remedy",
+    "part",
+    "series",
     "side",
 ];
 
@@ -291,6 +284,15 @@ fn object(about: &Record, path: &str, fields: &Map<String, Value>, into: &mut Ve
         into.push(Record {
             low: low.to_string(),
             high: high.to_string(),
+            ..figure(about, path, value.to_string())
+        });
+        return;
+    }
+    if let (Some(Value::Number(value)), Some(Value::String(unit))) =
+        (fields.get("value"), fields.get("unit"))
+    {
+        into.push(Record {
+            unit: unit.clone(),
             ..figure(about, path, value.to_string())
         });
         return;
