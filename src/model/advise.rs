@@ -1,12 +1,13 @@
 //! An advice: what is tried against the cost of a fork, and what came of it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Availability, Program, Replica, ReplicaOrder};
 use crate::stats::Estimate;
 
 /// How remedies are tried.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct AdviseOrder {
     /// What is rebuilt.
     pub replica: ReplicaOrder,
@@ -17,7 +18,7 @@ pub struct AdviseOrder {
 }
 
 /// What can be done about the cost of a process's forks.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Advice {
     /// What was measured.
     pub replica: Replica,
@@ -26,7 +27,7 @@ pub struct Advice {
 }
 
 /// What of a host bears on remedies.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, JsonSchema, Serialize, Deserialize)]
 pub struct RemedyHost {
     /// Why no huge page can be had, if none can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -37,7 +38,7 @@ pub struct RemedyHost {
 }
 
 /// Programs to set against each other.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, JsonSchema, Serialize, Deserialize)]
 pub struct Targets {
     /// A statically linked one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,7 +49,7 @@ pub struct Targets {
 }
 
 /// Something that was tried against the cost.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Remedy {
     /// What.
     pub kind: RemedyKind,
@@ -60,7 +61,7 @@ pub struct Remedy {
 }
 
 /// What came of a remedy.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct RemedyOutcome {
     /// A spawn with it.
     pub call_ns: Estimate,
@@ -77,7 +78,9 @@ pub struct RemedyOutcome {
 }
 
 /// What a remedy is set against.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum RemedyBaseline {
     /// The fork from the whole shape.
@@ -89,7 +92,9 @@ pub enum RemedyBaseline {
 }
 
 /// What may be said of a remedy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum RemedyVerdict {
     /// It helps.
@@ -101,7 +106,9 @@ pub enum RemedyVerdict {
 }
 
 /// A remedy, or what is told as one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum RemedyKind {
     /// posix_spawn instead of fork.

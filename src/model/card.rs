@@ -1,6 +1,7 @@
 //! The card: what a host charges for a spawn, unit by unit; what was ordered to
 //! find out, what was measured, and the prices that were fitted to it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
 use crate::stats::{Estimate, Summary};
 
 /// What a card is made of.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct CardOrder {
     /// Whether the short design was asked for.
     pub quick: bool,
@@ -23,7 +24,7 @@ pub struct CardOrder {
 }
 
 /// A part of the design that is not tried here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct LeftOut {
     /// What it would have been for.
     pub purpose: Purpose,
@@ -34,7 +35,7 @@ pub struct LeftOut {
 }
 
 /// One parent and its children.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Trial {
     /// What is learnt from it.
     pub purpose: Purpose,
@@ -51,7 +52,7 @@ pub struct Trial {
 }
 
 /// Variables of an environment that are there for their size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, JsonSchema, Serialize, Deserialize)]
 pub struct Variables {
     /// How many.
     pub count: u64,
@@ -60,7 +61,9 @@ pub struct Variables {
 }
 
 /// What is learnt from a trial.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// The fixed cost: nothing but the worker itself.
@@ -119,7 +122,7 @@ impl Purpose {
 }
 
 /// What was measured for a card, and what came of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Card {
     /// One for each trial of the plan, in its order.
     pub trials: Vec<TrialResult>,
@@ -128,7 +131,7 @@ pub struct Card {
 }
 
 /// What a trial brought.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct TrialResult {
     /// The parent, by medians over its workers.
     pub parent: Availability<Parent>,
@@ -140,7 +143,7 @@ pub struct TrialResult {
 }
 
 /// One trial and method.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct TrialCell {
     /// The method.
     pub method: SpawnMethod,
@@ -153,7 +156,7 @@ pub struct TrialCell {
 }
 
 /// What one worker gauged, time after time, in nanoseconds each.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, JsonSchema, Serialize, Deserialize)]
 pub struct GaugeSamples {
     /// The round in which the worker ran.
     pub round: u32,
@@ -172,7 +175,9 @@ pub struct GaugeSamples {
 }
 
 /// A unit that the price of a fork is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Term {
     /// The fork itself.
@@ -226,7 +231,7 @@ impl Term {
 }
 
 /// All prices.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct PriceList {
     /// What a fork costs, fitted to many parents at once.
     pub terms: Vec<TermPrice>,
@@ -242,7 +247,7 @@ pub struct PriceList {
 }
 
 /// The price of one of a term.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct TermPrice {
     /// Which.
     pub term: Term,
@@ -253,7 +258,7 @@ pub struct TermPrice {
 }
 
 /// A price in nanoseconds, by when it is paid.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Priced {
     /// In the call that spawns.
     pub call_ns: Availability<Estimate>,
@@ -268,7 +273,7 @@ pub struct Priced {
 
 /// The most that prices can be which are not told from 0: the upper bounds of their
 /// 95 % intervals, in nanoseconds. `None` where there is a price, or nothing is known.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, JsonSchema, Serialize, Deserialize)]
 pub struct AtMost {
     /// In the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -289,7 +294,7 @@ impl AtMost {
 }
 
 /// How well a fit foretells.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Grade {
     /// Parents that were fitted.
     pub parents: u64,
@@ -300,7 +305,7 @@ pub struct Grade {
 }
 
 /// The errors of a fit, relative to what was measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Errors {
     /// The share of the weighted variance that the fit explains.
     pub r_squared: f64,
@@ -315,7 +320,7 @@ pub struct Errors {
 }
 
 /// What the prices foretell of a parent, by a fit that did not know it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Forecast {
     /// The trial, as an index of the plan's.
     pub trial: u64,
@@ -326,7 +331,7 @@ pub struct Forecast {
 }
 
 /// Another price.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Price {
     /// Of what.
     pub of: PriceKind,
@@ -339,7 +344,9 @@ pub struct Price {
 }
 
 /// What is priced by a difference of trials.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum PriceKind {
     /// A spawn from an empty parent.

@@ -2,6 +2,7 @@
 //!
 //! It is a document of its own, and keeps what was compared and not the samples.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -11,7 +12,7 @@ use super::{
 use crate::stats::Estimate;
 
 /// Two results, line by line.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Comparison {
     /// [`SCHEMA_VERSION`](super::SCHEMA_VERSION) of the writer.
     pub schema_version: u32,
@@ -39,7 +40,7 @@ pub struct Comparison {
 }
 
 /// What was compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ComparedKind {
     /// Two sweeps.
@@ -49,7 +50,7 @@ pub enum ComparedKind {
 }
 
 /// One of the two results.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ComparedSide {
     /// Its file, as it was given.
     pub file: String,
@@ -70,7 +71,7 @@ pub struct ComparedSide {
 }
 
 /// A plan, as far as it bears on the figures.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ComparedPlan {
     /// The methods, which took turns.
     pub methods: Vec<SpawnMethod>,
@@ -89,7 +90,7 @@ pub struct ComparedPlan {
 }
 
 /// A condition that bears on the figures and that a plan sets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PlanFact {
     /// What the child does.
@@ -124,7 +125,7 @@ impl PlanFact {
 }
 
 /// A condition in which two runs differ.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct PlanDifference {
     /// Which.
     pub fact: PlanFact,
@@ -135,7 +136,7 @@ pub struct PlanDifference {
 }
 
 /// One quantity that both have.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ComparedLine {
     /// What names it in every result.
     pub key: String,
@@ -162,7 +163,7 @@ pub struct ComparedLine {
 }
 
 /// The unit of a line's figures.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LineUnit {
     /// Nanoseconds.
@@ -174,7 +175,7 @@ pub enum LineUnit {
 }
 
 /// What may be said of two figures.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The second is larger, and chance does not explain it.
@@ -188,7 +189,7 @@ pub enum Verdict {
 }
 
 /// Which of two results.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Which {
     /// The first.
@@ -198,7 +199,7 @@ pub enum Which {
 }
 
 /// One quantity that only one of them has.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct LoneLine {
     /// What names it.
     pub key: String,
@@ -217,7 +218,7 @@ pub struct LoneLine {
 }
 
 /// By how much a line may be dearer, and which exceed it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct FailAbove {
     /// Percent of the first figure.
     pub percent: f64,

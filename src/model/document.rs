@@ -3,6 +3,7 @@
 //! `docs/document-format.md` is its contract. A field is added freely; a field
 //! that is removed or changes its meaning raises [`SCHEMA_VERSION`].
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -15,7 +16,7 @@ use crate::stats::{Estimate, Summary};
 pub const SCHEMA_VERSION: u32 = 2;
 
 /// A run's whole result.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Document {
     /// [`SCHEMA_VERSION`] of the writer.
     pub schema_version: u32,
@@ -34,7 +35,7 @@ pub struct Document {
 }
 
 /// The program that wrote a document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Tool {
     /// "forktax".
     pub name: String,
@@ -53,7 +54,7 @@ impl Tool {
 }
 
 /// How a run went.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Run {
     /// When it began, in seconds since 1970.
     pub started_unix_s: u64,
@@ -66,7 +67,7 @@ pub struct Run {
 }
 
 /// Why a run ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stopped {
     /// Every interval was as narrow as was asked.
@@ -82,7 +83,7 @@ pub enum Stopped {
 }
 
 /// One address space and one method.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Cell {
     /// The address space that the spawns were made from.
     pub space: Space,
@@ -135,7 +136,7 @@ pub struct Cell {
 }
 
 /// An address space as the kernel reported it, not as it was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Space {
     /// The order.
     pub request: SpaceRequest,
@@ -150,7 +151,7 @@ pub struct Space {
 }
 
 /// A counter, a spawn, on the two sides: means over all counted spawns.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Counted {
     /// Of the spawning process.
     pub parent: Availability<Estimate>,
@@ -161,7 +162,7 @@ pub struct Counted {
 }
 
 /// Where a counter's figure comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CountSource {
     /// A perf event.
@@ -174,7 +175,7 @@ pub enum CountSource {
 
 /// The timed spawns of one worker, in order; all methods of a space have the
 /// same workers, and the same index is the same turn.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct WorkerSamples {
     /// The round in which the worker ran.
     pub round: u32,

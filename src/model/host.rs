@@ -6,6 +6,7 @@
 mod facts;
 mod fingerprint;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Availability;
@@ -13,7 +14,7 @@ pub use facts::{HostDifference, HostFact, differences};
 pub use fingerprint::Fingerprint;
 
 /// What the results were measured on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Host {
     /// The machine, by a [`Fingerprint`] of its id.
     pub machine: Availability<String>,

@@ -1,11 +1,12 @@
 //! The orders: what a command is to find out, and what only that command needs.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{AdviseOrder, CardOrder, Findings, ProcessOrder, ReplicaOrder, StudyId};
 
 /// What is to be found out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
     /// What spawns cost by method and address space.
@@ -67,7 +68,7 @@ impl Order {
 }
 
 /// How the last address space of a plan is explained.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct ExplainOrder {
     /// Samples of kernel call chains in each second of CPU time.
     pub sampling_hz: u64,
@@ -78,7 +79,7 @@ pub struct ExplainOrder {
 }
 
 /// How a study is reproduced.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ReproduceOrder {
     /// Which one.
     pub study: StudyId,
@@ -93,7 +94,7 @@ pub struct ReproduceOrder {
 }
 
 /// How programs that spawn in a loop are run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct LoopOrder {
     /// Iterations of a loop.
     pub iterations: u64,

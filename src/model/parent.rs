@@ -1,11 +1,12 @@
 //! What a process has that its spawns pay for: the one type that the census fills from
 //! `/proc`, that documents store, and that fits, ladders and tables read.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a set of mappings has of what a fork goes over: those of a process, of a kind,
 /// of a name.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Counts {
     /// VMAs; `[vsyscall]` is none.
     pub vmas: u64,
@@ -42,7 +43,7 @@ pub struct Counts {
 }
 
 /// What a process has.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Parent {
     /// Its mappings.
     pub mappings: Counts,

@@ -2,13 +2,14 @@
 //!
 //! It is stored with the results, so that a run can be repeated from its file.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ChildAction, Likeness, Order, SpawnMethod};
 use crate::units::thousands;
 
 /// A complete order for a run: what this command needs, and what all of them share.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Plan {
     /// What is to be found out.
     pub order: Order,
@@ -37,7 +38,7 @@ pub struct Plan {
 }
 
 /// One address space to build.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum SpaceRequest {
     /// Mappings of one size, each with pages that were written to.
@@ -246,7 +247,7 @@ fn sum(parts: &[SpaceRequest], of: fn(&SpaceRequest) -> u64) -> u64 {
 }
 
 /// What a mapping is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Backing {
     /// Private anonymous memory.
@@ -269,7 +270,7 @@ impl Backing {
 }
 
 /// What the child executes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Program {
     /// The embedded program: two instructions that exit, no libc.
@@ -284,7 +285,7 @@ pub enum Program {
 }
 
 /// When a run is over: whichever comes first.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct StopRule {
     /// Spawns of each cell, if they were limited.
     pub spawns: Option<u64>,
@@ -295,7 +296,7 @@ pub struct StopRule {
 }
 
 /// Where the workers run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Placement {
     /// Parent and children on this one CPU.
@@ -305,7 +306,7 @@ pub enum Placement {
 }
 
 /// What happens between two spawns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Temperature {
     /// Nothing: back to back, as a fuzzer spawns.

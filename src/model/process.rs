@@ -1,5 +1,6 @@
 //! A process explained: what was ordered, and whose the cost of its forks is.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -8,7 +9,7 @@ use super::{
 use crate::stats::Estimate;
 
 /// How a process is explained.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ProcessOrder {
     /// What is rebuilt.
     pub replica: ReplicaOrder,
@@ -18,7 +19,7 @@ pub struct ProcessOrder {
 }
 
 /// What forks from a process cost, and why.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Process {
     /// What was measured.
     pub replica: Replica,
@@ -30,7 +31,7 @@ pub struct Process {
 }
 
 /// Whose the cost of a fork is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Blame {
     /// A fork of the whole: what was measured, or where a part of the shape was rebuilt
     /// what that leads to expect. The rungs add up to it, and so do the two lowest
@@ -46,7 +47,7 @@ pub struct Blame {
 }
 
 /// A cost in nanoseconds a fork, with its 95 % interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Cost {
     /// In the call.
     pub call_ns: Estimate,
@@ -57,7 +58,7 @@ pub struct Cost {
 }
 
 /// What a rung adds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct RungCost {
     /// Which.
     pub rung: Rung,
@@ -70,7 +71,7 @@ pub struct RungCost {
 }
 
 /// A group of mappings and its cost.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct GroupCost {
     /// Its name: a path, `[heap]`, "anonymous memory"; "the rest" is told by `rest`.
     pub name: String,
@@ -88,7 +89,7 @@ pub struct GroupCost {
 }
 
 /// Memory that looks big and costs next to nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct FreeMemory {
     /// Why.
     pub why: FreeReason,
@@ -99,7 +100,9 @@ pub struct FreeMemory {
 }
 
 /// Why memory costs a fork next to nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum FreeReason {
     /// Nothing was ever there: no page table maps it.

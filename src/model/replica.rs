@@ -1,12 +1,13 @@
 //! A process rebuilt: what `explain --pid` and `advise` both order of its shape and
 //! measure in workers that have it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Availability, ChildAction, Grade, Parent, ProcessShape, RemedyKind, Term, TrialCell};
 
 /// How a process is rebuilt.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ReplicaOrder {
     /// What is rebuilt.
     pub shape: ProcessShape,
@@ -21,7 +22,7 @@ pub struct ReplicaOrder {
 }
 
 /// How much of a shape is rebuilt.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ShapeScale {
     /// Of its mappings, one in so many is rebuilt: 1 for all.
     pub mappings_divisor: u64,
@@ -50,7 +51,7 @@ impl ShapeScale {
 }
 
 /// What a stored card says of a fork.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct CardPrices {
     /// The price of each unit.
     pub terms: Vec<CardTerm>,
@@ -64,7 +65,7 @@ pub struct CardPrices {
 
 /// A card's price of a unit, in nanoseconds, as it was fitted: first where the kernel's
 /// structures are small, then where they are larger than the knee.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct CardTerm {
     /// Of which unit.
     pub term: Term,
@@ -75,7 +76,7 @@ pub struct CardTerm {
 }
 
 /// What was measured in workers of a process's shape.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Replica {
     /// The trials, in the order of the design.
     pub trials: Vec<ProcessTrial>,
@@ -86,7 +87,9 @@ pub struct Replica {
 }
 
 /// What a trial is there for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ProcessRole {
     /// The shape, with all methods.
@@ -102,7 +105,9 @@ pub enum ProcessRole {
 }
 
 /// What a rung of the ladder adds to the one before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Rung {
     /// The worker by itself: the fork's fixed part, and what every program has.
@@ -135,7 +140,7 @@ impl Rung {
 }
 
 /// A trial and what came of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ProcessTrial {
     /// What it is there for.
     pub role: ProcessRole,
@@ -148,7 +153,7 @@ pub struct ProcessTrial {
 }
 
 /// The shape in the units of a fork.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ShapeLikeness {
     /// Unit by unit.
     pub units: Vec<UnitLikeness>,
@@ -159,7 +164,7 @@ pub struct ShapeLikeness {
 }
 
 /// One unit of it.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct UnitLikeness {
     /// Which.
     pub unit: ShapeUnit,
@@ -172,7 +177,9 @@ pub struct UnitLikeness {
 }
 
 /// What a fork pays for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ShapeUnit {
     /// Mappings that a fork copies.
@@ -218,7 +225,7 @@ impl ShapeUnit {
 }
 
 /// Mappings of a kind that a worker cannot have.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct LeftOutMapping {
     /// How many.
     pub count: u64,
@@ -229,7 +236,9 @@ pub struct LeftOutMapping {
 }
 
 /// Why mappings are left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum LeftOutReason {
     /// They take pages that are set aside (hugetlbfs).
@@ -241,7 +250,7 @@ pub enum LeftOutReason {
 }
 
 /// What a card foretells.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ProcessForecast {
     /// Of the call, in nanoseconds.
     pub call_ns: f64,

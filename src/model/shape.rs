@@ -2,6 +2,7 @@
 //! any of its contents. It is a file of its own, which travels from one host to
 //! another.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Tool;
@@ -10,7 +11,7 @@ use super::Tool;
 pub const SHAPE_VERSION: u32 = 1;
 
 /// What was seen of a process.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ProcessShape {
     /// [`SHAPE_VERSION`] of the writer.
     pub shape_version: u32,
@@ -23,7 +24,7 @@ pub struct ProcessShape {
 }
 
 /// A process but for its memory.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ProcessFacts {
     /// Its name (`/proc/PID/comm`), or what stands for it: of a shape that was taken
     /// without names "process".
@@ -60,7 +61,9 @@ pub struct ProcessFacts {
 }
 
 /// What a shape does not tell, or tells and no worker can rebuild.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ShapeReservation {
     /// Mappings came, went or changed while it was read; the last reading counts.
@@ -84,7 +87,7 @@ pub enum ShapeReservation {
 }
 
 /// One mapping.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ShapeMapping {
     /// The number of its first page: which page table it falls into matters.
     pub first_page: u64,
@@ -127,7 +130,9 @@ pub struct ShapeMapping {
 }
 
 /// What is mapped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum MappingContent {
     /// The executable itself.
@@ -153,7 +158,9 @@ pub enum MappingContent {
 }
 
 /// A flag of a mapping that bears on a fork.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum MappingFlag {
     /// A fork leaves it out (MADV_DONTFORK).

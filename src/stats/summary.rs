@@ -4,13 +4,14 @@
 //! Values that are not finite are no measurements and are left out everywhere;
 //! a sample in which nothing is left has no description.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bootstrap::median_replicates;
 use super::{DRAWS, Estimate};
 
 /// One sample, described. Everything is in the sample's own unit.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Summary {
     /// The median of all values.
     pub median: Estimate,

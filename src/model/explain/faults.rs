@@ -1,12 +1,13 @@
 //! Page faults by phase and cause.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::Availability;
 use crate::stats::Estimate;
 
 /// Page faults of one spawn.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Faults {
     /// Spawns that were looked at.
     pub spawns: u64,
@@ -17,7 +18,7 @@ pub struct Faults {
 }
 
 /// The faults of one phase and cause, a spawn.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct FaultCount {
     /// When.
     pub phase: FaultPhase,
@@ -32,7 +33,9 @@ pub struct FaultCount {
 }
 
 /// When a page fault happens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultPhase {
     /// In the parent, within the call, before the child is made.
@@ -60,7 +63,9 @@ impl FaultPhase {
 }
 
 /// Why a page fault happens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultCause {
     /// A private page with contents, which a fork has write-protected; in a

@@ -1,13 +1,16 @@
 //! The ledger: the phases of one spawn, from before the call until the wait
 //! returned.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::Availability;
 use crate::stats::Estimate;
 
 /// The phases of a spawn, in the order in which they follow each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// From before the call until the child was made: for fork, until the
@@ -60,7 +63,7 @@ impl Phase {
 }
 
 /// Where the time of one spawn goes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Ledger {
     /// Spawns of which every stamp is there.
     pub spawns: u64,
@@ -81,7 +84,7 @@ pub struct Ledger {
 }
 
 /// The time of one phase: a median over spawns.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct PhaseTime {
     /// Which.
     pub phase: Phase,
@@ -90,7 +93,7 @@ pub struct PhaseTime {
 }
 
 /// When a kernel writes the EXIT record of a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExitOrder {
     /// Before it frees the address space: Linux 6.16 and stable kernels with
@@ -102,7 +105,7 @@ pub enum ExitOrder {
 
 /// How the order was found: children that leave at once, from a small and a
 /// large copy of an address space. What grows with the space is the teardown.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ExitProbe {
     /// The order.
     pub order: ExitOrder,
@@ -117,7 +120,7 @@ pub struct ExitProbe {
 
 /// What the children pay for an instruction that is watched by a hardware
 /// breakpoint. It is taken off the phases.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct BreakpointCost {
     /// All of it; the interval is over pairs of workers.
     pub cost_ns: Estimate,

@@ -1,12 +1,15 @@
 //! The kernel's work by mechanism, from sampled call chains.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::Availability;
 use crate::stats::Estimate;
 
 /// A piece of the kernel's work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Mechanism {
     /// A new task: its structures, credentials, files, signals.
@@ -84,7 +87,7 @@ impl Mechanism {
 }
 
 /// What was sampled while one method spawned.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Mechanisms {
     /// Samples of parent and child within the spawns.
     pub samples: u64,
@@ -108,7 +111,7 @@ pub struct Mechanisms {
 }
 
 /// How far sampling reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reach {
     /// The CPUs, of which the samples of the worker and its children are kept:
@@ -120,7 +123,7 @@ pub enum Reach {
 }
 
 /// The share of one mechanism.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct MechanismShare {
     /// Which.
     pub mechanism: Mechanism,
@@ -138,7 +141,7 @@ pub struct MechanismShare {
 }
 
 /// A function and how often it was found running.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct HotFunction {
     /// Its symbol.
     pub function: String,
@@ -147,7 +150,7 @@ pub struct HotFunction {
 }
 
 /// Call chains, each with its count.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Profile {
     /// The functions' symbols.
     pub functions: Vec<String>,
@@ -156,7 +159,7 @@ pub struct Profile {
 }
 
 /// One call chain.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Stack {
     /// Whose.
     pub side: Side,
@@ -169,7 +172,9 @@ pub struct Stack {
 }
 
 /// Parent or child.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
     /// The process that spawns.

@@ -7,6 +7,7 @@ mod mechanism;
 mod page_tables;
 mod rewriting;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use faults::{FaultCause, FaultCount, FaultPhase, Faults};
@@ -20,7 +21,7 @@ pub use rewriting::Rewriting;
 use super::{Availability, Cell, SpaceRequest, SpawnMethod};
 
 /// What was found out about one address space.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Explanation {
     /// The address space, one of the plan's.
     pub space: SpaceRequest,
@@ -43,7 +44,7 @@ pub struct Explanation {
 }
 
 /// What was found out about one method.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct MethodExplained {
     /// Which.
     pub method: SpawnMethod,

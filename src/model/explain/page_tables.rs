@@ -1,11 +1,12 @@
 //! What an address space's page tables hold, and what a fork makes of it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Counts;
 
 /// Page tables as `/proc/PID/maps`, `smaps` and `pagemap` show them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct PageTables {
     /// Mappings by kind.
     pub kinds: Vec<MappingKind>,
@@ -22,7 +23,7 @@ pub struct PageTables {
 }
 
 /// The mappings of one kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct MappingKind {
     /// What they are: "heap", "stack", "anonymous", "file, private", ...
     pub kind: String,
@@ -37,7 +38,9 @@ pub struct MappingKind {
 }
 
 /// Why a fork leaves the entries of a mapping out (mm/memory.c, vma_needs_copy).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum SkipReason {
     /// A private mapping that never held an anonymous page: a fault finds its
@@ -52,7 +55,9 @@ pub enum SkipReason {
 }
 
 /// A level of the page-table tree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// Page table: its entries map pages.
@@ -68,7 +73,7 @@ pub enum Level {
 }
 
 /// The tables of one level.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct TableLevel {
     /// Which.
     pub level: Level,
@@ -81,7 +86,7 @@ pub struct TableLevel {
 }
 
 /// The page-table tree below one mapping.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Tree {
     /// The mapping, as `/proc/PID/maps` has it: "7f00-7f10 rw-p `[heap]`"; or the
     /// run of equal mappings: "1,000 mappings of 4 KiB between 7f00 and 7f10,
@@ -92,7 +97,7 @@ pub struct Tree {
 }
 
 /// A table and those below it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct TreeNode {
     /// The table's level.
     pub level: Level,

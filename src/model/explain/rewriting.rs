@@ -1,12 +1,13 @@
 //! The hidden tax: what the parent pays when it writes to its pages again.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::Availability;
 use crate::stats::Estimate;
 
 /// Time to write to pages of the parent, one byte a page.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Rewriting {
     /// Pages that were written to.
     pub pages: u64,

@@ -5,12 +5,13 @@
 //! for a stored one that is still true: neither can hold for the same what the other
 //! holds for different. A fact that one side does not know is no difference.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Fingerprint, Host};
 
 /// Such a fact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HostFact {
     /// Which machine it is.
@@ -41,7 +42,7 @@ pub enum HostFact {
 }
 
 /// A fact in which two hosts differ.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct HostDifference {
     /// Which.
     pub fact: HostFact,

@@ -1,12 +1,13 @@
 //! Programs that spawn in a loop: what each of them took.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::{Availability, Missing, Parent};
 use crate::stats::Estimate;
 
 /// The loops of a study of programs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Loops {
     /// The interpreter of the scripts.
     pub interpreter: Availability<Interpreter>,
@@ -19,7 +20,7 @@ pub struct Loops {
 }
 
 /// An interpreter.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Interpreter {
     /// As it was asked for.
     pub asked: String,
@@ -30,7 +31,9 @@ pub struct Interpreter {
 }
 
 /// A program that spawns in a loop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum LoopSystem {
     /// 1. Python: subprocess.Popen and wait.
@@ -87,7 +90,7 @@ impl LoopSystem {
 }
 
 /// One row: a program, what was published of it, and what it took here.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Loop {
     /// Which program.
     pub system: LoopSystem,
@@ -104,7 +107,7 @@ pub struct Loop {
 }
 
 /// What was published of a program.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct PublishedLoop {
     /// Iterations.
     pub iterations: u64,
@@ -119,7 +122,7 @@ pub struct PublishedLoop {
 /// What a program took here. Of a script, times are those of the whole process,
 /// as time(1) counts them; of a C program, those of its loop, since it starts in
 /// less than one iteration.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Looped {
     /// Seconds by the clock.
     pub real_s: Estimate,
@@ -148,7 +151,7 @@ pub struct Looped {
 }
 
 /// Who tells CPU time in user mode from that in the kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SplitSource {
     /// Timer samples of a run of its own.
@@ -159,7 +162,9 @@ pub enum SplitSource {
 }
 
 /// A system call that creates processes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum CallName {
     /// fork(2).
@@ -173,7 +178,7 @@ pub enum CallName {
 }
 
 /// A system call that was seen to create a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct ObservedCall {
     /// Its name.
     pub name: CallName,
@@ -184,7 +189,7 @@ pub struct ObservedCall {
 }
 
 /// One timed run of a loop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct LoopRun {
     /// The round in which it ran.
     pub round: u32,

@@ -1,11 +1,14 @@
 //! The studies and what they published.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::{Availability, SpawnMethod};
 
 /// A published study.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 pub enum StudyId {
     /// Six programs that spawn in a loop.
     #[serde(rename = "python-2014")]
@@ -47,7 +50,7 @@ impl StudyId {
 }
 
 /// Where published figures are from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Source {
     /// The publication's title.
     pub title: String,
@@ -62,7 +65,7 @@ pub struct Source {
 }
 
 /// A parent of a study of address spaces.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct StudyPoint {
     /// What the study calls it.
     pub name: String,
@@ -77,7 +80,7 @@ pub struct StudyPoint {
 }
 
 /// One published figure.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct PublishedFigure {
     /// What the study calls the line that it belongs to.
     pub series: String,
@@ -92,7 +95,7 @@ pub struct PublishedFigure {
 }
 
 /// What a figure is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     /// Until the spawning call returned in the parent.
@@ -102,7 +105,7 @@ pub enum Part {
 }
 
 /// The unit of a published figure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PublishedUnit {
     /// Spawns in ten seconds.
