@@ -29,10 +29,11 @@ pub struct Advice {
 /// What of a host bears on remedies.
 #[derive(Debug, Clone, PartialEq, Eq, Default, JsonSchema, Serialize, Deserialize)]
 pub struct RemedyHost {
-    /// Why no huge page can be had, if none can.
+    /// Why no huge page can be had here; absent if some can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_huge_pages: Option<String>,
-    /// What `kernel.sched_child_runs_first` is set to; none where there is none.
+    /// What `kernel.sched_child_runs_first` is set to; absent where the kernel has
+    /// none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child_runs_first: Option<u64>,
 }
@@ -40,10 +41,10 @@ pub struct RemedyHost {
 /// Programs to set against each other.
 #[derive(Debug, Clone, PartialEq, Eq, Default, JsonSchema, Serialize, Deserialize)]
 pub struct Targets {
-    /// A statically linked one.
+    /// A statically linked one; absent where none was found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fixed: Option<Program>,
-    /// A dynamically linked one.
+    /// A dynamically linked one, to set against it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dynamic: Option<Program>,
 }
@@ -63,17 +64,17 @@ pub struct Remedy {
 /// What came of a remedy.
 #[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct RemedyOutcome {
-    /// A spawn with it.
+    /// The call of a spawn with it.
     pub call_ns: Estimate,
-    /// The same until the child was waited for.
+    /// The total of a spawn with it.
     pub total_ns: Estimate,
     /// What it is set against.
     pub against: RemedyBaseline,
     /// The total against that: 0.2 for a fifth.
     pub ratio: Estimate,
-    /// What may be said of that.
+    /// What may be said of that, all remedies judged at once.
     pub verdict: RemedyVerdict,
-    /// Bytes of memory that it takes, below 0 that it saves.
+    /// Resident memory that it takes; below 0 that it saves.
     pub memory_bytes: i64,
 }
 
@@ -137,11 +138,11 @@ pub enum RemedyKind {
     NoFilePages,
     /// A statically linked program instead of a dynamically linked one.
     StaticTarget,
-    /// A prelinked program.
+    /// A prelinked program: not tried.
     Prelink,
     /// POSIX_SPAWN_USEVFORK beside posix_spawn.
     Usevfork,
-    /// kernel.sched_child_runs_first.
+    /// kernel.sched_child_runs_first: not tried.
     ChildRunsFirst,
     /// The best of those that keep the fork, together.
     BestForks,

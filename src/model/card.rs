@@ -18,7 +18,8 @@ pub struct CardOrder {
     pub trials: Vec<Trial>,
     /// What of the design this host has no room or no program for.
     pub left_out: Vec<LeftOut>,
-    /// Whose programs were named, and must work.
+    /// Whose programs were named on the command line, so that their failure is the
+    /// status of the run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub named: Vec<Purpose>,
 }
@@ -60,7 +61,8 @@ pub struct Variables {
     pub bytes: u64,
 }
 
-/// What is learnt from a trial.
+/// What is learnt from a trial. The prices of a fork are fitted to those from `empty`
+/// to `chance`.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
 )]
@@ -121,7 +123,8 @@ impl Purpose {
     }
 }
 
-/// What was measured for a card, and what came of it.
+/// What was measured for a card, and what came of it: the prices follow from the trials
+/// and the plan's seed.
 #[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Card {
     /// One for each trial of the plan, in its order.
@@ -137,7 +140,8 @@ pub struct TrialResult {
     pub parent: Availability<Parent>,
     /// One for each of its methods.
     pub cells: Vec<TrialCell>,
-    /// What was gauged beside the spawns, worker by worker.
+    /// What was gauged beside the spawns, worker by worker: of the trial `gauges`
+    /// alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gauges: Vec<GaugeSamples>,
 }
@@ -147,9 +151,9 @@ pub struct TrialResult {
 pub struct TrialCell {
     /// The method.
     pub method: SpawnMethod,
-    /// Until the call returned in the parent.
+    /// Until the spawning call returned in the parent.
     pub call_ns: Availability<Summary>,
-    /// Until the wait for the child returned in the parent.
+    /// Until `waitpid(2)` for the child returned in the parent.
     pub total_ns: Availability<Summary>,
     /// The spawns, worker by worker.
     pub samples: Vec<WorkerSamples>,
@@ -166,11 +170,12 @@ pub struct GaugeSamples {
     pub fault_ns: Vec<f64>,
     /// A `cpuid` instruction; none where the machine has none.
     pub cpuid_ns: Vec<f64>,
-    /// A write of the parent's to a page while a forked child still has it.
+    /// A write of the parent's to a page while a forked child still has it, beyond the
+    /// write itself.
     pub parent_copy_ns: Vec<f64>,
-    /// A write of the parent's to a page once the child has executed a program.
+    /// The same once the child has executed a program.
     pub parent_reuse_ns: Vec<f64>,
-    /// A write of a forked child's to a page of its parent's.
+    /// A write of a forked child's to a page of its parent's, beyond the write itself.
     pub child_copy_ns: Vec<f64>,
 }
 
@@ -236,11 +241,11 @@ pub struct PriceList {
     /// What a fork costs, fitted to many parents at once.
     pub terms: Vec<TermPrice>,
     /// The size of the kernel's structures, of parent and copy, from which on more of
-    /// them cost the higher price; `None` where one price fits as well.
+    /// them cost the higher price; null where one price fits as well.
     pub knee_bytes: Option<u64>,
     /// How well the prices of a fork foretell.
     pub grade: Availability<Grade>,
-    /// What they foretell of each parent that was forked, and what it took.
+    /// What they foretell of each parent that was forked.
     pub forecasts: Vec<Forecast>,
     /// What else a spawn costs, by differences of trials.
     pub prices: Vec<Price>,
@@ -251,16 +256,16 @@ pub struct PriceList {
 pub struct TermPrice {
     /// Which.
     pub term: Term,
-    /// As long as the kernel's structures are small.
+    /// As long as the kernel's structures of parent and copy are smaller than the knee.
     pub small: Priced,
-    /// Once they are larger than the knee.
+    /// Once they are larger; the same where the price does not depend on their size.
     pub large: Priced,
 }
 
 /// A price in nanoseconds, by when it is paid.
 #[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Priced {
-    /// In the call that spawns.
+    /// In the call that spawns; missing where it is not told from 0, as the next two.
     pub call_ns: Availability<Estimate>,
     /// From then on until the parent has waited for the child.
     pub after_ns: Availability<Estimate>,
@@ -271,8 +276,8 @@ pub struct Priced {
     pub at_most: AtMost,
 }
 
-/// The most that prices can be which are not told from 0: the upper bounds of their
-/// 95 % intervals, in nanoseconds. `None` where there is a price, or nothing is known.
+/// The most that prices can be which are not told from 0: the upper bounds of their 95
+/// % intervals, in nanoseconds. Absent where there is a price, or nothing is known.
 #[derive(Debug, Clone, Copy, PartialEq, Default, JsonSchema, Serialize, Deserialize)]
 pub struct AtMost {
     /// In the call.
@@ -335,7 +340,7 @@ pub struct Forecast {
 pub struct Price {
     /// Of what.
     pub of: PriceKind,
-    /// For which method, where that matters.
+    /// For which method; null where that does not matter.
     pub method: Option<SpawnMethod>,
     /// The difference that it was found by, in units: 1,000 descriptors.
     pub units: f64,

@@ -14,7 +14,7 @@ use crate::stats::Estimate;
 /// Two results, line by line.
 #[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Comparison {
-    /// [`SCHEMA_VERSION`](super::SCHEMA_VERSION) of the writer.
+    /// The version of this contract, as of a run.
     pub schema_version: u32,
     /// Who compared.
     pub tool: Tool,
@@ -29,13 +29,14 @@ pub struct Comparison {
     pub host_differences: Vec<HostDifference>,
     /// Conditions in which the runs differ and that bear on the figures.
     pub plan_differences: Vec<PlanDifference>,
-    /// How often the verdicts of a whole comparison of equals may name a difference.
+    /// How often, at the most, a comparison of equals may name a difference in any of
+    /// its lines.
     pub family_error: f64,
     /// The lines that both have.
     pub lines: Vec<ComparedLine>,
     /// The lines that one of them has.
     pub lone: Vec<LoneLine>,
-    /// What was to fail, if anything.
+    /// What was to fail; null if nothing was.
     pub fail_above: Option<FailAbove>,
 }
 
@@ -105,7 +106,8 @@ pub enum PlanFact {
     Temperature,
     /// The methods that take turns.
     Methods,
-    /// What the kernel reported of an address space that was ordered alike.
+    /// What the kernel reported of an address space that was ordered alike: more than 5
+    /// % more VMAs, present PTEs or huge pages on one side.
     Space,
 }
 
@@ -129,7 +131,8 @@ impl PlanFact {
 pub struct PlanDifference {
     /// Which.
     pub fact: PlanFact,
-    /// What it was in the first.
+    /// What it was in the first; of an environment its size and names of variables,
+    /// never their values.
     pub a: String,
     /// What it was in the second.
     pub b: String,
@@ -138,7 +141,8 @@ pub struct PlanDifference {
 /// One quantity that both have.
 #[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ComparedLine {
-    /// What names it in every result.
+    /// What names it in every result: of a sweep the order of the address space, the
+    /// method, the child and the part.
     pub key: String,
     /// What it belongs to, for people.
     pub group: String,
@@ -154,9 +158,9 @@ pub struct ComparedLine {
     pub a_workers: usize,
     /// Workers behind the second.
     pub b_workers: usize,
-    /// The second over the first.
+    /// The second over the first. Its interval is that of this line alone.
     pub ratio: Availability<Estimate>,
-    /// The smallest ratio above 1 that would have had a verdict.
+    /// The smallest ratio above 1 that would have been dearer; null without a verdict.
     pub visible_from: Option<f64>,
     /// What may be said of the two.
     pub verdict: Verdict,
@@ -222,6 +226,7 @@ pub struct LoneLine {
 pub struct FailAbove {
     /// Percent of the first figure.
     pub percent: f64,
-    /// The keys of the lines that are dearer by more, with their whole intervals.
+    /// The keys of the lines that are dearer and whose ratio's whole interval lies
+    /// above.
     pub exceeded: Vec<String>,
 }

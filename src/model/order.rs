@@ -83,12 +83,12 @@ pub struct ExplainOrder {
 pub struct ReproduceOrder {
     /// Which one.
     pub study: StudyId,
-    /// The share of its sizes that is built.
+    /// The share of the study's sizes that is built: 1, or a power of two down to 1/64.
     pub scale: f64,
-    /// Why less than all is built.
+    /// The limit of this host that forbids the whole; absent where the scale is 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaled_because: Option<String>,
-    /// The loops of a study of programs.
+    /// The loops of a study of programs; absent of one of address spaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loops: Option<LoopOrder>,
 }

@@ -25,7 +25,7 @@ pub struct Process {
     pub replica: Replica,
     /// Whose the cost is.
     pub blame: Availability<Blame>,
-    /// Where the time of such a fork goes, if that was asked for and reached.
+    /// Where the time of such a fork goes; absent unless it was asked for and reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger: Option<Explanation>,
 }
@@ -62,9 +62,10 @@ pub struct Cost {
 pub struct RungCost {
     /// Which.
     pub rung: Rung,
-    /// How many units it adds in the process: mappings, page tables, pages.
+    /// How many units it adds in the process: mappings, page tables, pages; 1 for the
+    /// lowest.
     pub units: u64,
-    /// By how much more than was built: 1 for a whole shape.
+    /// By how much more than was built: 1 where all was.
     pub factor: f64,
     /// What it adds, times the factor.
     pub cost: Cost,
@@ -83,7 +84,8 @@ pub struct GroupCost {
     pub mappings: Counts,
     /// Its cost, by its share in each rung.
     pub cost: Cost,
-    /// What the fork was cheaper by without these mappings, where that was measured.
+    /// What the fork was cheaper by without these mappings; absent where that was not
+    /// measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub without: Option<Cost>,
 }

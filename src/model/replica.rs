@@ -13,8 +13,8 @@ pub struct ReplicaOrder {
     pub shape: ProcessShape,
     /// How much of it is rebuilt.
     pub scale: ShapeScale,
-    /// The CPUs that the workers run on as the process does, where it may not run on all
-    /// that this run may; none where that is told by the placement.
+    /// The CPUs that the workers run on as the process does, where it may not run on
+    /// all that this run may; absent where that is told by the placement.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cpus: Vec<usize>,
     /// The prices of this host, if a card is stored.
@@ -26,11 +26,12 @@ pub struct ReplicaOrder {
 pub struct ShapeScale {
     /// Of its mappings, one in so many is rebuilt: 1 for all.
     pub mappings_divisor: u64,
-    /// Of the page tables and pages of each mapping, one part in so many: 1 for all.
+    /// Of each mapping's page tables, one in so many is rebuilt with all that is in it:
+    /// 1 for all.
     pub pages_divisor: u64,
     /// Whether pages that no fork copies, of files and shared memory, are left out.
     pub without_file_pages: bool,
-    /// Why less than all is rebuilt.
+    /// Why less than all is rebuilt; absent for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
 }
@@ -55,7 +56,8 @@ impl ShapeScale {
 pub struct CardPrices {
     /// The price of each unit.
     pub terms: Vec<CardTerm>,
-    /// From which size on they are higher.
+    /// From which size of the kernel's structures on they are higher; null where one
+    /// price fits as well.
     pub knee_bytes: Option<u64>,
     /// How well they foretell.
     pub grade: Grade,
@@ -96,7 +98,8 @@ pub enum ProcessRole {
     Whole,
     /// A rung of the ladder from an empty worker to the whole shape.
     Rung(Rung),
-    /// The shape without the mappings of a group, by its place in the blame.
+    /// The shape without the mappings of a group, by its place in the order of the
+    /// design.
     Without(usize),
     /// The shape, or what spawns from it, with a remedy applied.
     Remedied(RemedyKind),
@@ -252,10 +255,10 @@ pub enum LeftOutReason {
 /// What a card foretells.
 #[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ProcessForecast {
-    /// Of the call, in nanoseconds.
+    /// Of the call.
     pub call_ns: f64,
     /// Of the total.
     pub total_ns: f64,
-    /// What the card's own errors let expect, as a share: nine of ten are within.
+    /// What nine of ten of the card's own forecasts are off by at the most, as a share.
     pub error: f64,
 }

@@ -24,11 +24,12 @@ pub struct FaultCount {
     pub phase: FaultPhase,
     /// Why.
     pub cause: FaultCause,
-    /// How many, a mean.
+    /// How many, a mean: perf event `page-faults` with its address.
     pub counted: Estimate,
-    /// How many a rule or the empty worker foretells.
+    /// How many were to be expected, by a rule or by the same method's spawns from the
+    /// empty worker.
     pub expected: Availability<f64>,
-    /// What the expectation rests on.
+    /// What the expectation rests on, for people; empty without one.
     pub rule: String,
 }
 
@@ -45,9 +46,9 @@ pub enum FaultPhase {
     ParentAfter,
     /// In the child, before its exec has a new address space.
     ChildBeforeExec,
-    /// In the child, from then until the program touches a page itself.
+    /// In the child, from then (the record COMM) until the first fault in user mode.
     Exec,
-    /// In the program.
+    /// In the program, with what it spawns itself.
     Program,
 }
 
@@ -71,7 +72,7 @@ pub enum FaultCause {
     /// A private page with contents, which a fork has write-protected; in a
     /// program, one that faulted before.
     CopyOnWrite,
-    /// Anonymous memory without contents yet: stack, heap, bss.
+    /// Anonymous memory without contents yet, or mapped since: stack, heap, bss.
     Anonymous,
     /// A page of a mapped file, whose entry a fork does not copy.
     File,

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Counts;
 
-/// Page tables as `/proc/PID/maps`, `smaps` and `pagemap` show them.
+/// Page tables as `/proc/PID/maps`, `smaps`, `pagemap` and `status` show them, without
+/// what belongs to the instrument.
 #[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct PageTables {
     /// Mappings by kind.
@@ -14,9 +15,9 @@ pub struct PageTables {
     pub levels: Vec<TableLevel>,
     /// Entries that map a huge page.
     pub huge_entries: u64,
-    /// `VmPTE`: the kernel's own count of all tables below the top, in bytes;
-    /// with those that have become empty, and one in reserve for each huge page
-    /// of anonymous memory.
+    /// `VmPTE` of `/proc/PID/status`: the kernel's own count of all tables below the
+    /// top, in bytes; with those that have become empty, and one in reserve for each
+    /// huge page of anonymous memory (mm/huge_memory.c, `pgtable_trans_huge_deposit`).
     pub vm_pte_bytes: u64,
     /// The tree below one mapping, if it was asked for.
     pub tree: Option<Tree>,
@@ -25,9 +26,10 @@ pub struct PageTables {
 /// The mappings of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct MappingKind {
-    /// What they are: "heap", "stack", "anonymous", "file, private", ...
+    /// What they are, for people: "heap", "stack", "anonymous", "program and libraries,
+    /// written to", ...
     pub kind: String,
-    /// What they have.
+    /// What they have; of hugetlbfs only huge entries.
     pub mappings: Counts,
     /// Entries that a fork copies: present, swapped and huge ones.
     pub copied: u64,
@@ -43,14 +45,15 @@ pub struct MappingKind {
 )]
 #[serde(rename_all = "snake_case")]
 pub enum SkipReason {
-    /// A private mapping that never held an anonymous page: a fault finds its
-    /// pages again.
+    /// A private mapping that never held an anonymous page, or a huge page of a file
+    /// (mm/huge_memory.c, `copy_huge_pmd`): a fault finds its pages again.
     NoAnonVma,
     /// A shared mapping: a fault finds its pages again.
     Shared,
-    /// MADV_DONTFORK: the child does not get the mapping.
+    /// MADV_DONTFORK: the child does not get the mapping (`dup_mmap`, in kernel/fork.c,
+    /// since Linux 6.16 mm/mmap.c).
     DontFork,
-    /// MADV_WIPEONFORK: the child gets the mapping empty.
+    /// MADV_WIPEONFORK: the child gets the mapping empty (`dup_mmap` too).
     WipeOnFork,
 }
 

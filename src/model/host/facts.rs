@@ -41,12 +41,13 @@ pub enum HostFact {
     Privileged,
 }
 
-/// A fact in which two hosts differ.
+/// A fact in which two hosts differ. What one of them does not know is no difference.
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct HostDifference {
     /// Which.
     pub fact: HostFact,
-    /// What it is on the first host.
+    /// What it is on the first host; of `boot` the options that the second lacks, or
+    /// "none".
     pub a: String,
     /// What it is on the second.
     pub b: String,

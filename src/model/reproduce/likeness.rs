@@ -17,7 +17,8 @@ pub struct Likeness {
 /// One mapping.
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct LikeRegion {
-    /// The number of its first page: which page table it falls into matters.
+    /// The number of its first page, in ascending order: which page table it falls into
+    /// matters.
     pub first_page: u64,
     /// Its length.
     pub pages: u64,

@@ -11,8 +11,8 @@ use crate::stats::Estimate;
 pub struct Loops {
     /// The interpreter of the scripts.
     pub interpreter: Availability<Interpreter>,
-    /// Why no timer samples told CPU time in user mode from that in the kernel,
-    /// where they did not.
+    /// Why no timer samples told CPU time in user mode from that in the kernel; absent
+    /// where they did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unsampled: Option<Missing>,
     /// In the study's order, its own first, then those that test its claims.
@@ -44,7 +44,8 @@ pub enum LoopSystem {
     PythonFork,
     /// 4. The C program of 2 after 1,000 blocks of 100,000 bytes from malloc.
     CForkMalloc,
-    /// 5. Python: libc's posix_spawn by way of ctypes, flag 0x40.
+    /// 5. Python: libc's posix_spawn by way of ctypes, flag 0x40
+    /// (`POSIX_SPAWN_USEVFORK`).
     PythonPosixSpawn,
     /// 6. C: the same.
     CPosixSpawn,
@@ -94,14 +95,14 @@ impl LoopSystem {
 pub struct Loop {
     /// Which program.
     pub system: LoopSystem,
-    /// What was published, if it was.
+    /// What was published; absent where nothing was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published: Option<PublishedLoop>,
     /// Iterations of its loop here.
     pub iterations: u64,
     /// What it took here, or why it did not run.
     pub here: Availability<Looped>,
-    /// Why it ran no more, if it failed after its first timed run.
+    /// Why it ran no more; absent unless it failed after its first timed run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<Missing>,
 }
@@ -119,12 +120,13 @@ pub struct PublishedLoop {
     pub sys_s: f64,
 }
 
-/// What a program took here. Of a script, times are those of the whole process,
-/// as time(1) counts them; of a C program, those of its loop, since it starts in
-/// less than one iteration.
+/// What a program took here, by medians over its timed runs, which took turns at
+/// random. Of a script, times are those of the whole process, as time(1) counts them;
+/// of a C program, those of its loop, which a worker runs, since it starts in less than
+/// one iteration.
 #[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Looped {
-    /// Seconds by the clock.
+    /// Seconds by the clock (CLOCK_MONOTONIC).
     pub real_s: Estimate,
     /// Of it, before and after the loop; 0 of a C program.
     pub start_s: Estimate,
@@ -144,7 +146,7 @@ pub struct Looped {
     pub minor_faults: Availability<Estimate>,
     /// The parent's address space when its loop begins.
     pub parent: Availability<Parent>,
-    /// The system calls that spawned, as they were seen in a run of its own.
+    /// The system calls that created processes, as they were seen in a run of its own.
     pub calls: Availability<Vec<ObservedCall>>,
     /// The timed runs.
     pub runs: Vec<LoopRun>,

@@ -26,7 +26,7 @@ pub struct Reproduction {
     /// The share of the published sizes that was built: 1 unless this host has
     /// no room for them.
     pub scale: f64,
-    /// Why less than all was built.
+    /// Why less than all was built; absent where the scale is 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaled_because: Option<String>,
     /// This host's answer.

@@ -60,7 +60,7 @@ pub struct Source {
     pub year: u16,
     /// Where it can be read.
     pub address: String,
-    /// What is known of the machine and of what was timed.
+    /// What is known of the machine and of what was timed, for people.
     pub setting: String,
 }
 
@@ -69,7 +69,8 @@ pub struct Source {
 pub struct StudyPoint {
     /// What the study calls it.
     pub name: String,
-    /// The place among the plan's address spaces of the one that stands for it.
+    /// The place among the plan's address spaces of the one that stands for it, times
+    /// the scale.
     pub space: Availability<usize>,
     /// VMAs of the published parent, where they are known.
     pub vmas: Option<u64>,
