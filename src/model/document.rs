@@ -1,7 +1,8 @@
 //! The document: the one result of a run, and the source of every table.
 //!
-//! `docs/document-format.md` is its contract. A field is added freely; a field
-//! that is removed or changes its meaning raises [`SCHEMA_VERSION`].
+//! The comments here are its contract: the schemas in `docs/schema` are made from them.
+//! A field is added freely; one that goes or changes its meaning raises
+//! [`SCHEMA_VERSION`].
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
