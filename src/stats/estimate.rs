@@ -17,6 +17,60 @@ pub struct Estimate {
 }
 
 impl Estimate {
+    /// A value that is known, so that its interval has no width.
+    pub fn exact(value: f64) -> Self {
+        Self {
+            value,
+            ci95: [value; 2],
+        }
+    }
+
+    /// The same estimate, if it can be spoken of: nothing of it is infinite or no number.
+    pub fn sound(self) -> Option<Self> {
+        let [low, high] = self.ci95;
+        let finite = [self.value, low, high].iter().all(|v| v.is_finite());
+        finite.then_some(self)
+    }
+
+    /// Each of its figures, by a function that only grows.
+    #[must_use]
+    pub fn map(self, grow: impl Fn(f64) -> f64) -> Self {
+        Self {
+            value: grow(self.value),
+            ci95: self.ci95.map(grow),
+        }
+    }
+
+    /// Below 0 what was above.
+    #[must_use]
+    pub fn negated(self) -> Self {
+        let [low, high] = self.ci95;
+        Self {
+            value: -self.value,
+            ci95: [-high, -low],
+        }
+    }
+
+    /// One over it, if all of its interval is above 0.
+    pub fn inverse(self) -> Option<Self> {
+        let [low, high] = self.ci95;
+        let turned = Self {
+            value: 1.0 / self.value,
+            ci95: [1.0 / high, 1.0 / low],
+        };
+        (low > 0.0 && self.value >= low).then_some(turned)
+    }
+
+    /// Both together. The bounds are added, which can only make the interval wider
+    /// than it is.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            value: self.value + other.value,
+            ci95: [self.ci95[0] + other.ci95[0], self.ci95[1] + other.ci95[1]],
+        }
+    }
+
     /// The larger distance from the value to a bound, relative to the value.
     ///
     /// An interval without width is 0 even around 0; any other interval around
@@ -119,6 +173,35 @@ mod tests {
             "draws that all lie below"
         );
         assert_eq!(replicates(9.0, &[]).estimate().ci95, [9.0, 9.0]);
+    }
+
+    #[test]
+    fn an_interval_follows_its_value() {
+        let time = Estimate {
+            value: 4.0,
+            ci95: [2.0, 8.0],
+        };
+        let of = |value, low, high| Estimate {
+            value,
+            ci95: [low, high],
+        };
+        assert_eq!(time.map(|ns| ns / 2.0), of(2.0, 1.0, 4.0));
+        assert_eq!(time.negated(), of(-4.0, -8.0, -2.0));
+        assert_eq!(time.inverse(), Some(of(0.25, 0.125, 0.5)));
+        assert_eq!(of(4.0, 0.0, 8.0).inverse(), None, "it may be endless");
+        assert_eq!(time.negated().inverse(), None);
+        assert_eq!(time.plus(Estimate::exact(1.0)), of(5.0, 3.0, 9.0));
+    }
+
+    #[test]
+    fn what_is_endless_or_no_number_is_not_spoken_of() {
+        assert_eq!(Estimate::exact(1.0).sound(), Some(Estimate::exact(1.0)));
+        for soiled in [f64::NAN, f64::INFINITY] {
+            assert_eq!(Estimate::exact(soiled).sound(), None);
+            for ci95 in [[soiled, 1.0], [1.0, soiled]] {
+                assert_eq!(Estimate { value: 1.0, ci95 }.sound(), None);
+            }
+        }
     }
 
     #[test]

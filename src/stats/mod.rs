@@ -18,6 +18,10 @@ mod coverage;
 #[cfg(test)]
 mod family;
 
+/// Resamples behind an interval. What decides during a run may do with fewer, and a
+/// verdict far out in their distribution needs more.
+pub const DRAWS: usize = 500;
+
 pub use bootstrap::{mean_replicates, median_replicates, seed_of};
 pub use contrast::{Contrast, Direction, FAMILY_ERROR, FEWEST_WORKERS, Party, drift};
 pub use estimate::{Estimate, Replicates};

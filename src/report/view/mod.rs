@@ -3,38 +3,35 @@
 //! A view decides what is said and in which unit; it never lays out. Nothing
 //! is said that the intervals do not support.
 
+mod axis;
 mod beyond;
 mod card;
 mod closing;
 mod compare;
 mod counts;
 mod explain;
-mod extra;
 mod footnotes;
 mod header;
 mod number;
-mod pairs;
 mod picture;
 mod process;
 mod reproduce;
 mod shape;
-mod spaces;
 mod table;
 mod time;
 mod words;
 
+use crate::analysis::sweep::{Extra, Sizes};
 use crate::model::{Comparison, Document, Missing};
 
 use card::Charged;
 use explain::Explained;
-use extra::Extra;
 use footnotes::Footnotes;
 pub use picture::{Bar, Chart, Kind, Picture, Plot, PlotAxis, PlotPoint, Scale, Segment, Series};
 use process::Rebuilt;
 use reproduce::Reproduced;
 pub use reproduce::{StudyRecord, study_records};
 pub use shape::shape;
-use spaces::Sizes;
 pub use table::{Alignment, Block, Column, Entry, Table};
 
 /// The whole report, from the host to the legend.
@@ -51,7 +48,7 @@ pub fn blocks(document: &Document) -> Vec<Block> {
         figures = closing::OF_CARDS;
         charged.answers(&mut footnotes)
     } else if let Some(reproduced) = Reproduced::of(document) {
-        reproduced.answers(&sizes, &mut footnotes)
+        reproduced.answers(&mut footnotes)
     } else if let Some(explained) = Explained::of(document, &sizes) {
         explained.answers(&sizes, &mut footnotes)
     } else {

@@ -3,12 +3,12 @@
 //! What is drawn and how it is worded is decided here; where it stands, by the
 //! renderer.
 
+use crate::analysis::sweep::Sizes;
 use crate::model::{Availability, Document, Ledger, Missing, MissingKind, Phase};
 
 use super::super::header;
 use super::super::number::{Unit, counted, number};
 use super::super::picture::{Bar, Chart, Kind, Segment, ticks};
-use super::super::spaces::Sizes;
 use super::{Explained, Found, ledger, names};
 
 /// What the phases leave of the total.

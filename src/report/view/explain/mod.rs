@@ -17,12 +17,12 @@ mod words;
 
 pub(super) use chart::chart;
 
+use crate::analysis::sweep::{Group, Sizes};
 use crate::model::{
     Availability, Cell, Document, Explanation, MethodExplained, MissingKind, SpawnMethod,
 };
 
 use super::footnotes::Footnotes;
-use super::spaces::{Group, Sizes};
 use super::table::{Block, Table};
 use super::{lines, time};
 

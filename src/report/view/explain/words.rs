@@ -1,12 +1,11 @@
 //! The explanation in a few sentences, and none that the intervals do not
 //! support.
 
+use crate::analysis::sweep::{Axis, by_turn};
 use crate::model::{Ledger, Mechanism, MechanismShare, Mechanisms, Phase, Rewriting, SpawnMethod};
 use crate::stats::{Estimate, Replicates, median_replicates};
 
 use super::super::number::{Unit, counted, significant};
-use super::super::pairs::by_turn;
-use super::super::spaces::Axis;
 use super::{Explained, ledger, names, rewriting};
 
 /// Resamples behind each interval that is computed here.

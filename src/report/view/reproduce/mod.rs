@@ -10,7 +10,6 @@ use loops::Programs;
 
 use super::footnotes::Footnotes;
 use super::picture::Picture;
-use super::spaces::Sizes;
 use super::table::Block;
 use crate::model::{Document, Missing};
 
@@ -45,14 +44,10 @@ impl<'a> Reproduced<'a> {
     }
 
     /// The tables in the order of reading, and what they say in a few sentences.
-    pub(super) fn answers(
-        &self,
-        sizes: &Sizes<'_>,
-        footnotes: &mut Footnotes,
-    ) -> (Vec<Block>, Vec<String>) {
+    pub(super) fn answers(&self, footnotes: &mut Footnotes) -> (Vec<Block>, Vec<String>) {
         match &self.of {
             Of::Programs(programs) => programs.answers(footnotes),
-            Of::Spaces => points::answers(self.document, sizes, footnotes),
+            Of::Spaces => points::answers(self.document, footnotes),
         }
     }
 

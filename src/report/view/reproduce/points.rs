@@ -13,7 +13,6 @@ mod words;
 use super::super::footnotes::Footnotes;
 use super::super::header;
 use super::super::picture::Picture;
-use super::super::spaces::Sizes;
 use super::super::table::{Block, Table};
 use super::source;
 use crate::model::{Document, Missing};
@@ -22,11 +21,7 @@ use parents::Study;
 pub use records::StudyRecord;
 
 /// The tables in the order of reading, and what they say in a few sentences.
-pub(super) fn answers(
-    document: &Document,
-    _sizes: &Sizes<'_>,
-    footnotes: &mut Footnotes,
-) -> (Vec<Block>, Vec<String>) {
+pub(super) fn answers(document: &Document, footnotes: &mut Footnotes) -> (Vec<Block>, Vec<String>) {
     let Some(study) = Study::of(document) else {
         return (Vec::new(), Vec::new());
     };
