@@ -5,15 +5,15 @@
 //! - [`card`]: from measured parents to prices;
 //! - [`compare`]: two results set side by side;
 //! - [`process`]: a live process as trials, and from those to whose the cost is;
+//! - [`reproduce`]: what others have published, and this host's answer beside it;
 //! - [`shape`]: a process's shape as a file, read with suspicion;
-//! - [`studies`]: what others have published, as data;
 //! - [`sweep`]: what fork costs beyond the baseline, and how that grows.
 
 pub mod card;
 pub mod compare;
 pub mod process;
+pub mod reproduce;
 pub mod shape;
-pub mod studies;
 pub mod sweep;
 
 /// The seed of the resamples at a place of several; the first has the run's own.

@@ -15,7 +15,7 @@ use super::outlook::Watch;
 use super::process;
 use super::reproduce;
 use super::session::{self, Recording};
-use crate::analysis::studies;
+use crate::analysis::reproduce::studies;
 use crate::model::{Document, Host, Plan, Stopped, Temperature};
 use crate::worker::protocol::{Assignment, Pass};
 

@@ -2,7 +2,7 @@
 
 use super::Experiment;
 use super::row::Row;
-use crate::analysis::studies;
+use crate::analysis::reproduce::studies;
 use crate::lab::census::Census;
 use crate::lab::cpu_time::share_of_kernel;
 use crate::model::{

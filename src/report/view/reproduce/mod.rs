@@ -6,11 +6,10 @@ mod source;
 
 pub use points::{StudyRecord, study_records};
 
-use loops::Programs;
-
 use super::footnotes::Footnotes;
 use super::picture::Picture;
 use super::table::Block;
+use crate::analysis::reproduce::loops::Programs;
 use crate::model::{Document, Missing};
 
 /// A reproduced study.
@@ -31,12 +30,8 @@ impl<'a> Reproduced<'a> {
     /// `None` if the document reproduces nothing.
     pub(super) fn of(document: &'a Document) -> Option<Self> {
         let study = document.reproduction.as_ref()?;
-        let of = match &study.loops {
-            Some(loops) => Of::Programs(Programs {
-                document,
-                study,
-                loops,
-            }),
+        let of = match Programs::of(document) {
+            Some(programs) => Of::Programs(programs),
             None if study.points.is_empty() => return None,
             None => Of::Spaces,
         };

@@ -2,11 +2,9 @@
 
 mod compared;
 mod costs;
-mod layouts;
 mod lines;
-mod parents;
+mod names;
 mod records;
-mod scale;
 mod sizes;
 mod words;
 
@@ -15,9 +13,9 @@ use super::super::header;
 use super::super::picture::Picture;
 use super::super::table::{Block, Table};
 use super::source;
+use crate::analysis::reproduce::spaces::{self, Study};
 use crate::model::{Document, Missing};
 
-use parents::Study;
 pub use records::StudyRecord;
 
 /// The tables in the order of reading, and what they say in a few sentences.
@@ -25,7 +23,7 @@ pub(super) fn answers(document: &Document, footnotes: &mut Footnotes) -> (Vec<Bl
     let Some(study) = Study::of(document) else {
         return (Vec::new(), Vec::new());
     };
-    let found = scale::costs(&study);
+    let found = spaces::costs(&study);
     let mut table = |make: &dyn Fn(&mut Footnotes) -> Table| {
         let mut own = Footnotes::default();
         let mut table = make(&mut own);
@@ -61,6 +59,6 @@ pub(super) fn figure(document: &Document) -> Result<Picture, Missing> {
 /// Every figure of a study of address spaces; `None` of anything else.
 pub fn study_records(document: &Document) -> Option<Vec<StudyRecord>> {
     let study = Study::of(document).filter(|study| study.reproduction.loops.is_none())?;
-    let found = scale::costs(&study);
+    let found = spaces::costs(&study);
     Some(records::records(&study, &found))
 }

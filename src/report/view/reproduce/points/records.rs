@@ -1,12 +1,13 @@
 //! Every figure of a study in base units, for other programs.
 
+use crate::analysis::reproduce::spaces::{
+    Asked, Cost, Over, Parent, Per, Study, over_published, published,
+};
 use crate::model::{Availability, Part, PublishedFigure, PublishedUnit};
 use crate::stats::Estimate;
 
-use super::compared::{published, ratio, word};
+use super::compared::word;
 use super::costs::parents;
-use super::parents::{Asked, Parent, Study};
-use super::scale::{Cost, Over, Per};
 
 /// A figure and what it belongs to. The words are those of the document.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,7 +114,7 @@ fn times(study: &Study<'_>, parent: &Parent<'_>, asked: &Asked<'_>) -> Vec<Study
         let here = study.here(parent, asked.method, part);
         records.push(own("here", word(part), &here, "ns"));
     }
-    let ratio = ratio(study, parent, asked);
+    let ratio = over_published(study, parent, asked);
     records.push(own(
         "here_over_published",
         word(asked.part),
