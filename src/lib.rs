@@ -24,9 +24,10 @@ pub mod lab;
 pub mod model;
 pub mod profile;
 pub mod report;
-pub mod stats;
 pub mod store;
 pub mod sys;
 pub mod units;
 pub mod vm;
 pub mod worker;
+
+pub use forktax_stats as stats;
