@@ -21,11 +21,11 @@ mod table;
 mod time;
 mod words;
 
+use crate::analysis::card::Charged;
+use crate::analysis::explain::Explained;
 use crate::analysis::sweep::{Extra, Sizes};
 use crate::model::{Comparison, Document, Missing};
 
-use card::Charged;
-use explain::Explained;
 use footnotes::Footnotes;
 pub use picture::{Bar, Chart, Kind, Picture, Plot, PlotAxis, PlotPoint, Scale, Segment, Series};
 use process::Rebuilt;

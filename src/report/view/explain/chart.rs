@@ -3,13 +3,14 @@
 //! What is drawn and how it is worded is decided here; where it stands, by the
 //! renderer.
 
+use crate::analysis::explain::{Explained, time};
 use crate::analysis::sweep::Sizes;
 use crate::model::{Availability, Document, Ledger, Missing, MissingKind, Phase};
 
 use super::super::header;
 use super::super::number::{Unit, counted, number};
 use super::super::picture::{Bar, Chart, Kind, Segment, ticks};
-use super::{Explained, Found, ledger, names};
+use super::{Found, ledger, names};
 
 /// What the phases leave of the total.
 const UNEXPLAINED: &str = "unexplained";
@@ -75,7 +76,7 @@ fn draw(document: &Document, explained: &Explained<'_>, found: &Found<'_, Ledger
 
 fn segments(ledger: &Ledger, kinds: &[Phase], unit: Unit) -> Vec<Segment> {
     let phases = kinds.iter().enumerate().filter_map(|(kind, phase)| {
-        let time = ledger::time(ledger, *phase)?;
+        let time = time(ledger, *phase)?;
         let Availability::Measured(ns) = time.ns else {
             return None;
         };

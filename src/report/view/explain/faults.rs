@@ -1,6 +1,7 @@
 //! The page faults of one spawn, by when and why, against what is
 //! foretold.
 
+use crate::analysis::explain::{is_parents, side};
 use crate::model::{Availability, FaultCause, FaultCount, FaultPhase, Faults};
 
 use super::super::number::{PLAIN, counted, integer};
@@ -22,7 +23,7 @@ pub(super) fn table(found: &Found<'_, Faults>) -> Table {
     }
     let rules = vec![rows.len()];
     for (name, parents) in [("parent", true), ("child", false)] {
-        if keys.iter().any(|key| names::is_parents(key.0) == parents) {
+        if keys.iter().any(|key| is_parents(key.0) == parents) {
             rows.push(sum_row(name, parents, found));
         }
     }
@@ -77,24 +78,16 @@ fn expected(count: &FaultCount) -> Entry {
     expected.map_or(Entry::Blank, |expected| PLAIN.entry(*expected, None))
 }
 
-/// The sum of one side. Its interval's ends are sums too, which can only make
-/// it wider than it is.
+/// The sum of one side.
 fn sum_row(name: &str, parents: bool, found: &Found<'_, Faults>) -> Vec<Entry> {
     let mut row = vec![Entry::Name(name.to_owned()), Entry::Name("all".to_owned())];
     for (_, faults) in found {
-        let of_side = || {
-            let counts = faults.counts.iter();
-            counts.filter(|count| names::is_parents(count.phase) == parents)
-        };
-        let end = |index: usize| of_side().map(|count| count.counted_ci95[index]).sum();
-        let counted = of_side().map(|count| count.counted).sum();
-        row.push(PLAIN.entry(counted, Some([end(0), end(1)])));
-        let expected: Option<Vec<f64>> = of_side()
-            .map(|count| count.expected.measured().copied())
-            .collect();
-        row.push(expected.map_or(Entry::Blank, |expected| {
-            PLAIN.entry(expected.iter().sum(), None)
-        }));
+        let side = side(faults, parents);
+        row.push(PLAIN.entry(side.counted.value, Some(side.counted.ci95)));
+        row.push(
+            side.expected
+                .map_or(Entry::Blank, |expected| PLAIN.entry(expected, None)),
+        );
     }
     row
 }
