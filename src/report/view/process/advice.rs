@@ -1,6 +1,7 @@
 //! What to do, in a few sentences, and none that the intervals do not support.
 
 use super::{Rebuilt, figures, names, remedies, words};
+use crate::analysis::process::is_above;
 use crate::model::{Remedy, RemedyBaseline, RemedyKind, RemedyOutcome, RemedyVerdict};
 use crate::report::view::number::counted;
 use crate::stats::Estimate;
@@ -43,7 +44,7 @@ fn helping<'a>(rebuilt: &Rebuilt<'a>, wanted: impl Fn(RemedyKind) -> bool) -> Ve
     };
     let mut found: Vec<Found<'a>> = remedies::tried(rebuilt)
         .filter(|(remedy, outcome)| wanted(remedy.kind) && helps(outcome))
-        .filter_map(|(remedy, outcome)| Some((remedy, figures::inverse(outcome.ratio)?)))
+        .filter_map(|(remedy, outcome)| Some((remedy, outcome.ratio.inverse()?.sound()?)))
         .collect();
     found.sort_by(|a, b| b.1.value.total_cmp(&a.1.value));
     found
@@ -66,7 +67,7 @@ fn instead(rebuilt: &Rebuilt<'_>) -> Option<String> {
 fn best_of_forks(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let mut found = helping(rebuilt, keeps_the_fork);
     let first = found.first()?.1;
-    found.retain(|(_, times)| !figures::is_above(first, *times));
+    found.retain(|(_, times)| !is_above(first, *times));
     let clauses: Vec<String> = found
         .iter()
         .map(|(remedy, times)| faster(remedy, *times))
@@ -108,7 +109,7 @@ fn other(rebuilt: &Rebuilt<'_>) -> Option<String> {
     });
     let clauses: Vec<String> = others
         .filter_map(|(remedy, outcome)| {
-            let times = figures::inverse(outcome.ratio)?;
+            let times = outcome.ratio.inverse()?.sound()?;
             let against = names::baseline(outcome.against);
             Some(format!("{} than {against}", faster(remedy, times)))
         })
