@@ -39,9 +39,7 @@ pub(super) struct Setting<'a> {
 pub(super) fn document(setting: Setting<'_>, recordings: &[Recording]) -> Document {
     let plan = setting.plan;
     let cost = setting.host.clock_cost_ns;
-    let groups: Vec<Group<'_>> = plan
-        .spaces
-        .iter()
+    let groups: Vec<Group<'_>> = (0..plan.spaces.len())
         .map(|space| Group::new(space, recordings, plan, cost))
         .filter(|group| !group.timing.is_empty())
         .collect();
@@ -104,19 +102,14 @@ pub(super) struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
-    fn new(
-        request: &'a SpaceRequest,
-        recordings: &'a [Recording],
-        plan: &'a Plan,
-        clock_cost_ns: f64,
-    ) -> Self {
+    fn new(space: usize, recordings: &'a [Recording], plan: &'a Plan, clock_cost_ns: f64) -> Self {
         let of = |pass: Pass| {
-            let mine = |r: &&Recording| r.assignment.space == *request && r.assignment.pass == pass;
+            let mine = |r: &&Recording| r.occasion.of == space && r.pass == pass;
             recordings.iter().filter(mine).collect()
         };
         Self {
             plan,
-            request,
+            request: &plan.spaces[space],
             timing: of(Pass::Timing),
             accounting: of(Pass::Accounting),
             sampling: of(Pass::Sampling),
@@ -289,7 +282,7 @@ pub(super) fn samples(
             mine.iter().map(each).collect()
         };
         Some(WorkerSamples {
-            round: recording.round,
+            round: recording.occasion.round,
             call_ns: net(record::CALLED, 1.0),
             total_ns: net(record::REAPED, 2.0),
         })

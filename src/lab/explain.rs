@@ -23,7 +23,7 @@ use super::error::LabError;
 use super::kernel::Kernel;
 use super::outlook::Watch;
 use super::run::{Outcome, Progress, ending, nanos, spawns_within, unix_s};
-use super::session::{self, Recording};
+use super::session::{self, Occasion, Recording};
 use crate::model::{ChildAction, Explain, Host, Missing, Plan, SpaceRequest, SpawnMethod, Stopped};
 use crate::profile::ledger::Landmark;
 use crate::profile::symbols::Symbols;
@@ -120,6 +120,14 @@ impl Inquiry<'_> {
     /// The address space that is explained: the plan's last.
     fn space(&self) -> usize {
         self.plan.spaces.len().saturating_sub(1)
+    }
+
+    /// The address space of a visit.
+    fn space_of(&self, visit: Visit) -> usize {
+        match visit {
+            Visit::Timing(space) | Visit::Faults(space, _) => space,
+            Visit::Stamping | Visit::Chains(_) | Visit::Rewriting => self.space(),
+        }
     }
 
     fn request(&self) -> &SpaceRequest {
@@ -238,7 +246,7 @@ impl Inquiry<'_> {
         }
         let timeout = self.timeout();
         let assignment = self.assignment(Visit::Timing(self.space()), u64::MAX);
-        let tables = session::inspect(self.kernel, assignment, self.order.tree, timeout)?;
+        let tables = session::inspect(self.kernel, &assignment, self.order.tree, timeout)?;
         self.evidence.tables = Some(tables);
         let exit = exit::probe(self.kernel, self.plan, timeout)?;
         self.evidence.exit = Some(exit);
@@ -256,7 +264,12 @@ impl Inquiry<'_> {
             Visit::Chains(_) => Watch::Chains(self.order.sampling_hz),
             Visit::Faults(..) => Watch::Faults,
         };
-        let recording = session::run(self.kernel, assignment, &watch, self.timeout(), self.round)?;
+        let occasion = Occasion {
+            round: self.round,
+            of: self.space_of(visit),
+        };
+        let timeout = self.timeout();
+        let recording = session::run(self.kernel, &assignment, &watch, timeout, occasion)?;
         let loop_s = recording.loop_s();
         let evidence = &mut self.evidence;
         match visit {
@@ -274,20 +287,20 @@ impl Inquiry<'_> {
 
     fn assignment(&mut self, visit: Visit, slice_ns: u64) -> Assignment {
         let plan = self.plan;
-        let (space, pass) = match visit {
-            Visit::Timing(space) => (space, Pass::Timing),
-            Visit::Stamping => (self.space(), Pass::Stamping),
-            Visit::Chains(_) => (self.space(), Pass::Sampling),
-            Visit::Faults(space, _) => (space, Pass::Sampling),
-            Visit::Rewriting => (self.space(), Pass::Rewriting),
+        let pass = match visit {
+            Visit::Timing(_) => Pass::Timing,
+            Visit::Stamping => Pass::Stamping,
+            Visit::Chains(_) | Visit::Faults(..) => Pass::Sampling,
+            Visit::Rewriting => Pass::Rewriting,
         };
+        let space = plan.spaces[self.space_of(visit)].clone();
         let turns = self.turns(visit, slice_ns);
         let mut assignment = Assignment {
             turns,
             least_turns: LEAST_TURNS.min(turns),
             slice_ns,
             seed: self.rng.u64(..),
-            ..Assignment::of_plan(plan, plan.spaces[space].clone(), pass)
+            ..Assignment::of_plan(plan, space, pass)
         };
         match visit {
             Visit::Timing(_) => {}
@@ -327,9 +340,9 @@ impl Inquiry<'_> {
 
     /// The timings of the address space that is explained.
     fn timings(&self) -> impl Iterator<Item = &Recording> {
-        let request = self.request();
+        let space = self.space();
         let timing = self.evidence.timing.iter();
-        timing.filter(move |r| r.assignment.space == *request)
+        timing.filter(move |r| r.occasion.of == space)
     }
 
     /// Whether the run has what was asked for.

@@ -12,9 +12,9 @@ use super::error::LabError;
 use super::kernel::Kernel;
 use super::outlook::Watch;
 use super::run::{Progress, nanos};
-use super::session;
+use super::session::{self, Occasion};
 use super::tried::Tried;
-use crate::model::{Caveat, Missing, Plan, SpaceRequest};
+use crate::model::{Caveat, Missing, Plan};
 use crate::worker::protocol::Assignment;
 
 /// Rounds that are aimed at, and the fewest, whatever they take.
@@ -174,19 +174,19 @@ impl<'a> Rounds<'a> {
     /// One worker of a trial; the seconds of its loop.
     fn one(&mut self, index: usize, slice_s: f64) -> Result<f64, LabError> {
         let begin_s = self.elapsed_s();
-        let assignment = Assignment {
-            turns: MOST_TURNS,
-            least_turns: LEAST_TURNS,
-            slice_ns: nanos(slice_s),
-            seed: self.rng.u64(..),
-            ..self.tries[index].assignment.clone()
+        let assignment = &mut self.tries[index].assignment;
+        assignment.turns = MOST_TURNS;
+        assignment.least_turns = LEAST_TURNS;
+        assignment.slice_ns = nanos(slice_s);
+        assignment.seed = self.rng.u64(..);
+        let occasion = Occasion {
+            round: self.round,
+            of: index,
         };
         let timeout = Duration::from_millis(self.plan.spawn_timeout_ms);
         let watch = Watch::Nothing;
-        match session::run(self.kernel, assignment, &watch, timeout, self.round) {
-            Ok(mut recording) => {
-                // It may be as large as what it orders, and there are many of them.
-                recording.assignment.space = SpaceRequest::NOTHING;
+        match session::run(self.kernel, assignment, &watch, timeout, occasion) {
+            Ok(recording) => {
                 let loop_s = recording.loop_s();
                 let tried = &mut self.tried[index];
                 tried.workers.push(recording);

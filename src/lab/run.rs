@@ -14,7 +14,7 @@ use super::kernel::Kernel;
 use super::outlook::Watch;
 use super::process;
 use super::reproduce;
-use super::session::{self, Recording};
+use super::session::{self, Occasion, Recording};
 use crate::analysis::reproduce::studies;
 use crate::model::{Document, Host, Plan, Stopped, Temperature};
 use crate::worker::protocol::{Assignment, Pass};
@@ -123,10 +123,7 @@ fn sweep(kernel: &dyn Kernel, host: Host, plan: &Plan, progress: &mut dyn Progre
         live: None,
         left_behind: 0,
     };
-    let timed = experiment
-        .recordings
-        .iter()
-        .any(|r| r.assignment.pass == Pass::Timing);
+    let timed = experiment.recordings.iter().any(|r| r.pass == Pass::Timing);
     let document = timed.then(|| assemble::document(setting, &experiment.recordings));
     Outcome { document, error }
 }
@@ -209,7 +206,11 @@ impl<'a> Experiment<'a> {
                 Pass::Sampling => Watch::Modes,
                 _ => Watch::Nothing,
             };
-            let recording = session::run(self.kernel, assignment, &watch, timeout, self.round)?;
+            let occasion = Occasion {
+                round: self.round,
+                of: space,
+            };
+            let recording = session::run(self.kernel, &assignment, &watch, timeout, occasion)?;
             loops_s += recording.loop_s();
             self.recordings.push(recording);
         }
@@ -286,12 +287,8 @@ impl<'a> Experiment<'a> {
     }
 
     fn timings(&self, space: usize) -> impl Iterator<Item = &Recording> {
-        let request = &self.plan.spaces[space];
-        let of_space = move |r: &&Recording| r.assignment.space == *request;
-        self.recordings
-            .iter()
-            .filter(of_space)
-            .filter(|r| r.assignment.pass == Pass::Timing)
+        let timing = move |r: &&Recording| r.occasion.of == space && r.pass == Pass::Timing;
+        self.recordings.iter().filter(timing)
     }
 
     /// Whether an address space needs no more workers.
@@ -315,7 +312,7 @@ impl<'a> Experiment<'a> {
     /// permission for perf events one refusal is enough.
     fn has_answers(&self, pass: Pass) -> bool {
         let mut recordings = self.recordings.iter();
-        let first = recordings.find(|r| r.assignment.pass == pass);
+        let first = recordings.find(|r| r.pass == pass);
         first.is_none_or(|first| match pass {
             Pass::Timing | Pass::Accounting => true,
             Pass::Sampling => first.ticks.as_ref().is_some_and(Result::is_ok),

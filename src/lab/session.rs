@@ -13,15 +13,24 @@ use crate::profile::faults::MapRange;
 use crate::profile::modes::{ModeTicks, Split, Window, split};
 use crate::sys::events::SampleEvent;
 use crate::vm::{Shape, THREAD_MAPPINGS};
-use crate::worker::protocol::{Assignment, Done, FIRST_RECORD, Prepared, record};
+use crate::worker::protocol::{Assignment, Done, FIRST_RECORD, Pass, Prepared, record};
+
+/// When a worker runs, and for what.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Occasion {
+    /// The round.
+    pub(super) round: u32,
+    /// The index, of the plan's address spaces or of the trials, of what it is run for.
+    pub(super) of: usize,
+}
 
 /// All that one worker brought home.
 #[derive(Debug, Clone)]
 pub(super) struct Recording {
-    /// The round that it ran in.
-    pub(super) round: u32,
-    /// What it was to do.
-    pub(super) assignment: Assignment,
+    /// When it ran, and for what.
+    pub(super) occasion: Occasion,
+    /// What it recorded.
+    pub(super) pass: Pass,
     /// The methods that took turns, in the order of their index.
     pub(super) methods: Vec<SpawnMethod>,
     /// What it said after preparing.
@@ -112,24 +121,24 @@ impl Recording {
 
     /// The records, each as a slice of words.
     pub(super) fn records(&self) -> impl Iterator<Item = &[u64]> {
-        self.words.chunks_exact(self.assignment.pass.record_words())
+        self.words.chunks_exact(self.pass.record_words())
     }
 }
 
 /// Runs one worker from beginning to end.
 pub(super) fn run(
     kernel: &dyn Kernel,
-    assignment: Assignment,
+    assignment: &Assignment,
     watch: &Watch,
     timeout: Duration,
-    round: u32,
+    occasion: Occasion,
 ) -> Result<Recording, LabError> {
-    let mut worker = kernel.launch(&assignment, timeout)?;
+    let mut worker = kernel.launch(assignment, timeout)?;
     let prepared = worker.prepare()?;
     let before = worker.census(&prepared.instrument)?;
     let inflation_ns = worker.inflate()?;
     let inflated = worker.census(&prepared.instrument)?;
-    verify(&assignment, kernel.page_size(), &before, &inflated)?;
+    verify(assignment, kernel.page_size(), &before, &inflated)?;
     let maps = match watch {
         Watch::Faults => worker.map_ranges()?,
         _ => Vec::new(),
@@ -157,8 +166,8 @@ pub(super) fn run(
     let left_behind = worker.end();
     let mut recording = Recording {
         left_behind,
-        round,
-        assignment,
+        occasion,
+        pass: assignment.pass,
         methods,
         prepared,
         done,
@@ -183,11 +192,11 @@ pub(super) fn run(
 /// Builds an address space and looks at its page tables, before and after.
 pub(super) fn inspect(
     kernel: &dyn Kernel,
-    assignment: Assignment,
+    assignment: &Assignment,
     tree: bool,
     timeout: Duration,
 ) -> Result<[PageTables; 2], LabError> {
-    let mut worker = kernel.launch(&assignment, timeout)?;
+    let mut worker = kernel.launch(assignment, timeout)?;
     let instrument = worker.prepare()?.instrument;
     let before = worker.page_tables(&instrument, false)?;
     worker.inflate()?;

@@ -181,13 +181,9 @@ pub struct Space {
     pub vmas_before: u64,
     /// The worker's own present page-table entries, before it was inflated.
     pub present_ptes_before: u64,
-    /// Open file descriptors, the worker's own included; 0 in a document that is
-    /// older than this count.
-    #[serde(default)]
+    /// Open file descriptors, the worker's own included.
     pub descriptors: u64,
-    /// Threads, the one that spawns included; 0 in a document that is older than
-    /// this count.
-    #[serde(default)]
+    /// Threads, the one that spawns included.
     pub threads: u64,
 }
 

@@ -16,15 +16,12 @@ pub use fingerprint::Fingerprint;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Host {
     /// The machine, by a [`Fingerprint`] of its id.
-    #[serde(default = "not_recorded")]
     pub machine: Availability<String>,
     /// `uname -r`.
     pub kernel: String,
     /// `uname -v`: two builds of one release differ here.
-    #[serde(default = "not_recorded")]
     pub kernel_build: Availability<String>,
     /// The words of `/proc/cmdline` that bear on what a spawn costs.
-    #[serde(default = "not_recorded")]
     pub boot: Availability<Vec<String>>,
     /// `uname -m`.
     pub arch: String,
@@ -38,7 +35,6 @@ pub struct Host {
     pub thp: Availability<String>,
     /// `/sys/devices/system/cpu/vulnerabilities/meltdown`: whether the kernel has
     /// page tables of its own, which every entry then switches to.
-    #[serde(default = "not_recorded")]
     pub meltdown: Availability<String>,
     /// `/proc/sys/kernel/perf_event_paranoid`.
     pub perf_event_paranoid: Availability<i64>,
@@ -56,9 +52,4 @@ pub struct Host {
     pub pmu: bool,
     /// The effective user.
     pub privileged: bool,
-}
-
-/// What stands for a fact in documents of before it was one.
-fn not_recorded<T>() -> Availability<T> {
-    Availability::unavailable("the document is of before forktax recorded it", None)
 }

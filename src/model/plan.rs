@@ -74,10 +74,8 @@ pub struct LoopOrder {
     pub interpreter: String,
     /// Whether the interpreter is the study's own, since none was named. Then it
     /// may be missing.
-    #[serde(default)]
     pub own_interpreter: bool,
     /// The same of the program that the children execute.
-    #[serde(default)]
     pub own_program: bool,
 }
 

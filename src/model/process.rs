@@ -25,10 +25,8 @@ pub struct ProcessOrder {
     /// The prices of this host, if a card is stored.
     pub prices: Availability<CardPrices>,
     /// What of this host bears on remedies.
-    #[serde(default)]
     pub host: RemedyHost,
     /// Programs to set against each other.
-    #[serde(default)]
     pub targets: Targets,
 }
 

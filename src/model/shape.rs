@@ -34,7 +34,6 @@ pub struct ProcessFacts {
     /// When, in seconds since 1970; 0 for a shape that was made up.
     pub taken_unix_s: u64,
     /// How long the reading took, in seconds.
-    #[serde(default)]
     pub took_s: f64,
     /// The kernel that it ran on, as `uname -r` says.
     pub kernel: String,
@@ -49,7 +48,7 @@ pub struct ProcessFacts {
     /// Signals that it has a handler for.
     pub handlers: u64,
     /// The CPUs that it may run on; none where that is not known.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_cpus: Vec<usize>,
     /// `VmPTE`: the bytes of all page tables below the top level.
     pub page_table_bytes: u64,

@@ -17,7 +17,6 @@ use crate::model::{COMPARISON_VERSION, Comparison, ComparisonMark, Document, SCH
 #[derive(Deserialize)]
 struct Envelope {
     schema_version: u64,
-    #[serde(default)]
     document: Option<ComparisonMark>,
 }
 

@@ -152,10 +152,10 @@ fn where_nothing_was_judged_nothing_is_said_of_differences() {
 }
 
 #[test]
-fn what_an_old_document_does_not_know_is_told_as_not_compared() {
-    let mut old = build::sweep();
-    old.host.machine = Availability::unavailable("the document is old", None);
-    let report = text(&compared(&old, &build::sweep(), None), Format::Table);
+fn what_one_host_does_not_tell_is_told_as_not_compared() {
+    let mut silent = build::sweep();
+    silent.host.machine = Availability::unavailable("not readable here", None);
+    let report = text(&compared(&silent, &build::sweep(), None), Format::Table);
     let told = "known of one of them only, and so not compared: machine";
     assert!(report.contains(told), "{report}");
 }

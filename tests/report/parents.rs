@@ -2,9 +2,9 @@
 //! parents that all have them.
 
 use forktax::model::{ChildAction, Document, Space, SpaceRequest, SpawnMethod};
-use forktax::report::{Format, parse};
+use forktax::report::Format;
 
-use crate::build::{add, empty, mappings_space, rounded, sweep};
+use crate::build::{add, empty, mappings_space, rounded};
 use crate::text;
 
 const METHODS: [SpawnMethod; 3] = [
@@ -127,32 +127,4 @@ fn along_descriptors_and_threads_nothing_is_a_cost_of_a_mapping() {
         report.contains("none is seen to be added to vfork"),
         "{report}"
     );
-}
-
-#[test]
-fn documents_of_before_these_counts_are_read_and_have_none() {
-    let text_of = text(&sweep(), Format::Json);
-    let mut json: serde_json::Value = serde_json::from_str(&text_of).unwrap();
-    for cell in json["cells"].as_array_mut().unwrap() {
-        let space = cell["space"].as_object_mut().unwrap();
-        space.remove("descriptors").unwrap();
-        space.remove("threads").unwrap();
-    }
-    let old = parse(json.to_string().as_bytes()).unwrap();
-    assert!(
-        old.cells
-            .iter()
-            .all(|c| (c.space.descriptors, c.space.threads) == (0, 0))
-    );
-    let tables = |document: &Document| text(document, Format::Table);
-    assert_eq!(tables(&old), tables(&sweep()));
-    let csv = text(&old, Format::Csv);
-    let mut reader = csv::Reader::from_reader(csv.as_bytes());
-    let place = reader
-        .headers()
-        .unwrap()
-        .iter()
-        .position(|name| name == "threads");
-    let first = reader.records().next().unwrap().unwrap();
-    assert_eq!(first.get(place.unwrap()), Some("n/a"));
 }

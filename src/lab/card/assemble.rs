@@ -36,7 +36,7 @@ fn result(trial: &Trial, tried: &Tried, cost: f64, seed: u64) -> TrialResult {
 
 fn gauge(recording: &Recording) -> GaugeSamples {
     let mut gauged = GaugeSamples {
-        round: recording.round,
+        round: recording.occasion.round,
         ..GaugeSamples::default()
     };
     for words in recording.records().map(|words| &words[record::WORDS..]) {

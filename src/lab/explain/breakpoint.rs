@@ -8,7 +8,7 @@ use crate::lab::count::DRAWS;
 use crate::lab::error::LabError;
 use crate::lab::kernel::Kernel;
 use crate::lab::outlook::Watch;
-use crate::lab::session::{self, Recording};
+use crate::lab::session::{self, Occasion, Recording};
 use crate::model::{
     Availability, BreakpointCost, ChildAction, ExitOrder, Missing, Phase, Plan, Program,
     SpawnMethod,
@@ -35,7 +35,7 @@ pub(super) fn pair(kernel: &dyn Kernel, plan: &Plan, timeout: Duration) -> Resul
         assignment.program = Program::Embedded;
         // A child in its parent's memory faults on nothing on its way.
         assignment.alone(SpawnMethod::Vfork);
-        session::run(kernel, assignment, &watch, timeout, 0)
+        session::run(kernel, &assignment, &watch, timeout, Occasion::default())
     };
     let marked = match run(Watch::Stamps(Vec::new())) {
         Ok(marked) => marked,

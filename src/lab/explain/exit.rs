@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::lab::error::LabError;
 use crate::lab::kernel::Kernel;
 use crate::lab::outlook::{Watch, Watched};
-use crate::lab::session::{self, Recording};
+use crate::lab::session::{self, Occasion, Recording};
 use crate::model::{
     Availability, Backing, ChildAction, ExitOrder, ExitProbe, Missing, Plan, SpaceRequest,
     SpawnMethod, Temperature,
@@ -31,10 +31,11 @@ pub(super) fn probe(
     for mappings in [0, MAPPINGS] {
         let assignment = assignment(plan, mappings, CHILDREN);
         let watch = Watch::Moments;
-        let recording = match session::run(kernel, assignment, &watch, timeout, 0) {
-            Ok(recording) => recording,
-            Err(error) => return refused(error).map(Availability::Missing),
-        };
+        let recording =
+            match session::run(kernel, &assignment, &watch, timeout, Occasion::default()) {
+                Ok(recording) => recording,
+                Err(error) => return refused(error).map(Availability::Missing),
+            };
         match gaps(&recording) {
             Ok(Some(gaps)) => small_and_large.push(gaps),
             Ok(None) => return Ok(Availability::unavailable("no EXIT record came", None)),
@@ -77,8 +78,6 @@ pub(super) fn assignment(plan: &Plan, mappings: u64, children: usize) -> Assignm
         backing: Backing::Anon,
         huge: false,
     };
-    // The plan's program is not executed, only laid out: the embedded one may be
-    // forbidden.
     let mut assignment = Assignment {
         child: ChildAction::Exit,
         temperature: Temperature::Hot,

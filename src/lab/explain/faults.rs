@@ -4,26 +4,24 @@
 use super::Inquiry;
 use super::expectation::{Expectation, faults as expected};
 use crate::lab::session::Recording;
-use crate::model::{Availability, Faults, Missing, Program, SpaceRequest, SpawnMethod};
+use crate::model::{Availability, Faults, Missing, Program, SpawnMethod};
 use crate::profile::faults::{FaultTally, Observed, SpawnStamps, tally};
 
 /// The page faults of a method, or why there are none.
 pub(super) fn faults(inquiry: &Inquiry<'_>, method: SpawnMethod) -> Availability<Faults> {
-    let spaces = &inquiry.plan.spaces;
-    let small = spaces.first().filter(|_| spaces.len() > 1);
-    let small = small.map(|space| from(inquiry, method, space, None));
+    let small = (inquiry.space() > 0).then(|| from(inquiry, method, 0, None));
     let small = small.as_ref().and_then(Availability::measured);
-    from(inquiry, method, inquiry.request(), small)
+    from(inquiry, method, inquiry.space(), small)
 }
 
 fn from(
     inquiry: &Inquiry<'_>,
     method: SpawnMethod,
-    space: &SpaceRequest,
+    space: usize,
     small: Option<&Faults>,
 ) -> Availability<Faults> {
     let recordings = inquiry.evidence.faults.iter();
-    let mine = recordings.filter(|r| r.methods == [method] && r.assignment.space == *space);
+    let mine = recordings.filter(|r| r.methods == [method] && r.occasion.of == space);
     let tallies: Result<Vec<FaultTally>, Missing> = mine
         .filter_map(|recording| tally_of(inquiry, recording).transpose())
         .collect();

@@ -16,7 +16,7 @@ use crate::lab::census::{self, Census, CensusError};
 use crate::lab::error::{LabError, ProgramError, signal_name};
 use crate::lab::kernel::Worker;
 use crate::lab::shape::{self, Options};
-use crate::model::{PageTables, ProcessShape, Program, SpawnMethod, Temperature};
+use crate::model::{Likeness, PageTables, ProcessShape, Program, SpawnMethod, Temperature};
 use crate::profile::faults::MapRange;
 use crate::sys::memory::page_size;
 use crate::sys::shared::memory_file;
@@ -35,7 +35,12 @@ pub(super) struct LinuxWorker {
     family: Family,
     control: BufReader<UnixStream>,
     records: File,
+    /// What it is to do, without the mappings of another process, which are in
+    /// `likeness` until it gets them.
     assignment: Assignment,
+    likeness: Option<Likeness>,
+    /// The mappings that it is to have, theirs among them.
+    mappings: u64,
     timeout: Duration,
     stop: Stop,
     oom_kills: Option<u64>,
@@ -48,8 +53,8 @@ impl Worker for LinuxWorker {
 
     fn prepare(&mut self) -> Result<Prepared, LabError> {
         let mut assignment = self.assignment.clone();
-        if let Some(likeness) = assignment.space.take_likeness() {
-            let replica = Replica::of(&likeness, page_size() as u64);
+        if let Some(likeness) = &self.likeness {
+            let replica = Replica::of(likeness, page_size() as u64);
             assignment.rewritable_likeness =
                 replica.map_or(0, |replica| replica.rewritable_pages());
         }
@@ -64,8 +69,7 @@ impl Worker for LinuxWorker {
     }
 
     fn inflate(&mut self) -> Result<u64, LabError> {
-        let likeness = self.assignment.space.clone().take_likeness();
-        let order = Order::Inflate(likeness.map(Box::new));
+        let order = Order::Inflate(self.likeness.take().map(Box::new));
         match self.ask(&order, "inflate itself", false, &mut || ())? {
             Reply::Inflated { took_ns } => Ok(took_ns),
             other => Err(self.unexpected(other)),
@@ -132,6 +136,9 @@ impl LinuxWorker {
         stop: &Stop,
         inherited: &[i32],
     ) -> io::Result<Self> {
+        let mappings = assignment.space.mappings();
+        let mut assignment = assignment.clone();
+        let likeness = assignment.space.take_likeness();
         let records = memory_file(c"forktax-records", false)?;
         records.set_len((assignment.shared_words() * size_of::<u64>()) as u64)?;
         let (ours, theirs) = UnixStream::pair()?;
@@ -150,7 +157,9 @@ impl LinuxWorker {
             family: Family::of(&child, inherited),
             control: BufReader::new(ours),
             records,
-            assignment: assignment.clone(),
+            assignment,
+            likeness,
+            mappings,
             timeout,
             stop: stop.clone(),
             oom_kills: oom_kills(),
@@ -235,7 +244,7 @@ impl LinuxWorker {
     /// The error of a worker that is of no more use.
     fn lost(&self, how: &str, stage: &'static str) -> LabError {
         LabError::Died {
-            mappings: self.assignment.space.mappings(),
+            mappings: self.mappings,
             how: how.to_owned(),
             stage,
             hint: ": somebody sent it a signal, or memory ran out (see dmesg)".to_owned(),
@@ -246,7 +255,7 @@ impl LinuxWorker {
         ProgramError::Stalled {
             program: self.program(),
             seconds: self.timeout.as_secs_f64(),
-            mappings: self.assignment.space.mappings(),
+            mappings: self.mappings,
         }
         .into()
     }
@@ -260,7 +269,7 @@ impl LinuxWorker {
 
     /// The error of a worker that said why it cannot go on.
     fn unexpected(&self, reply: Reply) -> LabError {
-        let mappings = self.assignment.space.mappings();
+        let mappings = self.mappings;
         let failure = match reply {
             Reply::Failed(failure) => failure,
             other => Failure::Panic(format!("it answered out of turn: {other:?}")),
@@ -299,7 +308,7 @@ impl LinuxWorker {
             _ => "",
         };
         LabError::Died {
-            mappings: self.assignment.space.mappings(),
+            mappings: self.mappings,
             how: fate(status),
             stage,
             hint: hint.to_owned(),

@@ -7,7 +7,7 @@ use crate::lab::census::Census;
 use crate::lab::error::LabError;
 use crate::lab::kernel::{Kernel, ScriptLoop, ScriptOrder, ScriptTimes};
 use crate::lab::outlook::{Outlook, Watch, Watched};
-use crate::lab::session::{self, Recording};
+use crate::lab::session::{self, Occasion, Recording};
 use crate::model::{
     Likeness, LoopRun, LoopSystem, Missing, ObservedCall, Program, SpaceRequest, SpawnMethod,
 };
@@ -123,14 +123,14 @@ impl Experiment<'_> {
             self.rows[row].failed = missing.or_else(|| Some(Missing::not_reached()));
             return Ok(());
         };
+        let round = self.round;
         let recording = session::run(
             self.kernel,
-            assignment,
+            &assignment,
             &purpose.watch(),
             self.timeout(),
-            self.round,
+            Occasion { round, of: row },
         )?;
-        let round = self.round;
         let row = &mut self.rows[row];
         row.left_behind += recording.left_behind;
         match purpose {

@@ -176,16 +176,10 @@ impl Record {
             space.huge_bytes,
             space.vmas_before,
             space.present_ptes_before,
+            space.descriptors,
+            space.threads,
         ] {
             self.whole(value);
-        }
-        // An older document has not counted them; every process has a thread.
-        match space.threads {
-            0 => self.0.extend([MISSING, MISSING].map(str::to_owned)),
-            threads => {
-                self.whole(space.descriptors);
-                self.whole(threads);
-            }
         }
     }
 

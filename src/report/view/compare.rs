@@ -106,7 +106,7 @@ fn of_plans(difference: &PlanDifference) -> String {
     format!("{}: {a} in A, {b} in B{remark}", fact.name())
 }
 
-/// The facts that one of the documents is too old to have, or its host did not tell.
+/// The facts that one of the two hosts did not tell.
 fn unknown(comparison: &Comparison) -> Option<String> {
     let hosts = [&comparison.a.host, &comparison.b.host];
     let one_sided = |fact: &HostFact| {

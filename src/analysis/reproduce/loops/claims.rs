@@ -118,5 +118,5 @@ pub fn likeness(programs: &Programs<'_>) -> Option<Likeness> {
 fn faults(programs: &Programs<'_>) -> Option<f64> {
     let faults = |system| programs.looped(system)?.minor_faults.measured();
     let (python, c) = (faults(PythonFork)?, faults(CForkLikePython)?);
-    (python.ci95[0] > c.ci95[1]).then(|| python.value - c.value)
+    (python.ci95[0] > c.ci95[1]).then_some(python.value - c.value)
 }
