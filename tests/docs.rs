@@ -63,9 +63,13 @@ pub(crate) fn stored_documents() -> Vec<Document> {
         .collect()
 }
 
+pub(crate) fn sweep() -> Document {
+    serde_json::from_str(include_str!("data/sweep.json")).unwrap()
+}
+
 /// Every variant of every enum that a plan, a run or a cell can hold.
 fn every_variant() -> Vec<Document> {
-    let plain = stored_documents().remove(0);
+    let plain = sweep();
     let mut documents = vec![plain.clone(); 5];
     let path = || Program::Path {
         path: "/bin/true".to_owned(),

@@ -2,8 +2,6 @@
 
 mod assemble;
 
-use std::time::Duration;
-
 use super::assemble::{self as documents, Setting};
 use super::kernel::Kernel;
 use super::rounds::{Rounds, Try};
@@ -25,9 +23,9 @@ pub(super) fn run(
 ) -> Outcome {
     let begin = kernel.now();
     let started_unix_s = unix_s();
-    let mut experiment = Experiment::new(kernel, plan, order, begin);
+    let mut experiment = Experiment::new(kernel, plan, order);
     let (stopped, error) = ending(experiment.run(progress));
-    let error = error.or_else(|| experiment.rounds.lost.take());
+    let error = error.or_else(|| experiment.rounds.lost());
     let timed = experiment.rounds.has_times();
     let clock_cost_ns = host.clock_cost_ns;
     let setting = Setting {
@@ -35,7 +33,7 @@ pub(super) fn run(
         plan,
         started_unix_s,
         duration_s: (kernel.now() - begin).as_secs_f64(),
-        rounds: experiment.rounds.round,
+        rounds: experiment.rounds.completed(),
         stopped,
         explanation: None,
         reproduction: None,
@@ -59,8 +57,8 @@ struct Experiment<'a> {
 }
 
 impl<'a> Experiment<'a> {
-    fn new(kernel: &'a dyn Kernel, plan: &'a Plan, order: &'a CardOrder, begin: Duration) -> Self {
-        let mut rounds = Rounds::new(kernel, plan, begin);
+    fn new(kernel: &'a dyn Kernel, plan: &'a Plan, order: &'a CardOrder) -> Self {
+        let mut rounds = Rounds::new(kernel, plan);
         rounds.add(order.trials.iter().map(|trial| Try {
             name: name(trial.purpose).to_owned(),
             assignment: assignment(plan, trial),

@@ -8,32 +8,27 @@ mod expectation;
 mod faults;
 mod ledger;
 mod mechanisms;
+mod part;
 mod rewriting;
-mod visit;
-
-use std::time::Duration;
-
-use fastrand::Rng;
 
 use self::mechanisms::{Chained, is_blind};
-use self::visit::{Evidence, Visit};
+use self::part::{Evidence, Part};
 use super::assemble as cells;
-use super::budget::{AIM_ROUNDS, Budget, Spent};
 use super::error::LabError;
 use super::kernel::Kernel;
 use super::outlook::Watch;
-use super::run::{Outcome, Progress, ending, nanos, spawns_within, unix_s};
-use super::session::{self, Occasion, Recording};
+use super::run::{Outcome, Progress, ending, spawns_within, unix_s};
+use super::runner::{AIM_ROUNDS, Feature, LEAST_TURNS, MOST_TURNS, Runner, Turn};
+use super::session::{self, Recording};
 use crate::model::{ChildAction, Explain, Host, Missing, Plan, SpaceRequest, SpawnMethod, Stopped};
 use crate::profile::ledger::Landmark;
 use crate::profile::symbols::Symbols;
 use crate::worker::protocol::{Assignment, Pass};
 
-/// The most turns of a worker whose methods take turns, and of one that has a
-/// method to itself and has to fill its slice.
-const MOST_TURNS: usize = 400;
+/// The fewest rounds: who asks for a time keeps it, and one worker is an answer.
+const LEAST_ROUNDS: u32 = 1;
+/// The most turns of a worker that has a method to itself and has to fill its slice.
 const MOST_ALONE: usize = 100_000;
-const LEAST_TURNS: usize = 2;
 
 /// Carries out a plan that explains its last address space.
 pub(super) fn run(
@@ -43,21 +38,20 @@ pub(super) fn run(
     order: &Explain,
     progress: &mut dyn Progress,
 ) -> Outcome {
-    let begin = kernel.now();
     let started_unix_s = unix_s();
+    let mut runner = Runner::new(kernel, plan, LEAST_ROUNDS, AIM_ROUNDS);
     let mut inquiry = Inquiry {
         kernel,
         plan,
         order,
-        begin,
         clock_cost_ns: host.clock_cost_ns,
-        rng: Rng::with_seed(plan.seed),
-        round: 0,
+        parts: Vec::new(),
+        useless: Vec::new(),
         landmarks: Ok(Vec::new()),
         symbols: kernel.symbols(),
         evidence: Evidence::default(),
     };
-    let (stopped, error) = ending(inquiry.run(progress));
+    let (stopped, error) = ending(inquiry.run(&mut runner, progress));
     if inquiry.evidence.timing.is_empty() {
         return Outcome {
             document: None,
@@ -70,8 +64,8 @@ pub(super) fn run(
         host,
         plan,
         started_unix_s,
-        duration_s: (kernel.now() - begin).as_secs_f64(),
-        rounds: inquiry.round,
+        duration_s: runner.elapsed_s(),
+        rounds: runner.rounds(),
         stopped,
         explanation: Some(explanation),
         reproduction: None,
@@ -87,10 +81,11 @@ struct Inquiry<'a> {
     kernel: &'a dyn Kernel,
     plan: &'a Plan,
     order: &'a Explain,
-    begin: Duration,
     clock_cost_ns: f64,
-    rng: Rng,
-    round: u32,
+    /// What each visit is for.
+    parts: Vec<Part>,
+    /// Those of them that would bring nothing home.
+    useless: Vec<Part>,
     /// Instructions of the program that can be watched.
     landmarks: Result<Vec<(Landmark, u64)>, Missing>,
     symbols: Result<Symbols, Missing>,
@@ -98,23 +93,23 @@ struct Inquiry<'a> {
 }
 
 impl Inquiry<'_> {
-    fn run(&mut self, progress: &mut dyn Progress) -> Result<Stopped, LabError> {
+    fn run(
+        &mut self,
+        runner: &mut Runner<'_>,
+        progress: &mut dyn Progress,
+    ) -> Result<Stopped, LabError> {
         self.kernel.check_limits(&self.plan.spaces)?;
         self.kernel.try_program(self.plan)?;
         self.landmarks = self.kernel.landmarks(self.plan);
-        let mut budget = Budget::new(self.plan.stop.time_s);
-        loop {
-            let spent = self.one_round(&budget, progress)?;
-            budget.learn(spent);
-            self.round += 1;
-            if let Some(stopped) = self.satisfied() {
-                return Ok(stopped);
-            }
-            let course = |round| self.weights(round);
-            if !budget.has_time(self.elapsed_s(), self.round, &course) {
-                return Ok(Stopped::Time);
-            }
+        self.parts = self.all_parts();
+        for part in &self.parts {
+            let is_explained = self.space_of(*part) == self.space();
+            runner.add(
+                part.name(),
+                part.rhythm(self.plan.methods.len(), is_explained),
+            );
         }
+        runner.run(self, 1.0, progress)
     }
 
     /// The address space that is explained: the plan's last.
@@ -122,11 +117,11 @@ impl Inquiry<'_> {
         self.plan.spaces.len().saturating_sub(1)
     }
 
-    /// The address space of a visit.
-    fn space_of(&self, visit: Visit) -> usize {
-        match visit {
-            Visit::Timing(space) | Visit::Faults(space, _) => space,
-            Visit::Stamping | Visit::Chains(_) | Visit::Rewriting => self.space(),
+    /// The address space of a part.
+    fn space_of(&self, part: Part) -> usize {
+        match part {
+            Part::Timing(space) | Part::Faults(space, _) => space,
+            _ => self.space(),
         }
     }
 
@@ -134,201 +129,121 @@ impl Inquiry<'_> {
         &self.plan.spaces[self.space()]
     }
 
-    /// The workers of a round. Faults and rewriting vary little, and have every
-    /// second one.
-    fn visits(&self, round: u32) -> Vec<Visit> {
+    /// All parts of an explanation that were asked for and can be had.
+    fn all_parts(&self) -> Vec<Part> {
         let spaces = 0..self.plan.spaces.len();
-        let mut visits: Vec<Visit> = spaces.clone().map(Visit::Timing).collect();
-        visits.push(Visit::Stamping);
+        let methods = || self.plan.methods.iter().copied();
+        let mut parts: Vec<Part> = spaces.clone().map(Part::Timing).collect();
+        parts.extend([Part::Tables, Part::ExitOrder, Part::Stamping]);
+        if self.has_marks() {
+            parts.push(Part::Breakpoint);
+        }
         if self.symbols.is_ok() {
-            visits.extend(self.plan.methods.iter().copied().map(Visit::Chains));
+            parts.extend(methods().map(Part::Chains));
         }
-        if round.is_multiple_of(2) {
-            let methods = || self.plan.methods.iter().copied();
-            let all = spaces.flat_map(|space| methods().map(move |m| Visit::Faults(space, m)));
-            visits.extend(all);
-            if self.order.rewrite_pages > 0 {
-                visits.push(Visit::Rewriting);
-            }
+        parts.extend(spaces.flat_map(|space| methods().map(move |m| Part::Faults(space, m))));
+        if self.order.rewrite_pages > 0 {
+            parts.push(Part::Rewriting);
         }
-        visits.retain(|visit| self.has_answers(*visit));
-        visits
+        parts
     }
 
-    fn weights(&self, round: u32) -> Vec<f64> {
-        let methods = self.plan.methods.len();
-        let visits = self.visits(round).into_iter();
-        visits.map(|visit| visit.weight(methods)).collect()
-    }
-
-    /// Whether a visit has brought something home, or was not tried yet.
-    fn has_answers(&self, visit: Visit) -> bool {
+    /// Whether a part has brought something home, or was not tried yet.
+    fn has_answers(&self, part: Part) -> bool {
         let answered = |first: Option<&Recording>| {
             let watched = first.and_then(|recording| recording.watched.as_ref());
             watched.is_none_or(Result::is_ok)
         };
         let evidence = &self.evidence;
-        match visit {
-            Visit::Timing(_) => true,
-            Visit::Rewriting => evidence.rewriting.first().is_none_or(rewriting::wrote),
-            Visit::Stamping => answered(evidence.stamping.first()),
-            Visit::Chains(method) => {
+        match part {
+            Part::Timing(_) | Part::Tables | Part::ExitOrder => true,
+            Part::Rewriting => evidence.rewriting.first().is_none_or(rewriting::wrote),
+            Part::Stamping => answered(evidence.stamping.first()),
+            Part::Breakpoint => evidence.hits.iter().all(Result::is_ok),
+            Part::Chains(method) => {
                 let mine = |chained: &&Chained| chained.recording.methods == [method];
                 let first = evidence.chains.first().map(|c| &c.recording);
-                answered(first)
-                    && !evidence
-                        .chains
-                        .iter()
-                        .find(mine)
-                        .is_some_and(is_blind(self))
+                let mine = evidence.chains.iter().find(mine);
+                answered(first) && !mine.is_some_and(is_blind(self))
             }
-            Visit::Faults(..) => answered(evidence.faults.first()),
+            Part::Faults(..) => answered(evidence.faults.first()),
         }
     }
 
-    fn one_round(
-        &mut self,
-        budget: &Budget,
-        progress: &mut dyn Progress,
-    ) -> Result<Spent, LabError> {
-        let began = self.elapsed_s();
-        let unit_s = budget.unit_s(began, self.round, &|round| self.weights(round));
-        let mut visits = self.visits(self.round);
-        self.rng.shuffle(&mut visits);
-        // What the first round has no time for shall not be a time, nor the
-        // ledger; and how long a slice lasts is known only from the times.
-        visits.sort_by_key(|visit| match visit {
-            _ if self.round > 0 => 0,
-            Visit::Timing(space) => usize::from(*space != self.space()),
-            Visit::Stamping => 2,
-            _ => 3,
-        });
-        let workers = visits.len();
-        let mut loops_s = 0.0;
-        for (index, visit) in visits.into_iter().enumerate() {
-            let is_first = self.round == 0 && matches!(visit, Visit::Timing(_) | Visit::Stamping);
-            if !is_first && budget.is_spent(self.elapsed_s()) {
-                break;
-            }
-            let share = budget.share(self.elapsed_s(), self.round, index as f64 / workers as f64);
-            let what = format!("round {}: {}", self.round + 1, visit.verb());
-            progress.step(&what, share);
-            let weight = visit.weight(self.plan.methods.len());
-            let slice_ns = unit_s.map_or(u64::MAX, |unit| nanos(unit * weight));
-            loops_s += self.visit(visit, slice_ns)?;
-            self.once_more_in_the_first_round(index)?;
-        }
-        self.learn_of_breakpoints(budget)?;
-        Ok(Spent {
-            round_s: self.elapsed_s() - began,
-            loops_s,
-            workers,
-        })
-    }
-
-    /// What a watched instruction costs, once more in every round.
-    fn learn_of_breakpoints(&mut self, budget: &Budget) -> Result<(), LabError> {
-        let hits = &self.evidence.hits;
-        let is_refused = hits.iter().any(Result::is_err);
-        let is_late = !hits.is_empty() && budget.is_spent(self.elapsed_s());
-        if self.has_marks() && !is_refused && !is_late {
-            let pair = breakpoint::pair(self.kernel, self.plan, self.timeout())?;
-            self.evidence.hits.push(pair);
-        }
-        Ok(())
-    }
-
-    /// What is looked at once: the page tables, and the order of EXIT. It comes
-    /// after the first timing, so that an interrupted run has a time.
-    fn once_more_in_the_first_round(&mut self, index: usize) -> Result<(), LabError> {
-        if self.round > 0 || index > 0 {
-            return Ok(());
-        }
-        let timeout = self.timeout();
-        let assignment = self.assignment(Visit::Timing(self.space()), u64::MAX);
-        let tables = session::inspect(self.kernel, &assignment, self.order.tree, timeout)?;
-        self.evidence.tables = Some(tables);
-        let exit = exit::probe(self.kernel, self.plan, timeout)?;
-        self.evidence.exit = Some(exit);
-        Ok(())
-    }
-
-    fn visit(&mut self, visit: Visit, slice_ns: u64) -> Result<f64, LabError> {
-        let assignment = self.assignment(visit, slice_ns);
-        let watch = match visit {
-            Visit::Timing(_) | Visit::Rewriting => Watch::Nothing,
-            Visit::Stamping if self.has_marks() => {
+    /// What is recorded from outside.
+    fn watch(&self, part: Part) -> Watch {
+        match part {
+            Part::Stamping if self.has_marks() => {
                 Watch::Stamps(self.landmarks.clone().unwrap_or_default())
             }
-            Visit::Stamping => Watch::Moments,
-            Visit::Chains(_) => Watch::Chains(self.order.sampling_hz),
-            Visit::Faults(..) => Watch::Faults,
-        };
-        let occasion = Occasion {
-            round: self.round,
-            of: self.space_of(visit),
-        };
-        let timeout = self.timeout();
-        let recording = session::run(self.kernel, &assignment, &watch, timeout, occasion)?;
+            Part::Stamping => Watch::Moments,
+            Part::Chains(_) => Watch::Chains(self.order.sampling_hz),
+            Part::Faults(..) => Watch::Faults,
+            _ => Watch::Nothing,
+        }
+    }
+
+    /// A worker of a part; the seconds of its loop.
+    fn worker(&mut self, part: Part, turn: &Turn<'_>) -> Result<f64, LabError> {
+        let assignment = self.assignment(part, turn.slice_ns);
+        let recording = turn.worker(assignment, &self.watch(part), self.space_of(part))?;
         let loop_s = recording.loop_s();
         let evidence = &mut self.evidence;
-        match visit {
-            Visit::Timing(_) => evidence.timing.push(recording),
-            Visit::Stamping => evidence.stamping.push(recording),
-            Visit::Chains(_) => {
+        match part {
+            Part::Stamping => evidence.stamping.push(recording),
+            Part::Chains(_) => {
                 let judged = Chained::judge(recording, &self.symbols);
                 evidence.chains.push(judged);
             }
-            Visit::Faults(..) => evidence.faults.push(recording),
-            Visit::Rewriting => evidence.rewriting.push(recording),
+            Part::Faults(..) => evidence.faults.push(recording),
+            Part::Rewriting => evidence.rewriting.push(recording),
+            _ => evidence.timing.push(recording),
         }
         Ok(loop_s)
     }
 
-    fn assignment(&mut self, visit: Visit, slice_ns: u64) -> Assignment {
+    fn assignment(&self, part: Part, slice_ns: u64) -> Assignment {
         let plan = self.plan;
-        let pass = match visit {
-            Visit::Timing(_) => Pass::Timing,
-            Visit::Stamping => Pass::Stamping,
-            Visit::Chains(_) | Visit::Faults(..) => Pass::Sampling,
-            Visit::Rewriting => Pass::Rewriting,
+        let pass = match part {
+            Part::Stamping => Pass::Stamping,
+            Part::Chains(_) | Part::Faults(..) => Pass::Sampling,
+            Part::Rewriting => Pass::Rewriting,
+            _ => Pass::Timing,
         };
-        let space = plan.spaces[self.space_of(visit)].clone();
-        let turns = self.turns(visit, slice_ns);
+        let space = plan.spaces[self.space_of(part)].clone();
+        let turns = self.turns(part, slice_ns);
         let mut assignment = Assignment {
             turns,
             least_turns: LEAST_TURNS.min(turns),
-            slice_ns,
-            seed: self.rng.u64(..),
             ..Assignment::of_plan(plan, space, pass)
         };
-        match visit {
-            Visit::Timing(_) => {}
-            Visit::Stamping => assignment.fixed_addresses = self.fixes_addresses(),
-            Visit::Chains(method) => assignment.alone(method),
-            Visit::Faults(_, method) => {
+        match part {
+            Part::Stamping => assignment.fixed_addresses = self.fixes_addresses(),
+            Part::Chains(method) => assignment.alone(method),
+            Part::Faults(_, method) => {
                 assignment.alone(method);
                 // The last of them does not count.
                 assignment.least_turns = (2 * LEAST_TURNS).min(turns);
             }
-            Visit::Rewriting => assignment.rewrite_pages = self.order.rewrite_pages,
+            Part::Rewriting => assignment.rewrite_pages = self.order.rewrite_pages,
+            _ => {}
         }
         assignment
     }
 
     /// Turns of a worker: its share of the spawns that were asked for (all of
     /// them for call chains), or what fills its slice.
-    fn turns(&self, visit: Visit, slice_ns: u64) -> usize {
+    fn turns(&self, part: Part, slice_ns: u64) -> usize {
         if let Some(asked) = self.plan.stop.spawns {
             let asked = usize::try_from(asked).unwrap_or(usize::MAX);
             // Shares rest on samples, of which a few spawns have none.
-            let share = match visit {
-                Visit::Chains(_) => asked,
+            let share = match part {
+                Part::Chains(_) => asked,
                 _ => asked.div_ceil(AIM_ROUNDS as usize),
             };
             return share.clamp(1, MOST_ALONE);
         }
-        let Visit::Chains(method) = visit else {
+        let Part::Chains(method) = part else {
             return MOST_TURNS;
         };
         let timing = self.timings().next();
@@ -346,7 +261,7 @@ impl Inquiry<'_> {
     }
 
     /// Whether the run has what was asked for.
-    fn satisfied(&self) -> Option<Stopped> {
+    fn satisfied(&self, rounds: u32) -> Option<Stopped> {
         let timings: Vec<&Recording> = self.timings().collect();
         if let Some(asked) = self.plan.stop.spawns {
             let spawns = timings
@@ -354,11 +269,7 @@ impl Inquiry<'_> {
                 .map(|r| r.done.spawns / r.methods.len().max(1));
             return (spawns.sum::<usize>() as u64 >= asked).then_some(Stopped::Spawns);
         }
-        let precision = self
-            .plan
-            .stop
-            .precision
-            .filter(|_| self.round >= AIM_ROUNDS)?;
+        let precision = self.plan.stop.precision.filter(|_| rounds >= AIM_ROUNDS)?;
         let widest = cells::widest_total(&timings, self.clock_cost_ns, self.plan.seed)?;
         (widest <= precision).then_some(Stopped::Precision)
     }
@@ -387,12 +298,39 @@ impl Inquiry<'_> {
     fn executes(&self) -> bool {
         self.plan.child == ChildAction::Exec
     }
+}
 
-    fn timeout(&self) -> Duration {
-        Duration::from_millis(self.plan.spawn_timeout_ms)
+impl Feature for Inquiry<'_> {
+    fn wants(&self, visit: usize) -> bool {
+        !self.useless.contains(&self.parts[visit])
     }
 
-    fn elapsed_s(&self) -> f64 {
-        (self.kernel.now() - self.begin).as_secs_f64()
+    fn turn(&mut self, visit: usize, turn: &Turn<'_>) -> Result<f64, LabError> {
+        let part = self.parts[visit];
+        let (kernel, timeout) = (self.kernel, turn.timeout);
+        match part {
+            Part::Tables => {
+                let assignment = self.assignment(part, u64::MAX);
+                let tables = session::inspect(kernel, &assignment, self.order.tree, timeout)?;
+                self.evidence.tables = Some(tables);
+            }
+            Part::ExitOrder => {
+                let exit = exit::probe(kernel, self.plan, timeout)?;
+                self.evidence.exit = Some(exit);
+            }
+            Part::Breakpoint => {
+                let pair = breakpoint::pair(kernel, self.plan, timeout)?;
+                self.evidence.hits.push(pair);
+            }
+            _ => return self.worker(part, turn),
+        }
+        // What probes the host has no loop that could be shorter.
+        Ok(0.0)
+    }
+
+    fn round_ends(&mut self, rounds: u32) -> Option<Stopped> {
+        let parts = self.parts.iter().copied();
+        self.useless = parts.filter(|part| !self.has_answers(*part)).collect();
+        self.satisfied(rounds)
     }
 }

@@ -16,7 +16,6 @@ pub mod programs;
 pub mod shape;
 
 mod assemble;
-mod budget;
 mod card;
 mod caveats;
 mod count;
@@ -28,7 +27,9 @@ mod process;
 mod reproduce;
 mod rounds;
 mod run;
+mod runner;
 mod session;
+mod sweep;
 mod tried;
 
 pub use run::{Outcome, Progress, run};

@@ -34,7 +34,7 @@ pub(super) fn run(
 ) -> Outcome {
     let begin = kernel.now();
     let started_unix_s = unix_s();
-    let mut experiment = match Experiment::new(kernel, plan, order, begin) {
+    let mut experiment = match Experiment::new(kernel, plan, order) {
         Ok(experiment) => experiment,
         Err(error) => {
             return Outcome {
@@ -44,7 +44,7 @@ pub(super) fn run(
         }
     };
     let (stopped, error) = ending(experiment.run(progress));
-    let error = error.or_else(|| experiment.rounds.lost.take());
+    let error = error.or_else(|| experiment.rounds.lost());
     if !experiment.rounds.has_times() {
         return Outcome {
             document: None,
@@ -58,7 +58,7 @@ pub(super) fn run(
         plan,
         started_unix_s,
         duration_s: (kernel.now() - begin).as_secs_f64(),
-        rounds: experiment.rounds.round,
+        rounds: experiment.rounds.completed(),
         stopped,
         explanation: None,
         reproduction: None,
@@ -97,7 +97,6 @@ impl<'a> Experiment<'a> {
         kernel: &'a dyn Kernel,
         plan: &'a Plan,
         order: &'a ProcessOrder,
-        begin: Duration,
     ) -> Result<Self, LabError> {
         let own = own_shape(kernel, plan)?;
         let built = Rebuilt::of(&scaled(&order.shape, &order.scale), &own);
@@ -117,7 +116,7 @@ impl<'a> Experiment<'a> {
             trials: design.trials.clone(),
             design,
             chosen: Vec::new(),
-            rounds: Rounds::new(kernel, plan, begin),
+            rounds: Rounds::new(kernel, plan),
         })
     }
 

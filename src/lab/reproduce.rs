@@ -1,5 +1,6 @@
 //! The loops of a study of programs: its scripts and its C programs take turns
-//! in rounds, each run in a fresh process.
+//! in rounds, each run in a fresh process. A loop is as long as it was ordered, so that
+//! the time ends rounds and shortens none.
 //!
 //! What one program cannot do (no interpreter, a script that fails) costs its
 //! own row and no other. What was asked for by name must be there, though.
@@ -7,21 +8,19 @@
 mod assemble;
 mod row;
 
-use std::time::Duration;
-
-use fastrand::Rng;
-
 use self::row::Row;
 use super::assemble::{self as documents, Setting};
 use super::error::{LabError, ProgramError};
 use super::kernel::Kernel;
 use super::outlook::Watch;
 use super::run::{Outcome, Progress, ending, unix_s};
+use super::runner::{Feature, Rhythm, Runner, Turn};
 use crate::model::{
     Caveat, Host, Interpreter, LoopOrder, LoopSystem, Missing, Plan, SpaceRequest, Stopped,
 };
-use crate::units::thousands;
 
+/// The fewest rounds: one alone has no interval.
+const LEAST_ROUNDS: u32 = 2;
 /// Iterations of a run in which the system calls are observed.
 const OBSERVED: u64 = 5;
 /// Every so many rounds the program that runs longer has its turn.
@@ -37,19 +36,19 @@ pub(super) fn run(
     order: &LoopOrder,
     progress: &mut dyn Progress,
 ) -> Outcome {
-    let begin = kernel.now();
     let started_unix_s = unix_s();
-    let mut experiment = Experiment::new(kernel, plan, order, begin);
-    let result = experiment.run(progress);
-    let (stopped, error) = ending(result);
+    let mut runner = Runner::new(kernel, plan, LEAST_ROUNDS, order.repeats);
+    runner.tell(order.repeats);
+    let mut experiment = Experiment::new(kernel, plan, order);
+    let (stopped, error) = ending(experiment.run(&mut runner, progress));
     let error = error.or_else(|| experiment.lost.take());
     let timed = experiment.rows.iter().any(|row| !row.runs.is_empty());
     let setting = Setting {
         host,
         plan,
         started_unix_s,
-        duration_s: (kernel.now() - begin).as_secs_f64(),
-        rounds: experiment.round,
+        duration_s: runner.elapsed_s(),
+        rounds: runner.rounds(),
         stopped,
         explanation: None,
         reproduction: experiment.reproduction(),
@@ -69,10 +68,8 @@ struct Experiment<'a> {
     kernel: &'a dyn Kernel,
     plan: &'a Plan,
     order: &'a LoopOrder,
-    begin: Duration,
-    round: u32,
-    /// Runs that are behind, for the progress.
-    done: u32,
+    /// The row of each visit, and what it is for.
+    visits: Vec<(usize, Purpose)>,
     interpreter: Result<Interpreter, Missing>,
     /// The order of a space like that of a script.
     likeness: Option<SpaceRequest>,
@@ -90,6 +87,24 @@ enum Purpose {
 }
 
 impl Purpose {
+    /// When a program has its turn for this, if ever. Scripts are observed first: one of
+    /// them is the model of a C program's address space.
+    fn rhythm(self, system: LoopSystem) -> Option<Rhythm> {
+        let is_long = system == LoopSystem::PythonPopenLong;
+        let (first, every) = match self {
+            Self::Observe => (u8::from(!system.is_script()), Rhythm::ONCE),
+            Self::Time => (2, if is_long { LONG_EVERY } else { 1 }),
+            Self::Sample if is_long => return None,
+            Self::Sample => (3, SAMPLED_EVERY),
+        };
+        Some(Rhythm {
+            weight: 0.0,
+            every,
+            first,
+            ..Rhythm::EVERY_ROUND
+        })
+    }
+
     fn watch(self) -> Watch {
         match self {
             Self::Observe => Watch::Calls,
@@ -100,14 +115,12 @@ impl Purpose {
 }
 
 impl<'a> Experiment<'a> {
-    fn new(kernel: &'a dyn Kernel, plan: &'a Plan, order: &'a LoopOrder, begin: Duration) -> Self {
+    fn new(kernel: &'a dyn Kernel, plan: &'a Plan, order: &'a LoopOrder) -> Self {
         Self {
             kernel,
             plan,
             order,
-            begin,
-            round: 0,
-            done: 0,
+            visits: Vec::new(),
             interpreter: Err(Missing::not_reached()),
             likeness: None,
             rows: LoopSystem::ALL.into_iter().map(Row::new).collect(),
@@ -115,27 +128,23 @@ impl<'a> Experiment<'a> {
         }
     }
 
-    fn run(&mut self, progress: &mut dyn Progress) -> Result<Stopped, LabError> {
+    fn run(
+        &mut self,
+        runner: &mut Runner<'_>,
+        progress: &mut dyn Progress,
+    ) -> Result<Stopped, LabError> {
         self.kernel.check_limits(&self.plan.spaces)?;
         self.try_program()?;
         self.find_interpreter()?;
-        // The scripts come first: one of them is the model of a C program's
-        // address space.
-        let (scripts, programs): (Vec<usize>, Vec<usize>) =
-            self.all().into_iter().partition(|row| self.is_script(*row));
-        let observed: Vec<usize> = [scripts, programs].concat();
-        self.turns(&observed, Purpose::Observe, progress)?;
-        let mut longest = Duration::ZERO;
-        while self.round < self.order.repeats {
-            let begin = self.kernel.now();
-            if self.has_no_time_for(longest) {
-                return Ok(Stopped::Time);
+        for (row, system) in LoopSystem::ALL.into_iter().enumerate() {
+            for purpose in [Purpose::Observe, Purpose::Time, Purpose::Sample] {
+                if let Some(rhythm) = purpose.rhythm(system) {
+                    self.visits.push((row, purpose));
+                    runner.add(row::name(system), rhythm);
+                }
             }
-            self.one_round(progress)?;
-            self.round += 1;
-            longest = longest.max(self.kernel.now() - begin);
         }
-        Ok(Stopped::Spawns)
+        runner.run(self, 1.0, progress)
     }
 
     /// Tries the program that the children execute. If it is the study's own, it
@@ -147,7 +156,7 @@ impl<'a> Experiment<'a> {
         };
         let error = ProgramError::StudysOwn(Box::new(error));
         let missing = Missing::unavailable(error.to_string(), None);
-        self.lose(&missing, |system| system != LoopSystem::CPosixSpawnFloor);
+        self.give_up(&missing, |system| system != LoopSystem::CPosixSpawnFloor);
         self.lost = Some(error.into());
         Ok(())
     }
@@ -158,7 +167,7 @@ impl<'a> Experiment<'a> {
         let asked = &self.order.interpreter;
         self.interpreter = match self.kernel.interpreter(self.plan, asked) {
             Err(LabError::Interpreter(missing)) if self.order.own_interpreter => {
-                self.lose(&missing, LoopSystem::is_script);
+                self.give_up(&missing, LoopSystem::is_script);
                 Err(missing)
             }
             found => Ok(found?),
@@ -167,110 +176,20 @@ impl<'a> Experiment<'a> {
     }
 
     /// Gives the reason to rows that will not run, if they have none yet.
-    fn lose(&mut self, missing: &Missing, loses: impl Fn(LoopSystem) -> bool) {
+    fn give_up(&mut self, missing: &Missing, loses: impl Fn(LoopSystem) -> bool) {
         for row in self.rows.iter_mut().filter(|row| loses(row.system)) {
             row.failed.get_or_insert_with(|| missing.clone());
         }
     }
 
-    /// Whether the time would be exceeded by a round as long as the longest so
-    /// far. Two rounds are run whatever they take: one alone has no interval.
-    fn has_no_time_for(&self, round: Duration) -> bool {
-        const LEAST_ROUNDS: u32 = 2;
-        let elapsed = (self.kernel.now() - self.begin + round).as_secs_f64();
-        let is_over = |time_s| elapsed > time_s;
-        self.round >= LEAST_ROUNDS && self.plan.stop.time_s.is_some_and(is_over)
-    }
-
-    /// All programs once, in a random order and its mirror image by turns.
-    fn one_round(&mut self, progress: &mut dyn Progress) -> Result<(), LabError> {
-        let mut order = self.all();
-        Rng::with_seed(self.plan.seed ^ u64::from(self.round / 2)).shuffle(&mut order);
-        if self.round % 2 == 1 {
-            order.reverse();
-        }
-        let has_turn = |row: &usize| {
-            let long = self.rows[*row].system == LoopSystem::PythonPopenLong;
-            !long || self.round.is_multiple_of(LONG_EVERY)
-        };
-        let timed: Vec<usize> = order.iter().copied().filter(has_turn).collect();
-        self.turns(&timed, Purpose::Time, progress)?;
-        if self.round.is_multiple_of(SAMPLED_EVERY) {
-            let is_short = |row: &usize| self.rows[*row].system != LoopSystem::PythonPopenLong;
-            let sampled: Vec<usize> = order.into_iter().filter(is_short).collect();
-            self.turns(&sampled, Purpose::Sample, progress)?;
-        }
-        Ok(())
-    }
-
-    fn all(&self) -> Vec<usize> {
-        (0..self.rows.len()).collect()
-    }
-
-    fn is_script(&self, row: usize) -> bool {
-        self.rows[row].system.is_script()
-    }
-
-    fn turns(
-        &mut self,
-        rows: &[usize],
-        purpose: Purpose,
-        progress: &mut dyn Progress,
-    ) -> Result<(), LabError> {
-        for row in rows {
-            let system = self.rows[*row].system;
-            self.done += 1;
-            let what = format!(
-                "round {} of {}: {}",
-                thousands(u64::from(self.round) + 1),
-                thousands(u64::from(self.order.repeats)),
-                row::name(system)
-            );
-            progress.step(&what, self.share());
-            if self.rows[*row].failed.is_some() {
-                continue;
-            }
-            match self.turn(*row, purpose) {
-                Ok(()) => {}
-                Err(error @ LabError::Interrupted(_)) => return Err(error),
-                Err(error) => self.fail(system, error),
-            }
-        }
-        Ok(())
-    }
-
     /// Lets a row run no more, because of an error that the run ends with.
     fn fail(&mut self, system: LoopSystem, error: LabError) {
         let missing = Missing::unavailable(error.to_string(), None);
-        self.lose(&missing, |other| other == system);
+        self.give_up(&missing, |other| other == system);
         self.lost.get_or_insert_with(|| LabError::Row {
             name: row::name(system),
             why: Box::new(error),
         });
-    }
-
-    fn turn(&mut self, row: usize, purpose: Purpose) -> Result<(), LabError> {
-        let iterations = match (purpose, self.rows[row].system) {
-            (Purpose::Observe, _) => OBSERVED,
-            (_, LoopSystem::PythonPopenLong) => self.order.long_iterations,
-            _ => self.order.iterations,
-        };
-        if self.is_script(row) {
-            self.run_script(row, purpose, iterations)
-        } else {
-            self.run_program(row, purpose, iterations)
-        }
-    }
-
-    /// How much of the run is behind, by the number of its turns.
-    fn share(&self) -> f64 {
-        let rounds = self.order.repeats;
-        let long = rounds.div_ceil(LONG_EVERY) * 10;
-        let sampled = rounds.div_ceil(SAMPLED_EVERY);
-        let programs = u32::try_from(LoopSystem::ALL.len()).unwrap_or(u32::MAX);
-        let turns = programs * (1 + rounds + sampled) + long;
-        let behind = self.done + self.round.div_ceil(LONG_EVERY) * 10;
-        f64::from(behind.min(turns)) / f64::from(turns)
     }
 
     fn samples_lost(&self) -> Option<Caveat> {
@@ -278,5 +197,36 @@ impl<'a> Experiment<'a> {
         let ticks = self.rows.iter().flat_map(|row| &row.ticks);
         let kept = ticks.map(|ticks| ticks.kernel + ticks.user).sum();
         (lost > 0).then_some(Caveat::SamplesLost { lost, kept })
+    }
+}
+
+impl Feature for Experiment<'_> {
+    fn wants(&self, visit: usize) -> bool {
+        self.rows[self.visits[visit].0].failed.is_none()
+    }
+
+    fn turn(&mut self, visit: usize, turn: &Turn<'_>) -> Result<f64, LabError> {
+        let (row, purpose) = self.visits[visit];
+        let iterations = match (purpose, self.rows[row].system) {
+            (Purpose::Observe, _) => OBSERVED,
+            (_, LoopSystem::PythonPopenLong) => self.order.long_iterations,
+            _ => self.order.iterations,
+        };
+        if self.rows[row].system.is_script() {
+            self.run_script(row, purpose, iterations, turn)?;
+        } else {
+            self.run_program(row, purpose, iterations, turn)?;
+        }
+        // No loop could be shorter.
+        Ok(0.0)
+    }
+
+    fn lose(&mut self, visit: usize, error: LabError) -> Result<(), LabError> {
+        self.fail(self.rows[self.visits[visit].0].system, error);
+        Ok(())
+    }
+
+    fn round_ends(&mut self, rounds: u32) -> Option<Stopped> {
+        (rounds >= self.order.repeats).then_some(Stopped::Spawns)
     }
 }

@@ -9,8 +9,6 @@ use crate::stats::summarise;
 #[derive(Default)]
 pub(super) struct Tried {
     pub(super) workers: Vec<Recording>,
-    /// What its last turn took, from the start of the worker to its end.
-    pub(super) took_s: f64,
     /// Why it is not tried any more.
     pub(super) failed: Option<Missing>,
 }

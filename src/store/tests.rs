@@ -19,7 +19,7 @@ fn stored(name: &str) -> Document {
 }
 
 fn card() -> Document {
-    stored("exit")
+    stored("sweep-exit")
 }
 
 fn known(text: &str) -> Availability<String> {
@@ -67,7 +67,7 @@ fn what_is_kept_is_found_again_and_for_this_user_alone() {
     };
     assert_eq!(found, expected);
     assert!(
-        said.contains("is of this host, measured 2025-10-09"),
+        said.contains("is of this host, measured 2026-11-29"),
         "{said}"
     );
     let left = fs::read_dir(&store.directory).unwrap().count();
@@ -138,7 +138,7 @@ fn a_card_of_this_machine_goes_before_a_newer_one_of_another() {
     let said = found.to_string();
     assert!(matches!(found, Found::Foreign { path, .. } if path == foreign));
     assert!(
-        said.contains("another machine (Linux 6.18.5 x86_64, AMD EPYC 9B14, 2 CPUs)"),
+        said.contains("another machine (Linux 6.18.44 x86_64, Intel(R) Xeon(R) Processor, 2 CPUs)"),
         "{said}"
     );
     let stale = store.save(&own).unwrap();

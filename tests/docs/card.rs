@@ -10,10 +10,10 @@ use forktax::model::{
 use forktax::stats::{Estimate, Summary};
 use serde_json::Value;
 
-use super::{json, stored_documents};
+use super::{json, sweep};
 
 pub(crate) fn document() -> Document {
-    let mut document = stored_documents().remove(0);
+    let mut document = sweep();
     document.plan.card = Some(CardOrder {
         quick: true,
         trials: vec![Trial {

@@ -4,15 +4,11 @@ use std::collections::BTreeSet;
 
 use forktax::analysis::compare::{Input, compare};
 use forktax::model::{
-    Availability, ComparedKind, Comparison, Document, HostFact, PlanFact, Tool, Verdict, Which,
+    Availability, ComparedKind, Comparison, HostFact, PlanFact, Tool, Verdict, Which,
 };
 use serde_json::Value;
 
-use crate::{contract, json, rows, walk};
-
-fn sweep() -> Document {
-    serde_json::from_str(include_str!("../data/sweep.json")).unwrap()
-}
+use crate::{contract, json, rows, sweep, walk};
 
 /// A comparison with something in every list.
 fn comparison() -> Comparison {

@@ -13,7 +13,7 @@ use forktax::model::{
 use forktax::stats::{Estimate, Summary};
 use serde_json::Value;
 
-use super::{json, stored_documents};
+use super::{json, sweep};
 
 const ONE: Estimate = Estimate {
     value: 1.0,
@@ -21,7 +21,7 @@ const ONE: Estimate = Estimate {
 };
 
 pub(crate) fn document() -> Document {
-    let mut document = stored_documents().remove(0);
+    let mut document = sweep();
     let program = || Program::Path {
         path: "/bin/true".to_owned(),
         argv: vec!["true".to_owned()],

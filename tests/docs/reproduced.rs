@@ -10,11 +10,11 @@ use forktax::model::{
 use forktax::stats::Estimate;
 use serde_json::Value;
 
-use super::{json, stored_documents};
+use super::{json, sweep};
 
 /// A study of address spaces, scaled down, and one of programs.
 pub(crate) fn documents() -> [Document; 2] {
-    let plain = stored_documents().remove(0);
+    let plain = sweep();
     let of = |study, loops: Option<LoopOrder>| {
         let mut document = plain.clone();
         document.plan.reproduce = Some(Reproduce {

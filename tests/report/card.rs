@@ -1,274 +1,248 @@
-//! The card of a made-up host: the trials of the design, with times that follow
-//! from prices which the tests know.
+//! Cards as a reader sees them: whole ones, and those of runs that went wrong.
 
-use std::sync::LazyLock;
-
-use fastrand::Rng;
-use forktax::analysis::card::{Design, footprint_bytes, price_list};
+use forktax::analysis::card::price_list;
 use forktax::model::{
-    Availability, Backing, Card, ChildAction, Document, Features, GaugeSamples, Program, Purpose,
-    SpaceRequest, SpawnMethod, Trial, TrialCell, TrialResult, WorkerSamples,
+    Availability, Caveat, Document, LeftOut, Missing, PriceKind, Purpose, SpawnMethod, Stopped,
+    Term, Trial, TrialResult,
 };
-use forktax::stats::{Summary, summarise};
+use forktax::report::{Format, ReportError, render};
 
-use crate::build;
+use crate::stored::{
+    flat, in_short, omits, records, row, says, section, stored, table, text, with,
+};
 
-const SEED: u64 = 7;
-const WORKERS: u32 = 3;
-const TURNS: usize = 4;
-
-/// From this size on, what is beyond costs so many times as much.
-const KNEE: u64 = 1 << 20;
-const DEARER: f64 = 1.8;
-
-/// The card as it is printed.
-pub(crate) fn card() -> Document {
-    static CARD: LazyLock<Document> = LazyLock::new(|| of_host(DEARER));
-    CARD.clone()
+fn results(document: &mut Document) -> &mut Vec<TrialResult> {
+    &mut document.card.as_mut().expect("it is a card").trials
 }
 
-/// A host on which one price fits all sizes.
-pub(crate) fn flat() -> Document {
-    of_host(1.0)
-}
-
-fn of_host(dearer: f64) -> Document {
-    let fits = |space: &SpaceRequest| match space {
-        SpaceRequest::Mappings {
-            backing: Backing::Shared,
-            ..
-        } => Err("only 1 GiB of memory is free; free more of it".to_owned()),
-        _ => Ok(()),
-    };
-    let program = |argv: &[&str]| {
-        Availability::Measured(Program::Path {
-            path: format!("/opt/programs/{}", argv[0]),
-            argv: argv.iter().map(|word| (*word).to_owned()).collect(),
-        })
-    };
-    let design = Design {
-        quick: false,
-        seed: SEED,
-        fits: &fits,
-        static_program: program(&["tiny", "--version"]),
-        dynamic_program: program(&["true"]),
-    };
-    let (trials, left_out) = design.trials();
-    let mut document = build::empty(&[SpawnMethod::Fork], SpawnMethod::Fork, ChildAction::Exec);
-    let mut rng = Rng::with_seed(SEED);
-    let results = trials.iter().map(|trial| result(trial, dearer, &mut rng));
-    let results: Vec<TrialResult> = results.collect();
-    document.plan.card = Some(forktax::model::CardOrder {
-        quick: false,
-        trials,
-        left_out,
-        named: Vec::new(),
-    });
-    document.card = Some(Card {
-        trials: results,
-        prices: forktax::model::PriceList {
-            terms: Vec::new(),
-            knee_bytes: None,
-            grade: Availability::not_reached(),
-            forecasts: Vec::new(),
-            prices: Vec::new(),
-        },
-    });
-    refit(&mut document);
-    document
-}
-
-/// The prices that follow from the trials as they are now.
-pub(crate) fn refit(document: &mut Document) {
-    let seed = document.plan.seed;
-    let order = document.plan.card.as_ref().expect("it is a card");
-    let card = document.card.as_mut().expect("it is a card");
-    card.prices = price_list(order, &card.trials, seed);
-}
-
-fn result(trial: &Trial, dearer: f64, rng: &mut Rng) -> TrialResult {
-    let features = features(&trial.space);
-    let gauges = trial.purpose == Purpose::Gauges;
-    let cells = trial.methods.iter().filter(|_| !gauges);
-    let cells = cells.map(|method| {
-        let [call, after] = price(trial, *method, &features, dearer);
-        cell(*method, call, after, rng)
-    });
-    TrialResult {
-        features: Availability::Measured(features),
-        cells: cells.collect(),
-        gauges: (0..WORKERS)
-            .filter(|_| gauges)
-            .map(|round| gauged(round, rng))
-            .collect(),
-    }
-}
-
-/// What the kernel would show of such a parent.
-fn features(space: &SpaceRequest) -> Features {
-    let mut features = Features {
-        vmas: 24,
-        anon_vmas: 11,
-        file_vmas: 14,
-        shared_vmas: 0,
-        ptes: 52,
-        empty_entries: 66,
-        tables: 14,
-        huge_entries: 0,
-    };
-    add(space, &mut features);
-    features
-}
-
-fn add(space: &SpaceRequest, features: &mut Features) {
-    match space {
-        SpaceRequest::Mappings {
-            mappings,
-            pages,
-            spacing,
-            backing,
-            huge,
-        } => {
-            features.vmas += mappings;
-            if *backing == Backing::File {
-                features.file_vmas += mappings;
-            }
-            if *pages == 0 {
-                return;
-            }
-            features.anon_vmas += mappings;
-            let all = mappings * pages;
-            if *huge {
-                features.huge_entries += all;
-            } else {
-                features.ptes += all;
-                features.empty_entries += mappings * (pages - 1) * (spacing - 1);
-                features.tables += (all * spacing).div_ceil(512);
-            }
-        }
-        SpaceRequest::Together { parts } => parts.iter().for_each(|part| add(part, features)),
-        SpaceRequest::Threads { count } => features.vmas += 2 * count,
-        _ => {}
-    }
-}
-
-/// The call and what comes after it, in nanoseconds.
-fn price(trial: &Trial, method: SpawnMethod, features: &Features, dearer: f64) -> [f64; 2] {
-    let [mut call, mut after] = match method {
-        SpawnMethod::Fork => forked(features, dearer),
-        SpawnMethod::PosixSpawn => [67_000.0, 40_000.0],
-        _ => [32_000.0, 40_000.0],
-    };
-    match &trial.space {
-        SpaceRequest::Descriptors { count, cloexec } => {
-            let count = *count as f64;
-            call += 5.0 * count;
-            after += if *cloexec { 75.0 } else { 47.0 } * count;
-        }
-        SpaceRequest::Threads { count } if method == SpawnMethod::Fork => {
-            call += 3_000.0 * *count as f64;
-            after += 4_000.0 * *count as f64;
-        }
-        _ => {}
-    }
-    let bytes = trial.variables.count * trial.variables.bytes;
-    after += 190.0 * trial.variables.count as f64 + 0.75 * bytes as f64;
-    match (trial.purpose, trial.child) {
-        (Purpose::StaticProgram, _) => after += 140_000.0,
-        (Purpose::DynamicProgram, _) => after += 390_000.0,
-        (_, ChildAction::Exit) => after -= 34_000.0,
-        _ => {}
-    }
-    [call, after]
-}
-
-/// A fork by the prices of this host.
-fn forked(features: &Features, dearer: f64) -> [f64; 2] {
-    let size = footprint_bytes(features) as f64;
-    let beyond = (1.0 - KNEE as f64 / size).max(0.0);
-    let sized = 1.0 + (dearer - 1.0) * beyond;
-    let prices: [(u64, [f64; 2], bool); 7] = [
-        (features.vmas, [280.0, 250.0], true),
-        (features.anon_vmas, [470.0, 330.0], true),
-        (features.file_vmas, [75.0, 0.0], false),
-        (features.ptes, [48.0, 56.0], true),
-        (features.empty_entries, [2.1, 1.1], false),
-        (features.tables, [820.0, 300.0], true),
-        (features.huge_entries, [580.0, 440.0], false),
-    ];
-    let mut sum = [23_000.0, 89_000.0];
-    for (count, price, is_sized) in prices {
-        let each = count as f64 * if is_sized { sized } else { 1.0 };
-        sum = [sum[0] + each * price[0], sum[1] + each * price[1]];
-    }
-    sum
-}
-
-/// The spawns of workers with a luck of their own.
-fn cell(method: SpawnMethod, call: f64, after: f64, rng: &mut Rng) -> TrialCell {
-    let mut around = |ns: f64, luck: f64| whole(ns * luck * (0.995 + 0.01 * rng.f64()));
-    let luck = [0.985, 1.0, 1.012];
-    let samples: Vec<WorkerSamples> = (0..WORKERS)
-        .zip(luck)
-        .map(|(round, luck)| {
-            let call_ns: Vec<u64> = (0..TURNS).map(|_| around(call, luck)).collect();
-            let total_ns = call_ns.iter().map(|call| call + around(after, luck));
-            WorkerSamples {
-                round,
-                total_ns: total_ns.collect(),
-                call_ns: call_ns.clone(),
-            }
-        })
-        .collect();
-    TrialCell {
-        method,
-        call_ns: summary(&samples, |worker| &worker.call_ns, SEED),
-        total_ns: summary(&samples, |worker| &worker.total_ns, SEED),
-        samples,
-    }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the times above are small and positive"
-)]
-pub(super) fn whole(ns: f64) -> u64 {
-    ns as u64
-}
-
-pub(super) fn summary(
-    samples: &[WorkerSamples],
-    part: fn(&WorkerSamples) -> &Vec<u64>,
-    seed: u64,
-) -> Availability<Summary> {
-    let workers = samples.iter().map(part);
-    let workers = workers.map(|times| times.iter().map(|ns| *ns as f64).collect());
-    let workers: Vec<Vec<f64>> = workers.collect();
-    let summary = summarise(&workers, seed).expect("there are samples");
-    Availability::Measured(Summary {
-        median: build::rounded(summary.median),
-        ci95: summary.ci95.map(build::rounded),
-        mean: build::rounded(summary.mean),
-        stddev: build::rounded(summary.stddev),
-        p10: build::rounded(summary.p10),
-        p90: build::rounded(summary.p90),
-        min: summary.min,
+/// The card with a change of its trials, and the prices that follow.
+fn refitted(change: impl FnOnce(&mut Document)) -> Document {
+    with("card", |document| {
+        change(document);
+        refit(document);
     })
 }
 
-fn gauged(round: u32, rng: &mut Rng) -> GaugeSamples {
-    let mut around = |ns: f64| -> Vec<f64> {
-        let each = (0..TURNS).map(|_| build::rounded(ns * (0.99 + 0.02 * rng.f64())));
-        each.collect()
-    };
-    GaugeSamples {
-        round,
-        syscall_ns: around(166.0),
-        fault_ns: around(690.0),
-        cpuid_ns: around(4_060.0),
-        parent_copy_ns: around(1_150.0),
-        parent_reuse_ns: around(410.0),
-        child_copy_ns: around(1_090.0),
+fn refit(document: &mut Document) {
+    let order = document.plan.card.as_ref().expect("it is a card");
+    let card = document.card.as_mut().expect("it is a card");
+    card.prices = price_list(order, &card.trials, document.plan.seed);
+}
+
+#[test]
+fn prices_have_their_own_units_and_both_sides_of_the_knee() {
+    let mut document = stored("card");
+    let report = table(&document);
+    assert!(row(&report, "fixed ").contains(" us "), "{report}");
+    let mapping = row(&report, "mapping ");
+    says(mapping, " ns ");
+    assert_eq!(mapping.matches('±').count(), 5, "{mapping}");
+    // Its price does not depend on the size of the parent.
+    assert_eq!(row(&report, "huge page ").matches('±').count(), 3);
+    let words = flat(&report);
+    says(&words, "the knee: once the kernel's structures");
+    says(&words, "the response is not linear: parents");
+    document.card.as_mut().unwrap().prices.knee_bytes = None;
+    let words = flat(&table(&document));
+    says(&words, "no knee was found");
+    omits(&words, "beyond the knee");
+    omits(&words, "not linear");
+}
+
+#[test]
+fn what_is_not_told_from_0_has_a_bound() {
+    let report = table(&stored("card"));
+    let handler = row(&report, "signal handler");
+    assert_eq!(handler.matches(" < ").count(), 4, "{handler}");
+    let legend = section(&report, "Columns").unwrap();
+    says(&legend, "< 12 not told from 0: it may be nothing");
+    let words = in_short(&stored("card"));
+    let flat = "Of vfork, posix_spawn and clone3-vfork no dependence on the address space is seen";
+    says(&words, flat);
+}
+
+#[test]
+fn a_dependence_that_is_seen_is_said() {
+    let words = in_short(&refitted(|document| {
+        let trials = &document.plan.card.as_ref().unwrap().trials;
+        let large = trials.iter().rposition(|t| t.purpose == Purpose::Flatness);
+        let cells = &mut results(document)[large.unwrap()].cells;
+        for worker in &mut cells[0].samples {
+            worker.total_ns.iter_mut().for_each(|ns| *ns *= 5);
+        }
+    }));
+    says(&words, "Of posix_spawn and clone3-vfork no dependence");
+    says(&words, "; a mapping with a page adds");
+}
+
+#[test]
+fn a_cpuid_that_is_fast_does_not_trap() {
+    assert!(table(&stored("card")).contains("a cpuid of this price traps"));
+    let report = table(&refitted(|document| {
+        for gauges in results(document)
+            .iter_mut()
+            .flat_map(|trial| &mut trial.gauges)
+        {
+            gauges.cpuid_ns.iter_mut().for_each(|ns| *ns /= 400.0);
+        }
+    }));
+    omits(&report, "traps:");
+}
+
+#[test]
+fn the_parents_foretold_worst_are_named() {
+    let words = flat(&table(&stored("card")));
+    let (_, worst) = words.split_once("the totals foretold worst: ").unwrap();
+    let (worst, _) = worst.split_once(" In short").unwrap();
+    assert_eq!(worst.matches(" % too ").count(), 3, "{worst}");
+    assert!(
+        worst.contains("mappings") || worst.contains("pages"),
+        "{worst}"
+    );
+}
+
+#[test]
+fn what_the_host_had_no_room_for_is_listed() {
+    let document = refitted(|document| {
+        let order = document.plan.card.as_mut().expect("it is a card");
+        let trials = &mut document.card.as_mut().expect("it is a card").trials;
+        let shared = |trial: &Trial| trial.purpose == Purpose::SharedMappings;
+        let mut kept = order.trials.iter().map(|trial| !shared(trial));
+        trials.retain(|_| kept.next().expect("each trial has a result"));
+        order.trials.retain(|trial| !shared(trial));
+        order.left_out = vec![LeftOut {
+            purpose: Purpose::SharedMappings,
+            what: "300 mappings, shared".to_owned(),
+            why: "only 1 GiB of memory is free; free more of it".to_owned(),
+        }];
+    });
+    let report = table(&document);
+    let left_out = section(&report, "Left out of the design").unwrap();
+    let expected = "shared mappings (300 mappings, shared): only 1 GiB of memory is free";
+    assert!(left_out.starts_with(expected), "{left_out}");
+    // No parent with one was measured, so its price is not known.
+    let words = flat(&report);
+    says(&words, "no parent with it was measured");
+}
+
+/// Takes away the result of all trials but those of some purposes.
+fn only(keep: impl Fn(Purpose) -> bool, why: &Missing) -> Document {
+    refitted(|document| {
+        let trials = document
+            .plan
+            .card
+            .as_ref()
+            .expect("it is a card")
+            .trials
+            .clone();
+        for (trial, result) in trials.iter().zip(results(document)) {
+            if keep(trial.purpose) {
+                continue;
+            }
+            result.features = Availability::Missing(why.clone());
+            result.gauges.clear();
+            for cell in &mut result.cells {
+                cell.call_ns = Availability::Missing(why.clone());
+                cell.total_ns = Availability::Missing(why.clone());
+                cell.samples.clear();
+            }
+        }
+    })
+}
+
+#[test]
+fn too_few_parents_have_no_prices_and_say_why() {
+    let keep = |purpose: Purpose| !purpose.is_fitted() || purpose == Purpose::Empty;
+    let document = only(keep, &Missing::not_reached());
+    let report = table(&document);
+    let words = flat(&report);
+    let why = "1 parents were measured, too few to fit prices to; raise --time";
+    says(&words, why);
+    assert!(row(&report, "mapping ").contains("n/a"), "{report}");
+    for absent in ["knee", "How good the card is", "By these prices"] {
+        omits(&report, absent);
     }
+    says(&report, "A fork of an empty parent takes");
+    let refusal = render(&document, Format::Svg).unwrap_err();
+    assert!(matches!(&refusal, ReportError::NothingFound { reason, .. } if reason.contains(why)));
+}
+
+#[test]
+fn a_card_without_any_figure_has_its_reasons() {
+    let why = Missing::unavailable("the kernel refused it", Some("ask somebody"));
+    let document = only(|_| false, &why);
+    let report = table(&document);
+    says(&report, "the kernel refused it; ask somebody");
+    says(&report, "0 spawns timed");
+    omits(&report, "In short");
+    for format in [Format::Markdown, Format::Csv, Format::Json] {
+        assert!(render(&document, format).is_ok());
+    }
+    assert!(render(&document, Format::Svg).is_err());
+}
+
+#[test]
+fn a_card_that_was_broken_off_shows_what_it_has() {
+    let mut document = with("card", |document| {
+        document.run.stopped = Stopped::Interrupted;
+        document.caveats = vec![Caveat::FewRounds { rounds: 1 }, Caveat::Interrupted];
+    });
+    for count in [20, 12, 1, 0] {
+        results(&mut document).truncate(count);
+        refit(&mut document);
+        let report = table(&document);
+        says(&report, "only 1 round of all trials");
+        says(&report, "the run ended before its turn");
+        says(&report, "stopped by a signal");
+    }
+}
+
+#[test]
+fn a_plan_without_a_result_is_a_header_and_a_run() {
+    let document = with("card", |document| document.card = None);
+    assert!(table(&document).contains("0 spawns timed"));
+    let document = with("card", |document| document.plan.card = None);
+    for format in Format::ALL {
+        let _ = render(&document, format);
+    }
+}
+
+#[test]
+fn csv_has_a_row_for_each_figure() {
+    let document = stored("card");
+    let records = records(&document);
+    let of = |section: &str| records.iter().filter(|r| &r[0] == section).count();
+    let (order, card) = (document.plan.card.unwrap(), document.card.unwrap());
+    // Three slices of each term on both sides of the knee, and the knee.
+    assert_eq!(of("fork"), Term::ALL.len() * 6 + 1);
+    assert_eq!(of("price"), card.prices.prices.len() * 3);
+    assert_eq!(of("grade"), 11);
+    assert_eq!(of("parent"), order.trials.len() * 8);
+    let cells: usize = card.trials.iter().map(|trial| trial.cells.len()).sum();
+    assert_eq!(of("measured"), cells * 2);
+    assert_eq!(of("foretold"), card.prices.forecasts.len() * 2);
+    let handler = records.iter().find(|record| {
+        let (what, method) = (&record[2], &record[3]);
+        what == "handler" && method == SpawnMethod::Fork.name() && &record[4] == "total"
+    });
+    let handler = handler.expect("it is a price");
+    assert_eq!(&handler[6], "n/a");
+    assert!(handler[9].parse::<f64>().is_ok(), "{handler:?}");
+    let spawn = card.prices.prices.iter().find(|p| p.of == PriceKind::Spawn);
+    assert!(spawn.is_some_and(|price| price.units == 1.0));
+}
+
+#[test]
+fn the_picture_has_both_charts() {
+    let document = stored("card");
+    let picture = text(&document, Format::Svg);
+    for title in [
+        "What a fork takes, as foretold and as measured",
+        "What a fork of these parents is foretold to take, and for what",
+    ] {
+        says(&picture, title);
+    }
+    let forecasts = document.card.unwrap().prices.forecasts.len();
+    // A marker for each, and one in the legend for each of both kinds.
+    assert_eq!(picture.matches("<circle").count(), forecasts + 2);
 }

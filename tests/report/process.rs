@@ -1,428 +1,365 @@
-//! A made-up process, much like a Redis server, rebuilt: its shape, the trials of it,
-//! and what follows from them.
+//! Processes that were rebuilt, as a reader sees them: whole ones, and those of runs that
+//! went wrong.
 
-use fastrand::Rng;
 use forktax::model::{
-    Availability, Blame, CardPrices, CardTerm, Caveat, ChildAction, Cost, Document, Errors,
-    Features, FreeMemory, FreeReason, Grade, GroupCost, LeftOutMapping, LeftOutReason,
-    MappingContent, MappingFlag, Missing, Process, ProcessFacts, ProcessForecast, ProcessOrder,
-    ProcessPurpose, ProcessRole, ProcessShape, ProcessTrial, RemedyHost, Rung, RungCost,
-    SHAPE_VERSION, ShapeLikeness, ShapeMapping, ShapeReservation, ShapeScale, ShapeUnit,
-    SpawnMethod, Stopped, Targets, Term, Tool, TrialCell, UnitLikeness, WorkerSamples,
+    Availability, Blame, Document, Missing, Process, ProcessOrder, ProcessRole, Rung,
+    ShapeReservation, ShapeUnit, SpawnMethod, Stopped, UnitLikeness,
 };
+use forktax::report::{Format, ReportError, render};
 use forktax::stats::Estimate;
 
-use crate::card::{summary, whole};
-use crate::{build, remedied};
+use crate::stored::{
+    RUNS, flat, in_short, omits, records, row, says, section, stored, table, text, with,
+};
 
-const SEED: u64 = 11;
-const WORKERS: u32 = 4;
-const TURNS: usize = 5;
-
-/// Every such document with the name of its snapshots.
-pub(crate) fn documents() -> Vec<(&'static str, Document)> {
-    vec![
-        ("process", explained()),
-        ("process-scaled", scaled()),
-        ("process-partial", partial()),
-        ("advice", remedied::advice()),
-    ]
+fn live(document: &mut Document) -> &mut Process {
+    document.live.as_mut().expect("it was measured")
 }
 
-/// The whole of it, explained.
-pub(crate) fn explained() -> Document {
-    document(ProcessPurpose::Explain, live())
+fn order(document: &mut Document) -> &mut ProcessOrder {
+    document.plan.live.as_mut().expect("it is ordered")
 }
 
-pub(crate) fn document(purpose: ProcessPurpose, live: Process) -> Document {
-    use SpawnMethod::{Fork, PosixSpawn, Vfork};
-    let mut document = build::empty(&[Fork, Vfork, PosixSpawn], PosixSpawn, ChildAction::Exec);
-    document.plan.live = Some(ProcessOrder {
-        shape: shape(),
-        purpose,
-        scale: ShapeScale::WHOLE,
-        cpus: Vec::new(),
-        prices: Availability::Measured(prices()),
-        host: RemedyHost::default(),
-        targets: Targets::default(),
-    });
-    document.run.rounds = WORKERS;
-    document.run.stopped = Stopped::Time;
-    document.live = Some(live);
-    document
-}
-
-/// Of the page tables of each mapping one in eight is rebuilt.
-pub(crate) fn scaled() -> Document {
-    let mut document = explained();
-    let order = document.plan.live.as_mut().expect("it is ordered");
-    order.scale = ShapeScale {
-        mappings_divisor: 1,
-        pages_divisor: 8,
-        without_file_pages: true,
-        because: Some("only 120 MiB of memory are free".to_owned()),
-    };
-    order.cpus = vec![0];
-    order.shape.process.kernel = "6.1.0-23-amd64".to_owned();
-    order.shape.process.reservations = vec![
-        ShapeReservation::ChangedWhileRead,
-        ShapeReservation::Seccomp,
-        ShapeReservation::NoPhysicalAddresses,
-    ];
-    let live = document.live.as_mut().expect("it was measured");
-    for unit in &mut live.likeness.units {
-        if matches!(
-            unit.unit,
-            ShapeUnit::Ptes | ShapeUnit::Tables | ShapeUnit::HugeEntries
-        ) {
-            unit.wanted = unit.process.div_ceil(8);
-            unit.built = unit.wanted + unit.wanted / 12;
-        }
-    }
-    live.likeness.left_out.push(LeftOutMapping {
-        count: 12,
-        bytes: 12 << 20,
-        why: LeftOutReason::Hugetlb,
-    });
-    let Availability::Measured(blame) = &mut live.blame else {
-        panic!("the cost was shared out");
-    };
-    for rung in &mut blame.rungs {
-        if rung.rung >= Rung::Tables {
-            rung.factor = 8.0;
-        }
-    }
-    let whole = &mut live.trials[0];
-    *whole = trial(
-        ProcessRole::Whole,
-        &[(SpawnMethod::Fork, 290.0, 910.0), VFORK, SPAWN],
-    );
-    live.forecast = Availability::Measured(ProcessForecast {
-        call_ns: 250_000.0,
-        total_ns: 700_000.0,
-        error: 0.18,
-    });
-    document
-}
-
-/// A run that was broken off after the first rungs.
-pub(crate) fn partial() -> Document {
-    let mut document = explained();
-    document.run.stopped = Stopped::Interrupted;
-    document.caveats = vec![Caveat::FewRounds { rounds: 1 }, Caveat::Interrupted];
-    let order = document.plan.live.as_mut().expect("it is ordered");
-    let none = Missing::unavailable(
-        "no card of this host is stored",
-        Some("measure one with forktax card"),
-    );
-    order.prices = Availability::Missing(none.clone());
-    order.shape.process.pid = None;
-    order.shape.process.taken_unix_s = 0;
-    order.shape.process.allowed_cpus.clear();
-    let live = document.live.as_mut().expect("it was measured");
-    live.forecast = Availability::Missing(none);
-    live.blame = Availability::not_reached();
-    live.trials.truncate(3);
-    let late = &mut live.trials[0].cells[2];
-    late.call_ns = Availability::not_reached();
-    late.total_ns = Availability::not_reached();
-    late.samples.clear();
-    document
-}
-
-const VFORK: Times = (SpawnMethod::Vfork, 27.0, 62.0);
-const SPAWN: Times = (SpawnMethod::PosixSpawn, 66.0, 110.0);
-
-/// Method, call and total in microseconds.
-pub(crate) type Times = (SpawnMethod, f64, f64);
-
-/// Each rung: its units, and what it adds to the call and to the total, in microseconds.
-const RUNGS: [(Rung, u64, f64, f64); 7] = [
-    (Rung::Empty, 1, 48.0, 150.0),
-    (Rung::Beside, 28, 6.0, 21.0),
-    (Rung::Mappings, 57, 39.0, 74.0),
-    (Rung::AnonVmas, 36, 26.0, 61.0),
-    (Rung::Tables, 214, 205.0, 363.0),
-    (Rung::HugePages, 4, 2.1, 7.9),
-    (Rung::Pages, 87_911, 1_706.0, 4_427.0),
-];
-
-fn live() -> Process {
-    let all = RUNGS
-        .iter()
-        .fold((0.0, 0.0), |sum, rung| (sum.0 + rung.2, sum.1 + rung.3));
-    let fork = (SpawnMethod::Fork, all.0, all.1);
-    let mut trials = vec![trial(ProcessRole::Whole, &[fork, VFORK, SPAWN])];
-    let mut below = (0.0, 0.0);
-    for (rung, _, call, total) in &RUNGS[..6] {
-        below = (below.0 + call, below.1 + total);
-        let times = [(SpawnMethod::Fork, below.0, below.1)];
-        trials.push(trial(ProcessRole::Rung(*rung), &times));
-    }
-    let without = [(SpawnMethod::Fork, 310.0, 960.0)];
-    trials.push(trial(ProcessRole::Without(0), &without));
-    Process {
-        trials,
-        likeness: likeness(),
-        forecast: Availability::Measured(ProcessForecast {
-            call_ns: 1_930_000.0,
-            total_ns: 4_925_000.0,
-            error: 0.18,
-        }),
-        blame: Availability::Measured(blame(all)),
-        remedies: Vec::new(),
+fn blame(document: &mut Document) -> &mut Blame {
+    match &mut live(document).blame {
+        Availability::Measured(blame) => blame,
+        Availability::Missing(_) => panic!("the cost was shared out"),
     }
 }
 
-fn blame((call, total): (f64, f64)) -> Blame {
-    let rung = |(rung, units, call, total): &(Rung, u64, f64, f64)| RungCost {
-        rung: *rung,
-        units: *units,
-        factor: 1.0,
-        cost: cost(*call, *total),
-    };
-    let free = |why, mappings, bytes| FreeMemory {
-        why,
-        mappings,
-        bytes,
-    };
-    Blame {
-        fork: cost(call, total),
-        rungs: RUNGS.iter().map(rung).collect(),
-        groups: groups(),
-        free: vec![
-            free(FreeReason::Untouched, 9, 1_649_267_441_664),
-            free(FreeReason::Shared, 1, 256 << 20),
-            free(FreeReason::FilePages, 14, 11_390_976),
-            free(FreeReason::HugePages, 2, 8 << 20),
-            free(FreeReason::DontFork, 1, 1 << 20),
-            free(FreeReason::ZeroPages, 1, 65_536),
-        ],
-    }
+fn unit(document: &mut Document, unit: ShapeUnit) -> &mut UnitLikeness {
+    let mut units = live(document).likeness.units.iter_mut();
+    units
+        .find(|likeness| likeness.unit == unit)
+        .expect("it is compared")
 }
 
-/// Name and content; mappings, those with own pages, PTEs, page tables, huge pages; bytes;
-/// call and total in microseconds.
-type Shared = (&'static str, MappingContent, [u64; 5], u64, [f64; 2]);
-
-fn groups() -> Vec<GroupCost> {
-    use MappingContent::{Anonymous, Heap, Library, Program, Stack, ThreadStack};
-    let library = "/usr/lib/x86_64-linux-gnu/libcrypto.so.3";
-    let name = "/opt/redis-7.2.5/a-directory-with-a-long-name/bin/redis-server";
-    let shares: [Shared; 7] = [
-        (
-            "[heap]",
-            Heap,
-            [1, 1, 82_944, 162, 0],
-            340 << 20,
-            [1_770.0, 4_250.0],
-        ),
-        (
-            "anonymous at 7f31c4000000",
-            Anonymous,
-            [1, 1, 3_310, 16, 4],
-            64 << 20,
-            [95.0, 270.0],
-        ),
-        (
-            library,
-            Library,
-            [4, 2, 310, 6, 0],
-            4_616_192,
-            [31.0, 110.0],
-        ),
-        (name, Program, [4, 2, 402, 8, 0], 2_879_488, [29.0, 100.0]),
-        (
-            "stacks of threads",
-            ThreadStack,
-            [3, 3, 12, 3, 0],
-            24 << 20,
-            [17.0, 60.0],
-        ),
-        ("[stack]", Stack, [1, 1, 9, 1, 0], 135_168, [6.0, 19.0]),
-        (
-            "9 others",
-            Anonymous,
-            [29, 20, 924, 18, 0],
-            1_649_300_000_000,
-            [30.1, 123.9],
-        ),
-    ];
-    let group = |(name, content, counts, bytes, [call, total]): Shared| GroupCost {
-        name: name.to_owned(),
-        content,
-        rest: name.ends_with("others"),
-        features: features(counts),
-        mapped_bytes: bytes,
-        cost: cost(call, total),
-        without: (content == Heap).then(|| cost(1_722.0, 4_143.0)),
-    };
-    shares.into_iter().map(group).collect()
-}
-
-fn features([vmas, anon_vmas, ptes, tables, huge_entries]: [u64; 5]) -> Features {
-    Features {
-        vmas,
-        anon_vmas,
-        file_vmas: vmas / 4,
-        shared_vmas: 0,
-        ptes,
-        empty_entries: tables * 11,
-        tables,
-        huge_entries,
-    }
-}
-
-fn likeness() -> ShapeLikeness {
-    let units = [
-        (ShapeUnit::Vmas, 81, 83),
-        (ShapeUnit::AnonVmas, 47, 47),
-        (ShapeUnit::Ptes, 88_123, 88_140),
-        (ShapeUnit::Tables, 240, 241),
-        (ShapeUnit::HugeEntries, 4, 4),
-        (ShapeUnit::Descriptors, 28, 28),
-        (ShapeUnit::Threads, 4, 4),
-    ];
-    let unit = |(unit, process, built)| UnitLikeness {
-        unit,
-        process,
-        wanted: process,
-        built,
-    };
-    let left_out = |count, bytes, why| LeftOutMapping { count, bytes, why };
-    ShapeLikeness {
-        units: units.into_iter().map(unit).collect(),
-        left_out: vec![
-            left_out(3, 24_576, LeftOutReason::Kernel),
-            left_out(1, 2 << 20, LeftOutReason::Hugetlb),
-        ],
-        stand_ins: 24,
-    }
-}
-
-/// A cost in microseconds with its intervals.
-fn cost(call_us: f64, total_us: f64) -> Cost {
-    Cost {
-        call_ns: estimate(call_us * 1e3, 0.031),
-        after_ns: estimate((total_us - call_us) * 1e3, 0.024),
-        total_ns: estimate(total_us * 1e3, 0.021),
-    }
-}
-
-pub(crate) fn estimate(value: f64, half: f64) -> Estimate {
-    let rounded = |value: f64| (value * 1e6).round() / 1e6;
+fn around(value: f64) -> Estimate {
     Estimate {
-        value: rounded(value),
-        ci95: [1.0 - half, 1.0 + half].map(|scale| rounded(value * scale)),
+        value,
+        ci95: [value * 0.98, value * 1.02],
     }
 }
 
-/// A trial with the spawns of workers that have a luck of their own.
-pub(crate) fn trial(role: ProcessRole, times: &[Times]) -> ProcessTrial {
-    let mut rng = Rng::with_seed(SEED);
-    ProcessTrial {
-        role,
-        child: ChildAction::Exec,
-        features: Availability::Measured(features([83, 47, 88_140, 241, 4])),
-        resident_bytes: 372 << 20,
-        cells: times.iter().map(|times| cell(*times, &mut rng)).collect(),
-    }
+fn caveats(document: &Document) -> String {
+    section(&table(document), "Caveats").expect("there are some")
 }
 
-fn cell((method, call, total): Times, rng: &mut Rng) -> TrialCell {
-    let luck = [0.98, 1.0, 1.004, 1.017];
-    let mut around = |us: f64, luck: f64| whole(us * 1e3 * luck * (0.995 + 0.01 * rng.f64()));
-    let samples: Vec<WorkerSamples> = (0..WORKERS)
-        .zip(luck)
-        .map(|(round, luck)| {
-            let call_ns: Vec<u64> = (0..TURNS).map(|_| around(call, luck)).collect();
-            let total_ns = call_ns.iter().map(|ns| ns + around(total - call, luck));
-            WorkerSamples {
-                round,
-                total_ns: total_ns.collect(),
-                call_ns: call_ns.clone(),
+#[test]
+fn groups_whose_intervals_overlap_are_not_ranked() {
+    let words = in_short(&with("process", |document| {
+        let groups = &mut blame(document).groups;
+        groups[1].cost = groups[0].cost;
+    }));
+    says(
+        &words,
+        "Charged most, and not told apart, are anonymous at 7f",
+    );
+    omits(&words, "is charged");
+}
+
+#[test]
+fn a_group_that_is_told_from_the_next_is_charged_most() {
+    let words = in_short(&with("process", |document| {
+        let group = &mut blame(document).groups[0];
+        group.cost.total_ns = around(250e3);
+        group.without.as_mut().expect("it was checked").total_ns = around(248e3);
+    }));
+    says(&words, "is charged");
+    says(&words, "less, which agrees.");
+}
+
+#[test]
+fn a_group_that_was_not_shared_out_well_is_said_so() {
+    let mut document = with("process", |document| {
+        let group = &mut blame(document).groups[0];
+        group.cost.total_ns = around(250e3);
+        group.without.as_mut().expect("it was checked").total_ns = around(100e3);
+    });
+    let words = in_short(&document);
+    says(&words, "less, which does not agree");
+    for group in &mut blame(&mut document).groups {
+        group.without = None;
+    }
+    let report = table(&document);
+    omits(&report, "cheaper");
+}
+
+#[test]
+fn rungs_whose_intervals_overlap_are_not_ranked() {
+    let words = in_short(&with("process", |document| {
+        let rungs = &mut blame(document).rungs;
+        let last = rungs.last().expect("there are rungs").cost;
+        rungs[1].cost = last;
+    }));
+    says(
+        &words,
+        "The largest parts of a fork, which are not told apart, are copying",
+    );
+    omits(&words, "Most of a fork's cost");
+}
+
+#[test]
+fn the_largest_part_is_most_only_beyond_a_half() {
+    assert!(in_short(&stored("process")).contains("Most of a fork's cost is copying"));
+    let words = in_short(&with("process", |document| {
+        let half = blame(document).fork.total_ns.value * 0.5;
+        let largest = blame(document).rungs.last_mut().expect("there are rungs");
+        largest.cost.total_ns = around(half);
+    }));
+    says(&words, "The largest part of a fork is copying");
+}
+
+#[test]
+fn a_fork_that_is_as_fast_as_a_posix_spawn_is_not_called_slower() {
+    let words = in_short(&with("process", |document| {
+        let cells = &mut live(document).trials[0].cells;
+        cells[2].samples = cells[0].samples.clone();
+        for (turn, worker) in cells[2].samples.iter_mut().enumerate() {
+            for ns in &mut worker.total_ns {
+                *ns = if turn % 2 == 0 {
+                    *ns + 9_000
+                } else {
+                    *ns - 9_000
+                };
             }
-        })
-        .collect();
-    TrialCell {
-        method,
-        call_ns: summary(&samples, |worker| &worker.call_ns, SEED),
-        total_ns: summary(&samples, |worker| &worker.total_ns, SEED),
-        samples,
-    }
+        }
+    }));
+    says(&words, "and no difference to a posix_spawn is seen");
 }
 
-/// The shape, as far as a report looks at it.
-fn shape() -> ProcessShape {
-    ProcessShape {
-        shape_version: SHAPE_VERSION,
-        tool: Tool::this(),
-        process: ProcessFacts {
-            name: "redis-server".to_owned(),
-            pid: Some(1_234),
-            taken_unix_s: 1_760_000_000,
-            took_s: 0.118,
-            kernel: "6.18.5".to_owned(),
-            page_size: 4_096,
-            threads: 4,
-            descriptors: 6,
-            cloexec_descriptors: 22,
-            handlers: 6,
-            allowed_cpus: vec![0, 1],
-            page_table_bytes: 240 * 4_096,
-            resident_bytes: 372 << 20,
-            reservations: Vec::new(),
-        },
-        mappings: vec![
-            mapping(0x5_5d00, 87_040, MappingContent::Heap, Some("[heap]")),
-            mapping(0x7f_31c4_0000, 16_384, MappingContent::Anonymous, None),
-        ],
-    }
+#[test]
+fn threads_and_files_have_a_sentence_where_they_matter() {
+    assert!(!in_short(&stored("process")).contains("open files"));
+    let mut document = stored("process-ledger");
+    let rungs = &mut blame(&mut document).rungs;
+    let beside = rungs.iter_mut().find(|rung| rung.rung == Rung::Beside);
+    beside.expect("it has threads").cost.total_ns = around(2_000_000.0);
+    let words = in_short(&document);
+    assert!(
+        words.contains("open files and ") && words.contains(" signal handlers add 2,000 us"),
+        "{words}"
+    );
 }
 
-fn mapping(
-    first_page: u64,
-    pages: u64,
-    content: MappingContent,
-    name: Option<&str>,
-) -> ShapeMapping {
-    ShapeMapping {
-        first_page,
-        pages,
-        content,
-        name: name.map(str::to_owned),
-        permissions: "rw-p".to_owned(),
-        anon_vma: true,
-        own: vec![[0, pages - 16]],
-        file: vec![[pages - 16, 2]],
-        zero: vec![[pages - 12, 2]],
-        swapped: vec![[pages - 8, 2]],
-        huge: Vec::new(),
-        stretch: Some(3.5),
-        flags: vec![MappingFlag::HugeAdvised],
+#[test]
+fn what_is_extrapolated_is_marked_and_explained() {
+    let document = with("process-scaled", |document| {
+        order(document).shape.process.kernel = "6.1.0-23-amd64".to_owned();
+        order(document).shape.process.reservations = vec![ShapeReservation::Seccomp];
+        let ptes = unit(document, ShapeUnit::Ptes);
+        (ptes.process, ptes.wanted, ptes.built) = (88_123, 11_016, 11_934);
+    });
+    let report = table(&document);
+    assert!(!row(&report, "mappings, nothing in them").contains('~'));
+    let rows = report
+        .lines()
+        .filter(|line| line.starts_with("PTEs: all other pages"));
+    assert_eq!(rows.map(|row| row.matches('~').count()).sum::<usize>(), 5);
+    let caveats = caveats(&document);
+    let divisor = order(&mut document.clone()).scale.pages_divisor;
+    for words in [
+        &format!("one in {divisor} of each mapping's page tables"),
+        "because the address space takes up to ",
+        "figures with ~ are worked out from that part",
+        "PTEs: the workers have 11,934 where 11,016 were wanted, 8 % more",
+        "the shape is of a host with Linux 6.1.0-23-amd64, not 6.18",
+        "a seccomp filter",
+    ] {
+        says(&caveats, words);
     }
+    let short = in_short(&document);
+    assert!(
+        short.starts_with("Each fork from this process costs ~"),
+        "{short}"
+    );
+    assert!(!table(&stored("process")).contains('~'));
 }
 
-fn prices() -> CardPrices {
-    let errors = || Errors {
-        r_squared: 0.998,
-        loo_median: 0.067,
-        loo_p90: 0.18,
-        validation_median: Availability::Measured(0.057),
-        validation_worst: Availability::Measured(0.183),
+#[test]
+fn file_pages_that_are_left_out_extrapolate_nothing() {
+    let caveats = caveats(&with("process", |document| {
+        order(document).scale.without_file_pages = true;
+    }));
+    says(&caveats, "no page of a file");
+    assert!(!caveats.contains('~'), "{caveats}");
+}
+
+#[test]
+fn every_reservation_is_told() {
+    use ShapeReservation::{
+        ChangedWhileRead, NoFlags, NoPhysicalAddresses, NoThreadStacks, NoZeroPages,
+        OtherControlGroup, Seccomp, Traced,
     };
-    CardPrices {
-        terms: vec![CardTerm {
-            term: Term::Pte,
-            call_ns: [18.0, 21.0],
-            after_ns: [29.0, 31.0],
-        }],
-        knee_bytes: Some(786_432),
-        grade: Grade {
-            parents: 38,
-            call: errors(),
-            total: errors(),
-        },
-        measured_unix_s: 1_759_000_000,
+    let all = [
+        ChangedWhileRead,
+        Seccomp,
+        Traced,
+        OtherControlGroup,
+        NoPhysicalAddresses,
+        NoZeroPages,
+        NoThreadStacks,
+        NoFlags,
+    ];
+    let report = table(&with("process", |document| {
+        document.caveats.clear();
+        live(document).likeness.units.clear();
+        let shape = &mut order(document).shape;
+        shape.process.reservations = all.to_vec();
+        shape.process.page_size = 16_384;
+        shape.mappings[0].swapped = vec![[0, 1]];
+    }));
+    let (_, caveats) = report.split_once("\nCaveats\n").unwrap();
+    let (caveats, _) = caveats.split_once("\n\n").unwrap();
+    let told = caveats.lines().filter(|line| !line.starts_with(' '));
+    // And the other page size, and the pages that are swapped out.
+    assert_eq!(told.count(), all.len() + 2, "{caveats}");
+    says(caveats, "pages of 16,384 bytes, not 4,096");
+}
+
+#[test]
+fn huge_pages_that_were_not_granted_are_a_caveat() {
+    let caveats = caveats(&with("process", |document| {
+        let huge = unit(document, ShapeUnit::HugeEntries);
+        (huge.process, huge.wanted, huge.built) = (400, 400, 0);
+    }));
+    says(
+        &caveats,
+        "huge pages: the workers have 0 where 400 were wanted, 100 % less; the",
+    );
+}
+
+/// A run that was broken off after the first rungs, on a host without a card.
+#[test]
+fn a_run_that_was_broken_off_says_what_is_missing() {
+    let document = with("process", |document| {
+        document.run.stopped = Stopped::Interrupted;
+        let none = Missing::unavailable(
+            "no card of this host is stored",
+            Some("measure one with forktax card"),
+        );
+        order(document).prices = Availability::Missing(none.clone());
+        order(document).shape.process.pid = None;
+        order(document).shape.process.taken_unix_s = 0;
+        order(document).shape.process.allowed_cpus.clear();
+        let live = live(document);
+        live.forecast = Availability::Missing(none);
+        live.blame = Availability::not_reached();
+        live.trials.truncate(3);
+        let late = &mut live.trials[0].cells[2];
+        late.call_ns = Availability::not_reached();
+        late.total_ns = Availability::not_reached();
+        late.samples.clear();
+    });
+    let report = table(&document);
+    assert!(
+        flat(&report).contains(
+            "n/a: what a card foretells: no card of this host is stored; measure one with forktax card"
+        ),
+        "{report}"
+    );
+    says(
+        &report,
+        "n/a: what a fork pays for, whose it is: the run ended before its turn",
+    );
+    omits(&report, "Whose it is");
+    let refusal = render(&document, Format::Svg).unwrap_err();
+    assert!(
+        matches!(refusal, ReportError::NothingFound { .. }),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn a_plan_without_a_result_is_a_header_and_a_run() {
+    let report = table(&with("process", |document| document.live = None));
+    says(&report, "rebuilt from process ");
+    says(&report, "(python3)");
+    says(&report, "0 spawns timed");
+    let document = with("process", |document| document.plan.live = None);
+    for format in Format::ALL {
+        let _ = render(&document, format);
+    }
+}
+
+#[test]
+fn trials_that_are_missing_take_their_rows_along() {
+    let report = table(&with("process", |document| live(document).trials.clear()));
+    omits(&report, "One spawn from a process");
+    says(&report, "What a fork pays for");
+    omits(&report, "Each fork from this process");
+}
+
+#[test]
+fn a_spawn_that_was_refused_has_its_reason() {
+    let document = with("process", |document| {
+        let why = Missing::unavailable("the kernel refused it", Some("ask somebody"));
+        let trial = &mut live(document).trials[0];
+        assert_eq!(trial.role, ProcessRole::Whole);
+        for cell in &mut trial.cells {
+            if cell.method == SpawnMethod::Vfork {
+                cell.call_ns = Availability::Missing(why.clone());
+                cell.total_ns = Availability::Missing(why.clone());
+                cell.samples.clear();
+            }
+        }
+    });
+    let words = flat(&table(&document));
+    let expected = "n/a: vfork: call, vfork: total: the kernel refused it; ask somebody";
+    says(&words, expected);
+}
+
+#[test]
+fn every_rung_has_a_row() {
+    let mut document = stored("process-ledger");
+    let report = table(&document);
+    let (_, ladder) = report.split_once("\nWhat a fork pays for\n").unwrap();
+    let (ladder, _) = ladder.split_once("\n\neach row").unwrap();
+    let rows = ladder.lines().filter(|line| line.contains('±'));
+    assert_eq!(
+        rows.count(),
+        blame(&mut document).rungs.len() + 1,
+        "{ladder}"
+    );
+}
+
+#[test]
+fn csv_has_a_row_for_each_figure() {
+    for (name, document) in RUNS.iter() {
+        let Some(live) = &document.live else { continue };
+        let records = records(document);
+        let of = |section: &str| records.iter().filter(|r| &r[0] == section).count();
+        assert_eq!(of("parent"), live.trials.len() * 9, "{name}");
+        let cells: usize = live.trials.iter().map(|trial| trial.cells.len()).sum();
+        assert_eq!(of("measured"), cells * 2, "{name}");
+        assert_eq!(of("likeness"), live.likeness.units.len() * 3 + 1, "{name}");
+        let outcomes = live.remedies.iter().map(|remedy| &remedy.outcome);
+        let tried = outcomes
+            .filter(|outcome| outcome.measured().is_some())
+            .count();
+        let rows = tried * 4 + live.remedies.len() - tried;
+        assert_eq!(of("remedy"), rows, "{name}");
+        match &live.blame {
+            Availability::Measured(blame) => {
+                assert_eq!(of("rung"), blame.rungs.len() * 5, "{name}");
+                let checked = blame.groups.iter().filter(|group| group.without.is_some());
+                let rows = blame.groups.len() * 12 + checked.count() * 3;
+                assert_eq!(of("group"), rows, "{name}");
+                assert_eq!(of("fork"), 3, "{name}");
+            }
+            Availability::Missing(_) => assert_eq!(of("fork"), 1, "{name}"),
+        }
+    }
+}
+
+#[test]
+fn the_picture_has_a_bar_for_each_cost() {
+    let picture = text(&stored("process"), Format::Svg);
+    says(&picture, "Whose the cost of a fork is");
+    // A segment for each half of nine bars, and the two of the legend.
+    assert_eq!(picture.matches("<rect").count(), 9 * 2 + 2 + 1, "{picture}");
+    for format in [Format::Folded, Format::FlameGraph] {
+        let refusal = render(&stored("process"), format).unwrap_err().to_string();
+        assert!(refusal.starts_with("an explained process"), "{refusal}");
     }
 }

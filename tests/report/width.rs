@@ -1,83 +1,71 @@
 //! Tables whose figures and intervals are as wide as they get: no line leaves
 //! the terminal, and no column or row is lost on the way.
 
-use forktax::model::{Availability, Cell, CountSource, Counted, Document, SpawnMethod};
-use forktax::report::Format;
-use forktax::stats::Summary;
+use forktax::model::{Document, SpawnMethod};
+use serde_json::{Value, json};
 
-use crate::{build, process, text};
+use crate::every::fits;
+use crate::stored::{RUNS, says, stored, table};
 
+/// Every figure is 123,456 ±98,765 in the unit of its column.
 const MEDIAN: f64 = 123_456.0;
 const HALF: f64 = 98_765.0;
 
-fn interval(scale: f64) -> [f64; 2] {
-    [(MEDIAN - HALF) * scale, (MEDIAN + HALF) * scale]
+fn interval(scale: f64) -> Value {
+    json!([(MEDIAN - HALF) * scale, (MEDIAN + HALF) * scale])
 }
 
-fn summary(template: &Summary) -> Availability<Summary> {
-    Availability::Measured(Summary {
-        median: MEDIAN * 1e3,
-        ci95: interval(1e3),
-        ..*template
-    })
-}
-
-fn counter() -> Counted {
-    let figure = || Availability::Measured(MEDIAN);
-    Counted {
-        parent: figure(),
-        parent_ci95: Some(interval(1.0)),
-        child: figure(),
-        child_ci95: Some(interval(1.0)),
-        source: CountSource::Perf,
+/// Widens every figure that has an interval, measured or not.
+fn widen(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            for name in ["value", "median"] {
+                if object.contains_key(name) && object.contains_key("ci95") {
+                    object[name] = (MEDIAN * 1e3).into();
+                    object["ci95"] = interval(1e3);
+                }
+            }
+            let bounds = object.keys().filter_map(|key| key.strip_suffix("_ci95"));
+            let bounded: Vec<String> = bounds.map(str::to_owned).collect();
+            for stem in bounded {
+                let in_ns = format!("{stem}_ns");
+                let (name, scale) = if object.contains_key(&in_ns) {
+                    (in_ns, 1e3)
+                } else {
+                    (stem.clone(), 1.0)
+                };
+                object.insert(name, (MEDIAN * scale).into());
+                object.insert(format!("{stem}_ci95"), interval(scale));
+            }
+            object.values_mut().for_each(widen);
+        }
+        Value::Array(array) => array.iter_mut().for_each(widen),
+        _ => {}
     }
 }
 
-/// Every figure of the cell is 123,456 ±98,765 in its column's unit.
-fn widen(cell: &mut Cell, template: &Summary) {
-    let time = || (Availability::Measured(MEDIAN * 1e3), Some(interval(1e3)));
-    let plain = || (Availability::Measured(MEDIAN), Some(interval(1.0)));
-    (cell.call_ns, cell.total_ns) = (summary(template), summary(template));
-    cell.spawns_per_second = Availability::Measured(MEDIAN);
-    (cell.cpu_ns, cell.cpu_ci95) = time();
-    (cell.sys_ns, cell.sys_ci95) = time();
-    (cell.user_ns, cell.user_ci95) = time();
-    (cell.ratio, cell.ratio_ci95) = plain();
-    (cell.counting_slowdown, cell.counting_slowdown_ci95) = plain();
-    for counted in [
-        &mut cell.minor_faults,
-        &mut cell.major_faults,
-        &mut cell.context_switches,
-        &mut cell.cpu_migrations,
-        &mut cell.cycles,
-        &mut cell.instructions,
-        &mut cell.dtlb_misses,
-    ] {
-        *counted = counter();
-    }
+fn widened(document: &Document, part: impl Fn(&mut Value)) -> Document {
+    let mut value = serde_json::to_value(document).expect("a document is JSON");
+    part(&mut value);
+    serde_json::from_value(value).expect("only figures were changed")
 }
 
 /// The larger space is the wide one: the smaller keeps the unit small.
 fn wide(methods: &[SpawnMethod]) -> Document {
-    let mut document = build::methods();
+    let mut document = stored("sweep-methods");
     document.plan.methods = methods.to_vec();
     if !methods.contains(&document.plan.baseline) {
         document.plan.baseline = methods[0];
     }
     document.caveats.clear();
     document.cells.retain(|cell| methods.contains(&cell.method));
-    let template = *build::sweep().cells[0]
-        .total_ns
-        .measured()
-        .expect("it was measured");
-    for cell in &mut document.cells {
-        if cell.space.mappings_requested > 0 {
-            widen(cell, &template);
-        } else {
-            cell.total_ns = Availability::Measured(template);
+    widened(&document, |value| {
+        for cell in value["cells"].as_array_mut().expect("there are cells") {
+            if cell["space"]["mappings_requested"] != 0 {
+                widen(cell);
+            }
         }
-    }
-    document
+    })
 }
 
 /// The parts of the time table, each as its lines.
@@ -91,16 +79,10 @@ fn time_parts(report: &str) -> Vec<Vec<&str>> {
         .collect()
 }
 
-fn fits(report: &str) {
-    for line in report.lines() {
-        assert!(line.chars().count() <= 100, "{line}");
-    }
-}
-
 #[test]
 fn wide_intervals_of_all_methods_are_split_under_the_same_keys() {
-    let report = text(&wide(&SpawnMethod::ALL), Format::Table);
-    fits(&report);
+    let report = table(&wide(&SpawnMethod::ALL));
+    fits("wide", &report);
     let parts = time_parts(&report);
     assert!(parts.len() > 1, "{report}");
     for part in &parts {
@@ -115,14 +97,14 @@ fn wide_intervals_of_all_methods_are_split_under_the_same_keys() {
         let with = |part: &&Vec<&str>| part[0].split_whitespace().any(|word| word == head);
         assert_eq!(parts.iter().filter(with).count(), 1, "{head}: {report}");
     }
-    assert!(report.contains("123,456 ±98,765"), "{report}");
+    says(&report, "123,456 ±98,765");
 }
 
 #[test]
 fn every_pair_of_methods_fits() {
     for first in SpawnMethod::ALL {
         for second in SpawnMethod::ALL {
-            fits(&text(&wide(&[first, second]), Format::Table));
+            fits("pair", &table(&wide(&[first, second])));
         }
     }
 }
@@ -130,43 +112,24 @@ fn every_pair_of_methods_fits() {
 /// Without its split, CPU time has a column more that can be wide.
 #[test]
 fn cpu_time_without_its_split_fits() {
+    use forktax::model::Availability;
     let mut document = wide(&SpawnMethod::ALL);
     for cell in &mut document.cells {
         cell.sys_ns = Availability::unavailable("too few samples", None);
         cell.user_ns = Availability::unavailable("too few samples", None);
         (cell.sys_ci95, cell.user_ci95) = (None, None);
     }
-    let report = text(&document, Format::Table);
-    fits(&report);
+    let report = table(&document);
+    fits("split", &report);
     let heads: Vec<&str> = time_parts(&report).iter().map(|part| part[0]).collect();
     assert!(heads.iter().any(|head| head.contains(" CPU")), "{report}");
 }
 
-/// Every estimate and median is 123,456 ±98,765, in the unit of the largest.
-fn widen_all(value: &mut serde_json::Value) {
-    match value {
-        serde_json::Value::Object(object) => {
-            for name in ["value", "median"] {
-                if object.contains_key(name) && object.contains_key("ci95") {
-                    object[name] = (MEDIAN * 1e3).into();
-                    object["ci95"] = interval(1e3).to_vec().into();
-                }
-            }
-            object.values_mut().for_each(widen_all);
-        }
-        serde_json::Value::Array(array) => array.iter_mut().for_each(widen_all),
-        _ => {}
-    }
-}
-
 #[test]
-fn wide_figures_of_rebuilt_processes_fit() {
-    for (name, document) in process::documents() {
-        let mut value = serde_json::to_value(&document).expect("a document is JSON");
-        widen_all(&mut value["live"]);
-        let document: Document = serde_json::from_value(value).expect("only figures were changed");
-        let report = text(&document, Format::Table);
-        fits(&report);
-        assert!(report.contains("±98"), "{name}: {report}");
+fn wide_figures_of_every_document_fit() {
+    for (name, document) in RUNS.iter() {
+        let report = table(&widened(document, widen));
+        fits(name, &report);
+        says(&report, "±98");
     }
 }

@@ -10,7 +10,7 @@ use crate::worker::protocol::{gauge_words, record, rewrite_words};
 impl Experiment<'_> {
     /// The card, as far as the trials came.
     pub(super) fn card(&self, clock_cost_ns: f64) -> Card {
-        let pairs = self.order.trials.iter().zip(&self.rounds.tried);
+        let pairs = self.order.trials.iter().zip(self.rounds.tried());
         let trials: Vec<TrialResult> = pairs
             .map(|(trial, tried)| result(trial, tried, clock_cost_ns, self.plan.seed))
             .collect();

@@ -41,7 +41,7 @@ impl Experiment<'_> {
     }
 
     fn trials_with(&self, clock_cost_ns: f64) -> Vec<ProcessTrial> {
-        let both = self.trials.iter().zip(&self.rounds.tried);
+        let both = self.trials.iter().zip(self.rounds.tried());
         both.map(|(trial, tried)| ProcessTrial {
             role: trial.role,
             child: match trial.program {
@@ -76,7 +76,7 @@ impl Experiment<'_> {
     /// The shape in the units of a fork, and what the workers had of it.
     fn likeness(&self) -> ShapeLikeness {
         // Without a worker there is nothing to set beside the process.
-        let whole = self.rounds.tried.first();
+        let whole = self.rounds.tried().first();
         let whole = whole.filter(|tried| !tried.workers.is_empty());
         let units = whole.into_iter().flat_map(|tried| {
             ShapeUnit::ALL.map(|unit| UnitLikeness {

@@ -7,7 +7,8 @@ use crate::lab::census::Census;
 use crate::lab::error::LabError;
 use crate::lab::kernel::{Kernel, ScriptLoop, ScriptOrder, ScriptTimes};
 use crate::lab::outlook::{Outlook, Watch, Watched};
-use crate::lab::session::{self, Occasion, Recording};
+use crate::lab::runner::Turn;
+use crate::lab::session::Recording;
 use crate::model::{
     Likeness, LoopRun, LoopSystem, Missing, ObservedCall, Program, SpaceRequest, SpawnMethod,
 };
@@ -115,6 +116,7 @@ impl Experiment<'_> {
         row: usize,
         purpose: Purpose,
         iterations: u64,
+        turn: &Turn<'_>,
     ) -> Result<(), LabError> {
         let system = self.rows[row].system;
         let Some(assignment) = self.assignment(system, purpose, iterations) else {
@@ -123,14 +125,7 @@ impl Experiment<'_> {
             self.rows[row].failed = missing.or_else(|| Some(Missing::not_reached()));
             return Ok(());
         };
-        let round = self.round;
-        let recording = session::run(
-            self.kernel,
-            &assignment,
-            &purpose.watch(),
-            self.timeout(),
-            Occasion { round, of: row },
-        )?;
+        let recording = turn.worker(assignment, &purpose.watch(), row)?;
         let row = &mut self.rows[row];
         row.left_behind += recording.left_behind;
         match purpose {
@@ -142,7 +137,7 @@ impl Experiment<'_> {
             }
             Purpose::Time => {
                 row.parents.push(recording.inflated);
-                row.runs.push(loop_run(&recording, round));
+                row.runs.push(loop_run(&recording, turn.round));
             }
         }
         Ok(())
@@ -192,17 +187,17 @@ impl Experiment<'_> {
         row: usize,
         purpose: Purpose,
         iterations: u64,
+        turn: &Turn<'_>,
     ) -> Result<(), LabError> {
         let Some(order) = self.script(self.rows[row].system, iterations) else {
             return Ok(());
         };
-        let mut brought = run_script(self.kernel, &order, &purpose.watch(), self.timeout())?;
+        let mut brought = run_script(turn.kernel, &order, &purpose.watch(), turn.timeout)?;
         match brought.likeness.take() {
             Some(Ok(likeness)) => self.plan_likeness(likeness)?,
             Some(Err(error)) => self.fail(LoopSystem::CForkLikePython, error),
             None => {}
         }
-        let round = self.round;
         let row = &mut self.rows[row];
         row.left_behind += brought.times.left_behind;
         match purpose {
@@ -220,7 +215,7 @@ impl Experiment<'_> {
             }
             Purpose::Time => {
                 row.parents.push(brought.parent);
-                row.runs.push(script_run(&brought, round));
+                row.runs.push(script_run(&brought, turn.round));
             }
         }
         Ok(())
@@ -236,7 +231,7 @@ impl Experiment<'_> {
                 let reason =
                     format!("there is no room for an address space like Python's: {limit}");
                 let missing = Missing::unavailable(reason, None);
-                self.lose(&missing, |system| system == LoopSystem::CForkLikePython);
+                self.give_up(&missing, |system| system == LoopSystem::CForkLikePython);
             }
             Err(error) => return Err(error),
         }
@@ -257,10 +252,6 @@ impl Experiment<'_> {
             environment: self.plan.environment.clone(),
             placement: self.plan.placement,
         })
-    }
-
-    fn timeout(&self) -> Duration {
-        Duration::from_millis(self.plan.spawn_timeout_ms)
     }
 }
 

@@ -1,0 +1,242 @@
+//! The one runner of all experiments: visits in rounds, until the time is up, or what
+//! was asked for is there, or nothing is left to visit.
+//!
+//! A visit is what is done again and again, with a fresh worker each time (or with a
+//! script, or with workers that probe the host). A feature says which visits there are
+//! and in what [`Rhythm`], which of them are not wanted any more, and takes what they
+//! bring home. The runner says whose turn it is, when, and how long its loop may be.
+//! One policy serves all:
+//!
+//! - **Many short rounds**: eight are aimed at, and more follow if they fit. How workers
+//!   of one parent differ bears more on a figure than how spawns of one worker do.
+//! - **The order** is random, from the seed, and the next round is its mirror image. In
+//!   the first round what must not be missing comes first, so that what there is no time
+//!   for is no time.
+//! - **Slices** are reckoned before each turn from what is left, less what each worker was
+//!   seen to take besides its loop: the first round corrects itself, and loops shrink to
+//!   a hundredth of a second before rounds are lost. What has no loop that could shrink (a
+//!   script with an ordered number of iterations, a probe) has no weight: the time ends its
+//!   rounds and shortens none.
+//! - **Dear visits rest** every second round where they are one of dozens, as those of a
+//!   card are. What was asked for by name, as a sweep's sizes were, never does.
+//! - **The fewest rounds** are run whatever they take, by those visits that they are not
+//!   whole without: two where figures rest on pairs of rounds, one where somebody asked
+//!   for a time and one worker is an answer. All others stop when the time is up.
+//! - **Failures**: a trial of a design costs itself, by [`Feature::lose`]; what was asked
+//!   for by name costs the run. A signal ends every run, with what there is.
+
+mod budget;
+mod schedule;
+
+use std::time::Duration;
+
+pub(super) use self::schedule::{AIM_ROUNDS, Rhythm};
+use self::schedule::{Schedule, Slot, Stage};
+use super::error::LabError;
+use super::kernel::Kernel;
+use super::outlook::Watch;
+use super::run::Progress;
+use super::session::{self, Occasion, Recording};
+use crate::model::{Plan, Stopped};
+use crate::units::thousands;
+use crate::worker::protocol::Assignment;
+
+/// The most turns of a worker's methods: more of them would narrow the interval less
+/// than another worker does.
+pub(super) const MOST_TURNS: usize = 200;
+/// The fewest, however long they take: a pair, for the mirrored order.
+pub(super) const LEAST_TURNS: usize = 2;
+
+/// What the runner asks of a feature. A visit is known by its place among those that
+/// were added.
+pub(super) trait Feature {
+    /// Whether a visit is to have more turns.
+    fn wants(&self, visit: usize) -> bool;
+
+    /// Does what a visit is for, and keeps what it brings home; the seconds of its loop.
+    ///
+    /// # Errors
+    /// Whatever ended it.
+    fn turn(&mut self, visit: usize, turn: &Turn<'_>) -> Result<f64, LabError>;
+
+    /// Hears of a visit that failed.
+    ///
+    /// # Errors
+    /// The same error, if the run shall end with it.
+    fn lose(&mut self, visit: usize, error: LabError) -> Result<(), LabError> {
+        let _ = visit;
+        Err(error)
+    }
+
+    /// Hears that so many rounds are over; why there shall be no other.
+    fn round_ends(&mut self, rounds: u32) -> Option<Stopped> {
+        let _ = rounds;
+        None
+    }
+}
+
+/// The turn of a visit.
+pub(super) struct Turn<'a> {
+    pub(super) kernel: &'a dyn Kernel,
+    pub(super) timeout: Duration,
+    pub(super) round: u32,
+    /// The time of its loop.
+    pub(super) slice_ns: u64,
+    seed: u64,
+}
+
+impl Turn<'_> {
+    /// Launches a worker, lets it spawn for as long as this turn has, and collects what
+    /// it recorded. `of` is the index of what it is run for.
+    pub(super) fn worker(
+        &self,
+        assignment: Assignment,
+        watch: &Watch,
+        of: usize,
+    ) -> Result<Recording, LabError> {
+        let assignment = Assignment {
+            slice_ns: self.slice_ns,
+            seed: self.seed,
+            ..assignment
+        };
+        let round = self.round;
+        let occasion = Occasion { round, of };
+        session::run(self.kernel, &assignment, watch, self.timeout, occasion)
+    }
+}
+
+/// The rounds of a run.
+pub(super) struct Runner<'a> {
+    kernel: &'a dyn Kernel,
+    timeout: Duration,
+    begin: Duration,
+    /// How many rounds there are, if the progress shall tell.
+    tells: Option<u32>,
+    schedule: Schedule,
+    /// What the visits are called in the progress.
+    names: Vec<String>,
+}
+
+impl<'a> Runner<'a> {
+    /// A runner that aims at so many rounds and has `least_rounds`, whatever they take.
+    pub(super) fn new(
+        kernel: &'a dyn Kernel,
+        plan: &Plan,
+        least_rounds: u32,
+        aim_rounds: u32,
+    ) -> Self {
+        let (time_s, seed) = (plan.stop.time_s, plan.seed);
+        Self {
+            kernel,
+            timeout: Duration::from_millis(plan.spawn_timeout_ms),
+            begin: kernel.now(),
+            tells: None,
+            schedule: Schedule::new(time_s, seed, least_rounds, aim_rounds),
+            names: Vec::new(),
+        }
+    }
+
+    /// Adds a visit.
+    pub(super) fn add(&mut self, name: impl Into<String>, rhythm: Rhythm) {
+        self.names.push(name.into());
+        self.schedule.add(rhythm);
+    }
+
+    /// Has the progress tell that there are so many rounds.
+    pub(super) fn tell(&mut self, rounds: u32) {
+        self.tells = Some(rounds);
+    }
+
+    /// Rounds that were completed.
+    pub(super) fn rounds(&self) -> u32 {
+        self.schedule.rounds
+    }
+
+    /// Seconds since the run began.
+    pub(super) fn elapsed_s(&self) -> f64 {
+        (self.kernel.now() - self.begin).as_secs_f64()
+    }
+
+    /// Rounds until this share of the time is spent, or the feature wants no more.
+    ///
+    /// # Errors
+    /// A signal, and what the feature does not put up with.
+    pub(super) fn run(
+        &mut self,
+        feature: &mut dyn Feature,
+        share: f64,
+        progress: &mut dyn Progress,
+    ) -> Result<Stopped, LabError> {
+        let mut stage = Running {
+            kernel: self.kernel,
+            timeout: self.timeout,
+            begin: self.begin,
+            names: &self.names,
+            of: self.tells,
+            feature,
+            progress,
+        };
+        self.schedule.run(&mut stage, share)
+    }
+}
+
+/// A feature on a kernel.
+struct Running<'a> {
+    kernel: &'a dyn Kernel,
+    timeout: Duration,
+    begin: Duration,
+    names: &'a [String],
+    of: Option<u32>,
+    feature: &'a mut dyn Feature,
+    progress: &'a mut dyn Progress,
+}
+
+impl Running<'_> {
+    fn tell(&mut self, slot: &Slot) {
+        let of = self.of.map(|of| format!(" of {}", thousands(of.into())));
+        let round = thousands(u64::from(slot.round) + 1);
+        let name = &self.names[slot.visit];
+        let what = format!("round {round}{}: {name}", of.unwrap_or_default());
+        self.progress.step(&what, slot.share);
+    }
+}
+
+impl Stage for Running<'_> {
+    fn now_s(&self) -> f64 {
+        (self.kernel.now() - self.begin).as_secs_f64()
+    }
+
+    fn wants(&self, visit: usize) -> bool {
+        self.feature.wants(visit)
+    }
+
+    fn turn(&mut self, slot: &Slot) -> Result<f64, LabError> {
+        self.tell(slot);
+        let turn = Turn {
+            kernel: self.kernel,
+            timeout: self.timeout,
+            round: slot.round,
+            slice_ns: slot.slice_s.map_or(u64::MAX, nanos),
+            seed: slot.seed,
+        };
+        match self.feature.turn(slot.visit, &turn) {
+            Err(error) if !matches!(error, LabError::Interrupted(_)) => {
+                self.feature.lose(slot.visit, error).map(|()| 0.0)
+            }
+            done => done,
+        }
+    }
+
+    fn round_ends(&mut self, rounds: u32) -> Option<Stopped> {
+        self.feature.round_ends(rounds)
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a slice is a non-negative number of seconds, and the cast saturates"
+)]
+fn nanos(seconds: f64) -> u64 {
+    (seconds * 1e9) as u64
+}

@@ -1,0 +1,217 @@
+//! Which visit has its turn when, round by round, and with how long a loop. Knows
+//! neither kernel nor workers: what a turn is, and the clock, are the caller's.
+
+use fastrand::Rng;
+
+use super::budget::{Budget, Due, Pace};
+use crate::lab::error::LabError;
+use crate::model::Stopped;
+
+/// Rounds that are aimed at. Fewer workers say little about how they differ,
+/// and more of them have no time left to measure.
+pub(in crate::lab) const AIM_ROUNDS: u32 = 8;
+/// A visit that takes more seconds than this besides its loop is dear.
+const DEAR_S: f64 = 0.4;
+
+/// When a visit has its turn, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::lab) struct Rhythm {
+    /// Its share of the loops' time. None for what has no loop that could shrink.
+    pub(in crate::lab) weight: f64,
+    /// It has its turn in every so many rounds, from the first.
+    pub(in crate::lab) every: u32,
+    /// Its place in the first round: the lower ones come first.
+    pub(in crate::lab) first: u8,
+    /// Whether the first rounds, those that there are at the least, are not whole
+    /// without it, however late it is.
+    pub(in crate::lab) owed: bool,
+    /// Whether it leaves every second round to the others if it is dear.
+    pub(in crate::lab) rests: bool,
+}
+
+impl Rhythm {
+    /// In every round, with the weight of 1.
+    pub(in crate::lab) const EVERY_ROUND: Self = Self {
+        weight: 1.0,
+        every: 1,
+        first: 0,
+        owed: true,
+        rests: false,
+    };
+    /// [`Self::every`] of what has its turn in the first round alone.
+    pub(in crate::lab) const ONCE: u32 = u32::MAX;
+}
+
+/// The turn of a visit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slot {
+    pub(super) visit: usize,
+    pub(super) round: u32,
+    /// The loop's time; `None` without a limit.
+    pub(super) slice_s: Option<f64>,
+    pub(super) seed: u64,
+    /// The share of the run that is behind.
+    pub(super) share: f64,
+}
+
+/// What has its turns.
+pub(super) trait Stage {
+    /// Seconds since the run began.
+    fn now_s(&self) -> f64;
+    /// Whether a visit is still to have turns.
+    fn wants(&self, visit: usize) -> bool;
+    /// A turn; the seconds of its loop.
+    fn turn(&mut self, slot: &Slot) -> Result<f64, LabError>;
+    /// After each round: why there shall be no other.
+    fn round_ends(&mut self, rounds: u32) -> Option<Stopped>;
+}
+
+/// The visits of a run, and what is known of their use of its time.
+pub(super) struct Schedule {
+    budget: Budget,
+    rng: Rng,
+    least_rounds: u32,
+    aim_rounds: u32,
+    rhythms: Vec<Rhythm>,
+    paces: Vec<Option<Pace>>,
+    /// All visits in the order of the round, which is mirrored in the next.
+    order: Vec<usize>,
+    /// Rounds that were completed, and those of the stage under way.
+    pub(super) rounds: u32,
+    done: u32,
+}
+
+impl Schedule {
+    pub(super) fn new(time_s: Option<f64>, seed: u64, least_rounds: u32, aim_rounds: u32) -> Self {
+        Self {
+            budget: Budget::new(time_s),
+            rng: Rng::with_seed(seed),
+            least_rounds,
+            aim_rounds,
+            rhythms: Vec::new(),
+            paces: Vec::new(),
+            order: Vec::new(),
+            rounds: 0,
+            done: 0,
+        }
+    }
+
+    pub(super) fn add(&mut self, rhythm: Rhythm) {
+        self.order.push(self.rhythms.len());
+        self.rhythms.push(rhythm);
+        self.paces.push(None);
+    }
+
+    /// Rounds until this share of the time is spent, or nothing is wanted any more.
+    pub(super) fn run(&mut self, stage: &mut dyn Stage, share: f64) -> Result<Stopped, LabError> {
+        self.budget.begin(share);
+        self.done = 0;
+        loop {
+            self.one_round(stage)?;
+            self.rounds += 1;
+            self.done += 1;
+            if let Some(stopped) = stage.round_ends(self.rounds) {
+                return Ok(stopped);
+            }
+            let is_wanted = (0..self.rhythms.len()).any(|visit| stage.wants(visit));
+            if !is_wanted || !self.has_time(stage) {
+                return Ok(Stopped::Time);
+            }
+        }
+    }
+
+    fn has_time(&self, stage: &dyn Stage) -> bool {
+        let next = self.of_round(self.done, stage);
+        let shrinks = self.done < self.aim_rounds;
+        let owed = self.done < self.least_rounds;
+        owed || self
+            .budget
+            .has_time(stage.now_s(), &self.due(next), shrinks)
+    }
+
+    fn one_round(&mut self, stage: &mut dyn Stage) -> Result<(), LabError> {
+        let order = self.next_order(stage);
+        for (place, &visit) in order.iter().enumerate() {
+            let owed = self.rhythms[visit].owed && self.done < self.least_rounds;
+            let begin_s = stage.now_s();
+            let is_late = !owed && self.budget.is_spent(begin_s);
+            // A visit before it may have told that this one is of no use.
+            if is_late || !stage.wants(visit) {
+                continue;
+            }
+            let slice_s = self.slice_s(&order[place..], stage);
+            let behind = f64::from(self.done) + place as f64 / order.len() as f64;
+            let rounds = self.aim_rounds.max(self.done + 1);
+            let slot = Slot {
+                visit,
+                round: self.rounds,
+                slice_s,
+                seed: self.rng.u64(..),
+                share: self.budget.share(begin_s, behind / f64::from(rounds)),
+            };
+            let loop_s = stage.turn(&slot)?;
+            let took_s = stage.now_s() - begin_s;
+            self.paces[visit] = Some(Pace::new(took_s, loop_s, slice_s));
+        }
+        Ok(())
+    }
+
+    /// A random order, or the mirror image of the last: a drift of the host hits all
+    /// alike.
+    fn next_order(&mut self, stage: &dyn Stage) -> Vec<usize> {
+        if self.done.is_multiple_of(2) {
+            self.rng.shuffle(&mut self.order);
+        } else {
+            self.order.reverse();
+        }
+        let due = self.of_round(self.done, stage);
+        let mut order = self.order.clone();
+        order.retain(|visit| due.contains(visit));
+        if self.done == 0 {
+            order.sort_by_key(|visit| self.rhythms[*visit].first);
+        }
+        order
+    }
+
+    /// The loop of the first of these visits, if they and the rounds up to the aim are
+    /// to have their turn. It is reckoned anew for each, from what is left.
+    fn slice_s(&self, of_this_round: &[usize], stage: &dyn Stage) -> Option<f64> {
+        let later = (self.done + 1..self.aim_rounds).flat_map(|round| self.of_round(round, stage));
+        let to_come = self.due(of_this_round.iter().copied().chain(later));
+        let unit_s = self.budget.unit_s(stage.now_s(), &to_come)?;
+        Some(unit_s * self.rhythms[of_this_round[0]].weight)
+    }
+
+    /// The visits of a round of the stage under way.
+    fn of_round(&self, round: u32, stage: &dyn Stage) -> Vec<usize> {
+        let visits = 0..self.rhythms.len();
+        let due =
+            |visit: &usize| round.is_multiple_of(self.rhythms[*visit].every) && stage.wants(*visit);
+        let due: Vec<usize> = visits.filter(due).collect();
+        let awake = due
+            .iter()
+            .copied()
+            .filter(|visit| !self.rests(*visit, round));
+        let awake: Vec<usize> = awake.collect();
+        // Who rests leaves the round to others, if there are any.
+        if awake.is_empty() { due } else { awake }
+    }
+
+    /// Whether a visit leaves this round to the others: workers of large parents differ
+    /// less, and the others get more of them meanwhile.
+    fn rests(&self, visit: usize, round: u32) -> bool {
+        let dear = |pace: Pace| pace.besides_s > DEAR_S;
+        round % 2 == 1 && self.rhythms[visit].rests && self.paces[visit].is_some_and(dear)
+    }
+
+    fn due(&self, visits: impl IntoIterator<Item = usize>) -> Vec<Due> {
+        let due = |visit: usize| Due {
+            weight: self.rhythms[visit].weight,
+            pace: self.paces[visit],
+        };
+        visits.into_iter().map(due).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

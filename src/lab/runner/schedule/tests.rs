@@ -1,0 +1,256 @@
+use super::*;
+
+/// A visit whose worker takes so long to start, and fills its slice or has its
+/// fewest turns.
+#[derive(Clone, Copy)]
+struct Fake {
+    start_s: f64,
+    least_loop_s: f64,
+    rhythm: Rhythm,
+}
+
+const QUICK: Fake = Fake {
+    start_s: 0.005,
+    least_loop_s: 0.0,
+    rhythm: Rhythm::EVERY_ROUND,
+};
+
+#[derive(Default)]
+struct Clock {
+    now_s: f64,
+    visits: Vec<Fake>,
+    /// Visit, round and slice of every turn.
+    turns: Vec<(usize, u32, Option<f64>)>,
+    unwanted: Vec<usize>,
+    most_rounds: Option<u32>,
+}
+
+impl Stage for Clock {
+    fn now_s(&self) -> f64 {
+        self.now_s
+    }
+
+    fn wants(&self, visit: usize) -> bool {
+        !self.unwanted.contains(&visit)
+    }
+
+    fn turn(&mut self, slot: &Slot) -> Result<f64, LabError> {
+        assert!((0.0..=1.0).contains(&slot.share));
+        let fake = self.visits[slot.visit];
+        let loop_s = slot.slice_s.unwrap_or(0.0).max(fake.least_loop_s);
+        self.now_s += fake.start_s + loop_s;
+        self.turns.push((slot.visit, slot.round, slot.slice_s));
+        Ok(loop_s)
+    }
+
+    fn round_ends(&mut self, rounds: u32) -> Option<Stopped> {
+        let most = self.most_rounds?;
+        (rounds >= most).then_some(Stopped::Spawns)
+    }
+}
+
+impl Clock {
+    fn of(visits: &[Fake]) -> Self {
+        Self {
+            visits: visits.to_vec(),
+            ..Self::default()
+        }
+    }
+
+    fn schedule(&self, time_s: Option<f64>, least_rounds: u32) -> Schedule {
+        let mut schedule = Schedule::new(time_s, 7, least_rounds, AIM_ROUNDS);
+        for fake in &self.visits {
+            schedule.add(fake.rhythm);
+        }
+        schedule
+    }
+
+    /// Runs to the end of the time; the rounds.
+    fn run(&mut self, time_s: f64, least_rounds: u32) -> u32 {
+        let mut schedule = self.schedule(Some(time_s), least_rounds);
+        assert_eq!(schedule.run(self, 1.0).unwrap(), Stopped::Time);
+        schedule.rounds
+    }
+
+    fn turns_of(&self, visit: usize) -> usize {
+        self.turns.iter().filter(|turn| turn.0 == visit).count()
+    }
+
+    fn round(&self, round: u32) -> Vec<usize> {
+        let turns = self.turns.iter().filter(|turn| turn.1 == round);
+        turns.map(|turn| turn.0).collect()
+    }
+}
+
+/// Four address spaces as a sweep visits them.
+fn sweep(start_s: f64) -> Vec<Fake> {
+    let timing = Fake {
+        start_s,
+        rhythm: Rhythm {
+            weight: 2.5,
+            ..Rhythm::EVERY_ROUND
+        },
+        ..QUICK
+    };
+    let counts = Fake {
+        start_s,
+        rhythm: Rhythm {
+            every: 2,
+            first: 1,
+            owed: false,
+            ..Rhythm::EVERY_ROUND
+        },
+        ..QUICK
+    };
+    [timing, counts, counts, counts].repeat(4)
+}
+
+#[test]
+fn the_aim_is_reached_within_the_time() {
+    for start_s in [0.0, 0.005, 0.05] {
+        let mut clock = Clock::of(&sweep(start_s));
+        assert_eq!(clock.run(12.0, 1), AIM_ROUNDS, "start {start_s}");
+        assert!((11.0..=12.0).contains(&clock.now_s), "{}", clock.now_s);
+    }
+}
+
+#[test]
+fn workers_that_take_all_the_time_end_the_run_early() {
+    let mut clock = Clock::of(&sweep(0.2));
+    assert!(clock.run(5.0, 1) < AIM_ROUNDS);
+    assert!(clock.now_s < 5.0, "{}", clock.now_s);
+}
+
+#[test]
+fn loops_shrink_before_rounds_are_lost() {
+    let mut clock = Clock::of(&sweep(0.05));
+    assert_eq!(clock.run(6.0, 1), AIM_ROUNDS);
+    assert!(clock.now_s < 6.0, "{}", clock.now_s);
+    let slices: Vec<f64> = clock.turns.iter().filter_map(|turn| turn.2).collect();
+    assert!(slices.iter().all(|slice| *slice >= 0.01), "{slices:?}");
+    assert!(slices[slices.len() - 1] < 0.06, "{slices:?}");
+}
+
+#[test]
+fn more_time_is_more_rounds_and_not_longer_loops() {
+    let mut clock = Clock::of(&[QUICK; 3]);
+    let mut schedule = clock.schedule(Some(60.0), 2);
+    schedule.run(&mut clock, 1.0).unwrap();
+    assert!(schedule.rounds > 3 * AIM_ROUNDS, "{}", schedule.rounds);
+    assert!((50.0..=60.0).contains(&clock.now_s), "{}", clock.now_s);
+    assert!(clock.turns.iter().all(|turn| turn.2 <= Some(0.5)));
+}
+
+#[test]
+fn the_fewest_rounds_are_run_whatever_they_take() {
+    for least in [1, 2] {
+        let mut visits = sweep(3.0);
+        let mut clock = Clock::of(&visits);
+        assert_eq!(clock.run(1.0, least), least);
+        // Times alone, as the others may be missing.
+        assert_eq!(clock.turns.len(), 4 * least as usize);
+        visits.truncate(1);
+        let mut clock = Clock::of(&visits);
+        assert_eq!(clock.run(1.0, least), least);
+    }
+}
+
+#[test]
+fn the_first_round_has_its_order_and_later_ones_are_mirrored() {
+    let mut clock = Clock::of(&sweep(0.01));
+    clock.run(12.0, 1);
+    let times = |visits: &[usize]| visits.iter().all(|visit| visit % 4 == 0);
+    let first = clock.round(0);
+    assert!(times(&first[..4]) && first.len() == 16, "{first:?}");
+    let third = clock.round(2);
+    assert!(!times(&third[..4]), "{third:?}");
+    let mut mirrored: Vec<usize> = third.into_iter().filter(|visit| visit % 4 == 0).collect();
+    mirrored.reverse();
+    assert_eq!(clock.round(3), mirrored);
+}
+
+#[test]
+fn dear_visits_rest_where_they_are_asked_to() {
+    let large = |rests| Fake {
+        start_s: 0.6,
+        rhythm: Rhythm {
+            rests,
+            ..Rhythm::EVERY_ROUND
+        },
+        ..QUICK
+    };
+    let mut clock = Clock::of(&[QUICK, QUICK, large(true), large(false)]);
+    let rounds = clock.run(30.0, 2) as usize;
+    assert!(rounds >= 8);
+    assert_eq!(clock.turns_of(2), rounds.div_ceil(2));
+    assert_eq!(clock.turns_of(3), rounds);
+    // Alone they have nobody to leave a round to.
+    let mut clock = Clock::of(&[large(true)]);
+    let rounds = clock.run(30.0, 2) as usize;
+    assert_eq!(clock.turns_of(0), rounds);
+}
+
+#[test]
+fn the_fewest_turns_of_a_slow_spawn_are_no_slice_that_others_could_have() {
+    let slow = Fake {
+        least_loop_s: 0.5,
+        ..QUICK
+    };
+    let mut clock = Clock::of(&[QUICK, QUICK, QUICK, slow]);
+    assert_eq!(clock.run(10.0, 2), AIM_ROUNDS);
+    assert!((9.0..=10.0).contains(&clock.now_s), "{}", clock.now_s);
+}
+
+#[test]
+fn nothing_that_is_wanted_any_more_ends_the_run_at_once() {
+    let mut clock = Clock::of(&[QUICK; 2]);
+    clock.unwanted = vec![1];
+    let mut schedule = clock.schedule(Some(10.0), 2);
+    schedule.run(&mut clock, 0.5).unwrap();
+    assert_eq!(clock.turns_of(1), 0);
+    assert!((4.0..=5.0).contains(&clock.now_s), "{}", clock.now_s);
+    // The next stage has the rest of the time, and others have their turn.
+    clock.unwanted = vec![0];
+    schedule.run(&mut clock, 1.0).unwrap();
+    assert!((9.0..=10.0).contains(&clock.now_s), "{}", clock.now_s);
+    assert!(clock.turns_of(1) >= 8);
+    let rounds = schedule.rounds;
+    clock.unwanted = vec![0, 1];
+    schedule.run(&mut clock, 1.0).unwrap();
+    assert_eq!(schedule.rounds, rounds + 1);
+}
+
+#[test]
+fn without_a_limit_the_feature_ends_the_run() {
+    let mut clock = Clock::of(&[QUICK; 2]);
+    clock.most_rounds = Some(20);
+    let mut schedule = clock.schedule(None, 1);
+    assert_eq!(schedule.run(&mut clock, 1.0).unwrap(), Stopped::Spawns);
+    assert_eq!(clock.turns.len(), 40);
+    assert!(clock.turns.iter().all(|turn| turn.2.is_none()));
+}
+
+#[test]
+fn what_has_its_turn_once_has_it_first_and_takes_no_later_time() {
+    let once = Fake {
+        start_s: 1.0,
+        rhythm: Rhythm {
+            weight: 0.0,
+            every: Rhythm::ONCE,
+            first: 0,
+            ..Rhythm::EVERY_ROUND
+        },
+        ..QUICK
+    };
+    let later = Fake {
+        rhythm: Rhythm {
+            first: 1,
+            ..Rhythm::EVERY_ROUND
+        },
+        ..QUICK
+    };
+    let mut clock = Clock::of(&[later, once]);
+    assert!(clock.run(4.0, 1) >= AIM_ROUNDS);
+    assert_eq!((clock.turns[0].0, clock.turns_of(1)), (1, 1));
+    assert!((3.5..=4.0).contains(&clock.now_s), "{}", clock.now_s);
+}

@@ -1,0 +1,245 @@
+//! The experiment behind `sweep`: some parents, each timed in every round and counted
+//! in every other, until the intervals are narrow enough or the time is up.
+
+use super::assemble::{self, Setting};
+use super::error::LabError;
+use super::kernel::Kernel;
+use super::outlook::Watch;
+use super::run::{Outcome, Progress, ending, spawns_within, unix_s};
+use super::runner::{AIM_ROUNDS, Feature, LEAST_TURNS, MOST_TURNS, Rhythm, Runner, Turn};
+use super::session::Recording;
+use crate::analysis::reproduce::studies;
+use crate::model::{Host, Plan, Stopped, Temperature};
+use crate::worker::protocol::{Assignment, Pass};
+
+/// The fewest rounds: who asks for a time keeps it, and one worker is an answer.
+const LEAST_ROUNDS: u32 = 1;
+/// A method this many times cheaper than the dearest gets extra spawns in the
+/// passes that count, for this share of the slice, all such methods together.
+const MUCH_CHEAPER: f64 = 10.0;
+const EXTRA_SHARE: f64 = 0.5;
+/// The slice of a run without a time limit, for this purpose.
+const LONGEST_EXTRA_NS: f64 = 200e6;
+
+/// The passes over each parent, and what they are called in the progress.
+const PASSES: [(Pass, &str); 4] = [
+    (Pass::Timing, "timing"),
+    (Pass::Accounting, "accounting"),
+    (Pass::Sampling, "sampling"),
+    (Pass::Counting, "counting"),
+];
+
+/// Counts differ less from worker to worker than times do, and come in every other
+/// round; and what the first one has no time for shall not be a time.
+fn rhythm(pass: Pass) -> Rhythm {
+    if pass == Pass::Timing {
+        Rhythm {
+            weight: 2.5,
+            ..Rhythm::EVERY_ROUND
+        }
+    } else {
+        Rhythm {
+            every: 2,
+            first: 1,
+            owed: false,
+            ..Rhythm::EVERY_ROUND
+        }
+    }
+}
+
+/// Carries out a plan of some parents.
+pub(super) fn run(
+    kernel: &dyn Kernel,
+    host: Host,
+    plan: &Plan,
+    progress: &mut dyn Progress,
+) -> Outcome {
+    let started_unix_s = unix_s();
+    let mut runner = Runner::new(kernel, plan, LEAST_ROUNDS, AIM_ROUNDS);
+    let mut experiment = Experiment::new(plan, host.clock_cost_ns);
+    let (stopped, error) = ending(experiment.run(kernel, &mut runner, progress));
+    let setting = Setting {
+        host,
+        plan,
+        started_unix_s,
+        duration_s: runner.elapsed_s(),
+        rounds: runner.rounds(),
+        stopped,
+        explanation: None,
+        reproduction: studies::reproduction(plan),
+        card: None,
+        live: None,
+        left_behind: 0,
+    };
+    let timed = experiment.recordings.iter().any(|r| r.pass == Pass::Timing);
+    let document = timed.then(|| assemble::document(setting, &experiment.recordings));
+    Outcome { document, error }
+}
+
+struct Experiment<'a> {
+    plan: &'a Plan,
+    clock_cost_ns: f64,
+    /// The parent and the pass of each visit.
+    visits: Vec<(usize, Pass)>,
+    /// The parents that need more workers.
+    open: Vec<usize>,
+    /// The passes that this host grants, as far as they were tried.
+    granted: Vec<Pass>,
+    recordings: Vec<Recording>,
+}
+
+impl<'a> Experiment<'a> {
+    fn new(plan: &'a Plan, clock_cost_ns: f64) -> Self {
+        let parents = 0..plan.spaces.len();
+        let all = |parent: usize| PASSES.map(|(pass, _)| (parent, pass));
+        Self {
+            plan,
+            clock_cost_ns,
+            visits: parents.clone().flat_map(all).collect(),
+            open: parents.collect(),
+            granted: PASSES.map(|(pass, _)| pass).to_vec(),
+            recordings: Vec::new(),
+        }
+    }
+
+    fn run(
+        &mut self,
+        kernel: &dyn Kernel,
+        runner: &mut Runner<'_>,
+        progress: &mut dyn Progress,
+    ) -> Result<Stopped, LabError> {
+        kernel.check_limits(&self.plan.spaces)?;
+        kernel.try_program(self.plan)?;
+        for space in &self.plan.spaces {
+            for (pass, name) in PASSES {
+                runner.add(format!("{}, {name}", space.in_words()), rhythm(pass));
+            }
+        }
+        runner.run(self, 1.0, progress)
+    }
+
+    fn assignment(&self, space: usize, pass: Pass, slice_ns: u64) -> Assignment {
+        let turns = self.turns_left(space);
+        Assignment {
+            extras: self.extras(space, pass, slice_ns),
+            turns,
+            least_turns: LEAST_TURNS.min(turns),
+            ..Assignment::of_plan(self.plan, self.plan.spaces[space].clone(), pass)
+        }
+    }
+
+    /// Spawns of each method before the turns. Where means are taken and not
+    /// pairs, a method that is much cheaper than the dearest gets some time of
+    /// its own: a fork from a large address space takes as long as hundreds of
+    /// vforks, and leaves them few turns.
+    fn extras(&self, space: usize, pass: Pass, slice_ns: u64) -> Vec<usize> {
+        let methods = &self.plan.methods;
+        let cold = self.plan.temperature != Temperature::Hot;
+        let Some(timing) = self
+            .timings(space)
+            .next()
+            .filter(|_| pass != Pass::Timing && !cold)
+        else {
+            return vec![0; methods.len()];
+        };
+        let typical = |method| assemble::typical_total(timing, method, self.clock_cost_ns);
+        let typical: Vec<Option<f64>> = methods.iter().map(|method| typical(*method)).collect();
+        let dearest = typical.iter().flatten().copied().fold(1.0, f64::max);
+        let time = EXTRA_SHARE * (slice_ns as f64).min(LONGEST_EXTRA_NS) / methods.len() as f64;
+        let extras = |total: &Option<f64>| match total {
+            Some(total) if total * MUCH_CHEAPER < dearest => {
+                spawns_within(time, *total).min(MOST_TURNS)
+            }
+            _ => 0,
+        };
+        typical.iter().map(extras).collect()
+    }
+
+    /// The turns of the next worker: a share of the spawns that were asked for,
+    /// so that they are spread over several workers.
+    fn turns_left(&self, space: usize) -> usize {
+        let Some(asked) = self.plan.stop.spawns else {
+            return MOST_TURNS;
+        };
+        let asked = usize::try_from(asked).unwrap_or(usize::MAX);
+        let left = asked.saturating_sub(self.timed_spawns(space));
+        let share = asked.div_ceil(AIM_ROUNDS as usize);
+        share.min(left).clamp(1, MOST_TURNS)
+    }
+
+    fn timed_spawns(&self, space: usize) -> usize {
+        let timings = self.timings(space);
+        timings
+            .map(|r| r.done.spawns / r.methods.len().max(1))
+            .sum()
+    }
+
+    fn timings(&self, space: usize) -> impl Iterator<Item = &Recording> {
+        let timing = move |r: &&Recording| r.occasion.of == space && r.pass == Pass::Timing;
+        self.recordings.iter().filter(timing)
+    }
+
+    /// Whether an address space needs no more workers.
+    fn satisfied(&self, space: usize, rounds: u32) -> bool {
+        let stop = &self.plan.stop;
+        if stop
+            .spawns
+            .is_some_and(|asked| self.timed_spawns(space) as u64 >= asked)
+        {
+            return true;
+        }
+        let Some(precision) = stop.precision.filter(|_| rounds >= AIM_ROUNDS) else {
+            return false;
+        };
+        let timings: Vec<&Recording> = self.timings(space).collect();
+        assemble::widest_total(&timings, self.clock_cost_ns, self.plan.seed)
+            .is_some_and(|widest| widest <= precision)
+    }
+
+    /// Whether a pass has brought something home, or was not tried yet: without
+    /// permission for perf events one refusal is enough.
+    fn has_answers(&self, pass: Pass) -> bool {
+        let mut recordings = self.recordings.iter();
+        let first = recordings.find(|recording| recording.pass == pass);
+        first.is_none_or(|first| match pass {
+            Pass::Sampling => first.ticks.as_ref().is_some_and(Result::is_ok),
+            Pass::Counting => !first.done.counters.is_empty(),
+            _ => true,
+        })
+    }
+}
+
+impl Feature for Experiment<'_> {
+    fn wants(&self, visit: usize) -> bool {
+        let (space, pass) = self.visits[visit];
+        self.open.contains(&space) && self.granted.contains(&pass)
+    }
+
+    fn turn(&mut self, visit: usize, turn: &Turn<'_>) -> Result<f64, LabError> {
+        let (space, pass) = self.visits[visit];
+        let watch = match pass {
+            Pass::Sampling => Watch::Modes,
+            _ => Watch::Nothing,
+        };
+        let assignment = self.assignment(space, pass, turn.slice_ns);
+        let recording = turn.worker(assignment, &watch, space)?;
+        let loop_s = recording.loop_s();
+        self.recordings.push(recording);
+        Ok(loop_s)
+    }
+
+    /// What was refused is told of every parent, and therefore lasts until the round ends.
+    fn round_ends(&mut self, rounds: u32) -> Option<Stopped> {
+        let mut granted = self.granted.clone();
+        granted.retain(|pass| self.has_answers(*pass));
+        self.granted = granted;
+        let mut open = self.open.clone();
+        open.retain(|space| !self.satisfied(*space, rounds));
+        self.open = open;
+        let enough = match self.plan.stop.spawns {
+            Some(_) => Stopped::Spawns,
+            None => Stopped::Precision,
+        };
+        self.open.is_empty().then_some(enough)
+    }
+}

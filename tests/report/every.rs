@@ -1,0 +1,126 @@
+//! Every stored document in every format.
+
+use std::fmt::Write;
+use std::fs;
+
+use forktax::analysis::shape::to_json;
+use forktax::report::Stored;
+use forktax::report::{self, Format, parse_any, render, render_comparison, view};
+
+use crate::stored::{RUNS, TEXTS, comparisons, path, records, shapes, text};
+
+/// Formats that have a snapshot; JSON is compared with what is stored.
+const SHOWN: [Format; 5] = [
+    Format::Table,
+    Format::Markdown,
+    Format::Csv,
+    Format::Svg,
+    Format::Folded,
+];
+
+fn snapshot(name: &str, extension: &str, bytes: Vec<u8>) {
+    let report = String::from_utf8(bytes).expect("every format is UTF-8");
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!(format!("{name}.{extension}"), report);
+    });
+}
+
+pub(crate) fn fits(name: &str, report: &str) {
+    for line in report.lines() {
+        assert!(line.chars().count() <= 100, "{name}: {line}");
+        assert_eq!(line.trim_end(), line, "{name}: trailing space");
+    }
+}
+
+#[test]
+fn runs_look_like_this() {
+    let mut refused = String::new();
+    for (name, document) in RUNS.iter() {
+        for format in SHOWN {
+            match render(document, format) {
+                Ok(bytes) => snapshot(name, format.extension(), bytes),
+                Err(error) => writeln!(refused, "{name}: {error}").unwrap(),
+            }
+        }
+    }
+    snapshot("refused", "txt", refused.into_bytes());
+}
+
+#[test]
+fn comparisons_look_like_this() {
+    for (name, comparison) in comparisons() {
+        for format in [Format::Table, Format::Markdown, Format::Csv] {
+            let bytes = render_comparison(&comparison, format).unwrap();
+            snapshot(&name, format.extension(), bytes);
+        }
+    }
+}
+
+#[test]
+fn shapes_look_like_this() {
+    for (name, shape) in shapes() {
+        snapshot(&name, "txt", report::text(&view::shape(&shape)).unwrap());
+        snapshot(&name, "md", report::markdown(&view::shape(&shape)));
+    }
+}
+
+/// Run with `--ignored` after the form of the documents has changed.
+#[test]
+#[ignore = "writes tests/data"]
+fn store_the_documents_as_they_are_written_now() {
+    for (name, document) in RUNS.iter() {
+        fs::write(path("", name), text(document, Format::Json)).unwrap();
+    }
+    for (name, comparison) in comparisons() {
+        let json = render_comparison(&comparison, Format::Json).unwrap();
+        fs::write(path("compared", &name), json).unwrap();
+    }
+    for (name, shape) in shapes() {
+        fs::write(path("shapes", &name), to_json(&shape).unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn what_is_stored_is_read_and_written_byte_for_byte() {
+    for (name, document) in RUNS.iter() {
+        let same = text(document, Format::Json) == TEXTS[name];
+        assert!(same, "{name} is written otherwise than it was read");
+    }
+    for (name, comparison) in comparisons() {
+        let json = render_comparison(&comparison, Format::Json).unwrap();
+        let back = parse_any(json.as_slice()).unwrap();
+        assert_eq!(back, Stored::Comparison(Box::new(comparison)), "{name}");
+    }
+}
+
+#[test]
+fn text_fits_a_terminal_of_100_columns() {
+    for (name, document) in RUNS.iter() {
+        fits(name, &text(document, Format::Table));
+    }
+    for (name, comparison) in comparisons() {
+        let report = render_comparison(&comparison, Format::Table).unwrap();
+        fits(&name, str::from_utf8(&report).unwrap());
+    }
+    for (name, shape) in shapes() {
+        let report = report::text(&view::shape(&shape)).unwrap();
+        fits(&name, str::from_utf8(&report).unwrap());
+    }
+}
+
+#[test]
+fn csv_has_one_header_a_kind_and_no_empty_field() {
+    for (name, document) in RUNS.iter() {
+        let header = |name: &str| {
+            text(&RUNS[name], Format::Csv)
+                .lines()
+                .next()
+                .map(str::to_owned)
+        };
+        let kind = name.split('-').next().unwrap_or_default();
+        if RUNS.contains_key(kind) {
+            assert_eq!(header(name), header(kind), "{name}");
+        }
+        assert!(!records(document).is_empty(), "{name}");
+    }
+}

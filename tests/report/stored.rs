@@ -1,0 +1,133 @@
+//! The stored documents, each made by a real run, and how tests look at reports.
+//!
+//! A test of a special case takes a stored document and changes what it needs.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use forktax::analysis::shape::parse_shape;
+use forktax::model::{Comparison, Document, ProcessShape};
+use forktax::report::{Format, Stored, parse, parse_any, render};
+
+/// Where files of a kind lie: results of runs in the directory itself.
+fn directory(kind: &str) -> PathBuf {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    data.join(kind)
+}
+
+/// Where one of them lies.
+pub(crate) fn path(kind: &str, name: &str) -> PathBuf {
+    directory(kind).join(format!("{name}.json"))
+}
+
+/// The stored files of a kind, by name.
+fn files(kind: &str) -> BTreeMap<String, String> {
+    let entries = fs::read_dir(directory(kind)).expect("the directory is part of the tests");
+    let paths = entries.map(|entry| entry.expect("it can be listed").path());
+    let json = paths.filter(|path| path.extension().is_some_and(|end| end == "json"));
+    json.map(|path| {
+        let name = path.file_stem().expect("it has a name").to_string_lossy();
+        (
+            name.into_owned(),
+            fs::read_to_string(&path).expect("it can be read"),
+        )
+    })
+    .collect()
+}
+
+/// The bytes of every stored result of a run.
+pub(crate) static TEXTS: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| files(""));
+
+/// Every stored result of a run.
+pub(crate) static RUNS: LazyLock<BTreeMap<String, Document>> = LazyLock::new(|| {
+    let read = |(name, text): (&String, &String)| {
+        let document = parse(text.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        (name.clone(), document)
+    };
+    TEXTS.iter().map(read).collect()
+});
+
+/// Every stored comparison.
+pub(crate) fn comparisons() -> Vec<(String, Comparison)> {
+    let read = |(name, text): (String, String)| match parse_any(text.as_bytes()) {
+        Ok(Stored::Comparison(comparison)) => (name, *comparison),
+        other => panic!("{name}: {other:?}"),
+    };
+    files("compared").into_iter().map(read).collect()
+}
+
+/// Every stored shape.
+pub(crate) fn shapes() -> Vec<(String, ProcessShape)> {
+    let read = |(name, text): (String, String)| {
+        let shape = parse_shape(text.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        (name, shape)
+    };
+    files("shapes").into_iter().map(read).collect()
+}
+
+pub(crate) fn stored(name: &str) -> Document {
+    RUNS[name].clone()
+}
+
+/// A stored document with a change.
+pub(crate) fn with(name: &str, change: impl FnOnce(&mut Document)) -> Document {
+    let mut document = stored(name);
+    change(&mut document);
+    document
+}
+
+/// The text of a document's report.
+pub(crate) fn text(document: &Document, format: Format) -> String {
+    let bytes = render(document, format).expect("this document can be shown so");
+    String::from_utf8(bytes).expect("every format is UTF-8")
+}
+
+pub(crate) fn table(document: &Document) -> String {
+    text(document, Format::Table)
+}
+
+/// One line, however a text was wrapped.
+pub(crate) fn flat(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What a report says under a heading, in one line.
+pub(crate) fn section(report: &str, title: &str) -> Option<String> {
+    let (_, rest) = report.split_once(&format!("\n{title}\n"))?;
+    rest.split("\n\n").next().map(flat)
+}
+
+/// What the report says in short, in one line; nothing where it says nothing.
+pub(crate) fn in_short(document: &Document) -> String {
+    section(&table(document), "In short").unwrap_or_default()
+}
+
+/// The row that begins with some words.
+pub(crate) fn row<'a>(report: &'a str, start: &str) -> &'a str {
+    let row = report.lines().find(|line| line.starts_with(start));
+    row.unwrap_or_else(|| panic!("{start}: {report}"))
+}
+
+/// The records of a CSV, each of whose fields holds something.
+pub(crate) fn records(document: &Document) -> Vec<csv::StringRecord> {
+    let csv = text(document, Format::Csv);
+    let records = csv::Reader::from_reader(csv.as_bytes()).into_records();
+    let records: Vec<_> = records.map(|record| record.expect("it is CSV")).collect();
+    assert!(
+        records.iter().flatten().all(|field| !field.is_empty()),
+        "{csv}"
+    );
+    records
+}
+
+#[track_caller]
+pub(crate) fn says(text: &str, words: &str) {
+    assert!(text.contains(words), "it does not say {words:?}: {text}");
+}
+
+#[track_caller]
+pub(crate) fn omits(text: &str, words: &str) {
+    assert!(!text.contains(words), "it says {words:?}: {text}");
+}
