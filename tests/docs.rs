@@ -209,8 +209,13 @@ fn form(path: &str, value: &Value) -> String {
         | "plan.live.targets.fixed"
         | "plan.live.targets.dynamic" => "plan.program".to_owned(),
         "plan.live.shape" => "shape".to_owned(),
-        "live.trials[].features" | "live.blame.groups[].features" => {
-            "card.trials[].features".to_owned()
+        "cells[].space.before"
+        | "cells[].space.parent"
+        | "reproduction.loops.rows[].here.parent"
+        | "card.trials[].parent"
+        | "live.trials[].parent" => "parent".to_owned(),
+        "parent.mappings" | "page_tables.kinds[].mappings" | "live.blame.groups[].mappings" => {
+            "counts".to_owned()
         }
         "live.blame.fork"
         | "live.blame.rungs[].cost"
@@ -287,8 +292,6 @@ fn fields() -> BTreeSet<String> {
         "page_tables.tree",
         "reproduction.loops.interpreter",
         "reproduction.loops.rows[].here",
-        "reproduction.loops.rows[].here.parent",
-        "card.trials[].features",
         "card.prices.grade",
         "plan.live.prices",
         "live.trials[].role",

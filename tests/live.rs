@@ -158,10 +158,10 @@ fn the_census_is_what_was_ordered() {
     let document = sweep("--mappings 0,500 --pages 3 --spawns 5 --method fork");
     let [small, large] =
         [0, 500].map(|size| cell(&document, size, SpawnMethod::Fork).space.clone());
-    assert_eq!(large.vmas - large.vmas_before, 500);
-    let pages = large.present_ptes - large.present_ptes_before;
+    assert_eq!(large.parent.mappings.vmas - large.before.mappings.vmas, 500);
+    let pages = large.parent.mappings.present_ptes - large.before.mappings.present_ptes;
     assert!((1_500..1_600).contains(&pages), "{pages}");
-    let anonymous = large.anon_vmas - small.anon_vmas;
+    let anonymous = large.parent.mappings.anon_vmas - small.parent.mappings.anon_vmas;
     assert!((490..=510).contains(&anonymous), "{anonymous}");
 }
 
@@ -169,9 +169,9 @@ fn the_census_is_what_was_ordered() {
 fn untouched_mappings_have_no_pages() {
     let document = sweep("--mappings 500 --pages 0 --spawns 5 --method fork");
     let space = &cell(&document, 500, SpawnMethod::Fork).space;
-    assert_eq!(space.vmas - space.vmas_before, 500);
-    assert!(space.present_ptes - space.present_ptes_before < 64);
-    assert!(space.anon_vmas < 100);
+    assert_eq!(space.parent.mappings.vmas - space.before.mappings.vmas, 500);
+    assert!(space.parent.mappings.present_ptes - space.before.mappings.present_ptes < 64);
+    assert!(space.parent.mappings.anon_vmas < 100);
 }
 
 #[test]
@@ -181,6 +181,7 @@ fn a_spacing_of_512_gives_each_page_a_table() {
     let [small, large] = [0, 300].map(|size| {
         cell(&document, size, SpawnMethod::Fork)
             .space
+            .parent
             .page_table_bytes
     });
     let tables = (large - small) / page_size;
@@ -193,7 +194,7 @@ fn shared_pages_are_not_copied() {
     let private = sweep(words);
     let shared = sweep(&format!("{words} --backing shared"));
     let [private, shared] = [&private, &shared].map(|d| cell(d, 20, SpawnMethod::Fork));
-    assert!(shared.space.present_ptes > 60_000);
+    assert!(shared.space.parent.mappings.present_ptes > 60_000);
     assert!(
         total(private) > 2.0 * total(shared),
         "{} {}",
@@ -206,7 +207,7 @@ fn shared_pages_are_not_copied() {
 fn a_private_file_mapping_that_is_written_to_is_copied() {
     let document = sweep("--mappings 0,20 --pages 3000 --backing file --spawns 10 --method fork");
     let [small, large] = [0, 20].map(|size| cell(&document, size, SpawnMethod::Fork));
-    assert!(large.space.anon_vmas >= small.space.anon_vmas + 20);
+    assert!(large.space.parent.mappings.anon_vmas >= small.space.parent.mappings.anon_vmas + 20);
     assert!(total(large) > 2.0 * total(small));
 }
 
@@ -215,13 +216,13 @@ fn malloc_adds_pages_and_tables_but_no_mappings() {
     let document = sweep("--malloc 1000x100000 --spawns 10 --method fork");
     let [small, large] = [0, 1].map(|index| document.cells[index].space.clone());
     assert!(
-        large.vmas <= small.vmas + 2,
+        large.parent.mappings.vmas <= small.parent.mappings.vmas + 2,
         "{} {}",
-        small.vmas,
-        large.vmas
+        small.parent.mappings.vmas,
+        large.parent.mappings.vmas
     );
-    assert!(large.present_ptes >= small.present_ptes + 900);
-    assert!(large.page_table_bytes >= small.page_table_bytes + 40 * 4096);
+    assert!(large.parent.mappings.present_ptes >= small.parent.mappings.present_ptes + 900);
+    assert!(large.parent.page_table_bytes >= small.parent.page_table_bytes + 40 * 4096);
 }
 
 #[test]
@@ -230,8 +231,8 @@ fn huge_pages_are_asked_for_where_the_kernel_has_them() {
     let space = &cell(&document, 16, SpawnMethod::Fork).space;
     let thp = document.host.thp.measured().map(String::as_str);
     if matches!(thp, Some("always" | "madvise")) {
-        assert!(space.huge_bytes > 0);
-        assert!(space.huge_bytes <= 16 * (2 << 20));
+        assert!(space.parent.huge_bytes > 0);
+        assert!(space.parent.huge_bytes <= 16 * (2 << 20));
     }
 }
 
@@ -265,7 +266,10 @@ fn a_cold_spawn_waits_and_is_not_much_cheaper_than_a_hot_one() {
     let best = [hot_cell, cold_cell].map(|c| c.total_ns.measured().unwrap().min);
     assert!(best[1] > 0.6 * best[0], "{best:?}");
     // The eviction buffer is not part of the address space that is measured.
-    assert!(cold_cell.space.present_ptes < hot_cell.space.present_ptes + 200);
+    assert!(
+        cold_cell.space.parent.mappings.present_ptes
+            < hot_cell.space.parent.mappings.present_ptes + 200
+    );
 }
 
 #[test]

@@ -75,8 +75,8 @@ fn a_good_run_gives_every_cell_its_figures() {
         cell(&document, 1_000, PosixSpawn).ratio.measured(),
         Some(&1.0)
     );
-    assert_eq!(fork.space.vmas, 1_030);
-    assert_eq!(fork.space.vmas_before, 30);
+    assert_eq!(fork.space.parent.mappings.vmas, 1_030);
+    assert_eq!(fork.space.before.mappings.vmas, 30);
     assert!(fork.samples.len() >= 5, "{} workers", fork.samples.len());
 }
 
@@ -226,9 +226,15 @@ fn parents(mappings: u64, descriptors: u64, threads: u64) -> Plan {
 fn descriptors_and_threads_are_measured_and_stored() {
     let document = document(Fault::Nothing, &parents(100, 1_000, 50));
     let (empty, full) = (cell(&document, 0, Fork), cell(&document, 100, Fork));
-    assert_eq!((empty.space.descriptors, empty.space.threads), (8, 1));
-    assert_eq!((full.space.descriptors, full.space.threads), (1_008, 51));
-    assert_eq!(full.space.vmas, 30 + 100 + 2 * 50);
+    assert_eq!(
+        (empty.space.parent.descriptors, empty.space.parent.threads),
+        (8, 1)
+    );
+    assert_eq!(
+        (full.space.parent.descriptors, full.space.parent.threads),
+        (1_008, 51)
+    );
+    assert_eq!(full.space.parent.mappings.vmas, 30 + 100 + 2 * 50);
     let total = |cell: &Cell| cell.total_ns.measured().unwrap().median;
     assert!(total(full) - total(empty) > 300_000.0);
 }

@@ -24,6 +24,8 @@ mod shape;
 mod stored;
 #[path = "report/sweep.rs"]
 mod sweep;
+#[path = "report/unusual.rs"]
+mod unusual;
 #[path = "report/width.rs"]
 mod width;
 

@@ -105,7 +105,7 @@ fn every_script_runs_its_loop_and_ends() {
         let mut script = start(&order, Duration::from_secs(60));
         script.ready().unwrap();
         let census = script.census().unwrap();
-        assert!(census.vmas > 20, "{system:?}: {census:?}");
+        assert!(census.mappings.vmas > 20, "{system:?}: {census:?}");
         let likeness = script.likeness().unwrap();
         assert!(likeness.of.contains("python"), "{system:?}: {likeness:?}");
         assert!(!likeness.regions.is_empty());

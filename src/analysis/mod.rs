@@ -5,6 +5,7 @@
 //! - [`card`]: from measured parents to prices;
 //! - [`compare`]: two results set side by side;
 //! - [`explain`]: what the ledger, the samples and the faults of one address space say;
+//! - [`mappings`]: what a mapping is, and what a fork does with it;
 //! - [`process`]: a live process as trials, and from those to whose the cost is;
 //! - [`reproduce`]: what others have published, and this host's answer beside it;
 //! - [`shape`]: a process's shape as a file, read with suspicion;
@@ -13,6 +14,7 @@
 pub mod card;
 pub mod compare;
 pub mod explain;
+pub mod mappings;
 pub mod process;
 pub mod reproduce;
 pub mod shape;

@@ -5,8 +5,9 @@ use super::count;
 use super::cpu_time;
 use super::session::Recording;
 use crate::model::{
-    Availability, Card, Cell, Document, Explanation, Host, Missing, Plan, Process, Reproduction,
-    Run, SCHEMA_VERSION, Space, SpaceRequest, SpawnMethod, Stopped, Tool, WorkerSamples,
+    Availability, Card, Cell, Document, Explanation, Host, Missing, Parent, Plan, Process,
+    Reproduction, Run, SCHEMA_VERSION, Space, SpaceRequest, SpawnMethod, Stopped, Tool,
+    WorkerSamples, middle,
 };
 use crate::stats::{self, Estimate, Summary, median, median_replicates, quantile, summarise};
 use crate::sys::perf::Counter;
@@ -185,22 +186,16 @@ impl<'a> Group<'a> {
 
     /// The census, by medians over the workers that timed.
     pub(super) fn space(&self) -> Space {
-        let over =
-            |pick: fn(&Recording) -> u64| middle(self.timing.iter().map(|r| pick(r)).collect());
+        let typical = |pick: fn(&Recording) -> Parent| {
+            let workers: Vec<Parent> = self.timing.iter().map(|r| pick(r)).collect();
+            Parent::typical(&workers).unwrap_or_default()
+        };
         Space {
             request: self.request.clone(),
             mappings_requested: self.request.mappings(),
-            vmas: over(|r| r.inflated.vmas),
-            anon_vmas: over(|r| r.inflated.anon_vmas),
-            present_ptes: over(|r| r.inflated.present_ptes),
-            page_table_bytes: over(|r| r.inflated.page_table_bytes),
-            resident_bytes: over(|r| r.inflated.resident_bytes),
-            huge_bytes: over(|r| r.inflated.huge_bytes),
-            inflation_ns: over(|r| r.inflation_ns),
-            vmas_before: over(|r| r.before.vmas),
-            present_ptes_before: over(|r| r.before.present_ptes),
-            descriptors: over(|r| r.inflated.descriptors),
-            threads: over(|r| r.inflated.threads),
+            inflation_ns: middle(self.timing.iter().map(|r| r.inflation_ns).collect()),
+            before: typical(|r| r.before),
+            parent: typical(|r| r.inflated),
         }
     }
 
@@ -313,11 +308,6 @@ pub(super) fn as_floats(
 fn parted(estimate: Availability<Estimate>) -> (Availability<f64>, Option<[f64; 2]>) {
     let interval = estimate.measured().map(|estimate| estimate.ci95);
     (estimate.map(|estimate| estimate.value), interval)
-}
-
-pub(super) fn middle(mut values: Vec<u64>) -> u64 {
-    values.sort_unstable();
-    values.get(values.len() / 2).copied().unwrap_or(0)
 }
 
 /// How much the workers' medians differ.

@@ -2,9 +2,9 @@
 //! and the cells, worded in `model`.
 
 use super::assemble::{Group, Setting};
-use super::census::Census;
 use super::count;
 use super::cpu_time;
+use crate::model::Parent;
 use crate::model::{Caveat, Cell, Plan, SpawnMethod, Stopped};
 use crate::stats::{Estimate, Summary};
 
@@ -73,18 +73,18 @@ fn methods_missing(groups: &[Group<'_>]) -> Vec<Caveat> {
 
 fn group_caveats(group: &Group<'_>) -> Vec<Caveat> {
     let space = group.space();
-    let mappings = space.vmas;
+    let mappings = space.parent.mappings.vmas;
     let mut caveats = Vec::new();
     let workers = u32::try_from(group.timing.len()).unwrap_or(u32::MAX);
     if workers < 3 {
         caveats.push(Caveat::FewWorkers { mappings, workers });
     }
     let asked = group.request.asks_for_huge_pages();
-    let share = space.huge_bytes as f64 / space.resident_bytes.max(1) as f64;
+    let share = space.parent.huge_bytes as f64 / space.parent.resident_bytes.max(1) as f64;
     if asked || share > HUGE_SHARE {
         caveats.push(Caveat::HugePages {
             mappings,
-            huge_bytes: space.huge_bytes,
+            huge_bytes: space.parent.huge_bytes,
             asked,
         });
     }
@@ -101,15 +101,21 @@ fn group_caveats(group: &Group<'_>) -> Vec<Caveat> {
 }
 
 /// What changed between two censuses, if it is more than a few pages.
-fn drift(before: &Census, after: &Census) -> Option<String> {
-    if before.vmas.abs_diff(after.vmas) > 2 {
-        return Some(format!("mappings {} -> {}", before.vmas, after.vmas));
+fn drift(before: &Parent, after: &Parent) -> Option<String> {
+    if before.mappings.vmas.abs_diff(after.mappings.vmas) > 2 {
+        return Some(format!(
+            "mappings {} -> {}",
+            before.mappings.vmas, after.mappings.vmas
+        ));
     }
-    let pages = before.present_ptes.abs_diff(after.present_ptes);
-    if pages > 64.max(before.present_ptes / 50) {
+    let pages = before
+        .mappings
+        .present_ptes
+        .abs_diff(after.mappings.present_ptes);
+    if pages > 64.max(before.mappings.present_ptes / 50) {
         return Some(format!(
             "present PTEs {} -> {}",
-            before.present_ptes, after.present_ptes
+            before.mappings.present_ptes, after.mappings.present_ptes
         ));
     }
     let huge = before.huge_bytes != after.huge_bytes;
@@ -133,7 +139,7 @@ fn disagreement(cells: &[Cell]) -> Option<Caveat> {
     Some(Caveat::WorkersDisagree {
         cells: apart.len(),
         spread: spread(most),
-        mappings: most.space.vmas,
+        mappings: most.space.parent.mappings.vmas,
         method: most.method,
     })
 }

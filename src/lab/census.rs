@@ -8,7 +8,7 @@
 pub(in crate::lab) mod files;
 mod levels;
 mod likeness;
-mod mappings;
+pub(in crate::lab) mod mappings;
 pub(in crate::lab) mod pages;
 mod ranges;
 mod tables;
@@ -21,76 +21,14 @@ pub use tables::page_tables;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::model::Features;
+use crate::analysis::mappings::{Fate, is_of_file};
+use crate::model::{Counts, Parent};
 use procfs::ProcError;
-use procfs::process::{MMPermissions, MMapPath, MemoryMap, MemoryMaps, SmapsRollup};
+use procfs::process::SmapsRollup;
 
 use files::{ProcessFiles, Standing};
-use pages::{ENTRY_BYTES, PageCounts, Vma, count_pages};
-
-/// The shape of an address space, in the terms that a fork pays for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Census {
-    /// VMAs; `[vsyscall]` is none.
-    pub vmas: u64,
-    /// Private VMAs that hold at least one anonymous page, in memory or swapped
-    /// out: the ones for which a fork sets up an `anon_vma`.
-    ///
-    /// The zero page, which a read of untouched memory maps, looks the same
-    /// from outside and counts as an anonymous page.
-    pub anon_vmas: u64,
-    /// Present page-table entries of base pages: without those that a huge
-    /// page's one PMD entry stands for.
-    pub present_ptes: u64,
-    /// Of them, those that a fork copies: in private VMAs that hold an anonymous
-    /// page. It leaves out the others, which a fault finds again (mm/memory.c,
-    /// `vma_needs_copy`).
-    pub copied_ptes: u64,
-    /// Page-table entries of pages that are swapped out or being migrated.
-    pub swapped_ptes: u64,
-    /// `VmPTE`: the bytes of all page-table pages below the top level
-    /// (PTE, PMD and PUD tables; `mm_pgtables_bytes`, include/linux/mm.h).
-    pub page_table_bytes: u64,
-    /// Resident memory.
-    pub resident_bytes: u64,
-    /// Of it, mapped by huge pages.
-    pub huge_bytes: u64,
-    /// Of the present entries, those of private mappings without a page of their own:
-    /// the code of programs and libraries, which the kernel maps by the dozen when one
-    /// of them is needed (mm/memory.c, `do_fault_around`).
-    pub file_ptes: u64,
-    /// Open file descriptors.
-    pub descriptors: u64,
-    /// Threads.
-    pub threads: u64,
-    /// Of the VMAs, private ones of a file.
-    pub file_vmas: u64,
-    /// Of the VMAs, shared ones.
-    pub shared_vmas: u64,
-    /// Empty entries of the VMAs that hold an anonymous page, in page tables where
-    /// they have others that are not: a fork looks at them (mm/memory.c, `copy_pte_range`).
-    pub empty_entries: u64,
-}
-
-impl Census {
-    /// What a fork of this process pays for. Page tables are all that the kernel
-    /// counts but those that it keeps in reserve, one for each huge page.
-    pub fn features(&self) -> Features {
-        let page_size = procfs::page_size();
-        let huge_entries = self.huge_bytes / (page_size / ENTRY_BYTES * page_size);
-        let tables = self.page_table_bytes / page_size;
-        Features {
-            vmas: self.vmas,
-            anon_vmas: self.anon_vmas,
-            file_vmas: self.file_vmas,
-            shared_vmas: self.shared_vmas,
-            ptes: self.copied_ptes,
-            empty_entries: self.empty_entries,
-            tables: tables.saturating_sub(huge_entries),
-            huge_entries,
-        }
-    }
-}
+use mappings::{Mapping, mappings};
+use pages::{ENTRY_BYTES, Found, Vma, count_pages};
 
 /// Why there is no census.
 #[derive(Debug, thiserror::Error)]
@@ -134,7 +72,7 @@ pub enum CensusError {
 
 /// Takes the census of a process, without the VMAs that begin in one of the
 /// `instrument`'s address ranges: what measures is not what is measured.
-pub fn take(pid: i32, instrument: &[[usize; 2]]) -> Result<Census, CensusError> {
+pub fn take(pid: i32, instrument: &[[usize; 2]]) -> Result<Parent, CensusError> {
     take_below(&Path::new("/proc").join(pid.to_string()), pid, instrument)
 }
 
@@ -143,72 +81,117 @@ fn take_below(
     directory: &Path,
     pid: i32,
     instrument: &[[usize; 2]],
-) -> Result<Census, CensusError> {
+) -> Result<Parent, CensusError> {
     let files = ProcessFiles { directory, pid };
     let Standing {
         page_table_bytes,
         threads,
     } = files.standing()?;
-    let maps: MemoryMaps = files.read("maps")?;
+    let maps = files.listed("maps")?;
     let page_size = procfs::page_size();
-    let (left_out, vmas): (Vec<Vma>, Vec<Vma>) = vmas(&maps, page_size)
-        .into_iter()
-        .partition(|vma| is_instrument(vma, instrument));
+    let (left_out, mappings) = apart(mappings(&maps, None, page_size), instrument);
     let pagemap = files.pagemap()?;
-    let count = |vmas: &[Vma]| count_pages(vmas, &pagemap).map_err(|error| pagemap.refuse(error));
-    let pages = count(&vmas)?;
-    let left_out_bytes = count(&left_out)?.present * page_size;
+    let count = |mappings: &[Mapping<'_>]| {
+        count_pages(&vmas(mappings), &pagemap).map_err(|error| pagemap.refuse(error))
+    };
+    let found = count(&mappings)?;
+    let left_out_ptes: u64 = count(&left_out)?.iter().map(|found| found.present).sum();
     let rollup: SmapsRollup = files.read("smaps_rollup")?;
     let rollup = Rollup::of(&rollup).ok_or(CensusError::NoAddressSpace { pid })?;
-    let [file_vmas, shared_vmas] = of_files_and_shared(&maps, instrument);
-    Ok(Census {
-        vmas: vmas.len() as u64,
-        anon_vmas: pages.anon_vmas,
-        present_ptes: present_ptes(&pages, &rollup, page_size),
-        copied_ptes: copied_ptes(&pages, &rollup, page_size),
-        swapped_ptes: pages.swapped,
-        page_table_bytes: page_table_bytes.saturating_sub(own_tables(&left_out) * page_size),
-        resident_bytes: rollup.resident_bytes.saturating_sub(left_out_bytes),
+    let page_table_bytes = page_table_bytes.saturating_sub(own_tables(&left_out) * page_size);
+    Ok(Parent {
+        mappings: whole(&mappings, &found, &rollup, page_table_bytes, page_size),
+        file_ptes: file_ptes(&mappings, &found),
+        page_table_bytes,
+        resident_bytes: rollup
+            .resident_bytes
+            .saturating_sub(left_out_ptes * page_size),
         huge_bytes: rollup.huge_bytes,
-        file_vmas,
-        shared_vmas,
-        empty_entries: pages.empty,
-        file_ptes: pages.of_files,
         descriptors: files.descriptors()?,
         threads,
     })
 }
 
-/// How many mappings are private ones of a file, and how many are shared.
-fn of_files_and_shared(maps: &MemoryMaps, instrument: &[[usize; 2]]) -> [u64; 2] {
-    let mut counts = [0, 0];
-    for map in maps {
-        let shared = map.perms.contains(MMPermissions::SHARED);
-        if !within(map.address.0, instrument) && (shared || map.inode != 0) {
-            counts[usize::from(shared)] += 1;
-        }
+/// What all mappings have. `maps` tells no flags and no huge pages, which pagemap shows
+/// as so many base pages; and of page tables all are that the kernel counts but those
+/// that it keeps in reserve, one for each huge page.
+fn whole(
+    mappings: &[Mapping<'_>],
+    found: &[Found],
+    rollup: &Rollup,
+    page_table_bytes: u64,
+    page_size: u64,
+) -> Counts {
+    let huge_entries = rollup.huge_bytes / (page_size / ENTRY_BYTES * page_size);
+    let each = mappings.iter().zip(found);
+    let all: Counts = each
+        .map(|(mapping, found)| counts(mapping, found, found.anon && mapping.vma.holds_anon))
+        .sum();
+    let tables = page_table_bytes / page_size;
+    Counts {
+        present_ptes: all
+            .present_ptes
+            .saturating_sub(rollup.huge_pages(page_size)),
+        ptes: all.ptes.saturating_sub(rollup.huge_pages_copied(page_size)),
+        tables: tables.saturating_sub(huge_entries),
+        huge_entries,
+        ..all
     }
-    counts
 }
 
-/// Whether a VMA begins in one of the instrument's ranges.
-fn is_instrument(vma: &Vma, instrument: &[[usize; 2]]) -> bool {
-    within(vma.first_page * procfs::page_size(), instrument)
+/// The entries of private mappings that hold no anonymous page.
+fn file_ptes(mappings: &[Mapping<'_>], found: &[Found]) -> u64 {
+    let each = mappings.iter().zip(found);
+    let of_files = each.filter(|(mapping, found)| mapping.vma.holds_anon && !found.anon);
+    of_files.map(|(_, found)| found.present).sum()
 }
 
-fn within(start: u64, instrument: &[[usize; 2]]) -> bool {
-    instrument
-        .iter()
-        .any(|[from, to]| (*from as u64..*to as u64).contains(&start))
+/// What one mapping has, if it has an anon_vma or not.
+fn counts(mapping: &Mapping<'_>, found: &Found, has_anon_vma: bool) -> Counts {
+    let shared = mapping.listed.is_shared();
+    let copied = mapping.fate(has_anon_vma) == Fate::Copied;
+    let when = |holds: bool, count: u64| if holds { count } else { 0 };
+    Counts {
+        vmas: 1,
+        anon_vmas: u64::from(has_anon_vma),
+        file_vmas: u64::from(is_of_file(mapping.content, shared)),
+        shared_vmas: u64::from(shared),
+        mapped_bytes: mapping.listed.end - mapping.listed.start,
+        present_ptes: found.present,
+        swapped_ptes: found.swapped,
+        ptes: when(copied, found.present + found.swapped),
+        empty_entries: when(has_anon_vma, found.empty),
+        tables: found.tables,
+        huge_entries: found.huge,
+    }
+}
+
+/// Those that begin in one of the instrument's ranges, and the others.
+fn apart<'a>(
+    mappings: Vec<Mapping<'a>>,
+    instrument: &[[usize; 2]],
+) -> (Vec<Mapping<'a>>, Vec<Mapping<'a>>) {
+    let is_instrument = |mapping: &Mapping<'_>| {
+        let within =
+            |[from, to]: &[usize; 2]| (*from as u64..*to as u64).contains(&mapping.listed.start);
+        instrument.iter().any(within)
+    };
+    mappings.into_iter().partition(is_instrument)
+}
+
+fn vmas(mappings: &[Mapping<'_>]) -> Vec<Vma> {
+    mappings.iter().map(|mapping| mapping.vma).collect()
 }
 
 /// Page tables that map nothing but these VMAs: one for each whole reach of a
 /// table (2 MiB with pages of 4 KiB) in one of them that is populated.
-fn own_tables(vmas: &[Vma]) -> u64 {
+fn own_tables(mappings: &[Mapping<'_>]) -> u64 {
     let reach = procfs::page_size() / ENTRY_BYTES;
-    let whole = |vma: &Vma| (vma.end_page / reach).saturating_sub(vma.first_page.div_ceil(reach));
+    let whole = |Mapping { vma, .. }: &Mapping<'_>| {
+        (vma.end_page / reach).saturating_sub(vma.first_page.div_ceil(reach))
+    };
     // A library's text is mapped sparsely, but none is as large as a table.
-    vmas.iter().map(whole).sum()
+    mappings.iter().map(whole).sum()
 }
 
 /// The figures of `smaps_rollup` that the census uses.
@@ -238,46 +221,24 @@ impl Rollup {
     }
 }
 
+impl Rollup {
+    /// Base pages that huge ones stand for: pagemap repeats a huge page's one entry for
+    /// each of them.
+    fn huge_pages(&self, page_size: u64) -> u64 {
+        (self.huge_bytes + self.hugetlb_bytes) / page_size
+    }
+
+    /// Those of the VMAs that hold an anonymous page. Huge pages of files and of shared
+    /// memory lie in others, but for a private file mapping with both; and pages of
+    /// hugetlbfs, which no worker maps, are taken for private ones.
+    fn huge_pages_copied(&self, page_size: u64) -> u64 {
+        (self.huge_anon_bytes + self.hugetlb_bytes) / page_size
+    }
+}
+
 /// The sum of the figures that this kernel has.
 fn sum(figures: &HashMap<String, u64>, names: &[&str]) -> u64 {
     names.iter().filter_map(|name| figures.get(*name)).sum()
-}
-
-/// Present entries of base pages: pagemap repeats a huge page's one entry for
-/// every base page of it.
-fn present_ptes(pages: &PageCounts, rollup: &Rollup, page_size: u64) -> u64 {
-    let huge = (rollup.huge_bytes + rollup.hugetlb_bytes) / page_size;
-    pages.present.saturating_sub(huge)
-}
-
-/// Those of the VMAs that hold an anonymous page. Huge pages of files and of shared
-/// memory lie in others, but for a private file mapping with both; and pages of
-/// hugetlbfs, which no worker maps, are taken for private ones.
-fn copied_ptes(pages: &PageCounts, rollup: &Rollup, page_size: u64) -> u64 {
-    let huge = (rollup.huge_anon_bytes + rollup.hugetlb_bytes) / page_size;
-    pages.in_anon_vmas.saturating_sub(huge)
-}
-
-/// The VMAs behind the lines of `maps`, in ascending order.
-fn vmas(maps: &MemoryMaps, page_size: u64) -> Vec<Vma> {
-    maps.iter()
-        .filter(|map| map.pathname != MMapPath::Vsyscall)
-        .map(|map| Vma {
-            first_page: map.address.0 / page_size,
-            end_page: map.address.1 / page_size,
-            holds_anon: map.perms.contains(MMPermissions::PRIVATE) && !is_kernels_own(map),
-        })
-        .collect()
-}
-
-/// Whether the kernel put its own pages here: they belong to no file, and would
-/// be taken for anonymous ones.
-fn is_kernels_own(map: &MemoryMap) -> bool {
-    match &map.pathname {
-        MMapPath::Vdso | MMapPath::Vvar => true,
-        MMapPath::Other(name) => name.starts_with("vvar") || name == "uprobes",
-        _ => false,
-    }
 }
 
 #[cfg(test)]
@@ -287,6 +248,7 @@ pub(in crate::lab) mod tests {
     use std::io::{Read, Write};
     use std::{fs, io};
 
+    use crate::analysis::mappings::listed;
     use procfs::FromRead;
     use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -305,8 +267,8 @@ pub(in crate::lab) mod tests {
 
     #[test]
     fn vsyscall_is_no_vma_and_the_kernels_own_pages_are_not_anonymous() {
-        let maps = MemoryMaps::from_read(MAPS.as_bytes()).unwrap();
-        let vmas = vmas(&maps, 4096);
+        let maps = listed(MAPS.as_bytes()).unwrap();
+        let vmas = vmas(&mappings(&maps, None, 4096));
         assert_eq!(vmas.len(), MAPS.lines().count() - 1);
         assert_eq!(vmas[0].end_page - vmas[0].first_page, 2);
         let shared_or_own = vmas.iter().filter(|vma| !vma.holds_anon).count();
@@ -321,13 +283,25 @@ pub(in crate::lab) mod tests {
         let rollup = Rollup::of(&SmapsRollup::from_read(text.as_bytes()).unwrap()).unwrap();
         assert_eq!(rollup.resident_bytes, 1756 << 10);
         assert_eq!(rollup.huge_bytes, 4 << 20);
-        let pages = PageCounts {
-            present: 1_600,
-            in_anon_vmas: 1_550,
-            ..PageCounts::default()
+        assert_eq!(rollup.huge_pages(4096), 1_536);
+        assert_eq!(rollup.huge_pages_copied(4096), 1_536);
+        let private = "10000000-10800000 rw-p 00000000 00:00 0 \n";
+        let counted = of(private, 1_600, &rollup);
+        assert_eq!((counted.present_ptes, counted.ptes), (64, 64));
+        assert_eq!((counted.huge_entries, counted.tables), (2, 9));
+        assert_eq!((counted.vmas, counted.mapped_bytes), (1, 8 << 20));
+    }
+
+    /// What a mapping has with so many present pages, and 11 page tables.
+    fn of(line: &str, present: u64, rollup: &Rollup) -> Counts {
+        let listed = listed(line.as_bytes()).unwrap();
+        let found = Found {
+            present,
+            anon: true,
+            ..Found::default()
         };
-        assert_eq!(present_ptes(&pages, &rollup, 4096), 1_600 - 1_536);
-        assert_eq!(copied_ptes(&pages, &rollup, 4096), 1_550 - 1_536);
+        let mappings = mappings(&listed, None, 4096);
+        whole(&mappings, &[found], rollup, 11 * 4096, 4096)
     }
 
     #[test]
@@ -335,13 +309,15 @@ pub(in crate::lab) mod tests {
         let text = ROLLUP.replace("ShmemPmdMapped:        0 kB", "ShmemPmdMapped:     2048 kB");
         let rollup = Rollup::of(&SmapsRollup::from_read(text.as_bytes()).unwrap()).unwrap();
         assert_eq!(rollup.huge_bytes, 2 << 20);
-        let pages = PageCounts {
-            present: 600,
-            in_anon_vmas: 40,
-            ..PageCounts::default()
-        };
-        assert_eq!(present_ptes(&pages, &rollup, 4096), 600 - 512);
-        assert_eq!(copied_ptes(&pages, &rollup, 4096), 40);
+        assert_eq!(rollup.huge_pages(4096), 512);
+        assert_eq!(rollup.huge_pages_copied(4096), 0);
+        let shared = of(
+            "10000000-10800000 rw-s 00000000 00:01 9    /dev/zero\n",
+            600,
+            &rollup,
+        );
+        assert_eq!((shared.present_ptes, shared.ptes), (600 - 512, 0));
+        assert_eq!((shared.shared_vmas, shared.anon_vmas), (1, 0));
     }
 
     #[test]
@@ -370,13 +346,15 @@ pub(in crate::lab) mod tests {
         // Other tests' threads give memory back between the two.
         let grown = (PAGES / 2 * page_size) as u64;
         assert!(after.resident_bytes >= before.resident_bytes + grown);
-        let ptes = |census: &Census| {
-            census.present_ptes + census.swapped_ptes + census.huge_bytes / procfs::page_size()
+        let ptes = |parent: &Parent| {
+            let of = &parent.mappings;
+            of.present_ptes + of.swapped_ptes + parent.huge_bytes / procfs::page_size()
         };
         assert!(ptes(&after) >= ptes(&before) + grown / procfs::page_size());
         assert!(after.page_table_bytes > 0);
-        assert!(after.copied_ptes >= before.copied_ptes + grown / procfs::page_size() / 2);
-        assert!(after.copied_ptes < after.present_ptes);
+        let (before, after) = (before.mappings, after.mappings);
+        assert!(after.ptes >= before.ptes + grown / procfs::page_size() / 2);
+        assert!(after.ptes < after.present_ptes + after.swapped_ptes);
         assert!(after.vmas > 10 && after.anon_vmas > 2 && after.anon_vmas < after.vmas);
     }
 
@@ -390,7 +368,7 @@ pub(in crate::lab) mod tests {
         let rest = take(me, &[instrument.range()]).unwrap();
         // Other tests' threads map and touch memory between the two.
         assert!(rest.resident_bytes + (4 << 20) < whole.resident_bytes);
-        assert!(rest.present_ptes + 1_024 < whole.present_ptes);
+        assert!(rest.mappings.present_ptes + 1_024 < whole.mappings.present_ptes);
         assert!(rest.page_table_bytes < whole.page_table_bytes);
     }
 

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use super::census::Census;
 use super::error::LabError;
+use crate::model::Parent;
 use crate::model::{
     Interpreter, Likeness, LoopSystem, Missing, PageTables, Placement, Plan, ProcessShape, Reach,
     SpaceRequest,
@@ -131,26 +131,26 @@ pub trait Worker {
     /// What the kernel says of its address space, the instrument left out.
     ///
     /// # Errors
-    /// [`LabError::Census`].
-    fn census(&self, instrument: &[[usize; 2]]) -> Result<Census, LabError>;
+    /// [`LabError::Parent`].
+    fn census(&self, instrument: &[[usize; 2]]) -> Result<Parent, LabError>;
 
     /// What its page tables hold, the instrument left out; with the tree below
     /// one mapping, if it is asked for.
     ///
     /// # Errors
-    /// [`LabError::Census`].
+    /// [`LabError::Parent`].
     fn page_tables(&self, instrument: &[[usize; 2]], tree: bool) -> Result<PageTables, LabError>;
 
     /// Its shape, the instrument left out.
     ///
     /// # Errors
-    /// [`LabError::Census`].
+    /// [`LabError::Parent`].
     fn shape(&self, instrument: &[[usize; 2]]) -> Result<ProcessShape, LabError>;
 
     /// What is mapped, as the rules of page faults need it.
     ///
     /// # Errors
-    /// [`LabError::Census`].
+    /// [`LabError::Parent`].
     fn map_ranges(&self) -> Result<Vec<MapRange>, LabError>;
 
     /// Ends it, and tells how many processes its children had left behind.
@@ -197,13 +197,13 @@ pub trait Script {
     /// What the kernel says of its address space.
     ///
     /// # Errors
-    /// [`LabError::Census`].
-    fn census(&self) -> Result<Census, LabError>;
+    /// [`LabError::Parent`].
+    fn census(&self) -> Result<Parent, LabError>;
 
     /// Its mappings, for a worker to build.
     ///
     /// # Errors
-    /// [`LabError::Census`].
+    /// [`LabError::Parent`].
     fn likeness(&self) -> Result<Likeness, LabError>;
 
     /// Lets it run its loop; calls `idle` now and then meanwhile.

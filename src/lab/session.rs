@@ -4,10 +4,10 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::census::Census;
 use super::error::LabError;
 use super::kernel::Kernel;
 use super::outlook::{Outlook, Watch, Watched};
+use crate::model::Parent;
 use crate::model::{Missing, PageTables, SpawnMethod};
 use crate::profile::faults::MapRange;
 use crate::profile::modes::{ModeTicks, Split, Window, split};
@@ -38,13 +38,13 @@ pub(super) struct Recording {
     /// What it said after the loop.
     pub(super) done: Done,
     /// The worker while it was small.
-    pub(super) before: Census,
+    pub(super) before: Parent,
     /// What its inflation took.
     pub(super) inflation_ns: u64,
     /// The worker before the loop.
-    pub(super) inflated: Census,
+    pub(super) inflated: Parent,
     /// The worker after the loop.
-    pub(super) after: Census,
+    pub(super) after: Parent,
     /// The records, one after the other.
     pub(super) words: Vec<u64>,
     /// Processes that its children left behind.
@@ -218,8 +218,8 @@ const THREAD_PTES: RangeInclusive<u64> = 1..=8;
 fn verify(
     assignment: &Assignment,
     page_size: u64,
-    before: &Census,
-    inflated: &Census,
+    before: &Parent,
+    inflated: &Parent,
 ) -> Result<(), LabError> {
     let shape = Shape::of(&assignment.space, page_size)
         .map_err(|error| LabError::Inflation(error.to_string()))?;
@@ -229,7 +229,7 @@ fn verify(
 }
 
 /// Of descriptors and threads there are as many as were ordered, and not one more.
-fn verify_counts(shape: &Shape, before: &Census, inflated: &Census) -> Result<(), LabError> {
+fn verify_counts(shape: &Shape, before: &Parent, inflated: &Parent) -> Result<(), LabError> {
     let descriptors = [before.descriptors, inflated.descriptors];
     let threads = [before.threads, inflated.threads];
     for ([before, inflated], wanted, what) in [
@@ -246,9 +246,9 @@ fn verify_counts(shape: &Shape, before: &Census, inflated: &Census) -> Result<()
     Ok(())
 }
 
-fn verify_mappings(shape: &Shape, before: &Census, inflated: &Census) -> Result<(), LabError> {
+fn verify_mappings(shape: &Shape, before: &Parent, inflated: &Parent) -> Result<(), LabError> {
     let wanted = shape.mappings();
-    let gained = inflated.vmas.saturating_sub(before.vmas);
+    let gained = inflated.mappings.vmas.saturating_sub(before.mappings.vmas);
     // Libc may do without the guards, and the kernel may merge stacks then.
     let most = wanted + shape.threads * THREAD_MAPPINGS + SLACK_VMAS;
     if gained < wanted || gained > most {
@@ -263,7 +263,10 @@ fn verify_mappings(shape: &Shape, before: &Census, inflated: &Census) -> Result<
     let regions = shape.regions.iter();
     let others: u64 = regions.map(|region| region.count).sum();
     let wanted = replica.anon_mappings();
-    let gained = inflated.anon_vmas.saturating_sub(before.anon_vmas);
+    let gained = inflated
+        .mappings
+        .anon_vmas
+        .saturating_sub(before.mappings.anon_vmas);
     // A mapping with pages of zeros alone looks from outside as if it had its own.
     let others = others + replica.zero_mappings();
     let most = wanted + others + shape.threads + SLACK_VMAS;
@@ -279,14 +282,14 @@ fn verify_mappings(shape: &Shape, before: &Census, inflated: &Census) -> Result<
 fn verify_pages(
     shape: &Shape,
     page_size: u64,
-    before: &Census,
-    inflated: &Census,
+    before: &Parent,
+    inflated: &Parent,
 ) -> Result<(), LabError> {
     let touched = shape.present_pages();
     // Where no huge page was to be had, small ones stand in its place: all count alike.
     let heap = shape.heap.map_or(0, |heap| heap.count * heap.touches);
-    let pages = inflated.present_ptes + inflated.huge_bytes / page_size;
-    let pages = pages.saturating_sub(before.present_ptes + before.huge_bytes / page_size);
+    let pages = inflated.mappings.present_ptes + inflated.huge_bytes / page_size;
+    let pages = pages.saturating_sub(before.mappings.present_ptes + before.huge_bytes / page_size);
     let exact = shape.heap.is_none() && shape.regions.iter().all(|region| !region.huge);
     let least = touched + heap + shape.threads * THREAD_PTES.start();
     let most = touched + shape.threads * THREAD_PTES.end() + SLACK_PTES;
@@ -314,7 +317,7 @@ fn and_threads(shape: &Shape) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{LikeRegion, Likeness, RegionKind, SpaceRequest};
+    use crate::model::{Counts, LikeRegion, Likeness, RegionKind, SpaceRequest};
 
     const HUGE: u64 = 512;
 
@@ -344,19 +347,22 @@ mod tests {
         Shape::of(&SpaceRequest::Together { parts }, 4096).unwrap()
     }
 
-    fn inflated(present_ptes: u64, huge_pages: u64) -> Census {
-        Census {
-            vmas: 2,
-            anon_vmas: 2,
-            present_ptes,
+    fn inflated(present_ptes: u64, huge_pages: u64) -> Parent {
+        Parent {
+            mappings: Counts {
+                vmas: 2,
+                anon_vmas: 2,
+                present_ptes,
+                ..Counts::default()
+            },
             huge_bytes: huge_pages * HUGE * 4096,
             threads: 7,
-            ..Census::default()
+            ..Parent::default()
         }
     }
 
-    fn verified(inflated: &Census) -> Result<(), LabError> {
-        let before = Census::default();
+    fn verified(inflated: &Parent) -> Result<(), LabError> {
+        let before = Parent::default();
         verify_counts(&shape(), &before, inflated)?;
         verify_mappings(&shape(), &before, inflated)?;
         verify_pages(&shape(), 4096, &before, inflated)
@@ -376,18 +382,16 @@ mod tests {
     #[test]
     fn zeros_may_look_like_pages_of_ones_own_and_every_thread_counts() {
         let good = inflated(10 + 2 * 7, 2);
-        let with_zeros_told_apart = Census {
-            anon_vmas: 1,
+        let owning = |anon_vmas| Parent {
+            mappings: Counts {
+                anon_vmas,
+                ..good.mappings
+            },
             ..good
         };
+        let with_zeros_told_apart = owning(1);
         assert!(verified(&with_zeros_told_apart).is_ok());
-        assert!(
-            verified(&Census {
-                anon_vmas: 0,
-                ..good
-            })
-            .is_err()
-        );
-        assert!(verified(&Census { threads: 6, ..good }).is_err());
+        assert!(verified(&owning(0)).is_err());
+        assert!(verified(&Parent { threads: 6, ..good }).is_err());
     }
 }

@@ -1,8 +1,8 @@
 //! A trial as far as it came, and its figures.
 
-use super::assemble::{as_floats, middle, samples};
+use super::assemble::{as_floats, samples};
 use super::session::Recording;
-use crate::model::{Availability, Features, Missing, SpawnMethod, TrialCell, WorkerSamples};
+use crate::model::{Availability, Missing, Parent, SpawnMethod, TrialCell, WorkerSamples};
 use crate::stats::summarise;
 
 /// A trial as far as it came.
@@ -15,21 +15,12 @@ pub(super) struct Tried {
 
 impl Tried {
     /// What the parent had, each figure by its median over the workers.
-    pub(super) fn features(&self) -> Availability<Features> {
-        if self.workers.is_empty() {
-            return Availability::Missing(self.why_none());
+    pub(super) fn parent(&self) -> Availability<Parent> {
+        let workers: Vec<Parent> = self.workers.iter().map(|worker| worker.inflated).collect();
+        match Parent::typical(&workers) {
+            Some(parent) => Availability::Measured(parent),
+            None => Availability::Missing(self.why_none()),
         }
-        let over = |pick: fn(&Features) -> u64| self.over(|r| pick(&r.inflated.features()));
-        Availability::Measured(Features {
-            vmas: over(|f| f.vmas),
-            anon_vmas: over(|f| f.anon_vmas),
-            file_vmas: over(|f| f.file_vmas),
-            shared_vmas: over(|f| f.shared_vmas),
-            ptes: over(|f| f.ptes),
-            empty_entries: over(|f| f.empty_entries),
-            tables: over(|f| f.tables),
-            huge_entries: over(|f| f.huge_entries),
-        })
     }
 
     /// What its spawns took, method by method.
@@ -51,11 +42,6 @@ impl Tried {
             }
         };
         methods.iter().map(cell).collect()
-    }
-
-    /// A figure by its median over the workers, 0 without any.
-    pub(super) fn over(&self, pick: impl Fn(&Recording) -> u64) -> u64 {
-        middle(self.workers.iter().map(pick).collect())
     }
 
     fn why_not(&self, method: SpawnMethod) -> Missing {

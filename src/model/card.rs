@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Availability, ChildAction, Program, SpaceRequest, SpawnMethod, WorkerSamples};
+use super::{
+    Availability, ChildAction, Counts, Parent, Program, SpaceRequest, SpawnMethod, WorkerSamples,
+};
 use crate::stats::{Estimate, Summary};
 
 /// What a card is made of.
@@ -116,27 +118,6 @@ impl Purpose {
     }
 }
 
-/// What of a parent a fork pays for, as the kernel shows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Features {
-    /// Mappings.
-    pub vmas: u64,
-    /// Of them, with pages of their own.
-    pub anon_vmas: u64,
-    /// Of them, private mappings of a file.
-    pub file_vmas: u64,
-    /// Of them, shared.
-    pub shared_vmas: u64,
-    /// Page-table entries in mappings with pages of their own.
-    pub ptes: u64,
-    /// Empty entries beside them in the same page tables and mappings.
-    pub empty_entries: u64,
-    /// Page-table pages, without those in reserve for huge pages.
-    pub tables: u64,
-    /// Entries that map a huge page.
-    pub huge_entries: u64,
-}
-
 /// What was measured for a card, and what came of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Card {
@@ -150,7 +131,7 @@ pub struct Card {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrialResult {
     /// The parent, by medians over its workers.
-    pub features: Availability<Features>,
+    pub parent: Availability<Parent>,
     /// One for each of its methods.
     pub cells: Vec<TrialCell>,
     /// What was gauged beside the spawns, worker by worker.
@@ -229,17 +210,17 @@ impl Term {
     ];
 
     /// How many of it a parent has.
-    pub fn count(self, features: &Features) -> u64 {
+    pub fn count(self, counts: &Counts) -> u64 {
         match self {
             Self::Fixed => 1,
-            Self::Vma => features.vmas,
-            Self::AnonVma => features.anon_vmas,
-            Self::FileVma => features.file_vmas,
-            Self::SharedVma => features.shared_vmas,
-            Self::Pte => features.ptes,
-            Self::EmptyEntry => features.empty_entries,
-            Self::Table => features.tables,
-            Self::HugeEntry => features.huge_entries,
+            Self::Vma => counts.vmas,
+            Self::AnonVma => counts.anon_vmas,
+            Self::FileVma => counts.file_vmas,
+            Self::SharedVma => counts.shared_vmas,
+            Self::Pte => counts.ptes,
+            Self::EmptyEntry => counts.empty_entries,
+            Self::Table => counts.tables,
+            Self::HugeEntry => counts.huge_entries,
         }
     }
 }

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Availability, Card, Caveat, ChildAction, Explanation, Host, Plan, Process, Program,
+    Availability, Card, Caveat, ChildAction, Explanation, Host, Parent, Plan, Process, Program,
     Reproduction, SpaceRequest, SpawnMethod,
 };
 use crate::stats::Summary;
@@ -163,28 +163,12 @@ pub struct Space {
     pub request: SpaceRequest,
     /// Mappings asked for.
     pub mappings_requested: u64,
-    /// Mappings, the worker's own included.
-    pub vmas: u64,
-    /// Mappings that hold anonymous pages.
-    pub anon_vmas: u64,
-    /// Present page-table entries of base pages.
-    pub present_ptes: u64,
-    /// VmPTE: the bytes of all page-table pages below the top level.
-    pub page_table_bytes: u64,
-    /// Resident memory.
-    pub resident_bytes: u64,
-    /// Of it, in huge pages.
-    pub huge_bytes: u64,
     /// What building it took, from the first mapping to the last page.
     pub inflation_ns: u64,
-    /// The worker's own mappings, before it was inflated.
-    pub vmas_before: u64,
-    /// The worker's own present page-table entries, before it was inflated.
-    pub present_ptes_before: u64,
-    /// Open file descriptors, the worker's own included.
-    pub descriptors: u64,
-    /// Threads, the one that spawns included.
-    pub threads: u64,
+    /// What the worker had before its inflation.
+    pub before: Parent,
+    /// What it had when its loop began, its own included.
+    pub parent: Parent,
 }
 
 /// A counter, a spawn, on the two sides: means over all counted spawns.

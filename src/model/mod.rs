@@ -12,6 +12,7 @@ mod document;
 mod explain;
 mod host;
 mod method;
+mod parent;
 mod plan;
 mod process;
 mod reproduce;
@@ -22,9 +23,8 @@ pub use advise::{
 };
 pub use availability::{Availability, Missing, MissingKind};
 pub use card::{
-    AtMost, Card, CardOrder, Errors, Features, Forecast, GaugeSamples, Grade, LeftOut, Price,
-    PriceKind, PriceList, Priced, Purpose, Term, TermPrice, Trial, TrialCell, TrialResult,
-    Variables,
+    AtMost, Card, CardOrder, Errors, Forecast, GaugeSamples, Grade, LeftOut, Price, PriceKind,
+    PriceList, Priced, Purpose, Term, TermPrice, Trial, TrialCell, TrialResult, Variables,
 };
 pub use caveat::Caveat;
 pub use compare::{
@@ -42,6 +42,7 @@ pub use explain::{
 };
 pub use host::{Fingerprint, Host, HostDifference, HostFact, differences};
 pub use method::{ChildAction, SpawnMethod};
+pub use parent::{Counts, Parent, middle};
 pub use plan::{
     Backing, Explain, LoopOrder, Placement, Plan, Program, Reproduce, SpaceRequest, StopRule,
     Temperature,
@@ -53,8 +54,8 @@ pub use process::{
 };
 pub use reproduce::{
     CallName, Interpreter, LikeRegion, Likeness, Loop, LoopRun, LoopSystem, Looped, Loops,
-    ObservedCall, ParentSpace, Part, PublishedFigure, PublishedLoop, PublishedUnit, RegionKind,
-    Reproduction, Source, SplitSource, StudyId, StudyPoint,
+    ObservedCall, Part, PublishedFigure, PublishedLoop, PublishedUnit, RegionKind, Reproduction,
+    Source, SplitSource, StudyId, StudyPoint,
 };
 pub use shape::{
     MappingContent, MappingFlag, ProcessFacts, ProcessShape, SHAPE_VERSION, ShapeMapping,

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Availability, ChildAction, Features, Grade, ProcessShape, Remedy, RemedyHost, RemedyKind,
+    Availability, ChildAction, Counts, Grade, Parent, ProcessShape, Remedy, RemedyHost, RemedyKind,
     Targets, Term, TrialCell,
 };
 use crate::stats::Estimate;
@@ -167,9 +167,7 @@ pub struct ProcessTrial {
     /// What its children do.
     pub child: ChildAction,
     /// The parent, by medians over its workers.
-    pub features: Availability<Features>,
-    /// The parent's resident memory, in bytes.
-    pub resident_bytes: u64,
+    pub parent: Availability<Parent>,
     /// One for each of its methods.
     pub cells: Vec<TrialCell>,
 }
@@ -229,6 +227,19 @@ impl ShapeUnit {
         Self::Descriptors,
         Self::Threads,
     ];
+
+    /// How many of it a parent has.
+    pub fn count(self, parent: &Parent) -> u64 {
+        match self {
+            Self::Vmas => parent.mappings.vmas,
+            Self::AnonVmas => parent.mappings.anon_vmas,
+            Self::Ptes => parent.mappings.ptes,
+            Self::Tables => parent.mappings.tables,
+            Self::HugeEntries => parent.mappings.huge_entries,
+            Self::Descriptors => parent.descriptors,
+            Self::Threads => parent.threads,
+        }
+    }
 }
 
 /// Mappings of a kind that a worker cannot have.
@@ -315,9 +326,7 @@ pub struct GroupCost {
     /// Whether it stands for all groups that are not listed.
     pub rest: bool,
     /// What it has of what a fork pays for.
-    pub features: Features,
-    /// Bytes mapped.
-    pub mapped_bytes: u64,
+    pub mappings: Counts,
     /// Its cost, by its share in each rung.
     pub cost: Cost,
     /// What the fork was cheaper by without these mappings, where that was measured.

@@ -166,6 +166,8 @@ pub enum MappingFlag {
     Mergeable,
     /// Its faults are another program's business (userfaultfd).
     Userfault,
+    /// Of these, writes are (UFFDIO_WRITEPROTECT): a fork copies its entries always.
+    UserfaultWrites,
     /// Huge pages are asked for (MADV_HUGEPAGE).
     HugeAdvised,
     /// Huge pages are forbidden (MADV_NOHUGEPAGE).

@@ -2,10 +2,9 @@
 //! its enums.
 
 use forktax::model::{
-    AtMost, Availability, Card, CardOrder, ChildAction, Document, Errors, Features, Forecast,
-    GaugeSamples, Grade, LeftOut, Price, PriceKind, PriceList, Priced, Program, Purpose,
-    SpaceRequest, SpawnMethod, Term, TermPrice, Trial, TrialCell, TrialResult, Variables,
-    WorkerSamples,
+    AtMost, Availability, Card, CardOrder, ChildAction, Document, Errors, Forecast, GaugeSamples,
+    Grade, LeftOut, Parent, Price, PriceKind, PriceList, Priced, Program, Purpose, SpaceRequest,
+    SpawnMethod, Term, TermPrice, Trial, TrialCell, TrialResult, Variables, WorkerSamples,
 };
 use forktax::stats::{Estimate, Summary};
 use serde_json::Value;
@@ -49,7 +48,7 @@ fn tried() -> TrialResult {
         stddev: 1.0,
     };
     TrialResult {
-        features: Availability::Measured(Features::default()),
+        parent: Availability::Measured(Parent::default()),
         cells: vec![TrialCell {
             method: SpawnMethod::Fork,
             call_ns: Availability::Measured(summary),

@@ -2,13 +2,13 @@
 //! and the words of its enums.
 
 use forktax::model::{
-    Availability, Blame, CardPrices, CardTerm, ChildAction, Cost, Document, Errors, Features,
+    Availability, Blame, CardPrices, CardTerm, ChildAction, Cost, Counts, Document, Errors,
     FreeMemory, FreeReason, Grade, GroupCost, LeftOutMapping, LeftOutReason, MappingContent,
-    MappingFlag, Process, ProcessFacts, ProcessForecast, ProcessOrder, ProcessPurpose, ProcessRole,
-    ProcessShape, ProcessTrial, Program, Remedy, RemedyBaseline, RemedyHost, RemedyKind,
-    RemedyOutcome, RemedyVerdict, Rung, RungCost, ShapeLikeness, ShapeMapping, ShapeReservation,
-    ShapeScale, ShapeUnit, SpawnMethod, Targets, Term, Tool, TrialCell, UnitLikeness,
-    WorkerSamples,
+    MappingFlag, Parent, Process, ProcessFacts, ProcessForecast, ProcessOrder, ProcessPurpose,
+    ProcessRole, ProcessShape, ProcessTrial, Program, Remedy, RemedyBaseline, RemedyHost,
+    RemedyKind, RemedyOutcome, RemedyVerdict, Rung, RungCost, ShapeLikeness, ShapeMapping,
+    ShapeReservation, ShapeScale, ShapeUnit, SpawnMethod, Targets, Term, Tool, TrialCell,
+    UnitLikeness, WorkerSamples,
 };
 use forktax::stats::{Estimate, Summary};
 use serde_json::Value;
@@ -170,8 +170,7 @@ fn trial(role: ProcessRole) -> ProcessTrial {
     ProcessTrial {
         role,
         child: ChildAction::Exec,
-        features: Availability::Measured(Features::default()),
-        resident_bytes: 1,
+        parent: Availability::Measured(Parent::default()),
         cells: vec![TrialCell {
             method: SpawnMethod::Fork,
             call_ns: Availability::Measured(summary),
@@ -203,8 +202,7 @@ fn blame() -> Blame {
             name: "[heap]".to_owned(),
             content: MappingContent::Heap,
             rest: false,
-            features: Features::default(),
-            mapped_bytes: 1,
+            mappings: Counts::default(),
             cost,
             without: Some(cost),
         }],
@@ -288,6 +286,7 @@ pub(super) fn flags() -> impl Iterator<Item = Value> {
         | MappingFlag::Locked
         | MappingFlag::Mergeable
         | MappingFlag::Userfault
+        | MappingFlag::UserfaultWrites
         | MappingFlag::HugeAdvised
         | MappingFlag::HugeForbidden
         | MappingFlag::PageFrames => json(flag),
@@ -298,6 +297,7 @@ pub(super) fn flags() -> impl Iterator<Item = Value> {
         MappingFlag::Locked,
         MappingFlag::Mergeable,
         MappingFlag::Userfault,
+        MappingFlag::UserfaultWrites,
         MappingFlag::HugeAdvised,
         MappingFlag::HugeForbidden,
         MappingFlag::PageFrames,

@@ -4,7 +4,7 @@
 use forktax::analysis::reproduce::studies;
 use forktax::model::{
     Availability, CallName, Document, Interpreter, LikeRegion, Likeness, Loop, LoopOrder, LoopRun,
-    LoopSystem, Looped, Loops, Missing, ObservedCall, ParentSpace, Part, PublishedUnit, RegionKind,
+    LoopSystem, Looped, Loops, Missing, ObservedCall, Parent, Part, PublishedUnit, RegionKind,
     Reproduce, SpaceRequest, SplitSource, StudyId,
 };
 use forktax::stats::Estimate;
@@ -95,13 +95,7 @@ fn looped() -> Looped {
         sys_s: Availability::unavailable("why", Some("remedy")),
         split: SplitSource::Samples,
         minor_faults: Availability::Measured(estimate),
-        parent: Availability::Measured(ParentSpace {
-            vmas: 1,
-            anon_vmas: 1,
-            present_ptes: 1,
-            page_table_bytes: 1,
-            resident_bytes: 1,
-        }),
+        parent: Availability::Measured(Parent::default()),
         calls: Availability::Measured(vec![ObservedCall {
             name: CallName::Fork,
             flags: 0,

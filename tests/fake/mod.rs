@@ -8,10 +8,10 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use forktax::lab::census::Census;
 use forktax::lab::error::{LabError, ProgramError};
 use forktax::lab::kernel::{Kernel, Sampler, Script, ScriptOrder, Watching, Worker};
 use forktax::lab::limits::LimitError;
+use forktax::model::Parent;
 use forktax::model::{
     Availability, Backing, ChildAction, Host, Interpreter, Level, MappingContent, Missing,
     MissingKind, PageTables, Placement, Plan, ProcessFacts, ProcessShape, Program, SHAPE_VERSION,
@@ -478,7 +478,7 @@ impl Worker for FakeWorker {
         Ok(done)
     }
 
-    fn census(&self, _: &[[usize; 2]]) -> Result<Census, LabError> {
+    fn census(&self, _: &[[usize; 2]]) -> Result<Parent, LabError> {
         let built = if self.state.get() == State::Small {
             0
         } else {
@@ -490,33 +490,36 @@ impl Worker for FakeWorker {
             let space = &self.assignment.space;
             (space.descriptors(), space.threads())
         };
-        let mut census = Census::default();
-        census.vmas = OWN_VMAS + built + 2 * threads;
-        census.anon_vmas = 10 + built + threads;
-        census.present_ptes = 300 + built + 3 * threads;
-        census.copied_ptes = 150 + built + 3 * threads;
+        let mut census = Parent::default();
+        census.mappings.vmas = OWN_VMAS + built + 2 * threads;
+        census.mappings.anon_vmas = 10 + built + threads;
+        census.mappings.present_ptes = 300 + built + 3 * threads;
+        census.mappings.ptes = 150 + built + 3 * threads;
+        census.mappings.tables = 20 + built / 256;
         census.descriptors = OWN_DESCRIPTORS + descriptors;
         census.threads = 1 + threads;
         census.page_table_bytes = 4096 * (20 + built / 256);
-        census.resident_bytes = 4096 * census.present_ptes;
+        census.resident_bytes = 4096 * census.mappings.present_ptes;
         if self.state.get() != State::Small {
             match self.fault {
                 Fault::DescriptorMissing => census.descriptors -= 1,
                 Fault::DescriptorLeaked => census.descriptors += 1,
                 Fault::ThreadMissing => census.threads -= 1,
-                Fault::StacksInPieces => census.vmas += 2 * threads,
+                Fault::StacksInPieces => census.mappings.vmas += 2 * threads,
                 _ => {}
             }
         }
         if built > 0 {
             match (self.fault, self.state.get()) {
-                (Fault::MappingMissing, _) => census.vmas -= 1,
-                (Fault::PagesMissing, _) => census.present_ptes = 300,
+                (Fault::MappingMissing, _) => census.mappings.vmas -= 1,
+                (Fault::PagesMissing, _) => census.mappings.present_ptes = 300,
                 (Fault::HugePages, _) => {
                     census.huge_bytes = 2 << 20;
-                    census.present_ptes -= 512;
+                    census.mappings.huge_entries = 1;
+                    census.mappings.tables -= 1;
+                    census.mappings.present_ptes -= 512;
                 }
-                (Fault::Drift, State::Ran) => census.present_ptes += 10_000,
+                (Fault::Drift, State::Ran) => census.mappings.present_ptes += 10_000,
                 _ => {}
             }
         }

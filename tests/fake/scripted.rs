@@ -4,12 +4,12 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use forktax::lab::census::Census;
 use forktax::lab::error::LabError;
 use forktax::lab::kernel::{Sampler, Script, ScriptLoop, ScriptOrder, ScriptTimes, Watching};
 use forktax::model::{
     CallName, Interpreter, LikeRegion, Likeness, LoopSystem, Missing, Reach, RegionKind,
 };
+use forktax::model::{Counts, Parent};
 use forktax::sys::events::{Mode, SampleEvent};
 
 use super::Fault;
@@ -59,13 +59,16 @@ impl Script for FakeScript {
         }
     }
 
-    fn census(&self) -> Result<Census, LabError> {
-        Ok(Census {
-            vmas: 100,
-            anon_vmas: 60,
-            present_ptes: 2_500,
+    fn census(&self) -> Result<Parent, LabError> {
+        Ok(Parent {
+            mappings: Counts {
+                vmas: 100,
+                anon_vmas: 60,
+                present_ptes: 2_500,
+                ..Counts::default()
+            },
             page_table_bytes: 4096 * 24,
-            ..Census::default()
+            ..Parent::default()
         })
     }
 

@@ -72,7 +72,7 @@ fn the_parents_of_a_card_are_what_was_designed() {
             .iter()
             .rposition(|t| t.purpose == purpose)
             .unwrap();
-        *card.trials[place].features.measured().unwrap()
+        card.trials[place].parent.measured().unwrap().mappings
     };
     let empty = of(Purpose::Empty);
     let near = |more: u64, less: u64, wanted: u64, slack: u64| {
@@ -146,7 +146,7 @@ fn a_signal_ends_a_card_and_keeps_what_there_is() {
     assert!(
         card.trials
             .iter()
-            .any(|trial| trial.features.measured().is_some())
+            .any(|trial| trial.parent.measured().is_some())
     );
 }
 

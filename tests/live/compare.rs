@@ -48,7 +48,7 @@ fn compared(a: &str, b: &str) -> Comparison {
 #[test]
 fn the_status_says_whether_a_line_is_dearer_than_was_allowed() {
     let dir = tempfile::tempdir().unwrap();
-    let (before, after) = (data("sweep"), scaled(dir.path(), 150));
+    let (before, after) = (data("sweep"), scaled(dir.path(), 300));
     for (words, status) in [
         (format!("{before} {after}"), 0),
         (format!("{before} {after} --fail-above 10"), 1),
@@ -110,7 +110,7 @@ fn what_cannot_be_compared_is_refused_by_its_status() {
 
 #[test]
 fn to_fail_there_must_be_something_to_judge() {
-    let (sweep, exit) = (data("sweep"), data("exit"));
+    let (sweep, exit) = (data("sweep"), data("sweep-exit"));
     let output = output(&format!("compare {sweep} {exit} --fail-above 10"));
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8_lossy(&output.stderr);
@@ -120,7 +120,7 @@ fn to_fail_there_must_be_something_to_judge() {
 #[test]
 fn a_stored_comparison_is_shown_again_and_is_no_result_of_a_run() {
     let dir = tempfile::tempdir().unwrap();
-    let (before, after) = (data("sweep"), scaled(dir.path(), 150));
+    let (before, after) = (data("sweep"), scaled(dir.path(), 300));
     let stored = dir.path().join("compared.json").display().to_string();
     let printed = output(&format!("compare {before} {after} --export {stored}")).stdout;
     assert_eq!(output(&format!("show {stored}")).stdout, printed);

@@ -103,7 +103,7 @@ fn copied(tables: &PageTables) -> u64 {
 }
 
 fn vmas(tables: &PageTables) -> u64 {
-    tables.kinds.iter().map(|kind| kind.vmas).sum()
+    tables.kinds.iter().map(|kind| kind.mappings.vmas).sum()
 }
 
 fn pte_tables(tables: &PageTables) -> u64 {

@@ -8,9 +8,10 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use forktax::lab::census::{self, Census};
+use forktax::lab::census;
 use forktax::model::{
-    ChildAction, Likeness, Placement, Program, RegionKind, SpaceRequest, SpawnMethod, Temperature,
+    ChildAction, Likeness, Parent, Placement, Program, RegionKind, SpaceRequest, SpawnMethod,
+    Temperature,
 };
 use forktax::vm::Replica;
 use forktax::worker::NAME;
@@ -36,7 +37,7 @@ impl Ended {
 
 /// Starts a process and awaits that it sleeps with all its mappings; `None` if
 /// there is no such program.
-fn sleeping(words: &[&str]) -> Option<(Ended, Census)> {
+fn sleeping(words: &[&str]) -> Option<(Ended, Parent)> {
     let mut command = Command::new(words[0]);
     let command = command.args(&words[1..]).stdin(Stdio::null());
     let child = Ended(command.stderr(Stdio::null()).spawn().ok()?);
@@ -124,9 +125,14 @@ fn gained(likeness: Likeness) -> ([u64; 4], Likeness) {
     let assignment = assignment(SpaceRequest::Likeness(likeness));
     let mut worker = Asked::start(&assignment, dir.path());
     let prepared = worker.prepare(&assignment);
-    let figures = |census: Census| {
+    let figures = |census: Parent| {
         let tables = census.page_table_bytes / 4096;
-        [census.vmas, census.anon_vmas, census.present_ptes, tables]
+        [
+            census.mappings.vmas,
+            census.mappings.anon_vmas,
+            census.mappings.present_ptes,
+            tables,
+        ]
     };
     let pid = worker.process.pid();
     let before = figures(census::take(pid, &prepared.instrument).unwrap());
@@ -171,9 +177,12 @@ fn builds_alike(words: &[&str]) {
     ];
     println!("{}: {original:?}", words[0]);
     // What was left out: libc, the loader, the stack, the kernel's own.
-    assert!((5..30).contains(&(original.vmas - wanted[0])), "{wanted:?}");
-    assert!(wanted[1] < original.anon_vmas && wanted[1] > 0);
-    assert!(wanted[2] < original.present_ptes && wanted[2] > 0);
+    assert!(
+        (5..30).contains(&(original.mappings.vmas - wanted[0])),
+        "{wanted:?}"
+    );
+    assert!(wanted[1] < original.mappings.anon_vmas && wanted[1] > 0);
+    assert!(wanted[2] < original.mappings.present_ptes && wanted[2] > 0);
     let (gained, copy) = gained(likeness.clone());
     println!("wanted {wanted:?}, gained {gained:?}");
     assert!(is_near(gained[0], wanted[0], 2, 2), "{gained:?} {wanted:?}");

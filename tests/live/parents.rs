@@ -4,8 +4,8 @@
 use std::fs;
 use std::process::Command;
 
-use forktax::lab::census::{self, Census};
-use forktax::model::{Cell, Document, Program, SpaceRequest, SpawnMethod};
+use forktax::lab::census;
+use forktax::model::{Cell, Document, Parent, Program, SpaceRequest, SpawnMethod};
 use forktax::sys::handlers::MOST_HANDLERS;
 use forktax::worker::protocol::{Failure, Order, Reply};
 
@@ -44,8 +44,8 @@ fn every_method_pays_for_descriptors() {
     for closing in ["--cloexec", ""] {
         let methods = "--method vfork,fork,posix_spawn";
         let document = sweep(&format!("--fds 0,{FDS} {closing} {methods} --spawns 40"));
-        assert_eq!(gained(&document, |cell| cell.space.descriptors), FDS);
-        assert_eq!(gained(&document, |cell| cell.space.threads), 0);
+        assert_eq!(gained(&document, |cell| cell.space.parent.descriptors), FDS);
+        assert_eq!(gained(&document, |cell| cell.space.parent.threads), 0);
         for method in [
             SpawnMethod::Vfork,
             SpawnMethod::Fork,
@@ -68,10 +68,10 @@ fn every_method_pays_for_descriptors() {
 #[test]
 fn fork_pays_for_threads() {
     let document = sweep("--threads 0,100 --spawns 40 --method fork,vfork");
-    assert_eq!(gained(&document, |cell| cell.space.threads), 100);
-    assert_eq!(gained(&document, |cell| cell.space.descriptors), 0);
+    assert_eq!(gained(&document, |cell| cell.space.parent.threads), 100);
+    assert_eq!(gained(&document, |cell| cell.space.parent.descriptors), 0);
     // As many as two each, or none where libc needs no guards and stacks merge.
-    let mappings = gained(&document, |cell| cell.space.vmas);
+    let mappings = gained(&document, |cell| cell.space.parent.mappings.vmas);
     assert!(mappings <= 204, "{mappings}");
     let totals = |method| -> Vec<f64> {
         let cells = of(&document, method);
@@ -92,8 +92,8 @@ fn every_method_spawns_from_a_parent_that_has_it_all() {
     let document = sweep(words);
     assert_eq!(document.cells.len(), 2 * SpawnMethod::ALL.len());
     for cell in &document.cells {
-        assert_eq!(cell.space.threads, 6);
-        assert!((100..150).contains(&cell.space.descriptors));
+        assert_eq!(cell.space.parent.threads, 6);
+        assert!((100..150).contains(&cell.space.parent.descriptors));
         let request = &cell.space.request;
         assert_eq!((request.descriptors(), request.threads()), (100, 5));
         if cell.method != SpawnMethod::Clone3Vfork || cell.total_ns.measured().is_some() {
@@ -166,8 +166,8 @@ fn inflated(space: SpaceRequest, methods: &[SpawnMethod], program: Program) -> I
 
 struct Inflated {
     worker: Asked,
-    before: Census,
-    after: Census,
+    before: Parent,
+    after: Parent,
     reply: Reply,
 }
 
@@ -202,7 +202,7 @@ fn posix_spawn_works_where_every_signal_has_a_handler() {
     let mut worker = inflated(handlers(MOST_HANDLERS), &methods, Program::Embedded);
     let signals = u64::from(caught(worker.worker.process.pid()).count_ones());
     assert!(signals >= MOST_HANDLERS, "{signals}");
-    assert_eq!(worker.after.vmas, worker.before.vmas);
+    assert_eq!(worker.after.mappings.vmas, worker.before.mappings.vmas);
     let reply = worker.run();
     assert!(
         matches!(&reply, Reply::Done(done) if done.spawns == 16),
@@ -265,9 +265,9 @@ fn an_idle_thread_has_few_pages_and_no_signal() {
         Program::Embedded,
     );
     assert!(matches!(worker.reply, Reply::Inflated { .. }));
-    let pages = worker.after.present_ptes - worker.before.present_ptes;
-    let copied = worker.after.copied_ptes - worker.before.copied_ptes;
-    let mappings = worker.after.vmas - worker.before.vmas;
+    let pages = worker.after.mappings.present_ptes - worker.before.mappings.present_ptes;
+    let copied = worker.after.mappings.ptes - worker.before.mappings.ptes;
+    let mappings = worker.after.mappings.vmas - worker.before.mappings.vmas;
     println!("50 threads: {pages} pages, {copied} of them copied, {mappings} mappings");
     assert!((50..=50 * 8).contains(&pages), "{pages}");
     assert!((50..=pages).contains(&copied), "{copied}");

@@ -1,8 +1,10 @@
 //! What is added to a likeness so that a fork from it costs what a fork from the process
 //! does, in workers that are asked directly.
 
-use forktax::lab::census::{self, Census};
-use forktax::model::{LikeRegion, Likeness, Program, RegionKind, SpaceRequest, SpawnMethod};
+use forktax::lab::census;
+use forktax::model::{
+    LikeRegion, Likeness, Parent, Program, RegionKind, SpaceRequest, SpawnMethod,
+};
 use forktax::vm::Replica;
 use forktax::worker::protocol::{Assignment, Failure, Order, Pass, Reply};
 
@@ -29,7 +31,7 @@ fn anon(first_page: u64, pages: u64) -> LikeRegion {
 
 /// Runs a worker through its life: before and after its inflation, and what it said
 /// last.
-fn lived(assignment: &Assignment) -> ([Census; 2], Reply) {
+fn lived(assignment: &Assignment) -> ([Parent; 2], Reply) {
     let dir = tempfile::tempdir().unwrap();
     let mut worker = Asked::start(assignment, dir.path());
     let prepared = worker.prepare(assignment);
@@ -99,22 +101,22 @@ fn a_heap_with_huge_pages_zeros_and_threads_is_rebuilt() {
     );
     assert_eq!(after.threads, before.threads + THREADS);
     // A stack and its guard each, unless libc needs no guards and stacks merge.
-    let vmas = after.vmas - before.vmas;
+    let vmas = after.mappings.vmas - before.mappings.vmas;
     assert!((3..=3 + 2 * THREADS).contains(&vmas), "{vmas}");
     let huge = (after.huge_bytes - before.huge_bytes) / 4096;
     println!("{huge} of {} pages are huge ones'", 2 * HUGE);
     // The worker's own code, run for the first time, is mapped by the dozen of pages.
     let code = after.file_ptes - before.file_ptes;
-    let gained = after.present_ptes + huge - before.present_ptes - code;
+    let gained = after.mappings.present_ptes + huge - before.mappings.present_ptes - code;
     let wanted = replica.present_pages();
     assert!(
         (wanted + THREADS..wanted + 8 * THREADS + 128).contains(&gained),
         "{gained} of {wanted}"
     );
     // Two with pages of their own, and one that looks like it; and the stacks.
-    let anon_vmas = after.anon_vmas - before.anon_vmas;
+    let anon_vmas = after.mappings.anon_vmas - before.mappings.anon_vmas;
     assert!((3..=3 + THREADS).contains(&anon_vmas), "{anon_vmas}");
-    let tables = after.features().tables - before.features().tables;
+    let tables = after.mappings.tables - before.mappings.tables;
     // The upper one may be there already, for what else lies in its reach.
     let (least, most) = (
         replica.tables - 1,

@@ -41,11 +41,11 @@ fn the_programs_of_the_article_run() {
     let parent = |system| *found(system).parent.measured().unwrap();
     let (plain, malloc) = (parent(LoopSystem::CFork), parent(LoopSystem::CForkMalloc));
     assert_eq!(
-        plain.vmas, malloc.vmas,
+        plain.mappings.vmas, malloc.mappings.vmas,
         "blocks from malloc are no mappings"
     );
     // A page of each block, and 47 page tables' worth of distance.
-    assert!(malloc.present_ptes > plain.present_ptes + 800);
+    assert!(malloc.mappings.present_ptes > plain.mappings.present_ptes + 800);
     assert!(malloc.page_table_bytes > plain.page_table_bytes + 20 * 4_096);
     // Three instructions start and end faster than a program of libc's.
     let best = |system| found(system).runs.iter().map(|run| run.loop_ns).min();
@@ -56,12 +56,18 @@ fn the_programs_of_the_article_run() {
         return println!("skipped: no python3");
     };
     let own = python.parent.measured().unwrap();
-    assert!(own.vmas > plain.vmas && own.present_ptes > plain.present_ptes);
+    assert!(
+        own.mappings.vmas > plain.mappings.vmas
+            && own.mappings.present_ptes > plain.mappings.present_ptes
+    );
     assert!(python.start_s.value > 0.0);
     if let Some(like) = row(&document, LoopSystem::CForkLikePython) {
         let like = like.parent.measured().unwrap();
         let python = python.parent.measured().unwrap();
-        assert!(like.vmas >= python.vmas && like.present_ptes >= python.present_ptes);
+        assert!(
+            like.mappings.vmas >= python.mappings.vmas
+                && like.mappings.present_ptes >= python.mappings.present_ptes
+        );
     }
 }
 

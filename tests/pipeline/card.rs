@@ -98,7 +98,7 @@ fn every_trial_has_a_worker_in_every_round_and_the_time_ends_it() {
     let card = document.card.unwrap();
     assert_eq!(card.trials.len(), order().trials.len());
     for (trial, result) in order().trials.iter().zip(&card.trials) {
-        assert!(result.features.measured().is_some(), "{:?}", trial.purpose);
+        assert!(result.parent.measured().is_some(), "{:?}", trial.purpose);
         if trial.purpose == Purpose::Gauges {
             assert_eq!(result.gauges.len(), document.run.rounds as usize);
             continue;
@@ -166,7 +166,7 @@ fn a_worker_that_dies_costs_its_trial_and_is_the_error() {
     let lost = card
         .trials
         .iter()
-        .filter(|trial| trial.features.missing().is_some());
+        .filter(|trial| trial.parent.missing().is_some());
     assert_eq!(lost.count(), 1);
     let grade = card.prices.grade.measured();
     assert!(grade.is_some(), "the others are enough");
@@ -183,7 +183,7 @@ fn a_signal_keeps_what_there_is() {
     let tried = card
         .trials
         .iter()
-        .filter(|trial| trial.features.measured().is_some());
+        .filter(|trial| trial.parent.measured().is_some());
     assert_eq!(tried.count(), 11);
     let why = card.prices.grade.missing().unwrap();
     assert!(why.reason.contains("too few"), "{why:?}");

@@ -146,7 +146,7 @@ fn a_process_is_built_rung_by_rung_and_the_rungs_are_its_fork() {
         assert_eq!(*role, ProcessRole::Without(index));
     }
     for trial in &live.trials {
-        assert!(trial.features.measured().is_some(), "{:?}", trial.role);
+        assert!(trial.parent.measured().is_some(), "{:?}", trial.role);
         for cell in &trial.cells {
             assert!(cell.total_ns.measured().is_some(), "{:?}", trial.role);
         }
@@ -183,10 +183,10 @@ fn a_worker_that_dies_costs_its_trial_alone_and_is_the_error() {
     let document = outcome.document.unwrap();
     let live = document.live.unwrap();
     let lost: Vec<_> = (live.trials.iter())
-        .filter(|trial| trial.features.missing().is_some())
+        .filter(|trial| trial.parent.missing().is_some())
         .collect();
     assert_eq!(lost.len(), 1, "{:?}", lost);
-    let why = lost[0].features.missing().unwrap();
+    let why = lost[0].parent.missing().unwrap();
     assert!(why.reason.contains("SIGKILL"), "{why:?}");
 }
 

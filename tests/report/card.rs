@@ -139,7 +139,7 @@ fn only(keep: impl Fn(Purpose) -> bool, why: &Missing) -> Document {
             if keep(trial.purpose) {
                 continue;
             }
-            result.features = Availability::Missing(why.clone());
+            result.parent = Availability::Missing(why.clone());
             result.gauges.clear();
             for cell in &mut result.cells {
                 cell.call_ns = Availability::Missing(why.clone());

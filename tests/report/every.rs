@@ -18,7 +18,7 @@ const SHOWN: [Format; 5] = [
     Format::Folded,
 ];
 
-fn snapshot(name: &str, extension: &str, bytes: Vec<u8>) {
+pub(crate) fn snapshot(name: &str, extension: &str, bytes: Vec<u8>) {
     let report = String::from_utf8(bytes).expect("every format is UTF-8");
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!(format!("{name}.{extension}"), report);

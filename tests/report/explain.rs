@@ -190,9 +190,9 @@ fn scattered_page_tables_are_named_as_the_cause() {
 #[test]
 fn full_page_tables_are_not_called_scattered() {
     let words = in_short(&with("explain-malloc", |document| {
-        let empty = document.cells[0].space.page_table_bytes;
+        let empty = document.cells[0].space.parent.page_table_bytes;
         for cell in &mut document.cells[2..] {
-            cell.space.page_table_bytes = empty + 2 * 4096;
+            cell.space.parent.page_table_bytes = empty + 2 * 4096;
         }
     }));
     says(&words, "what grew is the entries of the page tables");

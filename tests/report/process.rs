@@ -11,6 +11,7 @@ use forktax::stats::Estimate;
 use crate::stored::{
     RUNS, flat, in_short, omits, records, row, says, section, stored, table, text, with,
 };
+use crate::unusual::RESERVATIONS;
 
 fn live(document: &mut Document) -> &mut Process {
     document.live.as_mut().expect("it was measured")
@@ -187,25 +188,11 @@ fn file_pages_that_are_left_out_extrapolate_nothing() {
 
 #[test]
 fn every_reservation_is_told() {
-    use ShapeReservation::{
-        ChangedWhileRead, NoFlags, NoPhysicalAddresses, NoThreadStacks, NoZeroPages,
-        OtherControlGroup, Seccomp, Traced,
-    };
-    let all = [
-        ChangedWhileRead,
-        Seccomp,
-        Traced,
-        OtherControlGroup,
-        NoPhysicalAddresses,
-        NoZeroPages,
-        NoThreadStacks,
-        NoFlags,
-    ];
     let report = table(&with("process", |document| {
         document.caveats.clear();
         live(document).likeness.units.clear();
         let shape = &mut order(document).shape;
-        shape.process.reservations = all.to_vec();
+        shape.process.reservations = RESERVATIONS.to_vec();
         shape.process.page_size = 16_384;
         shape.mappings[0].swapped = vec![[0, 1]];
     }));
@@ -213,7 +200,7 @@ fn every_reservation_is_told() {
     let (caveats, _) = caveats.split_once("\n\n").unwrap();
     let told = caveats.lines().filter(|line| !line.starts_with(' '));
     // And the other page size, and the pages that are swapped out.
-    assert_eq!(told.count(), all.len() + 2, "{caveats}");
+    assert_eq!(told.count(), RESERVATIONS.len() + 2, "{caveats}");
     says(caveats, "pages of 16,384 bytes, not 4,096");
 }
 
@@ -307,20 +294,6 @@ fn a_spawn_that_was_refused_has_its_reason() {
     let words = flat(&table(&document));
     let expected = "n/a: vfork: call, vfork: total: the kernel refused it; ask somebody";
     says(&words, expected);
-}
-
-#[test]
-fn every_rung_has_a_row() {
-    let mut document = stored("process-ledger");
-    let report = table(&document);
-    let (_, ladder) = report.split_once("\nWhat a fork pays for\n").unwrap();
-    let (ladder, _) = ladder.split_once("\n\neach row").unwrap();
-    let rows = ladder.lines().filter(|line| line.contains('±'));
-    assert_eq!(
-        rows.count(),
-        blame(&mut document).rungs.len() + 1,
-        "{ladder}"
-    );
 }
 
 #[test]

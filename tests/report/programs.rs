@@ -1,7 +1,8 @@
 //! The study of programs: the published figures and this host's beside them.
 
 use forktax::model::{
-    Availability, CallName, Document, Interpreter, LoopSystem, Looped, Loops, Missing, ObservedCall,
+    Availability, CallName, Caveat, Document, Interpreter, LoopSystem, Looped, Loops, Missing,
+    ObservedCall, Stopped,
 };
 use forktax::report::{Format, render};
 
@@ -196,7 +197,7 @@ fn what_is_otherwise_is_not_claimed() {
                 }
                 LoopSystem::CForkMalloc => {
                     if let Availability::Measured(space) = &mut looped.parent {
-                        space.vmas += 400;
+                        space.mappings.vmas += 400;
                     }
                 }
                 _ => {}
@@ -242,6 +243,35 @@ fn what_was_neither_sampled_nor_traced_is_not_claimed() {
     omits(&report, "0x40 (POSIX_SPAWN_USEVFORK)");
     assert!(report.contains("guesswork for children that live shorter than a tick"));
     says(&report, "tracing system calls takes root; run as root");
+}
+
+#[test]
+fn a_run_that_was_broken_off_says_what_it_lacks() {
+    let report = prose(&with(STUDY, |document| {
+        document.run.stopped = Stopped::Interrupted;
+        document.caveats = vec![Caveat::Interrupted];
+        for row in &mut loops(document).rows {
+            if row.system > LoopSystem::CPosixSpawn {
+                row.here = Availability::not_reached();
+            } else if let Availability::Measured(looped) = &mut row.here {
+                let kept = if row.system < LoopSystem::PythonFork {
+                    2
+                } else {
+                    1
+                };
+                looped.runs.truncate(kept);
+            }
+        }
+    }));
+    for words in [
+        "n/a: 7, a, b, c, d: the run ended before its turn",
+        "The address space: the rows that it takes were not timed in two rounds.",
+        "the run was broken off: these are the figures up to then",
+        "stopped by a signal",
+    ] {
+        says(&report, words);
+    }
+    omits(&report, "With preexec_fn");
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn flat_spawns() -> Document {
         for cell in &mut document.cells {
             match cell.method {
                 SpawnMethod::Fork => {
-                    let pages = cell.space.present_ptes;
+                    let pages = cell.space.parent.mappings.present_ptes;
                     steady(cell, 20 * pages, 40 * pages);
                 }
                 _ => steady(cell, 40_000, 60_000),
@@ -61,7 +61,7 @@ fn a_published_figure_stands_beside_this_hosts_own() {
 fn a_parent_without_the_huge_pages_that_were_asked_for_has_no_time() {
     let document = with("pte-batching-2024", |document| {
         for cell in &mut document.cells {
-            cell.space.huge_bytes = 0;
+            cell.space.parent.huge_bytes = 0;
         }
     });
     let report = table(&document);
@@ -111,7 +111,8 @@ fn dense_and_scattered_tell_entries_from_tables() {
     let document = with("hotos-2019", |document| {
         for cell in &mut document.cells {
             let space = &cell.space;
-            let ns = 28 * space.present_ptes + 930 * space.page_table_bytes / 4_096;
+            let ns = 28 * space.parent.mappings.present_ptes
+                + 930 * space.parent.page_table_bytes / 4_096;
             steady(cell, 40_000 + ns, 60_000 + ns);
         }
     });

@@ -1,6 +1,6 @@
 //! Shapes as a reader sees them.
 
-use forktax::model::{ProcessShape, ShapeReservation};
+use forktax::model::ProcessShape;
 use forktax::report::{self, view};
 
 use crate::stored::{omits, shapes};
@@ -28,29 +28,6 @@ fn it_fits_a_terminal_whatever_its_size() {
     });
     for line in report.lines() {
         assert!(line.chars().count() <= 100, "{line}");
-    }
-}
-
-#[test]
-fn every_reservation_is_told() {
-    use ShapeReservation::{
-        ChangedWhileRead, NoFlags, NoPhysicalAddresses, NoThreadStacks, NoZeroPages,
-        OtherControlGroup, Seccomp, Traced,
-    };
-    let none = with(|_| {}).lines().count();
-    for reservation in [
-        ChangedWhileRead,
-        Seccomp,
-        Traced,
-        OtherControlGroup,
-        NoPhysicalAddresses,
-        NoZeroPages,
-        NoThreadStacks,
-        NoFlags,
-    ] {
-        let report = with(|shape| shape.process.reservations = vec![reservation]);
-        assert!(report.lines().count() > none, "{reservation:?}: {report}");
-        assert!(report.lines().all(|line| line.chars().count() <= 100));
     }
 }
 

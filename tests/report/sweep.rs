@@ -52,7 +52,7 @@ fn one_mapping_is_singular() {
         document
             .cells
             .iter_mut()
-            .for_each(|cell| cell.space.vmas = 1);
+            .for_each(|cell| cell.space.parent.mappings.vmas = 1);
     });
     assert!(in_short(&document).starts_with("With 1 mapping fork takes"));
 }
@@ -259,8 +259,8 @@ fn what_all_parents_have_stands_in_the_header() {
             *space = SpaceRequest::Together { parts };
             for cell in cells {
                 cell.space.request = space.clone();
-                cell.space.descriptors += 1_000;
-                cell.space.threads += 1;
+                cell.space.parent.descriptors += 1_000;
+                cell.space.parent.threads += 1;
             }
         }
     });

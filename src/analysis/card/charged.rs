@@ -4,7 +4,7 @@ use super::shapes::{self, Shape};
 use super::tried::Tried;
 use super::{Fit, fit};
 use crate::model::{
-    Availability, Card, CardOrder, Document, Features, Forecast, Price, PriceKind, PriceList,
+    Availability, Card, CardOrder, Counts, Document, Forecast, Price, PriceKind, PriceList,
     Purpose, SpawnMethod,
 };
 use crate::stats::{Estimate, Replicates};
@@ -76,10 +76,10 @@ impl<'a> Charged<'a> {
     }
 
     /// The worker that is not inflated, as it was measured.
-    pub fn empty(&self) -> Option<Features> {
+    pub fn empty(&self) -> Option<Counts> {
         let mut tried = self.tried();
         let empty = tried.find(|tried| tried.trial.purpose == Purpose::Empty)?;
-        empty.features().copied()
+        empty.counts().copied()
     }
 
     /// Parents that everybody can picture, as far as the prices reach; the first is the
@@ -96,9 +96,9 @@ impl<'a> Charged<'a> {
         let Some(empty) = shapes.next() else {
             return Vec::new();
         };
-        let [_, base] = fit.forecast(&empty.features);
+        let [_, base] = fit.forecast(&empty.counts);
         let longer = shapes.filter_map(|shape| {
-            let [_, larger] = fit.forecast(&shape.features);
+            let [_, larger] = fit.forecast(&shape.counts);
             let more = Replicates::combine(&[&larger, &base], |v| Some(v[0] - v[1]))?.estimate();
             (more.ci95[0] > 0.0).then_some((shape, more))
         });

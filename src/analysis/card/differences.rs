@@ -267,7 +267,7 @@ impl Differences<'_> {
     fn cell(&self, trial: usize, method: SpawnMethod) -> Found<'_> {
         let result = self.trials.get(trial).ok_or_else(Missing::not_reached)?;
         let cell = result.cells.iter().find(|cell| cell.method == method);
-        match (cell, result.features.missing()) {
+        match (cell, result.parent.missing()) {
             (Some(cell), None) => Ok((trial, cell)),
             (_, Some(missing)) => Err(missing.clone()),
             (None, None) => Err(Missing::not_reached()),

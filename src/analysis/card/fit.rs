@@ -10,7 +10,7 @@ use fastrand::Rng;
 
 use super::DRAWS;
 use super::footprint::{SIZED, share_beyond};
-use crate::model::{CardTerm, Features, Term};
+use crate::model::{CardTerm, Counts, Term};
 use crate::stats::{LeastSquares, Replicates, quantile, seed_of};
 
 /// The knees that are tried, in bytes; and none.
@@ -49,7 +49,7 @@ pub(super) struct Observation {
     pub(super) trial: usize,
     /// Workers that it was measured by.
     pub(super) workers: usize,
-    pub(super) features: Features,
+    pub(super) counts: Counts,
     /// The median call, in nanoseconds.
     pub(super) call: f64,
     /// The median total.
@@ -143,8 +143,8 @@ impl Fit {
     }
 
     /// What a fork of a parent is foretold to take: call and total.
-    pub fn forecast(&self, features: &Features) -> [Replicates; 2] {
-        let row = row(features, self.knee_bytes);
+    pub fn forecast(&self, counts: &Counts) -> [Replicates; 2] {
+        let row = row(counts, self.knee_bytes);
         [false, true].map(|total| {
             let of = |c: &Coefficients| {
                 let call = product(&row, &c.call);
@@ -162,8 +162,8 @@ impl Fit {
     }
 
     /// What of a parent's total each term makes up, in nanoseconds.
-    pub fn shares(&self, features: &Features) -> Vec<(Term, f64)> {
-        let beyond = share_beyond(features, self.knee_bytes);
+    pub fn shares(&self, counts: &Counts) -> Vec<(Term, f64)> {
+        let beyond = share_beyond(counts, self.knee_bytes);
         let of = |term: Term| {
             let price = |after| {
                 let [small, large] = [false, true].map(|b| self.price(term, after, b).value);
@@ -171,7 +171,7 @@ impl Fit {
             };
             (
                 term,
-                term.count(features) as f64 * (price(false) + price(true)),
+                term.count(counts) as f64 * (price(false) + price(true)),
             )
         };
         Term::ALL.map(of).to_vec()
@@ -179,12 +179,12 @@ impl Fit {
 }
 
 /// What stored prices foretell of a fork: call and total, in nanoseconds.
-pub fn forecast(terms: &[CardTerm], knee_bytes: Option<u64>, features: &Features) -> [f64; 2] {
-    let beyond = share_beyond(features, knee_bytes);
+pub fn forecast(terms: &[CardTerm], knee_bytes: Option<u64>, counts: &Counts) -> [f64; 2] {
+    let beyond = share_beyond(counts, knee_bytes);
     let price = |[small, large]: [f64; 2]| small + (large - small) * beyond;
     let sum = |of: &dyn Fn(&CardTerm) -> f64| {
         let each = terms.iter();
-        each.map(|term| term.term.count(features) as f64 * of(term))
+        each.map(|term| term.term.count(counts) as f64 * of(term))
             .sum::<f64>()
     };
     let call = sum(&|term| price(term.call_ns));
@@ -199,13 +199,11 @@ fn column(term: Term) -> usize {
 }
 
 /// How many of each term, and of the sized ones how many are beyond the knee.
-fn row(features: &Features, knee_bytes: Option<u64>) -> Vec<f64> {
-    let beyond = share_beyond(features, knee_bytes);
-    let counts = Term::ALL.iter().map(|term| term.count(features) as f64);
-    let large = SIZED
-        .iter()
-        .map(|term| term.count(features) as f64 * beyond);
-    counts.chain(large).collect()
+fn row(counts: &Counts, knee_bytes: Option<u64>) -> Vec<f64> {
+    let beyond = share_beyond(counts, knee_bytes);
+    let all = Term::ALL.iter().map(|term| term.count(counts) as f64);
+    let large = SIZED.iter().map(|term| term.count(counts) as f64 * beyond);
+    all.chain(large).collect()
 }
 
 fn product(row: &[f64], coefficients: &[f64]) -> f64 {
@@ -220,7 +218,7 @@ struct Problem<'a> {
 
 impl<'a> Problem<'a> {
     fn new(parents: &'a [Observation], knee_bytes: Option<u64>) -> Self {
-        let rows = parents.iter().map(|p| row(&p.features, knee_bytes));
+        let rows = parents.iter().map(|p| row(&p.counts, knee_bytes));
         Self {
             parents,
             rows: rows.collect(),

@@ -5,7 +5,7 @@
 //! costs once they do not. The size where that changes is found by the fit; here is
 //! only how much each unit adds to it, relative to the others.
 
-use crate::model::{Features, Term};
+use crate::model::{Counts, Term};
 
 /// Bytes that one unit adds: for a mapping two `vm_area_struct` (mm_types.h) with
 /// their places in the maple trees; for one with pages of its own an `anon_vma` and
@@ -27,17 +27,17 @@ const fn bytes(term: Term) -> u64 {
 pub(super) const SIZED: [Term; 4] = [Term::Vma, Term::AnonVma, Term::Pte, Term::Table];
 
 /// The size of what a fork of this parent goes over.
-pub fn footprint_bytes(features: &Features) -> u64 {
+pub fn footprint_bytes(counts: &Counts) -> u64 {
     let each = Term::ALL.iter().map(|term| {
-        let count = term.count(features);
+        let count = term.count(counts);
         count.saturating_mul(bytes(*term))
     });
     each.fold(0, u64::saturating_add)
 }
 
 /// The share of it that lies beyond the knee.
-pub(super) fn share_beyond(features: &Features, knee_bytes: Option<u64>) -> f64 {
-    let size = footprint_bytes(features) as f64;
+pub(super) fn share_beyond(counts: &Counts, knee_bytes: Option<u64>) -> f64 {
+    let size = footprint_bytes(counts) as f64;
     match knee_bytes {
         Some(knee) if size > 0.0 => (1.0 - knee as f64 / size).max(0.0),
         _ => 0.0,
@@ -50,17 +50,17 @@ mod tests {
 
     #[test]
     fn what_is_small_has_nothing_beyond() {
-        let small = Features {
+        let small = Counts {
             vmas: 100,
-            ..Features::default()
+            ..Counts::default()
         };
         assert_eq!(footprint_bytes(&small), 50_000);
         assert_eq!(share_beyond(&small, Some(1 << 20)), 0.0);
         assert_eq!(share_beyond(&small, None), 0.0);
-        assert_eq!(share_beyond(&Features::default(), Some(1)), 0.0);
-        let large = Features {
+        assert_eq!(share_beyond(&Counts::default(), Some(1)), 0.0);
+        let large = Counts {
             vmas: 20_000,
-            ..Features::default()
+            ..Counts::default()
         };
         assert_eq!(share_beyond(&large, Some(1_000_000)), 0.9);
     }

@@ -134,11 +134,11 @@ fn observation(trial: usize, result: &TrialResult, seed: u64) -> Option<Observat
     let seed = seed_of(seed, trial);
     let call = median_of(cell, Moment::Call, seed)?.value;
     let total = median_of(cell, Moment::Total, seed)?.estimate();
-    let features = *result.features.measured()?;
+    let counts = result.parent.measured()?.mappings;
     (call > 0.0 && total.value >= call).then(|| Observation {
         trial,
         workers: cell.samples.len(),
-        features,
+        counts,
         call,
         total: total.value,
         error: total.relative_half_width() / 2.0,
@@ -181,7 +181,7 @@ impl Reckoning {
 
     fn term_value(&self, term: Term, beyond: bool, slice: Slice) -> Result<Replicates, Missing> {
         let fit = self.fit.as_ref().ok_or_else(|| self.why_no_fit())?;
-        let has = |parent: &Observation| term.count(&parent.features) > 0;
+        let has = |parent: &Observation| term.count(&parent.counts) > 0;
         if !self.fitted.iter().any(has) {
             let why = "no parent with it was measured";
             return Err(Missing::unavailable(why, None));
@@ -241,7 +241,7 @@ impl Reckoning {
         };
         let validation = || {
             self.validation.iter().map(move |parent| {
-                let foretold = fit.forecast(&parent.features).map(|f| f.value);
+                let foretold = fit.forecast(&parent.counts).map(|f| f.value);
                 relative_errors(parent, foretold)[of]
             })
         };
@@ -265,7 +265,7 @@ impl Reckoning {
         let left_out = self.fitted.iter().zip(&fit.left_out);
         let left_out = left_out.map(|(parent, foretold)| (parent, *foretold));
         let validation = self.validation.iter();
-        let validation = validation.map(|p| (p, fit.forecast(&p.features).map(|f| f.value)));
+        let validation = validation.map(|p| (p, fit.forecast(&p.counts).map(|f| f.value)));
         let forecasts = left_out.chain(validation);
         forecasts
             .map(|(parent, [call_ns, total_ns])| Forecast {

@@ -1,7 +1,7 @@
 //! Parents that everybody can picture, for what a fork of them is foretold to cost.
 
 use super::Charged;
-use crate::model::{Features, Term};
+use crate::model::{Counts, Term};
 
 const MIB: u64 = 1 << 20;
 const HUGE: &str = "64 MiB in huge pages";
@@ -11,7 +11,7 @@ pub struct Shape {
     /// What it is called.
     pub name: &'static str,
     /// What a fork of it finds.
-    pub features: Features,
+    pub counts: Counts,
 }
 
 /// The sizes of this machine's page tables.
@@ -23,7 +23,7 @@ struct Paging {
 }
 
 /// The shapes, each added to the empty worker.
-pub(super) fn all(charged: &Charged<'_>, empty: Features) -> Vec<Shape> {
+pub(super) fn all(charged: &Charged<'_>, empty: Counts) -> Vec<Shape> {
     const LEAST_PAGE: u64 = 4_096;
     let page = charged.document.host.page_size.max(LEAST_PAGE);
     let paging = Paging {
@@ -32,21 +32,21 @@ pub(super) fn all(charged: &Charged<'_>, empty: Features) -> Vec<Shape> {
     };
     let shape = |name, added| Shape {
         name,
-        features: together(empty, added),
+        counts: empty.and(added),
     };
-    let untouched = Features {
+    let untouched = Counts {
         vmas: 10_000,
-        ..Features::default()
+        ..Counts::default()
     };
     let mut shapes = vec![
-        shape("an empty worker", Features::default()),
+        shape("an empty worker", Counts::default()),
         shape("1,000 mappings of a page", paging.mappings(1_000)),
         shape("10,000 untouched mappings", untouched),
         shape("64 MiB in small pages", paging.small(64 * MIB)),
         shape(HUGE, paging.huge(64 * MIB)),
         shape("1 GiB in small pages", paging.small(1_024 * MIB)),
     ];
-    shapes.retain(|shape| is_within(charged, &empty, &shape.features));
+    shapes.retain(|shape| is_within(charged, &empty, &shape.counts));
     // Huge pages of large base pages are larger than that.
     if paging.huge(64 * MIB).huge_entries == 0 {
         shapes.retain(|shape| shape.name != HUGE);
@@ -56,12 +56,12 @@ pub(super) fn all(charged: &Charged<'_>, empty: Features) -> Vec<Shape> {
 
 /// Whether the prices reach so far: no more of anything than twice what was measured,
 /// and nothing that no parent had.
-fn is_within(charged: &Charged<'_>, empty: &Features, shape: &Features) -> bool {
+fn is_within(charged: &Charged<'_>, empty: &Counts, shape: &Counts) -> bool {
     Term::ALL.iter().all(|term| {
         let measured = charged
             .tried()
             .filter(|tried| tried.trial.purpose.is_fitted());
-        let counts = measured.filter_map(|tried| Some(term.count(tried.features()?)));
+        let counts = measured.filter_map(|tried| Some(term.count(tried.counts()?)));
         let most = counts.max().unwrap_or(0);
         let count = term.count(shape);
         count == term.count(empty) || (count <= most.saturating_mul(2) && most > term.count(empty))
@@ -70,49 +70,35 @@ fn is_within(charged: &Charged<'_>, empty: &Features, shape: &Features) -> bool 
 
 impl Paging {
     /// Mappings of a page each, with a gap of a page behind it.
-    fn mappings(self, count: u64) -> Features {
-        Features {
+    fn mappings(self, count: u64) -> Counts {
+        Counts {
             vmas: count,
             anon_vmas: count,
             ptes: count,
             tables: (2 * count).div_ceil(self.entries),
-            ..Features::default()
+            ..Counts::default()
         }
     }
 
     /// One mapping of so many bytes, all of them written to.
-    fn small(self, bytes: u64) -> Features {
+    fn small(self, bytes: u64) -> Counts {
         let ptes = bytes / self.page;
-        Features {
+        Counts {
             vmas: 1,
             anon_vmas: 1,
             ptes,
             tables: ptes.div_ceil(self.entries),
-            ..Features::default()
+            ..Counts::default()
         }
     }
 
     /// The same in huge pages.
-    fn huge(self, bytes: u64) -> Features {
-        Features {
+    fn huge(self, bytes: u64) -> Counts {
+        Counts {
             vmas: 1,
             anon_vmas: 1,
             huge_entries: bytes / (self.page * self.entries),
-            ..Features::default()
+            ..Counts::default()
         }
-    }
-}
-
-fn together(a: Features, b: Features) -> Features {
-    let sum = |pick: fn(&Features) -> u64| pick(&a).saturating_add(pick(&b));
-    Features {
-        vmas: sum(|f| f.vmas),
-        anon_vmas: sum(|f| f.anon_vmas),
-        file_vmas: sum(|f| f.file_vmas),
-        shared_vmas: sum(|f| f.shared_vmas),
-        ptes: sum(|f| f.ptes),
-        empty_entries: sum(|f| f.empty_entries),
-        tables: sum(|f| f.tables),
-        huge_entries: sum(|f| f.huge_entries),
     }
 }

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::{
-    Availability, CardOrder, ChildAction, Features, GaugeSamples, PriceKind, PriceList, Program,
-    Purpose, SpaceRequest, SpawnMethod, Term, Trial, TrialCell, TrialResult, Variables,
+    Availability, CardOrder, ChildAction, Counts, GaugeSamples, Parent, PriceKind, PriceList,
+    Program, Purpose, SpaceRequest, SpawnMethod, Term, Trial, TrialCell, TrialResult, Variables,
     WorkerSamples,
 };
 use crate::stats::summarise;
@@ -11,7 +11,7 @@ use crate::stats::summarise;
 const KNEE: u64 = 1 << 20;
 
 /// What a fork of these features takes on a host that is made up: call and total.
-fn truth(features: &Features, knee: Option<u64>) -> [f64; 2] {
+fn truth(features: &Counts, knee: Option<u64>) -> [f64; 2] {
     let beyond = footprint::share_beyond(features, knee);
     let call: f64 = Term::ALL
         .iter()
@@ -33,8 +33,8 @@ fn truth(features: &Features, knee: Option<u64>) -> [f64; 2] {
     [call, 2.5 * call]
 }
 
-fn features(space: &SpaceRequest) -> Features {
-    let base = Features {
+fn features(space: &SpaceRequest) -> Counts {
+    let base = Counts {
         vmas: 25,
         anon_vmas: 12,
         file_vmas: 14,
@@ -43,13 +43,14 @@ fn features(space: &SpaceRequest) -> Features {
         empty_entries: 66,
         tables: 14,
         huge_entries: 0,
+        ..Counts::default()
     };
     let mut all = base;
     add(space, &mut all);
     all
 }
 
-fn add(space: &SpaceRequest, to: &mut Features) {
+fn add(space: &SpaceRequest, to: &mut Counts) {
     match space {
         SpaceRequest::Together { parts } => parts.iter().for_each(|part| add(part, to)),
         SpaceRequest::Mappings {
@@ -137,7 +138,10 @@ fn result(trial: &Trial, noise: f64, knee: Option<u64>, rng: &mut fastrand::Rng)
     });
     let gauges = trial.purpose == Purpose::Gauges;
     TrialResult {
-        features: Availability::Measured(features),
+        parent: Availability::Measured(Parent {
+            mappings: features,
+            ..Parent::default()
+        }),
         cells: if gauges { Vec::new() } else { cells.collect() },
         gauges: match gauges {
             true => vec![gauge(); 2],
@@ -159,7 +163,7 @@ fn gauge() -> GaugeSamples {
 }
 
 /// Other methods take what a fork of nothing takes, and a little for each thing.
-fn times(trial: &Trial, method: SpawnMethod, features: &Features, knee: Option<u64>) -> [f64; 2] {
+fn times(trial: &Trial, method: SpawnMethod, features: &Counts, knee: Option<u64>) -> [f64; 2] {
     if trial.child == ChildAction::Exit {
         return [10_000.0, 15_000.0];
     }
@@ -338,7 +342,7 @@ fn shares_add_up_to_the_forecast() {
     let (order, trials) = tried(false, 0.05, Some(KNEE), 5);
     let fit = fit(&order, &trials, 1).unwrap();
     for trial in &trials {
-        let features = trial.features.measured().unwrap();
+        let features = &trial.parent.measured().unwrap().mappings;
         let sum: f64 = fit.shares(features).iter().map(|(_, share)| share).sum();
         near(sum, fit.forecast(features)[1].value, 1e-9);
     }

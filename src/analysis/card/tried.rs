@@ -1,7 +1,7 @@
 //! A trial with all that is known of it.
 
 use crate::model::{
-    Availability, Features, Forecast, Missing, SpawnMethod, Trial, TrialCell, TrialResult,
+    Availability, Counts, Forecast, Missing, SpawnMethod, Trial, TrialCell, TrialResult,
 };
 use crate::stats::{Estimate, Summary};
 
@@ -36,13 +36,13 @@ impl Compared {
 
 impl<'a> Tried<'a> {
     /// The parent, if the kernel's view of it is known.
-    pub fn features(self) -> Option<&'a Features> {
-        self.result?.features.measured()
+    pub fn counts(self) -> Option<&'a Counts> {
+        Some(&self.result?.parent.measured()?.mappings)
     }
 
     /// Why it is not known.
     pub fn why_not(self) -> Missing {
-        let missing = self.result.and_then(|result| result.features.missing());
+        let missing = self.result.and_then(|result| result.parent.missing());
         missing.cloned().unwrap_or_else(Missing::not_reached)
     }
 

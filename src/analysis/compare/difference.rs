@@ -146,19 +146,25 @@ fn differ(a: &Space, b: &Space) -> bool {
         let (few, many) = (a.min(b) as f64, a.max(b) as f64);
         many - few > SPACES_DIFFER * few
     };
-    apart(a.vmas, b.vmas)
-        || apart(a.present_ptes, b.present_ptes)
-        || apart(a.huge_bytes, b.huge_bytes)
+    apart(a.parent.mappings.vmas, b.parent.mappings.vmas)
+        || apart(
+            a.parent.mappings.present_ptes,
+            b.parent.mappings.present_ptes,
+        )
+        || apart(a.parent.huge_bytes, b.parent.huge_bytes)
 }
 
 fn counts(space: &Space) -> String {
     let mut counts = format!(
         "{} VMAs, {} present PTEs",
-        thousands(space.vmas),
-        thousands(space.present_ptes)
+        thousands(space.parent.mappings.vmas),
+        thousands(space.parent.mappings.present_ptes)
     );
-    if space.huge_bytes > 0 {
-        counts += &format!(", {} MiB in huge pages", thousands(space.huge_bytes >> 20));
+    if space.parent.huge_bytes > 0 {
+        counts += &format!(
+            ", {} MiB in huge pages",
+            thousands(space.parent.huge_bytes >> 20)
+        );
     }
     counts
 }

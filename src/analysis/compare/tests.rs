@@ -213,7 +213,7 @@ fn what_differs_around_them_is_told_without_the_values_of_variables() {
     other.host.kernel = "6.1.0".to_owned();
     other.plan.placement = Placement::Free;
     other.plan.environment.push("TOKEN=secret".to_owned());
-    other.cells[0].space.present_ptes *= 2;
+    other.cells[0].space.parent.mappings.present_ptes *= 2;
     let comparison = compared(&sweep(), &other);
     assert_eq!(comparison.host_differences[0].fact, HostFact::Kernel);
     let facts: Vec<PlanFact> = comparison.plan_differences.iter().map(|d| d.fact).collect();

@@ -42,7 +42,10 @@ impl<'a> Explained<'a> {
             document,
             explanation,
             space: sizes.groups.iter().rev().find(is_it),
-            empty: others.min_by_key(|group| (group.space.vmas, group.space.present_ptes)),
+            empty: others.min_by_key(|group| {
+                let mappings = &group.space.parent.mappings;
+                (mappings.vmas, mappings.present_ptes)
+            }),
         })
     }
 

@@ -83,8 +83,10 @@ pub struct Grown {
 pub fn grown(explained: &Explained<'_>) -> Option<Grown> {
     const ENTRY_BYTES: u64 = 8;
     let (space, empty) = (explained.space?.space, explained.empty?.space);
-    let vmas = space.vmas.checked_sub(empty.vmas)?;
-    let ptes = space.present_ptes.checked_sub(empty.present_ptes)?;
+    let (space, empty) = (&space.parent, &empty.parent);
+    let (more, own) = (&space.mappings, &empty.mappings);
+    let vmas = more.vmas.checked_sub(own.vmas)?;
+    let ptes = more.present_ptes.checked_sub(own.present_ptes)?;
     if !Axis::is_of_ptes(vmas, ptes) {
         return None;
     }

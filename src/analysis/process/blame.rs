@@ -1,13 +1,13 @@
 //! Whose the cost of a fork is: rungs and groups, from what the trials took.
 
 use super::DRAWS;
-use super::counts::{copies_entries, entries, is_copied, pages, plus};
+use super::counts::{copies_entries, entries, is_copied, pages};
 use super::design::{Design, Layout};
 use super::likeness::Rebuilt;
 use crate::model::{
-    Availability, Blame, Cost, Features, FreeMemory, FreeReason, GroupCost, MappingContent,
-    MappingFlag, Missing, ProcessRole, ProcessShape, ProcessTrial, Rung, RungCost, ShapeMapping,
-    SpawnMethod, TrialCell, WorkerSamples,
+    Availability, Blame, Cost, FreeMemory, FreeReason, GroupCost, MappingContent, MappingFlag,
+    Missing, ProcessRole, ProcessShape, ProcessTrial, Rung, RungCost, ShapeMapping, SpawnMethod,
+    TrialCell, WorkerSamples,
 };
 use crate::stats::{Replicates, median_replicates, seed_of};
 
@@ -220,11 +220,7 @@ impl Account<'_> {
             name: first.name.clone(),
             content: first.content,
             rest: false,
-            features: of
-                .clone()
-                .map(|group| group.features)
-                .fold(Features::default(), plus),
-            mapped_bytes: of.map(|group| group.mapped_bytes).sum(),
+            mappings: of.map(|group| group.counts).sum(),
             cost: self.sum(|rung| self.share(rung, members)),
             without,
         }

@@ -1,7 +1,7 @@
 //! What of a mapping a fork pays for.
 
-use crate::analysis::shape::{Fate, entries_per_table, fate};
-use crate::model::{Features, MappingContent, ShapeMapping};
+use crate::analysis::mappings::{Fate, entries_per_table, fate, is_of_file};
+use crate::model::{Counts, MappingContent, ShapeMapping, SkipReason};
 
 /// Pages that a page table reaches, which is also how many a huge page has.
 pub(super) fn fan_out(page_size: u64) -> u64 {
@@ -10,7 +10,8 @@ pub(super) fn fan_out(page_size: u64) -> u64 {
 
 /// Whether a fork gives the child this mapping.
 pub(super) fn is_copied(mapping: &ShapeMapping) -> bool {
-    fate(mapping) != Fate::LeftOut && mapping.content != MappingContent::Kernel
+    fate(mapping) != Fate::Skipped(SkipReason::DontFork)
+        && mapping.content != MappingContent::Kernel
 }
 
 /// Whether a fork copies the page-table entries of what is rebuilt of a mapping: only a
@@ -48,6 +49,7 @@ pub(super) fn joined(lists: &[&[[u64; 2]]]) -> Vec<[u64; 2]> {
 /// mappings share is the first one's.
 #[derive(Debug)]
 pub(super) struct Counter {
+    page_size: u64,
     fan_out: u64,
     /// The first page table that is not yet counted.
     next_table: u64,
@@ -56,43 +58,47 @@ pub(super) struct Counter {
 impl Counter {
     pub(super) fn new(page_size: u64) -> Self {
         Self {
+            page_size,
             fan_out: fan_out(page_size),
             next_table: 0,
         }
     }
 
     /// The units of the next mapping.
-    pub(super) fn count(&mut self, mapping: &ShapeMapping) -> Features {
+    pub(super) fn count(&mut self, mapping: &ShapeMapping) -> Counts {
         if mapping.content == MappingContent::Kernel {
-            return Features::default();
+            return Counts::default();
         }
+        let shared = mapping.is_shared();
+        let in_memory = joined(&[&mapping.own, &mapping.file, &mapping.zero]);
+        let has = Counts {
+            vmas: 1,
+            mapped_bytes: mapping.pages.saturating_mul(self.page_size),
+            present_ptes: pages(&in_memory),
+            swapped_ptes: pages(&mapping.swapped),
+            ..Counts::default()
+        };
         if !is_copied(mapping) {
             // A fork has to take it out of its copy of the tree of mappings, which costs
             // as much as to copy one with nothing in it.
-            return Features {
-                vmas: 1,
-                ..Features::default()
-            };
+            return has;
         }
-        let shared = mapping.is_shared();
-        let is_file = matches!(
-            mapping.content,
-            MappingContent::Program | MappingContent::Library | MappingContent::File
-        );
-        let mut features = Features {
-            vmas: 1,
-            file_vmas: u64::from(is_file && !shared),
+        let has = Counts {
+            file_vmas: u64::from(is_of_file(mapping.content, shared)),
             shared_vmas: u64::from(shared),
-            ..Features::default()
+            ..has
         };
-        if copies_entries(mapping) {
-            let entries = entries(mapping);
-            features.anon_vmas = 1;
-            features.ptes = pages(&entries);
-            features.tables = self.tables(mapping.first_page, &entries);
-            features.huge_entries = pages(&mapping.huge) / self.fan_out;
+        if !copies_entries(mapping) {
+            return has;
         }
-        features
+        let entries = entries(mapping);
+        Counts {
+            anon_vmas: 1,
+            ptes: pages(&entries),
+            tables: self.tables(mapping.first_page, &entries),
+            huge_entries: pages(&mapping.huge) / self.fan_out,
+            ..has
+        }
     }
 
     /// The page tables that the entries lie in and that were not counted yet.
@@ -116,6 +122,7 @@ pub(super) fn tables(mappings: &[ShapeMapping], page_size: u64) -> u64 {
     let fan_out = fan_out(page_size);
     let mut lowest = Counter::new(page_size);
     let mut upper = Counter {
+        page_size,
         fan_out: fan_out.saturating_mul(fan_out),
         next_table: 0,
     };
@@ -129,22 +136,7 @@ pub(super) fn tables(mappings: &[ShapeMapping], page_size: u64) -> u64 {
 }
 
 /// The units of all mappings together.
-pub(super) fn total(mappings: &[ShapeMapping], page_size: u64) -> Features {
+pub(super) fn total(mappings: &[ShapeMapping], page_size: u64) -> Counts {
     let mut counter = Counter::new(page_size);
-    let each = mappings.iter().map(|mapping| counter.count(mapping));
-    each.fold(Features::default(), plus)
-}
-
-/// Both together.
-pub(super) fn plus(a: Features, b: Features) -> Features {
-    Features {
-        vmas: a.vmas + b.vmas,
-        anon_vmas: a.anon_vmas + b.anon_vmas,
-        file_vmas: a.file_vmas + b.file_vmas,
-        shared_vmas: a.shared_vmas + b.shared_vmas,
-        ptes: a.ptes + b.ptes,
-        empty_entries: a.empty_entries + b.empty_entries,
-        tables: a.tables + b.tables,
-        huge_entries: a.huge_entries + b.huge_entries,
-    }
+    mappings.iter().map(|mapping| counter.count(mapping)).sum()
 }

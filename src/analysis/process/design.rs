@@ -1,13 +1,13 @@
 //! Which parents are built of a shape, and what is spawned from them.
 
-use super::counts::{Counter, fan_out, plus};
+use super::counts::{Counter, fan_out};
 use super::groups::{Group, groups, weight};
 use super::likeness::{Beside, Rebuilt};
 use super::remedies::{Remedied, apply};
 use super::rungs::on_rung;
 use crate::model::{
-    Features, Missing, ProcessPurpose, ProcessRole, Program, RemedyHost, RemedyKind, Rung,
-    ShapeMapping, SpaceRequest, SpawnMethod, Targets,
+    Counts, Missing, ProcessPurpose, ProcessRole, Program, RemedyHost, RemedyKind, Rung,
+    ShapeMapping, SpaceRequest, SpawnMethod, Targets, Term,
 };
 
 /// Groups that are left out once, to check what is said of them: those with at least
@@ -122,8 +122,8 @@ impl Design {
     /// The shape without each of the weightiest groups.
     fn add_checks(&mut self, rebuilt: &Rebuilt) {
         let groups = &self.layout.groups;
-        let all: f64 = groups.iter().map(|group| weight(&group.features)).sum();
-        let heavy = |group: &&Group| weight(&group.features) >= CHECKED_SHARE * all;
+        let all: f64 = groups.iter().map(|group| weight(&group.counts)).sum();
+        let heavy = |group: &&Group| weight(&group.counts) >= CHECKED_SHARE * all;
         let checked = groups.iter().filter(heavy).take(MOST_CHECKED).count();
         for index in 0..checked {
             let members = &self.layout.groups[index].members;
@@ -212,7 +212,7 @@ pub(super) struct Layout {
     pub(super) groups: Vec<Group>,
     /// The rungs that add something to those below them; the last is the whole, and
     /// the lowest is always there.
-    pub(super) ladder: Vec<(Rung, Vec<Features>)>,
+    pub(super) ladder: Vec<(Rung, Vec<Counts>)>,
     pub(super) beside: Beside,
 }
 
@@ -226,9 +226,12 @@ impl Layout {
             ladder.push((Rung::Beside, nothing(&groups)));
         }
         for rung in Rung::ALL.into_iter().filter(|rung| *rung > Rung::Beside) {
-            let features = by_group(&rung_of(rebuilt, rung), &groups, page_size);
-            if ladder.last().is_some_and(|(_, below)| *below != features) {
-                ladder.push((rung, features));
+            let counts = by_group(&rung_of(rebuilt, rung), &groups, page_size);
+            if ladder
+                .last()
+                .is_some_and(|(_, below)| !cost_alike(below, &counts))
+            {
+                ladder.push((rung, counts));
             }
         }
         Self {
@@ -254,27 +257,33 @@ impl Layout {
 }
 
 /// What a rung adds.
-fn unit(rung: Rung, features: &Features) -> u64 {
+fn unit(rung: Rung, counts: &Counts) -> u64 {
     match rung {
         Rung::Empty | Rung::Beside => 0,
-        Rung::Mappings => features.vmas,
-        Rung::AnonVmas => features.anon_vmas,
-        Rung::Tables => features.tables,
-        Rung::HugePages => features.huge_entries,
-        Rung::Pages => features.ptes,
+        Rung::Mappings => counts.vmas,
+        Rung::AnonVmas => counts.anon_vmas,
+        Rung::Tables => counts.tables,
+        Rung::HugePages => counts.huge_entries,
+        Rung::Pages => counts.ptes,
     }
 }
 
-fn nothing(groups: &[Group]) -> Vec<Features> {
-    vec![Features::default(); groups.len()]
+/// Whether a fork pays for as much of everything, group by group.
+fn cost_alike(some: &[Counts], others: &[Counts]) -> bool {
+    let mut both = some.iter().zip(others);
+    both.all(|(a, b)| Term::ALL.iter().all(|term| term.count(a) == term.count(b)))
 }
 
-fn by_group(mappings: &[ShapeMapping], groups: &[Group], page_size: u64) -> Vec<Features> {
+fn nothing(groups: &[Group]) -> Vec<Counts> {
+    vec![Counts::default(); groups.len()]
+}
+
+fn by_group(mappings: &[ShapeMapping], groups: &[Group], page_size: u64) -> Vec<Counts> {
     let mut counter = Counter::new(page_size);
-    let each: Vec<Features> = mappings.iter().map(|m| counter.count(m)).collect();
+    let each: Vec<Counts> = mappings.iter().map(|m| counter.count(m)).collect();
     let sum = |group: &Group| {
         let members = group.members.iter().map(|member| each[*member]);
-        members.fold(Features::default(), plus)
+        members.sum()
     };
     groups.iter().map(sum).collect()
 }

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::counts::{Counter, plus};
-use crate::model::{Features, MappingContent, MappingFlag, ShapeMapping};
+use super::counts::Counter;
+use crate::model::{Counts, MappingContent, MappingFlag, ShapeMapping};
 
 /// A mapping without a name is named by its place if it has this share of all that a
 /// fork copies; the others are told together.
@@ -19,20 +19,18 @@ pub struct Group {
     /// Its mappings, as indices of the list that it was made of.
     pub members: Vec<usize>,
     /// What a fork pays for.
-    pub features: Features,
-    /// Bytes mapped.
-    pub mapped_bytes: u64,
+    pub counts: Counts,
 }
 
 /// What a fork of these units may cost, in no unit: only to tell which groups are
 /// worth a look. It is by no means printed.
-pub(super) fn weight(features: &Features) -> f64 {
+pub(super) fn weight(counts: &Counts) -> f64 {
     let each = [
-        (features.vmas, 600.0),
-        (features.anon_vmas, 900.0),
-        (features.tables, 1_000.0),
-        (features.huge_entries, 900.0),
-        (features.ptes, 110.0),
+        (counts.vmas, 600.0),
+        (counts.anon_vmas, 900.0),
+        (counts.tables, 1_000.0),
+        (counts.huge_entries, 900.0),
+        (counts.ptes, 110.0),
     ];
     each.iter()
         .map(|(count, weight)| *count as f64 * weight)
@@ -42,13 +40,13 @@ pub(super) fn weight(features: &Features) -> f64 {
 /// The groups of mappings that a fork copies, the weightiest first.
 pub fn groups(mappings: &[ShapeMapping], page_size: u64) -> Vec<Group> {
     let mut counter = Counter::new(page_size);
-    let features: Vec<Features> = mappings.iter().map(|m| counter.count(m)).collect();
-    let all: f64 = features.iter().map(weight).sum();
+    let counts: Vec<Counts> = mappings.iter().map(|m| counter.count(m)).collect();
+    let all: f64 = counts.iter().map(weight).sum();
     let mut groups: Vec<Group> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
     let mut before: Option<(u64, String)> = None;
-    for (index, (mapping, features)) in mappings.iter().zip(&features).enumerate() {
-        let is_large = weight(features) >= LARGE * all;
+    for (index, (mapping, counts)) in mappings.iter().zip(&counts).enumerate() {
+        let is_large = weight(counts) >= LARGE * all;
         let name = name(mapping, is_large, before.as_ref(), page_size);
         before = is_of_file(mapping).then(|| (mapping.end_page(), name.clone()));
         if mapping.content == MappingContent::Kernel {
@@ -59,18 +57,15 @@ pub fn groups(mappings: &[ShapeMapping], page_size: u64) -> Vec<Group> {
                 name,
                 content: mapping.content,
                 members: Vec::new(),
-                features: Features::default(),
-                mapped_bytes: 0,
+                counts: Counts::default(),
             });
             groups.len() - 1
         });
         let group = &mut groups[place];
         group.members.push(index);
-        group.features = plus(group.features, *features);
-        let bytes = mapping.pages.saturating_mul(page_size);
-        group.mapped_bytes = group.mapped_bytes.saturating_add(bytes);
+        group.counts = group.counts.and(*counts);
     }
-    groups.sort_by(|a, b| weight(&b.features).total_cmp(&weight(&a.features)));
+    groups.sort_by(|a, b| weight(&b.counts).total_cmp(&weight(&a.counts)));
     groups
 }
 

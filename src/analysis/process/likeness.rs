@@ -2,6 +2,7 @@
 //! already stands for as much of the process.
 
 use super::counts::{copies_entries, entries, joined, pages, tables, total};
+use crate::analysis::mappings::region_kind;
 use crate::model::{
     LeftOutMapping, LeftOutReason, LikeRegion, Likeness, MappingContent, MappingFlag, ProcessFacts,
     ProcessShape, RegionKind, ShapeMapping, ShapeUnit, SpaceRequest,
@@ -275,13 +276,7 @@ fn copied(mapping: &ShapeMapping) -> u64 {
 }
 
 fn backing(mapping: &ShapeMapping) -> RegionKind {
-    match mapping.content {
-        _ if mapping.is_shared() => RegionKind::Shared,
-        MappingContent::Program | MappingContent::Library | MappingContent::File => {
-            RegionKind::File
-        }
-        _ => RegionKind::Anon,
-    }
+    region_kind(mapping.content, mapping.is_shared())
 }
 
 fn region(mapping: &ShapeMapping) -> LikeRegion {

@@ -213,7 +213,7 @@ impl<'a> Judge<'a> {
         let ordered = self.design.trials.iter().find(|trial| trial.role == role)?;
         let tried = self.trials.iter().find(|trial| trial.role == role)?;
         let wanted = ordered.space.huge_pages(self.design.fan_out);
-        (wanted > 0).then_some((tried.features.measured()?.huge_entries, wanted))
+        (wanted > 0).then_some((tried.parent.measured()?.mappings.huge_entries, wanted))
     }
 
     fn compare(&self, kind: RemedyKind) -> Option<RemedyOutcome> {
@@ -284,7 +284,8 @@ impl<'a> Judge<'a> {
 
     fn resident(&self, role: ProcessRole) -> i64 {
         let trial = self.trials.iter().find(|trial| trial.role == role);
-        let bytes = trial.map_or(0, |trial| trial.resident_bytes);
+        let parent = trial.and_then(|trial| trial.parent.measured());
+        let bytes = parent.map_or(0, |parent| parent.resident_bytes);
         i64::try_from(bytes).unwrap_or(i64::MAX)
     }
 

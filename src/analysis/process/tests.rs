@@ -5,9 +5,9 @@ mod parts;
 mod remedies;
 
 use crate::model::{
-    Availability, ChildAction, MappingContent, ProcessFacts, ProcessRole, ProcessShape,
-    ProcessTrial, SHAPE_VERSION, ShapeMapping, SpaceRequest, SpawnMethod, Tool, TrialCell,
-    WorkerSamples,
+    Availability, ChildAction, Counts, MappingContent, Parent, ProcessFacts, ProcessRole,
+    ProcessShape, ProcessTrial, SHAPE_VERSION, ShapeMapping, SpaceRequest, SpawnMethod, Tool,
+    TrialCell, WorkerSamples,
 };
 
 const PAGE: u64 = 4096;
@@ -108,8 +108,15 @@ fn trial(
     ProcessTrial {
         role,
         child: ChildAction::Exec,
-        features: Availability::not_reached(),
-        resident_bytes,
+        parent: Availability::Measured(Parent {
+            mappings: Counts {
+                // Whatever was asked for.
+                huge_entries: 1 << 20,
+                ..Counts::default()
+            },
+            resident_bytes,
+            ..Parent::default()
+        }),
         cells: methods.iter().map(cell).collect(),
     }
 }

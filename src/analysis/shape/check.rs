@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::fate::entries_per_table;
 use super::file::ShapeFileError;
+use crate::analysis::mappings::entries_per_table;
 use crate::model::{ProcessFacts, ProcessShape, ShapeMapping};
 use crate::units::steers;
 

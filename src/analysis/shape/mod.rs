@@ -5,12 +5,10 @@
 //! to look again.
 
 mod check;
-mod fate;
 mod file;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use check::{MappingFault, ProcessFault, RunKind, check};
-pub use fate::{Fate, copied_tables, entries_per_table, fate};
 pub use file::{LARGEST_FILE, ShapeFileError, anonymise, check_page_size, parse_shape, to_json};

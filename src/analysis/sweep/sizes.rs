@@ -20,10 +20,10 @@ impl Axis {
     /// The size of a space.
     pub fn size(self, space: &Space) -> u64 {
         match self {
-            Self::Mappings => space.vmas,
-            Self::Ptes => space.present_ptes,
-            Self::Descriptors => space.descriptors,
-            Self::Threads => space.threads,
+            Self::Mappings => space.parent.mappings.vmas,
+            Self::Ptes => space.parent.mappings.present_ptes,
+            Self::Descriptors => space.parent.descriptors,
+            Self::Threads => space.parent.threads,
         }
     }
 
@@ -104,8 +104,8 @@ fn axis(groups: &[Group<'_>]) -> Axis {
             return Axis::Threads;
         }
     }
-    let mappings = range(groups, |space| space.vmas);
-    let ptes = range(groups, |space| space.present_ptes);
+    let mappings = range(groups, |space| space.parent.mappings.vmas);
+    let ptes = range(groups, |space| space.parent.mappings.present_ptes);
     if Axis::is_of_ptes(mappings, ptes) {
         Axis::Ptes
     } else {

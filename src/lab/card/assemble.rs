@@ -22,7 +22,7 @@ impl Experiment<'_> {
 fn result(trial: &Trial, tried: &Tried, cost: f64, seed: u64) -> TrialResult {
     let gauges = trial.purpose == Purpose::Gauges;
     TrialResult {
-        features: tried.features(),
+        parent: tried.parent(),
         cells: match gauges {
             true => Vec::new(),
             false => tried.cells(&trial.methods, cost, seed),

@@ -1,7 +1,7 @@
 //! The files of a process, opened and read, with a refusal that names them.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, BufReader};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,7 @@ use procfs::{FromRead, ProcError};
 
 use super::CensusError;
 use super::pages::{ENTRY_BYTES, EntrySource};
+use crate::analysis::mappings::{Listed, listed};
 use crate::sys::pagemap::{first_used, is_unsupported};
 
 /// Linux's error number for a process that is no more (`ESRCH`).
@@ -27,6 +28,16 @@ impl ProcessFiles<'_> {
         let file = File::open(self.directory.join(name)).map_err(ProcError::from);
         file.and_then(T::from_read)
             .map_err(|error| refuse(self.pid, self.directory.join(name), error))
+    }
+
+    /// Its mappings as `maps` or `smaps` lists them.
+    pub(in crate::lab) fn listed(&self, name: &str) -> Result<Vec<Listed>, CensusError> {
+        // The kernel gives out one page of `smaps` a read, however much is asked for.
+        const BUFFER: usize = 64 << 10;
+        let path = self.directory.join(name);
+        let read =
+            File::open(&path).and_then(|file| listed(BufReader::with_capacity(BUFFER, file)));
+        read.map_err(|error| refuse(self.pid, path, error.into()))
     }
 
     /// What its status says.

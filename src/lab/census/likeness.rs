@@ -9,13 +9,12 @@
 
 use std::path::Path;
 
-use procfs::process::{MMPermissions, MMapPath, MemoryMap, MemoryMaps};
-
 use super::CensusError;
 use super::files::ProcessFiles;
-use super::mappings::{Content, Fate, Mapping, mappings};
+use super::mappings::{Mapping, mappings};
 use super::pages::{Page, Vma, visit_pages};
-use crate::model::{LikeRegion, Likeness, RegionKind, SkipReason};
+use crate::analysis::mappings::{Listed, region_kind};
+use crate::model::{LikeRegion, Likeness, MappingContent, MappingFlag, RegionKind};
 
 /// Takes the likeness of a process, under this name.
 ///
@@ -33,7 +32,7 @@ pub fn likeness(pid: i32, name: &str) -> Result<Likeness, CensusError> {
 /// The same, from the files of a directory such as `/proc/PID`.
 fn likeness_below(directory: &Path, pid: i32, name: &str) -> Result<Likeness, CensusError> {
     let files = ProcessFiles { directory, pid };
-    let maps: MemoryMaps = files.read("smaps")?;
+    let maps = files.listed("smaps")?;
     let mut regions = regions(&maps, procfs::page_size());
     let pagemap = files.pagemap()?;
     let vmas: Vec<Vma> = regions.iter().map(vma).collect();
@@ -52,35 +51,34 @@ fn likeness_below(directory: &Path, pid: i32, name: &str) -> Result<Likeness, Ce
 }
 
 /// The mappings that are to be built, without their pages.
-fn regions(maps: &MemoryMaps, page_size: u64) -> Vec<LikeRegion> {
-    let listed = maps.iter().filter(|map| map.pathname != MMapPath::Vsyscall);
+fn regions(maps: &[Listed], page_size: u64) -> Vec<LikeRegion> {
     let mut regions = Vec::new();
     // Where the C library's last mapping ended: what begins there is its bss.
     let mut of_libc = None;
-    for (map, mapping) in listed.zip(mappings(maps, page_size)) {
-        let is_bss = mapping.content == Content::Anonymous
-            && map.pathname == MMapPath::Anonymous
+    for mapping in mappings(maps, None, page_size) {
+        let is_bss = mapping.content == MappingContent::Anonymous
+            && mapping.listed.name.is_empty()
             && of_libc == Some(mapping.vma.first_page);
-        if is_c_library(map) {
+        if is_c_library(mapping.listed) {
             of_libc = Some(mapping.vma.end_page);
         } else if !is_bss && !is_left_out(&mapping) {
-            regions.push(region(map, &mapping));
+            regions.push(region(&mapping));
         }
     }
     regions
 }
 
 /// Whether this is a mapping of libc or of the loader.
-fn is_c_library(map: &MemoryMap) -> bool {
-    let MMapPath::Path(path) = &map.pathname else {
+fn is_c_library(listed: &Listed) -> bool {
+    let path = listed.name.strip_prefix('/');
+    let Some(name) = path.and_then(|path| path.rsplit('/').next()) else {
         return false;
     };
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
     let is_versioned = |rest: &str| rest.starts_with(|c: char| c.is_ascii_digit());
     name.starts_with("libc.so")
         || name.strip_prefix("libc-").is_some_and(is_versioned)
         || name.starts_with("ld.so")
-        || (name.starts_with("ld") && name.contains(".so") && is_loader(&name))
+        || (name.starts_with("ld") && name.contains(".so") && is_loader(name))
 }
 
 /// ld-linux-x86-64.so.2, ld-2.31.so, ld-musl-x86_64.so.1, ld64.so.2.
@@ -89,22 +87,19 @@ fn is_loader(name: &str) -> bool {
     rest.starts_with('-') || rest.starts_with("64.")
 }
 
-fn is_left_out(mapping: &Mapping) -> bool {
-    let own = [Content::Stack, Content::Kernel, Content::Hugetlb];
-    own.contains(&mapping.content) || mapping.decided == Some(Fate::Skipped(SkipReason::DontFork))
+fn is_left_out(mapping: &Mapping<'_>) -> bool {
+    use MappingContent::{Hugetlb, Kernel, Stack};
+    [Stack, Kernel, Hugetlb].contains(&mapping.content) || mapping.has(MappingFlag::DontFork)
 }
 
-fn region(map: &MemoryMap, mapping: &Mapping) -> LikeRegion {
+fn region(mapping: &Mapping<'_>) -> LikeRegion {
+    let Mapping { listed, vma, .. } = mapping;
     LikeRegion {
-        first_page: mapping.vma.first_page,
-        pages: mapping.vma.end_page - mapping.vma.first_page,
-        backing: match mapping.content {
-            _ if mapping.shared => RegionKind::Shared,
-            Content::Program | Content::File => RegionKind::File,
-            _ => RegionKind::Anon,
-        },
-        writable: mapping.writable,
-        readable: map.perms.contains(MMPermissions::READ),
+        first_page: vma.first_page,
+        pages: vma.end_page - vma.first_page,
+        backing: region_kind(mapping.content, listed.is_shared()),
+        writable: listed.is_writable(),
+        readable: listed.is_readable(),
         written: Vec::new(),
         read: Vec::new(),
         huge: Vec::new(),
@@ -144,14 +139,13 @@ fn note(region: &mut LikeRegion, page: u64, entry: Page) {
 
 #[cfg(test)]
 mod tests {
-    use procfs::FromRead;
-
     use super::*;
+    use crate::analysis::mappings::listed;
     use crate::lab::census::tables::tests::captured;
     use crate::vm::Replica;
 
     fn parsed(text: &str) -> Vec<LikeRegion> {
-        regions(&MemoryMaps::from_read(text.as_bytes()).unwrap(), 4096)
+        regions(&listed(text.as_bytes()).unwrap(), 4096)
     }
 
     #[test]

@@ -70,82 +70,76 @@ pub(in crate::lab) struct Vma {
     pub(in crate::lab) holds_anon: bool,
 }
 
-/// What the entries of all VMAs add up to.
+/// What the entries of one VMA add up to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::lab) struct PageCounts {
+pub(in crate::lab) struct Found {
     /// Pages that are present.
     pub(in crate::lab) present: u64,
     /// Pages that are swapped out or being migrated.
     pub(in crate::lab) swapped: u64,
-    /// VMAs with an anonymous page, present or swapped.
-    pub(in crate::lab) anon_vmas: u64,
-    /// Of the pages that are present, those in such VMAs.
-    pub(in crate::lab) in_anon_vmas: u64,
-    /// Entries of such VMAs without a page, in page tables that they have pages in.
+    /// Entries of huge pages, where they are told apart.
+    pub(in crate::lab) huge: u64,
+    /// Entries without a page, in page tables that it has pages in.
     pub(in crate::lab) empty: u64,
-    /// Of the pages that are present, those in private VMAs without an anonymous page:
-    /// of files, as the files have them.
-    pub(in crate::lab) of_files: u64,
+    /// Page tables that it has pages in. One that VMAs share is the first one's.
+    pub(in crate::lab) tables: u64,
+    /// Whether a page is there that belongs to no file.
+    pub(in crate::lab) anon: bool,
 }
 
 /// Counts the pages of VMAs that are in ascending order.
 pub(in crate::lab) fn count_pages(
     vmas: &[Vma],
     source: impl EntrySource,
-) -> io::Result<PageCounts> {
-    let mut counts = PageCounts::default();
-    let mut walk = Walk::default();
+) -> io::Result<Vec<Found>> {
+    let mut walk = Walk::over(vmas.len());
     visit_pages(vmas, source, |index, page, entries| {
-        if walk.vma != Some(index) {
-            walk.end_vma(&mut counts);
-            walk.vma = Some(index);
-            walk.holds_anon = vmas[index].holds_anon;
-        }
-        walk.pass(page, entries, &mut counts);
+        walk.pass(index, page, entries);
     })?;
-    walk.end_vma(&mut counts);
-    Ok(counts)
+    Ok(walk.end())
 }
 
 /// Entries of one page table of 4 KiB, and of those of 16 and 64 KiB a part.
 const TABLE: u64 = 512;
 
-/// What a walk over the entries knows of the VMA that it is in.
-#[derive(Default)]
-struct Walk {
-    vma: Option<usize>,
-    holds_anon: bool,
-    /// Whether an entry of it belongs to no file.
-    anon: bool,
-    present: u64,
-    /// Entries that are used, and entries in tables that have used ones.
-    used: u64,
-    reached: u64,
+/// A walk over the entries of VMAs, and what it has found.
+pub(in crate::lab) struct Walk {
+    found: Vec<Found>,
+    vma: usize,
     /// The page table that it is in: its number, the VMA's entries in it, and
-    /// whether one of them is used.
-    table: Option<u64>,
+    /// how many of them are used.
+    table: u64,
     entries: u64,
-    in_use: bool,
+    used: u64,
+    /// The last table with used entries that was counted.
+    counted: Option<u64>,
 }
 
 impl Walk {
+    /// A walk over so many VMAs.
+    pub(in crate::lab) fn over(vmas: usize) -> Self {
+        Self {
+            found: vec![Found::default(); vmas],
+            vma: 0,
+            table: 0,
+            entries: 0,
+            used: 0,
+            counted: None,
+        }
+    }
+
     /// Goes over entries that follow each other, table by table.
-    fn pass(&mut self, first_page: u64, mut entries: &[Entry], counts: &mut PageCounts) {
+    pub(in crate::lab) fn pass(&mut self, vma: usize, first_page: u64, mut entries: &[Entry]) {
         let mut page = first_page;
         while !entries.is_empty() {
             let table = page / TABLE;
-            if self.table != Some(table) {
+            if (self.vma, self.table) != (vma, table) {
                 self.end_table();
-                self.table = Some(table);
+                (self.vma, self.table) = (vma, table);
             }
             let rest = index((table + 1) * TABLE - page).min(entries.len());
             let (within, beyond) = entries.split_at(rest);
-            let before = counts.present;
-            let (used, anon) = count_entries(within, counts);
-            self.present += counts.present - before;
-            self.used += used;
-            self.anon |= anon;
-            self.in_use |= used > 0;
+            self.used += count_entries(within, &mut self.found[vma]);
             self.entries += rest as u64;
             page += rest as u64;
             entries = beyond;
@@ -153,24 +147,18 @@ impl Walk {
     }
 
     fn end_table(&mut self) {
-        if self.in_use {
-            self.reached += self.entries;
+        if self.used > 0 {
+            let found = &mut self.found[self.vma];
+            found.empty += self.entries - self.used;
+            found.tables += u64::from(self.counted.replace(self.table) != Some(self.table));
         }
-        self.entries = 0;
-        self.in_use = false;
-        self.table = None;
+        (self.entries, self.used) = (0, 0);
     }
 
-    fn end_vma(&mut self, counts: &mut PageCounts) {
+    /// What was found, VMA by VMA.
+    pub(in crate::lab) fn end(mut self) -> Vec<Found> {
         self.end_table();
-        if self.anon && self.holds_anon {
-            counts.anon_vmas += 1;
-            counts.in_anon_vmas += self.present;
-            counts.empty += self.reached - self.used;
-        } else if self.holds_anon {
-            counts.of_files += self.present;
-        }
-        *self = Self::default();
+        self.found
     }
 }
 
@@ -255,18 +243,17 @@ fn visit_run(
     Ok(())
 }
 
-/// Adds up entries: how many are used, and whether one of them belongs to no file.
-fn count_entries(entries: &[Entry], counts: &mut PageCounts) -> (u64, bool) {
+/// Adds up entries, and says how many are used.
+fn count_entries(entries: &[Entry], found: &mut Found) -> u64 {
     let mut used = 0;
-    let mut anon = false;
     for entry in entries {
         let page = Page::of(entry);
-        counts.present += u64::from(page.present);
-        counts.swapped += u64::from(page.swapped);
+        found.present += u64::from(page.present);
+        found.swapped += u64::from(page.swapped);
         used += u64::from(page.is_used());
-        anon |= page.is_anon();
+        found.anon |= page.is_anon();
     }
-    (used, anon)
+    used
 }
 
 /// An offset into the buffer.

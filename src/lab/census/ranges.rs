@@ -5,12 +5,12 @@
 
 use std::path::Path;
 
-use procfs::process::MemoryMaps;
-
-use super::CensusError;
 use super::files::ProcessFiles;
-use super::mappings::{Content, Mapping, mappings};
-use super::pages::{Page, Vma, visit_pages};
+use super::mappings::{Mapping, mappings};
+use super::pages::{Page, visit_pages};
+use super::{CensusError, vmas};
+use crate::analysis::mappings::region_kind;
+use crate::model::{MappingContent, RegionKind};
 use crate::profile::faults::{MapRange, Source};
 
 /// The mappings of a process in ascending order, with the pages that are
@@ -24,11 +24,11 @@ pub fn map_ranges(pid: i32) -> Result<Vec<MapRange>, CensusError> {
         directory: &directory,
         pid,
     };
-    let maps: MemoryMaps = files.read("maps")?;
+    let maps = files.listed("maps")?;
     let pagemap = files.pagemap()?;
     let page_size = procfs::page_size();
-    let mappings = mappings(&maps, page_size);
-    let vmas: Vec<Vma> = mappings.iter().map(|mapping| mapping.vma).collect();
+    let mappings = mappings(&maps, None, page_size);
+    let vmas = vmas(&mappings);
     let mut ranges: Vec<MapRange> = mappings.iter().map(|m| range(m, page_size)).collect();
     visit_pages(&vmas, &pagemap, |index, first_page, entries| {
         for (page, entry) in (first_page..).zip(entries) {
@@ -42,17 +42,18 @@ pub fn map_ranges(pid: i32) -> Result<Vec<MapRange>, CensusError> {
     Ok(ranges)
 }
 
-fn range(mapping: &Mapping, page_size: u64) -> MapRange {
-    let source = match mapping.content {
-        _ if mapping.shared => Source::Shared,
-        Content::Program | Content::File | Content::Kernel => Source::File,
-        _ => Source::Anonymous,
+fn range(mapping: &Mapping<'_>, page_size: u64) -> MapRange {
+    let source = match region_kind(mapping.content, mapping.listed.is_shared()) {
+        _ if mapping.content == MappingContent::Kernel => Source::File,
+        RegionKind::Shared => Source::Shared,
+        RegionKind::File => Source::File,
+        RegionKind::Anon => Source::Anonymous,
     };
     MapRange {
         start: mapping.vma.first_page * page_size,
         end: mapping.vma.end_page * page_size,
         source,
-        writable: mapping.writable,
+        writable: mapping.listed.is_writable(),
         own: Vec::new(),
     }
 }

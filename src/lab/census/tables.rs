@@ -17,14 +17,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use procfs::process::MemoryMaps;
-
 use super::files::ProcessFiles;
 use super::levels::{Entries, Geometry};
-use super::mappings::{Content, Fate, Mapping, mappings};
-use super::pages::{EntrySource, Page, Vma, visit_pages};
-use super::{CensusError, is_instrument, own_tables, tree};
-use crate::model::{MappingKind, PageTables, SkipReason};
+use super::mappings::{Mapping, mappings};
+use super::pages::{EntrySource, Found, Page, Walk, visit_pages};
+use super::{CensusError, apart, counts, own_tables, tree, vmas};
+use crate::analysis::mappings::Fate;
+use crate::model::{Counts, MappingContent, MappingKind, PageTables, SkipReason};
 
 /// The page tables of a process, without the VMAs that begin in one of the
 /// `instrument`'s address ranges, and if asked for with the tree below its
@@ -47,18 +46,15 @@ fn page_tables_below(
 ) -> Result<PageTables, CensusError> {
     let files = ProcessFiles { directory, pid };
     let vm_pte_bytes = files.standing()?.page_table_bytes;
-    let smaps: MemoryMaps = files.read("smaps")?;
+    let smaps = files.listed("smaps")?;
     let page_size = procfs::page_size();
-    let all = mappings(&smaps, page_size);
+    let all = mappings(&smaps, None, page_size);
     let end = all.last().map_or(0, |last| last.vma.end_page) * page_size;
     let geometry = Geometry::of(page_size, end);
-    let (left_out, mappings): (Vec<Mapping>, Vec<Mapping>) = all
-        .into_iter()
-        .partition(|mapping| is_instrument(&mapping.vma, instrument));
-    let left_out: Vec<Vma> = left_out.iter().map(|mapping| mapping.vma).collect();
+    let (left_out, mappings) = apart(all, instrument);
 
     let pagemap = files.pagemap()?;
-    let walk = |mappings: &[Mapping]| {
+    let walk = |mappings: &[Mapping<'_>]| {
         walk(mappings, geometry, &pagemap).map_err(|error| pagemap.refuse(error))
     };
     let (entries, found) = walk(&mappings)?;
@@ -70,7 +66,7 @@ fn page_tables_below(
         None => None,
     };
     Ok(PageTables {
-        kinds: kinds(&mappings, &found, page_size),
+        kinds: kinds(&mappings, &found),
         levels: entries.summary(),
         huge_entries: found.iter().map(|found| found.huge).sum(),
         vm_pte_bytes: vm_pte_bytes.saturating_sub(own_tables(&left_out) * page_size),
@@ -78,30 +74,15 @@ fn page_tables_below(
     })
 }
 
-/// The entries of one mapping.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Found {
-    /// Present entries of base pages.
-    pub(super) present: u64,
-    /// Entries of swapped pages.
-    pub(super) swapped: u64,
-    /// Entries of huge pages.
-    pub(super) huge: u64,
-    /// Whether a page is there that belongs to no file.
-    pub(super) anon: bool,
-}
-
-impl Found {
-    /// Whether the mapping has an anon_vma, as far as that is to be seen. Where
-    /// `smaps` tells, it knows better than `pagemap`, to which the zero page
-    /// looks like an anonymous one.
-    fn has_anon_vma(&self, mapping: &Mapping) -> bool {
-        let anon = match mapping.anonymous {
-            Some(anonymous) => anonymous || self.swapped > 0,
-            None => self.anon,
-        };
-        anon && mapping.vma.holds_anon
-    }
+/// Whether the mapping has an anon_vma, as far as that is to be seen. Where
+/// `smaps` tells, it knows better than `pagemap`, to which the zero page
+/// looks like an anonymous one.
+fn has_anon_vma(mapping: &Mapping<'_>, found: &Found) -> bool {
+    let anon = match mapping.anonymous() {
+        Some(anonymous) => anonymous || found.swapped > 0,
+        None => found.anon,
+    };
+    anon && mapping.vma.holds_anon
 }
 
 /// Pages of one huge page's reach that were found one after the other.
@@ -135,63 +116,78 @@ impl Stretch {
 /// for the first reaches that are wholly present; their number, and with it
 /// that of the tables, is right wherever they are.
 fn walk(
-    mappings: &[Mapping],
+    mappings: &[Mapping<'_>],
     geometry: Geometry,
     source: impl EntrySource,
 ) -> io::Result<(Entries, Vec<Found>)> {
-    let vmas: Vec<Vma> = mappings.iter().map(|mapping| mapping.vma).collect();
+    let vmas = vmas(mappings);
     let leaf_levels: Vec<usize> = mappings
         .iter()
-        .map(|mapping| mapping.hugetlb_page.map_or(0, |b| geometry.leaf_level(b)))
+        .map(|mapping| match mapping.listed.hugetlb {
+            true => geometry.leaf_level(mapping.listed.page_bytes),
+            false => 0,
+        })
         .collect();
     let mut entries = Entries::new(geometry);
-    let mut found = vec![Found::default(); mappings.len()];
+    let mut huge = vec![0; mappings.len()];
+    let mut walk = Walk::over(mappings.len());
     let mut stretch = Stretch::default();
     visit_pages(&vmas, source, |index, first_page, raw| {
-        let found = &mut found[index];
+        walk.pass(index, first_page, raw);
+        let huge = &mut huge[index];
         let huge_pages = mappings[index].huge_bytes() / geometry.entry_reach(1);
         for (page, raw) in (first_page..).zip(raw) {
             let entry = Page::of(raw);
             if !entry.is_used() {
                 continue;
             }
-            found.anon |= entry.is_anon();
             if leaf_levels[index] > 0 {
-                found.huge += u64::from(entries.add_leaf(leaf_levels[index], page));
+                *huge += u64::from(entries.add_leaf(leaf_levels[index], page));
                 continue;
             }
             entries.add_page(page);
-            found.present += u64::from(entry.present);
-            found.swapped += u64::from(entry.swapped);
-            if found.huge < huge_pages
-                && entry.present
-                && stretch.add(index, page, geometry.capacity())
+            if *huge < huge_pages && entry.present && stretch.add(index, page, geometry.capacity())
             {
                 entries.fold_last_table();
-                found.present -= geometry.capacity();
-                found.huge += 1;
+                *huge += 1;
             }
         }
     })?;
+    let mut found = walk.end();
+    for ((found, huge), leaf_level) in found.iter_mut().zip(huge).zip(leaf_levels) {
+        fold(found, huge, leaf_level > 0, geometry.capacity());
+    }
     Ok((entries, found))
 }
 
+/// Takes huge entries for what they are: not for so many present pages in page tables.
+/// Of hugetlbfs there is nothing else.
+fn fold(found: &mut Found, huge: u64, is_hugetlb: bool, capacity: u64) {
+    found.huge = huge;
+    if is_hugetlb {
+        (found.present, found.swapped) = (0, 0);
+        (found.tables, found.empty) = (0, 0);
+    } else {
+        found.present -= huge * capacity;
+        found.tables = found.tables.saturating_sub(huge);
+    }
+}
+
 /// Adds the mappings up by kind.
-fn kinds(mappings: &[Mapping], found: &[Found], page_size: u64) -> Vec<MappingKind> {
-    let mut kinds: BTreeMap<(Content, &str), MappingKind> = BTreeMap::new();
+fn kinds(mappings: &[Mapping<'_>], found: &[Found]) -> Vec<MappingKind> {
+    let mut kinds: BTreeMap<(MappingContent, &str), MappingKind> = BTreeMap::new();
     for (mapping, found) in mappings.iter().zip(found) {
-        let has_anon_vma = found.has_anon_vma(mapping);
+        let has_anon_vma = has_anon_vma(mapping, found);
         let name = mapping.kind(has_anon_vma);
-        let kind = kinds
-            .entry((mapping.content, name))
-            .or_insert_with(|| empty(name));
-        kind.vmas += 1;
-        kind.anon_vmas += u64::from(has_anon_vma);
-        kind.bytes += (mapping.vma.end_page - mapping.vma.first_page) * page_size;
-        kind.present_ptes += found.present;
-        kind.swapped_ptes += found.swapped;
-        kind.huge_entries += found.huge;
-        fork(kind, mapping, found, has_anon_vma);
+        let content = match mapping.content {
+            MappingContent::Library => MappingContent::Program,
+            MappingContent::ThreadStack => MappingContent::Stack,
+            content => content,
+        };
+        let kind = kinds.entry((content, name)).or_insert_with(|| empty(name));
+        let counts = counts(mapping, found, has_anon_vma);
+        kind.mappings = kind.mappings.and(counts);
+        fork(kind, mapping, &counts, has_anon_vma);
     }
     kinds.into_values().collect()
 }
@@ -199,12 +195,7 @@ fn kinds(mappings: &[Mapping], found: &[Found], page_size: u64) -> Vec<MappingKi
 fn empty(kind: &str) -> MappingKind {
     MappingKind {
         kind: kind.to_owned(),
-        vmas: 0,
-        anon_vmas: 0,
-        bytes: 0,
-        present_ptes: 0,
-        swapped_ptes: 0,
-        huge_entries: 0,
+        mappings: Counts::default(),
         copied: 0,
         skipped: 0,
         skip_reasons: Vec::new(),
@@ -212,8 +203,9 @@ fn empty(kind: &str) -> MappingKind {
 }
 
 /// Adds what a fork makes of a mapping's entries.
-fn fork(kind: &mut MappingKind, mapping: &Mapping, found: &Found, has_anon_vma: bool) {
-    let base = found.present + found.swapped;
+fn fork(kind: &mut MappingKind, mapping: &Mapping<'_>, counts: &Counts, has_anon_vma: bool) {
+    let base = counts.present_ptes + counts.swapped_ptes;
+    let huge = counts.huge_entries;
     let mut skip = |entries: u64, reason: SkipReason| {
         kind.skipped += entries;
         if entries > 0 && !kind.skip_reasons.contains(&reason) {
@@ -222,14 +214,14 @@ fn fork(kind: &mut MappingKind, mapping: &Mapping, found: &Found, has_anon_vma: 
         }
     };
     match mapping.fate(has_anon_vma) {
-        Fate::Skipped(reason) => skip(base + found.huge, reason),
+        Fate::Skipped(reason) => skip(base + huge, reason),
         // A huge page of a file is never copied, since a fault finds it again
         // (mm/huge_memory.c, copy_huge_pmd).
-        Fate::Copied if mapping.huge_file > 0 => {
-            skip(found.huge, SkipReason::NoAnonVma);
+        Fate::Copied if mapping.listed.huge_file > 0 => {
+            skip(huge, SkipReason::NoAnonVma);
             kind.copied += base;
         }
-        Fate::Copied => kind.copied += base + found.huge,
+        Fate::Copied => kind.copied += base + huge,
     }
 }
 

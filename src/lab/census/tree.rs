@@ -8,9 +8,9 @@
 use std::ops::Range;
 
 use super::levels::{Entries, Geometry, Table};
-use super::mappings::{Content, Mapping};
-use super::tables::Found;
-use crate::model::{Tree, TreeNode};
+use super::mappings::Mapping;
+use super::pages::Found;
+use crate::model::{MappingContent, Tree, TreeNode};
 use crate::units::{bytes, thousands};
 
 /// Tables that are listed below one.
@@ -25,7 +25,7 @@ const FEWEST: usize = 3;
 /// Equal mappings that follow each other at equal distances count as one: the
 /// tree of a single page among thousands would be a chain.
 pub(super) fn subject(
-    mappings: &[Mapping],
+    mappings: &[Mapping<'_>],
     found: &[Found],
     geometry: Geometry,
 ) -> Option<Range<usize>> {
@@ -49,17 +49,22 @@ pub(super) fn subject(
     best.map(|(_, run)| run)
 }
 
-fn is_drawable(mapping: &Mapping) -> bool {
-    let own = [Content::Program, Content::Stack, Content::Kernel];
-    mapping.writable && !own.contains(&mapping.content)
+fn is_drawable(mapping: &Mapping<'_>) -> bool {
+    let own = [
+        MappingContent::Program,
+        MappingContent::Library,
+        MappingContent::Stack,
+        MappingContent::Kernel,
+    ];
+    mapping.listed.is_writable() && !own.contains(&mapping.content)
 }
 
 /// How many mappings from the first on are alike and evenly spaced.
-fn run_length(mappings: &[Mapping]) -> usize {
+fn run_length(mappings: &[Mapping<'_>]) -> usize {
     let pages = |mapping: &Mapping| mapping.vma.end_page - mapping.vma.first_page;
-    let alike = |pair: &[Mapping]| {
+    let alike = |pair: &[Mapping<'_>]| {
         let [a, b] = pair else { return None };
-        let alike = a.content == b.content && a.label == b.label && pages(a) == pages(b);
+        let alike = a.content == b.content && a.label() == b.label() && pages(a) == pages(b);
         alike.then(|| b.vma.first_page - a.vma.first_page)
     };
     let mut distances = mappings.windows(2).map(alike);
@@ -72,7 +77,7 @@ fn run_length(mappings: &[Mapping]) -> usize {
 }
 
 /// The tree of the entries that were found in these mappings.
-pub(super) fn below(run: &[Mapping], entries: &Entries) -> Tree {
+pub(super) fn below(run: &[Mapping<'_>], entries: &Entries) -> Tree {
     let levels = entries.tables();
     let root = levels.len() - 1;
     let table = levels[root].first().copied();
@@ -87,7 +92,7 @@ pub(super) fn below(run: &[Mapping], entries: &Entries) -> Tree {
     }
 }
 
-fn describe(run: &[Mapping], page_size: u64) -> String {
+fn describe(run: &[Mapping<'_>], page_size: u64) -> String {
     let (Some(first), Some(last)) = (run.first(), run.last()) else {
         return String::new();
     };
@@ -95,7 +100,7 @@ fn describe(run: &[Mapping], page_size: u64) -> String {
         first.vma.first_page * page_size,
         last.vma.end_page * page_size,
     );
-    let label = &first.label;
+    let label = first.label();
     if run.len() == 1 {
         return format!("{start:x}-{end:x} {label}");
     }
@@ -136,7 +141,10 @@ fn node(levels: &[Vec<Table>], level: usize, table: Table, geometry: Geometry) -
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
+    use crate::analysis::mappings::Listed;
     use crate::lab::census::pages::Vma;
     use crate::model::Level;
 
@@ -146,22 +154,21 @@ mod tests {
         Geometry::of(4096, 1 << 47)
     }
 
-    fn mapping(first_page: u64, pages: u64, content: Content) -> Mapping {
+    fn mapping(first_page: u64, pages: u64, content: MappingContent) -> Mapping<'static> {
+        static LISTED: LazyLock<Listed> = LazyLock::new(|| Listed {
+            permissions: "rw-p".to_owned(),
+            has_figures: true,
+            anonymous: 4096,
+            ..Listed::default()
+        });
         Mapping {
+            listed: &LISTED,
+            content,
             vma: Vma {
                 first_page,
                 end_page: first_page + pages,
                 holds_anon: true,
             },
-            content,
-            shared: false,
-            writable: true,
-            label: "rw-p".to_owned(),
-            anonymous: Some(true),
-            huge_anon: 0,
-            huge_file: 0,
-            hugetlb_page: None,
-            decided: None,
         }
     }
 
@@ -176,11 +183,11 @@ mod tests {
     #[test]
     fn the_largest_mapping_is_drawn_unless_it_is_the_program_s_or_the_stack() {
         let mappings = [
-            mapping(BASE, 50, Content::Program),
-            mapping(BASE + 100, 9, Content::Heap),
-            mapping(BASE + 200, 10, Content::Anonymous),
-            mapping(BASE + 300, 11, Content::Anonymous),
-            mapping(BASE + 400, 80, Content::Stack),
+            mapping(BASE, 50, MappingContent::Program),
+            mapping(BASE + 100, 9, MappingContent::Heap),
+            mapping(BASE + 200, 10, MappingContent::Anonymous),
+            mapping(BASE + 300, 11, MappingContent::Anonymous),
+            mapping(BASE + 400, 80, MappingContent::Stack),
         ];
         let drawn = |pages: [u64; 5]| subject(&mappings, &present(&pages), geometry());
         assert_eq!(drawn([50, 9, 7, 9, 80]), Some(1..2), "the lowest of two");
@@ -191,12 +198,12 @@ mod tests {
     #[test]
     fn equal_mappings_at_equal_distances_are_drawn_as_one() {
         let mut mappings = vec![
-            mapping(BASE, 30, Content::Heap),
-            mapping(BASE + 93, 1, Content::Anonymous),
+            mapping(BASE, 30, MappingContent::Heap),
+            mapping(BASE + 93, 1, MappingContent::Anonymous),
         ];
-        let run = (0..40).map(|i| mapping(BASE + 100 + 2 * i, 1, Content::Anonymous));
+        let run = (0..40).map(|i| mapping(BASE + 100 + 2 * i, 1, MappingContent::Anonymous));
         mappings.extend(run);
-        mappings.push(mapping(BASE + 183, 1, Content::Anonymous));
+        mappings.push(mapping(BASE + 183, 1, MappingContent::Anonymous));
         let mut counts = vec![1; mappings.len()];
         counts[0] = 30;
         let run = subject(&mappings, &present(&counts), geometry());
@@ -221,7 +228,10 @@ mod tests {
             entries.add_page(BASE + table * 512 + 3);
         }
         entries.add_page(BASE + (1 << 18));
-        let tree = below(&[mapping(BASE, 1 << 19, Content::Anonymous)], &entries);
+        let tree = below(
+            &[mapping(BASE, 1 << 19, MappingContent::Anonymous)],
+            &entries,
+        );
         let root = &tree.root;
         assert_eq!((root.level, root.start, root.used), (Level::Pgd, 0, 1));
         let pud = &root.below[0];
@@ -238,7 +248,7 @@ mod tests {
     #[test]
     fn mappings_without_pages_have_a_root_alone() {
         let tree = below(
-            &[mapping(BASE, 1, Content::Heap)],
+            &[mapping(BASE, 1, MappingContent::Heap)],
             &Entries::new(geometry()),
         );
         assert_eq!((tree.root.used, tree.root.below.len()), (0, 0));

@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 
 use super::family::{Family, fate};
 use super::{Stop, failed};
-use crate::lab::census::{self, Census, CensusError};
+use crate::lab::census::{self, CensusError};
 use crate::lab::error::{LabError, ProgramError, signal_name};
 use crate::lab::kernel::Worker;
 use crate::lab::shape::{self, Options};
-use crate::model::{Likeness, PageTables, ProcessShape, Program, SpawnMethod, Temperature};
+use crate::model::{Likeness, PageTables, Parent, ProcessShape, Program, SpawnMethod, Temperature};
 use crate::profile::faults::MapRange;
 use crate::sys::memory::page_size;
 use crate::sys::shared::memory_file;
@@ -83,7 +83,7 @@ impl Worker for LinuxWorker {
         }
     }
 
-    fn census(&self, instrument: &[[usize; 2]]) -> Result<Census, LabError> {
+    fn census(&self, instrument: &[[usize; 2]]) -> Result<Parent, LabError> {
         self.seen(census::take(self.family.pid().cast_signed(), instrument))
     }
 

@@ -19,11 +19,11 @@ use self::word::Word;
 use super::family::{Family, fate, floods};
 use super::process::{LOOK, is_patience};
 use super::{Stop, failed};
-use crate::lab::census::{self, Census};
+use crate::lab::census;
 use crate::lab::error::{LabError, ProgramError, signal_name};
 use crate::lab::kernel::{Script, ScriptLoop, ScriptOrder, ScriptTimes};
 use crate::lab::preflight::not_started;
-use crate::model::{Likeness, LoopSystem, Placement};
+use crate::model::{Likeness, LoopSystem, Parent, Placement};
 use crate::sys::clock::now_ns;
 use crate::sys::process;
 use crate::sys::shared::memory_file;
@@ -59,7 +59,7 @@ impl Script for LinuxScript {
         }
     }
 
-    fn census(&self) -> Result<Census, LabError> {
+    fn census(&self) -> Result<Parent, LabError> {
         Ok(census::take(self.pid().cast_signed(), &[])?)
     }
 

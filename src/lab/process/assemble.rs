@@ -3,7 +3,7 @@
 use super::Experiment;
 use crate::analysis::card::forecast;
 use crate::analysis::process::{blame, remedies};
-use crate::lab::session::Recording;
+use crate::lab::tried::Tried;
 use crate::model::{
     Availability, ChildAction, Missing, Process, ProcessForecast, ProcessPurpose, ProcessRole,
     ProcessTrial, ShapeLikeness, ShapeUnit, UnitLikeness,
@@ -48,8 +48,7 @@ impl Experiment<'_> {
                 Some(_) => ChildAction::Exec,
                 None => self.plan.child,
             },
-            features: tried.features(),
-            resident_bytes: tried.over(|r| r.inflated.resident_bytes),
+            parent: tried.parent(),
             cells: tried.cells(&trial.methods, clock_cost_ns, self.plan.seed),
         })
         .collect()
@@ -62,10 +61,10 @@ impl Experiment<'_> {
             Availability::Missing(missing) => return Availability::Missing(missing.clone()),
         };
         let whole = trials.iter().find(|trial| trial.role == ProcessRole::Whole);
-        let Some(features) = whole.and_then(|trial| trial.features.measured()) else {
+        let Some(parent) = whole.and_then(|trial| trial.parent.measured()) else {
             return Availability::not_reached();
         };
-        let [call_ns, total_ns] = forecast(&prices.terms, prices.knee_bytes, features);
+        let [call_ns, total_ns] = forecast(&prices.terms, prices.knee_bytes, &parent.mappings);
         Availability::Measured(ProcessForecast {
             call_ns,
             total_ns,
@@ -76,14 +75,14 @@ impl Experiment<'_> {
     /// The shape in the units of a fork, and what the workers had of it.
     fn likeness(&self) -> ShapeLikeness {
         // Without a worker there is nothing to set beside the process.
-        let whole = self.rounds.tried().first();
-        let whole = whole.filter(|tried| !tried.workers.is_empty());
-        let units = whole.into_iter().flat_map(|tried| {
+        let whole = self.rounds.tried().first().map(Tried::parent);
+        let whole = whole.and_then(|parent| parent.measured().copied());
+        let units = whole.into_iter().flat_map(|built| {
             ShapeUnit::ALL.map(|unit| UnitLikeness {
                 unit,
                 process: self.whole.units(unit),
                 wanted: self.built.units(unit),
-                built: tried.over(|r| count(r, unit)),
+                built: unit.count(&built),
             })
         });
         ShapeLikeness {
@@ -91,20 +90,5 @@ impl Experiment<'_> {
             left_out: self.built.left_out().to_vec(),
             stand_ins: self.built.stand_ins() as u64,
         }
-    }
-}
-
-/// What a worker had of a unit.
-fn count(recording: &Recording, unit: ShapeUnit) -> u64 {
-    let census = &recording.inflated;
-    let features = census.features();
-    match unit {
-        ShapeUnit::Vmas => features.vmas,
-        ShapeUnit::AnonVmas => features.anon_vmas,
-        ShapeUnit::Ptes => features.ptes,
-        ShapeUnit::Tables => features.tables,
-        ShapeUnit::HugeEntries => features.huge_entries,
-        ShapeUnit::Descriptors => census.descriptors,
-        ShapeUnit::Threads => census.threads,
     }
 }

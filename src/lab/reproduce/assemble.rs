@@ -3,10 +3,9 @@
 use super::Experiment;
 use super::row::Row;
 use crate::analysis::reproduce::studies;
-use crate::lab::census::Census;
 use crate::lab::cpu_time::share_of_kernel;
 use crate::model::{
-    Availability, Loop, LoopRun, LoopSystem, Looped, Loops, Missing, ParentSpace, Reproduction,
+    Availability, Loop, LoopRun, LoopSystem, Looped, Loops, Missing, Parent, Reproduction,
     SplitSource,
 };
 use crate::stats::{Estimate, Replicates, median_replicates};
@@ -68,7 +67,7 @@ impl Experiment<'_> {
                 .map_or_else(Availability::not_reached, |faults| {
                     Availability::Measured(faults.estimate())
                 }),
-            parent: typical(&row.parents)
+            parent: Parent::typical(&row.parents)
                 .map_or_else(Availability::not_reached, Availability::Measured),
             calls: match row.calls.clone() {
                 Some(calls) => calls.map_or_else(Availability::Missing, Availability::Measured),
@@ -131,20 +130,4 @@ fn measured(replicates: Option<Replicates>) -> Availability<Estimate> {
 fn over_runs(runs: &[LoopRun], value: &dyn Fn(&LoopRun) -> f64, seed: u64) -> Option<Replicates> {
     let values: Vec<Vec<f64>> = runs.iter().map(|run| vec![value(run)]).collect();
     median_replicates(&values, seed, DRAWS)
-}
-
-/// Medians over the parents of all runs.
-fn typical(parents: &[Census]) -> Option<ParentSpace> {
-    let over = |pick: fn(&Census) -> u64| {
-        let mut values: Vec<u64> = parents.iter().map(pick).collect();
-        values.sort_unstable();
-        values.get(values.len() / 2).copied()
-    };
-    Some(ParentSpace {
-        vmas: over(|census| census.vmas)?,
-        anon_vmas: over(|census| census.anon_vmas)?,
-        present_ptes: over(|census| census.present_ptes)?,
-        page_table_bytes: over(|census| census.page_table_bytes)?,
-        resident_bytes: over(|census| census.resident_bytes)?,
-    })
 }

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::{Experiment, Purpose};
-use crate::lab::census::Census;
 use crate::lab::error::LabError;
 use crate::lab::kernel::{Kernel, ScriptLoop, ScriptOrder, ScriptTimes};
 use crate::lab::outlook::{Outlook, Watch, Watched};
 use crate::lab::runner::Turn;
 use crate::lab::session::Recording;
 use crate::model::{
-    Likeness, LoopRun, LoopSystem, Missing, ObservedCall, Program, SpaceRequest, SpawnMethod,
+    Likeness, LoopRun, LoopSystem, Missing, ObservedCall, Parent, Program, SpaceRequest,
+    SpawnMethod,
 };
 use crate::profile::modes::{ModeTicks, Split, split};
 use crate::sys::events::SampleEvent;
@@ -27,7 +27,7 @@ pub(super) struct Row {
     pub(super) failed: Option<Missing>,
     pub(super) runs: Vec<LoopRun>,
     /// The parent's address space, run by run.
-    pub(super) parents: Vec<Census>,
+    pub(super) parents: Vec<Parent>,
     /// The system calls that spawned, or why they were not seen.
     pub(super) calls: Option<Result<Vec<ObservedCall>, Missing>>,
     /// The timer's samples, run by run.
@@ -274,7 +274,7 @@ fn loop_run(recording: &Recording, round: u32) -> LoopRun {
 
 /// What one run of a script brought.
 struct ScriptRun {
-    parent: Census,
+    parent: Parent,
     /// Of the script that is the model of a C program's address space.
     likeness: Option<Result<Likeness, LabError>>,
     looped: ScriptLoop,

@@ -14,32 +14,29 @@
 //! twice as little as in any other count. If mappings came or went, all is read again.
 
 mod beside;
-mod content;
 mod pages;
 mod runs;
-mod smaps;
 mod stretch;
 
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
-use std::io::{self, BufReader};
+use std::io;
 use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use procfs::process::Status;
 
 use super::census::CensusError;
-use super::census::files::{Pagemap, ProcessFiles, refuse};
+use super::census::files::{Pagemap, ProcessFiles};
+use super::census::mappings::{Mapping, mappings};
+use crate::analysis::mappings::{Listed, harmless, kept_name};
 use crate::analysis::shape::anonymise;
 use crate::model::{
     MappingContent, ProcessFacts, ProcessShape, SHAPE_VERSION, ShapeMapping, ShapeReservation, Tool,
 };
 use crate::sys::pagemap::{PageRegion, Scanner};
-use content::{contents, harmless, kept_name};
-use pages::{Found, Sought, find};
-use smaps::{Listed, listed};
+use pages::{Found, find};
 use stretch::{Stretch, stretch};
 
 /// How a shape is taken.
@@ -114,25 +111,16 @@ struct Reading {
 fn read(files: &ProcessFiles<'_>, first_list: &str) -> Result<(Reading, bool), CensusError> {
     let mut attempt = 1;
     loop {
-        let mut before = list(files, first_list)?;
+        let mut before = files.listed(first_list)?;
         let overlapped = disentangle(&mut before);
         let reading = read_pages(files, &before)?;
-        let after = list(files, "maps")?;
+        let after = files.listed("maps")?;
         let changed = overlapped || !are_same(&before, &after);
         if !changed || attempt == ATTEMPTS {
             return Ok((reading, changed));
         }
         attempt += 1;
     }
-}
-
-/// The mappings as a file lists them.
-fn list(files: &ProcessFiles<'_>, name: &str) -> Result<Vec<Listed>, CensusError> {
-    // The kernel gives out one page of `smaps` a read, however much is asked for.
-    const BUFFER: usize = 64 << 10;
-    let path = files.directory.join(name);
-    let read = File::open(&path).and_then(|file| listed(BufReader::with_capacity(BUFFER, file)));
-    read.map_err(|error| refuse(files.pid, path, error.into()))
 }
 
 /// The lists are made page by page, and a mapping that grew in between is listed twice:
@@ -193,21 +181,16 @@ fn look(files: &ProcessFiles<'_>, all: &[Listed], opened: &mut Opened) -> io::Re
     let page_size = procfs::page_size();
     let program = std::fs::read_link(files.directory.join("exe")).ok();
     let program = program.map(|path| path.to_string_lossy().into_owned());
-    let contents = contents(all, program.as_deref());
-    let sought: Vec<Sought<'_>> = all
-        .iter()
-        .zip(contents)
-        .map(|(listed, content)| Sought::of(listed, content, page_size))
-        .collect();
-    let found = find(&sought, opened, page_size)?;
+    let mappings = mappings(all, program.as_deref(), page_size);
+    let found = find(&mappings, opened, page_size)?;
     let mut reading = Reading {
         mappings: Vec::new(),
         resident_bytes: resident(all),
         zeros_seen: opened.scanner.is_some(),
         frames_hidden: false,
     };
-    for (sought, found) in sought.into_iter().zip(found) {
-        let mut mapping = mapping(&sought, found);
+    for (mapping, found) in mappings.iter().zip(found) {
+        let mut mapping = of_shape(mapping, found);
         let entries = |first, bytes: &mut [u8]| opened.pagemap.entries(first, bytes);
         // Where one frame is hidden all are.
         if !reading.frames_hidden {
@@ -228,16 +211,16 @@ fn resident(all: &[Listed]) -> Option<u64> {
     figures.then(|| all.iter().map(|listed| listed.resident).sum())
 }
 
-fn mapping(sought: &Sought<'_>, found: Found) -> ShapeMapping {
-    let listed = sought.listed;
+fn of_shape(mapping: &Mapping<'_>, found: Found) -> ShapeMapping {
+    let Mapping { listed, vma, .. } = mapping;
     let owns = found.huge_anonymous || !found.own.is_empty() || !found.swapped.is_empty();
     ShapeMapping {
-        first_page: sought.vma.first_page,
-        pages: sought.vma.end_page - sought.vma.first_page,
-        content: sought.content,
+        first_page: vma.first_page,
+        pages: vma.end_page - vma.first_page,
+        content: mapping.content,
         name: kept_name(&listed.name),
         permissions: listed.permissions.clone(),
-        anon_vma: owns && sought.vma.holds_anon,
+        anon_vma: owns && vma.holds_anon,
         own: found.own,
         file: found.file,
         zero: found.zero,

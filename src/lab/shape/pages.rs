@@ -13,7 +13,7 @@
 use std::io;
 
 use super::runs::{Runs, joined, pages, push, split_whole};
-use super::smaps::Listed;
+use crate::lab::census::mappings::Mapping;
 use crate::lab::census::pages::{ENTRY_BYTES, Entry, Page, Vma, visit_pages};
 use crate::model::{MappingContent, MappingFlag};
 use crate::sys::pagemap::{self, PageRegion};
@@ -28,14 +28,6 @@ pub(super) struct Found {
     pub(super) huge: Runs,
     /// Whether one of the huge pages belongs to no file.
     pub(super) huge_anonymous: bool,
-}
-
-/// A mapping whose pages are looked for.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Sought<'a> {
-    pub(super) listed: &'a Listed,
-    pub(super) content: MappingContent,
-    pub(super) vma: Vma,
 }
 
 /// What an entry says of its page.
@@ -58,50 +50,32 @@ enum Kind {
     Huge,
 }
 
-impl<'a> Sought<'a> {
-    pub(super) fn of(listed: &'a Listed, content: MappingContent, page_size: u64) -> Self {
-        Self {
-            listed,
-            content,
-            vma: Vma {
-                first_page: listed.start / page_size,
-                end_page: listed.end / page_size,
-                holds_anon: !listed.is_shared() && content != MappingContent::Kernel,
-            },
-        }
-    }
+/// Whether a page of no file is the process's own in it.
+fn holds_own(mapping: &Mapping<'_>) -> bool {
+    mapping.vma.holds_anon && !mapping.has(MappingFlag::PageFrames)
+}
 
-    fn has(&self, flag: MappingFlag) -> bool {
-        self.listed.flags.contains(&flag)
+/// What a page is; nothing if there is none.
+fn kind(mapping: &Mapping<'_>, seen: Seen, knows_guards: bool) -> Option<Kind> {
+    let in_memory = if seen.of_file || !holds_own(mapping) {
+        Kind::File
+    } else {
+        Kind::Own
+    };
+    if seen.present {
+        return Some(match in_memory {
+            _ if seen.huge => Kind::Huge,
+            Kind::Own if seen.zero => Kind::Zero,
+            other => other,
+        });
     }
-
-    /// Whether a page of no file is the process's own here.
-    fn holds_own(&self) -> bool {
-        self.vma.holds_anon && !self.has(MappingFlag::PageFrames)
-    }
-
-    /// What a page is; nothing if there is none.
-    fn kind(&self, seen: Seen, knows_guards: bool) -> Option<Kind> {
-        let in_memory = if seen.of_file || !self.holds_own() {
-            Kind::File
-        } else {
-            Kind::Own
-        };
-        if seen.present {
-            return Some(match in_memory {
-                _ if seen.huge => Kind::Huge,
-                Kind::Own if seen.zero => Kind::Zero,
-                other => other,
-            });
-        }
-        if !seen.swapped || seen.guard {
-            None
-        } else if self.listed.swapped > 0 || !self.listed.has_figures {
-            Some(Kind::Swapped)
-        } else {
-            // On its way, unless it is a marker that cannot be told from that.
-            (knows_guards && !self.has(MappingFlag::Userfault)).then_some(in_memory)
-        }
+    if !seen.swapped || seen.guard {
+        None
+    } else if mapping.listed.swapped > 0 || !mapping.listed.has_figures {
+        Some(Kind::Swapped)
+    } else {
+        // On its way, unless it is a marker that cannot be told from that.
+        (knows_guards && !mapping.has(MappingFlag::Userfault)).then_some(in_memory)
     }
 }
 
@@ -145,47 +119,47 @@ pub(super) trait Source {
 
 /// Finds the pages of mappings that are in ascending order.
 pub(super) fn find(
-    sought: &[Sought<'_>],
+    mappings: &[Mapping<'_>],
     source: &mut impl Source,
     page_size: u64,
 ) -> io::Result<Vec<Found>> {
-    let mut of = vec![Found::default(); sought.len()];
+    let mut of = vec![Found::default(); mappings.len()];
     let Some(knows_guards) = source.scans() else {
-        from_entries(sought, &mut of, may_have_pages, source, page_size)?;
+        from_entries(mappings, &mut of, may_have_pages, source, page_size)?;
         return Ok(of);
     };
-    if let (Some(first), Some(last)) = (sought.first(), sought.last()) {
+    if let (Some(first), Some(last)) = (mappings.first(), mappings.last()) {
         let mut head = 0;
         source.scan(first.listed.start, last.listed.end, &mut |region| {
-            head = add_region(sought, &mut of, head, region, knows_guards, page_size);
+            head = add_region(mappings, &mut of, head, region, knows_guards, page_size);
         })?;
     }
-    for (found, mapping) in of.iter_mut().zip(sought) {
+    for (found, mapping) in of.iter_mut().zip(mappings) {
         found.keep_whole(mapping.vma.first_page, page_size / ENTRY_BYTES);
     }
-    let frames = |sought: &Sought<'_>| sought.has(MappingFlag::PageFrames);
-    from_entries(sought, &mut of, frames, source, page_size)?;
+    let frames = |mapping: &Mapping<'_>| mapping.has(MappingFlag::PageFrames);
+    from_entries(mappings, &mut of, frames, source, page_size)?;
     Ok(of)
 }
 
 /// Address spaces hold reservations of terabytes, which nobody wants to read entry by
 /// entry. That a page of zeros may lie in one is not to be seen then.
-fn may_have_pages(sought: &Sought<'_>) -> bool {
-    let listed = sought.listed;
+fn may_have_pages(mapping: &Mapping<'_>) -> bool {
+    let listed = mapping.listed;
     if !listed.has_figures {
         return !listed.permissions.starts_with("---");
     }
     listed.resident > 0
         || listed.swapped > 0
         || listed.hugetlb
-        || sought.has(MappingFlag::PageFrames)
-        || sought.content == MappingContent::Kernel
+        || mapping.has(MappingFlag::PageFrames)
+        || mapping.content == MappingContent::Kernel
 }
 
 /// Adds a region to the mappings that it lies in, of which `head` is the first that may
 /// be one; gives that of the next region. One may reach over several mappings.
 fn add_region(
-    sought: &[Sought<'_>],
+    mappings: &[Mapping<'_>],
     of: &mut [Found],
     mut head: usize,
     region: PageRegion,
@@ -202,12 +176,12 @@ fn add_region(
         guard: has(pagemap::GUARD),
     };
     let (first, end) = (region.start / page_size, region.end / page_size);
-    while let Some(mapping) = sought.get(head) {
+    while let Some(mapping) = mappings.get(head) {
         let vma = mapping.vma;
         let from = first.max(vma.first_page);
         let to = end.min(vma.end_page);
         if from < to
-            && let Some(kind) = mapping.kind(seen, knows_guards)
+            && let Some(kind) = kind(mapping, seen, knows_guards)
         {
             of[head].add(kind, from - vma.first_page, to - from, !seen.of_file);
         }
@@ -222,33 +196,33 @@ fn add_region(
 /// Reads the entries of those mappings that are `wanted`, in the place of what was found
 /// in them before.
 fn from_entries(
-    sought: &[Sought<'_>],
+    mappings: &[Mapping<'_>],
     of: &mut [Found],
-    wanted: impl Fn(&Sought<'_>) -> bool,
+    wanted: impl Fn(&Mapping<'_>) -> bool,
     source: &impl Source,
     page_size: u64,
 ) -> io::Result<()> {
-    let places: Vec<usize> = (0..sought.len())
-        .filter(|index| wanted(&sought[*index]))
+    let places: Vec<usize> = (0..mappings.len())
+        .filter(|index| wanted(&mappings[*index]))
         .collect();
-    let vmas: Vec<Vma> = places.iter().map(|index| sought[*index].vma).collect();
+    let vmas: Vec<Vma> = places.iter().map(|index| mappings[*index].vma).collect();
     for index in &places {
         of[*index] = Found::default();
     }
     let read = |first, bytes: &mut [u8]| source.entries(first, bytes);
     visit_pages(&vmas, read, |which, first_page, entries| {
-        let mapping = &sought[places[which]];
+        let mapping = &mappings[places[which]];
         let found = &mut of[places[which]];
         let first = first_page - mapping.vma.first_page;
         for (page, entry) in (first..).zip(entries) {
             let seen = seen(entry);
-            if let Some(kind) = mapping.kind(seen, true) {
+            if let Some(kind) = kind(mapping, seen, true) {
                 found.add(kind, page, 1, !seen.of_file);
             }
         }
     })?;
     for index in places {
-        guess(&sought[index], &mut of[index], page_size);
+        guess(&mappings[index], &mut of[index], page_size);
     }
     Ok(())
 }
@@ -271,7 +245,7 @@ fn seen(entry: &Entry) -> Seen {
 /// the pagemap repeats for each base page, are taken to be the first aligned runs that
 /// are complete; and pages of no file in a mapping without anonymous memory are the
 /// page of zeros.
-fn guess(mapping: &Sought<'_>, found: &mut Found, page_size: u64) {
+fn guess(mapping: &Mapping<'_>, found: &mut Found, page_size: u64) {
     let listed = mapping.listed;
     let (first_page, per_huge) = (mapping.vma.first_page, page_size / ENTRY_BYTES);
     let groups = |bytes: u64| bytes / (per_huge * page_size);

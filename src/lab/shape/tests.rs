@@ -1,6 +1,6 @@
 //! Shapes of a captured process and of this one.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 
 use super::*;
@@ -181,7 +181,7 @@ fn the_scan_and_the_entries_find_the_same() {
         directory,
         pid: me(),
     };
-    let all = list(&files, "smaps").unwrap();
+    let all = files.listed("smaps").unwrap();
     let pagemap = files.pagemap().unwrap();
     let scanner = Scanner::probe(pagemap.file()).unwrap();
     let mut opened = Opened { pagemap, scanner };

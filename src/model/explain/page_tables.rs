@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::Counts;
+
 /// Page tables as `/proc/PID/maps`, `smaps` and `pagemap` show them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PageTables {
@@ -24,19 +26,9 @@ pub struct PageTables {
 pub struct MappingKind {
     /// What they are: "heap", "stack", "anonymous", "file, private", ...
     pub kind: String,
-    /// How many.
-    pub vmas: u64,
-    /// Of them, with an anon_vma: they hold anonymous pages.
-    pub anon_vmas: u64,
-    /// Their size.
-    pub bytes: u64,
-    /// Present entries of base pages.
-    pub present_ptes: u64,
-    /// Entries of swapped pages.
-    pub swapped_ptes: u64,
-    /// Entries of huge pages.
-    pub huge_entries: u64,
-    /// Entries that a fork copies: of all three.
+    /// What they have.
+    pub mappings: Counts,
+    /// Entries that a fork copies: present, swapped and huge ones.
     pub copied: u64,
     /// Entries that it leaves out.
     pub skipped: u64,

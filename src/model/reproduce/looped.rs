@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::super::{Availability, Missing};
+use super::super::{Availability, Missing, Parent};
 use crate::stats::Estimate;
 
 /// The loops of a study of programs.
@@ -140,7 +140,7 @@ pub struct Looped {
     /// Minor faults of parent and child, an iteration.
     pub minor_faults: Availability<Estimate>,
     /// The parent's address space when its loop begins.
-    pub parent: Availability<ParentSpace>,
+    pub parent: Availability<Parent>,
     /// The system calls that spawned, as they were seen in a run of its own.
     pub calls: Availability<Vec<ObservedCall>>,
     /// The timed runs.
@@ -156,21 +156,6 @@ pub enum SplitSource {
     /// The kernel's own bookkeeping, which is guesswork for children that live
     /// shorter than a tick.
     Rusage,
-}
-
-/// An address space at the beginning of a loop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ParentSpace {
-    /// Mappings.
-    pub vmas: u64,
-    /// Mappings that hold anonymous pages.
-    pub anon_vmas: u64,
-    /// Present page-table entries of base pages.
-    pub present_ptes: u64,
-    /// Bytes of all page-table pages below the top level.
-    pub page_table_bytes: u64,
-    /// Resident memory.
-    pub resident_bytes: u64,
 }
 
 /// A system call that creates processes.

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 pub use likeness::{LikeRegion, Likeness, RegionKind};
 pub use looped::{
-    CallName, Interpreter, Loop, LoopRun, LoopSystem, Looped, Loops, ObservedCall, ParentSpace,
-    PublishedLoop, SplitSource,
+    CallName, Interpreter, Loop, LoopRun, LoopSystem, Looped, Loops, ObservedCall, PublishedLoop,
+    SplitSource,
 };
 pub use study::{Part, PublishedFigure, PublishedUnit, Source, StudyId, StudyPoint};
 

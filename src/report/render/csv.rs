@@ -168,16 +168,16 @@ impl Record {
         });
         for value in [
             space.mappings_requested,
-            space.vmas,
-            space.anon_vmas,
-            space.present_ptes,
-            space.page_table_bytes,
-            space.resident_bytes,
-            space.huge_bytes,
-            space.vmas_before,
-            space.present_ptes_before,
-            space.descriptors,
-            space.threads,
+            space.parent.mappings.vmas,
+            space.parent.mappings.anon_vmas,
+            space.parent.mappings.present_ptes,
+            space.parent.page_table_bytes,
+            space.parent.resident_bytes,
+            space.parent.huge_bytes,
+            space.before.mappings.vmas,
+            space.before.mappings.present_ptes,
+            space.parent.descriptors,
+            space.parent.threads,
         ] {
             self.whole(value);
         }

@@ -216,15 +216,19 @@ impl Rows {
     fn tables(&mut self, tables: &PageTables) -> csv::Result<()> {
         for kind in &tables.kinds {
             let figures = [
-                ("vmas", kind.vmas),
-                ("anon_vmas", kind.anon_vmas),
-                ("present_ptes", kind.present_ptes),
-                ("swapped_ptes", kind.swapped_ptes),
-                ("huge_entries", kind.huge_entries),
+                ("vmas", kind.mappings.vmas),
+                ("anon_vmas", kind.mappings.anon_vmas),
+                ("present_ptes", kind.mappings.present_ptes),
+                ("swapped_ptes", kind.mappings.swapped_ptes),
+                ("huge_entries", kind.mappings.huge_entries),
                 ("copied", kind.copied),
                 ("skipped", kind.skipped),
             ];
-            self.whole(&format!("{}.size", kind.kind), kind.bytes, "bytes")?;
+            self.whole(
+                &format!("{}.size", kind.kind),
+                kind.mappings.mapped_bytes,
+                "bytes",
+            )?;
             for (figure, count) in figures {
                 self.count(&format!("{}.{figure}", kind.kind), count)?;
             }

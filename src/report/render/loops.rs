@@ -116,9 +116,13 @@ impl Rows {
 
     fn parent(&mut self, looped: Option<&Looped>) -> csv::Result<()> {
         let space = looped.and_then(|looped| looped.parent.measured());
-        self.whole("vmas", space.map(|s| s.vmas), "count")?;
-        self.whole("anon_vmas", space.map(|s| s.anon_vmas), "count")?;
-        self.whole("present_ptes", space.map(|s| s.present_ptes), "count")?;
+        self.whole("vmas", space.map(|s| s.mappings.vmas), "count")?;
+        self.whole("anon_vmas", space.map(|s| s.mappings.anon_vmas), "count")?;
+        self.whole(
+            "present_ptes",
+            space.map(|s| s.mappings.present_ptes),
+            "count",
+        )?;
         self.whole("page_tables", space.map(|s| s.page_table_bytes), "bytes")?;
         self.whole("resident", space.map(|s| s.resident_bytes), "bytes")
     }

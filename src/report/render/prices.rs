@@ -6,7 +6,7 @@ use std::io;
 use super::figures::word;
 use super::record::{figure, table, word as text_or_none};
 use crate::model::{
-    Availability, Card, CardOrder, Errors, Features, PriceList, Priced, Purpose, Trial, TrialResult,
+    Availability, Card, CardOrder, Counts, Errors, PriceList, Priced, Purpose, Trial, TrialResult,
 };
 use crate::stats::Estimate;
 
@@ -173,7 +173,7 @@ fn grade(list: &PriceList) -> Vec<Row> {
 }
 
 /// Takes a count from what a parent has.
-type Count = fn(&Features) -> u64;
+type Count = fn(&Counts) -> u64;
 
 /// What the parent of a trial has.
 fn census(index: usize, trial: &Trial, result: &TrialResult) -> Vec<Row> {
@@ -187,7 +187,7 @@ fn census(index: usize, trial: &Trial, result: &TrialResult) -> Vec<Row> {
         ("tables", |f| f.tables),
         ("huge_entries", |f| f.huge_entries),
     ];
-    let features = result.features.measured();
+    let parent = result.parent.measured();
     let purpose = word(trial.purpose);
     let row = |(name, count): (&str, Count)| {
         let row = Row {
@@ -197,7 +197,7 @@ fn census(index: usize, trial: &Trial, result: &TrialResult) -> Vec<Row> {
             unit: "count",
             ..Row::default()
         };
-        row.exactly(features.map(|features| count(features) as f64))
+        row.exactly(parent.map(|parent| count(&parent.mappings) as f64))
     };
     counts.map(row).into()
 }

@@ -6,7 +6,7 @@ use std::io;
 use super::figures::word;
 use super::record::{figure, table, word as text_or_none};
 use crate::model::{
-    Availability, Blame, Cost, Features, GroupCost, Process, ProcessRole, ProcessTrial, Remedy,
+    Availability, Blame, Cost, Counts, GroupCost, Process, ProcessRole, ProcessTrial, Remedy,
     UnitLikeness,
 };
 use crate::stats::Estimate;
@@ -119,7 +119,7 @@ fn role(role: ProcessRole) -> String {
 }
 
 /// Takes a count from what a parent has.
-type Count = fn(&Features) -> u64;
+type Count = fn(&Counts) -> u64;
 
 const COUNTS: [(&str, Count); 8] = [
     ("vmas", |f| f.vmas),
@@ -138,15 +138,15 @@ fn measured(trial: &ProcessTrial) -> Vec<Row> {
         trial: role(trial.role),
         ..row
     };
-    let features = trial.features.measured();
+    let parent = trial.parent.measured();
     let mut rows: Vec<Row> = COUNTS
         .iter()
         .map(|(name, count)| {
-            let value = features.map(|features| count(features) as f64);
+            let value = parent.map(|parent| count(&parent.mappings) as f64);
             of_trial(Row::new("parent", *name).exactly(value, "count"))
         })
         .collect();
-    let resident = Some(trial.resident_bytes as f64);
+    let resident = parent.map(|parent| parent.resident_bytes as f64);
     rows.push(of_trial(
         Row::new("parent", "resident").exactly(resident, "bytes"),
     ));
@@ -248,9 +248,9 @@ fn of_group(index: usize, group: &GroupCost) -> Vec<Row> {
     };
     let mut rows: Vec<Row> = COUNTS
         .iter()
-        .map(|(name, count)| row(name).count(count(&group.features)))
+        .map(|(name, count)| row(name).count(count(&group.mappings)))
         .collect();
-    rows.push(row("mapped").exactly(Some(group.mapped_bytes as f64), "bytes"));
+    rows.push(row("mapped").exactly(Some(group.mappings.mapped_bytes as f64), "bytes"));
     rows.extend(slices(&row("cost"), &group.cost));
     rows.extend(
         group

@@ -71,7 +71,7 @@ pub(super) fn table(document: &Document, sizes: &Sizes<'_>, notes: &mut Footnote
 fn space_columns(document: &Document, axis: Axis) -> Vec<SpaceColumn<'_>> {
     let page_size = document.host.page_size.max(1);
     let mut columns = vec![space_column(Column::key("mappings"), |space| {
-        whole(space.vmas)
+        whole(space.parent.mappings.vmas)
     })];
     if matches!(axis, Axis::Descriptors | Axis::Threads) {
         columns.push(space_column(axis.column(), move |space| {
@@ -82,27 +82,31 @@ fn space_columns(document: &Document, axis: Axis) -> Vec<SpaceColumn<'_>> {
         space_column(
             Column::number("anon.", "VMAs")
                 .explained("mappings that hold anonymous pages, whose PTEs fork copies"),
-            |space| whole(space.anon_vmas),
+            |space| whole(space.parent.mappings.anon_vmas),
         ),
         space_column(
             Column::number("present", "PTEs").explained("page-table entries that map a base page"),
-            |space| whole(space.present_ptes),
+            |space| whole(space.parent.mappings.present_ptes),
         ),
         space_column(
             Column::number("table", "pages")
                 .explained("page-table pages below the top level (VmPTE)"),
-            move |space| whole(space.page_table_bytes / page_size),
+            move |space| whole(space.parent.page_table_bytes / page_size),
         ),
     ]);
-    if document.cells.iter().any(|cell| cell.space.huge_bytes > 0) {
+    if document
+        .cells
+        .iter()
+        .any(|cell| cell.space.parent.huge_bytes > 0)
+    {
         let unit = MEBIBYTE.subheader();
         columns.push(space_column(Column::number("resident", &unit), |space| {
-            MEBIBYTE.entry(space.resident_bytes as f64, None)
+            MEBIBYTE.entry(space.parent.resident_bytes as f64, None)
         }));
         columns.push(space_column(
             Column::number("huge", &unit)
                 .explained("resident memory in huge pages, which have no PTEs"),
-            |space| MEBIBYTE.entry(space.huge_bytes as f64, None),
+            |space| MEBIBYTE.entry(space.parent.huge_bytes as f64, None),
         ));
     }
     columns

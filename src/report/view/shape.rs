@@ -3,9 +3,10 @@
 use super::number::{counted, integer, number, significant};
 use super::table::{Block, Column, Entry, Table};
 use super::{is_empty, lines};
-use crate::analysis::shape::{Fate, copied_tables, entries_per_table, fate};
+use crate::analysis::mappings::{Fate, copied_tables, entries_per_table, fate};
 use crate::model::{
     MappingContent, MappingFlag, ProcessFacts, ProcessShape, ShapeMapping, ShapeReservation,
+    SkipReason,
 };
 use crate::units::{bytes, utc};
 
@@ -193,7 +194,7 @@ fn at_a_fork(sum: &Sum<'_>) -> String {
         "copied".to_owned()
     } else if copied > 0 {
         format!("{} copied", integer(copied))
-    } else if sum.have(|fate| fate == Fate::LeftOut) == sum.count() {
+    } else if sum.have(|fate| fate == Fate::Skipped(SkipReason::DontFork)) == sum.count() {
         "left out".to_owned()
     } else {
         "not copied".to_owned()
@@ -216,12 +217,13 @@ fn content_in_words(content: MappingContent) -> &'static str {
 }
 
 fn flags(shape: &ProcessShape) -> Vec<String> {
-    const ALL: [MappingFlag; 8] = [
+    const ALL: [MappingFlag; 9] = [
         MappingFlag::DontFork,
         MappingFlag::WipeOnFork,
         MappingFlag::Locked,
         MappingFlag::Mergeable,
         MappingFlag::Userfault,
+        MappingFlag::UserfaultWrites,
         MappingFlag::HugeAdvised,
         MappingFlag::HugeForbidden,
         MappingFlag::PageFrames,
@@ -247,8 +249,9 @@ fn flag_in_words(flag: MappingFlag) -> &'static str {
         MappingFlag::WipeOnFork => "empty in a child (MADV_WIPEONFORK)",
         MappingFlag::Locked => "kept in memory (mlock(2)), which a child does not inherit",
         MappingFlag::Mergeable => "to be merged with equal pages (MADV_MERGEABLE)",
-        MappingFlag::Userfault => {
-            "watched by userfaultfd(2); where that is told of writes, a fork copies the entries"
+        MappingFlag::Userfault => "watched by userfaultfd(2)",
+        MappingFlag::UserfaultWrites => {
+            "watched by userfaultfd(2) for writes; a fork may have to copy the entries"
         }
         MappingFlag::HugeAdvised => "huge pages are asked for (MADV_HUGEPAGE)",
         MappingFlag::HugeForbidden => "huge pages are forbidden (MADV_NOHUGEPAGE)",

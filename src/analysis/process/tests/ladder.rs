@@ -104,7 +104,7 @@ fn rungs_and_groups_add_up_to_the_fork() {
     );
     let heap = &blame.groups[0];
     assert_eq!(
-        (heap.name.as_str(), heap.features.ptes),
+        (heap.name.as_str(), heap.mappings.ptes),
         ("[heap]", 3 * TABLE)
     );
     // Its share of each rung is what its own units cost in that world.

@@ -21,9 +21,10 @@ impl Programs<'_> {
         let space = |system| self.looped(system)?.parent.measured();
         let (large, small) = (space(larger)?, space(smaller)?);
         let tables = large.page_table_bytes.checked_sub(small.page_table_bytes)?;
+        let (more, less) = (&large.mappings, &small.mappings);
         Some(Growth {
-            vmas: large.vmas.checked_sub(small.vmas)?,
-            ptes: large.present_ptes.checked_sub(small.present_ptes)?,
+            vmas: more.vmas.checked_sub(less.vmas)?,
+            ptes: more.present_ptes.checked_sub(less.present_ptes)?,
             tables: tables / self.document.host.page_size.max(1),
         })
     }

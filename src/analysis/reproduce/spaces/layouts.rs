@@ -46,9 +46,9 @@ fn solved(
             large.space().ok_or_else(|| large.unseen())?,
         );
         let page = study.document.host.page_size.max(1) as f64;
-        let tables = to.page_table_bytes as f64 - from.page_table_bytes as f64;
+        let tables = to.parent.page_table_bytes as f64 - from.parent.page_table_bytes as f64;
         *size = [
-            to.present_ptes as f64 - from.present_ptes as f64,
+            to.parent.mappings.present_ptes as f64 - from.parent.mappings.present_ptes as f64,
             tables / page,
         ];
         times.push(study.replicates(small, SpawnMethod::Fork, part)?);

@@ -202,7 +202,7 @@ impl<'a> Study<'a> {
             }
         })?;
         // Built of base pages, it is another parent than the study's.
-        if parent.asks_for_huge_pages() && cell.space.huge_bytes == 0 {
+        if parent.asks_for_huge_pages() && cell.space.parent.huge_bytes == 0 {
             return Err(no_huge_pages());
         }
         Ok(cell)

@@ -265,8 +265,8 @@ fn ordered(study: &Study<'_>, parent: &Parent<'_>) -> u64 {
 fn built(study: &Study<'_>, parent: &Parent<'_>) -> Result<f64, Missing> {
     let space = parent.space().ok_or_else(|| parent.unseen())?;
     Ok(match study.axis() {
-        Axis::Vmas => space.vmas as f64,
-        Axis::Ptes | Axis::Pages => space.present_ptes as f64,
+        Axis::Vmas => space.parent.mappings.vmas as f64,
+        Axis::Ptes | Axis::Pages => space.parent.mappings.present_ptes as f64,
     })
 }
 
@@ -387,10 +387,10 @@ fn whole_published(parent: &Parent<'_>, per: Per, line: &Asked<'_>) -> Availabil
 fn amount(parent: &Parent<'_>, per: Per) -> Result<f64, Missing> {
     let space = parent.space().ok_or_else(|| parent.unseen())?;
     let amount = match per {
-        Per::Pte | Per::Alone(_) => space.present_ptes as f64,
-        Per::Vma => space.vmas as f64,
-        Per::BasePage => space.huge_bytes as f64 / 4096.0,
-        Per::Gib => space.huge_bytes as f64 / f64::from(1_u32 << 30),
+        Per::Pte | Per::Alone(_) => space.parent.mappings.present_ptes as f64,
+        Per::Vma => space.parent.mappings.vmas as f64,
+        Per::BasePage => space.parent.huge_bytes as f64 / 4096.0,
+        Per::Gib => space.parent.huge_bytes as f64 / f64::from(1_u32 << 30),
     };
     if amount > 0.0 {
         Ok(amount)

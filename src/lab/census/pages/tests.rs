@@ -18,7 +18,7 @@ impl Fake {
         }
     }
 
-    fn count(&mut self, vmas: &[Vma]) -> PageCounts {
+    fn count(&mut self, vmas: &[Vma]) -> Vec<Found> {
         count_pages(vmas, |first: u64, bytes: &mut [u8]| {
             let pages = bytes.len() as u64 / ENTRY_BYTES;
             self.reads.push((first, pages));
@@ -52,22 +52,26 @@ fn present_swapped_and_file_pages_are_told_apart() {
         (40, PRESENT),
         (45, PRESENT),
     ]);
-    let shared = Vma {
-        holds_anon: false,
-        ..vma(40, 1)
+    let counts = fake.count(&[vma(10, 4), vma(20, 2), vma(30, 1), vma(40, 1)]);
+    let found = |present, swapped, empty, anon| Found {
+        present,
+        swapped,
+        empty,
+        anon,
+        ..Found::default()
     };
-    let counts = fake.count(&[vma(10, 4), vma(20, 2), vma(30, 1), shared]);
     assert_eq!(
         counts,
-        PageCounts {
-            present: 4,
-            swapped: 2,
-            anon_vmas: 2,
-            in_anon_vmas: 2,
-            empty: 1,
-            of_files: 1
-        },
-        "page 45 is in no VMA"
+        [
+            Found {
+                tables: 1,
+                ..found(2, 1, 1, true)
+            },
+            found(1, 0, 1, false),
+            found(0, 1, 0, true),
+            found(1, 0, 0, true),
+        ],
+        "page 45 is in no VMA, and the table is the first one's"
     );
 }
 
@@ -83,8 +87,8 @@ fn a_vma_longer_than_the_buffer_is_one_vma() {
     let end = 100 + 2 * CHUNK;
     let mut fake = Fake::new([(100, PRESENT), (end, PRESENT), (end + 60, PRESENT)]);
     let counts = fake.count(&[vma(100, 2 * CHUNK + 50), vma(end + 55, 10)]);
-    assert_eq!((counts.present, counts.anon_vmas), (3, 2));
-    assert_eq!(counts.in_anon_vmas, 3);
+    let seen = counts.iter().map(|found| (found.present, found.anon));
+    assert_eq!(seen.collect::<Vec<_>>(), [(2, true), (1, true)]);
     assert_eq!(fake.reads.len(), 3);
     assert!(fake.reads.iter().all(|(_, pages)| *pages <= CHUNK));
 }
@@ -100,7 +104,8 @@ fn pages_before_the_first_anonymous_one_of_a_vma_count_with_it() {
         (far + 90, file),
     ]);
     let counts = fake.count(&[vma(100, CHUNK + 50), vma(far + 80, 20)]);
-    assert_eq!((counts.present, counts.in_anon_vmas), (4, 3));
+    let seen = counts.iter().map(|found| (found.present, found.anon));
+    assert_eq!(seen.collect::<Vec<_>>(), [(3, true), (1, false)]);
 }
 
 #[test]
@@ -139,9 +144,10 @@ fn a_reservation_of_terabytes_takes_few_reads() {
     let touched = [9, 1 << 20, (1 << 29) + 3];
     let mut scanned = Scanned(Fake::new(touched.map(|page| (page, PRESENT))));
     let counts = count_pages(&[reserved], &mut scanned).unwrap();
-    assert_eq!((counts.present, counts.anon_vmas), (3, 1));
+    let [found] = counts[..] else { panic!() };
+    assert_eq!((found.present, found.anon, found.tables), (3, true, 3));
     // Three tables of 512 entries, the first of which it begins within.
-    assert_eq!(counts.empty, 505 + 2 * 512 - 3);
+    assert_eq!(found.empty, 505 + 2 * 512 - 3);
     assert!(scanned.0.reads.len() < 8, "{:?}", scanned.0.reads);
 }
 
@@ -175,32 +181,27 @@ proptest! {
             Vma { first_page, end_page: end, holds_anon: *holds_anon }
         }).collect();
         let mut fake = Fake::new(touched.iter().map(|(page, bits)| (*page, bits << 61)));
-        let mut expected = PageCounts::default();
+        let mut expected = Vec::new();
+        let mut seen = std::collections::BTreeSet::new();
         for vma in &vmas {
-            let (mut anon, mut present) = (false, 0);
+            let mut found = Found::default();
             let mut tables = std::collections::BTreeSet::new();
             let mut used = 0;
             for (page, entry) in fake.entries.range(vma.first_page..vma.end_page) {
-                present += u64::from(entry & PRESENT != 0);
-                expected.swapped += u64::from(entry & SWAPPED != 0);
+                found.present += u64::from(entry & PRESENT != 0);
+                found.swapped += u64::from(entry & SWAPPED != 0);
                 let there = entry & PRESENT != 0 || entry & SWAPPED != 0;
-                anon |= there && entry & FILE_OR_SHARED == 0;
+                found.anon |= there && entry & FILE_OR_SHARED == 0;
                 if there {
                     tables.insert(page / TABLE);
                     used += 1;
                 }
             }
-            if !anon && vma.holds_anon {
-                expected.of_files += present;
-            }
-            if anon && vma.holds_anon {
-                let within = |page: &u64| tables.contains(&(page / TABLE));
-                let entries = (vma.first_page..vma.end_page).filter(within).count();
-                expected.empty += entries as u64 - used;
-            }
-            expected.present += present;
-            expected.anon_vmas += u64::from(anon && vma.holds_anon);
-            expected.in_anon_vmas += if anon && vma.holds_anon { present } else { 0 };
+            let within = |page: &u64| tables.contains(&(page / TABLE));
+            let entries = (vma.first_page..vma.end_page).filter(within).count();
+            found.empty = entries as u64 - used;
+            found.tables = tables.iter().filter(|table| seen.insert(**table)).count() as u64;
+            expected.push(found);
         }
         prop_assert_eq!(fake.count(&vmas), expected);
     }

@@ -5,9 +5,8 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
-use procfs::FromRead;
-
 use super::*;
+use crate::analysis::mappings::listed;
 use crate::lab::census::pages::ENTRY_BYTES;
 use crate::lab::census::tests::alone;
 use crate::model::{Level, TableLevel};
@@ -71,10 +70,13 @@ fn a_captured_process_has_the_tables_that_the_kernel_counted() {
         captured_pages().len() as u64
     );
     let text = kind(&tables, "program and libraries, not written to");
-    assert_eq!((text.vmas, text.anon_vmas, text.copied), (9, 0, 0));
+    assert_eq!(
+        (text.mappings.vmas, text.mappings.anon_vmas, text.copied),
+        (9, 0, 0)
+    );
     assert_eq!(text.skip_reasons, [SkipReason::NoAnonVma]);
     let written = kind(&tables, "program and libraries, written to");
-    assert_eq!((written.anon_vmas, written.skipped), (6, 0));
+    assert_eq!((written.mappings.anon_vmas, written.skipped), (6, 0));
     // "Anonymous" of the captured smaps: 16 KiB of heap, 12 of stack.
     assert_eq!(kind(&tables, "heap").copied, 4);
     assert_eq!(kind(&tables, "stack").copied, 3);
@@ -100,7 +102,8 @@ fn files_that_are_cut_short_are_refused() {
 /// A mapping in which a walk finds these entries.
 fn walked(figures: &str, flags: &str, bits: impl Fn(u64) -> u64) -> (MappingKind, Vec<TableLevel>) {
     let text = format!("40000000-40600000 rw-p 00000000 00:00 0 \n{figures}VmFlags: {flags} \n");
-    let mappings = mappings(&MemoryMaps::from_read(text.as_bytes()).unwrap(), 4096);
+    let all = listed(text.as_bytes()).unwrap();
+    let mappings = mappings(&all, None, 4096);
     let geometry = Geometry::of(4096, 1 << 47);
     let read = |first: u64, bytes: &mut [u8]| {
         let (entries, _) = bytes.as_chunks_mut::<8>();
@@ -110,7 +113,7 @@ fn walked(figures: &str, flags: &str, bits: impl Fn(u64) -> u64) -> (MappingKind
         Ok(())
     };
     let (entries, found) = walk(&mappings, geometry, read).unwrap();
-    let mut kinds = kinds(&mappings, &found, 4096);
+    let mut kinds = kinds(&mappings, &found);
     (kinds.remove(0), entries.summary())
 }
 
@@ -126,7 +129,10 @@ fn a_huge_page_is_one_entry_of_the_pmd() {
         "rd wr hg",
         |page| if page == 7 { 0 } else { PRESENT },
     );
-    assert_eq!((kind.present_ptes, kind.huge_entries), (511 + 512, 1));
+    assert_eq!(
+        (kind.mappings.present_ptes, kind.mappings.huge_entries),
+        (511 + 512, 1)
+    );
     assert_eq!((kind.copied, kind.skipped), (511 + 512 + 1, 0));
     assert_eq!((levels[0].tables, levels[0].used), (2, 1023));
     assert_eq!((levels[1].tables, levels[1].used), (1, 3));
@@ -140,7 +146,10 @@ fn huge_pages_of_a_file_are_found_again_by_a_fault() {
         "rd wr",
         |page| if page < 1025 { PRESENT } else { 0 },
     );
-    assert_eq!((kind.huge_entries, kind.copied, kind.skipped), (2, 1, 2));
+    assert_eq!(
+        (kind.mappings.huge_entries, kind.copied, kind.skipped),
+        (2, 1, 2)
+    );
     assert_eq!(kind.skip_reasons, [SkipReason::NoAnonVma]);
 }
 
@@ -153,7 +162,11 @@ fn hugetlbfs_has_no_table_of_ptes() {
         |page| if page < 1024 { PRESENT } else { 0 },
     );
     assert_eq!(
-        (kind.present_ptes, kind.huge_entries, kind.copied),
+        (
+            kind.mappings.present_ptes,
+            kind.mappings.huge_entries,
+            kind.copied
+        ),
         (0, 2, 2)
     );
     assert_eq!((levels[0].tables, levels[1].used), (0, 2));
@@ -164,11 +177,21 @@ fn the_zero_page_makes_no_anon_vma_and_a_swapped_page_does() {
     let (kind, _) = walked("Anonymous: 0 kB\n", "rd wr", |page| {
         PRESENT * u64::from(page < 4)
     });
-    assert_eq!((kind.anon_vmas, kind.copied, kind.skipped), (0, 0, 4));
+    assert_eq!(
+        (kind.mappings.anon_vmas, kind.copied, kind.skipped),
+        (0, 0, 4)
+    );
     let (kind, _) = walked("Anonymous: 0 kB\n", "rd wr", |page| {
         SWAPPED * u64::from(page < 4)
     });
-    assert_eq!((kind.anon_vmas, kind.swapped_ptes, kind.copied), (1, 4, 4));
+    assert_eq!(
+        (
+            kind.mappings.anon_vmas,
+            kind.mappings.swapped_ptes,
+            kind.copied
+        ),
+        (1, 4, 4)
+    );
 }
 
 #[test]
@@ -201,7 +224,7 @@ fn scattered_pages_take_a_table_each_in_a_living_process() {
     assert!(ptes(&after) >= ptes(&before) + more as u64);
     assert!(after.vm_pte_bytes >= before.vm_pte_bytes + (more * page_size) as u64);
     let text = kind(&after, "program and libraries, not written to");
-    assert_eq!((text.copied, text.anon_vmas), (0, 0));
+    assert_eq!((text.copied, text.mappings.anon_vmas), (0, 0));
     assert_eq!(text.skip_reasons, [SkipReason::NoAnonVma]);
     assert!(kind(&after, "anonymous").copied >= TABLES as u64);
 }
@@ -234,12 +257,15 @@ fn memory_that_no_fork_copies_says_why() {
         [SkipReason::Shared, SkipReason::DontFork]
     );
     let pages = (2048 + WORDS * 8 / page_size) as u64;
-    assert!(shared.skipped + 512 * shared.huge_entries >= pages);
-    assert_eq!((shared.copied, shared.anon_vmas), (0, 0));
+    assert!(shared.skipped + 512 * shared.mappings.huge_entries >= pages);
+    assert_eq!((shared.copied, shared.mappings.anon_vmas), (0, 0));
 
     let rest = page_tables(me(), &[words.range()], false).unwrap();
     let left = kind(&rest, "shared memory");
-    assert!(left.present_ptes + left.huge_entries < shared.present_ptes + shared.huge_entries);
+    assert!(
+        left.mappings.present_ptes + left.mappings.huge_entries
+            < shared.mappings.present_ptes + shared.mappings.huge_entries
+    );
 }
 
 #[test]
@@ -270,7 +296,7 @@ fn many_mappings_are_drawn_as_one_and_read_in_time() {
     let took = begin.elapsed();
     println!("{COUNT} mappings: {took:?}");
     assert!(took < Duration::from_secs(20), "{took:?}");
-    assert!(kind(&tables, "anonymous").anon_vmas >= COUNT as u64);
+    assert!(kind(&tables, "anonymous").mappings.anon_vmas >= COUNT as u64);
     let tree = tables.tree.unwrap();
     let described = tree.mapping.starts_with("10,000 mappings of ");
     assert!(

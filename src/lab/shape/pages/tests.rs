@@ -1,6 +1,7 @@
 //! Made-up pagemaps, read by both ways.
 
 use super::*;
+use crate::analysis::mappings::Listed;
 
 const PAGE: u64 = 4096;
 const PRESENT: u64 = 1 << 63;
@@ -20,8 +21,8 @@ fn listed(first_page: u64, pages: u64, permissions: &str) -> Listed {
     }
 }
 
-fn sought(listed: &Listed) -> Sought<'_> {
-    Sought::of(listed, MappingContent::Anonymous, PAGE)
+fn sought(listed: &Listed) -> Mapping<'_> {
+    Mapping::of(listed, MappingContent::Anonymous, PAGE)
 }
 
 fn region(first_page: u64, pages: u64, categories: u64) -> PageRegion {
@@ -66,7 +67,7 @@ impl Source for Fake {
     }
 }
 
-fn by_regions(sought: &[Sought<'_>], regions: &[PageRegion], knows_guards: bool) -> Vec<Found> {
+fn by_regions(sought: &[Mapping<'_>], regions: &[PageRegion], knows_guards: bool) -> Vec<Found> {
     let mut fake = Fake {
         guards: Some(knows_guards),
         regions: regions.to_vec(),
@@ -75,7 +76,7 @@ fn by_regions(sought: &[Sought<'_>], regions: &[PageRegion], knows_guards: bool)
     find(sought, &mut fake, PAGE).unwrap()
 }
 
-fn scanned(sought: &[Sought<'_>], regions: &[PageRegion]) -> Vec<Found> {
+fn scanned(sought: &[Mapping<'_>], regions: &[PageRegion]) -> Vec<Found> {
     by_regions(sought, regions, true)
 }
 

@@ -3,7 +3,7 @@
 
 use super::names;
 use crate::analysis::card::{self, Charged, Compared, Fit, Shape, Tried};
-use crate::model::{Features, Purpose, Term};
+use crate::model::{Counts, Purpose, Term};
 use crate::report::view::header;
 use crate::report::view::number::{Unit, counted, number};
 use crate::report::view::picture::{
@@ -128,7 +128,7 @@ pub(super) fn shares(charged: &Charged<'_>, fit: &Fit) -> Option<Chart> {
     let empty = charged.empty()?;
     let shapes = charged.shapes();
     let bars = shapes.iter().filter_map(|shape| {
-        let terms = fit.shares(&shape.features);
+        let terms = fit.shares(&shape.counts);
         bar(shape.name, &terms)
     });
     let bars: Vec<Bar> = bars.collect();
@@ -180,14 +180,10 @@ fn bar(name: &str, terms: &[(Term, f64)]) -> Option<Bar> {
 }
 
 /// What the shapes are made of: the first is the worker that the others are added to.
-fn definitions(shapes: &[Shape], empty: Features) -> Vec<String> {
+fn definitions(shapes: &[Shape], empty: Counts) -> Vec<String> {
     let line = |(index, shape): (usize, &Shape)| {
-        let base = if index == 0 {
-            Features::default()
-        } else {
-            empty
-        };
-        let more = |count: fn(&Features) -> u64| count(&shape.features) - count(&base);
+        let base = if index == 0 { Counts::default() } else { empty };
+        let more = |count: fn(&Counts) -> u64| count(&shape.counts) - count(&base);
         let counts = [
             (more(|f| f.vmas), "VMA"),
             (more(|f| f.anon_vmas), "anon_vma"),

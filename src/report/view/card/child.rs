@@ -45,7 +45,7 @@ pub(super) fn command(charged: &Charged<'_>, purpose: Purpose) -> Option<String>
     let mut tried = charged.tried();
     let tried = tried.find(|tried| tried.trial.purpose == purpose)?;
     match &tried.trial.program {
-        Program::Path { argv, .. } if tried.features().is_some() => {
+        Program::Path { argv, .. } if tried.counts().is_some() => {
             Some(format!("\"{}\"", argv.join(" ")))
         }
         _ => None,

@@ -3,7 +3,7 @@
 
 use super::Maker;
 use crate::analysis::card::{self, Charged, Compared, Tried, footprint_bytes};
-use crate::model::{Availability, Features, Purpose, TrialCell};
+use crate::model::{Availability, Counts, Purpose, TrialCell};
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::number::{Unit, integer, number, significant};
 use crate::report::view::table::{Column, Entry, Table};
@@ -71,8 +71,8 @@ pub(super) fn left_out(charged: &Charged<'_>) -> Vec<String> {
 fn beyond(charged: &Charged<'_>, tried: &[Tried<'_>]) -> Option<String> {
     let knee = charged.prices().knee_bytes?;
     let is_beyond = |tried: &&Tried<'_>| {
-        let features = tried.features();
-        features.is_some_and(|features| footprint_bytes(features) > knee)
+        let counts = tried.counts();
+        counts.is_some_and(|counts| footprint_bytes(counts) > knee)
     };
     let keys: Vec<String> = tried
         .iter()
@@ -226,7 +226,7 @@ fn compared(name: &str, unit: Unit) -> [Column; 3] {
 
 /// What the kernel shows of a parent.
 fn census(tried: Tried<'_>, notes: &mut Footnotes) -> Vec<Entry> {
-    let shown: [fn(&Features) -> u64; 6] = [
+    let shown: [fn(&Counts) -> u64; 6] = [
         |f| f.vmas,
         |f| f.anon_vmas,
         |f| f.ptes,
@@ -234,12 +234,12 @@ fn census(tried: Tried<'_>, notes: &mut Footnotes) -> Vec<Entry> {
         |f| f.tables,
         |f| f.huge_entries,
     ];
-    let Some(features) = tried.features() else {
+    let Some(counts) = tried.counts() else {
         notes.missing(&tried.why_not(), &tried.name(), None);
         return vec![Entry::Missing; shown.len()];
     };
     shown
-        .map(|count| Entry::exact(integer(count(features))))
+        .map(|count| Entry::exact(integer(count(counts))))
         .into()
 }
 

@@ -2,7 +2,7 @@
 
 use super::{figures, names};
 use crate::analysis::card::{Charged, Slice, footprint_bytes};
-use crate::model::{Features, TermPrice};
+use crate::model::{Counts, TermPrice};
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::number::integer;
 use crate::report::view::table::{Block, Column, Entry, Table};
@@ -69,15 +69,15 @@ fn knee_words(charged: &Charged<'_>) -> Option<String> {
                 .to_owned(),
         );
     };
-    let mapping = Features {
+    let mapping = Counts {
         vmas: 1,
         anon_vmas: 1,
         ptes: 1,
-        ..Features::default()
+        ..Counts::default()
     };
-    let page = Features {
+    let page = Counts {
         ptes: 1,
-        ..Features::default()
+        ..Counts::default()
     };
     let [mappings, pages] = [mapping, page].map(|of| knee / footprint_bytes(&of).max(1));
     Some(format!(

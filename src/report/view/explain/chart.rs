@@ -104,8 +104,8 @@ fn title(explained: &Explained<'_>) -> String {
         let space = group.space;
         format!(
             ": {}, {}",
-            counted(space.vmas, "mapping"),
-            counted(space.present_ptes, "present PTE")
+            counted(space.parent.mappings.vmas, "mapping"),
+            counted(space.parent.mappings.present_ptes, "present PTE")
         )
     });
     format!("Where the time of one spawn goes{place}")

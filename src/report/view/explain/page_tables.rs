@@ -56,21 +56,23 @@ fn kind_columns(tables: &PageTables) -> Vec<KindColumn> {
     };
     let legend = "mappings that hold anonymous pages, whose PTEs fork copies";
     let mut columns = vec![
-        column(Column::number("mappings", ""), true, |kind| kind.vmas),
+        column(Column::number("mappings", ""), true, |kind| {
+            kind.mappings.vmas
+        }),
         column(
             Column::number("anon.", "VMAs").explained(legend),
             false,
-            |kind| kind.anon_vmas,
+            |kind| kind.mappings.anon_vmas,
         ),
         column(
             Column::number("present", "PTEs").explained("page-table entries that map a base page"),
             true,
-            |kind| kind.present_ptes,
+            |kind| kind.mappings.present_ptes,
         ),
     ];
     let optional: [(&str, &str, Pick); 2] = [
-        ("swapped", "PTEs", |kind| kind.swapped_ptes),
-        ("huge", "entries", |kind| kind.huge_entries),
+        ("swapped", "PTEs", |kind| kind.mappings.swapped_ptes),
+        ("huge", "entries", |kind| kind.mappings.huge_entries),
     ];
     for (header, subheader, figure) in optional {
         if tables.kinds.iter().any(|kind| figure(kind) > 0) {
@@ -148,7 +150,7 @@ fn kind_row(
 ) -> Vec<Entry> {
     let mut row = vec![
         Entry::Name(kind.kind.clone()),
-        MEBIBYTE.entry(kind.bytes as f64, None),
+        MEBIBYTE.entry(kind.mappings.mapped_bytes as f64, None),
     ];
     for KindColumn { figure, growth, .. } in shown {
         let now = figure(kind);
@@ -181,12 +183,7 @@ fn sum(kinds: &[MappingKind]) -> MappingKind {
     let of = |figure: Pick| kinds.iter().map(figure).fold(0, u64::saturating_add);
     MappingKind {
         kind: "all".to_owned(),
-        vmas: of(|kind| kind.vmas),
-        anon_vmas: of(|kind| kind.anon_vmas),
-        bytes: of(|kind| kind.bytes),
-        present_ptes: of(|kind| kind.present_ptes),
-        swapped_ptes: of(|kind| kind.swapped_ptes),
-        huge_entries: of(|kind| kind.huge_entries),
+        mappings: kinds.iter().map(|kind| kind.mappings).sum(),
         copied: of(|kind| kind.copied),
         skipped: of(|kind| kind.skipped),
         skip_reasons: Vec::new(),

@@ -124,7 +124,7 @@ pub(super) fn contents(rebuilt: &Rebuilt<'_>, _notes: &mut Footnotes) -> Table {
 }
 
 fn content_row(group: &GroupCost) -> Vec<Entry> {
-    let features = &group.features;
+    let counts = &group.mappings;
     let what = match group.rest {
         true => Entry::Blank,
         false => Entry::Name(names::content(group.content).to_owned()),
@@ -132,14 +132,14 @@ fn content_row(group: &GroupCost) -> Vec<Entry> {
     let mut row = vec![Entry::Name(names::short(&group.name)), what];
     row.extend(
         [
-            features.vmas,
-            features.anon_vmas,
-            features.ptes,
-            features.tables,
-            features.huge_entries,
+            counts.vmas,
+            counts.anon_vmas,
+            counts.ptes,
+            counts.tables,
+            counts.huge_entries,
         ]
         .map(|count| Entry::exact(integer(count))),
     );
-    row.push(Entry::exact(bytes(group.mapped_bytes)));
+    row.push(Entry::exact(bytes(group.mappings.mapped_bytes)));
     row
 }

@@ -4,7 +4,7 @@
 use super::{Rebuilt, figures, free, ladder, names, spawns};
 use crate::analysis::process::{self, dearest_groups, dearest_rungs, is_most, per_second, share};
 use crate::analysis::sweep::differs;
-use crate::model::{Blame, Cost, Features, GroupCost, Rung, RungCost, SpawnMethod};
+use crate::model::{Blame, Cost, Counts, GroupCost, Rung, RungCost, SpawnMethod};
 use crate::report::view::number::{counted, number, significant};
 use crate::stats::Estimate;
 
@@ -141,7 +141,7 @@ fn dearest_group(blame: &Blame) -> Option<String> {
             Some(format!(
                 "{} is charged {told}, for {}{}.",
                 clause(one)?,
-                contents(&one.features),
+                contents(&one.mappings),
                 check.unwrap_or_default()
             ))
         }
@@ -156,15 +156,15 @@ fn dearest_group(blame: &Blame) -> Option<String> {
 }
 
 /// What mappings have of what a fork pays for, in the words of what there is most of.
-fn contents(features: &Features) -> String {
-    let (ptes, huge) = (features.ptes, features.huge_entries);
+fn contents(counts: &Counts) -> String {
+    let (ptes, huge) = (counts.ptes, counts.huge_entries);
     match (ptes, huge) {
-        (0, 0) => counted(features.vmas, "mapping"),
+        (0, 0) => counted(counts.vmas, "mapping"),
         (0, huge) => counted(huge, "huge page"),
         (ptes, _) => format!(
             "{} in {}",
             counted(ptes, "PTE"),
-            counted(features.tables, "page table")
+            counted(counts.tables, "page table")
         ),
     }
 }

@@ -151,7 +151,7 @@ fn likeness(programs: &Programs<'_>) -> Option<String> {
         .looped(CForkLikePython)
         .and_then(|looped| looped.parent.measured())
         .map_or(String::new(), |space| {
-            format!(", {} VMAs,", integer(space.vmas))
+            format!(", {} VMAs,", integer(space.mappings.vmas))
         });
     let verdict = cause(share, "it is the smaller part", "it is the larger part");
     Some(format!(

@@ -2,7 +2,7 @@
 
 use super::{calls, names};
 use crate::analysis::reproduce::loops::Programs;
-use crate::model::{Availability, Loop, Missing, ParentSpace};
+use crate::model::{Availability, Loop, Missing, Parent};
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::number::{PLAIN, integer};
 use crate::report::view::table::{Column, Entry, Table};
@@ -25,8 +25,11 @@ pub(super) fn spaces(programs: &Programs<'_>, notes: &mut Footnotes) -> Table {
             .explained("minor page faults (no I/O) of parent and child"),
     ]);
     let rows = programs.rows(|row| {
-        let figures: [fn(&ParentSpace) -> u64; 3] =
-            [|s| s.vmas, |s| s.anon_vmas, |s| s.present_ptes];
+        let figures: [fn(&Parent) -> u64; 3] = [
+            |s| s.mappings.vmas,
+            |s| s.mappings.anon_vmas,
+            |s| s.mappings.present_ptes,
+        ];
         let mut entries: Vec<Entry> = match found(row, |looped| &looped.parent) {
             Ok(space) => figures
                 .iter()

@@ -72,8 +72,14 @@ fn published_lines(study: &Study<'_>) -> Vec<Series> {
             let built = parent.space().filter(|_| study.is_whole());
             let size = match study.axis() {
                 Axis::Pages => Some(index as u64 + 1),
-                Axis::Vmas => parent.point.vmas.or(built.map(|space| space.vmas)),
-                Axis::Ptes => parent.point.ptes.or(built.map(|space| space.present_ptes)),
+                Axis::Vmas => parent
+                    .point
+                    .vmas
+                    .or(built.map(|space| space.parent.mappings.vmas)),
+                Axis::Ptes => parent
+                    .point
+                    .ptes
+                    .or(built.map(|space| space.parent.mappings.present_ptes)),
             };
             let Some(across) = size.map(|size| size as f64) else {
                 continue;
@@ -126,8 +132,8 @@ fn own_lines(study: &Study<'_>) -> Vec<Series> {
             drawn.push((asked.method, asked.part));
             let across = match study.axis() {
                 Axis::Pages => index as f64 + 1.0,
-                Axis::Vmas => space.vmas as f64,
-                Axis::Ptes => space.present_ptes as f64,
+                Axis::Vmas => space.parent.mappings.vmas as f64,
+                Axis::Ptes => space.parent.mappings.present_ptes as f64,
             };
             let name = format!("{}{}, here", asked.method.name(), kind(parent));
             let point = PlotPoint {
@@ -182,8 +188,8 @@ fn story(name: &str, parent: &Parent<'_>, ns: f64, ci95: Option<[f64; 2]>) -> St
     let size = space.map_or(String::new(), |space| {
         format!(
             " ({}, {})",
-            counted(space.vmas, "VMA"),
-            counted(space.present_ptes, "PTE")
+            counted(space.parent.mappings.vmas, "VMA"),
+            counted(space.parent.mappings.present_ptes, "PTE")
         )
     });
     format!("{name}, {}{size}: {time} {}", parent.name(), unit.name)

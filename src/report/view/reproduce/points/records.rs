@@ -58,26 +58,31 @@ fn sizes(parent: &Parent<'_>) -> Vec<StudyRecord> {
     vec![
         record("published", "vmas", parent.point.vmas, "count"),
         record("published", "ptes", parent.point.ptes, "count"),
-        record("built", "vmas", space.map(|s| s.vmas), "count"),
+        record(
+            "built",
+            "vmas",
+            space.map(|s| s.parent.mappings.vmas),
+            "count",
+        ),
         record(
             "built",
             "present_ptes",
-            space.map(|s| s.present_ptes),
+            space.map(|s| s.parent.mappings.present_ptes),
             "count",
         ),
         record(
             "built",
             "page_tables",
-            space.map(|s| s.page_table_bytes),
+            space.map(|s| s.parent.page_table_bytes),
             "bytes",
         ),
         record(
             "built",
             "resident",
-            space.map(|s| s.resident_bytes),
+            space.map(|s| s.parent.resident_bytes),
             "bytes",
         ),
-        record("built", "huge", space.map(|s| s.huge_bytes), "bytes"),
+        record("built", "huge", space.map(|s| s.parent.huge_bytes), "bytes"),
     ]
 }
 

@@ -58,7 +58,11 @@ fn columns(study: &Study<'_>) -> Vec<SizeColumn> {
         columns.push(column(head, |parent| published(parent.point.vmas), WHOLE));
     }
     let head = Column::number("VMAs", "here").explained("all mappings, the worker's own included");
-    columns.push(column(head, |parent| here(parent, |s| s.vmas), WHOLE));
+    columns.push(column(
+        head,
+        |parent| here(parent, |s| s.parent.mappings.vmas),
+        WHOLE,
+    ));
     if points().any(|point| point.ptes.is_some()) {
         let head = Column::number("PTEs", "published");
         columns.push(column(head, |parent| published(parent.point.ptes), WHOLE));
@@ -67,7 +71,7 @@ fn columns(study: &Study<'_>) -> Vec<SizeColumn> {
         .explained("present page-table entries of base pages, the worker's own included");
     columns.push(column(
         head,
-        |parent| here(parent, |s| s.present_ptes),
+        |parent| here(parent, |s| s.parent.mappings.present_ptes),
         WHOLE,
     ));
     let page = Unit {
@@ -77,21 +81,21 @@ fn columns(study: &Study<'_>) -> Vec<SizeColumn> {
     let head = Column::number("page-table", "pages").explained("below the top level, from VmPTE");
     columns.push(column(
         head,
-        |parent| here(parent, |s| s.page_table_bytes),
+        |parent| here(parent, |s| s.parent.page_table_bytes),
         page,
     ));
     let head = Column::number("resident", &bytes);
     columns.push(column(
         head,
-        |parent| here(parent, |s| s.resident_bytes),
+        |parent| here(parent, |s| s.parent.resident_bytes),
         MEBIBYTE,
     ));
     let asked = || study.parents.iter().any(Parent::asks_for_huge_pages);
-    if asked() || spaces().any(|space| space.huge_bytes > 0) {
+    if asked() || spaces().any(|space| space.parent.huge_bytes > 0) {
         let head = Column::number("huge", &bytes).explained("resident memory in huge pages");
         columns.push(column(
             head,
-            |parent| here(parent, |s| s.huge_bytes),
+            |parent| here(parent, |s| s.parent.huge_bytes),
             MEBIBYTE,
         ));
     }

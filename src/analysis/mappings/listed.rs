@@ -9,50 +9,72 @@ use crate::model::MappingFlag;
 
 /// A mapping as it is listed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Listed {
+pub struct Listed {
     /// The address of its first byte.
-    pub(super) start: u64,
+    pub start: u64,
     /// The address after its last.
-    pub(super) end: u64,
+    pub end: u64,
     /// "rw-p".
-    pub(super) permissions: String,
+    pub permissions: String,
     /// Its file's device, as it is written, and inode; 0 without a file.
-    pub(super) device: String,
-    pub(super) inode: u64,
+    pub device: String,
+    /// See there.
+    pub inode: u64,
     /// A path, or a name in brackets; empty without one.
-    pub(super) name: String,
+    pub name: String,
     /// Whether the figures and flags below are known, as they are from `smaps`.
-    pub(super) has_figures: bool,
+    pub has_figures: bool,
     /// Resident bytes.
-    pub(super) resident: u64,
+    pub resident: u64,
     /// Of them, anonymous ones.
-    pub(super) anonymous: u64,
+    pub anonymous: u64,
     /// Bytes that are swapped out.
-    pub(super) swapped: u64,
+    pub swapped: u64,
     /// Bytes that huge pages map: of anonymous memory; of files and shared memory.
-    pub(super) huge_anonymous: u64,
-    pub(super) huge_file: u64,
+    pub huge_anonymous: u64,
+    /// See there.
+    pub huge_file: u64,
+    /// The size of its pages: that of hugetlbfs, where it is of that.
+    pub page_bytes: u64,
     /// `VmFlags`, as far as they matter.
-    pub(super) flags: Vec<MappingFlag>,
+    pub flags: Vec<MappingFlag>,
     /// Whether it is of hugetlbfs.
-    pub(super) hugetlb: bool,
+    pub hugetlb: bool,
 }
 
 impl Listed {
     /// Whether it is shared with other processes.
-    pub(super) fn is_shared(&self) -> bool {
+    pub fn is_shared(&self) -> bool {
         self.permissions.ends_with('s')
     }
 
+    /// Whether it may be read.
+    pub fn is_readable(&self) -> bool {
+        self.permissions.starts_with('r')
+    }
+
+    /// Whether it may be written to.
+    pub fn is_writable(&self) -> bool {
+        self.permissions.as_bytes().get(1) == Some(&b'w')
+    }
+
+    /// Whether it has this flag.
+    pub fn has(&self, flag: MappingFlag) -> bool {
+        self.flags.contains(&flag)
+    }
+
     /// Whether it is of a file, or of memory that the kernel keeps as one.
-    pub(super) fn has_file(&self) -> bool {
+    pub fn has_file(&self) -> bool {
         self.inode != 0
     }
 }
 
 /// The mappings of `smaps`, or of `maps`, which has no figures and no flags.
 /// `[vsyscall]` is none.
-pub(super) fn listed(mut lines: impl BufRead) -> io::Result<Vec<Listed>> {
+///
+/// # Errors
+/// Those of reading; and `InvalidData` for what is no such file.
+pub fn listed(mut lines: impl BufRead) -> io::Result<Vec<Listed>> {
     let mut all: Vec<Listed> = Vec::new();
     let mut line = Vec::new();
     loop {
@@ -108,10 +130,11 @@ fn note(mapping: &mut Listed, field: &str, rest: &str) {
         "Swap" => mapping.swapped = bytes(),
         "AnonHugePages" => mapping.huge_anonymous = bytes(),
         "ShmemPmdMapped" | "FilePmdMapped" => mapping.huge_file += bytes(),
+        "KernelPageSize" => mapping.page_bytes = bytes(),
         "VmFlags" => {
             let words = || rest.split_whitespace();
             mapping.hugetlb = words().any(|word| word == "ht");
-            mapping.flags = words().filter_map(flag).collect();
+            mapping.flags = words().flat_map(flags).copied().collect();
             mapping.flags.sort_unstable();
             mapping.flags.dedup();
         }
@@ -120,19 +143,20 @@ fn note(mapping: &mut Listed, field: &str, rest: &str) {
 }
 
 /// The flags that bear on a fork (fs/proc/task_mmu.c, `show_smap_vma_flags`).
-fn flag(word: &str) -> Option<MappingFlag> {
-    Some(match word {
-        "dc" => MappingFlag::DontFork,
-        "wf" => MappingFlag::WipeOnFork,
-        "lo" => MappingFlag::Locked,
-        "mg" => MappingFlag::Mergeable,
-        "um" | "uw" | "ui" => MappingFlag::Userfault,
-        "hg" => MappingFlag::HugeAdvised,
-        "nh" => MappingFlag::HugeForbidden,
+fn flags(word: &str) -> &'static [MappingFlag] {
+    match word {
+        "dc" => &[MappingFlag::DontFork],
+        "wf" => &[MappingFlag::WipeOnFork],
+        "lo" => &[MappingFlag::Locked],
+        "mg" => &[MappingFlag::Mergeable],
+        "um" | "ui" => &[MappingFlag::Userfault],
+        "uw" => &[MappingFlag::Userfault, MappingFlag::UserfaultWrites],
+        "hg" => &[MappingFlag::HugeAdvised],
+        "nh" => &[MappingFlag::HugeForbidden],
         // Of a mapping that is mixed (mm), a fork copies the entries as well.
-        "pf" | "mm" => MappingFlag::PageFrames,
-        _ => return None,
-    })
+        "pf" | "mm" => &[MappingFlag::PageFrames],
+        _ => &[],
+    }
 }
 
 #[cfg(test)]
@@ -171,7 +195,7 @@ mod tests {
         assert!(all[0].has_file() && all[0].is_shared());
         let flags = b"7f00-7f01 rw-p 0 00:00 0 \nVmFlags: rd wr dc wf lo mg uw um ht hg nh \n";
         let all = listed(flags.as_slice()).unwrap();
-        assert_eq!(all[0].flags.len(), 7);
+        assert_eq!(all[0].flags.len(), 8);
         assert!(all[0].hugetlb && all[0].name.is_empty());
     }
 

@@ -1,42 +1,45 @@
-//! What a fork does with a mapping, by what its shape says.
+//! What a fork does with a mapping.
 
-use crate::model::{MappingFlag, ShapeMapping};
+use crate::model::{MappingFlag, ShapeMapping, SkipReason};
 
 /// Bytes of a page-table entry on every 64-bit architecture.
 const ENTRY_BYTES: u64 = 8;
 
-/// What a fork does with a mapping and with the entries of its pages.
+/// What a fork does with the entries of a mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// The child has the mapping, and its entries are copied.
     Copied,
-    /// The child has the mapping, and faults find its pages again.
-    NotCopied,
-    /// The child has the mapping without its pages (MADV_WIPEONFORK).
-    Wiped,
-    /// The child has no such mapping (MADV_DONTFORK).
-    LeftOut,
+    /// They are left out, for this reason; with MADV_DONTFORK so is the mapping.
+    Skipped(SkipReason),
 }
 
-/// What a fork does with a mapping (mm/mmap.c or kernel/fork.c, `dup_mmap`; mm/memory.c,
-/// `vma_needs_copy`).
+/// What a fork does with a mapping of these flags (mm/mmap.c or kernel/fork.c,
+/// `dup_mmap`; mm/memory.c, `vma_needs_copy` and `copy_page_range`).
 ///
-/// Of a mapping that userfaultfd watches the entries are taken to be copied. They are
-/// where it is told of writes, and not where it is told of missing pages alone; the
-/// shape does not tell these apart.
-pub fn fate(mapping: &ShapeMapping) -> Fate {
-    if mapping.has(MappingFlag::DontFork) {
-        Fate::LeftOut
-    } else if mapping.has(MappingFlag::WipeOnFork) {
-        Fate::Wiped
-    } else if mapping.anon_vma
-        || mapping.has(MappingFlag::PageFrames)
-        || mapping.has(MappingFlag::Userfault)
-    {
+/// Of a mapping whose writes userfaultfd is told of the entries are taken to be copied:
+/// they are if it is told of forks too (UFFD_FEATURE_EVENT_FORK), which is not to be
+/// seen. Kernels before 6.0 copy the entries of shared hugetlbfs mappings as well.
+pub fn fate_of(flags: &[MappingFlag], shared: bool, anon_vma: bool) -> Fate {
+    let has = |flag| flags.contains(&flag);
+    // A fault could not find these again, or would not know their protection.
+    let always = || has(MappingFlag::PageFrames) || has(MappingFlag::UserfaultWrites);
+    if has(MappingFlag::DontFork) {
+        Fate::Skipped(SkipReason::DontFork)
+    } else if has(MappingFlag::WipeOnFork) {
+        Fate::Skipped(SkipReason::WipeOnFork)
+    } else if anon_vma || always() {
         Fate::Copied
+    } else if shared {
+        Fate::Skipped(SkipReason::Shared)
     } else {
-        Fate::NotCopied
+        Fate::Skipped(SkipReason::NoAnonVma)
     }
+}
+
+/// The same of a mapping of a shape.
+pub fn fate(mapping: &ShapeMapping) -> Fate {
+    fate_of(&mapping.flags, mapping.is_shared(), mapping.anon_vma)
 }
 
 /// Entries of a page table of the lowest level.
@@ -88,8 +91,8 @@ fn count_union(mut ranges: Vec<[u64; 2]>) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::mapping;
     use super::*;
+    use crate::analysis::shape::tests::mapping;
 
     #[test]
     fn flags_decide_before_pages_do() {
@@ -98,13 +101,30 @@ mod tests {
             anon_vma,
             ..mapping(10, 4)
         };
-        use MappingFlag::{DontFork, PageFrames, Userfault, WipeOnFork};
-        assert_eq!(fate(&with(&[DontFork], true)), Fate::LeftOut);
-        assert_eq!(fate(&with(&[WipeOnFork], true)), Fate::Wiped);
+        use MappingFlag::{DontFork, PageFrames, Userfault, UserfaultWrites, WipeOnFork};
+        let skipped = Fate::Skipped;
+        assert_eq!(
+            fate(&with(&[DontFork], true)),
+            skipped(SkipReason::DontFork)
+        );
+        assert_eq!(
+            fate(&with(&[PageFrames, DontFork], true)),
+            skipped(SkipReason::DontFork)
+        );
+        assert_eq!(
+            fate(&with(&[WipeOnFork], true)),
+            skipped(SkipReason::WipeOnFork)
+        );
         assert_eq!(fate(&with(&[], true)), Fate::Copied);
-        assert_eq!(fate(&with(&[], false)), Fate::NotCopied);
+        assert_eq!(fate(&with(&[], false)), skipped(SkipReason::NoAnonVma));
         assert_eq!(fate(&with(&[PageFrames], false)), Fate::Copied);
-        assert_eq!(fate(&with(&[Userfault], false)), Fate::Copied);
+        assert_eq!(fate(&with(&[UserfaultWrites], false)), Fate::Copied);
+        assert_eq!(
+            fate(&with(&[Userfault], false)),
+            skipped(SkipReason::NoAnonVma)
+        );
+        assert_eq!(fate_of(&[], true, false), skipped(SkipReason::Shared));
+        assert_eq!(fate_of(&[PageFrames], true, false), Fate::Copied);
     }
 
     #[test]

@@ -1,14 +1,14 @@
-//! What a mapping is of.
+//! What a mapping is of, and what follows from that.
 
 use std::collections::HashSet;
 
-use super::smaps::Listed;
-use crate::model::MappingContent;
+use super::listed::Listed;
+use crate::model::{MappingContent, RegionKind};
 use crate::units::steers;
 
 /// The content of each mapping, in their order. `program` is where `/proc/PID/exe`
 /// leads, if that was to be seen.
-pub(super) fn contents(all: &[Listed], program: Option<&str>) -> Vec<MappingContent> {
+pub fn contents(all: &[Listed], program: Option<&str>) -> Vec<MappingContent> {
     let file = |mapping: &Listed| (mapping.device.clone(), mapping.inode);
     let has_code = |mapping: &&Listed| {
         mapping.has_file() && mapping.permissions.as_bytes().get(2) == Some(&b'x')
@@ -56,6 +56,27 @@ fn content(mapping: &Listed, of_program: bool, of_library: bool) -> MappingConte
     }
 }
 
+/// Whether pages of no file are anonymous ones here: in private mappings, but for the
+/// kernel's own pages, which belong to no file either.
+pub fn holds_anon(content: MappingContent, shared: bool) -> bool {
+    !shared && content != MappingContent::Kernel
+}
+
+/// Whether it is of a file that it is private to.
+pub fn is_of_file(content: MappingContent, shared: bool) -> bool {
+    use MappingContent::{File, Library, Program};
+    !shared && matches!(content, Program | Library | File)
+}
+
+/// What a worker builds it of.
+pub fn region_kind(content: MappingContent, shared: bool) -> RegionKind {
+    match shared {
+        true => RegionKind::Shared,
+        false if is_of_file(content, shared) => RegionKind::File,
+        false => RegionKind::Anon,
+    }
+}
+
 /// Whether the kernel put its own pages here.
 fn is_kernels_own(name: &str) -> bool {
     name == "[vdso]" || name.starts_with("[vvar") || name == "[uprobes]"
@@ -65,7 +86,7 @@ fn is_kernels_own(name: &str) -> bool {
 /// (PR_SET_VMA_ANON_NAME). What all others are called is said by their content.
 ///
 /// What would steer a terminal is taken out, as names are any bytes.
-pub(super) fn kept_name(name: &str) -> Option<String> {
+pub fn kept_name(name: &str) -> Option<String> {
     /// The kernel's limit for a path, and for what is no UTF-8 in it.
     const LONGEST: usize = 4096 * 3;
     let is_kept = name.starts_with('/') || name.starts_with("[anon");
@@ -73,7 +94,7 @@ pub(super) fn kept_name(name: &str) -> Option<String> {
 }
 
 /// Text without control characters and not too long.
-pub(super) fn harmless(text: &str, longest: usize) -> String {
+pub fn harmless(text: &str, longest: usize) -> String {
     let mut kept = String::new();
     for c in text.chars() {
         if kept.len() + c.len_utf8() > longest {
@@ -86,7 +107,7 @@ pub(super) fn harmless(text: &str, longest: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::smaps::listed;
+    use super::super::listed;
     use super::*;
     use MappingContent::{
         Anonymous, File, Heap, Hugetlb, Kernel, Library, Program, SharedMemory, Stack,

@@ -1,0 +1,221 @@
+//! What no stored run came to: every remedy, caveat, flag and reason has its words.
+
+use forktax::model::{
+    Availability, Caveat, Counted, Document, FreeMemory, FreeReason, LeftOutMapping, LeftOutReason,
+    MappingContent, MappingFlag, ProcessShape, Remedy, RemedyKind, RemedyVerdict, Rung,
+    ShapeMapping, ShapeReservation, SpawnMethod,
+};
+use forktax::report::{self, view};
+
+use crate::every::{fits, snapshot};
+use crate::stored::{shapes, table, with};
+
+pub(crate) const RESERVATIONS: [ShapeReservation; 8] = [
+    ShapeReservation::ChangedWhileRead,
+    ShapeReservation::Seccomp,
+    ShapeReservation::Traced,
+    ShapeReservation::OtherControlGroup,
+    ShapeReservation::NoPhysicalAddresses,
+    ShapeReservation::NoZeroPages,
+    ShapeReservation::NoThreadStacks,
+    ShapeReservation::NoFlags,
+];
+
+fn looks_like_this(name: &str, report: String) {
+    fits(name, &report);
+    snapshot(name, "txt", report.into_bytes());
+}
+
+/// Every caveat, and a PMU that counts.
+#[test]
+fn a_sweep_with_every_caveat() {
+    let method = SpawnMethod::Fork;
+    let reason = "the kernel does not know it".to_owned();
+    let caveats = vec![
+        Caveat::Unavailable {
+            figures: "system, user".to_owned(),
+            reason: reason.clone(),
+            remedy: Some("use a newer one".to_owned()),
+        },
+        Caveat::MethodUnavailable { method, reason },
+        Caveat::HugePages {
+            mappings: 1_025,
+            huge_bytes: 30 << 20,
+            asked: false,
+        },
+        Caveat::HugePages {
+            mappings: 1_025,
+            huge_bytes: 30 << 20,
+            asked: true,
+        },
+        Caveat::SpaceDrifted {
+            mappings: 25,
+            change: "present PTEs 1277 -> 1342".to_owned(),
+        },
+        Caveat::FewWorkers {
+            mappings: 25,
+            workers: 1,
+        },
+        Caveat::PrecisionMissed {
+            asked: 0.01,
+            widest: 0.024,
+            cells: 3,
+        },
+        Caveat::WorkersDisagree {
+            cells: 1,
+            spread: 0.12,
+            mappings: 25,
+            method,
+        },
+        Caveat::Multiplexed { share: 0.5 },
+        Caveat::SamplesLost {
+            lost: 120,
+            kept: 4_880,
+        },
+        Caveat::TimeExceeded {
+            asked_s: 1.0,
+            used_s: 36.2,
+        },
+        Caveat::Daemons { count: 3 },
+        Caveat::FewRounds { rounds: 1 },
+        Caveat::Interrupted,
+    ];
+    let report = table(&with("sweep", |document| {
+        document.host.pmu = true;
+        document.caveats = caveats;
+        for cell in &mut document.cells {
+            let counted: Counted = cell.task_clock_ns.clone();
+            (cell.cycles, cell.instructions) = (counted.clone(), counted.clone());
+            cell.dtlb_misses = counted;
+        }
+    }));
+    looks_like_this("unusual-sweep", report);
+}
+
+#[test]
+fn a_process_with_every_reservation_and_all_that_costs_nothing() {
+    let reasons = [
+        FreeReason::Untouched,
+        FreeReason::Shared,
+        FreeReason::FilePages,
+        FreeReason::ZeroPages,
+        FreeReason::DontFork,
+        FreeReason::HugePages,
+    ];
+    let left_out = [
+        LeftOutReason::Hugetlb,
+        LeftOutReason::PageFrames,
+        LeftOutReason::Kernel,
+    ];
+    let report = table(&with("process-ledger", |document| {
+        let order = document.plan.live.as_mut().expect("it is ordered");
+        order.shape.process.reservations = RESERVATIONS.to_vec();
+        order.shape.mappings[0].swapped = vec![[0, 2]];
+        let live = document.live.as_mut().expect("it was measured");
+        live.likeness.left_out = left_out
+            .map(|why| LeftOutMapping {
+                count: 2,
+                bytes: 4 << 20,
+                why,
+            })
+            .to_vec();
+        let Availability::Measured(blame) = &mut live.blame else {
+            panic!("the cost was shared out");
+        };
+        let free = |why| FreeMemory {
+            why,
+            mappings: 2,
+            bytes: 4 << 20,
+        };
+        blame.free = reasons.map(free).to_vec();
+        let last = blame.rungs.len() - 1;
+        let mut huge = blame.rungs[last];
+        huge.rung = Rung::HugePages;
+        blame.rungs.insert(last, huge);
+        assert_eq!(blame.rungs.len(), Rung::ALL.len());
+        let contents = [
+            MappingContent::Heap,
+            MappingContent::ThreadStack,
+            MappingContent::Stack,
+        ];
+        for (group, content) in blame.groups.iter_mut().zip(contents) {
+            group.content = content;
+        }
+    }));
+    looks_like_this("unusual-process", report);
+}
+
+/// Every remedy, all with one outcome.
+fn remedied(verdict: RemedyVerdict) -> Document {
+    with("advise-parent", |document| {
+        let live = document.live.as_mut().expect("it was measured");
+        let tried = live
+            .remedies
+            .iter()
+            .find_map(|remedy| remedy.outcome.measured().copied());
+        let mut outcome = tried.expect("one was tried");
+        outcome.verdict = verdict;
+        let remedy = |kind| Remedy {
+            kind,
+            applied_to: "all of it".to_owned(),
+            outcome: Availability::Measured(outcome),
+        };
+        live.remedies = RemedyKind::ALL.map(remedy).to_vec();
+    })
+}
+
+#[test]
+fn an_advice_in_which_everything_helps_or_harms() {
+    looks_like_this("unusual-helps", table(&remedied(RemedyVerdict::Helps)));
+    looks_like_this("unusual-harms", table(&remedied(RemedyVerdict::Harms)));
+}
+
+#[test]
+fn a_shape_with_a_mapping_of_each_kind() {
+    use MappingContent::{
+        Anonymous, File, Heap, Hugetlb, Kernel, Library, Program, SharedMemory, Stack, ThreadStack,
+    };
+    use MappingFlag::{
+        DontFork, HugeAdvised, HugeForbidden, Locked, Mergeable, PageFrames, Userfault, WipeOnFork,
+    };
+    let contents = [
+        Program,
+        Library,
+        Heap,
+        Stack,
+        ThreadStack,
+        Anonymous,
+        File,
+        SharedMemory,
+        Hugetlb,
+        Kernel,
+    ];
+    let flags = [
+        DontFork,
+        WipeOnFork,
+        Locked,
+        Mergeable,
+        Userfault,
+        HugeAdvised,
+        HugeForbidden,
+        PageFrames,
+    ];
+    let mut shape: ProcessShape = shapes().pop().expect("there are some").1;
+    shape.process.reservations = RESERVATIONS.to_vec();
+    let mappings = (0..).zip(contents).map(|(number, content)| ShapeMapping {
+        anon_vma: true,
+        own: vec![[0, 400]],
+        file: vec![[400, 30]],
+        zero: vec![[500, 7]],
+        swapped: vec![[600, 9]],
+        huge: vec![[1_024, 1_024]],
+        flags: flags.get(number).copied().into_iter().collect(),
+        ..ShapeMapping::untouched(0x10_000 * (number as u64 + 1), 4_096, content)
+    });
+    shape.mappings = mappings.collect();
+    let report = report::text(&view::shape(&shape)).expect("every shape can be shown");
+    looks_like_this(
+        "unusual-shape",
+        String::from_utf8(report).expect("it is UTF-8"),
+    );
+}
