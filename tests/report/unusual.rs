@@ -176,7 +176,8 @@ fn a_shape_with_a_mapping_of_each_kind() {
         Anonymous, File, Heap, Hugetlb, Kernel, Library, Program, SharedMemory, Stack, ThreadStack,
     };
     use MappingFlag::{
-        DontFork, HugeAdvised, HugeForbidden, Locked, Mergeable, PageFrames, Userfault, WipeOnFork,
+        DontFork, HugeAdvised, HugeForbidden, Locked, Mergeable, PageFrames, Userfault,
+        UserfaultWrites, WipeOnFork,
     };
     let contents = [
         Program,
@@ -196,6 +197,7 @@ fn a_shape_with_a_mapping_of_each_kind() {
         Locked,
         Mergeable,
         Userfault,
+        UserfaultWrites,
         HugeAdvised,
         HugeForbidden,
         PageFrames,
