@@ -257,7 +257,7 @@ pub(crate) fn walk(path: &str, value: &Value, fields: &mut BTreeSet<String>) {
                 walk(path, value, fields);
             }
         }
-        Value::Array(array) if !path.ends_with("_ci95") && !path.ends_with(".ci95") => {
+        Value::Array(array) if !path.ends_with(".ci95") => {
             fields.remove(path);
             for value in array {
                 let path = format!("{path}[]");

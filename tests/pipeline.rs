@@ -18,9 +18,10 @@ use forktax::lab::error::LabError;
 use forktax::lab::{Outcome, Progress, run};
 use forktax::model::SpawnMethod::{Clone3Vfork, Fork, PosixSpawn, System, Vfork};
 use forktax::model::{
-    Caveat, Cell, CountSource, Document, Plan, SpaceRequest, SpawnMethod, Stopped,
+    Availability, Caveat, Cell, CountSource, Document, Plan, SpaceRequest, SpawnMethod, Stopped,
 };
 use forktax::report::{Format, render};
+use forktax::stats::Estimate;
 
 struct Steps(Vec<f64>);
 
@@ -54,6 +55,11 @@ fn cell(document: &Document, mappings: u64, method: SpawnMethod) -> &Cell {
     found.unwrap()
 }
 
+/// A figure that was measured, without its interval.
+fn value(found: &Availability<Estimate>) -> f64 {
+    found.measured().unwrap().value
+}
+
 fn default_plan() -> Plan {
     plan(&[0, 100, 1_000], &[Fork, Vfork, PosixSpawn])
 }
@@ -64,17 +70,18 @@ fn a_good_run_gives_every_cell_its_figures() {
     assert_eq!(document.cells.len(), 9);
     assert_eq!(document.run.stopped, Stopped::Time);
     let fork = cell(&document, 1_000, Fork);
-    let call = fork.call_ns.measured().unwrap().median;
-    let total = fork.total_ns.measured().unwrap().median;
+    let call = fork.call_ns.measured().unwrap().median.value;
+    let total = fork.total_ns.measured().unwrap().median.value;
     // 840 us and a jitter of up to 0.4 us, less one reading of the clock.
     assert!((839_900.0..840_400.0).contains(&call), "{call}");
     assert!((1_659_900.0..1_660_900.0).contains(&total), "{total}");
-    let ratio = *fork.ratio.measured().unwrap();
+    let ratio = fork.ratio.measured().unwrap().value;
     assert!((16.4..16.7).contains(&ratio), "{ratio}");
-    assert_eq!(
-        cell(&document, 1_000, PosixSpawn).ratio.measured(),
-        Some(&1.0)
-    );
+    let baseline = cell(&document, 1_000, PosixSpawn);
+    assert_eq!(baseline.ratio.measured(), Some(&Estimate::exact(1.0)));
+    let each = fork.spawns_per_second.measured().unwrap();
+    assert_eq!(each.value, 1e9 / total);
+    assert!(each.ci95[0] <= each.value && each.value <= each.ci95[1]);
     assert_eq!(fork.space.parent.mappings.vmas, 1_030);
     assert_eq!(fork.space.before.mappings.vmas, 30);
     assert!(fork.samples.len() >= 5, "{} workers", fork.samples.len());
@@ -84,9 +91,9 @@ fn a_good_run_gives_every_cell_its_figures() {
 fn cpu_time_is_the_sum_of_both_sides_split_by_ticks() {
     let document = document(Fault::Nothing, &default_plan());
     let fork = cell(&document, 0, Fork);
-    assert_eq!(fork.cpu_ns.measured(), Some(&110_000.0));
-    let system = *fork.sys_ns.measured().unwrap();
-    let user = *fork.user_ns.measured().unwrap();
+    assert_eq!(value(&fork.cpu_ns), 110_000.0);
+    let system = fork.sys_ns.measured().unwrap().value;
+    let user = fork.user_ns.measured().unwrap().value;
     assert!((system + user - 110_000.0).abs() < 1.0);
     assert!((0.85..0.95).contains(&(system / 110_000.0)), "{system}");
 }
@@ -95,8 +102,8 @@ fn cpu_time_is_the_sum_of_both_sides_split_by_ticks() {
 fn counters_are_told_apart_by_side() {
     let document = document(Fault::Nothing, &default_plan());
     let faults = &cell(&document, 100, Vfork).minor_faults;
-    assert_eq!(faults.parent.measured(), Some(&2.0));
-    assert_eq!(faults.child.measured(), Some(&23.0));
+    assert_eq!(value(&faults.parent), 2.0);
+    assert_eq!(value(&faults.child), 23.0);
     assert_eq!(faults.source, CountSource::Perf);
     assert!(
         cell(&document, 100, Vfork)
@@ -184,7 +191,7 @@ fn without_perf_the_times_stand_and_usage_counts_the_faults() {
             .is_some()
     );
     assert_eq!(fork.minor_faults.source, CountSource::Rusage);
-    assert_eq!(fork.minor_faults.child.measured(), Some(&20.0));
+    assert_eq!(value(&fork.minor_faults.child), 20.0);
     assert!(
         document
             .caveats
@@ -235,7 +242,7 @@ fn descriptors_and_threads_are_measured_and_stored() {
         (1_008, 51)
     );
     assert_eq!(full.space.parent.mappings.vmas, 30 + 100 + 2 * 50);
-    let total = |cell: &Cell| cell.total_ns.measured().unwrap().median;
+    let total = |cell: &Cell| cell.total_ns.measured().unwrap().median.value;
     assert!(total(full) - total(empty) > 300_000.0);
 }
 
@@ -320,10 +327,10 @@ fn a_change_under_way_is_told() {
 fn a_counter_that_shared_the_pmu_is_scaled_by_its_own_share() {
     let shared = document(Fault::Multiplexed, &default_plan());
     for cell in &shared.cells {
-        assert_eq!(cell.task_clock_ns.parent.measured(), Some(&110_000.0));
-        assert_eq!(cell.task_clock_ns.child.measured(), Some(&110_000.0));
-        assert_eq!(cell.minor_faults.parent.measured(), Some(&2.0));
-        assert_eq!(cell.minor_faults.child.measured(), Some(&23.0));
+        assert_eq!(value(&cell.task_clock_ns.parent), 110_000.0);
+        assert_eq!(value(&cell.task_clock_ns.child), 110_000.0);
+        assert_eq!(value(&cell.minor_faults.parent), 2.0);
+        assert_eq!(value(&cell.minor_faults.child), 23.0);
     }
 }
 
@@ -337,7 +344,7 @@ fn a_counter_that_never_had_its_turn_gives_no_zero() {
             assert!(missing.reason.contains("never had its turn"));
             assert!(missing.remedy.is_some());
         }
-        assert_eq!(cell.minor_faults.parent.measured(), Some(&2.0));
+        assert_eq!(value(&cell.minor_faults.parent), 2.0);
     }
 }
 

@@ -9,12 +9,13 @@ use crate::model::{
     Reproduction, Run, SCHEMA_VERSION, Space, SpaceRequest, SpawnMethod, Stopped, Tool,
     WorkerSamples, middle,
 };
-use crate::stats::{self, Estimate, Summary, median, median_replicates, quantile, summarise};
+use crate::stats::{
+    self, DRAWS, Estimate, Summary, median, median_replicates, quantile, summarise,
+};
 use crate::sys::perf::Counter;
 use crate::worker::protocol::{Pass, Refused, record};
 
-/// Resamples behind an interval, and behind a decision to go on.
-const DRAWS: usize = 500;
+/// Resamples behind a decision to go on.
 const DRAWS_TO_DECIDE: usize = 200;
 /// Totals further than this many interquartile ranges beyond the quartiles
 /// count as outliers (Tukey's outer fence).
@@ -144,30 +145,21 @@ impl<'a> Group<'a> {
                 None,
             )
         };
-        let (ratio, ratio_ci95) = parted(self.ratio(&samples, baseline, method));
         let accounts = cpu_time::accounts(self, method);
         let counts = count::counts(self, method);
-        let (counting_slowdown, counting_slowdown_ci95) = parted(self.slowdown(method, &totals));
-        let (cpu_ns, cpu_ci95) = parted(accounts.cpu_ns);
-        let (sys_ns, sys_ci95) = parted(accounts.sys_ns);
-        let (user_ns, user_ci95) = parted(accounts.user_ns);
         Cell {
             space: self.space(),
             method,
             child: self.plan.child,
             program: self.plan.program.clone(),
             spawns: samples.iter().map(|s| s.total_ns.len() as u64).sum(),
-            spawns_per_second: total_ns.map(|summary: &Summary| 1e9 / summary.median),
+            spawns_per_second: per_second(&total_ns),
             call_ns,
             total_ns,
-            ratio,
-            ratio_ci95,
-            cpu_ns,
-            cpu_ci95,
-            sys_ns,
-            sys_ci95,
-            user_ns,
-            user_ci95,
+            ratio: self.ratio(&samples, baseline, method),
+            cpu_ns: accounts.cpu_ns,
+            sys_ns: accounts.sys_ns,
+            user_ns: accounts.user_ns,
             minor_faults: counts.minor_faults,
             major_faults: counts.major_faults,
             context_switches: counts.context_switches,
@@ -176,8 +168,7 @@ impl<'a> Group<'a> {
             cycles: counts.cycles,
             instructions: counts.instructions,
             dtlb_misses: counts.dtlb_misses,
-            counting_slowdown,
-            counting_slowdown_ci95,
+            counting_slowdown: self.slowdown(method, &totals),
             worker_spread: spread(&totals),
             outliers: outliers(&totals),
             samples,
@@ -304,10 +295,14 @@ pub(super) fn as_floats(
         .collect()
 }
 
-/// An estimate in the two fields that a document gives it.
-fn parted(estimate: Availability<Estimate>) -> (Availability<f64>, Option<[f64; 2]>) {
-    let interval = estimate.measured().map(|estimate| estimate.ci95);
-    (estimate.map(|estimate| estimate.value), interval)
+fn per_second(total_ns: &Availability<Summary>) -> Availability<Estimate> {
+    match total_ns {
+        Availability::Missing(missing) => Availability::Missing(missing.clone()),
+        Availability::Measured(total) => total.median.times_in(1e9).map_or_else(
+            || Availability::unavailable("the clock told some spawns from nothing", None),
+            Availability::Measured,
+        ),
+    }
 }
 
 /// How much the workers' medians differ.

@@ -6,7 +6,7 @@ use super::count;
 use super::cpu_time;
 use crate::model::Parent;
 use crate::model::{Caveat, Cell, Plan, SpawnMethod, Stopped};
-use crate::stats::{Estimate, Summary};
+use crate::stats::Summary;
 
 /// Workers that differ by more than this are worth a word.
 const WORTH_A_WORD: f64 = 0.10;
@@ -146,13 +146,7 @@ fn disagreement(cells: &[Cell]) -> Option<Caveat> {
 
 fn precision_missed(plan: &Plan, cells: &[Cell]) -> Option<Caveat> {
     let asked = plan.stop.precision?;
-    let width = |summary: &Summary| {
-        let estimate = Estimate {
-            value: summary.median,
-            ci95: summary.ci95,
-        };
-        estimate.relative_half_width()
-    };
+    let width = |total: &Summary| total.median.relative_half_width();
     let widths: Vec<f64> = cells
         .iter()
         .filter_map(|cell| cell.total_ns.measured().map(width))

@@ -5,12 +5,10 @@ use super::assemble::Group;
 use super::cpu_time;
 use super::session::Recording;
 use crate::model::{Availability, Caveat, CountSource, Counted, Missing, SpawnMethod};
-use crate::stats::{Estimate, mean_replicates};
+use crate::stats::{DRAWS, Estimate, mean_replicates};
 use crate::sys::perf::Counter;
 use crate::worker::protocol::{MOST_COUNTERS, Refused, record};
 
-/// Resamples behind an interval.
-pub(super) const DRAWS: usize = 500;
 /// An event that counted less than this share of the time was multiplexed.
 const FULL_TIME: f64 = 0.999;
 
@@ -44,7 +42,6 @@ fn without_lost_exit(mut counted: Counted, seen: Option<f64>) -> Counted {
             seen * 100.0
         );
         counted.child = Availability::unavailable(why, Some("take the CPU time, which is whole"));
-        counted.child_ci95 = None;
     }
     counted
 }
@@ -58,12 +55,9 @@ pub(super) fn booked_elsewhere() -> Missing {
 /// The share of the CPU time that the perf event task-clock saw.
 fn seen_share(group: &Group<'_>, method: SpawnMethod) -> Option<f64> {
     let clock = perf_counted(group, method, Counter::TaskClock);
-    let seen = clock.parent.measured()? + clock.child.measured()?;
-    let all = *cpu_time::accounts(group, method)
-        .cpu_ns
-        .measured()
-        .map(|cpu| &cpu.value)?;
-    Some(seen / all)
+    let seen = clock.parent.measured()?.value + clock.child.measured()?.value;
+    let accounts = cpu_time::accounts(group, method);
+    Some(seen / accounts.cpu_ns.measured()?.value)
 }
 
 /// All counters, from perf where it answered and else from getrusage.
@@ -210,9 +204,7 @@ fn uncounted(reason: &str, remedy: Option<&str>) -> Counted {
     let missing = || Availability::unavailable(reason, remedy);
     Counted {
         parent: missing(),
-        parent_ci95: None,
         child: missing(),
-        child_ci95: None,
         source: CountSource::None,
     }
 }
@@ -229,12 +221,10 @@ fn counted(
     let side = |estimate: Option<Estimate>| {
         estimate.map_or_else(
             || Availability::Missing(group.why_not(method)),
-            |estimate| Availability::Measured(estimate.value),
+            Availability::Measured,
         )
     };
     Counted {
-        parent_ci95: parent.map(|estimate| estimate.ci95),
-        child_ci95: child.map(|estimate| estimate.ci95),
         source: if parent.is_some() {
             source
         } else {

@@ -1,10 +1,10 @@
 //! What one spawn costs in CPU time, and how much of that in the kernel.
 
 use super::assemble::Group;
-use super::count::{DRAWS, Side, UsageWord, booked_elsewhere, usage};
+use super::count::{Side, UsageWord, booked_elsewhere, usage};
 use crate::model::{Availability, Caveat, Missing, SpawnMethod};
 use crate::profile::modes::ModeTicks;
-use crate::stats::{Estimate, Replicates, mean_replicates, median_replicates};
+use crate::stats::{DRAWS, Estimate, Replicates, mean_replicates, median_replicates};
 
 /// Fewer timer ticks than this tell user from system time too badly.
 const LEAST_TICKS: u64 = 30;

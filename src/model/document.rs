@@ -9,10 +9,10 @@ use super::{
     Availability, Card, Caveat, ChildAction, Explanation, Host, Parent, Plan, Process, Program,
     Reproduction, SpaceRequest, SpawnMethod,
 };
-use crate::stats::Summary;
+use crate::stats::{Estimate, Summary};
 
 /// The version of the document's schema.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// A run's whole result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -111,23 +111,15 @@ pub struct Cell {
     /// Until the wait for the child returned in the parent.
     pub total_ns: Availability<Summary>,
     /// One second by the median total.
-    pub spawns_per_second: Availability<f64>,
+    pub spawns_per_second: Availability<Estimate>,
     /// The median of total / baseline's total, turn by turn.
-    pub ratio: Availability<f64>,
-    /// Its 95 % interval.
-    pub ratio_ci95: Option<[f64; 2]>,
+    pub ratio: Availability<Estimate>,
     /// CPU time of parent and child, a spawn, from the kernel's run times.
-    pub cpu_ns: Availability<f64>,
-    /// Its 95 % interval.
-    pub cpu_ci95: Option<[f64; 2]>,
+    pub cpu_ns: Availability<Estimate>,
     /// Of that, in the kernel.
-    pub sys_ns: Availability<f64>,
-    /// Its 95 % interval.
-    pub sys_ci95: Option<[f64; 2]>,
+    pub sys_ns: Availability<Estimate>,
     /// Of that, in user mode.
-    pub user_ns: Availability<f64>,
-    /// Its 95 % interval.
-    pub user_ci95: Option<[f64; 2]>,
+    pub user_ns: Availability<Estimate>,
     /// Page faults without I/O.
     pub minor_faults: Counted,
     /// Page faults with I/O.
@@ -145,9 +137,7 @@ pub struct Cell {
     /// Data TLB load misses.
     pub dtlb_misses: Counted,
     /// Median total with counters open / without: what counting disturbs.
-    pub counting_slowdown: Availability<f64>,
-    /// Its 95 % interval.
-    pub counting_slowdown_ci95: Option<[f64; 2]>,
+    pub counting_slowdown: Availability<Estimate>,
     /// Standard deviation of the workers' median totals, over their mean.
     pub worker_spread: Availability<f64>,
     /// Totals beyond three interquartile ranges of the quartiles: kept, and counted.
@@ -175,13 +165,9 @@ pub struct Space {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Counted {
     /// Of the spawning process.
-    pub parent: Availability<f64>,
-    /// Its 95 % interval.
-    pub parent_ci95: Option<[f64; 2]>,
+    pub parent: Availability<Estimate>,
     /// Of the child, and of its own children.
-    pub child: Availability<f64>,
-    /// Its 95 % interval.
-    pub child_ci95: Option<[f64; 2]>,
+    pub child: Availability<Estimate>,
     /// Where the figure comes from.
     pub source: CountSource,
 }

@@ -83,10 +83,14 @@ fn share(
         mechanism,
         samples: all,
         parent_samples,
-        share,
-        share_ci95: wider(&by_stretch, least).map(|bound| bound.clamp(0.0, 1.0)),
-        ns: share * ns,
-        ns_ci95: wider(&ns_by_stretch, least.map(|bound| bound * ns)).map(|bound| bound.max(0.0)),
+        share: Estimate {
+            value: share,
+            ci95: wider(&by_stretch, least).map(|bound| bound.clamp(0.0, 1.0)),
+        },
+        ns: Estimate {
+            value: share * ns,
+            ci95: wider(&ns_by_stretch, least.map(|bound| bound * ns)).map(|bound| bound.max(0.0)),
+        },
         hottest,
     })
 }
@@ -178,9 +182,9 @@ mod tests {
         assert_eq!(copy.mechanism, Mechanism::PageTableCopy);
         assert_eq!((copy.samples, copy.parent_samples), (550, 550));
         assert_eq!((teardown.samples, teardown.parent_samples), (250, 0));
-        assert!((copy.share + teardown.share - 1.0).abs() < 1e-12);
+        assert!((copy.share.value + teardown.share.value - 1.0).abs() < 1e-12);
         // 550 samples of 1 ms in 100 spawns.
-        assert!((copy.ns - 5.5e6).abs() < 1e-3, "{}", copy.ns);
+        assert!((copy.ns.value - 5.5e6).abs() < 1e-3, "{:?}", copy.ns);
         assert_eq!(
             copy.hottest,
             [HotFunction {
@@ -189,15 +193,16 @@ mod tests {
             }]
         );
         for share in &shares {
-            assert!(share.share_ci95[0] <= share.share && share.share <= share.share_ci95[1]);
-            assert!(share.ns_ci95[0] <= share.ns && share.ns <= share.ns_ci95[1]);
+            for Estimate { value, ci95 } in [share.share, share.ns] {
+                assert!(ci95[0] <= value && value <= ci95[1]);
+            }
         }
     }
 
     #[test]
     fn workers_that_differ_widen_the_interval_and_agreement_leaves_wilson_s() {
         let width = |tallies: &[Tally]| {
-            let [low, high] = shares(tallies, &SAMPLING).unwrap()[0].share_ci95;
+            let [low, high] = shares(tallies, &SAMPLING).unwrap()[0].share.ci95;
             high - low
         };
         let alike = width(&[worker(&[(5, 5); 40]), worker(&[(5, 5); 40])]);
@@ -211,7 +216,7 @@ mod tests {
     fn a_mechanism_that_is_all_there_is_has_an_interval_still() {
         let shares = shares(&[worker(&[(10, 0)])], &SAMPLING).unwrap();
         assert_eq!(shares.len(), 1);
-        let [low, high] = shares[0].share_ci95;
+        let [low, high] = shares[0].share.ci95;
         assert!((0.6..0.8).contains(&low) && high == 1.0, "{low} {high}");
     }
 

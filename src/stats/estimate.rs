@@ -41,24 +41,21 @@ impl Estimate {
         }
     }
 
-    /// Below 0 what was above.
+    /// Each of its figures, by a function that only falls: the bounds change places.
     #[must_use]
-    pub fn negated(self) -> Self {
+    pub fn turned(self, fall: impl Fn(f64) -> f64) -> Self {
         let [low, high] = self.ci95;
         Self {
-            value: -self.value,
-            ci95: [-high, -low],
+            value: fall(self.value),
+            ci95: [fall(high), fall(low)],
         }
     }
 
-    /// One over it, if all of its interval is above 0.
-    pub fn inverse(self) -> Option<Self> {
-        let [low, high] = self.ci95;
-        let turned = Self {
-            value: 1.0 / self.value,
-            ci95: [1.0 / high, 1.0 / low],
-        };
-        (low > 0.0 && self.value >= low).then_some(turned)
+    /// How often it is contained in a whole, if all of it is above 0.
+    pub fn times_in(self, whole: f64) -> Option<Self> {
+        let [low, _] = self.ci95;
+        let is_above = low > 0.0 && self.value >= low;
+        is_above.then(|| self.turned(|one| whole / one))?.sound()
     }
 
     /// Both together. The bounds are added, which can only make the interval wider
@@ -186,10 +183,11 @@ mod tests {
             ci95: [low, high],
         };
         assert_eq!(time.map(|ns| ns / 2.0), of(2.0, 1.0, 4.0));
-        assert_eq!(time.negated(), of(-4.0, -8.0, -2.0));
-        assert_eq!(time.inverse(), Some(of(0.25, 0.125, 0.5)));
-        assert_eq!(of(4.0, 0.0, 8.0).inverse(), None, "it may be endless");
-        assert_eq!(time.negated().inverse(), None);
+        let less = time.turned(|ns| -ns);
+        assert_eq!(less, of(-4.0, -8.0, -2.0));
+        assert_eq!(time.times_in(1e9), Some(of(2.5e8, 1.25e8, 5e8)));
+        assert_eq!(of(4.0, 0.0, 8.0).times_in(1.0), None, "it may be endless");
+        assert_eq!(less.times_in(1.0), None);
         assert_eq!(time.plus(Estimate::exact(1.0)), of(5.0, 3.0, 9.0));
     }
 

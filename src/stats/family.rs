@@ -14,8 +14,8 @@ const LINES: usize = 30;
 const SPAWNS: usize = 10;
 const WITHIN: f64 = 0.02;
 
-/// Resamples behind a line.
-const DRAWS: usize = 200;
+/// Resamples behind a line, of which there are thousands here.
+const FEW_DRAWS: usize = 200;
 
 /// How a host behaves under which the lines are measured.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +55,7 @@ impl Host {
         Run {
             lines: samples
                 .iter()
-                .map(|cell| median_replicates(cell, rng.u64(..), DRAWS).unwrap())
+                .map(|cell| median_replicates(cell, rng.u64(..), FEW_DRAWS).unwrap())
                 .collect(),
             drift: drift(&course),
         }

@@ -7,17 +7,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::bootstrap::median_replicates;
-
-/// Resamples behind a stored interval.
-const DRAWS: usize = 500;
+use super::{DRAWS, Estimate};
 
 /// One sample, described. Everything is in the sample's own unit.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// The median of all values.
-    pub median: f64,
-    /// The median's 95 % interval.
-    pub ci95: [f64; 2],
+    pub median: Estimate,
     /// The smallest value.
     pub min: f64,
     /// The 10th percentile.
@@ -32,12 +28,11 @@ pub struct Summary {
 
 /// Describes the values of several workers; `None` without a single finite one.
 pub fn summarise(workers: &[Vec<f64>], seed: u64) -> Option<Summary> {
-    let estimate = median_replicates(workers, seed, DRAWS)?.estimate();
+    let median = median_replicates(workers, seed, DRAWS)?.estimate();
     let all = ascending(workers.iter().flatten());
     let mean = all.iter().sum::<f64>() / all.len() as f64;
     Some(Summary {
-        median: estimate.value,
-        ci95: estimate.ci95,
+        median,
         min: *all.first()?,
         p10: quantile(&all, 0.1)?,
         p90: quantile(&all, 0.9)?,
@@ -136,8 +131,7 @@ mod tests {
     fn a_single_value_is_all_of_its_figures() {
         let summary = summarise(&[vec![7.0]], 1).unwrap();
         let expected = Summary {
-            median: 7.0,
-            ci95: [7.0, 7.0],
+            median: Estimate::exact(7.0),
             min: 7.0,
             p10: 7.0,
             p90: 7.0,
@@ -163,11 +157,11 @@ mod tests {
         fn agrees_with_statrs(values in proptest::collection::vec(0.0..1e6_f64, 2..200)) {
             let summary = summarise(std::slice::from_ref(&values), 1).unwrap();
             let theirs = Data::new(values.clone());
-            prop_assert!(close(summary.median, theirs.median()));
+            prop_assert!(close(summary.median.value, theirs.median()));
             prop_assert!(close(summary.mean, theirs.mean().unwrap()));
             prop_assert!(close(summary.stddev, theirs.std_dev().unwrap()));
             prop_assert_eq!(summary.min, theirs.min());
-            prop_assert!(close(median(&values).unwrap(), summary.median));
+            prop_assert!(close(median(&values).unwrap(), summary.median.value));
         }
 
         /// statrs interpolates by another rule (R's type 8), whose ranks differ
@@ -194,11 +188,11 @@ mod tests {
                 proptest::collection::vec(0.0..1e6_f64, 0..20), 1..6),
         ) {
             if let Some(summary) = summarise(&workers, 1) {
-                prop_assert!(summary.min <= summary.p10 && summary.p10 <= summary.median);
-                prop_assert!(summary.median <= summary.p90 && summary.stddev >= 0.0);
-                prop_assert!(summary.ci95[0] <= summary.median);
-                prop_assert!(summary.median <= summary.ci95[1]);
-                prop_assert!(summary.ci95[0] >= 0.0, "no cost is negative");
+                let Estimate { value, ci95: [low, high] } = summary.median;
+                prop_assert!(summary.min <= summary.p10 && summary.p10 <= value);
+                prop_assert!(value <= summary.p90 && summary.stddev >= 0.0);
+                prop_assert!(low <= value && value <= high);
+                prop_assert!(low >= 0.0, "no cost is negative");
             } else {
                 prop_assert!(workers.iter().all(Vec::is_empty));
             }

@@ -39,8 +39,7 @@ pub(crate) fn document() -> Document {
 
 fn tried() -> TrialResult {
     let summary = Summary {
-        median: 1.0,
-        ci95: [1.0; 2],
+        median: Estimate::exact(1.0),
         min: 1.0,
         p10: 1.0,
         p90: 1.0,

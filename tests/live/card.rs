@@ -28,7 +28,7 @@ fn total(document: &Document, purpose: Purpose, method: SpawnMethod) -> f64 {
     let place = order.trials.iter().rposition(|t| t.purpose == purpose);
     let cells = &card.trials[place.unwrap()].cells;
     let cell = cells.iter().find(|cell| cell.method == method).unwrap();
-    cell.total_ns.measured().unwrap().median
+    cell.total_ns.measured().unwrap().median.value
 }
 
 /// The median of what was gauged in all workers.

@@ -13,6 +13,7 @@ use forktax::model::{
     Availability, Document, Explanation, FaultCause, FaultPhase, Ledger, Level, Mechanism,
     Mechanisms, MethodExplained, MissingKind, PageTables, Phase, SpawnMethod,
 };
+use forktax::stats::Estimate;
 
 use super::{forktax, output};
 
@@ -71,17 +72,18 @@ pub(crate) fn ledger(document: &Document, of: SpawnMethod) -> Option<&Ledger> {
 
 /// The time of a phase that this ledger has.
 pub(crate) fn phase(ledger: &Ledger, phase: Phase) -> f64 {
-    *phase_time(ledger, phase).measured().unwrap()
+    phase_time(ledger, phase).measured().unwrap().value
 }
 
-pub(crate) fn phase_time(ledger: &Ledger, phase: Phase) -> &Availability<f64> {
+pub(crate) fn phase_time(ledger: &Ledger, phase: Phase) -> &Availability<Estimate> {
     let mut phases = ledger.phases.iter();
     &phases.find(|time| time.phase == phase).unwrap().ns
 }
 
 fn phases_sum(ledger: &Ledger) -> f64 {
     let phases = ledger.phases.iter();
-    phases.filter_map(|time| time.ns.measured()).sum()
+    let times = phases.filter_map(|time| time.ns.measured());
+    times.map(|time| time.value).sum()
 }
 
 fn mechanisms(document: &Document, of: SpawnMethod) -> Option<&Mechanisms> {
@@ -92,7 +94,7 @@ fn mechanisms(document: &Document, of: SpawnMethod) -> Option<&Mechanisms> {
 fn share(found: &Mechanisms, wanted: &[Mechanism]) -> f64 {
     let shares = found.shares.iter();
     let wanted = shares.filter(|share| wanted.contains(&share.mechanism));
-    wanted.map(|share| share.share).sum()
+    wanted.map(|share| share.share.value).sum()
 }
 
 /// What only a call that copies an address space does.
@@ -129,8 +131,8 @@ fn phases_and_what_is_unexplained_add_up_to_the_total() {
         };
         assert!(ledger.spawns >= 100, "{of:?}: {}", ledger.spawns);
         assert!(ledger.incomplete <= ledger.spawns / 20, "{of:?}");
-        let sum = phases_sum(ledger) + ledger.unexplained_ns;
-        assert!((sum - ledger.total_ns).abs() < 1.0, "{of:?}: {sum}");
+        let sum = phases_sum(ledger) + ledger.unexplained_ns.value;
+        assert!((sum - ledger.total_ns.value).abs() < 1.0, "{of:?}: {sum}");
     }
 }
 
@@ -156,7 +158,7 @@ fn little_of_a_spawn_is_unexplained() {
         };
         let rest = ledgers
             .iter()
-            .map(|l| (l.unexplained_ns / l.total_ns).abs());
+            .map(|l| (l.unexplained_ns.value / l.total_ns.value).abs());
         let rest = rest.fold(0.0, f64::max);
         if rest < 0.15 {
             return;
@@ -178,7 +180,10 @@ fn a_fork_s_copy_and_its_teardown_are_what_a_thousand_mappings_cost() {
     let spawn = ledger(thousand(), SpawnMethod::PosixSpawn).unwrap();
     let copy = phase(fork, Phase::Copy);
     let longer = fork.phases.iter().filter_map(|time| time.ns.measured());
-    assert!(longer.filter(|ns| **ns > copy).count() <= 1, "{fork:?}");
+    assert!(
+        longer.filter(|time| time.value > copy).count() <= 1,
+        "{fork:?}"
+    );
     assert!(copy > 5.0 * phase(spawn, Phase::Copy), "{copy} {spawn:?}");
     let teardown = phase(fork, Phase::ExecTeardown);
     assert!(
@@ -259,7 +264,7 @@ fn only_a_forked_child_faults_on_write_protected_pages() {
         let faults = or_refused("faults", &method(thousand(), of).faults)?;
         let counts = faults.counts.iter();
         let copies = counts.filter(|c| c.cause == FaultCause::CopyOnWrite && wanted(c.phase));
-        Some(copies.map(|c| c.counted).sum::<f64>())
+        Some(copies.map(|c| c.counted.value).sum::<f64>())
     };
     let before_exec = |phase| phase == FaultPhase::ChildBeforeExec;
     let Some(fork) = counted(SpawnMethod::Fork, before_exec) else {
@@ -278,16 +283,17 @@ fn whoever_forked_pays_for_each_page_that_it_writes_to_again() {
     };
     let fork = tax(thousand(), SpawnMethod::Fork);
     let spawn = tax(thousand(), SpawnMethod::PosixSpawn);
-    assert!(fork.tax_ns > 5.0 * spawn.tax_ns.abs(), "{fork:?} {spawn:?}");
-    assert!(fork.after_ns > 5.0 * fork.again_ns, "{fork:?}");
-    let held = *fork.held_ns.measured().unwrap();
-    assert!(held > fork.tax_ns, "{fork:?}");
+    let more = fork.tax_ns.value;
+    assert!(more > 5.0 * spawn.tax_ns.value.abs(), "{fork:?} {spawn:?}");
+    assert!(fork.after_ns.value > 5.0 * fork.again_ns.value, "{fork:?}");
+    let held = fork.held_ns.measured().unwrap().value;
+    assert!(held > more, "{fork:?}");
     assert!(spawn.held_ns.missing().is_some());
     // Shared pages are never write-protected by a fork.
     let shared = explain("--mappings 1000 --backing shared --spawns 18 --hz 100");
     let shared = tax(&shared, SpawnMethod::Fork);
     assert!(
-        fork.tax_ns > 5.0 * shared.tax_ns.abs(),
+        more > 5.0 * shared.tax_ns.value.abs(),
         "{fork:?} {shared:?}"
     );
 }

@@ -65,7 +65,7 @@ fn total(live: &Process, method: SpawnMethod) -> f64 {
         .unwrap();
     let mut cells = whole.cells.iter();
     let cell = cells.find(|cell| cell.method == method).unwrap();
-    cell.total_ns.measured().unwrap().median
+    cell.total_ns.measured().unwrap().median.value
 }
 
 /// What was built is what was there, and the parts add up to the fork.

@@ -147,6 +147,13 @@ fn a_study_of_address_spaces_has_its_published_figures_beside_those_of_here() {
             .all(|point| point.figures.len() == 2)
     );
     assert_eq!(document.cells.len(), document.plan.spaces.len());
-    let total = |place: usize| document.cells[place].total_ns.measured().unwrap().median;
+    let total = |place: usize| {
+        document.cells[place]
+            .total_ns
+            .measured()
+            .unwrap()
+            .median
+            .value
+    };
     assert!(total(5) > 5.0 * total(0), "VMAs cost time");
 }

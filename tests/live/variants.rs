@@ -54,9 +54,9 @@ fn a_dynamic_program_has_a_loader() {
         let libc = phase_time(ledger, Phase::Libc);
         // A host may link even this statically, so that is no failure.
         if has_breakpoints(&document) && !is_not_asked(loader) {
-            let loader = *loader.measured().unwrap();
-            assert!(libc.measured().is_none_or(|libc| loader > *libc));
-            assert!(loader > 0.05 * ledger.total_ns, "{ledger:?}");
+            let loader = loader.measured().unwrap().value;
+            assert!(libc.measured().is_none_or(|libc| loader > libc.value));
+            assert!(loader > 0.05 * ledger.total_ns.value, "{ledger:?}");
         } else {
             assert!(!loader.missing().unwrap().reason.is_empty());
         }
@@ -100,11 +100,11 @@ fn a_child_that_leaves_at_once_executes_nothing() {
         assert!(is_not_asked(phase_time(ledger, absent)), "{absent:?}");
     }
     // An old kernel ends its child after the teardown, a new one before it.
-    let freed = [Phase::Exit, Phase::Teardown].map(|p| phase_time(ledger, p).measured().copied());
-    let freed: f64 = freed.into_iter().flatten().sum();
+    let freed = [Phase::Exit, Phase::Teardown].map(|p| phase_time(ledger, p).measured());
+    let freed: f64 = freed.into_iter().flatten().map(|time| time.value).sum();
     let copied = phase(ledger, Phase::Copy);
-    assert!(freed > 0.15 * ledger.total_ns, "{ledger:?}");
-    assert!(freed + copied > 0.5 * ledger.total_ns, "{ledger:?}");
+    assert!(freed > 0.15 * ledger.total_ns.value, "{ledger:?}");
+    assert!(freed + copied > 0.5 * ledger.total_ns.value, "{ledger:?}");
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn ledger(document: &Document, spawned: SpawnMethod) -> &Ledger {
 fn phase(ledger: &Ledger, phase: Phase) -> Option<f64> {
     let mut phases = ledger.phases.iter();
     let found = phases.find(|time| time.phase == phase).unwrap();
-    found.ns.measured().copied()
+    Some(found.ns.measured()?.value)
 }
 
 /// Within the jitter of the fake's times.
@@ -69,17 +69,19 @@ fn a_fork_is_told_phase_by_phase() {
     close(phase(fork, Phase::Run), 2_000.0);
     close(phase(fork, Phase::Reap), 3_000.0);
     assert_eq!(phase(fork, Phase::Loader), None);
-    let sum: f64 = fork.phases.iter().filter_map(|p| p.ns.measured()).sum();
-    let told = sum + fork.unexplained_ns;
-    assert!((told - fork.total_ns).abs() < 1.0, "{told}");
-    assert!(fork.unexplained_ns.abs() < 0.01 * fork.total_ns);
+    let phases = fork.phases.iter().filter_map(|p| p.ns.measured());
+    let sum: f64 = phases.map(|time| time.value).sum();
+    let (total, unexplained) = (fork.total_ns.value, fork.unexplained_ns.value);
+    assert!((sum + unexplained - total).abs() < 1.0, "{sum}");
+    assert!(unexplained.abs() < 0.01 * total);
 }
 
 #[test]
 fn a_hit_is_measured_and_taken_off() {
     let document = document(Fault::Nothing, &default_plan());
     let hit = explanation(&document).breakpoint.measured().unwrap();
-    assert_eq!((hit.cost_ns, hit.lag_ns), (HIT_NS as f64, LAG_NS as f64));
+    assert_eq!(hit.cost_ns.value, HIT_NS as f64);
+    assert_eq!(hit.lag_ns, LAG_NS as f64);
     let spawn = ledger(&document, PosixSpawn);
     // The hit comes 1 us after the call of execve, which the fake stamps.
     close(phase(spawn, Phase::BeforeExec), 9_000.0);
@@ -109,7 +111,7 @@ fn chains_become_mechanisms_and_faults_get_a_cause() {
         Mechanism::PteTeardown,
         Mechanism::UserMode,
     ] {
-        assert!((share(mechanism).share - 1.0 / 3.0).abs() < 1e-9);
+        assert!((share(mechanism).share.value - 1.0 / 3.0).abs() < 1e-9);
     }
     let copy = share(Mechanism::PageTableCopy);
     assert_eq!(copy.parent_samples, copy.samples);
@@ -128,7 +130,7 @@ fn chains_become_mechanisms_and_faults_get_a_cause() {
     ] {
         let found = count(phase, cause);
         assert_eq!(
-            (found.counted, found.expected.measured()),
+            (found.counted.value, found.expected.measured()),
             (1.0, Some(&1.0))
         );
     }
@@ -138,11 +140,10 @@ fn chains_become_mechanisms_and_faults_get_a_cause() {
 fn rewriting_is_told_a_page() {
     let document = document(Fault::Nothing, &default_plan());
     let tax = method(&document, Fork).rewriting.measured().unwrap();
-    assert_eq!((tax.pages, tax.after_ns, tax.again_ns), (1_000, 750.0, 8.0));
-    assert_eq!(
-        (tax.tax_ns, tax.held_ns.measured()),
-        (742.0, Some(&1_992.0))
-    );
+    assert_eq!(tax.pages, 1_000);
+    let times = [tax.after_ns, tax.again_ns, tax.tax_ns];
+    assert_eq!(times.map(|time| time.value), [750.0, 8.0, 742.0]);
+    assert_eq!(tax.held_ns.measured().unwrap().value, 1_992.0);
     let tax = method(&document, PosixSpawn).rewriting.measured().unwrap();
     assert!(tax.held_ns.missing().is_some());
 }

@@ -6,6 +6,7 @@ use forktax::model::{
     SpawnMethod,
 };
 use forktax::report::{Format, render};
+use forktax::stats::Estimate;
 
 use crate::stored::{flat, in_short, omits, records, says, section, stored, table, text, with};
 
@@ -115,14 +116,17 @@ fn a_phase_that_lies_within_the_next_is_named_with_it() {
                 let time = ledger.phases.iter_mut().find(|time| time.phase == phase);
                 let time = time.expect("the ledger has every phase");
                 let why = "its record is missing; it lies within the next phase";
-                (time.ns, time.ci95) = (Availability::unavailable(why, None), None);
+                time.ns = Availability::unavailable(why, None);
             }
             let next = ledger
                 .phases
                 .iter_mut()
                 .find(|time| time.phase == Phase::Return);
             let next = next.expect("the ledger has every phase");
-            (next.ns, next.ci95) = (Availability::Measured(474_500.0), Some([464e3, 481e3]));
+            next.ns = Availability::Measured(Estimate {
+                value: 474_500.0,
+                ci95: [464e3, 481e3],
+            });
         }
     });
     let report = table(&document);
@@ -231,17 +235,19 @@ fn no_sentence_ranks_what_the_intervals_do_not() {
     let words = in_short(&with("explain", |document| {
         for ledger in ledgers(document) {
             for time in &mut ledger.phases {
-                time.ci95 = time.ci95.map(|_| [0.0, 1e9]);
+                if let Availability::Measured(time) = &mut time.ns {
+                    time.ci95 = [0.0, 1e9];
+                }
             }
         }
         for found in mechanisms(document) {
             for share in &mut found.shares {
-                share.share_ci95 = [0.0, 1.0];
+                share.share.ci95 = [0.0, 1.0];
             }
         }
         for method in &mut explanation(document).methods {
             if let Availability::Measured(rewriting) = &mut method.rewriting {
-                rewriting.tax_ci95 = [-1.0, 1e6];
+                rewriting.tax_ns.ci95 = [-1.0, 1e6];
             }
         }
     }));
@@ -307,7 +313,7 @@ fn the_picture_is_to_scale() {
         })
         .collect();
     let times: Vec<f64> = ledgers(&mut document)
-        .map(|ledger| *ledger.phases[0].ns.measured().unwrap())
+        .map(|ledger| ledger.phases[0].ns.measured().unwrap().value)
         .collect();
     let ([fork, posix_spawn], [longer, shorter]) = (heights.as_slice(), times.as_slice()) else {
         panic!("two bars: {picture}");
@@ -391,8 +397,7 @@ fn an_explanation_of_nothing_is_a_report() {
     let mut document = with("explain", |document| {
         for ledger in ledgers(document) {
             ledger.phases.clear();
-            ledger.total_ns = 0.0;
-            ledger.total_ci95 = [0.0, 0.0];
+            ledger.total_ns = Estimate::exact(0.0);
         }
         for found in mechanisms(document) {
             found.shares.clear();

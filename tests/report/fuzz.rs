@@ -8,6 +8,7 @@ use fastrand::Rng;
 use forktax::analysis::compare::{Input, compare};
 use forktax::model::{Availability, Comparison, Document, SCHEMA_VERSION, Tool};
 use forktax::report::{Format, parse, render, render_comparison};
+use forktax::stats::Estimate;
 use proptest::prelude::*;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -162,12 +163,14 @@ fn figures_that_are_no_numbers_are_shown_without_panic() {
         for cell in &mut sweep.cells {
             for summary in [&mut cell.call_ns, &mut cell.total_ns] {
                 if let Availability::Measured(summary) = summary {
-                    summary.median = wrong;
-                    summary.ci95[1] = wrong;
+                    summary.median.value = wrong;
+                    summary.median.ci95[1] = wrong;
                 }
             }
-            cell.ratio = Availability::Measured(wrong);
-            cell.minor_faults.child_ci95 = Some([wrong; 2]);
+            cell.ratio = Availability::Measured(Estimate::exact(wrong));
+            if let Availability::Measured(child) = &mut cell.minor_faults.child {
+                child.ci95 = [wrong; 2];
+            }
         }
         let mut programs = stored("python-2014");
         let loops = programs.reproduction.as_mut().unwrap().loops.as_mut();

@@ -223,7 +223,7 @@ fn the_csv_of_a_study_has_a_row_a_figure() {
     for (name, document) in studies() {
         let records = records(document);
         for cell in &document.cells {
-            let total = cell.total_ns.measured().unwrap().median.to_string();
+            let total = cell.total_ns.measured().unwrap().median.value.to_string();
             let mut here = records.iter().filter(|record| &record[0] == "here");
             assert!(
                 here.any(|record| &record[4] == "total" && record[5] == total),

@@ -3,6 +3,7 @@
 
 use forktax::model::{Availability, Caveat, Document, SpaceRequest, SpawnMethod, Stopped};
 use forktax::report::{Format, ReportError, render};
+use forktax::stats::Estimate;
 
 use crate::stored::{flat, in_short, omits, records, says, section, stored, table, text, with};
 
@@ -12,11 +13,10 @@ fn keep(document: &mut Document, methods: &[SpawnMethod]) {
 }
 
 /// The sweep with a change of the ratio of every cell in `cells`.
-fn with_ratio(cells: std::ops::Range<usize>, ratio: f64, ci95: [f64; 2]) -> Document {
+fn with_ratio(cells: std::ops::Range<usize>, value: f64, ci95: [f64; 2]) -> Document {
     with("sweep", |document| {
         for cell in &mut document.cells[cells] {
-            cell.ratio = Availability::Measured(ratio);
-            cell.ratio_ci95 = Some(ci95);
+            cell.ratio = Availability::Measured(Estimate { value, ci95 });
         }
     })
 }
@@ -76,7 +76,7 @@ fn a_ratio_that_never_reaches_two_is_said_so() {
     let mut document = with_ratio(0..9, 1.5, [1.4, 1.9]);
     let words = in_short(&document);
     says(&words, "At no size measured is fork seen to cost twice");
-    document.cells[0].ratio_ci95 = None;
+    document.cells[0].ratio = Availability::not_reached();
     let words = in_short(&document);
     assert!(!words.contains("At no size"), "a size is unknown: {words}");
 }
@@ -147,7 +147,6 @@ fn a_run_that_was_broken_off_shows_what_it_has() {
             cell.call_ns = Availability::not_asked(reason);
             cell.total_ns = Availability::not_asked(reason);
             cell.ratio = Availability::not_asked(reason);
-            cell.ratio_ci95 = None;
         }
         document.cells[5].samples[5].total_ns.truncate(3);
     });
@@ -192,7 +191,6 @@ fn reasons_and_caveats_are_told_once() {
                 cell.call_ns = Availability::unavailable(TOO_OLD, None);
                 cell.total_ns = Availability::unavailable(TOO_OLD, None);
                 cell.ratio = Availability::unavailable(TOO_OLD, None);
-                cell.ratio_ci95 = None;
             }
         }
         document.caveats = vec![disagree.clone(), disagree];

@@ -11,33 +11,51 @@ use crate::stored::{RUNS, says, stored, table};
 const MEDIAN: f64 = 123_456.0;
 const HALF: f64 = 98_765.0;
 
-fn interval(scale: f64) -> Value {
-    json!([(MEDIAN - HALF) * scale, (MEDIAN + HALF) * scale])
+fn figure(scale: f64) -> Value {
+    let ci95 = [MEDIAN - HALF, MEDIAN + HALF].map(|bound| bound * scale);
+    json!({"value": MEDIAN * scale, "ci95": ci95})
 }
+
+/// Estimates that may be missing, and become wide all the same.
+const MAY_BE_MISSING: [&str; 8] = [
+    "ratio",
+    "cpu_ns",
+    "sys_ns",
+    "user_ns",
+    "counting_slowdown",
+    "stamping_ns",
+    "slowdown",
+    "held_ns",
+];
+
+/// Of a cell's and an explanation's estimates, those that are no times.
+const PLAIN: [&str; 8] = [
+    "spawns_per_second",
+    "ratio",
+    "parent",
+    "child",
+    "counting_slowdown",
+    "slowdown",
+    "share",
+    "counted",
+];
 
 /// Widens every figure that has an interval, measured or not.
 fn widen(value: &mut Value) {
     match value {
         Value::Object(object) => {
-            for name in ["value", "median"] {
-                if object.contains_key(name) && object.contains_key("ci95") {
-                    object[name] = (MEDIAN * 1e3).into();
-                    object["ci95"] = interval(1e3);
+            let is_counted = ["parent", "child", "source"].map(|key| object.contains_key(key));
+            for (name, value) in object {
+                let name = name.as_str();
+                let is_estimate = value.get("ci95").is_some()
+                    || MAY_BE_MISSING.contains(&name)
+                    || is_counted == [true; 3] && name != "source";
+                if is_estimate {
+                    *value = figure(if PLAIN.contains(&name) { 1.0 } else { 1e3 });
+                } else {
+                    widen(value);
                 }
             }
-            let bounds = object.keys().filter_map(|key| key.strip_suffix("_ci95"));
-            let bounded: Vec<String> = bounds.map(str::to_owned).collect();
-            for stem in bounded {
-                let in_ns = format!("{stem}_ns");
-                let (name, scale) = if object.contains_key(&in_ns) {
-                    (in_ns, 1e3)
-                } else {
-                    (stem.clone(), 1.0)
-                };
-                object.insert(name, (MEDIAN * scale).into());
-                object.insert(format!("{stem}_ci95"), interval(scale));
-            }
-            object.values_mut().for_each(widen);
         }
         Value::Array(array) => array.iter_mut().for_each(widen),
         _ => {}
@@ -117,7 +135,6 @@ fn cpu_time_without_its_split_fits() {
     for cell in &mut document.cells {
         cell.sys_ns = Availability::unavailable("too few samples", None);
         cell.user_ns = Availability::unavailable("too few samples", None);
-        (cell.sys_ci95, cell.user_ci95) = (None, None);
     }
     let report = table(&document);
     fits("split", &report);

@@ -1,12 +1,11 @@
 //! What else a spawn costs: each price the difference of two trials that differ in one
 //! thing, over the number of that thing.
 
-use super::DRAWS;
 use crate::model::{
     CardOrder, GaugeSamples, Missing, PriceKind, Purpose, SpaceRequest, SpawnMethod, TrialCell,
     TrialResult, WorkerSamples,
 };
-use crate::stats::{Replicates, median_replicates, seed_of};
+use crate::stats::{DRAWS, Replicates, median_replicates, seed_of};
 
 /// When a price is paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

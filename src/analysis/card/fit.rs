@@ -8,10 +8,9 @@
 
 use fastrand::Rng;
 
-use super::DRAWS;
 use super::footprint::{SIZED, share_beyond};
 use crate::model::{CardTerm, Counts, Term};
-use crate::stats::{LeastSquares, Replicates, quantile, seed_of};
+use crate::stats::{DRAWS, LeastSquares, Replicates, quantile, seed_of};
 
 /// The knees that are tried, in bytes; and none.
 const KNEES: [u64; 15] = [

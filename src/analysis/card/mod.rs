@@ -19,6 +19,3 @@ pub use footprint::footprint_bytes;
 pub use prices::{PriceLine, Slice, fit, lines, price_list};
 pub use shapes::Shape;
 pub use tried::{Compared, Tried};
-
-/// Resamples behind an interval.
-const DRAWS: usize = 500;

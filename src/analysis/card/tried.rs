@@ -67,12 +67,7 @@ impl<'a> Tried<'a> {
 
 /// `None` where one of both is no time.
 fn compared(summary: &Availability<Summary>, foretold: f64) -> Option<Compared> {
-    let summary = summary.measured()?;
+    let measured = summary.measured()?.median.sound()?;
     let is_time = |ns: f64| ns.is_finite() && ns > 0.0;
-    let measured = Estimate {
-        value: summary.median,
-        ci95: summary.ci95,
-    };
-    let known = is_time(summary.median) && measured.sound().is_some();
-    (known && is_time(foretold)).then_some(Compared { measured, foretold })
+    (is_time(measured.value) && is_time(foretold)).then_some(Compared { measured, foretold })
 }

@@ -5,16 +5,13 @@
 //! alike; so a change may be seen in a parent's own line before it is in a price.
 
 use super::sweep::{course, order};
-use super::{Absent, Line, Lines};
+use super::{Absent, DRAWS_OF_A_VERDICT, Line, Lines};
 use crate::analysis::card::{self, PriceLine, Slice};
 use crate::model::{
     Card, CardOrder, ComparedKind, Fingerprint, LineUnit, Plan, PriceKind, Purpose, SpawnMethod,
     Term, Trial, TrialCell,
 };
 use crate::stats::{Replicates, drift, median_replicates};
-
-/// Resamples behind the line of a parent.
-const DRAWS: usize = 1_000;
 
 pub(super) fn lines(measured: &Card, plan: &Plan, luck: u64) -> Lines {
     let mut all = Lines {
@@ -165,7 +162,7 @@ fn parent(trial: &Trial, cell: &TrialCell, key: &str, luck: u64, drift: f64) -> 
         group: "of the design".to_owned(),
         what: card::words(&trial.space),
         unit: LineUnit::Ns,
-        value: median_replicates(&workers, seed, DRAWS)?,
+        value: median_replicates(&workers, seed, DRAWS_OF_A_VERDICT)?,
         workers: workers.len(),
         drift,
     })

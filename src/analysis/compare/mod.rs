@@ -22,6 +22,10 @@ use crate::model::{
 };
 use crate::stats::{Contrast, Direction, Estimate, FAMILY_ERROR, FEWEST_WORKERS, Party};
 
+/// Resamples behind a line: more than behind a figure alone, as a verdict is taken
+/// far out in their distribution.
+const DRAWS_OF_A_VERDICT: usize = 1_000;
+
 /// Why two results cannot be set side by side.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotComparable {

@@ -1,17 +1,13 @@
 //! The lines of a sweep: the call and the total of each method in each address
 //! space.
 
-use super::{Absent, Line, Lines};
+use super::{Absent, DRAWS_OF_A_VERDICT, Line, Lines};
 use crate::model::{
     Availability, Backing, Cell, ChildAction, ComparedKind, Document, Fingerprint, LineUnit,
     SpaceRequest, WorkerSamples,
 };
 use crate::stats::{Summary, drift, median, median_replicates};
 use crate::units::{Blocks, thousands};
-
-/// Resamples behind each line: more than behind a figure alone, as a verdict is
-/// taken far out in their distribution.
-const DRAWS: usize = 1_000;
 
 /// A part of a spawn, and where a cell keeps it.
 struct Part {
@@ -67,7 +63,7 @@ fn line(cell: &Cell, part: &Part, luck: u64, drift: f64) -> Result<Line, String>
         .filter(|spawns: &Vec<f64>| !spawns.is_empty())
         .collect();
     let seed = Fingerprint::of(&key).and(&luck.to_le_bytes()).number();
-    let value = median_replicates(&workers, seed, DRAWS)
+    let value = median_replicates(&workers, seed, DRAWS_OF_A_VERDICT)
         .ok_or_else(|| "its samples were not stored".to_owned())?;
     Ok(Line {
         key,

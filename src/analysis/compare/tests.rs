@@ -70,7 +70,7 @@ fn a_sweep_has_a_line_for_each_call_and_each_total() {
     );
     assert_eq!(first.workers, 8);
     let stored = document.cells[0].call_ns.measured().unwrap();
-    assert!((first.value.value - stored.median).abs() < 0.01);
+    assert!((first.value.value - stored.median.value).abs() < 0.01);
     assert_eq!(found.lines[17].group, "+10,000 mappings");
 }
 

@@ -24,15 +24,13 @@ pub fn side(faults: &Faults, parents: bool) -> Side {
         let counts = faults.counts.iter();
         counts.filter(|count| is_parents(count.phase) == parents)
     };
-    let end = |index: usize| of_side().map(|count| count.counted_ci95[index]).sum();
     let expected: Option<Vec<f64>> = of_side()
         .map(|count| count.expected.measured().copied())
         .collect();
     Side {
-        counted: Estimate {
-            value: of_side().map(|count| count.counted).sum(),
-            ci95: [end(0), end(1)],
-        },
+        counted: of_side()
+            .map(|count| count.counted)
+            .fold(Estimate::exact(0.0), Estimate::plus),
         expected: expected.map(|expected| expected.iter().sum()),
     }
 }

@@ -18,15 +18,7 @@ pub fn exists_in(phase: Phase, ledger: &Ledger) -> bool {
 
 /// A phase's time with its interval.
 pub(super) fn phase_time(ledger: &Ledger, phase: Phase) -> Option<Estimate> {
-    let time = time(ledger, phase)?;
-    let (value, ci95) = (*time.ns.measured()?, time.ci95?);
-    Estimate { value, ci95 }.sound()
-}
-
-/// The total with stamps.
-pub(super) fn total(ledger: &Ledger) -> Option<Estimate> {
-    let (value, ci95) = (ledger.total_ns, ledger.total_ci95);
-    Estimate { value, ci95 }.sound()
+    time(ledger, phase)?.ns.measured()?.sound()
 }
 
 /// A stretch of time between two stamps.
@@ -42,7 +34,7 @@ pub struct Span {
 
 /// The total of a spawn, and its spans from the longest to the shortest.
 pub fn spans(ledger: &Ledger) -> Option<(Estimate, Vec<Span>)> {
-    let total = total(ledger).filter(|total| total.value > 0.0)?;
+    let total = ledger.total_ns.sound().filter(|total| total.value > 0.0)?;
     let mut spans = Vec::new();
     let mut phases = Vec::new();
     for phase in Phase::ALL {

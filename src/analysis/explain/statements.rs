@@ -2,7 +2,7 @@
 //! it.
 
 use super::Explained;
-use super::phases::{phase_time, total};
+use super::phases::phase_time;
 use crate::analysis::sweep::{Axis, Group, by_turn};
 use crate::model::{Mechanism, MechanismShare, Phase, SpawnMethod};
 use crate::stats::{DRAWS, Estimate, Replicates, median_replicates};
@@ -47,17 +47,14 @@ pub fn largest_mechanism<'a>(
     explained: &Explained<'a>,
     method: SpawnMethod,
 ) -> Option<[&'a MechanismShare; 2]> {
-    let is_sound = |share: &&MechanismShare| {
-        let [low, high] = share.share_ci95;
-        [share.share, low, high].iter().all(|v| v.is_finite())
-    };
+    let is_sound = |share: &&MechanismShare| share.share.sound().is_some();
     let shares = explained.mechanisms(method)?.shares.iter();
     let mut shares: Vec<&MechanismShare> = shares.filter(is_sound).collect();
-    shares.sort_by(|a, b| b.share.total_cmp(&a.share));
+    shares.sort_by(|a, b| b.share.value.total_cmp(&a.share.value));
     let [first, second, ..] = shares.as_slice() else {
         return None;
     };
-    (first.share_ci95[0] > second.share_ci95[1]).then_some([*first, *second])
+    (first.share.ci95[0] > second.share.ci95[1]).then_some([*first, *second])
 }
 
 /// What the space has more than the empty worker where its entries grew and its
@@ -124,13 +121,7 @@ fn longer(explained: &Explained<'_>) -> Option<Estimate> {
 fn page_table_work(explained: &Explained<'_>) -> Option<Estimate> {
     let shares = explained.mechanisms(SpawnMethod::Fork)?.shares.iter();
     let of_tables = shares.filter(|share| PAGE_TABLES.contains(&share.mechanism));
-    let parts: Vec<Estimate> = of_tables
-        .map(|share| Estimate {
-            value: share.share,
-            ci95: share.share_ci95,
-        })
-        .collect();
-    let whole = sum(&parts)?;
+    let whole = sum(of_tables.map(|share| share.share))?;
     let ci95 = whole.ci95.map(|end| end.clamp(0.0, 1.0));
     (ci95[0] > 0.0).then_some(Estimate { ci95, ..whole })
 }
@@ -150,19 +141,15 @@ pub fn saved(explained: &Explained<'_>, other: SpawnMethod) -> Option<Estimate> 
 pub fn kept(explained: &Explained<'_>, other: SpawnMethod) -> Option<Estimate> {
     let fork = explained.ledger(SpawnMethod::Fork)?;
     let other = explained.ledger(other)?;
-    let parts: Vec<Estimate> = AFTER_EXEC
+    let shared = AFTER_EXEC
         .into_iter()
-        .filter(|phase| phase_time(fork, *phase).is_some())
-        .filter_map(|phase| phase_time(other, phase))
-        .collect();
-    sum(&parts).filter(|kept| kept.ci95[0] > 0.0)
+        .filter(|phase| phase_time(fork, *phase).is_some());
+    sum(shared.filter_map(|phase| phase_time(other, phase))).filter(|kept| kept.ci95[0] > 0.0)
 }
 
 /// A sum whose interval is the sum of the intervals: no narrower than it is.
-fn sum(parts: &[Estimate]) -> Option<Estimate> {
-    let (first, rest) = parts.split_first()?;
-    let sum = |whole: Estimate, part: &Estimate| whole.plus(*part);
-    rest.iter().fold(*first, sum).sound()
+fn sum(parts: impl Iterator<Item = Estimate>) -> Option<Estimate> {
+    parts.reduce(Estimate::plus)?.sound()
 }
 
 /// The start of a program by method.
@@ -194,7 +181,10 @@ pub fn starts(explained: &Explained<'_>) -> Starts {
         let libc = phase_time(ledger, Phase::Libc);
         with_libc &= libc.is_some();
         let start = libc.map_or(loader, |libc| loader.plus(libc)).sound()?;
-        let total = total(ledger).filter(|total| total.ci95[0] > 0.0)?;
+        let total = ledger
+            .total_ns
+            .sound()
+            .filter(|total| total.ci95[0] > 0.0)?;
         let ends = [
             start.ci95[0] / total.ci95[1],
             (start.ci95[1] / total.ci95[0]).min(1.0),

@@ -7,20 +7,16 @@ use crate::stats::{Estimate, Summary};
 
 /// The tax of all pages.
 pub fn of_all_pages(rewriting: &Rewriting) -> Estimate {
-    let tax = Estimate {
-        value: rewriting.tax_ns,
-        ci95: rewriting.tax_ci95,
-    };
-    tax.map(|ns| ns * rewriting.pages as f64)
+    rewriting.tax_ns.map(|ns| ns * rewriting.pages as f64)
 }
 
 /// That tax against the call that caused it, by the ends of both intervals, which can
 /// only make it too wide; `None` of a call that may be 0.
 pub fn over_call(tax: Estimate, call: &Summary) -> Option<Estimate> {
     let [low, high] = tax.ci95;
-    let [least, most] = call.ci95;
+    let [least, most] = call.median.ci95;
     (least > 0.0).then(|| Estimate {
-        value: tax.value / call.median,
+        value: tax.value / call.median.value,
         ci95: [
             low / if low < 0.0 { least } else { most },
             high / if high < 0.0 { most } else { least },
@@ -48,21 +44,22 @@ pub fn hidden_tax<'a>(explained: &Explained<'a>) -> Option<HiddenTax<'a>> {
     let methods = explained.explanation.methods.iter();
     let found: Vec<(SpawnMethod, &Rewriting)> = methods
         .filter_map(|method| Some((method.method, method.rewriting.measured()?)))
-        .filter(|(_, tax)| tax.tax_ns.is_finite() && tax.tax_ci95.iter().all(|v| v.is_finite()))
+        .filter(|(_, tax)| tax.tax_ns.sound().is_some())
         .collect();
-    let (method, rewriting) = *found.iter().find(|(_, tax)| tax.tax_ci95[0] > 0.0)?;
+    let (method, rewriting) = *found.iter().find(|(_, tax)| tax.tax_ns.ci95[0] > 0.0)?;
     let all = of_all_pages(rewriting);
     let call = explained
         .cell(method)
         .and_then(|cell| cell.call_ns.measured());
-    let free = found.iter().filter(|(_, tax)| tax.tax_ci95[0] <= 0.0);
+    let free = found.iter().filter(|(_, tax)| tax.tax_ns.ci95[0] <= 0.0);
     Some(HiddenTax {
         method,
         rewriting,
         all,
         calls: call
-            .filter(|call| call.median > 0.0)
-            .map(|call| all.value / call.median),
+            .map(|call| call.median.value)
+            .filter(|call| *call > 0.0)
+            .map(|call| all.value / call),
         free: free.map(|(method, _)| *method).collect(),
     })
 }

@@ -1,6 +1,5 @@
 //! Whose the cost of a fork is: rungs and groups, from what the trials took.
 
-use super::DRAWS;
 use super::counts::{copies_entries, entries, is_copied, pages};
 use super::design::{Design, Layout};
 use super::likeness::Rebuilt;
@@ -9,7 +8,7 @@ use crate::model::{
     Missing, ProcessRole, ProcessShape, ProcessTrial, Rung, RungCost, ShapeMapping, SpawnMethod,
     TrialCell, WorkerSamples,
 };
-use crate::stats::{Replicates, median_replicates, seed_of};
+use crate::stats::{DRAWS, Replicates, median_replicates, seed_of};
 
 /// Groups that are told apart.
 const TOP: usize = 10;

@@ -32,6 +32,3 @@ pub use statements::{
     beside, checked, dearest_groups, dearest_rungs, error, is_above, is_most, of_one, per_second,
     share,
 };
-
-/// Resamples behind an interval.
-const DRAWS: usize = 500;

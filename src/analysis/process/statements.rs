@@ -9,7 +9,7 @@ const WORTH: f64 = 0.01;
 
 /// Spawns in a second, by the time that one takes in nanoseconds.
 pub fn per_second(total_ns: Estimate) -> Option<Estimate> {
-    total_ns.inverse()?.map(|spawns| spawns * 1e9).sound()
+    total_ns.times_in(1e9)
 }
 
 /// What a cost is of another, if both can be spoken of.

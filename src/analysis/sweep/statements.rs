@@ -23,11 +23,7 @@ pub fn fork_ratios(sizes: &Sizes<'_>) -> Vec<(u64, Option<Estimate>)> {
 }
 
 fn stored_ratio(cell: &Cell) -> Option<Estimate> {
-    let ratio = Estimate {
-        value: *cell.ratio.measured()?,
-        ci95: cell.ratio_ci95?,
-    };
-    ratio.sound()
+    cell.ratio.measured()?.sound()
 }
 
 /// Whether the interval of a ratio leaves out 1.
@@ -134,7 +130,7 @@ pub fn fastest(document: &Document, sizes: &Sizes<'_>) -> Option<Fastest> {
     let mut cells: Vec<(&Cell, f64)> = group
         .cells
         .iter()
-        .filter_map(|cell| Some((*cell, cell.total_ns.measured()?.median)))
+        .filter_map(|cell| Some((*cell, cell.total_ns.measured()?.median.value)))
         .collect();
     cells.sort_by(|a, b| a.1.total_cmp(&b.1));
     let ((best, median_ns), slower) = cells.split_first()?;

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use super::exit::{self, assignment};
-use crate::lab::count::DRAWS;
 use crate::lab::error::LabError;
 use crate::lab::kernel::Kernel;
 use crate::lab::outlook::Watch;
@@ -14,7 +13,7 @@ use crate::model::{
     SpawnMethod,
 };
 use crate::profile::ledger::{HitCost, Knowledge, PhaseTimes, Rules, phases};
-use crate::stats::{median_replicates, quantile};
+use crate::stats::{DRAWS, median_replicates, quantile};
 use crate::sys::events::SampleEvent;
 use crate::worker::protocol::{record, stamp_words};
 
@@ -66,8 +65,7 @@ pub(super) fn cost(pairs: &[Pair], seed: u64) -> Availability<BreakpointCost> {
     };
     match of(0).zip(of(1)) {
         Some((cost, lag)) => Availability::Measured(BreakpointCost {
-            cost_ns: cost.value,
-            cost_ci95: cost.ci95,
+            cost_ns: cost,
             lag_ns: lag.value.min(cost.value),
         }),
         None if pairs.is_empty() => Availability::not_asked("no instruction had to be watched"),

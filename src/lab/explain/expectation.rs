@@ -7,9 +7,7 @@
 
 use crate::model::{Availability, FaultCause, FaultCount, FaultPhase, Faults, SpawnMethod};
 use crate::profile::faults::FaultTally;
-use crate::stats::mean_replicates;
-
-use crate::lab::count::DRAWS;
+use crate::stats::{DRAWS, mean_replicates};
 
 /// What an expectation can rest on.
 #[derive(Debug, Clone, Copy)]
@@ -50,8 +48,7 @@ pub(super) fn faults(
         let row = FaultCount {
             phase,
             cause,
-            counted: counted.value,
-            counted_ci95: counted.ci95,
+            counted,
             expected,
             rule,
         };
@@ -75,7 +72,7 @@ fn is_telling(row: &FaultCount) -> bool {
             row.phase,
             FaultPhase::ParentAfter | FaultPhase::ChildBeforeExec
         );
-    row.counted > 0.0 || foretold || copies
+    row.counted.value > 0.0 || foretold || copies
 }
 
 /// Whether the child uses its parent's memory until it executes a program;
@@ -122,7 +119,7 @@ impl Expectation<'_> {
 fn from_small(small: &Faults, phase: FaultPhase, cause: FaultCause) -> (Availability<f64>, String) {
     let mut counts = small.counts.iter();
     let count = counts.find(|count| (count.phase, count.cause) == (phase, cause));
-    let base = count.map_or(0.0, |count| count.counted);
+    let base = count.map_or(0.0, |count| count.counted.value);
     let rule = "as many as from the empty worker: no inflated page is touched";
     (Availability::Measured(base), rule.to_owned())
 }
@@ -135,6 +132,7 @@ fn missing(reason: &str) -> (Availability<f64>, String) {
 mod tests {
     use super::*;
     use crate::profile::faults::{MapRange, Observed, Source, SpawnStamps, tally};
+    use crate::stats::Estimate;
     use crate::sys::events::{Mode, SampleEvent};
     use FaultCause::{CopyOnWrite, File};
     use FaultPhase::{ChildBeforeExec, ParentAfter, Program};
@@ -204,10 +202,11 @@ mod tests {
         let faults = faults.measured().unwrap();
         assert_eq!((faults.spawns, faults.lost), (40, 0));
         let parent = row(faults, ParentAfter, CopyOnWrite);
-        assert_eq!(parent.counted, 3.0);
-        assert!(parent.counted_ci95[0] < 3.0 && parent.counted_ci95[1] > 3.0);
+        let [low, high] = parent.counted.ci95;
+        assert_eq!(parent.counted.value, 3.0);
+        assert!(low < 3.0 && high > 3.0);
         let child = row(faults, ChildBeforeExec, CopyOnWrite);
-        assert_eq!((child.counted, child.counted_ci95), (1.0, [1.0, 1.0]));
+        assert_eq!(child.counted, Estimate::exact(1.0));
         assert!(child.expected.missing().is_some() && child.rule.is_empty());
         assert_eq!(faults.counts.len(), 2);
     }
@@ -219,7 +218,10 @@ mod tests {
         let measured = measured.measured().unwrap();
         for phase in [ParentAfter, ChildBeforeExec] {
             let row = row(measured, phase, CopyOnWrite);
-            assert_eq!((row.counted, row.expected.measured()), (0.0, Some(&0.0)));
+            assert_eq!(
+                (row.counted.value, row.expected.measured()),
+                (0.0, Some(&0.0))
+            );
         }
     }
 
@@ -235,7 +237,7 @@ mod tests {
         let measured = measured.measured().unwrap();
         let parent = row(measured, ParentAfter, CopyOnWrite);
         assert_eq!(
-            (parent.counted, parent.expected.measured()),
+            (parent.counted.value, parent.expected.measured()),
             (32.0, Some(&2.0)),
             "what is counted does not depend on what is foretold"
         );
@@ -264,7 +266,10 @@ mod tests {
         };
         let measured = faults(&[worker(1, 0)], 0, 7, &embedded);
         let row = row(measured.measured().unwrap(), Program, File);
-        assert_eq!((row.counted, row.expected.measured()), (0.0, Some(&1.0)));
+        assert_eq!(
+            (row.counted.value, row.expected.measured()),
+            (0.0, Some(&1.0))
+        );
     }
 
     #[test]

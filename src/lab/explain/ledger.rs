@@ -2,7 +2,6 @@
 
 use super::Inquiry;
 use crate::lab::assemble as cells;
-use crate::lab::count::DRAWS;
 use crate::lab::outlook::Watched;
 use crate::lab::session::Recording;
 use crate::model::{
@@ -12,7 +11,7 @@ use crate::model::{
 use crate::profile::ledger::{
     HitCost, Knowledge, Landmark, PhaseTimes, Rules, SpawnStamps, phases, reached,
 };
-use crate::stats::{Estimate, Replicates, median_replicates};
+use crate::stats::{DRAWS, Estimate, Replicates, median_replicates};
 use crate::worker::protocol::{record, stamp_words};
 
 /// The ledger of a method, or why there is none.
@@ -28,7 +27,7 @@ pub(super) fn ledger(
         .measured()
         .map_or(ExitOrder::AfterTeardown, |probe| probe.order);
     let hit = breakpoint.measured().map(|cost| HitCost {
-        cost: whole(cost.cost_ns),
+        cost: whole(cost.cost_ns.value),
         lag: whole(cost.lag_ns),
     });
     let given = Given {
@@ -196,25 +195,13 @@ fn of_workers(
     let mut parts: Vec<&Replicates> = vec![&total];
     parts.extend(medians.iter().flatten());
     let unexplained = Replicates::combine(&parts, |v| Some(v[0] - v[1..].iter().sum::<f64>()));
-    let unexplained = unexplained.map_or(
-        Estimate {
-            value: 0.0,
-            ci95: [0.0; 2],
-        },
-        |rest| rest.estimate(),
-    );
-    let stamping = stamping(inquiry, method, &total);
-    let total = total.estimate();
+    let unexplained_ns = unexplained.map_or(Estimate::exact(0.0), |rest| rest.estimate());
     let phase_times = Phase::ALL.into_iter().zip(medians).map(|(phase, median)| {
-        let estimate = median.map(|median| median.estimate());
-        PhaseTime {
-            phase,
-            ci95: estimate.map(|estimate| estimate.ci95),
-            ns: estimate.map_or_else(
-                || Availability::Missing(why_not(phase, method, inquiry, stamped)),
-                |estimate| Availability::Measured(estimate.value),
-            ),
-        }
+        let ns = median.map_or_else(
+            || Availability::Missing(why_not(phase, method, inquiry, stamped)),
+            |median| Availability::Measured(median.estimate()),
+        );
+        PhaseTime { phase, ns }
     });
     Availability::Measured(Ledger {
         spawns: stamped
@@ -225,12 +212,9 @@ fn of_workers(
         incomplete: stamped.incomplete,
         lost: stamped.lost,
         phases: phase_times.collect(),
-        total_ns: total.value,
-        total_ci95: total.ci95,
-        unexplained_ns: unexplained.value,
-        unexplained_ci95: unexplained.ci95,
-        stamping_ci95: stamping.measured().map(|estimate| estimate.ci95),
-        stamping_ns: stamping.map(|estimate| estimate.value),
+        total_ns: total.estimate(),
+        unexplained_ns,
+        stamping_ns: stamping(inquiry, method, &total),
     })
 }
 

@@ -2,14 +2,13 @@
 
 use super::Inquiry;
 use crate::lab::assemble as cells;
-use crate::lab::count::DRAWS;
 use crate::lab::outlook::Watched;
 use crate::lab::session::Recording;
 use crate::model::{Availability, Mechanisms, Missing, Reach, SpawnMethod};
 use crate::profile::attribute::{Tally, attribute, merge};
 use crate::profile::shares::{Sampling, condense, shares};
 use crate::profile::symbols::Symbols;
-use crate::stats::{Estimate, Replicates, median_replicates};
+use crate::stats::{DRAWS, Estimate, Replicates, median_replicates};
 
 /// A worker whose call chains were sampled. They are judged at once, as those of
 /// a long run would not fit into memory.
@@ -112,8 +111,7 @@ fn sampled(
                 lost,
                 reach: watched.reach,
                 spawns,
-                slowdown_ci95: slowdown.measured().map(|estimate| estimate.ci95),
-                slowdown: slowdown.map(|estimate| estimate.value),
+                slowdown,
                 shares,
                 profile: merge(&tallies),
             })

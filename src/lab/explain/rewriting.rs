@@ -1,10 +1,9 @@
 //! From rewriting records to the tax of a page.
 
 use super::Inquiry;
-use crate::lab::count::DRAWS;
 use crate::lab::session::Recording;
 use crate::model::{Availability, Missing, Rewriting, SpawnMethod};
-use crate::stats::{Estimate, Replicates, median_replicates};
+use crate::stats::{DRAWS, Estimate, Replicates, median_replicates};
 use crate::worker::protocol::{record, rewrite_words};
 
 /// What the parent pays after a spawn of this method.
@@ -23,24 +22,19 @@ pub(super) fn rewriting(inquiry: &Inquiry<'_>, method: SpawnMethod) -> Availabil
         return Availability::Missing(why_none(inquiry));
     };
     let [after, again, tax, held] = [&after, &again, &tax, &held].map(Replicates::estimate);
-    let is_fork = method == SpawnMethod::Fork;
     Availability::Measured(Rewriting {
         pages: pages(inquiry),
         rounds: rounds(inquiry, method),
-        after_ns: after.value,
-        after_ci95: after.ci95,
-        again_ns: again.value,
-        again_ci95: again.ci95,
-        tax_ns: tax.value,
-        tax_ci95: tax.ci95,
-        held_ns: held_ns(is_fork, held),
-        held_ci95: is_fork.then_some(held.ci95),
+        after_ns: after,
+        again_ns: again,
+        tax_ns: tax,
+        held_ns: held_ns(method, held),
     })
 }
 
-fn held_ns(is_fork: bool, held: Estimate) -> Availability<f64> {
-    if is_fork {
-        Availability::Measured(held.value)
+fn held_ns(method: SpawnMethod, held: Estimate) -> Availability<Estimate> {
+    if method == SpawnMethod::Fork {
+        Availability::Measured(held)
     } else {
         Availability::not_asked("only a forked child keeps a copy of the parent's pages")
     }

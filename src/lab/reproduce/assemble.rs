@@ -8,10 +8,7 @@ use crate::model::{
     Availability, Loop, LoopRun, LoopSystem, Looped, Loops, Missing, Parent, Reproduction,
     SplitSource,
 };
-use crate::stats::{Estimate, Replicates, median_replicates};
-
-/// Resamples behind an interval.
-const DRAWS: usize = 500;
+use crate::stats::{DRAWS, Estimate, Replicates, median_replicates};
 
 impl Experiment<'_> {
     /// The document's part: what was published, and what was measured so far.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::Availability;
+use crate::stats::Estimate;
 
 /// Page faults of one spawn.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,9 +24,7 @@ pub struct FaultCount {
     /// Why.
     pub cause: FaultCause,
     /// How many, a mean.
-    pub counted: f64,
-    /// Its 95 % interval.
-    pub counted_ci95: [f64; 2],
+    pub counted: Estimate,
     /// How many a rule or the empty worker foretells.
     pub expected: Availability<f64>,
     /// What the expectation rests on.

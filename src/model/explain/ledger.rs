@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::Availability;
+use crate::stats::Estimate;
 
 /// The phases of a spawn, in the order in which they follow each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -71,18 +72,12 @@ pub struct Ledger {
     /// there, or does not exist here; its reason says which.
     pub phases: Vec<PhaseTime>,
     /// The median total of the stamped spawns.
-    pub total_ns: f64,
-    /// Its 95 % interval.
-    pub total_ci95: [f64; 2],
+    pub total_ns: Estimate,
     /// The median total less the phases' medians: what strangers took of the CPU,
     /// and what medians do not add up to.
-    pub unexplained_ns: f64,
-    /// Its 95 % interval.
-    pub unexplained_ci95: [f64; 2],
+    pub unexplained_ns: Estimate,
     /// What stamping adds to the total of a spawn that is only timed.
-    pub stamping_ns: Availability<f64>,
-    /// Its 95 % interval.
-    pub stamping_ci95: Option<[f64; 2]>,
+    pub stamping_ns: Availability<Estimate>,
 }
 
 /// The time of one phase: a median over spawns.
@@ -91,9 +86,7 @@ pub struct PhaseTime {
     /// Which.
     pub phase: Phase,
     /// How long it takes.
-    pub ns: Availability<f64>,
-    /// Its 95 % interval.
-    pub ci95: Option<[f64; 2]>,
+    pub ns: Availability<Estimate>,
 }
 
 /// When a kernel writes the EXIT record of a process.
@@ -126,10 +119,8 @@ pub struct ExitProbe {
 /// breakpoint. It is taken off the phases.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BreakpointCost {
-    /// All of it.
-    pub cost_ns: f64,
-    /// Its 95 % interval, over pairs of workers.
-    pub cost_ci95: [f64; 2],
+    /// All of it; the interval is over pairs of workers.
+    pub cost_ns: Estimate,
     /// Of it, what passes until its record has its time.
     pub lag_ns: f64,
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::Availability;
+use crate::stats::Estimate;
 
 /// A piece of the kernel's work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -99,9 +100,7 @@ pub struct Mechanisms {
     /// Spawns during which was sampled.
     pub spawns: u64,
     /// Median total with sampling / without: what sampling disturbs.
-    pub slowdown: Availability<f64>,
-    /// Its 95 % interval.
-    pub slowdown_ci95: Option<[f64; 2]>,
+    pub slowdown: Availability<Estimate>,
     /// Every mechanism that was met, the largest share first.
     pub shares: Vec<MechanismShare>,
     /// The call chains themselves.
@@ -130,13 +129,9 @@ pub struct MechanismShare {
     /// Of them, in the parent.
     pub parent_samples: u64,
     /// The share of all samples.
-    pub share: f64,
-    /// Its 95 % interval.
-    pub share_ci95: [f64; 2],
+    pub share: Estimate,
     /// CPU time a spawn: samples by their period, over the spawns.
-    pub ns: f64,
-    /// Its 95 % interval.
-    pub ns_ci95: [f64; 2],
+    pub ns: Estimate,
     /// The functions that ran most often, hottest first; at most three, but
     /// all of them for what no rule knows.
     pub hottest: Vec<HotFunction>,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::super::Availability;
+use crate::stats::Estimate;
 
 /// Time to write to pages of the parent, one byte a page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,20 +14,12 @@ pub struct Rewriting {
     pub rounds: u64,
     /// A page, after the child has ended: the page is the parent's alone, but
     /// still write-protected.
-    pub after_ns: f64,
-    /// Its 95 % interval.
-    pub after_ci95: [f64; 2],
+    pub after_ns: Estimate,
     /// A page, once more without a spawn in between: no fault.
-    pub again_ns: f64,
-    /// Its 95 % interval.
-    pub again_ci95: [f64; 2],
+    pub again_ns: Estimate,
     /// The difference: the tax.
-    pub tax_ns: f64,
-    /// Its 95 % interval.
-    pub tax_ci95: [f64; 2],
+    pub tax_ns: Estimate,
     /// The tax of a page while a forked child still has it, so that it must be
     /// copied.
-    pub held_ns: Availability<f64>,
-    /// Its 95 % interval.
-    pub held_ci95: Option<[f64; 2]>,
+    pub held_ns: Availability<Estimate>,
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::record::{MISSING, figure, finish};
+use super::record::{self, MISSING, figure, finish};
 use crate::model::{ComparedLine, Comparison, LineUnit, LoneLine, Verdict, Which};
 use crate::stats::Estimate;
 
@@ -83,10 +83,6 @@ fn names(key: &str, group: &str, what: &str, unit: &LineUnit) -> Vec<String> {
     vec![key.to_owned(), group.to_owned(), what.to_owned(), unit]
 }
 
-fn estimate(estimate: Option<&Estimate>) -> [String; 3] {
-    [
-        figure(estimate.map(|estimate| estimate.value)),
-        figure(estimate.map(|estimate| estimate.ci95[0])),
-        figure(estimate.map(|estimate| estimate.ci95[1])),
-    ]
+fn estimate(found: Option<&Estimate>) -> [String; 3] {
+    record::estimate(found.copied()).map(figure)
 }

@@ -10,7 +10,7 @@ use crate::model::{
     Availability, Cell, ChildAction, CountSource, Counted, Document, Program, SpaceRequest,
 };
 use crate::report::view;
-use crate::stats::Summary;
+use crate::stats::{Estimate, Summary};
 
 /// The header and a record for each cell.
 pub(in crate::report) fn render(document: &Document) -> io::Result<Vec<u8>> {
@@ -90,8 +90,14 @@ fn header() -> Vec<String> {
             names.push(format!("{time}_{part}"));
         }
     }
-    names.push("spawns_per_second".to_owned());
-    for figure in ["ratio_to_baseline", "cpu_ns", "sys_ns", "user_ns"] {
+    let figures = [
+        "spawns_per_second",
+        "ratio_to_baseline",
+        "cpu_ns",
+        "sys_ns",
+        "user_ns",
+    ];
+    for figure in figures {
         names.extend(estimate_names(figure));
     }
     for counter in COUNTERS {
@@ -133,11 +139,11 @@ impl Record {
         self.whole(cell.samples.len() as u64);
         self.summary(&cell.call_ns);
         self.summary(&cell.total_ns);
-        self.figure(cell.spawns_per_second.measured().copied());
-        self.estimate(&cell.ratio, cell.ratio_ci95);
-        self.estimate(&cell.cpu_ns, cell.cpu_ci95);
-        self.estimate(&cell.sys_ns, cell.sys_ci95);
-        self.estimate(&cell.user_ns, cell.user_ci95);
+        self.estimate(&cell.spawns_per_second);
+        self.estimate(&cell.ratio);
+        self.estimate(&cell.cpu_ns);
+        self.estimate(&cell.sys_ns);
+        self.estimate(&cell.user_ns);
         for counted in [
             &cell.minor_faults,
             &cell.major_faults,
@@ -150,7 +156,7 @@ impl Record {
         ] {
             self.counted(counted);
         }
-        self.estimate(&cell.counting_slowdown, cell.counting_slowdown_ci95);
+        self.estimate(&cell.counting_slowdown);
         self.figure(cell.worker_spread.measured().copied());
         self.whole(cell.outliers);
     }
@@ -195,17 +201,17 @@ impl Record {
         self.0.push(record::figure(value));
     }
 
-    fn estimate(&mut self, figure: &Availability<f64>, ci95: Option<[f64; 2]>) {
-        self.figure(figure.measured().copied());
-        self.figure(ci95.map(|ci95| ci95[0]));
-        self.figure(ci95.map(|ci95| ci95[1]));
+    fn estimate(&mut self, found: &Availability<Estimate>) {
+        for figure in record::estimate(found.measured().copied()) {
+            self.figure(figure);
+        }
     }
 
     fn summary(&mut self, summary: &Availability<Summary>) {
         let parts: [fn(&Summary) -> f64; 8] = [
-            |s| s.median,
-            |s| s.ci95[0],
-            |s| s.ci95[1],
+            |s| s.median.value,
+            |s| s.median.ci95[0],
+            |s| s.median.ci95[1],
             |s| s.min,
             |s| s.p10,
             |s| s.p90,
@@ -218,8 +224,8 @@ impl Record {
     }
 
     fn counted(&mut self, counted: &Counted) {
-        self.estimate(&counted.parent, counted.parent_ci95);
-        self.estimate(&counted.child, counted.child_ci95);
+        self.estimate(&counted.parent);
+        self.estimate(&counted.child);
         self.text(match counted.source {
             CountSource::Perf => "perf",
             CountSource::Rusage => "rusage",

@@ -10,7 +10,7 @@ use crate::model::{
     Availability, Cell, Document, Explanation, Faults, Ledger, Mechanisms, MethodExplained,
     PageTables, Rewriting,
 };
-use crate::stats::Summary;
+use crate::stats::Estimate;
 
 /// The fields' names, in the order of [`Rows::put`].
 const HEADER: [&str; 7] = [
@@ -22,9 +22,6 @@ const HEADER: [&str; 7] = [
     "ci95_high",
     "unit",
 ];
-
-/// An interval, where there is one.
-type Interval = Option<[f64; 2]>;
 
 /// The header and a record for each figure.
 pub(super) fn render(document: &Document, explanation: &Explanation) -> io::Result<Vec<u8>> {
@@ -79,36 +76,28 @@ impl Rows {
         self.part = part;
         match found {
             Availability::Measured(found) => rows(self, found),
-            Availability::Missing(_) => self.put("all", None, None, MISSING),
+            Availability::Missing(_) => self.put("all", [None; 3], MISSING),
         }
     }
 
-    fn put(
-        &mut self,
-        item: &str,
-        value: Option<f64>,
-        ci95: Interval,
-        unit: &str,
-    ) -> csv::Result<()> {
-        self.writer.write_record([
-            self.part,
-            self.method,
-            item,
-            &record::figure(value),
-            &record::figure(ci95.map(|ci95| ci95[0])),
-            &record::figure(ci95.map(|ci95| ci95[1])),
-            unit,
-        ])
+    fn put(&mut self, item: &str, values: [Option<f64>; 3], unit: &str) -> csv::Result<()> {
+        let [value, low, high] = values.map(record::figure);
+        self.writer
+            .write_record([self.part, self.method, item, &value, &low, &high, unit])
+    }
+
+    /// A figure that is always there.
+    fn always(&mut self, item: &str, found: Estimate, unit: &str) -> csv::Result<()> {
+        self.put(item, record::estimate(Some(found)), unit)
     }
 
     fn estimate(
         &mut self,
         item: &str,
-        value: &Availability<f64>,
-        ci95: Interval,
+        found: &Availability<Estimate>,
         unit: &str,
     ) -> csv::Result<()> {
-        self.put(item, value.measured().copied(), ci95, unit)
+        self.put(item, record::estimate(found.measured().copied()), unit)
     }
 
     fn count(&mut self, item: &str, count: u64) -> csv::Result<()> {
@@ -132,11 +121,9 @@ impl Rows {
         self.part = "time";
         let times = [("call", &cell.call_ns), ("total", &cell.total_ns)];
         for (item, summary) in times {
-            let summary: Option<&Summary> = summary.measured();
-            let ci95 = summary.map(|summary| summary.ci95);
-            self.put(item, summary.map(|summary| summary.median), ci95, "ns")?;
+            self.estimate(item, &summary.map(|summary| summary.median), "ns")?;
         }
-        self.estimate("ratio_to_baseline", &cell.ratio, cell.ratio_ci95, "times")
+        self.estimate("ratio_to_baseline", &cell.ratio, "times")
     }
 
     fn explained(&mut self, method: &MethodExplained) -> csv::Result<()> {
@@ -148,22 +135,11 @@ impl Rows {
 
     fn ledger(&mut self, ledger: &Ledger) -> csv::Result<()> {
         for time in &ledger.phases {
-            self.estimate(&word(time.phase), &time.ns, time.ci95, "ns")?;
+            self.estimate(&word(time.phase), &time.ns, "ns")?;
         }
-        let unexplained = Some(ledger.unexplained_ns);
-        self.put(
-            "unexplained",
-            unexplained,
-            Some(ledger.unexplained_ci95),
-            "ns",
-        )?;
-        self.put(
-            "total",
-            Some(ledger.total_ns),
-            Some(ledger.total_ci95),
-            "ns",
-        )?;
-        self.estimate("stamping", &ledger.stamping_ns, ledger.stamping_ci95, "ns")?;
+        self.always("unexplained", ledger.unexplained_ns, "ns")?;
+        self.always("total", ledger.total_ns, "ns")?;
+        self.estimate("stamping", &ledger.stamping_ns, "ns")?;
         self.count("spawns", ledger.spawns)?;
         self.count("incomplete", ledger.incomplete)
     }
@@ -172,17 +148,12 @@ impl Rows {
         for share in &found.shares {
             let name = word(share.mechanism);
             let item = |figure: &str| format!("{name}.{figure}");
-            self.put(
-                &item("share"),
-                Some(share.share),
-                Some(share.share_ci95),
-                "1",
-            )?;
-            self.put(&item("time"), Some(share.ns), Some(share.ns_ci95), "ns")?;
+            self.always(&item("share"), share.share, "1")?;
+            self.always(&item("time"), share.ns, "ns")?;
             self.count(&item("samples"), share.samples)?;
             self.count(&item("parent_samples"), share.parent_samples)?;
         }
-        self.estimate("slowdown", &found.slowdown, found.slowdown_ci95, "times")?;
+        self.estimate("slowdown", &found.slowdown, "times")?;
         self.count("samples", found.samples)?;
         self.count("lost", found.lost)?;
         self.count("spawns", found.spawns)
@@ -191,24 +162,19 @@ impl Rows {
     fn faults(&mut self, faults: &Faults) -> csv::Result<()> {
         for count in &faults.counts {
             let name = format!("{}.{}", word(count.phase), word(count.cause));
-            let item = format!("{name}.counted");
-            self.put(
-                &item,
-                Some(count.counted),
-                Some(count.counted_ci95),
-                "count",
-            )?;
-            self.estimate(&format!("{name}.expected"), &count.expected, None, "count")?;
+            self.always(&format!("{name}.counted"), count.counted, "count")?;
+            let expected = [count.expected.measured().copied(), None, None];
+            self.put(&format!("{name}.expected"), expected, "count")?;
         }
         self.count("lost", faults.lost)?;
         self.count("spawns", faults.spawns)
     }
 
     fn rewriting(&mut self, found: &Rewriting) -> csv::Result<()> {
-        self.put("after", Some(found.after_ns), Some(found.after_ci95), "ns")?;
-        self.put("again", Some(found.again_ns), Some(found.again_ci95), "ns")?;
-        self.put("tax", Some(found.tax_ns), Some(found.tax_ci95), "ns")?;
-        self.estimate("held", &found.held_ns, found.held_ci95, "ns")?;
+        self.always("after", found.after_ns, "ns")?;
+        self.always("again", found.again_ns, "ns")?;
+        self.always("tax", found.tax_ns, "ns")?;
+        self.estimate("held", &found.held_ns, "ns")?;
         self.count("pages", found.pages)?;
         self.count("rounds", found.rounds)
     }

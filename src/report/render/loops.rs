@@ -104,10 +104,7 @@ impl Rows {
         ];
         for (name, pick, unit) in figures {
             let found = looped.and_then(pick);
-            let values = found.map_or([None; 3], |found| {
-                [Some(found.value), Some(found.ci95[0]), Some(found.ci95[1])]
-            });
-            self.put(name, values, unit)?;
+            self.put(name, record::estimate(found), unit)?;
         }
         self.parent(looped)?;
         self.whole("timed_runs", looped.map(|l| l.runs.len() as u64), "count")?;

@@ -4,7 +4,7 @@
 use std::io;
 
 use super::figures::word;
-use super::record::{figure, table, word as text_or_none};
+use super::record::{estimate, figure, table, word as text_or_none};
 use crate::model::{
     Availability, Card, CardOrder, Counts, Errors, PriceList, Priced, Purpose, Trial, TrialResult,
 };
@@ -129,9 +129,7 @@ fn slices(row: &Row, priced: &Priced) -> [Row; 3] {
     ];
     slices.map(|(slice, found, at_most)| Row {
         slice,
-        values: found.measured().map_or([None; 3], |found| {
-            [Some(found.value), Some(found.ci95[0]), Some(found.ci95[1])]
-        }),
+        values: estimate(found.measured().copied()),
         at_most,
         unit: "ns",
         ..row.clone()
@@ -214,9 +212,7 @@ fn times(index: usize, trial: &Trial, result: &TrialResult) -> Vec<Row> {
                 what: word(trial.purpose),
                 method: cell.method.name(),
                 slice,
-                values: summary.map_or([None; 3], |s| {
-                    [Some(s.median), Some(s.ci95[0]), Some(s.ci95[1])]
-                }),
+                values: estimate(summary.map(|summary| summary.median)),
                 unit: "ns",
                 ..Row::default()
             });

@@ -4,7 +4,7 @@
 use std::io;
 
 use super::figures::word;
-use super::record::{figure, table, word as text_or_none};
+use super::record::{estimate, figure, table, word as text_or_none};
 use crate::model::{
     Availability, Blame, Cost, Counts, GroupCost, Process, ProcessRole, ProcessTrial, Remedy,
     UnitLikeness,
@@ -79,9 +79,7 @@ impl Row {
 
     fn estimate(self, found: Option<Estimate>, unit: &'static str) -> Self {
         Self {
-            values: found.map_or([None; 3], |found| {
-                [Some(found.value), Some(found.ci95[0]), Some(found.ci95[1])]
-            }),
+            values: estimate(found),
             unit,
             ..self
         }
@@ -152,10 +150,7 @@ fn measured(trial: &ProcessTrial) -> Vec<Row> {
     ));
     for cell in &trial.cells {
         for (slice, summary) in [("call", &cell.call_ns), ("total", &cell.total_ns)] {
-            let found = summary.measured().map(|summary| Estimate {
-                value: summary.median,
-                ci95: summary.ci95,
-            });
+            let found = summary.measured().map(|summary| summary.median);
             let row = Row::new("measured", "time").estimate(found, "ns");
             let row = of_trial(row.slice(slice));
             rows.push(Row {

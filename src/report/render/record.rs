@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::stats::Estimate;
+
 /// What stands where there is no figure; why is said by the other formats.
 pub(super) const MISSING: &str = "n/a";
 
@@ -9,6 +11,13 @@ pub(super) const MISSING: &str = "n/a";
 pub(super) fn figure(value: Option<f64>) -> String {
     let value = value.filter(|value| value.is_finite());
     value.map_or_else(|| MISSING.to_owned(), |value| value.to_string())
+}
+
+/// An estimate's value and bounds, as far as there are any.
+pub(super) fn estimate(found: Option<Estimate>) -> [Option<f64>; 3] {
+    found.map_or([None; 3], |Estimate { value, ci95 }| {
+        [Some(value), Some(ci95[0]), Some(ci95[1])]
+    })
 }
 
 /// A word, if there is one.

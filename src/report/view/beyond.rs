@@ -116,9 +116,7 @@ fn slope_row(extra: &Extra, step: Unit) -> Option<Vec<Entry>> {
 }
 
 fn entry(unit: Unit, estimate: Option<Estimate>) -> Entry {
-    estimate.map_or(Entry::Missing, |estimate| {
-        unit.entry(estimate.value, Some(estimate.ci95))
-    })
+    estimate.map_or(Entry::Missing, |estimate| unit.entry(estimate))
 }
 
 fn notes(extra: &Extra, grows: bool, rows: &[Vec<Entry>]) -> Vec<String> {

@@ -205,12 +205,10 @@ fn row(line: &ComparedLine, first: bool, scale: Unit) -> Vec<Entry> {
             Entry::Blank
         },
         Entry::Name(line.what.clone()),
-        scale.entry(line.a.value, Some(line.a.ci95)),
-        scale.entry(line.b.value, Some(line.b.ci95)),
-        ratio.map_or(Entry::Missing, |ratio| {
-            PLAIN.entry(ratio.value, Some(ratio.ci95))
-        }),
-        visible.map_or(Entry::Missing, |share| PERCENT.entry(share, None)),
+        scale.entry(line.a),
+        scale.entry(line.b),
+        ratio.map_or(Entry::Missing, |ratio| PLAIN.entry(*ratio)),
+        visible.map_or(Entry::Missing, |share| PERCENT.bare(share)),
         match line.verdict {
             Verdict::Dearer => Entry::Name("dearer".to_owned()),
             Verdict::Cheaper => Entry::Name("cheaper".to_owned()),

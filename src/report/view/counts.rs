@@ -2,6 +2,7 @@
 
 use crate::analysis::sweep::{Axis, Sizes};
 use crate::model::{Availability, Cell, Counted, Document, Space};
+use crate::stats::Estimate;
 
 use super::footnotes::Footnotes;
 use super::number::{MEBIBYTE, PLAIN, Unit, integer};
@@ -21,10 +22,7 @@ struct CountColumn {
 }
 
 /// Takes a column's figure from a cell.
-type Pick = fn(&Cell) -> Figure;
-
-/// A figure with its interval.
-type Figure = (Availability<f64>, Option<[f64; 2]>);
+type Pick = fn(&Cell) -> Availability<Estimate>;
 
 /// Makes the table.
 pub(super) fn table(document: &Document, sizes: &Sizes<'_>, notes: &mut Footnotes) -> Table {
@@ -50,8 +48,7 @@ pub(super) fn table(document: &Document, sizes: &Sizes<'_>, notes: &mut Footnote
                 figure,
             } in &counts
             {
-                let (value, ci95) = figure(cell);
-                row.push(notes.entry(&value, ci95, *unit, column, cell.method));
+                row.push(notes.entry(&figure(cell), *unit, column, cell.method));
             }
             rows.push(row);
         }
@@ -101,12 +98,12 @@ fn space_columns(document: &Document, axis: Axis) -> Vec<SpaceColumn<'_>> {
     {
         let unit = MEBIBYTE.subheader();
         columns.push(space_column(Column::number("resident", &unit), |space| {
-            MEBIBYTE.entry(space.parent.resident_bytes as f64, None)
+            MEBIBYTE.bare(space.parent.resident_bytes as f64)
         }));
         columns.push(space_column(
             Column::number("huge", &unit)
                 .explained("resident memory in huge pages, which have no PTEs"),
-            |space| MEBIBYTE.entry(space.parent.huge_bytes as f64, None),
+            |space| MEBIBYTE.bare(space.parent.huge_bytes as f64),
         ));
     }
     columns
@@ -131,18 +128,10 @@ fn count_columns(document: &Document) -> Vec<CountColumn> {
                 "faults",
                 "minor page faults (no I/O) a spawn, of the parent and of the child",
             ),
-            |cell| {
-                (
-                    cell.minor_faults.parent.clone(),
-                    cell.minor_faults.parent_ci95,
-                )
-            },
+            |cell| cell.minor_faults.parent.clone(),
         ),
         count_column(number("child's", "faults"), |cell| {
-            (
-                cell.minor_faults.child.clone(),
-                cell.minor_faults.child_ci95,
-            )
+            cell.minor_faults.child.clone()
         }),
         count_column(
             number("context", "switches").explained("of parent and child together, a spawn"),
@@ -159,7 +148,7 @@ fn count_columns(document: &Document) -> Vec<CountColumn> {
             document
                 .cells
                 .iter()
-                .filter_map(|cell| figure(cell).0.measured().copied())
+                .filter_map(|cell| Some(figure(cell).measured()?.value))
         };
         if measured().next().is_some() {
             let unit = Unit::of_counts(measured());
@@ -174,7 +163,7 @@ fn count_columns(document: &Document) -> Vec<CountColumn> {
     columns.push(count_column(
         number("counting", "slowdown")
             .explained("total with the counters open over that without; times are taken without"),
-        |cell| (cell.counting_slowdown.clone(), cell.counting_slowdown_ci95),
+        |cell| cell.counting_slowdown.clone(),
     ));
     columns
 }
@@ -187,18 +176,14 @@ fn count_column(column: Column, figure: Pick) -> CountColumn {
     }
 }
 
-/// Parent and child together: missing unless both sides are there. The
-/// interval's ends are added, which can only make it wider than it is.
-fn both(counted: &Counted) -> Figure {
-    let (parent, child) = match (&counted.parent, &counted.child) {
-        (Availability::Measured(parent), Availability::Measured(child)) => (parent, child),
-        (Availability::Missing(missing), _) | (_, Availability::Missing(missing)) => {
-            return (Availability::Missing(missing.clone()), None);
+/// Parent and child together: missing unless both sides are there.
+fn both(counted: &Counted) -> Availability<Estimate> {
+    match (&counted.parent, &counted.child) {
+        (Availability::Measured(parent), Availability::Measured(child)) => {
+            Availability::Measured(parent.plus(*child))
         }
-    };
-    let ci95 = counted
-        .parent_ci95
-        .zip(counted.child_ci95)
-        .map(|(parent, child)| [parent[0] + child[0], parent[1] + child[1]]);
-    (Availability::Measured(parent + child), ci95)
+        (Availability::Missing(missing), _) | (_, Availability::Missing(missing)) => {
+            Availability::Missing(missing.clone())
+        }
+    }
 }

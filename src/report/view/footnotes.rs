@@ -1,6 +1,7 @@
 //! Footnotes: why figures are missing, each reason once.
 
 use crate::model::{Availability, Document, Missing, SpawnMethod};
+use crate::stats::Estimate;
 
 use super::number::Unit;
 use super::table::{Column, Entry};
@@ -25,27 +26,39 @@ impl Footnotes {
     /// The entry of a figure; if it is missing, the reason is noted.
     pub(super) fn entry(
         &mut self,
-        figure: &Availability<f64>,
-        ci95: Option<[f64; 2]>,
+        figure: &Availability<Estimate>,
         unit: Unit,
         column: &Column,
         method: SpawnMethod,
     ) -> Entry {
-        self.named(figure, ci95, unit, &column.term(), Some(method))
+        self.named(figure, unit, &column.term(), Some(method))
     }
 
     /// The same for a figure that goes by another name than its column's, or
     /// that is no method's.
     pub(super) fn named(
         &mut self,
-        figure: &Availability<f64>,
-        ci95: Option<[f64; 2]>,
+        figure: &Availability<Estimate>,
         unit: Unit,
         name: &str,
         method: Option<SpawnMethod>,
     ) -> Entry {
         match figure {
-            Availability::Measured(value) => unit.entry(*value, ci95),
+            Availability::Measured(found) => unit.entry(*found),
+            Availability::Missing(missing) => self.missing(missing, name, method),
+        }
+    }
+
+    /// The same for a figure that has no interval.
+    pub(super) fn bare(
+        &mut self,
+        figure: &Availability<f64>,
+        unit: Unit,
+        name: &str,
+        method: Option<SpawnMethod>,
+    ) -> Entry {
+        match figure {
+            Availability::Measured(value) => unit.bare(*value),
             Availability::Missing(missing) => self.missing(missing, name, method),
         }
     }

@@ -2,6 +2,7 @@
 //! as many decimals as the magnitude deserves.
 
 use super::table::Entry;
+use crate::stats::Estimate;
 
 /// A unit for the figures of one column.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,17 +76,24 @@ impl Unit {
         format!("< {}", number(round_up(scaled, decimals), decimals))
     }
 
-    /// An entry for a value and, where there is one, its interval.
-    ///
+    /// An entry for a value with its interval.
+    pub(super) fn entry(self, found: Estimate) -> Entry {
+        let half = found.half_width().max(0.0);
+        self.figure(found.value, Some(half).filter(|half| half.is_finite()))
+    }
+
+    /// An entry for a value that has no interval: it is known, published or foretold.
+    pub(super) fn bare(self, value: f64) -> Entry {
+        self.figure(value, None)
+    }
+
     /// A value that is not finite has no figure.
-    pub(super) fn entry(self, value: f64, ci95: Option<[f64; 2]>) -> Entry {
+    fn figure(self, value: f64, half_width: Option<f64>) -> Entry {
         if !value.is_finite() {
             return Entry::Missing;
         }
         let scaled = value / self.size;
-        let half = ci95
-            .map(|[low, high]| (high - value).max(value - low).max(0.0) / self.size)
-            .filter(|half| half.is_finite());
+        let half = half_width.map(|half| half / self.size);
         // Ratios and means of counts say nothing below a hundredth, and shares
         // nothing below a thousandth.
         let most = match self {
@@ -182,8 +190,8 @@ mod tests {
     use super::*;
 
     fn shown(unit: Unit, value: f64, half: f64) -> String {
-        unit.entry(value, Some([value - half, value + half / 2.0]))
-            .plain()
+        let ci95 = [value - half, value + half / 2.0];
+        unit.entry(Estimate { value, ci95 }).plain()
     }
 
     #[test]
@@ -223,10 +231,11 @@ mod tests {
 
     #[test]
     fn what_is_not_finite_has_no_figure() {
-        assert_eq!(PLAIN.entry(f64::NAN, None), Entry::Missing);
-        assert_eq!(
-            PLAIN.entry(1.0, Some([f64::NAN, f64::INFINITY])).plain(),
-            "1.00"
-        );
+        assert_eq!(PLAIN.bare(f64::NAN), Entry::Missing);
+        let endless = Estimate {
+            value: 1.0,
+            ci95: [f64::NAN, f64::INFINITY],
+        };
+        assert_eq!(PLAIN.entry(endless).plain(), "1.00");
     }
 }

@@ -2,6 +2,7 @@
 //! the renderer.
 
 use super::number::{number, significant};
+use crate::stats::Estimate;
 
 /// A picture.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,10 +129,8 @@ pub struct Series {
 pub struct PlotPoint {
     /// Its place on the axis below.
     pub across: f64,
-    /// Its height.
-    pub up: f64,
-    /// The 95 % interval of its height, if it has one.
-    pub ci95: Option<[f64; 2]>,
+    /// Its height, which is exact where it has no interval.
+    pub up: Estimate,
     /// The point in words.
     pub story: String,
 }

@@ -2,7 +2,7 @@
 
 use crate::analysis::sweep::{Axis, Group, Sizes};
 use crate::model::{Availability, Cell, ChildAction, Document, SpawnMethod};
-use crate::stats::Summary;
+use crate::stats::{Estimate, Summary};
 
 use super::footnotes::Footnotes;
 use super::number::{PLAIN, Unit, integer};
@@ -15,11 +15,8 @@ const LONGEST_HEAD: usize = 12;
 struct TimeColumn {
     column: Column,
     unit: Unit,
-    figure: fn(&Cell) -> Figure,
+    figure: fn(&Cell) -> Availability<Estimate>,
 }
-
-/// A figure with its interval.
-type Figure = (Availability<f64>, Option<[f64; 2]>);
 
 /// Makes the table.
 pub(super) fn table(document: &Document, sizes: &Sizes<'_>, notes: &mut Footnotes) -> Table {
@@ -30,14 +27,14 @@ pub(super) fn table(document: &Document, sizes: &Sizes<'_>, notes: &mut Footnote
         for (index, cell) in group.cells.iter().enumerate() {
             let mut row = space(group, &keys, index == 0);
             row.push(Entry::Name(cell.method.name().to_owned()));
+            row.push(per_second(cell, notes));
             for TimeColumn {
                 column,
                 unit,
                 figure,
             } in &times
             {
-                let (value, ci95) = figure(cell);
-                row.push(notes.entry(&value, ci95, *unit, column, cell.method));
+                row.push(notes.entry(&figure(cell), *unit, column, cell.method));
             }
             row.push(multiple(document, cell, notes));
             rows.push(row);
@@ -45,6 +42,7 @@ pub(super) fn table(document: &Document, sizes: &Sizes<'_>, notes: &mut Footnote
     }
     let mut columns: Vec<Column> = keys.into_iter().map(Axis::column).collect();
     columns.push(Column::name("method"));
+    columns.push(spawns());
     columns.extend(times.into_iter().map(|time| time.column));
     columns.push(multiples(document.plan.baseline));
     Table {
@@ -59,7 +57,7 @@ pub(super) fn table(document: &Document, sizes: &Sizes<'_>, notes: &mut Footnote
 /// All times of the table have one unit, so that they can be compared.
 fn unit(document: &Document) -> Unit {
     let cells = document.cells.iter();
-    Unit::of_time(cells.filter_map(|cell| cell.total_ns.measured().map(|total| total.median)))
+    Unit::of_time(cells.filter_map(|cell| cell.total_ns.measured().map(|total| total.median.value)))
 }
 
 /// What names a row's address space: its mappings, and what else tells it apart.
@@ -91,12 +89,6 @@ fn time_columns(document: &Document, unit: Unit) -> Vec<TimeColumn> {
         figure,
     };
     let mut columns = vec![
-        TimeColumn {
-            column: Column::number("spawns", "per s")
-                .explained("one second by the median total; one parent, one child at a time"),
-            unit: PLAIN,
-            figure: |cell| (cell.spawns_per_second.clone(), None),
-        },
         column(call, |cell| median(&cell.call_ns)),
         column(total, |cell| median(&cell.total_ns)),
     ];
@@ -118,20 +110,26 @@ fn time_columns(document: &Document, unit: Unit) -> Vec<TimeColumn> {
         let cpu = head("CPU")
             .yielding()
             .explained("CPU time of parent and child");
-        columns.push(column(cpu, |cell| (cell.cpu_ns.clone(), cell.cpu_ci95)));
+        columns.push(column(cpu, |cell| cell.cpu_ns.clone()));
     }
-    columns.push(column(system, |cell| (cell.sys_ns.clone(), cell.sys_ci95)));
-    columns.push(column(head("user").yielding(), |cell| {
-        (cell.user_ns.clone(), cell.user_ci95)
-    }));
+    columns.push(column(system, |cell| cell.sys_ns.clone()));
+    columns.push(column(head("user").yielding(), |cell| cell.user_ns.clone()));
     columns
 }
 
-fn median(summary: &Availability<Summary>) -> Figure {
-    (
-        summary.map(|summary| summary.median),
-        summary.measured().map(|summary| summary.ci95),
-    )
+fn median(summary: &Availability<Summary>) -> Availability<Estimate> {
+    summary.map(|summary| summary.median)
+}
+
+fn spawns() -> Column {
+    Column::number("spawns", "per s")
+        .explained("one second by the median total; one parent, one child at a time")
+}
+
+/// Without its interval, which is the total's beside it, turned round.
+fn per_second(cell: &Cell, notes: &mut Footnotes) -> Entry {
+    let figure = cell.spawns_per_second.map(|spawns| spawns.value);
+    notes.bare(&figure, PLAIN, &spawns().term(), Some(cell.method))
 }
 
 fn multiples(baseline: SpawnMethod) -> Column {
@@ -157,6 +155,8 @@ fn space(group: &Group<'_>, keys: &[Axis], first: bool) -> Vec<Entry> {
 /// The baseline's own multiple is 1 by definition and has no interval.
 fn multiple(document: &Document, cell: &Cell, notes: &mut Footnotes) -> Entry {
     let baseline = document.plan.baseline;
-    let ci95 = cell.ratio_ci95.filter(|_| cell.method != baseline);
-    notes.entry(&cell.ratio, ci95, PLAIN, &multiples(baseline), cell.method)
+    match &cell.ratio {
+        Availability::Measured(one) if cell.method == baseline => PLAIN.bare(one.value),
+        ratio => notes.entry(ratio, PLAIN, &multiples(baseline), cell.method),
+    }
 }

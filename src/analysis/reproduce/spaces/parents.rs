@@ -157,10 +157,7 @@ impl<'a> Study<'a> {
             Part::Call => &cell.call_ns,
             Part::Total => &cell.total_ns,
         };
-        summary.map(|summary| Estimate {
-            value: summary.median,
-            ci95: summary.ci95,
-        })
+        summary.map(|summary| summary.median)
     }
 
     /// The same with its resamples, from the spawns themselves.

@@ -161,7 +161,7 @@ impl Canvas {
         let places: Vec<String> = series
             .points
             .iter()
-            .map(|point| format!("{:.1},{:.1}", self.x(point.across), self.y(point.up)))
+            .map(|point| format!("{:.1},{:.1}", self.x(point.across), self.y(point.up.value)))
             .collect();
         if series.joined && places.len() > 1 {
             self.sheet.put(&format!(
@@ -174,15 +174,16 @@ impl Canvas {
         let marked = series.points.iter().filter(|_| series.marked);
         for point in marked {
             self.whisker(point, colour);
-            let (x, y) = (self.x(point.across), self.y(point.up));
+            let (x, y) = (self.x(point.across), self.y(point.up.value));
             self.marker([x, y], series, &point.story);
         }
     }
 
     fn whisker(&mut self, point: &PlotPoint, colour: &str) {
-        let Some([low, high]) = point.ci95 else {
+        let [low, high] = point.up.ci95;
+        if low == high {
             return;
-        };
+        }
         let (x, bottom, top) = (self.x(point.across), self.y(low), self.y(high));
         self.line([x, bottom], [x, top], colour);
         for y in [bottom, top] {
@@ -237,6 +238,7 @@ fn dashes(series: &Series) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::Estimate;
 
     fn axis(scale: Scale, range: [f64; 2]) -> PlotAxis {
         PlotAxis {
@@ -248,10 +250,12 @@ mod tests {
     }
 
     fn plot(across: PlotAxis, ci95: Option<[f64; 2]>) -> Plot {
-        let point = |across: f64, up: f64| PlotPoint {
+        let point = |across: f64, value: f64| PlotPoint {
             across,
-            up,
-            ci95,
+            up: Estimate {
+                value,
+                ci95: ci95.unwrap_or([value; 2]),
+            },
             story: "a <b>".to_owned(),
         };
         Plot {

@@ -9,6 +9,7 @@ use crate::report::view::number::{Unit, counted, number};
 use crate::report::view::picture::{
     Bar, Chart, Kind, Plot, PlotPoint, Segment, Series, logarithmic, ticks,
 };
+use crate::stats::Estimate;
 
 /// How far off the lines beside the diagonal are.
 const OFF: f64 = 0.15;
@@ -71,8 +72,7 @@ fn drawable(compared: Compared) -> Option<Compared> {
 fn scattered(name: &str, hue: usize, found: &[(Tried<'_>, Compared)], unit: Unit) -> Series {
     let point = |(tried, compared): &(Tried<'_>, Compared)| PlotPoint {
         across: compared.foretold / unit.size,
-        up: compared.measured.value / unit.size,
-        ci95: Some(compared.measured.ci95.map(|bound| bound / unit.size)),
+        up: compared.measured.map(|ns| ns / unit.size),
         story: format!(
             "{}: {}: measured {}, foretold {} ({} %)",
             tried.key(),
@@ -107,8 +107,7 @@ fn guides(range: [f64; 2]) -> Vec<Series> {
         let to = range[1].min(range[1] / slope);
         let point = |across: f64| PlotPoint {
             across,
-            up: across * slope,
-            ci95: None,
+            up: Estimate::exact(across * slope),
             story: name.clone(),
         };
         Series {

@@ -163,7 +163,7 @@ impl<'a> Parents<'a> {
 
     /// What a fork of them took and was foretold to take.
     fn times(&self, charged: &Charged<'_>, notes: &mut Footnotes) -> Table {
-        let total = |tried: &Tried<'_>| Some(tried.fork()?.total_ns.measured()?.median);
+        let total = |tried: &Tried<'_>| Some(tried.fork()?.total_ns.measured()?.median.value);
         let unit = Unit::of_time(self.tried.iter().filter_map(total));
         let mut columns = self.keys();
         columns.extend(compared("call", unit));
@@ -260,13 +260,13 @@ fn times(charged: &Charged<'_>, tried: Tried<'_>, unit: Unit, notes: &mut Footno
     let mut entries = Vec::new();
     for (time, compared) in times {
         entries.push(match tried.fork().map(time) {
-            Some(Availability::Measured(found)) => unit.entry(found.median, Some(found.ci95)),
+            Some(Availability::Measured(found)) => unit.entry(found.median),
             Some(Availability::Missing(missing)) => notes.missing(missing, &tried.name(), None),
             None => notes.missing(&tried.why_not(), &tried.name(), None),
         });
         if let Some(compared) = compared {
             let error = compared.error() * 100.0;
-            entries.push(unit.entry(compared.foretold, None));
+            entries.push(unit.bare(compared.foretold));
             entries.push(Entry::exact(number(error, 1)));
             continue;
         }

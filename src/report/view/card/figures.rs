@@ -39,7 +39,7 @@ pub(super) fn entry(
     notes: &mut Footnotes,
 ) -> Entry {
     match slice(priced, moment) {
-        (Availability::Measured(found), _) => unit.entry(found.value, Some(found.ci95)),
+        (Availability::Measured(found), _) => unit.entry(*found),
         (Availability::Missing(_), Some(0.0)) => Entry::exact("none".to_owned()),
         (Availability::Missing(_), Some(most)) if most.is_finite() => {
             Entry::exact(unit.bound(most))
@@ -66,7 +66,5 @@ pub(super) fn unit_column(rows: &[Vec<Entry>]) -> Column {
 
 /// A price that can be spoken of.
 pub(super) fn sound(found: &Availability<Estimate>) -> Option<Estimate> {
-    let found = *found.measured()?;
-    let figures = [found.value, found.ci95[0], found.ci95[1]];
-    figures.iter().all(|v| v.is_finite()).then_some(found)
+    found.measured()?.sound()
 }

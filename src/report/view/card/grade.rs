@@ -60,7 +60,7 @@ fn row(name: &str, errors: &Errors, notes: &mut Footnotes) -> Vec<Entry> {
             Some(None) => Availability::Missing(no_error()),
             None => error.clone(),
         };
-        notes.named(&figure, None, unit, column, None)
+        notes.bare(&figure, unit, column, None)
     };
     let left_out = [errors.loo_median, errors.loo_p90].map(Availability::Measured);
     let explained = Availability::Measured(errors.r_squared);

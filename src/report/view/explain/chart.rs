@@ -5,7 +5,7 @@
 
 use crate::analysis::explain::{Explained, time};
 use crate::analysis::sweep::Sizes;
-use crate::model::{Availability, Document, Ledger, Missing, MissingKind, Phase};
+use crate::model::{Document, Ledger, Missing, MissingKind, Phase};
 
 use super::super::header;
 use super::super::number::{Unit, counted, number};
@@ -28,7 +28,7 @@ pub(in crate::report::view) fn chart(document: &Document) -> Result<Chart, Missi
     let found: Found<'_, Ledger> = methods
         .iter()
         .filter_map(|method| Some((method.method, method.ledger.measured()?)))
-        .filter(|(_, ledger)| ledger.total_ns.is_finite())
+        .filter(|(_, ledger)| ledger.total_ns.value.is_finite())
         .collect();
     if found.is_empty() {
         let mut reasons = methods.iter().filter_map(|method| method.ledger.missing());
@@ -39,7 +39,7 @@ pub(in crate::report::view) fn chart(document: &Document) -> Result<Chart, Missi
 
 fn draw(document: &Document, explained: &Explained<'_>, found: &Found<'_, Ledger>) -> Chart {
     // The longest bar sets the scale, so its unit is the axis's.
-    let longest = found.iter().map(|(_, ledger)| ledger.total_ns.abs());
+    let longest = found.iter().map(|(_, ledger)| ledger.total_ns.value.abs());
     let unit = Unit::of_time(std::iter::once(longest.fold(0.0, f64::max)));
     let kinds: Vec<Phase> = Phase::ALL
         .into_iter()
@@ -59,8 +59,8 @@ fn draw(document: &Document, explained: &Explained<'_>, found: &Found<'_, Ledger
     let bars = found.iter().map(|(method, ledger)| Bar {
         group: String::new(),
         name: method.name().to_owned(),
-        total: ledger.total_ns / unit.size,
-        label: unit.prose(ledger.total_ns),
+        total: ledger.total_ns.value / unit.size,
+        label: unit.prose(ledger.total_ns.value),
         segments: segments(ledger, &kinds, unit),
     });
     let bars: Vec<Bar> = bars.collect();
@@ -77,18 +77,18 @@ fn draw(document: &Document, explained: &Explained<'_>, found: &Found<'_, Ledger
 fn segments(ledger: &Ledger, kinds: &[Phase], unit: Unit) -> Vec<Segment> {
     let phases = kinds.iter().enumerate().filter_map(|(kind, phase)| {
         let time = time(ledger, *phase)?;
-        let Availability::Measured(ns) = time.ns else {
-            return None;
-        };
         let names = [names::short_phase(*phase), names::phase(*phase)];
-        Some((kind, names, ns))
+        Some((kind, names, time.ns.measured()?.value))
     });
-    let rest = (kinds.len(), [UNEXPLAINED; 2], ledger.unexplained_ns);
+    let rest = (kinds.len(), [UNEXPLAINED; 2], ledger.unexplained_ns.value);
     phases
         .chain(std::iter::once(rest))
         .filter(|(_, _, ns)| ns.is_finite() && *ns > 0.0)
         .map(|(kind, [short, long], ns)| {
-            let (size, share) = (unit.prose(ns), number(ns / ledger.total_ns * 100.0, 1));
+            let (size, share) = (
+                unit.prose(ns),
+                number(ns / ledger.total_ns.value * 100.0, 1),
+            );
             Segment {
                 kind,
                 value: ns / unit.size,

@@ -62,7 +62,7 @@ fn row(phase: FaultPhase, cause: FaultCause, again: bool, found: &Found<'_, Faul
         let is_it = |count: &&FaultCount| count.phase == phase && count.cause == cause;
         match faults.counts.iter().find(is_it) {
             Some(count) => {
-                row.push(PLAIN.entry(count.counted, Some(count.counted_ci95)));
+                row.push(PLAIN.entry(count.counted));
                 row.push(expected(count));
             }
             // What no record told of was counted, and is none.
@@ -75,7 +75,7 @@ fn row(phase: FaultPhase, cause: FaultCause, again: bool, found: &Found<'_, Faul
 /// What was foretold; blank where nothing foretells it.
 fn expected(count: &FaultCount) -> Entry {
     let expected = count.expected.measured();
-    expected.map_or(Entry::Blank, |expected| PLAIN.entry(*expected, None))
+    expected.map_or(Entry::Blank, |expected| PLAIN.bare(*expected))
 }
 
 /// The sum of one side.
@@ -83,10 +83,10 @@ fn sum_row(name: &str, parents: bool, found: &Found<'_, Faults>) -> Vec<Entry> {
     let mut row = vec![Entry::Name(name.to_owned()), Entry::Name("all".to_owned())];
     for (_, faults) in found {
         let side = side(faults, parents);
-        row.push(PLAIN.entry(side.counted.value, Some(side.counted.ci95)));
+        row.push(PLAIN.entry(side.counted));
         row.push(
             side.expected
-                .map_or(Entry::Blank, |expected| PLAIN.entry(expected, None)),
+                .map_or(Entry::Blank, |expected| PLAIN.bare(expected)),
         );
     }
     row

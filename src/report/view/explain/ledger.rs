@@ -7,17 +7,15 @@ use crate::analysis::explain::{Explained, exists_in, time};
 use crate::model::{
     Availability, BreakpointCost, ExitOrder, ExitProbe, Ledger, Phase, SpawnMethod,
 };
+use crate::stats::Estimate;
 
 use super::super::footnotes::Footnotes;
 use super::super::number::{Unit, counted, integer, number};
 use super::super::table::{Column, Entry, Table};
 use super::{Found, names};
 
-/// A figure with its interval.
-type Figure = (Availability<f64>, Option<[f64; 2]>);
-
 /// Takes a row's figure from a method's ledger.
-type Pick<'a> = Box<dyn Fn(SpawnMethod, &Ledger) -> Figure + 'a>;
+type Pick<'a> = Box<dyn Fn(SpawnMethod, &Ledger) -> Availability<Estimate> + 'a>;
 
 /// A row: its name, and its figure in each method.
 struct Row<'a> {
@@ -33,7 +31,7 @@ pub(super) fn table(
     found: &Found<'_, Ledger>,
     notes: &mut Footnotes,
 ) -> Table {
-    let unit = Unit::of_time(found.iter().map(|(_, ledger)| ledger.total_ns));
+    let unit = Unit::of_time(found.iter().map(|(_, ledger)| ledger.total_ns.value));
     let phases: Vec<Phase> = Phase::ALL
         .into_iter()
         .filter(|phase| exists(*phase, found))
@@ -71,42 +69,35 @@ fn phase_row<'a>(phase: Phase) -> Row<'a> {
     Row {
         name: names::phase(phase),
         figure: Box::new(move |_, ledger| match time(ledger, phase) {
-            Some(time) => (time.ns.clone(), time.ci95),
-            None => (Availability::not_asked("the document lacks it"), None),
+            Some(time) => time.ns.clone(),
+            None => Availability::not_asked("the document lacks it"),
         }),
         shared: true,
     }
 }
 
 fn sum_rows<'a>(explained: &'a Explained<'_>) -> [Row<'a>; 4] {
-    let row = |name, figure: fn(&Ledger) -> Figure| Row {
+    let row = |name, figure: fn(&Ledger) -> Availability<Estimate>| Row {
         name,
         figure: Box::new(move |_, ledger| figure(ledger)),
         shared: true,
     };
     [
         row("unexplained", |ledger| {
-            let value = Availability::Measured(ledger.unexplained_ns);
-            (value, Some(ledger.unexplained_ci95))
+            Availability::Measured(ledger.unexplained_ns)
         }),
         row("total (with stamps)", |ledger| {
-            let value = Availability::Measured(ledger.total_ns);
-            (value, Some(ledger.total_ci95))
+            Availability::Measured(ledger.total_ns)
         }),
         Row {
             shared: false,
-            ..row("stamping adds", |ledger| {
-                (ledger.stamping_ns.clone(), ledger.stamping_ci95)
-            })
+            ..row("stamping adds", |ledger| ledger.stamping_ns.clone())
         },
         Row {
             name: "total (timed alone)",
             figure: Box::new(|method, _| match explained.cell(method) {
-                Some(cell) => (
-                    cell.total_ns.map(|total| total.median),
-                    cell.total_ns.measured().map(|total| total.ci95),
-                ),
-                None => (Availability::not_asked("it was not timed alone"), None),
+                Some(cell) => cell.total_ns.map(|total| total.median),
+                None => Availability::not_asked("it was not timed alone"),
             }),
             shared: false,
         },
@@ -121,9 +112,9 @@ fn entries(
 ) -> Vec<Entry> {
     let mut entries = vec![Entry::Name(row.name.to_owned())];
     for (method, ledger) in found {
-        let (value, ci95) = (row.figure)(*method, ledger);
-        entries.push(notes.named(&value, ci95, unit, row.name, Some(*method)));
-        let share = value.measured().map(|value| value / ledger.total_ns);
+        let figure = (row.figure)(*method, ledger);
+        entries.push(notes.named(&figure, unit, row.name, Some(*method)));
+        let share = (figure.measured()).map(|found| found.value / ledger.total_ns.value);
         entries.push(match share.filter(|share| share.is_finite()) {
             Some(share) if row.shared => Entry::exact(number(share * 100.0, 1)),
             _ => Entry::Blank,
@@ -168,12 +159,13 @@ fn remarks(explained: &Explained<'_>, found: &Found<'_, Ledger>) -> Vec<String> 
 /// What watching an instruction costs, and that it is not in the figures.
 fn breakpoint(hit: &BreakpointCost) -> String {
     let prose = |ns: f64| Unit::of_time(std::iter::once(ns)).prose(ns);
+    let [low, high] = hit.cost_ns.ci95;
     format!(
         "an instruction that no stamp dates is watched by a hardware breakpoint; each hit costs {} \
          ({} to {}), which is taken off",
-        prose(hit.cost_ns),
-        prose(hit.cost_ci95[0]),
-        prose(hit.cost_ci95[1])
+        prose(hit.cost_ns.value),
+        prose(low),
+        prose(high)
     )
 }
 

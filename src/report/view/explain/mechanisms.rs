@@ -1,7 +1,9 @@
 //! The mechanisms: what the kernel does during the spawns of one method, from
 //! sampled call chains.
 
-use crate::model::{HotFunction, Mechanism, MechanismShare, Mechanisms, Reach, SpawnMethod};
+use crate::model::{
+    Availability, HotFunction, Mechanism, MechanismShare, Mechanisms, Reach, SpawnMethod,
+};
 
 use super::super::number::{PERCENT, Unit, counted, integer, number, significant};
 use super::super::table::{Column, Entry, Table};
@@ -16,7 +18,7 @@ pub(super) fn table(method: SpawnMethod, found: &Mechanisms) -> Table {
         found
             .shares
             .iter()
-            .map(|share| share.ns)
+            .map(|share| share.ns.value)
             .filter(|ns| *ns > 0.0),
     );
     Table {
@@ -49,8 +51,8 @@ fn row(share: &MechanismShare, all: u64, unit: Unit) -> Vec<Entry> {
     let childs = share.samples.saturating_sub(share.parent_samples);
     vec![
         Entry::Name(names::mechanism(share.mechanism).to_owned()),
-        PERCENT.entry(share.share, Some(share.share_ci95)),
-        unit.entry(share.ns, Some(share.ns_ci95)),
+        PERCENT.entry(share.share),
+        unit.entry(share.ns),
         percent(childs, share.samples).map_or(Entry::Blank, Entry::exact),
         Entry::Name(functions(&share.hottest, all, HOTTEST)),
     ]
@@ -120,20 +122,15 @@ fn sampled(found: &Mechanisms) -> String {
             integer(found.lost)
         },
     );
-    match (&found.slowdown.measured(), found.slowdown_ci95) {
-        (Some(slowdown), Some([low, high])) => {
-            line += &format!(
-                "; sampling made spawns take {} times as long ({} to {})",
-                significant(**slowdown),
-                significant(low),
-                significant(high)
-            );
+    line += &match &found.slowdown {
+        Availability::Measured(slowdown) => {
+            let [low, high] = slowdown.ci95.map(significant);
+            let times = significant(slowdown.value);
+            format!("; sampling made spawns take {times} times as long ({low} to {high})")
         }
-        _ => {
-            if let Some(missing) = found.slowdown.missing() {
-                line += &format!("; what sampling adds: n/a, {}", missing.reason);
-            }
+        Availability::Missing(missing) => {
+            format!("; what sampling adds: n/a, {}", missing.reason)
         }
-    }
+    };
     line
 }

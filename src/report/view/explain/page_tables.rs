@@ -150,7 +150,7 @@ fn kind_row(
 ) -> Vec<Entry> {
     let mut row = vec![
         Entry::Name(kind.kind.clone()),
-        MEBIBYTE.entry(kind.mappings.mapped_bytes as f64, None),
+        MEBIBYTE.bare(kind.mappings.mapped_bytes as f64),
     ];
     for KindColumn { figure, growth, .. } in shown {
         let now = figure(kind);

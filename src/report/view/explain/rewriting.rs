@@ -62,16 +62,15 @@ fn row(
     [page, all]: [Unit; 2],
     notes: &mut Footnotes,
 ) -> Vec<Entry> {
-    let held = &rewriting.held_ns;
     let entire = of_all_pages(rewriting);
     vec![
         Entry::Name(method.name().to_owned()),
         Entry::exact(integer(rewriting.pages)),
-        page.entry(rewriting.after_ns, Some(rewriting.after_ci95)),
-        page.entry(rewriting.again_ns, Some(rewriting.again_ci95)),
-        page.entry(rewriting.tax_ns, Some(rewriting.tax_ci95)),
-        notes.named(held, rewriting.held_ci95, page, "held", Some(method)),
-        all.entry(entire.value, Some(entire.ci95)),
+        page.entry(rewriting.after_ns),
+        page.entry(rewriting.again_ns),
+        page.entry(rewriting.tax_ns),
+        notes.named(&rewriting.held_ns, page, "held", Some(method)),
+        all.entry(entire),
         times(explained, method, entire, notes),
     ]
 }
@@ -84,10 +83,9 @@ fn times(
     notes: &mut Footnotes,
 ) -> Entry {
     match explained.cell(method).map(|cell| &cell.call_ns) {
-        Some(Availability::Measured(call)) => over_call(entire, call)
-            .map_or(Entry::Blank, |times| {
-                PLAIN.entry(times.value, Some(times.ci95))
-            }),
+        Some(Availability::Measured(call)) => {
+            over_call(entire, call).map_or(Entry::Blank, |times| PLAIN.entry(times))
+        }
         Some(Availability::Missing(missing)) => {
             notes.missing(missing, "times the call", Some(method))
         }

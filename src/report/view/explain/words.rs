@@ -79,10 +79,10 @@ fn largest_part_of_cpu(explained: &Explained<'_>, method: SpawnMethod) -> Option
     Some(format!(
         "The largest part of its CPU time is \"{}\", {} % ({}){hottest}; next is \"{}\", {} %.",
         names::mechanism(first.mechanism),
-        significant(first.share * 100.0),
-        percents(first.share_ci95),
+        significant(first.share.value * 100.0),
+        percents(first.share.ci95),
         names::mechanism(second.mechanism),
-        significant(second.share * 100.0),
+        significant(second.share.value * 100.0),
     ))
 }
 
@@ -191,14 +191,13 @@ fn start_of_program(explained: &Explained<'_>) -> Option<String> {
 fn tax(explained: &Explained<'_>) -> Option<String> {
     let found = hidden_tax(explained)?;
     let taxed = found.rewriting;
+    let [low, high] = taxed.tax_ns.ci95.map(significant);
     let unit = Unit::of_time(std::iter::once(found.all.value));
     let mut sentence = format!(
-        "After a {}, each page that the parent writes to again costs {} ns more ({} to {} ns), \
-         {} for {}",
+        "After a {}, each page that the parent writes to again costs {} ns more ({low} to {high} \
+         ns), {} for {}",
         found.method.name(),
-        significant(taxed.tax_ns),
-        significant(taxed.tax_ci95[0]),
-        significant(taxed.tax_ci95[1]),
+        significant(taxed.tax_ns.value),
         unit.prose(found.all.value),
         counted(taxed.pages, "page"),
     );

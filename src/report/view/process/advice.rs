@@ -44,7 +44,7 @@ fn helping<'a>(rebuilt: &Rebuilt<'a>, wanted: impl Fn(RemedyKind) -> bool) -> Ve
     };
     let mut found: Vec<Found<'a>> = remedies::tried(rebuilt)
         .filter(|(remedy, outcome)| wanted(remedy.kind) && helps(outcome))
-        .filter_map(|(remedy, outcome)| Some((remedy, outcome.ratio.inverse()?.sound()?)))
+        .filter_map(|(remedy, outcome)| Some((remedy, outcome.ratio.times_in(1.0)?)))
         .collect();
     found.sort_by(|a, b| b.1.value.total_cmp(&a.1.value));
     found
@@ -109,7 +109,7 @@ fn other(rebuilt: &Rebuilt<'_>) -> Option<String> {
     });
     let clauses: Vec<String> = others
         .filter_map(|(remedy, outcome)| {
-            let times = outcome.ratio.inverse()?.sound()?;
+            let times = outcome.ratio.times_in(1.0)?;
             let against = names::baseline(outcome.against);
             Some(format!("{} than {against}", faster(remedy, times)))
         })
@@ -132,7 +132,7 @@ fn harmful(rebuilt: &Rebuilt<'_>) -> Option<String> {
         remedies::tried(rebuilt).filter(|(_, outcome)| outcome.verdict == RemedyVerdict::Harms);
     let clauses: Vec<String> = harms
         .filter_map(|(remedy, outcome)| {
-            let times = figures::times(figures::sound(outcome.ratio)?);
+            let times = figures::times(outcome.ratio.sound()?);
             let name = names::remedy_in_full(remedy.kind);
             Some(format!("{name}, {times} as long"))
         })

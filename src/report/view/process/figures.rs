@@ -9,24 +9,14 @@ use crate::stats::{Estimate, Summary};
 /// What stands before a figure that was not measured but worked out from a part.
 pub(super) const ABOUT: &str = "~";
 
-/// An estimate that can be spoken of.
-pub(super) fn sound(found: Estimate) -> Option<Estimate> {
-    let figures = [found.value, found.ci95[0], found.ci95[1]];
-    figures.iter().all(|v| v.is_finite()).then_some(found)
-}
-
 /// The median of a summary with its interval.
 pub(super) fn median(summary: &Availability<Summary>) -> Option<Estimate> {
-    let summary = summary.measured()?;
-    sound(Estimate {
-        value: summary.median,
-        ci95: summary.ci95,
-    })
+    summary.measured()?.median.sound()
 }
 
 /// The entry of an estimate, marked where it was extrapolated.
 pub(super) fn entry(unit: Unit, found: Estimate, extrapolated: bool) -> Entry {
-    marked(unit.entry(found.value, Some(found.ci95)), extrapolated)
+    marked(unit.entry(found), extrapolated)
 }
 
 /// The same entry, marked where it was extrapolated.

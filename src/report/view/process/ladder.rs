@@ -80,7 +80,7 @@ pub(super) fn share(rebuilt: &Rebuilt<'_>, part: Estimate, extrapolated: bool) -
     let fork = rebuilt.blame().map(|blame| blame.fork.total_ns);
     let share = fork.and_then(|fork| process::share(part, fork));
     share.map_or(Entry::Blank, |share| {
-        figures::marked(PERCENT.entry(share, None), extrapolated)
+        figures::marked(PERCENT.bare(share), extrapolated)
     })
 }
 

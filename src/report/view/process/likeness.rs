@@ -52,7 +52,7 @@ fn row(unit: &UnitLikeness, scaled: bool) -> Vec<Entry> {
         row.push(count(unit.wanted));
     }
     row.push(count(unit.built));
-    row.push(deviation(unit).map_or(Entry::Blank, |off| PERCENT.entry(off, None)));
+    row.push(deviation(unit).map_or(Entry::Blank, |off| PERCENT.bare(off)));
     row
 }
 

@@ -53,18 +53,14 @@ pub(super) fn table(rebuilt: &Rebuilt<'_>, notes: &mut Footnotes) -> Table {
 fn row(rebuilt: &Rebuilt<'_>, cell: &TrialCell, unit: Unit, notes: &mut Footnotes) -> Vec<Entry> {
     let name = cell.method.name();
     let mut time = |summary: &Availability<Summary>, what: &str| match summary {
-        Availability::Measured(found) => unit.entry(found.median, Some(found.ci95)),
+        Availability::Measured(found) => unit.entry(found.median),
         Availability::Missing(missing) => notes.missing(missing, &format!("{name}: {what}"), None),
     };
     let (call, total) = (time(&cell.call_ns, "call"), time(&cell.total_ns, "total"));
     let spawns = figures::median(&cell.total_ns).and_then(process::per_second);
-    let shown = |found: Option<Estimate>| {
-        found.map_or(Entry::Blank, |found| {
-            PLAIN.entry(found.value, Some(found.ci95))
-        })
-    };
+    let shown = |found: Option<Estimate>| found.map_or(Entry::Blank, |found| PLAIN.entry(found));
     let times = match cell.method {
-        BASE if rebuilt.multiple(BASE, BASE).is_some() => PLAIN.entry(1.0, None),
+        BASE if rebuilt.multiple(BASE, BASE).is_some() => PLAIN.bare(1.0),
         method => shown(rebuilt.multiple(method, BASE)),
     };
     vec![
@@ -99,8 +95,8 @@ fn foretold(rebuilt: &Rebuilt<'_>, unit: Unit, notes: &mut Footnotes) -> Option<
         Availability::Measured(forecast) => Some(vec![
             Entry::Name("fork, by the card".to_owned()),
             Entry::Blank,
-            unit.entry(forecast.call_ns, None),
-            unit.entry(forecast.total_ns, None),
+            unit.bare(forecast.call_ns),
+            unit.bare(forecast.total_ns),
             Entry::Blank,
         ]),
         Availability::Missing(missing) => {

@@ -26,10 +26,7 @@ pub(super) fn sentences(rebuilt: &Rebuilt<'_>) -> Vec<String> {
 fn fork(rebuilt: &Rebuilt<'_>) -> Option<([Estimate; 2], bool)> {
     if rebuilt.order.scale.is_part() {
         let fork = rebuilt.blame()?.fork;
-        let both = [
-            figures::sound(fork.call_ns)?,
-            figures::sound(fork.total_ns)?,
-        ];
+        let both = [fork.call_ns.sound()?, fork.total_ns.sound()?];
         return Some((both, true));
     }
     let cell = rebuilt.whole(SpawnMethod::Fork)?;

@@ -44,7 +44,7 @@ pub(super) fn table(programs: &Programs<'_>) -> Table {
             Entry::Name(format!("{} - {}", key(*first), key(*second))),
             Entry::Name((*what).to_owned()),
             published(programs, *first, *second),
-            MICROSECOND.entry(more.value, Some(more.ci95)),
+            MICROSECOND.entry(more),
         ])
     });
     Table {

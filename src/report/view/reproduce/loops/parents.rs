@@ -43,10 +43,10 @@ pub(super) fn spaces(programs: &Programs<'_>, notes: &mut Footnotes) -> Table {
             }
         };
         entries.push(match found(row, |looped| &looped.minor_faults) {
-            Ok(faults) => {
-                let several = row.here.measured().is_some_and(|here| here.runs.len() > 1);
-                PLAIN.entry(faults.value, several.then_some(faults.ci95))
-            }
+            Ok(faults) => match row.here.measured().is_some_and(|here| here.runs.len() > 1) {
+                true => PLAIN.entry(*faults),
+                false => PLAIN.bare(faults.value),
+            },
             Err(missing) => notes.missing(missing, names::key(row.system), None),
         });
         entries

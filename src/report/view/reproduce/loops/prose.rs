@@ -16,7 +16,7 @@ pub(super) fn time(ns: Estimate) -> String {
 /// The same of a difference, as words: "183.2 us (180.1 to 186.0) more".
 pub(super) fn difference(ns: Estimate) -> Option<String> {
     match sign(ns)? {
-        Ordering::Less => Some(format!("{} less", time(ns.negated()))),
+        Ordering::Less => Some(format!("{} less", time(ns.turned(|more| -more)))),
         _ => Some(format!("{} more", time(ns))),
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn real(programs: &Programs<'_>, notes: &mut Footnotes) -> Table {
         let here = here(row, notes, |looped, notes| {
             let exact = row.system == BASE;
             let ratio = match &looped.ratio {
-                Availability::Measured(ratio) if exact => PLAIN.entry(ratio.value, None),
+                Availability::Measured(ratio) if exact => PLAIN.bare(ratio.value),
                 ratio => figure(looped, ratio, 1.0, PLAIN, "times row 2", notes),
             };
             vec![
@@ -61,7 +61,7 @@ pub(super) fn real(programs: &Programs<'_>, notes: &mut Footnotes) -> Table {
             exact(published),
             real,
             per_second,
-            ratio.map_or(Entry::Blank, |ratio| PLAIN.entry(ratio, None)),
+            ratio.map_or(Entry::Blank, |ratio| PLAIN.bare(ratio)),
             times,
         ]
     });
@@ -255,9 +255,8 @@ fn entry(looped: &Looped, estimate: Estimate, iterations: u64, unit: Unit) -> En
 
 /// A single run has no interval, and `±0` would claim one.
 fn divided(looped: &Looped, estimate: Estimate, over: f64, unit: Unit) -> Entry {
-    let ci95 = estimate.ci95.map(|bound| bound / over);
-    unit.entry(
-        estimate.value / over,
-        (looped.runs.len() > 1).then_some(ci95),
-    )
+    match looped.runs.len() > 1 {
+        true => unit.entry(estimate.map(|figure| figure / over)),
+        false => unit.bare(estimate.value / over),
+    }
 }

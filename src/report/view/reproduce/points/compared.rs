@@ -56,7 +56,7 @@ pub(super) fn table(study: &Study<'_>, notes: &mut Footnotes) -> Table {
 fn unit(study: &Study<'_>) -> Unit {
     let published = study.figures().map(PublishedFigure::per_spawn_ns);
     let cells = study.document.cells.iter();
-    let here = cells.filter_map(|cell| Some(cell.total_ns.measured()?.median));
+    let here = cells.filter_map(|cell| Some(cell.total_ns.measured()?.median.value));
     Unit::of_time(published.chain(here))
 }
 
@@ -125,7 +125,7 @@ impl Layout {
             row.push(Entry::Name(word(part).to_owned()));
         }
         let published = published(asked);
-        row.push(notes.named(&published, None, self.unit, "published", Some(method)));
+        row.push(notes.bare(&published, self.unit, "published", Some(method)));
         for part in [Part::Call, Part::Total] {
             row.push(if same {
                 Entry::Blank
@@ -186,12 +186,5 @@ pub(super) fn time(
     method: SpawnMethod,
     notes: &mut Footnotes,
 ) -> Entry {
-    let ci95 = found.measured().map(|found| found.ci95);
-    notes.named(
-        &found.map(|found| found.value),
-        ci95,
-        unit,
-        name,
-        Some(method),
-    )
+    notes.named(found, unit, name, Some(method))
 }

@@ -126,7 +126,7 @@ fn row(cost: &Cost<'_>, [series, compared]: [bool; 2], notes: &mut Footnotes) ->
         );
     }
     row.push(Entry::Name(format!("{}/{}", unit.name, cost.per.noun())));
-    row.push(notes.named(&cost.published, None, unit, "published", Some(method)));
+    row.push(notes.bare(&cost.published, unit, "published", Some(method)));
     for (part, here) in [Part::Call, Part::Total].into_iter().zip(&cost.here) {
         let name = format!("{} here", word(part));
         row.push(time(here, unit, &name, method, notes));

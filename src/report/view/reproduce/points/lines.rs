@@ -2,7 +2,8 @@
 //! this host's own.
 
 use crate::analysis::reproduce::spaces::{Axis, Layout, Parent, Study, layout, published};
-use crate::model::{Missing, Part, SpawnMethod};
+use crate::model::{Missing, Part, Space, SpawnMethod};
+use crate::stats::Estimate;
 
 use super::super::super::number::{Unit, counted};
 use super::super::super::picture::{Plot, PlotAxis, PlotPoint, Scale, Series, logarithmic};
@@ -32,18 +33,17 @@ pub(super) fn plot(study: &Study<'_>, lines: Vec<String>) -> Result<Plot, Missin
             "nothing was published in numbers, and nothing was measured",
         ));
     }
-    let highest = points().map(|point| point.up).fold(0.0, f64::max);
+    let highest = points().map(|point| point.up.value).fold(0.0, f64::max);
     let unit = Unit::of_time(std::iter::once(highest));
     let across = across(
         study,
         &points().map(|point| point.across).collect::<Vec<_>>(),
     );
     for point in series.iter_mut().flat_map(|series| &mut series.points) {
-        point.up /= unit.size;
-        point.ci95 = point.ci95.map(|ci95| ci95.map(|bound| bound / unit.size));
+        point.up = point.up.map(|ns| ns / unit.size);
     }
     let heights = series.iter().flat_map(|series| &series.points);
-    let heights: Vec<f64> = heights.map(|point| point.up).collect();
+    let heights: Vec<f64> = heights.map(|point| point.up.value).collect();
     let part = if study.has_one_part() {
         format!(", {}", word(study.part()))
     } else {
@@ -87,9 +87,8 @@ fn published_lines(study: &Study<'_>) -> Vec<Series> {
             let name = format!("{}{}, published", line_name(&figure.series), kind(parent));
             let point = PlotPoint {
                 across,
-                up: ns,
-                ci95: None,
-                story: story(&name, parent, ns, None),
+                up: Estimate::exact(ns),
+                story: story_of_published(&name, parent, ns),
             };
             if let Some((_, line)) = lines.iter_mut().find(|(_, line)| line.name == name) {
                 line.points.push(point);
@@ -138,9 +137,8 @@ fn own_lines(study: &Study<'_>) -> Vec<Series> {
             let name = format!("{}{}, here", asked.method.name(), kind(parent));
             let point = PlotPoint {
                 across,
-                up: here.value,
-                ci95: Some(here.ci95),
-                story: story(&name, parent, here.value, Some(here.ci95)),
+                up: *here,
+                story: story(&name, parent, *here, space),
             };
             match lines.iter_mut().find(|line| line.name == name) {
                 Some(line) => line.points.push(point),
@@ -181,18 +179,24 @@ fn hue(method: SpawnMethod, kind: &str, others: usize) -> usize {
     hues[place.unwrap_or(0)]
 }
 
-fn story(name: &str, parent: &Parent<'_>, ns: f64, ci95: Option<[f64; 2]>) -> String {
+/// A published time, which has no interval.
+fn story_of_published(name: &str, parent: &Parent<'_>, ns: f64) -> String {
     let unit = Unit::of_time(std::iter::once(ns));
-    let time = unit.entry(ns, ci95).plain();
-    let space = parent.space().filter(|_| ci95.is_some());
-    let size = space.map_or(String::new(), |space| {
-        format!(
-            " ({}, {})",
-            counted(space.parent.mappings.vmas, "VMA"),
-            counted(space.parent.mappings.present_ptes, "PTE")
-        )
-    });
-    format!("{name}, {}{size}: {time} {}", parent.name(), unit.name)
+    let time = unit.bare(ns).plain();
+    format!("{name}, {}: {time} {}", parent.name(), unit.name)
+}
+
+/// A time of this host, and what the parent has.
+fn story(name: &str, parent: &Parent<'_>, here: Estimate, space: &Space) -> String {
+    let unit = Unit::of_time(std::iter::once(here.value));
+    format!(
+        "{name}, {} ({}, {}): {} {}",
+        parent.name(),
+        counted(space.parent.mappings.vmas, "VMA"),
+        counted(space.parent.mappings.present_ptes, "PTE"),
+        unit.entry(here).plain(),
+        unit.name
+    )
 }
 
 /// The axis of the parents.

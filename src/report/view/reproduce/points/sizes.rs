@@ -116,7 +116,7 @@ fn here(parent: &Parent<'_>, size: fn(&Space) -> u64) -> Availability<f64> {
 
 fn entry(parent: &Parent<'_>, shown: &SizeColumn, notes: &mut Footnotes) -> Entry {
     match (shown.size)(parent) {
-        Availability::Measured(size) if shown.unit == MEBIBYTE => MEBIBYTE.entry(size, None),
+        Availability::Measured(size) if shown.unit == MEBIBYTE => MEBIBYTE.bare(size),
         Availability::Measured(size) => Entry::exact(number((size / shown.unit.size).floor(), 0)),
         Availability::Missing(missing) => notes.missing(&missing, &shown.column.term(), None),
     }

@@ -114,7 +114,7 @@ fn flat(study: &Study<'_>, costs: &[Cost<'_>]) -> Vec<String> {
         Some(match grown(study, cost)? {
             Grown::Flat { change, of } => {
                 let unit = Unit::of_time(std::iter::once(of));
-                let change = unit.entry(change.value, Some(change.ci95)).plain();
+                let change = unit.entry(change).plain();
                 format!(
                     "{name} stays flat: from {span}, its total changes by {change} {}, of {}.",
                     unit.name,
