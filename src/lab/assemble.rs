@@ -3,6 +3,7 @@
 use super::caveats;
 use super::count;
 use super::cpu_time;
+use super::runner::AIM_ROUNDS;
 use super::session::Recording;
 use crate::model::{
     Availability, Card, Cell, Document, Explanation, Host, Missing, Parent, Plan, Process,
@@ -67,8 +68,30 @@ pub(super) fn document(setting: Setting<'_>, recordings: &[Recording]) -> Docume
     }
 }
 
+/// Why these timings of one parent are enough, if they are.
+pub(super) fn enough(
+    timings: &[&Recording],
+    plan: &Plan,
+    rounds: u32,
+    clock_cost_ns: f64,
+) -> Option<Stopped> {
+    let stop = &plan.stop;
+    if stop.spawns.is_some_and(|asked| spawns(timings) >= asked) {
+        return Some(Stopped::Spawns);
+    }
+    let precision = stop.precision.filter(|_| rounds >= AIM_ROUNDS)?;
+    let widest = widest_total(timings, clock_cost_ns, plan.seed)?;
+    (widest <= precision).then_some(Stopped::Precision)
+}
+
+/// The spawns of each method in these recordings.
+pub(super) fn spawns(recordings: &[&Recording]) -> u64 {
+    let of = |recording: &&Recording| recording.done.spawns / recording.methods.len().max(1);
+    recordings.iter().map(of).sum::<usize>() as u64
+}
+
 /// The widest relative half-width among the totals of these recordings.
-pub(super) fn widest_total(timings: &[&Recording], clock_cost_ns: f64, seed: u64) -> Option<f64> {
+fn widest_total(timings: &[&Recording], clock_cost_ns: f64, seed: u64) -> Option<f64> {
     let methods = &timings.first()?.methods;
     let widths = methods.iter().map(|method| {
         let totals = as_floats(&samples(timings, *method, clock_cost_ns), |s| &s.total_ns);

@@ -260,20 +260,6 @@ impl Inquiry<'_> {
         timing.filter(move |r| r.occasion.of == space)
     }
 
-    /// Whether the run has what was asked for.
-    fn satisfied(&self, rounds: u32) -> Option<Stopped> {
-        let timings: Vec<&Recording> = self.timings().collect();
-        if let Some(asked) = self.plan.stop.spawns {
-            let spawns = timings
-                .iter()
-                .map(|r| r.done.spawns / r.methods.len().max(1));
-            return (spawns.sum::<usize>() as u64 >= asked).then_some(Stopped::Spawns);
-        }
-        let precision = self.plan.stop.precision.filter(|_| rounds >= AIM_ROUNDS)?;
-        let widest = cells::widest_total(&timings, self.clock_cost_ns, self.plan.seed)?;
-        (widest <= precision).then_some(Stopped::Precision)
-    }
-
     /// Whether an instruction is to be watched: of the program, or libc's execve
     /// where libc's own code runs in the child.
     fn has_marks(&self) -> bool {
@@ -331,6 +317,7 @@ impl Feature for Inquiry<'_> {
     fn round_ends(&mut self, rounds: u32) -> Option<Stopped> {
         let parts = self.parts.iter().copied();
         self.useless = parts.filter(|part| !self.has_answers(*part)).collect();
-        self.satisfied(rounds)
+        let timings: Vec<&Recording> = self.timings().collect();
+        cells::enough(&timings, self.plan, rounds, self.clock_cost_ns)
     }
 }

@@ -43,7 +43,7 @@ use crate::worker::protocol::Assignment;
 
 /// The most turns of a worker's methods: more of them would narrow the interval less
 /// than another worker does.
-pub(super) const MOST_TURNS: usize = 200;
+pub(super) const MOST_TURNS: usize = 100;
 /// The fewest, however long they take: a pair, for the mirrored order.
 pub(super) const LEAST_TURNS: usize = 2;
 

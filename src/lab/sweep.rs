@@ -135,11 +135,9 @@ impl<'a> Experiment<'a> {
     fn extras(&self, space: usize, pass: Pass, slice_ns: u64) -> Vec<usize> {
         let methods = &self.plan.methods;
         let cold = self.plan.temperature != Temperature::Hot;
-        let Some(timing) = self
-            .timings(space)
-            .next()
-            .filter(|_| pass != Pass::Timing && !cold)
-        else {
+        let timings = self.timings(space);
+        let timing = timings.first().filter(|_| pass != Pass::Timing && !cold);
+        let Some(timing) = timing else {
             return vec![0; methods.len()];
         };
         let typical = |method| assemble::typical_total(timing, method, self.clock_cost_ns);
@@ -161,39 +159,20 @@ impl<'a> Experiment<'a> {
         let Some(asked) = self.plan.stop.spawns else {
             return MOST_TURNS;
         };
-        let asked = usize::try_from(asked).unwrap_or(usize::MAX);
-        let left = asked.saturating_sub(self.timed_spawns(space));
-        let share = asked.div_ceil(AIM_ROUNDS as usize);
-        share.min(left).clamp(1, MOST_TURNS)
+        let left = asked.saturating_sub(assemble::spawns(&self.timings(space)));
+        let share = asked.div_ceil(AIM_ROUNDS.into()).min(left);
+        usize::try_from(share).map_or(MOST_TURNS, |share| share.clamp(1, MOST_TURNS))
     }
 
-    fn timed_spawns(&self, space: usize) -> usize {
+    fn timings(&self, space: usize) -> Vec<&Recording> {
+        let timing = |r: &&Recording| r.occasion.of == space && r.pass == Pass::Timing;
+        self.recordings.iter().filter(timing).collect()
+    }
+
+    /// Why an address space needs no more workers, if it does not.
+    fn enough(&self, space: usize, rounds: u32) -> Option<Stopped> {
         let timings = self.timings(space);
-        timings
-            .map(|r| r.done.spawns / r.methods.len().max(1))
-            .sum()
-    }
-
-    fn timings(&self, space: usize) -> impl Iterator<Item = &Recording> {
-        let timing = move |r: &&Recording| r.occasion.of == space && r.pass == Pass::Timing;
-        self.recordings.iter().filter(timing)
-    }
-
-    /// Whether an address space needs no more workers.
-    fn satisfied(&self, space: usize, rounds: u32) -> bool {
-        let stop = &self.plan.stop;
-        if stop
-            .spawns
-            .is_some_and(|asked| self.timed_spawns(space) as u64 >= asked)
-        {
-            return true;
-        }
-        let Some(precision) = stop.precision.filter(|_| rounds >= AIM_ROUNDS) else {
-            return false;
-        };
-        let timings: Vec<&Recording> = self.timings(space).collect();
-        assemble::widest_total(&timings, self.clock_cost_ns, self.plan.seed)
-            .is_some_and(|widest| widest <= precision)
+        assemble::enough(&timings, self.plan, rounds, self.clock_cost_ns)
     }
 
     /// Whether a pass has brought something home, or was not tried yet: without
@@ -230,16 +209,15 @@ impl Feature for Experiment<'_> {
 
     /// What was refused is told of every parent, and therefore lasts until the round ends.
     fn round_ends(&mut self, rounds: u32) -> Option<Stopped> {
-        let mut granted = self.granted.clone();
-        granted.retain(|pass| self.has_answers(*pass));
-        self.granted = granted;
-        let mut open = self.open.clone();
-        open.retain(|space| !self.satisfied(*space, rounds));
-        self.open = open;
-        let enough = match self.plan.stop.spawns {
-            Some(_) => Stopped::Spawns,
-            None => Stopped::Precision,
-        };
-        self.open.is_empty().then_some(enough)
+        let granted = std::mem::take(&mut self.granted).into_iter();
+        self.granted = granted.filter(|pass| self.has_answers(*pass)).collect();
+        let mut ended = None;
+        for space in std::mem::take(&mut self.open) {
+            match self.enough(space, rounds) {
+                None => self.open.push(space),
+                enough => ended = enough,
+            }
+        }
+        ended.filter(|_| self.open.is_empty())
     }
 }

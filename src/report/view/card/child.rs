@@ -65,7 +65,7 @@ pub(super) fn faults(charged: &Charged<'_>, notes: &mut Footnotes) -> Table {
     let mut table = list(charged, &kinds, notes);
     table.title = "Faults and traps".to_owned();
     let mut cpuid = charged.of_kind(PriceKind::Cpuid);
-    let cpuid = cpuid.find_map(|price| figures::sound(&price.priced.total_ns));
+    let cpuid = cpuid.find_map(|price| price.priced.total_ns.measured()?.sound());
     if cpuid.is_some_and(|cpuid| cpuid.ci95[0] > TRAPS_NS) {
         table
             .notes

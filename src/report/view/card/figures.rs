@@ -63,8 +63,3 @@ pub(super) fn unit_column(rows: &[Vec<Entry>]) -> Column {
         column
     }
 }
-
-/// A price that can be spoken of.
-pub(super) fn sound(found: &Availability<Estimate>) -> Option<Estimate> {
-    found.measured()?.sound()
-}

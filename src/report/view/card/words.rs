@@ -1,6 +1,6 @@
 //! The card in a few sentences, and none that the intervals do not support.
 
-use super::{child, figures, grade};
+use super::{child, grade};
 use crate::analysis::card::{Charged, Fit};
 use crate::model::{Availability, PriceKind, Purpose, SpawnMethod};
 use crate::report::view::number::{Unit, number, significant};
@@ -23,7 +23,7 @@ pub(super) fn sentences(charged: &Charged<'_>, fit: Option<&Fit>) -> Vec<String>
 fn total(charged: &Charged<'_>, of: PriceKind, method: Option<SpawnMethod>) -> Option<Estimate> {
     let mut prices = charged.of_kind(of);
     let price = prices.find(|price| price.method == method)?;
-    figures::sound(&price.priced.total_ns)
+    price.priced.total_ns.measured()?.sound()
 }
 
 /// "151.7 us (148.5 to 212.9)".
@@ -36,8 +36,12 @@ fn told(found: Estimate) -> String {
 /// What a fork costs at the least.
 fn empty_parent(charged: &Charged<'_>) -> Option<String> {
     let price = charged.price(PriceKind::Spawn, SpawnMethod::Fork)?;
-    let whole = figures::sound(&price.priced.total_ns)?;
-    let call = figures::sound(&price.priced.call_ns);
+    let whole = price.priced.total_ns.measured()?.sound()?;
+    let call = price
+        .priced
+        .call_ns
+        .measured()
+        .and_then(|call| call.sound());
     let call = call.map_or(String::new(), |call| {
         let unit = Unit::of_time(std::iter::once(call.value));
         format!(", {} of it in the call", unit.prose(call.value))
@@ -76,7 +80,10 @@ fn flat_methods(charged: &Charged<'_>) -> Option<String> {
             (Availability::Missing(_), Some(most)) if most.is_finite() => {
                 flat.push((name, most, price.units));
             }
-            (found, _) => sloped.extend(figures::sound(found).map(|found| (name, found))),
+            (Availability::Measured(found), _) => {
+                sloped.extend(found.sound().map(|found| (name, found)))
+            }
+            (Availability::Missing(_), _) => {}
         }
     }
     let mut clauses = Vec::new();
