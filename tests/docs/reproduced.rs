@@ -1,7 +1,7 @@
 //! Documents of studies, with all that such a document can hold, and the words
 //! of its enums.
 
-use forktax::analysis::studies;
+use forktax::analysis::reproduce::studies;
 use forktax::model::{
     Answer, Availability, CallName, Document, Findings, Interpreter, LikeRegion, Likeness, Loop,
     LoopOrder, LoopRun, LoopSystem, Looped, Loops, Missing, ObservedCall, Order, Parent, Part,
