@@ -4,14 +4,26 @@
 //!
 //! - [`card`]: from measured parents to prices;
 //! - [`compare`]: two results set side by side;
+//! - [`explain`]: what the ledger, the samples and the faults of one address space say;
 //! - [`mappings`]: what a mapping is, and what a fork does with it;
 //! - [`process`]: a live process as trials, and from those to whose the cost is;
+//! - [`reproduce`]: what others have published, and this host's answer beside it;
 //! - [`shape`]: a process's shape as a file, read with suspicion;
-//! - [`studies`]: what others have published, as data.
+//! - [`sweep`]: what fork costs beyond the baseline, and how that grows.
 
 pub mod card;
 pub mod compare;
+pub mod explain;
 pub mod mappings;
 pub mod process;
+pub mod reproduce;
 pub mod shape;
-pub mod studies;
+pub mod sweep;
+
+/// The seed of the resamples at a place of several; the first has the run's own.
+///
+/// Each place has workers of its own, so the same draw of ranks must not strike all.
+fn seed_at(seed: u64, place: usize) -> u64 {
+    const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+    seed.wrapping_add((place as u64).wrapping_mul(GOLDEN))
+}

@@ -1,7 +1,7 @@
 //! `forktax reproduce --list`: the studies that there are.
 
 use super::output;
-use crate::analysis::studies::{self, Per, Price};
+use crate::analysis::reproduce::studies::{self, Per, Price};
 use crate::model::{Availability, LoopSystem, StudyId};
 use crate::report::view::{Block, Column, Entry, Table};
 

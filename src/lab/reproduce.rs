@@ -15,7 +15,7 @@ use super::kernel::Kernel;
 use super::outlook::Watch;
 use super::run::{Outcome, Progress, ending, unix_s};
 use super::runner::{Feature, Rhythm, Runner, Turn};
-use crate::analysis::studies;
+use crate::analysis::reproduce::studies;
 use crate::model::{
     Answer, Caveat, Cell, Findings, Host, Interpreter, LoopOrder, LoopSystem, Missing, Plan,
     ReproduceOrder, SpaceRequest, Stopped,

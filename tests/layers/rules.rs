@@ -30,6 +30,9 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ),
 ];
 
+/// What the report may name of the statistics: figures that were computed elsewhere.
+const SHOWN: [&str; 2] = ["Estimate", "Summary"];
+
 /// The files that may print and the one that may end the process.
 const PRINTERS: [&str; 3] = ["src/main.rs", "src/cli/output.rs", "src/cli/progress.rs"];
 
@@ -40,6 +43,7 @@ pub(crate) fn breaches(sources: &[Source]) -> Vec<String> {
         .flat_map(|source| {
             let for_tests = is_test_module(source, sources);
             let mut found = imports(source);
+            found.extend(computed(source));
             found.extend(words(source, for_tests));
             found.extend(exits(source, for_tests));
             found
@@ -90,6 +94,26 @@ fn is_layer(name: &str) -> bool {
     LAYERS.iter().any(|(layer, _)| *layer == name)
 }
 
+/// A view shows what was computed: it names no function of the statistics.
+fn computed(source: &Source) -> Vec<String> {
+    if !source.name.starts_with("src/report") {
+        return Vec::new();
+    }
+    let judge = |reference: &Reference| {
+        let rest = match reference.segments.as_slice() {
+            [root, stats, rest @ ..] if root == "crate" && stats == "stats" => rest,
+            [root, rest @ ..] if root == "forktax_stats" => rest,
+            _ => return None,
+        };
+        let named = rest.first().map_or("statistics", String::as_str);
+        (!SHOWN.contains(&named)).then(|| {
+            let what = format!("report computes: it uses {named}");
+            breach(source, reference.line, &what)
+        })
+    };
+    source.references.iter().filter_map(judge).collect()
+}
+
 /// Words that may stand in some places only.
 fn words(source: &Source, for_tests: bool) -> Vec<String> {
     let name = source.name.as_str();
@@ -100,6 +124,7 @@ fn words(source: &Source, for_tests: bool) -> Vec<String> {
             "unsafe" | "global_asm" => name.starts_with("src/sys/"),
             "prettytable" => name == "src/report/render/text.rs",
             "inferno" => name == "src/report/render/flame_graph.rs",
+            "fastrand" => !name.starts_with("src/report/"),
             "perf_event_open" => name == "src/sys/perf.rs" || name.starts_with("src/sys/perf/"),
             "println" | "print" | "eprintln" | "eprint" if calls_macro => {
                 test || PRINTERS.contains(&name)
@@ -171,7 +196,7 @@ mod tests {
     fn each_layer_may_import_what_stands_below_it() {
         stands(
             "src/report/view.rs",
-            "use crate::{model::Plan, stats, units::Bytes};",
+            "use crate::{model::Plan, stats::Estimate, units::Bytes};",
         );
         stands(
             "src/report/view.rs",
@@ -193,6 +218,36 @@ mod tests {
             "src/worker.rs",
             "use super::lab;",
             "src/worker.rs:1: worker imports lab",
+        );
+    }
+
+    #[test]
+    fn a_view_falls_that_computes() {
+        let complaint = "src/report/view/x.rs:1: report computes: it uses median_replicates";
+        for text in [
+            "use crate::stats::{Estimate, median_replicates};",
+            "fn f() { crate::stats::median_replicates(&[], 1, 2) }",
+            "use forktax_stats::median_replicates as middle;",
+        ] {
+            falls("src/report/view/x.rs", text, complaint);
+            stands(
+                "src/analysis/x.rs",
+                &text.replace("forktax_stats", "crate::stats"),
+            );
+        }
+        falls(
+            "src/report/view/x.rs",
+            "use crate::stats;",
+            "src/report/view/x.rs:1: report computes: it uses statistics",
+        );
+        stands(
+            "src/report/view/x.rs",
+            "use crate::stats::{Estimate, Summary};",
+        );
+        falls(
+            "src/report/view/x.rs",
+            "use fastrand::Rng;",
+            "src/report/view/x.rs:1: fastrand does not belong here",
         );
     }
 

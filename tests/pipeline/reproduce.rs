@@ -1,6 +1,6 @@
 //! Programs that spawn in a loop, from a plan to the document.
 
-use forktax::analysis::studies::{OWN_INTERPRETER, own_program};
+use forktax::analysis::reproduce::studies::{OWN_INTERPRETER, own_program};
 use forktax::lab::Outcome;
 use forktax::lab::error::{LabError, ProgramError};
 use forktax::model::SpawnMethod::{Fork, PosixSpawnUsevfork};

@@ -1,15 +1,21 @@
 //! The card's arithmetic: which parents are tried, and what prices follow from
 //! what they took. Pure and seeded; it measures nothing and words nothing but names.
 
+mod charged;
 mod design;
 mod differences;
 mod fit;
 mod footprint;
 mod prices;
+mod shapes;
 #[cfg(test)]
 mod tests;
+mod tried;
 
+pub use charged::Charged;
 pub use design::{Design, environment, name, words};
 pub use fit::{Fit, forecast};
 pub use footprint::footprint_bytes;
 pub use prices::{PriceLine, Slice, fit, lines, price_list};
+pub use shapes::Shape;
+pub use tried::{Compared, Tried};

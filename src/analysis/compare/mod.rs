@@ -8,11 +8,13 @@
 mod card;
 mod difference;
 mod lines;
+mod statements;
 mod sweep;
 #[cfg(test)]
 mod tests;
 
 pub use lines::{Absent, Line, Lines, lines};
+pub use statements::{judged, largest, visible_in_half};
 
 use crate::model::{
     Availability, ComparedLine, ComparedPlan, ComparedSide, Comparison, Document, FailAbove,

@@ -17,6 +17,7 @@ mod outcome;
 mod remedies;
 mod rungs;
 mod scale;
+mod statements;
 #[cfg(test)]
 mod tests;
 
@@ -27,3 +28,7 @@ pub use likeness::{Rebuilt, request_of};
 pub use made_up::made_up;
 pub use outcome::{Chosen, choose, remedies};
 pub use scale::scaled;
+pub use statements::{
+    beside, checked, dearest_groups, dearest_rungs, error, is_above, is_most, of_one, per_second,
+    share,
+};

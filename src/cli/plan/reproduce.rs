@@ -6,7 +6,7 @@ use super::program::{environment, program};
 use super::{
     PRECISION, Pace, PlanError, Surroundings, placement, seed, stop_rule, time, timeout_ms,
 };
-use crate::analysis::studies;
+use crate::analysis::reproduce::studies;
 use crate::cli::args::{ReproduceArgs, study_names};
 use crate::lab::limits::LimitError;
 use crate::model::{

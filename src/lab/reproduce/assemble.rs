@@ -2,7 +2,7 @@
 
 use super::Experiment;
 use super::row::Row;
-use crate::analysis::studies;
+use crate::analysis::reproduce::studies;
 use crate::lab::cpu_time::share_of_kernel;
 use crate::model::{
     Availability, Loop, LoopRun, LoopSystem, Looped, Loops, Missing, Parent, SplitSource,

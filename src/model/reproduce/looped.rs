@@ -44,8 +44,7 @@ pub enum LoopSystem {
     PythonFork,
     /// 4. The C program of 2 after 1,000 blocks of 100,000 bytes from malloc.
     CForkMalloc,
-    /// 5. Python: libc's posix_spawn by way of ctypes, flag 0x40
-    /// (`POSIX_SPAWN_USEVFORK`).
+    /// 5. Python: libc's posix_spawn by ctypes, flag 0x40 (`POSIX_SPAWN_USEVFORK`).
     PythonPosixSpawn,
     /// 6. C: the same.
     CPosixSpawn,

@@ -1,11 +1,10 @@
 //! The table that explains: fork's extra, where it is paid, and what one more
 //! mapping, or whatever else the parents differ in, adds to it.
 
+use crate::analysis::sweep::{Axis, Extra, Point};
 use crate::stats::Estimate;
 
-use super::extra::{Extra, Point};
 use super::number::{PERCENT, Unit, integer};
-use super::spaces::Axis;
 use super::table::{Column, Entry, Table};
 
 /// Makes the table; with one size it has no growth to show.

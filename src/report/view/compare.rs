@@ -3,6 +3,7 @@
 
 mod words;
 
+use crate::analysis::compare::judged;
 use crate::model::{
     ComparedKind, ComparedLine, ComparedSide, Comparison, HostDifference, HostFact, LineUnit,
     PlanDifference, PlanFact, Stopped, Verdict, Which,
@@ -139,7 +140,7 @@ fn tables(comparison: &Comparison) -> Vec<Table> {
 
 fn table(comparison: &Comparison, unit: &LineUnit, lines: &[&ComparedLine]) -> Table {
     let (scale, sign) = scale(unit, lines);
-    let judged = words::judged(comparison).count();
+    let judged = judged(comparison).count();
     let (title, group) = match (comparison.compared, unit) {
         (ComparedKind::Sweeps, _) => ("Time of one spawn, B beside A", "address space"),
         (ComparedKind::Cards, LineUnit::Ns) => ("A fork's total, B beside A", "parents"),

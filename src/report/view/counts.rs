@@ -1,11 +1,11 @@
 //! The counts table: what there is to copy, and what the kernel counted.
 
+use crate::analysis::sweep::{Axis, Sizes};
 use crate::model::{Availability, Cell, Counted, Document, Space};
 use crate::stats::Estimate;
 
 use super::footnotes::Footnotes;
 use super::number::{MEBIBYTE, PLAIN, Unit, integer};
-use super::spaces::{Axis, Sizes};
 use super::table::{Column, Entry, Table};
 
 /// A column of the space: its head, and its entry.

@@ -3,36 +3,33 @@
 //! A view decides what is said and in which unit; it never lays out. Nothing
 //! is said that the intervals do not support.
 
+mod axis;
 mod beyond;
 mod card;
 mod closing;
 mod compare;
 mod counts;
 mod explain;
-mod extra;
 mod footnotes;
 mod header;
 mod number;
-mod pairs;
 mod picture;
 mod process;
 mod reproduce;
 mod shape;
-mod spaces;
 mod table;
 mod time;
 mod words;
 
+use crate::analysis::card::Charged;
+use crate::analysis::explain::Explained;
+use crate::analysis::sweep::{Extra, Sizes};
 use crate::model::{Document, Findings, Missing, Stored};
 
-use card::Charged;
-use explain::Explained;
-use extra::Extra;
 use footnotes::Footnotes;
 pub use picture::{Bar, Chart, Kind, Picture, Plot, PlotAxis, PlotPoint, Scale, Segment, Series};
 use process::Rebuilt;
 pub use shape::shape;
-use spaces::Sizes;
 pub use table::{Alignment, Block, Column, Entry, Table};
 
 /// The whole report, from the host to the legend.

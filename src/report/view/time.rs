@@ -1,11 +1,11 @@
 //! The time table: how long a spawn takes, by address space and method.
 
+use crate::analysis::sweep::{Axis, Group, Sizes};
 use crate::model::{Availability, Cell, ChildAction, Document, SpawnMethod};
 use crate::stats::{Estimate, Summary};
 
 use super::footnotes::Footnotes;
 use super::number::{PLAIN, Unit, integer};
-use super::spaces::{Axis, Group, Sizes};
 use super::table::{Column, Entry, Table};
 
 /// A baseline with a longer name is called "baseline" in the column's head.

@@ -1,9 +1,8 @@
 //! The card as a picture: what its prices foretell beside what was measured, and what
 //! they make of parents that everybody can picture.
 
-use super::trials::{Compared, Tried};
-use super::{Charged, names, shapes};
-use crate::analysis::card::{self, Fit};
+use super::names;
+use crate::analysis::card::{self, Charged, Compared, Fit, Shape, Tried};
 use crate::model::{Counts, Purpose, Term};
 use crate::report::view::header;
 use crate::report::view::number::{Unit, counted, number};
@@ -125,8 +124,8 @@ fn guides(range: [f64; 2]) -> Vec<Series> {
 
 /// What the terms make of a few shapes; `None` if the empty worker is not known.
 pub(super) fn shares(charged: &Charged<'_>, fit: &Fit) -> Option<Chart> {
-    let empty = shapes::empty(charged)?;
-    let shapes = shapes::all(charged, empty);
+    let empty = charged.empty()?;
+    let shapes = charged.shapes();
     let bars = shapes.iter().filter_map(|shape| {
         let terms = fit.shares(&shape.counts);
         bar(shape.name, &terms)
@@ -180,8 +179,8 @@ fn bar(name: &str, terms: &[(Term, f64)]) -> Option<Bar> {
 }
 
 /// What the shapes are made of: the first is the worker that the others are added to.
-fn definitions(shapes: &[shapes::Shape], empty: Counts) -> Vec<String> {
-    let line = |(index, shape): (usize, &shapes::Shape)| {
+fn definitions(shapes: &[Shape], empty: Counts) -> Vec<String> {
+    let line = |(index, shape): (usize, &Shape)| {
         let base = if index == 0 { Counts::default() } else { empty };
         let more = |count: fn(&Counts) -> u64| count(&shape.counts) - count(&base);
         let counts = [

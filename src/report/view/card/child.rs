@@ -1,7 +1,7 @@
 //! What the program and its environment add, and what faults and traps cost.
 
-use super::{Charged, figures, names};
-use crate::analysis::card::Slice;
+use super::{figures, names};
+use crate::analysis::card::{Charged, Slice};
 use crate::model::{PriceKind, Program, Purpose};
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::table::{Column, Entry, Table};

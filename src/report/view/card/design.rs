@@ -1,9 +1,8 @@
 //! The parents: those that the prices were fitted to, those that only tried them, and
 //! what of the design this host had no room for.
 
-use super::trials::{Compared, Tried};
-use super::{Charged, Maker};
-use crate::analysis::card::{self, footprint_bytes};
+use super::Maker;
+use crate::analysis::card::{self, Charged, Compared, Tried, footprint_bytes};
 use crate::model::{Availability, Counts, Purpose, TrialCell};
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::number::{Unit, integer, number, significant};

@@ -1,6 +1,6 @@
 //! How good the card is: what its own forecasts are worth.
 
-use super::Charged;
+use crate::analysis::card::Charged;
 use crate::model::{Availability, Errors, Missing};
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::number::{PERCENT, Unit, counted, significant};

@@ -1,7 +1,7 @@
 //! What else a parent brings, and the ways to spawn.
 
-use super::{Charged, figures, names};
-use crate::analysis::card::Slice;
+use super::{figures, names};
+use crate::analysis::card::{Charged, Slice};
 use crate::model::{Price, PriceKind, SpawnMethod};
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::number::number;

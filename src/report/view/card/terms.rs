@@ -1,7 +1,7 @@
 //! What a fork costs, term by term.
 
-use super::{Charged, figures, names};
-use crate::analysis::card::{Slice, footprint_bytes};
+use super::{figures, names};
+use crate::analysis::card::{Charged, Slice, footprint_bytes};
 use crate::model::{Counts, TermPrice};
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::number::integer;

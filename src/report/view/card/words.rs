@@ -1,10 +1,10 @@
 //! The card in a few sentences, and none that the intervals do not support.
 
-use super::{Charged, child, grade, shapes};
-use crate::analysis::card::Fit;
+use super::{child, grade};
+use crate::analysis::card::{Charged, Fit};
 use crate::model::{Availability, PriceKind, Purpose, SpawnMethod};
 use crate::report::view::number::{Unit, number, significant};
-use crate::stats::{Estimate, Replicates};
+use crate::stats::Estimate;
 
 /// Four to seven sentences, or as many as there are figures for.
 pub(super) fn sentences(charged: &Charged<'_>, fit: Option<&Fit>) -> Vec<String> {
@@ -33,10 +33,6 @@ fn told(found: Estimate) -> String {
     format!("{} ({low} to {high})", unit.prose(found.value))
 }
 
-fn times(found: Estimate, count: f64) -> Estimate {
-    found.map(|ns| ns * count)
-}
-
 /// What a fork costs at the least.
 fn empty_parent(charged: &Charged<'_>) -> Option<String> {
     let price = charged.price(PriceKind::Spawn, SpawnMethod::Fork)?;
@@ -62,16 +58,10 @@ fn empty_parent(charged: &Charged<'_>) -> Option<String> {
 
 /// What larger parents are foretold to add to it.
 fn larger_parents(charged: &Charged<'_>, fit: &Fit) -> Option<String> {
-    let empty = shapes::empty(charged)?;
-    let [_, base] = fit.forecast(&empty);
-    let mut shapes = shapes::all(charged, empty);
-    shapes.remove(0);
-    let clauses = shapes.iter().filter_map(|shape| {
-        let [_, larger] = fit.forecast(&shape.counts);
-        let more = Replicates::combine(&[&larger, &base], |v| Some(v[0] - v[1]))?.estimate();
-        (more.ci95[0] > 0.0).then(|| format!("{} with {}", told(more), shape.name))
-    });
-    let clauses: Vec<String> = clauses.collect();
+    let longer = charged.larger_parents(fit).into_iter();
+    let clauses: Vec<String> = longer
+        .map(|(shape, more)| format!("{} with {}", told(more), shape.name))
+        .collect();
     (!clauses.is_empty()).then(|| {
         format!(
             "By these prices a fork of a larger parent takes longer by {}.",
@@ -141,7 +131,7 @@ fn files_and_threads(charged: &Charged<'_>) -> Option<String> {
         let file = total(charged, PriceKind::CloexecDescriptor, Some(method))?;
         Some(format!(
             "{} to a {}",
-            told(times(file, MANY)),
+            told(file.map(|ns| ns * MANY)),
             method.name()
         ))
     });

@@ -1,15 +1,9 @@
 //! A comparison in a few sentences, and none that its verdicts do not support.
 
+use crate::analysis::compare::{judged, largest, visible_in_half};
 use crate::model::{ComparedLine, Comparison, FailAbove, Verdict};
-use crate::stats::{Estimate, median};
 
 use super::super::number::{counted, significant};
-
-/// The lines that have a verdict.
-pub(super) fn judged(comparison: &Comparison) -> impl Iterator<Item = &ComparedLine> {
-    let lines = comparison.lines.iter();
-    lines.filter(|line| !matches!(line.verdict, Verdict::NotCompared(_)))
-}
 
 /// What was found, what would have been, and what was to fail.
 pub(super) fn sentences(comparison: &Comparison) -> Vec<String> {
@@ -32,7 +26,7 @@ pub(super) fn sentences(comparison: &Comparison) -> Vec<String> {
             visible(&level, "; ").unwrap_or_default()
         ));
     } else {
-        let largest = largest(dearer.iter().chain(&cheaper));
+        let largest = farthest(dearer.iter().chain(&cheaper).copied());
         told.push(format!(
             "Of {}, {} dearer in B and {} cheaper{}.",
             counted(count as u64, "line"),
@@ -68,9 +62,7 @@ fn others(count: usize) -> String {
 
 /// What size of difference would have been seen where none was.
 fn visible(level: &[&ComparedLine], lead: &str) -> Option<String> {
-    let ratios: Vec<f64> = level.iter().filter_map(|line| line.visible_from).collect();
-    let middle = median(&ratios)?;
-    let percent = significant((middle - 1.0) * 100.0);
+    let percent = significant((visible_in_half(level)? - 1.0) * 100.0);
     let place = if level.len() == 1 {
         ""
     } else {
@@ -79,10 +71,9 @@ fn visible(level: &[&ComparedLine], lead: &str) -> Option<String> {
     Some(format!("{lead}one of {percent} % would have been{place}"))
 }
 
-fn largest<'a>(lines: impl Iterator<Item = &'a &'a ComparedLine>) -> Option<String> {
-    let known = lines.filter_map(|line| Some((line, line.ratio.measured()?)));
-    let far = |ratio: &Estimate| ratio.value.ln().abs();
-    let (line, ratio) = known.max_by(|a, b| far(a.1).total_cmp(&far(b.1)))?;
+/// The largest of several differences.
+fn farthest<'a>(lines: impl Iterator<Item = &'a ComparedLine>) -> Option<String> {
+    let (line, ratio) = largest(lines)?;
     let [low, high] = ratio.ci95.map(significant);
     Some(format!(
         "; the largest difference is that of {} {}: {} times A's ({low} to {high})",

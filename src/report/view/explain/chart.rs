@@ -3,13 +3,14 @@
 //! What is drawn and how it is worded is decided here; where it stands, by the
 //! renderer.
 
+use crate::analysis::explain::{Explained, time};
+use crate::analysis::sweep::Sizes;
 use crate::model::{Document, Explanation, Ledger, Missing, MissingKind, Phase};
 
 use super::super::header;
 use super::super::number::{Unit, counted, number};
 use super::super::picture::{Bar, Chart, Kind, Segment, ticks};
-use super::super::spaces::Sizes;
-use super::{Explained, Found, ledger, names};
+use super::{Found, ledger, names};
 
 /// What the phases leave of the total.
 const UNEXPLAINED: &str = "unexplained";
@@ -78,7 +79,7 @@ fn draw(document: &Document, explained: &Explained<'_>, found: &Found<'_, Ledger
 
 fn segments(ledger: &Ledger, kinds: &[Phase], unit: Unit) -> Vec<Segment> {
     let phases = kinds.iter().enumerate().filter_map(|(kind, phase)| {
-        let time = ledger::time(ledger, *phase)?;
+        let time = time(ledger, *phase)?;
         let names = [names::short_phase(*phase), names::phase(*phase)];
         Some((kind, names, time.ns.measured()?.value))
     });

@@ -1,8 +1,8 @@
 //! The page faults of one spawn, by when and why, against what is
 //! foretold.
 
+use crate::analysis::explain::{is_parents, side};
 use crate::model::{Availability, FaultCause, FaultCount, FaultPhase, Faults};
-use crate::stats::Estimate;
 
 use super::super::number::{PLAIN, counted, integer};
 use super::super::table::{Column, Entry, Table};
@@ -23,7 +23,7 @@ pub(super) fn table(found: &Found<'_, Faults>) -> Table {
     }
     let rules = vec![rows.len()];
     for (name, parents) in [("parent", true), ("child", false)] {
-        if keys.iter().any(|key| names::is_parents(key.0) == parents) {
+        if keys.iter().any(|key| is_parents(key.0) == parents) {
             rows.push(sum_row(name, parents, found));
         }
     }
@@ -82,16 +82,12 @@ fn expected(count: &FaultCount) -> Entry {
 fn sum_row(name: &str, parents: bool, found: &Found<'_, Faults>) -> Vec<Entry> {
     let mut row = vec![Entry::Name(name.to_owned()), Entry::Name("all".to_owned())];
     for (_, faults) in found {
-        let of_side = || {
-            let counts = faults.counts.iter();
-            counts.filter(|count| names::is_parents(count.phase) == parents)
-        };
-        let counted = of_side().map(|count| count.counted);
-        row.push(PLAIN.entry(counted.fold(Estimate::exact(0.0), Estimate::plus)));
-        let expected: Option<Vec<f64>> = of_side()
-            .map(|count| count.expected.measured().copied())
-            .collect();
-        row.push(expected.map_or(Entry::Blank, |expected| PLAIN.bare(expected.iter().sum())));
+        let side = side(faults, parents);
+        row.push(PLAIN.entry(side.counted));
+        row.push(
+            side.expected
+                .map_or(Entry::Blank, |expected| PLAIN.bare(expected)),
+        );
     }
     row
 }

@@ -3,16 +3,16 @@
 //! The phases are not made to add up: what they leave of the total stands in a
 //! row of its own.
 
+use crate::analysis::explain::{Explained, exists_in, time};
 use crate::model::{
-    Availability, BreakpointCost, ExitOrder, ExitProbe, Ledger, MissingKind, Phase, PhaseTime,
-    SpawnMethod,
+    Availability, BreakpointCost, ExitOrder, ExitProbe, Ledger, Phase, SpawnMethod,
 };
 use crate::stats::Estimate;
 
 use super::super::footnotes::Footnotes;
 use super::super::number::{Unit, counted, integer, number};
 use super::super::table::{Column, Entry, Table};
-use super::{Explained, Found, names};
+use super::{Found, names};
 
 /// Takes a row's figure from a method's ledger.
 type Pick<'a> = Box<dyn Fn(SpawnMethod, &Ledger) -> Availability<Estimate> + 'a>;
@@ -63,19 +63,6 @@ fn columns(found: &Found<'_, Ledger>, unit: Unit) -> Vec<Column> {
 /// was none to be measured.
 pub(super) fn exists(phase: Phase, found: &Found<'_, Ledger>) -> bool {
     found.iter().any(|(_, ledger)| exists_in(phase, ledger))
-}
-
-/// Whether there was something to be measured, be it within another phase.
-pub(super) fn exists_in(phase: Phase, ledger: &Ledger) -> bool {
-    time(ledger, phase).is_some_and(|time| {
-        let missing = time.ns.missing();
-        missing.is_none_or(|missing| missing.missing != MissingKind::NotAsked)
-    })
-}
-
-/// What a ledger says about a phase.
-pub(super) fn time(ledger: &Ledger, phase: Phase) -> Option<&PhaseTime> {
-    ledger.phases.iter().find(|time| time.phase == phase)
 }
 
 fn phase_row<'a>(phase: Phase) -> Row<'a> {

@@ -2,8 +2,7 @@
 //! one file an answer.
 //!
 //! A part that a method lacks has no column there; why it is missing is told
-//! once, below all tables. Nothing is computed that the document does not hold,
-//! but for shares, sums and the comparison of its timed cells.
+//! once, below all tables.
 
 mod chart;
 mod faults;
@@ -17,49 +16,18 @@ mod words;
 
 pub(super) use chart::chart;
 
-use crate::model::{
-    Availability, Cell, Document, Explanation, MethodExplained, MissingKind, SpawnMethod,
-};
+use crate::analysis::explain::Explained;
+use crate::analysis::sweep::Sizes;
+use crate::model::{Availability, MethodExplained, MissingKind, SpawnMethod};
 
 use super::footnotes::Footnotes;
-use super::spaces::{Group, Sizes};
 use super::table::{Block, Table};
 use super::{lines, time};
-
-/// An explanation with the timed cells that belong to it.
-pub(super) struct Explained<'a> {
-    document: &'a Document,
-    explanation: &'a Explanation,
-    /// The cells of the address space that is explained.
-    space: Option<&'a Group<'a>>,
-    /// Those of the smallest other one: the worker that was not inflated.
-    empty: Option<&'a Group<'a>>,
-}
 
 /// A part of the explanation, of each method that has it.
 type Found<'a, T> = Vec<(SpawnMethod, &'a T)>;
 
 impl<'a> Explained<'a> {
-    pub(super) fn of(
-        document: &'a Document,
-        explanation: &'a Explanation,
-        sizes: &'a Sizes<'a>,
-    ) -> Self {
-        let is_it = |group: &&Group<'_>| group.space.request == explanation.space;
-        let others = sizes.groups.iter().filter(|group| !is_it(group));
-        Self {
-            document,
-            explanation,
-            space: sizes.groups.iter().rev().find(is_it),
-            empty: others.min_by_key(|group| {
-                (
-                    group.space.parent.mappings.vmas,
-                    group.space.parent.mappings.present_ptes,
-                )
-            }),
-        }
-    }
-
     /// The tables and drawings in the order of reading, and what they say in a
     /// few sentences. All reasons for gaps are among the footnotes afterwards.
     pub(super) fn answers(
@@ -141,10 +109,5 @@ impl<'a> Explained<'a> {
             return Vec::new();
         }
         self.found("the hidden tax", |method| &method.rewriting, absent)
-    }
-
-    /// The timed cell of a method.
-    fn cell(&self, method: SpawnMethod) -> Option<&'a Cell> {
-        self.space?.cell(method)
     }
 }

@@ -78,11 +78,6 @@ pub(super) fn fault_phase(phase: FaultPhase) -> &'static str {
     }
 }
 
-/// Whether a fault is the parent's.
-pub(super) fn is_parents(phase: FaultPhase) -> bool {
-    matches!(phase, FaultPhase::ParentBefore | FaultPhase::ParentAfter)
-}
-
 /// Why a fault happens.
 pub(super) fn fault_cause(cause: FaultCause) -> &'static str {
     match cause {

@@ -1,13 +1,14 @@
 //! The hidden tax: what the parent pays after a spawn, when it writes to its
 //! pages again.
 
+use crate::analysis::explain::{Explained, of_all_pages, over_call};
 use crate::model::{Availability, Rewriting, SpawnMethod};
 use crate::stats::Estimate;
 
 use super::super::footnotes::Footnotes;
 use super::super::number::{PLAIN, Unit, counted, integer};
 use super::super::table::{Column, Entry, Table};
-use super::{Explained, Found};
+use super::Found;
 
 /// Makes the table.
 pub(super) fn table(
@@ -20,7 +21,9 @@ pub(super) fn table(
         size: 1.0,
     };
     // What no fork taxed is noise around 0, and must not choose the unit.
-    let taxes = found.iter().map(|(_, found)| whole(found).value.abs());
+    let taxes = found
+        .iter()
+        .map(|(_, found)| of_all_pages(found).value.abs());
     let all = Unit::of_time(std::iter::once(taxes.fold(0.0, f64::max)));
     let rows = found
         .iter()
@@ -59,7 +62,7 @@ fn row(
     [page, all]: [Unit; 2],
     notes: &mut Footnotes,
 ) -> Vec<Entry> {
-    let entire = whole(rewriting);
+    let entire = of_all_pages(rewriting);
     vec![
         Entry::Name(method.name().to_owned()),
         Entry::exact(integer(rewriting.pages)),
@@ -72,12 +75,6 @@ fn row(
     ]
 }
 
-/// The tax of all pages.
-pub(super) fn whole(rewriting: &Rewriting) -> Estimate {
-    let pages = rewriting.pages as f64;
-    rewriting.tax_ns.map(|ns| ns * pages)
-}
-
 /// That tax against the call that caused it.
 fn times(
     explained: &Explained<'_>,
@@ -86,21 +83,13 @@ fn times(
     notes: &mut Footnotes,
 ) -> Entry {
     match explained.cell(method).map(|cell| &cell.call_ns) {
-        Some(Availability::Measured(call)) if call.median.ci95[0] > 0.0 => {
-            // The ends of both intervals, which can only make it too wide.
-            let [low, high] = entire.ci95;
-            let [least, most] = call.median.ci95;
-            let low = low / if low < 0.0 { least } else { most };
-            let high = high / if high < 0.0 { most } else { least };
-            PLAIN.entry(Estimate {
-                value: entire.value / call.median.value,
-                ci95: [low, high],
-            })
+        Some(Availability::Measured(call)) => {
+            over_call(entire, call).map_or(Entry::Blank, |times| PLAIN.entry(times))
         }
         Some(Availability::Missing(missing)) => {
             notes.missing(missing, "times the call", Some(method))
         }
-        _ => Entry::Blank,
+        None => Entry::Blank,
     }
 }
 

@@ -1,80 +1,26 @@
 //! The explanation in a few sentences, and none that the intervals do not
 //! support.
 
-use crate::model::{Ledger, Mechanism, MechanismShare, Mechanisms, Phase, Rewriting, SpawnMethod};
-use crate::stats::{DRAWS, Estimate, Replicates, median_replicates};
-
 use super::super::number::{Unit, counted, significant};
-use super::super::pairs::by_turn;
-use super::super::spaces::Axis;
-use super::{Explained, ledger, names, rewriting};
-
-/// The work on page tables, in the call and when the copy is freed.
-const PAGE_TABLES: [Mechanism; 4] = [
-    Mechanism::PageTableCopy,
-    Mechanism::PageTableAllocation,
-    Mechanism::PteTeardown,
-    Mechanism::PageTableFreeing,
-];
-
-/// What every way to spawn has to do, once the child has a program of its own.
-const AFTER_EXEC: [Phase; 7] = [
-    Phase::ExecStart,
-    Phase::Loader,
-    Phase::Libc,
-    Phase::Run,
-    Phase::Exit,
-    Phase::Teardown,
-    Phase::Reap,
-];
+use super::names;
+use crate::analysis::explain::{
+    Explained, Span, alternative, first_to_look_at, grown, hidden_tax, kept, largest_mechanism,
+    saved, spans, starts,
+};
+use crate::model::SpawnMethod;
 
 /// The sentences, the most useful first.
 pub(super) fn sentences(explained: &Explained<'_>) -> Vec<String> {
     let mut sentences = Vec::new();
     if let Some(method) = first_to_look_at(explained) {
         sentences.extend(largest_phase(explained, method));
-        sentences.extend(largest_mechanism(explained, method));
+        sentences.extend(largest_part_of_cpu(explained, method));
     }
     sentences.extend(scatter(explained));
     sentences.extend(alternative(explained).map(|other| switch(explained, other)));
     sentences.extend(start_of_program(explained));
-    sentences.extend(hidden_tax(explained));
+    sentences.extend(tax(explained));
     sentences
-}
-
-/// Fork, or what comes first where fork was left out.
-fn first_to_look_at(explained: &Explained<'_>) -> Option<SpawnMethod> {
-    let mut methods = explained.explanation.methods.iter().map(|m| m.method);
-    let first = methods.clone().next();
-    methods.find(|m| *m == SpawnMethod::Fork).or(first)
-}
-
-/// What fork is compared with: posix_spawn, or else the baseline.
-fn alternative(explained: &Explained<'_>) -> Option<SpawnMethod> {
-    explained.cell(SpawnMethod::Fork)?;
-    let baseline = explained.document.plan.baseline;
-    [SpawnMethod::PosixSpawn, baseline]
-        .into_iter()
-        .find(|m| *m != SpawnMethod::Fork && explained.cell(*m).is_some())
-}
-
-/// Fewer spawns than this support no sentence.
-const LEAST_SPAWNS: u64 = 5;
-
-fn ledger_of<'a>(explained: &Explained<'a>, method: SpawnMethod) -> Option<&'a Ledger> {
-    let mut methods = explained.explanation.methods.iter();
-    let ledger = methods.find(|m| m.method == method)?.ledger.measured()?;
-    (ledger.spawns >= LEAST_SPAWNS).then_some(ledger)
-}
-
-fn mechanisms_of<'a>(explained: &Explained<'a>, method: SpawnMethod) -> Option<&'a Mechanisms> {
-    let mut methods = explained.explanation.methods.iter();
-    methods.find(|m| m.method == method)?.mechanisms.measured()
-}
-
-/// A phase's time with its interval.
-fn phase_time(ledger: &Ledger, phase: Phase) -> Option<Estimate> {
-    ledger::time(ledger, phase)?.ns.measured()?.sound()
 }
 
 /// The interval in percent: "50.1 to 50.9 %".
@@ -83,73 +29,50 @@ fn percents(ci95: [f64; 2]) -> String {
     format!("{low} to {high} %")
 }
 
-/// The phases that were measured, each with those that lie within it for want
-/// of a stamp.
-fn spans(ledger: &Ledger) -> Vec<(String, Estimate)> {
-    let mut spans = Vec::new();
-    let mut within = Vec::new();
-    for phase in Phase::ALL {
-        match phase_time(ledger, phase) {
-            Some(time) => {
-                within.push(names::phase(phase));
-                spans.push((within.join(", with "), time));
-                within.clear();
-            }
-            None if ledger::exists_in(phase, ledger) => {
-                within.push(names::phase(phase));
-            }
-            None => {}
-        }
-    }
-    spans
+/// A span by its last phase, with those that lie within it for want of a stamp.
+fn name(span: &Span) -> String {
+    let phases: Vec<&str> = span
+        .phases
+        .iter()
+        .map(|phase| names::phase(*phase))
+        .collect();
+    phases.join(", with ")
 }
 
 /// The phase to look at first, or the two that cannot be told apart.
 fn largest_phase(explained: &Explained<'_>, method: SpawnMethod) -> Option<String> {
-    let ledger = ledger_of(explained, method)?;
-    let total = ledger.total_ns.sound().filter(|total| total.value > 0.0)?;
-    let mut phases = spans(ledger);
-    phases.sort_by(|a, b| b.1.value.total_cmp(&a.1.value));
-    let (name, first) = phases.first()?;
-    let (second_name, second) = phases.get(1)?;
+    let (total, spans) = spans(explained.ledger(method)?)?;
+    let [first, second, ..] = spans.as_slice() else {
+        return None;
+    };
     let unit = Unit::of_time(std::iter::once(total.value));
-    let share = |time: Estimate| format!("{} %", significant(time.value / total.value * 100.0));
+    let share = |span: &Span| format!("{} %", significant(span.share * 100.0));
     let lead = format!(
         "Of the {} of a {} spawn",
         unit.prose(total.value),
         method.name()
     );
-    if first.ci95[0] > second.ci95[1] {
+    let names = [first, second].map(name);
+    let shares = [first, second].map(share);
+    if first.time.ci95[0] > second.time.ci95[1] {
         return Some(format!(
-            "{lead}, the largest part is \"{name}\": {} ({}); next is \"{second_name}\" ({}).",
-            unit.prose(first.value),
-            share(*first),
-            share(*second),
+            "{lead}, the largest part is \"{}\": {} ({}); next is \"{}\" ({}).",
+            names[0],
+            unit.prose(first.time.value),
+            shares[0],
+            names[1],
+            shares[1],
         ));
     }
     Some(format!(
-        "{lead}, \"{name}\" ({}) and \"{second_name}\" ({}) take most; no difference is seen \
-         between the two.",
-        share(*first),
-        share(*second),
+        "{lead}, \"{}\" ({}) and \"{}\" ({}) take most; no difference is seen between the two.",
+        names[0], shares[0], names[1], shares[1],
     ))
 }
 
 /// The mechanism with the largest share, if it is seen to be the largest.
-fn largest_mechanism(explained: &Explained<'_>, method: SpawnMethod) -> Option<String> {
-    let found = mechanisms_of(explained, method)?;
-    let mut shares: Vec<&MechanismShare> = found
-        .shares
-        .iter()
-        .filter(|share| share.share.sound().is_some())
-        .collect();
-    shares.sort_by(|a, b| b.share.value.total_cmp(&a.share.value));
-    let [first, second, ..] = shares.as_slice() else {
-        return None;
-    };
-    if first.share.ci95[0] <= second.share.ci95[1] {
-        return None;
-    }
+fn largest_part_of_cpu(explained: &Explained<'_>, method: SpawnMethod) -> Option<String> {
+    let [first, second] = largest_mechanism(explained, method)?;
     let hottest = first.hottest.first().map_or(String::new(), |hot| {
         format!(", most often in {}", hot.function)
     });
@@ -166,22 +89,12 @@ fn largest_mechanism(explained: &Explained<'_>, method: SpawnMethod) -> Option<S
 /// Where the mappings stayed the same and the page-table entries did not, fork's
 /// extra is not the mappings'.
 fn scatter(explained: &Explained<'_>) -> Option<String> {
-    let (space, empty) = (explained.space?, explained.empty?);
-    let (space, empty) = (&space.space.parent, &empty.space.parent);
-    let (more, own) = (&space.mappings, &empty.mappings);
-    let vmas = more.vmas.checked_sub(own.vmas)?;
-    let ptes = more.present_ptes.checked_sub(own.present_ptes)?;
-    if !Axis::is_of_ptes(vmas, ptes) {
-        return None;
-    }
-    let page_size = explained.document.host.page_size.max(1);
-    let bytes = (space.page_table_bytes).checked_sub(empty.page_table_bytes)?;
-    let mappings = match vmas {
+    let found = grown(explained)?;
+    let mappings = match found.vmas {
         0 => "no mapping more".to_owned(),
         more => counted(more, "mapping") + " more",
     };
-    let tables = bytes / page_size;
-    let grew = if is_scattered(ptes, tables, page_size) {
+    let grew = if found.is_scattered {
         "the page tables and their scatter"
     } else {
         "the entries of the page tables"
@@ -189,17 +102,17 @@ fn scatter(explained: &Explained<'_>) -> Option<String> {
     let mut sentence = format!(
         "Against the empty worker the space has {mappings}, but {} more in {} more: what grew is \
          {grew}, not the number of mappings.",
-        counted(ptes, "present PTE"),
-        counted(tables, "page table"),
+        counted(found.ptes, "present PTE"),
+        counted(found.tables, "page table"),
     );
-    if let Some(extra) = grown(explained) {
+    if let Some(extra) = found.longer {
         let unit = Unit::of_time(std::iter::once(extra.value));
         let [low, high] = extra.ci95.map(|bound| unit.prose(bound));
         sentence += &format!(
             " A fork from it takes {} longer ({low} to {high})",
             unit.prose(extra.value)
         );
-        let work = page_table_work(explained).map_or(String::new(), |work| {
+        let work = found.table_work.map_or(String::new(), |work| {
             format!(
                 "; work on page tables (copied, allocated, unmapped, freed) is {} % of its CPU \
                  time ({})",
@@ -210,41 +123,6 @@ fn scatter(explained: &Explained<'_>) -> Option<String> {
         sentence += &(work + ".");
     }
     Some(sentence)
-}
-
-/// Whether the tables that came hold few entries each: less than half of what
-/// they could.
-fn is_scattered(ptes: u64, tables: u64, page_size: u64) -> bool {
-    const ENTRY_BYTES: u64 = 8;
-    let capacity = tables.saturating_mul(page_size / ENTRY_BYTES);
-    ptes < capacity / 2
-}
-
-/// By how much a fork from the space takes longer than from the empty worker,
-/// if it does. Their workers differ, so they are resampled with two seeds.
-fn grown(explained: &Explained<'_>) -> Option<Estimate> {
-    let seed = explained.document.plan.seed;
-    let totals = |group: &super::Group<'_>, seed| {
-        let cell = group.cell(SpawnMethod::Fork)?;
-        median_replicates(
-            &by_turn(&cell.samples, &cell.samples, |turn, _| turn.total),
-            seed,
-            DRAWS,
-        )
-    };
-    let after = totals(explained.space?, seed)?;
-    let before = totals(explained.empty?, seed.wrapping_add(1))?;
-    let grown = Replicates::combine(&[&after, &before], |v| Some(v[0] - v[1]))?.estimate();
-    (grown.ci95[0] > 0.0).then_some(grown)
-}
-
-/// The share of all work on page tables in fork's samples.
-fn page_table_work(explained: &Explained<'_>) -> Option<Estimate> {
-    let found = mechanisms_of(explained, SpawnMethod::Fork)?;
-    let parts = (found.shares.iter()).filter(|part| PAGE_TABLES.contains(&part.mechanism));
-    let mut whole = parts.map(|part| part.share).reduce(Estimate::plus)?;
-    whole.ci95 = whole.ci95.map(|bound| bound.clamp(0.0, 1.0));
-    whole.sound().filter(|whole| whole.ci95[0] > 0.0)
 }
 
 /// What another method saves, and what it cannot.
@@ -271,7 +149,7 @@ fn switch(explained: &Explained<'_>, other: SpawnMethod) -> String {
     } else {
         format!("No difference is seen between the totals of fork and {name}")
     };
-    if let Some(kept) = kept(explained, other).filter(|kept| kept.ci95[0] > 0.0) {
+    if let Some(kept) = kept(explained, other) {
         let unit = Unit::of_time(std::iter::once(kept.value));
         let [low, high] = kept.ci95.map(|bound| unit.prose(bound));
         sentence += &format!(
@@ -283,46 +161,20 @@ fn switch(explained: &Explained<'_>, other: SpawnMethod) -> String {
     sentence + "."
 }
 
-/// The share of fork's total that another method saves, turn by turn.
-fn saved(explained: &Explained<'_>, other: SpawnMethod) -> Option<Estimate> {
-    let fork = explained.cell(SpawnMethod::Fork)?;
-    let other = explained.cell(other)?;
-    let shares = by_turn(&other.samples, &fork.samples, |other, fork| {
-        1.0 - other.total / fork.total
-    });
-    let seed = explained.document.plan.seed;
-    median_replicates(&shares, seed, DRAWS)?.estimate().sound()
-}
-
-/// The time of the phases after the exec that both methods have.
-fn kept(explained: &Explained<'_>, other: SpawnMethod) -> Option<Estimate> {
-    let fork = ledger_of(explained, SpawnMethod::Fork)?;
-    let other = ledger_of(explained, other)?;
-    let shared = AFTER_EXEC
-        .into_iter()
-        .filter(|phase| phase_time(fork, *phase).is_some());
-    sum(shared.filter_map(|phase| phase_time(other, phase)))
-}
-
-fn sum(parts: impl IntoIterator<Item = Estimate>) -> Option<Estimate> {
-    parts.into_iter().reduce(Estimate::plus)?.sound()
-}
-
 /// Which share of a total is the dynamic loader's, and libc's as far as it is
 /// known apart.
 fn start_of_program(explained: &Explained<'_>) -> Option<String> {
-    let mut knows_libc = true;
-    let methods = explained.explanation.methods.iter();
-    let ledgers = methods.filter_map(|m| Some((m.method, m.ledger.measured()?)));
-    let clauses: Vec<String> = ledgers
-        .filter_map(|(method, ledger)| {
-            let loader = phase_time(ledger, Phase::Loader)?;
-            let libc = phase_time(ledger, Phase::Libc);
-            knows_libc &= libc.is_some();
-            clause(method, ledger, sum([loader].into_iter().chain(libc))?)
+    let found = starts(explained);
+    let clauses: Vec<String> = found
+        .methods
+        .iter()
+        .map(|start| {
+            let share = significant(start.share.value * 100.0);
+            let (name, ends) = (start.method.name(), percents(start.share.ci95));
+            format!("{share} % of {name}'s total ({ends})")
         })
         .collect();
-    let what = if knows_libc {
+    let what = if found.with_libc {
         "The dynamic loader and libc's start are"
     } else {
         "The dynamic loader is"
@@ -335,57 +187,24 @@ fn start_of_program(explained: &Explained<'_>) -> Option<String> {
     })
 }
 
-/// "54.2 % of fork's total (53.0 to 55.1 %)".
-fn clause(method: SpawnMethod, ledger: &Ledger, start: Estimate) -> Option<String> {
-    let total = ledger.total_ns.sound()?;
-    if start.ci95[0] <= 0.0 || total.ci95[0] <= 0.0 {
-        return None;
-    }
-    let ends = [
-        start.ci95[0] / total.ci95[1],
-        (start.ci95[1] / total.ci95[0]).min(1.0),
-    ];
-    Some(format!(
-        "{} % of {}'s total ({})",
-        significant(start.value / total.value * 100.0),
-        method.name(),
-        percents(ends)
-    ))
-}
-
 /// What writing to a page again costs after each method.
-fn hidden_tax(explained: &Explained<'_>) -> Option<String> {
-    let found: Vec<(SpawnMethod, &Rewriting)> = explained
-        .explanation
-        .methods
-        .iter()
-        .filter_map(|method| Some((method.method, method.rewriting.measured()?)))
-        .filter(|(_, tax)| tax.tax_ns.sound().is_some())
-        .collect();
-    let (method, taxed) = found.iter().find(|(_, tax)| tax.tax_ns.ci95[0] > 0.0)?;
-    let whole = rewriting::whole(taxed);
+fn tax(explained: &Explained<'_>) -> Option<String> {
+    let found = hidden_tax(explained)?;
+    let taxed = found.rewriting;
     let [low, high] = taxed.tax_ns.ci95.map(significant);
-    let unit = Unit::of_time(std::iter::once(whole.value));
+    let unit = Unit::of_time(std::iter::once(found.all.value));
     let mut sentence = format!(
-        "After a {}, each page that the parent writes to again costs {} ns more ({low} to {high} ns), \
-         {} for {}",
-        method.name(),
+        "After a {}, each page that the parent writes to again costs {} ns more ({low} to {high} \
+         ns), {} for {}",
+        found.method.name(),
         significant(taxed.tax_ns.value),
-        unit.prose(whole.value),
+        unit.prose(found.all.value),
         counted(taxed.pages, "page"),
     );
-    let call = explained
-        .cell(*method)
-        .and_then(|cell| cell.call_ns.measured());
-    if let Some(call) = call.filter(|call| call.median.value > 0.0) {
-        let times = whole.value / call.median.value;
-        sentence += &format!(", {} times the call", significant(times));
+    if let Some(calls) = found.calls {
+        sentence += &format!(", {} times the call", significant(calls));
     }
-    let free: Vec<&str> = found
-        .iter()
-        .filter(|(_, tax)| tax.tax_ns.ci95[0] <= 0.0)
-        .map(|(method, _)| method.name())
-        .collect();
+    let free: Vec<&str> = found.free.iter().map(|method| method.name()).collect();
     if !free.is_empty() {
         sentence += &format!("; after {} no such tax is seen", free.join(", "));
     }

@@ -44,17 +44,6 @@ pub(super) fn times(found: Estimate) -> String {
     format!("{} times ({low} to {high})", significant(found.value))
 }
 
-/// Spawns in a second, by the time that one takes in nanoseconds.
-pub(super) fn per_second(total_ns: Estimate) -> Option<Estimate> {
-    total_ns.times_in(1e9)
-}
-
-/// What a cost is of another, if both can be spoken of.
-pub(super) fn share(part: Estimate, whole: Estimate) -> Option<f64> {
-    let share = part.value / whole.value;
-    (whole.value > 0.0 && share.is_finite()).then_some(share)
-}
-
 /// Call, what comes after it, and total of a cost, in one unit.
 pub(super) fn slices(unit: Unit, cost: &Cost, extrapolated: bool) -> [Entry; 3] {
     [cost.call_ns, cost.after_ns, cost.total_ns].map(|found| entry(unit, found, extrapolated))
@@ -70,9 +59,4 @@ pub(super) fn slice_columns(unit: Unit) -> [Column; 3] {
         ),
         head("total"),
     ]
-}
-
-/// Whether one is told from another: their intervals do not overlap.
-pub(super) fn is_above(one: Estimate, other: Estimate) -> bool {
-    one.ci95[0] > other.ci95[1]
 }

@@ -2,6 +2,7 @@
 //! what it adds to the one below.
 
 use super::{Rebuilt, figures, names};
+use crate::analysis::process::{self, of_one};
 use crate::model::{Blame, Rung, RungCost};
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::number::{PERCENT, Unit, integer};
@@ -54,9 +55,7 @@ pub(super) fn is_extrapolated(rung: &RungCost) -> bool {
 /// What one unit costs, where a rung has units of one kind.
 pub(super) fn price(rung: &RungCost) -> Option<Estimate> {
     names::units(rung.rung)?;
-    let units = rung.units as f64;
-    let total = rung.cost.total_ns;
-    total.map(|ns| ns / units).sound()
+    of_one(rung)
 }
 
 fn row(rebuilt: &Rebuilt<'_>, rung: &RungCost, unit: Unit, price_unit: Unit) -> Vec<Entry> {
@@ -79,7 +78,7 @@ fn row(rebuilt: &Rebuilt<'_>, rung: &RungCost, unit: Unit, price_unit: Unit) -> 
 /// What a cost is of the fork.
 pub(super) fn share(rebuilt: &Rebuilt<'_>, part: Estimate, extrapolated: bool) -> Entry {
     let fork = rebuilt.blame().map(|blame| blame.fork.total_ns);
-    let share = fork.and_then(|fork| figures::share(part, fork));
+    let share = fork.and_then(|fork| process::share(part, fork));
     share.map_or(Entry::Blank, |share| {
         figures::marked(PERCENT.bare(share), extrapolated)
     })

@@ -21,6 +21,7 @@ mod words;
 
 pub(super) use origin::lines as origin;
 
+use crate::analysis::sweep::times_as_long;
 use crate::model::{
     Availability, Blame, Document, Findings, Missing, ProcessRole, ProcessTrial, Remedy, Replica,
     ReplicaOrder, SpawnMethod, TrialCell,
@@ -29,9 +30,7 @@ use crate::report::view::footnotes::Footnotes;
 use crate::report::view::lines;
 use crate::report::view::picture::Picture;
 use crate::report::view::table::{Block, Table};
-use crate::stats::{DRAWS, Estimate, median_replicates};
-
-use super::pairs::by_turn;
+use crate::stats::Estimate;
 
 /// Makes a table, and notes why figures are missing from it.
 type Maker = fn(&Rebuilt<'_>, &mut Footnotes) -> Table;
@@ -144,10 +143,6 @@ impl<'a> Rebuilt<'a> {
     /// What the total of a method is as a multiple of another's, turn by turn.
     fn multiple(&self, method: SpawnMethod, of: SpawnMethod) -> Option<Estimate> {
         let (cell, base) = (self.whole(method)?, self.whole(of)?);
-        let ratios = by_turn(&cell.samples, &base.samples, |ours, theirs| {
-            ours.total / theirs.total
-        });
-        let found = median_replicates(&ratios, self.document.plan.seed, DRAWS)?;
-        found.estimate().sound()
+        times_as_long(&cell.samples, &base.samples, self.document.plan.seed)?.sound()
     }
 }

@@ -2,6 +2,7 @@
 //! how what helps is applied.
 
 use super::{Rebuilt, figures, names, recipes};
+use crate::analysis::process::per_second;
 use crate::model::{
     Availability, Remedy, RemedyBaseline, RemedyKind, RemedyOutcome, RemedyVerdict,
 };
@@ -51,7 +52,7 @@ pub(super) fn table(rebuilt: &Rebuilt<'_>, _notes: &mut Footnotes) -> Table {
 }
 
 fn row(remedy: &Remedy, outcome: &RemedyOutcome, unit: Unit) -> Vec<Entry> {
-    let spawns = figures::per_second(outcome.total_ns);
+    let spawns = per_second(outcome.total_ns);
     vec![
         Entry::Name(names::remedy(remedy.kind).to_owned()),
         figures::entry(unit, outcome.call_ns, false),

@@ -1,6 +1,7 @@
 //! What one spawn from the process takes, by method, and what a card had foretold.
 
 use super::{Rebuilt, figures};
+use crate::analysis::process;
 use crate::model::{Availability, ProcessForecast, ProcessRole, SpawnMethod, TrialCell};
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::number::{PLAIN, Unit, number, significant};
@@ -56,7 +57,7 @@ fn row(rebuilt: &Rebuilt<'_>, cell: &TrialCell, unit: Unit, notes: &mut Footnote
         Availability::Missing(missing) => notes.missing(missing, &format!("{name}: {what}"), None),
     };
     let (call, total) = (time(&cell.call_ns, "call"), time(&cell.total_ns, "total"));
-    let spawns = figures::median(&cell.total_ns).and_then(figures::per_second);
+    let spawns = figures::median(&cell.total_ns).and_then(process::per_second);
     let shown = |found: Option<Estimate>| found.map_or(Entry::Blank, |found| PLAIN.entry(found));
     let times = match cell.method {
         BASE if rebuilt.multiple(BASE, BASE).is_some() => PLAIN.bare(1.0),
@@ -78,7 +79,7 @@ fn extrapolated(rebuilt: &Rebuilt<'_>, unit: Unit) -> Option<Vec<Entry>> {
         .filter(|_| rebuilt.order.scale.is_part())?
         .fork;
     let [call, _, total] = figures::slices(unit, &fork, true);
-    let spawns = figures::per_second(fork.total_ns);
+    let spawns = process::per_second(fork.total_ns);
     Some(vec![
         Entry::Name("fork, all of it".to_owned()),
         spawns.map_or(Entry::Blank, |found| figures::entry(PLAIN, found, true)),
@@ -118,8 +119,7 @@ fn remarks(rebuilt: &Rebuilt<'_>) -> Vec<String> {
 pub(super) fn error(rebuilt: &Rebuilt<'_>) -> Option<(ProcessForecast, f64)> {
     let forecast = *rebuilt.replica.forecast.measured()?;
     let measured = figures::median(&rebuilt.whole(SpawnMethod::Fork)?.total_ns)?;
-    let error = forecast.total_ns / measured.value - 1.0;
-    (measured.value > 0.0 && error.is_finite()).then_some((forecast, error))
+    Some((forecast, process::error(&forecast, measured.value)?))
 }
 
 fn forecast_remark(rebuilt: &Rebuilt<'_>) -> Option<String> {

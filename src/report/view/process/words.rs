@@ -2,12 +2,11 @@
 //! support.
 
 use super::{Rebuilt, figures, free, ladder, names, spawns};
+use crate::analysis::process::{self, dearest_groups, dearest_rungs, is_most, per_second, share};
+use crate::analysis::sweep::differs;
 use crate::model::{Blame, Cost, Counts, GroupCost, Rung, RungCost, SpawnMethod};
 use crate::report::view::number::{counted, number, significant};
 use crate::stats::Estimate;
-
-/// What is less than this of a fork is not worth a sentence.
-const WORTH: f64 = 0.01;
 
 /// Five to seven sentences, or as many as there are figures for.
 pub(super) fn sentences(rebuilt: &Rebuilt<'_>) -> Vec<String> {
@@ -44,13 +43,13 @@ pub(super) fn each(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let other = SpawnMethod::PosixSpawn;
     let ratio = rebuilt.multiple(SpawnMethod::Fork, other);
     let against = ratio.filter(|_| !extrapolated).map(|ratio| {
-        if ratio.ci95[0] > 1.0 || ratio.ci95[1] < 1.0 {
+        if differs(ratio) {
             format!(", {} a {}", figures::times(ratio), other.name())
         } else {
             format!(", and no difference to a {} is seen", other.name())
         }
     });
-    let most = figures::per_second(total).map(|most| {
+    let most = per_second(total).map(|most| {
         let mark = if extrapolated { figures::ABOUT } else { "" };
         format!("; at most {mark}{} a second", significant(most.value))
     });
@@ -65,7 +64,7 @@ pub(super) fn each(rebuilt: &Rebuilt<'_>) -> Option<String> {
 /// How long the process stands still, and what comes after.
 fn standing_still(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let ([call, total], extrapolated) = fork(rebuilt)?;
-    let share = figures::share(call, total)?;
+    let share = share(call, total)?;
     Some(format!(
         "For the call, {}, the thread that forks stands still: {}{} % of the total; in the rest of \
          it the child runs, its exec or exit frees the copy, and it is waited for.",
@@ -77,25 +76,13 @@ fn standing_still(rebuilt: &Rebuilt<'_>) -> Option<String> {
 
 /// "83 % of it".
 fn percent(part: Estimate, whole: Estimate, extrapolated: bool) -> Option<String> {
-    let share = figures::share(part, whole)?;
+    let share = share(part, whole)?;
     let mark = if extrapolated { figures::ABOUT } else { "" };
     Some(format!("{mark}{} %", number(share * 100.0, 0)))
 }
 
-/// The dearest of several, and those that it is not told from.
-fn leaders<T>(all: &[T], total: impl Fn(&T) -> Estimate) -> Vec<&T> {
-    let is_told = |one: &&T| total(one).sound().is_some_and(|total| total.ci95[0] > 0.0);
-    let mut told: Vec<&T> = all.iter().filter(is_told).collect();
-    told.sort_by(|a, b| total(b).value.total_cmp(&total(a).value));
-    let Some(first) = told.first().map(|first| total(first)) else {
-        return Vec::new();
-    };
-    told.retain(|one| !figures::is_above(first, total(one)));
-    told
-}
-
 fn dearest_rung(blame: &Blame) -> Option<String> {
-    let leaders = leaders(&blame.rungs, |rung| rung.cost.total_ns);
+    let leaders = dearest_rungs(blame);
     let clause = |rung: &&RungCost| {
         let extrapolated = ladder::is_extrapolated(rung);
         let share = percent(rung.cost.total_ns, blame.fork.total_ns, extrapolated)?;
@@ -120,11 +107,6 @@ fn dearest_rung(blame: &Blame) -> Option<String> {
     }
 }
 
-/// Whether a part is more than half of a fork with all of its interval.
-fn is_most(part: Estimate, blame: &Blame) -> bool {
-    part.ci95[0] > blame.fork.total_ns.ci95[1] / 2.0
-}
-
 /// What the kernel does for a rung.
 fn work(rung: &RungCost) -> String {
     let units = |noun: &str| counted(rung.units, noun);
@@ -140,10 +122,9 @@ fn work(rung: &RungCost) -> String {
 }
 
 fn dearest_group(blame: &Blame) -> Option<String> {
-    let listed: Vec<&GroupCost> = blame.groups.iter().filter(|group| !group.rest).collect();
-    let leaders = leaders(&listed, |group| group.cost.total_ns);
+    let leaders = dearest_groups(blame);
     let extrapolated = blame.rungs.iter().any(ladder::is_extrapolated);
-    let clause = |group: &&&GroupCost| {
+    let clause = |group: &&GroupCost| {
         let share = percent(group.cost.total_ns, blame.fork.total_ns, extrapolated)?;
         Some(format!("{} ({share})", names::shortened(&group.name, 60)))
     };
@@ -188,14 +169,13 @@ fn contents(counts: &Counts) -> String {
 /// Whether a group's share is what was measured without it. Of a part of a shape, both
 /// are on different scales.
 fn checked(cost: &Cost, without: &Cost, extrapolated: bool) -> Option<String> {
-    let (charged, measured) = (cost.total_ns, without.total_ns.sound()?);
     if extrapolated {
         return None;
     }
-    let apart = figures::is_above(charged, measured) || figures::is_above(measured, charged);
-    let verdict = match apart {
-        true => "which does not agree: it was not shared out well",
-        false => "which agrees",
+    let (measured, agrees) = process::checked(cost, without)?;
+    let verdict = match agrees {
+        true => "which agrees",
+        false => "which does not agree: it was not shared out well",
     };
     Some(format!(
         "; without it a fork was measured to cost {} less, {verdict}",
@@ -205,12 +185,7 @@ fn checked(cost: &Cost, without: &Cost, extrapolated: bool) -> Option<String> {
 
 /// What open files, threads and handlers add, where that matters.
 fn beside(rebuilt: &Rebuilt<'_>, blame: &Blame) -> Option<String> {
-    let rung = blame.rungs.iter().find(|rung| rung.rung == Rung::Beside)?;
-    let total = rung.cost.total_ns.sound()?;
-    let share = figures::share(total, blame.fork.total_ns)?;
-    if total.ci95[0] <= 0.0 || share < WORTH {
-        return None;
-    }
+    let (total, share) = process::beside(blame)?;
     let facts = &rebuilt.order.shape.process;
     let files = facts.descriptors.saturating_add(facts.cloexec_descriptors);
     Some(format!(

@@ -4,12 +4,11 @@ mod loops;
 mod points;
 mod source;
 
-use loops::Programs;
-use points::Study;
-
 use super::footnotes::Footnotes;
 use super::picture::Picture;
 use super::table::Block;
+use crate::analysis::reproduce::loops::Programs;
+use crate::analysis::reproduce::spaces::Study;
 use crate::model::{Answer, Document, Missing, Reproduction};
 
 /// The tables in the order of reading, and what they say in a few sentences.

@@ -2,10 +2,8 @@
 
 mod compared;
 mod costs;
-mod layouts;
 mod lines;
-mod parents;
-mod scale;
+mod names;
 mod sizes;
 mod words;
 
@@ -14,13 +12,12 @@ use super::super::header;
 use super::super::picture::Picture;
 use super::super::table::{Block, Table};
 use super::source;
+use crate::analysis::reproduce::spaces::{self, Study};
 use crate::model::Missing;
-
-pub(super) use parents::Study;
 
 /// The tables in the order of reading, and what they say in a few sentences.
 pub(super) fn answers(study: &Study<'_>, footnotes: &mut Footnotes) -> (Vec<Block>, Vec<String>) {
-    let found = scale::costs(study);
+    let found = spaces::costs(study);
     let mut table = |make: &dyn Fn(&mut Footnotes) -> Table| {
         let mut own = Footnotes::default();
         let mut table = make(&mut own);

@@ -1,19 +1,17 @@
 //! What this host does otherwise than the study's, as far as its own figures
 //! show it: a sentence that they contradict is replaced by what was seen.
 
-use std::cmp::Ordering;
-
-use super::calls::{self, Memory};
-use super::compare::{Span, difference, percent, sign, time};
+use super::calls;
 use super::names::{program, prose};
-use super::{BASE, Programs, names};
+use super::prose::{difference, percent, time};
+use crate::analysis::reproduce::loops::{self, BASE, Memory, Programs, alike, memory};
+use crate::analysis::sweep::differs;
 use crate::model::LoopSystem::{
-    self, CFork, CForkMalloc, CPosixSpawn, CPosixSpawnFloor, CPosixSpawnPlain, PythonFork,
-    PythonPopen, PythonPopenPreexec,
+    self, CFork, CForkMalloc, CPosixSpawn, CPosixSpawnPlain, PythonFork, PythonPopen,
+    PythonPopenPreexec,
 };
 use crate::model::ObservedCall;
 use crate::report::view::number::{counted, number, significant};
-use crate::stats::Estimate;
 
 /// The sentences; none about what was not seen.
 pub(super) fn lines(programs: &Programs<'_>) -> Vec<String> {
@@ -41,7 +39,7 @@ fn subprocess(programs: &Programs<'_>) -> Option<String> {
     let version = version.map_or(String::new(), |found| {
         format!(" of Python {}", found.version)
     });
-    let what = match calls::memory(calls)? {
+    let what = match memory(calls)? {
         Memory::Borrowed => "lends its memory to the child instead of copying it",
         Memory::Copied => "still copies its memory, as in the study",
         Memory::Mixed => "is seen to spawn in more than one way",
@@ -59,7 +57,7 @@ fn preexec(programs: &Programs<'_>) -> Option<String> {
     let calls = seen(programs, PythonPopenPreexec)?;
     let usual = seen(programs, PythonPopen)?;
     let listed = calls::listed(calls);
-    let what = match (calls::memory(usual)?, calls::memory(calls)?) {
+    let what = match (memory(usual)?, memory(calls)?) {
         (Memory::Borrowed, Memory::Copied) => {
             format!("With preexec_fn it falls back to a copy without a word: {listed}")
         }
@@ -80,7 +78,7 @@ fn preexec(programs: &Programs<'_>) -> Option<String> {
 fn flag(programs: &Programs<'_>) -> Option<String> {
     let with = seen(programs, CPosixSpawn)?;
     let without = seen(programs, CPosixSpawnPlain)?;
-    let calls = if calls::alike(with, without) {
+    let calls = if alike(with, without) {
         format!(
             "The flag 0x40 (POSIX_SPAWN_USEVFORK) changes no system call: {} with it and without",
             calls::listed(with)
@@ -127,22 +125,16 @@ fn malloc(programs: &Programs<'_>) -> Option<String> {
 
 /// How much of the cheapest row is the program's own start and end.
 fn floor(programs: &Programs<'_>) -> Option<String> {
-    let own = programs.more(CPosixSpawn, CPosixSpawnFloor)?;
-    if sign(own) != Some(Ordering::Greater) {
-        return None;
-    }
-    let terms = [CPosixSpawn, CPosixSpawnFloor].map(|system| (system, Span::InLoop));
-    let share = programs.share(&terms, |v| v[0] - v[1], |v| v[0])?;
-    let least = programs.statistic(&terms[1..], |v| v[0])?;
+    let found = loops::floor(programs)?;
     let spawned = programs.spawned();
     Some(format!(
         "Of a run of row {}, {}, or {}, are the start and the end of {spawned} itself: with a \
          program of three instructions {} are left, and another way to spawn can save no more than \
          those. A fork server, which does not start the program anew each time, saves the rest.",
         prose(CPosixSpawn),
-        time(own),
-        percent(share),
-        time(least),
+        time(found.own),
+        percent(found.share),
+        time(found.least),
     ))
 }
 
@@ -164,78 +156,33 @@ pub(super) fn in_short(programs: &Programs<'_>) -> Vec<String> {
 
 /// The study's headline: subprocess against fork in C, then and now.
 fn first_row(programs: &Programs<'_>) -> Option<String> {
-    let ratio = ratio(programs, PythonPopen)?;
-    let [low, high] = ratio.ci95.map(significant);
-    let compared = match ratio.ci95 {
-        [low_, high_] if low_ <= 1.0 && high_ >= 1.0 => {
-            format!(
-                "no difference is seen between {} and {}",
-                program(PythonPopen),
-                program(BASE)
-            )
-        }
-        _ => format!(
-            "{} takes {} times ({low} to {high}) as long as {}",
-            program(PythonPopen),
-            significant(ratio.value),
-            program(BASE)
-        ),
+    let found = loops::headline(programs)?;
+    let [ours, theirs] = [PythonPopen, BASE].map(program);
+    let compared = if differs(found.here) {
+        let [low, high] = found.here.ci95.map(significant);
+        let times = significant(found.here.value);
+        format!("{ours} takes {times} times ({low} to {high}) as long as {theirs}")
+    } else {
+        format!("no difference is seen between {ours} and {theirs}")
     };
-    let iterations = programs.row(PythonPopen)?.iterations;
-    // The shorter a loop, the more of it is the interpreter's start.
-    let published = |system| {
-        let published = programs.row(system)?.published;
-        Some(published.filter(|p| p.iterations == iterations)?.real_s)
-    };
-    let then = published(PythonPopen)
-        .zip(published(BASE))
-        .map(|(ours, theirs)| ours / theirs)
-        .filter(|then| then.is_finite());
     let year = programs.study.source.year;
-    Some(match then {
+    Some(match found.published {
         Some(then) => format!(
             "Here {compared}; in {year} it was {} times.",
             significant(then)
         ),
         None => format!(
             "Here, in loops of {}, {compared}.",
-            counted(iterations, "run")
+            counted(found.iterations, "run")
         ),
     })
 }
 
-fn ratio(programs: &Programs<'_>, system: LoopSystem) -> Option<Estimate> {
-    let looped = programs.looped(system)?;
-    let ratio = looped.ratio.measured()?.sound();
-    ratio.filter(|_| looped.runs.len() > 1)
-}
-
-/// The study's program that took least, where the intervals single it out.
 fn fastest(programs: &Programs<'_>) -> Option<String> {
-    let own = programs
-        .loops
-        .rows
-        .iter()
-        .filter(|row| !names::is_control(row.system));
-    let mut rows: Vec<(LoopSystem, f64)> = own
-        .filter_map(|row| {
-            let real = row.here.measured()?.real_s.value / row.iterations as f64;
-            real.is_finite().then_some((row.system, real))
-        })
-        .collect();
-    rows.sort_by(|a, b| a.1.total_cmp(&b.1));
-    let ((best, seconds), others) = rows.split_first()?;
-    let slower = |(other, _): &(LoopSystem, f64)| {
-        let terms = [(*other, Span::Whole), (*best, Span::Whole)];
-        let more = programs.statistic(&terms, |v| v[0] - v[1]);
-        more.and_then(sign) == Some(Ordering::Greater)
-    };
-    if others.is_empty() || !others.iter().all(slower) {
-        return None;
-    }
+    let best = loops::fastest(programs)?;
     Some(format!(
         "Of the study's programs that ran here, {} is the fastest, with {} us a run.",
-        prose(*best),
-        significant(seconds * 1e6)
+        prose(best.system),
+        significant(best.seconds * 1e6)
     ))
 }

@@ -1,6 +1,7 @@
 //! The study's figures and this host's as pairs of bars.
 
-use super::{Programs, names};
+use super::names;
+use crate::analysis::reproduce::loops::Programs;
 use crate::model::{Loop, Missing};
 use crate::report::view::number::{number, significant};
 use crate::report::view::picture::{Bar, Chart, Kind, Segment, ticks};
@@ -29,11 +30,7 @@ struct Times {
 
 /// The picture, or why there is nothing to draw.
 pub(in crate::report::view::reproduce) fn chart(programs: &Programs<'_>) -> Result<Chart, Missing> {
-    let own = programs
-        .loops
-        .rows
-        .iter()
-        .filter(|row| !names::is_control(row.system));
+    let own = programs.own();
     let mut ran = own.clone().filter(|row| row.here.measured().is_some());
     if ran.next().is_none() {
         let mut reasons = own.filter_map(|row| row.here.missing());

@@ -3,18 +3,16 @@
 
 use std::cmp::Ordering;
 
-use super::compare::{Span, difference, percent, sign, time};
-use super::growth::Growth;
 use super::names::{key, prose};
-use super::{BASE, Programs};
+use super::prose::{difference, percent, time};
+use crate::analysis::reproduce::loops::{
+    self, BASE, Growth, Likeness, Longer, Programs, Size, sign, size,
+};
 use crate::model::LoopSystem::{
-    CFork, CForkLikePython, CForkMalloc, PythonFork, PythonPopen, PythonPopenLong, PythonPosixSpawn,
+    CFork, CForkLikePython, CForkMalloc, PythonFork, PythonPopen, PythonPosixSpawn,
 };
 use crate::report::view::number::{counted, integer, number};
 use crate::stats::Estimate;
-
-/// From this share on, one cause is the larger part.
-const MOST: f64 = 0.5;
 
 /// One paragraph a supposition; what cannot be tested is said so.
 pub(super) fn lines(programs: &Programs<'_>) -> Vec<String> {
@@ -42,23 +40,17 @@ pub(super) fn lines(programs: &Programs<'_>) -> Vec<String> {
 
 /// (a) It takes the interpreter long to start.
 fn start(programs: &Programs<'_>) -> Option<String> {
-    let terms = [
-        (PythonPopen, Span::Start),
-        (PythonPopen, Span::Whole),
-        (CFork, Span::Whole),
-    ];
-    let own = programs.statistic(&terms[..1], |v| v[0])?;
-    let share = programs.share(&terms[..2], |v| v[0], |v| v[1])?;
-    let iterations = programs.row(PythonPopen)?.iterations;
+    let found = loops::start(programs)?;
     let mut told = vec![format!(
         "before and after its loop, row {} spends {}, spread over {}; that is {} of its time",
         prose(PythonPopen),
-        time(own.map(|ns| ns * iterations as f64)),
-        counted(iterations, "run"),
-        percent(share)
+        time(found.ns),
+        counted(found.iterations, "run"),
+        percent(found.share)
     )];
-    told.extend(longer(programs));
-    told.push(match programs.share(&terms, |v| v[0], |v| v[1] - v[2]) {
+    let year = programs.study.source.year;
+    told.extend(found.longer.map(|longer| in_longer(longer, year)));
+    told.push(match found.of_extra {
         Some(extra) => format!(
             "its start is {} of what the row takes beyond row {}: {}",
             percent(extra),
@@ -79,23 +71,17 @@ fn start(programs: &Programs<'_>) -> Option<String> {
 }
 
 /// What ten times as many iterations change, here and as published.
-fn longer(programs: &Programs<'_>) -> Option<String> {
-    let terms = [(PythonPopenLong, Span::Whole), (PythonPopen, Span::Whole)];
-    let change = programs.statistic(&terms, |v| v[0] - v[1])?;
-    let runs = counted(programs.row(PythonPopenLong)?.iterations, "run");
-    let here = match difference(change) {
+fn in_longer(longer: Longer, year: u16) -> String {
+    let runs = counted(longer.iterations, "run");
+    let here = match difference(longer.change) {
         Some(words) => format!("in a loop of {runs}, a run takes {words}"),
         None => format!("in a loop of {runs}, a run is not seen to take more or less"),
     };
-    let published = |system| {
-        let figures = programs.row(system)?.published?;
-        (figures.iterations > 0).then(|| figures.real_s / figures.iterations as f64 * 1e3)
-    };
-    let year = programs.study.source.year;
-    let then = published(PythonPopen)
-        .zip(published(PythonPopenLong))
-        .map(|(short, long)| format!(" ({year}: {} and {} ms)", number(short, 3), number(long, 3)));
-    Some(here + &then.unwrap_or_default())
+    let then = longer.published_s.map(|published| {
+        let [short, long] = published.map(|seconds| number(seconds * 1e3, 3));
+        format!(" ({year}: {short} and {long} ms)")
+    });
+    here + &then.unwrap_or_default()
 }
 
 /// (b) The module does more than it has to.
@@ -151,14 +137,14 @@ fn heap(programs: &Programs<'_>) -> Option<String> {
 
 /// How much of what Python takes beyond C its mappings cost a C program too.
 fn likeness(programs: &Programs<'_>) -> Option<String> {
-    let terms = [CForkLikePython, CFork, PythonFork].map(|system| (system, Span::InLoop));
-    let more = programs.more(CForkLikePython, CFork)?;
+    let found = loops::likeness(programs)?;
+    let more = difference(found.more);
     let lead = format!(
         "in the mappings of Python, with nothing of Python running, a fork in C takes {} (row {})",
-        difference(more).unwrap_or_else(|| "no more and no less, as far as can be seen".to_owned()),
+        more.unwrap_or_else(|| "no more and no less, as far as can be seen".to_owned()),
         key(CForkLikePython)
     );
-    let Some(share) = programs.share(&terms, |v| v[0] - v[1], |v| v[2] - v[1]) else {
+    let Some(share) = found.share else {
         return Some(lead);
     };
     let vmas = programs
@@ -167,49 +153,42 @@ fn likeness(programs: &Programs<'_>) -> Option<String> {
         .map_or(String::new(), |space| {
             format!(", {} VMAs,", integer(space.mappings.vmas))
         });
-    let rest = "the rest is the interpreter's own work";
-    let rest = copied(programs).map_or(rest.to_owned(), |copied| format!("{rest} and {copied}"));
     let verdict = cause(share, "it is the smaller part", "it is the larger part");
     Some(format!(
         "{lead}: the address space{vmas} explains {} of what row {} takes beyond row {}{}; \
-         {verdict}, and {rest}",
+         {verdict}, and {}",
         percent(share),
         prose(PythonFork),
         key(CFork),
-        surplus(programs)
+        found.surplus.map_or(String::new(), surplus),
+        rest(&found)
     ))
 }
 
 /// What the likeness has more than its model, and so copies more than that.
-fn surplus(programs: &Programs<'_>) -> String {
-    let surplus = programs.growth(CForkLikePython, PythonFork);
-    let surplus = surplus.filter(|surplus| *surplus != Growth::default());
-    surplus.map_or(String::new(), |surplus| {
-        let built = key(CForkLikePython);
-        format!(
-            ", or somewhat less, as row {built} has {} more",
-            surplus.in_words()
-        )
-    })
+fn surplus(surplus: Growth) -> String {
+    let built = key(CForkLikePython);
+    format!(
+        ", or somewhat less, as row {built} has {} more",
+        surplus.in_words()
+    )
 }
 
-/// The faults that the interpreter has beyond a C program of the same mappings:
-/// a fork write-protects the pages of both, but only the interpreter and its
-/// child go on to write to many of them.
-fn copied(programs: &Programs<'_>) -> Option<String> {
-    let faults = |system| programs.looped(system)?.minor_faults.measured();
-    let (python, c) = (faults(PythonFork)?, faults(CForkLikePython)?);
-    (python.ci95[0] > c.ci95[1]).then(|| {
-        let more = number(python.value - c.value, 0);
-        format!("{more} more minor faults a run, of pages that it writes to after each fork")
-    })
+fn rest(found: &Likeness) -> String {
+    let faults = found.faults.map_or(String::new(), |more| {
+        format!(
+            " and {} more minor faults a run, of pages that it writes to after each fork",
+            number(more, 0)
+        )
+    });
+    format!("the rest is the interpreter's own work{faults}")
 }
 
 /// The verdict on a share.
 fn cause(share: Estimate, small: &str, large: &str) -> String {
-    match share.ci95 {
-        [_, high] if high < MOST => small.to_owned(),
-        [low, _] if low > MOST => large.to_owned(),
-        _ => "whether that is the larger part the intervals do not say".to_owned(),
+    match size(share) {
+        Size::Smaller => small.to_owned(),
+        Size::Larger => large.to_owned(),
+        Size::Untold => "whether that is the larger part the intervals do not say".to_owned(),
     }
 }

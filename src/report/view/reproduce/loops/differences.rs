@@ -1,7 +1,7 @@
 //! The differences between programs that the study's claims are about.
 
-use super::Programs;
 use super::names::key;
+use crate::analysis::reproduce::loops::{Programs, published_real};
 use crate::model::LoopSystem::{
     self, CFork, CForkLikePython, CForkMalloc, CPosixSpawn, CPosixSpawnFloor, CPosixSpawnPlain,
     PythonFork, PythonPopen, PythonPopenPreexec, PythonPosixSpawn,
@@ -66,10 +66,7 @@ pub(super) fn table(programs: &Programs<'_>) -> Table {
 
 /// What the published figures say, which have no interval.
 fn published(programs: &Programs<'_>, first: LoopSystem, second: LoopSystem) -> Entry {
-    let real = |system| {
-        let figures = programs.row(system)?.published?;
-        (figures.iterations > 0).then(|| figures.real_s / figures.iterations as f64)
-    };
+    let real = |system| published_real(programs.row(system)?);
     let more = real(first).zip(real(second)).map(|(a, b)| (a - b) * 1e6);
     more.filter(|us| us.is_finite())
         .map_or(Entry::Blank, |us| Entry::exact(number(us, 0)))

@@ -5,46 +5,25 @@ mod calls;
 mod changes;
 mod chart;
 mod claims;
-mod compare;
 mod differences;
-mod growth;
 mod names;
 mod parents;
+mod prose;
 mod time;
 
 pub(super) use chart::chart;
 
-use crate::model::{
-    Availability, Document, Loop, LoopSystem, Looped, Loops, Order, Program, ReproduceOrder,
-    Reproduction,
-};
+use crate::analysis::reproduce::loops::{Programs, is_control};
+use crate::model::{Availability, Loop, LoopSystem, Order, Program, ReproduceOrder};
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::lines;
 use crate::report::view::number::{counted, integer, significant};
 use crate::report::view::table::{Block, Column, Entry, Table};
 
-/// The program that the others are compared with.
-const BASE: LoopSystem = LoopSystem::CFork;
-
 /// Makes a table, and notes why figures are missing from it.
 type Maker = fn(&Programs<'_>, &mut Footnotes) -> Table;
 
-/// The programs of a study with all that was found out about them.
-pub(super) struct Programs<'a> {
-    pub(super) document: &'a Document,
-    pub(super) study: &'a Reproduction,
-    pub(super) loops: &'a Loops,
-}
-
 impl<'a> Programs<'a> {
-    pub(super) fn of(document: &'a Document, study: &'a Reproduction, loops: &'a Loops) -> Self {
-        Self {
-            document,
-            study,
-            loops,
-        }
-    }
-
     /// The tables in the order of reading, and what they say in a few sentences.
     pub(super) fn answers(&self, footnotes: &mut Footnotes) -> (Vec<Block>, Vec<String>) {
         let makers: [Maker; 5] = [
@@ -73,14 +52,6 @@ impl<'a> Programs<'a> {
         (blocks, changes::in_short(self))
     }
 
-    fn row(&self, system: LoopSystem) -> Option<&'a Loop> {
-        self.loops.rows.iter().find(|row| row.system == system)
-    }
-
-    fn looped(&self, system: LoopSystem) -> Option<&'a Looped> {
-        self.row(system)?.here.measured()
-    }
-
     /// The columns that name a row.
     fn keys(&self) -> Vec<Column> {
         vec![Column::name("#"), Column::name("program")]
@@ -100,7 +71,7 @@ impl<'a> Programs<'a> {
     /// Where the study's own programs end.
     fn rules(&self) -> Vec<usize> {
         let mut rows = self.loops.rows.iter();
-        let first = rows.position(|row| names::is_control(row.system));
+        let first = rows.position(|row| is_control(row.system));
         first.filter(|first| *first > 0).into_iter().collect()
     }
 

@@ -19,17 +19,6 @@ pub(super) fn key(system: LoopSystem) -> &'static str {
     }
 }
 
-/// Whether a program only tests what is said of the others.
-pub(super) fn is_control(system: LoopSystem) -> bool {
-    matches!(
-        system,
-        LoopSystem::PythonPopenLong
-            | LoopSystem::CForkLikePython
-            | LoopSystem::CPosixSpawnPlain
-            | LoopSystem::CPosixSpawnFloor
-    )
-}
-
 /// The program in a few words.
 pub(super) fn program(system: LoopSystem) -> &'static str {
     match system {

@@ -1,6 +1,7 @@
 //! What each run pays for: what there is to copy, and how the programs spawn.
 
-use super::{Programs, calls, names};
+use super::{calls, names};
+use crate::analysis::reproduce::loops::Programs;
 use crate::model::{Availability, Loop, Missing, Parent};
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::number::{PLAIN, integer};

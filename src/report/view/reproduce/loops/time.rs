@@ -1,6 +1,7 @@
 //! The tables of times: a row a program, a run of its loop in milliseconds.
 
-use super::{Programs, names};
+use super::names;
+use crate::analysis::reproduce::loops::{BASE, Programs, a_run, published_real};
 use crate::model::{Availability, Loop, Looped, SplitSource};
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::number::{PLAIN, Unit, counted, number};
@@ -16,7 +17,7 @@ const MILLISECOND: Unit = Unit {
 /// Real time, and how the programs compare.
 pub(super) fn real(programs: &Programs<'_>, notes: &mut Footnotes) -> Table {
     let year = programs.study.source.year;
-    let second = programs.row(super::BASE).and_then(published_real);
+    let second = programs.row(BASE).and_then(published_real);
     let mut columns = programs.keys();
     columns.extend([
         Column::number("real", &format!("{year} (ms)")),
@@ -33,7 +34,7 @@ pub(super) fn real(programs: &Programs<'_>, notes: &mut Footnotes) -> Table {
             "times row 2",
             format!(
                 "real as a multiple of that of {}, here round by round",
-                names::prose(super::BASE)
+                names::prose(BASE)
             ),
         ),
     ]);
@@ -44,7 +45,7 @@ pub(super) fn real(programs: &Programs<'_>, notes: &mut Footnotes) -> Table {
             .map(|(ours, theirs)| ours / theirs)
             .filter(|ratio| ratio.is_finite());
         let here = here(row, notes, |looped, notes| {
-            let exact = row.system == super::BASE;
+            let exact = row.system == BASE;
             let ratio = match &looped.ratio {
                 Availability::Measured(ratio) if exact => PLAIN.bare(ratio.value),
                 ratio => figure(looped, ratio, 1.0, PLAIN, "times row 2", notes),
@@ -204,16 +205,6 @@ fn sources(programs: &Programs<'_>) -> Vec<String> {
         ));
     }
     lines
-}
-
-/// What was published of real time, in seconds a run.
-fn published_real(row: &Loop) -> Option<f64> {
-    let figures = row.published?;
-    a_run(figures.real_s, figures.iterations)
-}
-
-fn a_run(seconds: f64, iterations: u64) -> Option<f64> {
-    (iterations > 0 && seconds.is_finite()).then(|| seconds / iterations as f64)
 }
 
 /// A published figure with the digits that it has.

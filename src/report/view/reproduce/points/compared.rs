@@ -1,13 +1,14 @@
 //! The table that compares: what was published of a spawn, and what it takes
 //! here.
 
-use crate::model::{Availability, Missing, Part, PublishedFigure, PublishedUnit, SpawnMethod};
+use crate::analysis::reproduce::spaces::{Asked, Parent, Study, over_published, published};
+use crate::model::{Availability, Part, PublishedFigure, PublishedUnit, SpawnMethod};
 use crate::stats::Estimate;
 
 use super::super::super::footnotes::Footnotes;
 use super::super::super::number::{Unit, number};
 use super::super::super::table::{Column, Entry, Table};
-use super::parents::{Asked, Parent, Study, line_name};
+use super::names::line_name;
 
 /// Ratios, which may be far below 1.
 pub(super) const TIMES: Unit = Unit {
@@ -139,7 +140,7 @@ impl Layout {
                 )
             });
         }
-        let ratio = ratio(study, parent, asked);
+        let ratio = over_published(study, parent, asked);
         row.push(time(&ratio, TIMES, "here over published", method, notes));
         row
     }
@@ -175,38 +176,6 @@ fn raw(figure: &PublishedFigure) -> String {
         PublishedUnit::SecondsOf500 => format!("{shown} s of 500"),
         PublishedUnit::Milliseconds => format!("{shown} ms"),
     }
-}
-
-/// The published time of one spawn, or why there is none.
-pub(super) fn published(asked: &Asked<'_>) -> Availability<f64> {
-    match asked.figure.map(PublishedFigure::per_spawn_ns) {
-        Some(ns) if ns.is_finite() => Availability::Measured(ns),
-        Some(_) => Availability::unavailable("the published figure is no time", None),
-        None => Availability::unavailable("the study prints no number for it", None),
-    }
-}
-
-/// This host's time over the published one, where parents and parts are alike.
-pub(super) fn ratio(
-    study: &Study<'_>,
-    parent: &Parent<'_>,
-    asked: &Asked<'_>,
-) -> Availability<Estimate> {
-    let ns = match published(asked) {
-        Availability::Measured(ns) if ns > 0.0 => ns,
-        Availability::Measured(_) => {
-            return Availability::unavailable("the published figure is no time", None);
-        }
-        Availability::Missing(missing) => return Availability::Missing(missing),
-    };
-    let here = study.here(parent, asked.method, asked.part);
-    if here.measured().is_some() && !study.is_whole() {
-        return Availability::Missing(Missing::unavailable(
-            format!("built at {} of the published size", study.share()),
-            Some("compare the costs of a PTE or a VMA below"),
-        ));
-    }
-    here.map(|here| here.map(|time| time / ns))
 }
 
 /// An estimate's entry, or the reason for its gap among the notes.

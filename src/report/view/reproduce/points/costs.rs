@@ -1,14 +1,13 @@
 //! The table of the costs on one scale, whatever the sizes of the parents.
 
-use crate::model::{Availability, Part};
-use crate::stats::Estimate;
+use crate::analysis::reproduce::spaces::{Alone, Axis, Cost, Over, Per, Study};
+use crate::model::Part;
 
 use super::super::super::footnotes::Footnotes;
 use super::super::super::number::Unit;
 use super::super::super::table::{Column, Entry, Table};
 use super::compared::{TIMES, time, word};
-use super::parents::{Axis, Study, line_name, short};
-use super::scale::{Alone, Cost, Over, Per};
+use super::names::{line_name, short};
 
 /// Two names of parents; longer ones would push the figures off the page.
 const LONGEST_SPAN: usize = 40;
@@ -52,7 +51,9 @@ pub(super) fn table(study: &Study<'_>, costs: &[Cost<'_>], notes: &mut Footnotes
     // A column of gaps alone would explain nothing.
     let shown = [
         study.has_series(),
-        costs.iter().any(|cost| ratio(cost).measured().is_some()),
+        costs
+            .iter()
+            .any(|cost| cost.over_published().measured().is_some()),
     ];
     let rows = costs.iter().map(|cost| row(cost, shown, notes)).collect();
     let mut lines = Vec::new();
@@ -132,7 +133,7 @@ fn row(cost: &Cost<'_>, [series, compared]: [bool; 2], notes: &mut Footnotes) ->
     }
     if compared {
         let name = "here over published";
-        row.push(time(&ratio(cost), TIMES, name, method, notes));
+        row.push(time(&cost.over_published(), TIMES, name, method, notes));
     }
     row
 }
@@ -143,20 +144,5 @@ pub(super) fn parents(over: &Over<'_>) -> String {
         Over::Growth(small, large) => format!("{} to {}", small.name(), large.name()),
         Over::Whole(parent) => parent.name(),
         Over::Layouts => "dense and scattered".to_owned(),
-    }
-}
-
-/// This host's cost over the published one; none of costs that might be 0.
-fn ratio(cost: &Cost<'_>) -> Availability<Estimate> {
-    let (published, here) = match (&cost.published, cost.alike()) {
-        (Availability::Measured(published), Availability::Measured(here)) => (*published, here),
-        (Availability::Missing(missing), _) | (_, Availability::Missing(missing)) => {
-            return Availability::Missing(missing.clone());
-        }
-    };
-    if published > 0.0 && here.ci95[0] > 0.0 {
-        Availability::Measured(here.map(|ns| ns / published))
-    } else {
-        Availability::unavailable("a cost that may be 0 is no multiple of another", None)
     }
 }

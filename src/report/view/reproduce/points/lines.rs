@@ -1,14 +1,14 @@
 //! The picture: time over the size of the parent, published lines dashed beside
 //! this host's own.
 
+use crate::analysis::reproduce::spaces::{Axis, Layout, Parent, Study, layout, published};
 use crate::model::{Missing, Part, Space, SpawnMethod};
 use crate::stats::Estimate;
 
 use super::super::super::number::{Unit, counted};
 use super::super::super::picture::{Plot, PlotAxis, PlotPoint, Scale, Series, logarithmic};
-use super::compared::{published, word};
-use super::parents::{Axis, Parent, Study, line_name};
-use super::scale::{Layout, layout};
+use super::compared::word;
+use super::names::line_name;
 
 /// What spans more than this is shown by its ratios.
 const WIDE: f64 = 30.0;

@@ -1,12 +1,12 @@
 //! The table of the parents: what was published of their sizes, and what was
 //! built.
 
+use crate::analysis::reproduce::spaces::{Parent, Study};
 use crate::model::{Availability, Space};
 
 use super::super::super::footnotes::Footnotes;
 use super::super::super::number::{MEBIBYTE, PLAIN as WHOLE, Unit, number};
 use super::super::super::table::{Column, Entry, Table};
-use super::parents::{Parent, Study};
 
 /// A column: its head, and its entry of a parent.
 struct SizeColumn {

@@ -1,16 +1,13 @@
 //! The answer in a few sentences, and none that the intervals do not support.
 
-use crate::model::{Availability, Part, SpawnMethod};
-use crate::stats::Estimate;
+use crate::analysis::reproduce::spaces::{
+    Cost, Grown, Over, Per, Study, certain, grown, ratio_spans,
+};
+use crate::model::{Part, SpawnMethod};
 
 use super::super::super::number::{Unit, significant};
-use super::compared;
 use super::costs::parents;
-use super::parents::{Study, line_name};
-use super::scale::{Cost, Over, Per};
-
-/// What changes by less than this share of itself stays flat.
-const FLAT: f64 = 0.1;
+use super::names::line_name;
 
 /// The sentences.
 pub(super) fn sentences(study: &Study<'_>, costs: &[Cost<'_>]) -> Vec<String> {
@@ -18,7 +15,7 @@ pub(super) fn sentences(study: &Study<'_>, costs: &[Cost<'_>]) -> Vec<String> {
     sentences.extend(scaled(study));
     sentences.extend(copied(costs));
     sentences.extend(alone(costs));
-    sentences.extend(grown(study, costs));
+    sentences.extend(flat(study, costs));
     sentences.extend(ratios(study));
     sentences
 }
@@ -94,12 +91,6 @@ fn copy(cost: &Cost<'_>, lines: &[&Cost<'_>]) -> Option<String> {
     Some(sentence + ".")
 }
 
-/// The value of a cost that is not 0.
-fn certain(found: &Availability<Estimate>) -> Option<f64> {
-    let found = found.measured()?;
-    (found.ci95[0] > 0.0).then_some(found.value)
-}
-
 /// An entry and a table, where both are more than nothing.
 fn alone(costs: &[Cost<'_>]) -> Option<String> {
     let mut alone = costs
@@ -116,67 +107,43 @@ fn alone(costs: &[Cost<'_>]) -> Option<String> {
 }
 
 /// The methods that copy nothing: whether they stay flat.
-fn grown(study: &Study<'_>, costs: &[Cost<'_>]) -> Vec<String> {
+fn flat(study: &Study<'_>, costs: &[Cost<'_>]) -> Vec<String> {
     let others = costs.iter().filter(|cost| cost.method != SpawnMethod::Fork);
-    others.filter_map(|cost| growth(study, cost)).collect()
-}
-
-fn growth(study: &Study<'_>, cost: &Cost<'_>) -> Option<String> {
-    let Over::Growth(small, large) = cost.over else {
-        return None;
-    };
-    let grew = super::scale::grew(study, [small, large], cost.method).ok()?;
-    let base = study.here(small, cost.method, Part::Total);
-    let base = base.measured()?.value;
-    let unit = Unit::of_time(std::iter::once(base));
-    let (name, span) = (cost.method.name(), parents(&cost.over));
-    if grew.ci95.iter().all(|bound| bound.abs() < FLAT * base) {
-        let change = unit.entry(grew).plain();
-        return Some(format!(
-            "{name} stays flat: from {span}, its total changes by {change} {}, of {}.",
-            unit.name,
-            unit.prose(base)
-        ));
-    }
-    (grew.ci95[0] > 0.0).then(|| {
-        format!(
-            "{name} is not flat: from {span}, its total grows by {}.",
-            unit.prose(grew.value)
-        )
-    })
+    let told = others.filter_map(|cost| {
+        let (name, span) = (cost.method.name(), parents(&cost.over));
+        Some(match grown(study, cost)? {
+            Grown::Flat { change, of } => {
+                let unit = Unit::of_time(std::iter::once(of));
+                let change = unit.entry(change).plain();
+                format!(
+                    "{name} stays flat: from {span}, its total changes by {change} {}, of {}.",
+                    unit.name,
+                    unit.prose(of)
+                )
+            }
+            Grown::By { change, of } => format!(
+                "{name} is not flat: from {span}, its total grows by {}.",
+                Unit::of_time(std::iter::once(of)).prose(change.value)
+            ),
+        })
+    });
+    told.collect()
 }
 
 /// This host's times over the published ones, line by line.
 fn ratios(study: &Study<'_>) -> Option<String> {
-    let mut lines: Vec<(String, [f64; 2])> = Vec::new();
-    for parent in &study.parents {
-        for asked in study.asked(parent) {
-            let ratio = compared::ratio(study, parent, &asked);
-            let Some(ratio) = ratio.measured().map(|ratio| ratio.value) else {
-                continue;
-            };
-            if !ratio.is_finite() {
-                continue;
-            }
-            let series = asked.figure.filter(|_| study.has_series());
-            let series = series.map_or(String::new(), |figure| {
-                format!(" against {}", line_name(&figure.series))
-            });
-            let name = format!("{}{series}", asked.method.name());
-            match lines.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, [low, high])) => (*low, *high) = (low.min(ratio), high.max(ratio)),
-                None => lines.push((name, [ratio; 2])),
-            }
-        }
-    }
-    let clauses: Vec<String> = lines
+    let clauses: Vec<String> = ratio_spans(study)
         .into_iter()
-        .map(|(name, [low, high])| {
-            let (low, high) = (significant(low), significant(high));
+        .map(|span| {
+            let series = span.series.map_or(String::new(), |series| {
+                format!(" against {}", line_name(series))
+            });
+            let [low, high] = [span.low, span.high].map(significant);
+            let name = span.method.name();
             if low == high {
-                format!("{name} {low}")
+                format!("{name}{series} {low}")
             } else {
-                format!("{name} {low} to {high}")
+                format!("{name}{series} {low} to {high}")
             }
         })
         .collect();

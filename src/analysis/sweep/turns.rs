@@ -1,19 +1,22 @@
 //! Turns: two methods side by side in the same worker at the same moment.
 
 use crate::model::WorkerSamples;
+use crate::stats::{DRAWS, Estimate, median_replicates};
 
 /// One spawn of one method.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Turn {
-    pub(super) call: f64,
-    pub(super) total: f64,
+pub struct Turn {
+    /// Until the call returned, in nanoseconds; not a number where that is not known.
+    pub call: f64,
+    /// Until the child was waited for, in nanoseconds.
+    pub total: f64,
 }
 
 /// What `compute` makes of each turn that both samples have, worker by worker.
 ///
 /// Workers are matched by their round: a run that was broken off may have left
 /// one of them with fewer of them, or with fewer turns in the last one.
-pub(super) fn by_turn(
+pub fn by_turn(
     a: &[WorkerSamples],
     b: &[WorkerSamples],
     compute: impl Fn(Turn, Turn) -> f64,
@@ -28,6 +31,16 @@ pub(super) fn by_turn(
             Some(pairs.collect())
         })
         .collect()
+}
+
+/// How many times as long some spawns take as others of the same turns.
+pub fn times_as_long(
+    samples: &[WorkerSamples],
+    base: &[WorkerSamples],
+    seed: u64,
+) -> Option<Estimate> {
+    let ratios = by_turn(samples, base, |ours, theirs| ours.total / theirs.total);
+    Some(median_replicates(&ratios, seed, DRAWS)?.estimate())
 }
 
 /// A method whose call cannot be told from its total may store no calls.

@@ -7,65 +7,59 @@ use crate::stats::{Estimate, Summary};
 
 /// A trial, what it brought, and what was foretold of it.
 #[derive(Clone, Copy)]
-pub(super) struct Tried<'a> {
+pub struct Tried<'a> {
     /// Its place in the plan.
-    pub(super) index: usize,
-    pub(super) trial: &'a Trial,
+    pub index: usize,
+    /// What was ordered.
+    pub trial: &'a Trial,
     /// `None` if the run broke off before it.
-    pub(super) result: Option<&'a TrialResult>,
-    pub(super) forecast: Option<&'a Forecast>,
+    pub result: Option<&'a TrialResult>,
+    /// What the prices foretell of it, fitted without it.
+    pub forecast: Option<&'a Forecast>,
 }
 
 /// What a fork took, and what was foretold of that, in nanoseconds.
 #[derive(Clone, Copy)]
-pub(super) struct Compared {
-    pub(super) measured: Estimate,
-    pub(super) foretold: f64,
+pub struct Compared {
+    /// The median.
+    pub measured: Estimate,
+    /// By prices that were fitted without it.
+    pub foretold: f64,
 }
 
 impl Compared {
     /// How far the forecast is off, as a share of what was measured.
-    pub(super) fn error(self) -> f64 {
+    pub fn error(self) -> f64 {
         self.foretold / self.measured.value - 1.0
     }
 }
 
 impl<'a> Tried<'a> {
-    /// What the parent is called in a table.
-    pub(super) fn key(self) -> String {
-        (self.index + 1).to_string()
-    }
-
-    /// The same for a footnote.
-    pub(super) fn name(self) -> String {
-        format!("parent {}", self.key())
-    }
-
     /// The parent, if the kernel's view of it is known.
-    pub(super) fn counts(self) -> Option<&'a Counts> {
+    pub fn counts(self) -> Option<&'a Counts> {
         Some(&self.result?.parent.measured()?.mappings)
     }
 
     /// Why it is not known.
-    pub(super) fn why_not(self) -> Missing {
+    pub fn why_not(self) -> Missing {
         let missing = self.result.and_then(|result| result.parent.missing());
         missing.cloned().unwrap_or_else(Missing::not_reached)
     }
 
     /// What forks of it took.
-    pub(super) fn fork(self) -> Option<&'a TrialCell> {
+    pub fn fork(self) -> Option<&'a TrialCell> {
         let mut cells = self.result?.cells.iter();
         cells.find(|cell| cell.method == SpawnMethod::Fork)
     }
 
     /// The call as measured and foretold.
-    pub(super) fn call(self) -> Option<Compared> {
+    pub fn call(self) -> Option<Compared> {
         let foretold = self.forecast?.call_ns;
         compared(&self.fork()?.call_ns, foretold)
     }
 
     /// The total as measured and foretold.
-    pub(super) fn total(self) -> Option<Compared> {
+    pub fn total(self) -> Option<Compared> {
         let foretold = self.forecast?.total_ns;
         compared(&self.fork()?.total_ns, foretold)
     }

@@ -7,55 +7,55 @@
 //! size of the address space, so it cancels out of the *growth* of the split,
 //! which is what a share or a cost of one mapping may be computed from.
 
+use super::sizes::{Axis, Group, Sizes};
+use super::turns::by_turn;
+use crate::analysis::seed_at;
 use crate::model::{Document, Missing, SpawnMethod};
 use crate::stats::{DRAWS, Estimate, Replicates, median_replicates, theil_sen};
 
-use super::pairs::by_turn;
-use super::spaces::{Axis, Group, Sizes};
-
 /// The extra at every size, from the smallest to the largest.
-pub(super) struct Extra {
-    pub(super) baseline: SpawnMethod,
-    pub(super) axis: Axis,
+pub struct Extra {
+    /// What fork is compared with.
+    pub baseline: SpawnMethod,
+    /// Along what the sizes differ.
+    pub axis: Axis,
     /// At least one.
-    pub(super) points: Vec<Point>,
+    pub points: Vec<Point>,
     /// Why the extra cannot be split, if it cannot.
-    pub(super) unsplit: Option<Missing>,
+    pub unsplit: Option<Missing>,
 }
 
 /// The extra at one size.
-pub(super) struct Point {
-    pub(super) size: u64,
+pub struct Point {
+    /// The size along the axis.
+    pub size: u64,
     extra: Replicates,
     call: Option<Replicates>,
 }
 
 /// How the extra grew between two sizes.
-pub(super) struct Growth {
+pub struct Growth {
     /// The call's share of it, if it grew at all.
-    pub(super) share: Option<Estimate>,
+    pub share: Option<Estimate>,
     /// What one more mapping adds to the call.
-    pub(super) call: Estimate,
+    pub call: Estimate,
     /// What it adds after the call.
-    pub(super) after: Estimate,
+    pub after: Estimate,
 }
 
 impl Extra {
     /// `None` unless some turns have both fork and another baseline.
-    pub(super) fn of(document: &Document, sizes: &Sizes<'_>) -> Option<Self> {
+    pub fn of(document: &Document, sizes: &Sizes<'_>) -> Option<Self> {
         let baseline = document.plan.baseline;
         if baseline == SpawnMethod::Fork {
             return None;
         }
         let mut points = Vec::new();
         let mut unsplit = None;
-        for (index, group) in (0_u64..).zip(sizes.ascending()) {
+        for (index, group) in sizes.ascending().into_iter().enumerate() {
             // Sizes have workers of their own, so their resamples must not be
             // the same draw of ranks: each size has its own seed.
-            let seed = document
-                .plan
-                .seed
-                .wrapping_add(index.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+            let seed = seed_at(document.plan.seed, index);
             points.extend(Point::of(group, baseline, sizes.axis, seed));
             unsplit = unsplit.or_else(|| why_unsplit(group, baseline));
         }
@@ -68,7 +68,7 @@ impl Extra {
     }
 
     /// The growth from the smallest size to that of a point.
-    pub(super) fn growth(&self, point: &Point) -> Option<Growth> {
+    pub fn growth(&self, point: &Point) -> Option<Growth> {
         let base = self.points.first()?;
         let (call_0, call_j) = (base.call.as_ref()?, point.call.as_ref()?);
         let parts = [&base.extra, call_0, &point.extra, call_j];
@@ -94,7 +94,7 @@ impl Extra {
     }
 
     /// The slopes over all sizes, in the call and after it.
-    pub(super) fn slopes(&self) -> Option<[Estimate; 2]> {
+    pub fn slopes(&self) -> Option<[Estimate; 2]> {
         if self.points.len() < 2 {
             return None;
         }
@@ -141,17 +141,17 @@ impl Point {
     }
 
     /// The whole of the extra.
-    pub(super) fn extra(&self) -> Estimate {
+    pub fn extra(&self) -> Estimate {
         self.extra.estimate()
     }
 
     /// What of it lies in the call.
-    pub(super) fn in_call(&self) -> Option<Estimate> {
+    pub fn in_call(&self) -> Option<Estimate> {
         self.call.as_ref().map(Replicates::estimate)
     }
 
     /// The rest of it, so that the two add up.
-    pub(super) fn after_call(&self) -> Option<Estimate> {
+    pub fn after_call(&self) -> Option<Estimate> {
         self.after().map(|after| after.estimate())
     }
 

@@ -3,12 +3,9 @@
 
 use crate::model::{Cell, Document, Space, SpaceRequest, SpawnMethod};
 
-use super::number::counted;
-use super::table::Column;
-
 /// What makes one address space larger than another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Axis {
+pub enum Axis {
     /// The number of mappings.
     Mappings,
     /// The number of present page-table entries, in the same mappings.
@@ -21,7 +18,7 @@ pub(super) enum Axis {
 
 impl Axis {
     /// The size of a space.
-    pub(super) fn size(self, space: &Space) -> u64 {
+    pub fn size(self, space: &Space) -> u64 {
         match self {
             Self::Mappings => space.parent.mappings.vmas,
             Self::Ptes => space.parent.mappings.present_ptes,
@@ -30,87 +27,42 @@ impl Axis {
         }
     }
 
-    /// The column of its sizes.
-    pub(super) fn column(self) -> Column {
-        let own = "of the spawning process, its own included";
-        match self {
-            Self::Mappings => Column::key("mappings")
-                .explained("VMAs that a fork of the spawning process copies, its own included"),
-            Self::Ptes => Column {
-                subheader: "PTEs".to_owned(),
-                ..Column::key("present")
-            },
-            Self::Descriptors => {
-                Column::key("fds").explained(format!("open file descriptors {own}"))
-            }
-            Self::Threads => Column::key("threads").explained(format!(
-                "{own}: all but one sleep; each has a stack and a guard, two mappings"
-            )),
-        }
-    }
-
     /// Whether a difference of so many mappings and page-table entries is one of
     /// the entries.
     ///
     /// A heap that grows adds a mapping or two at first (the heap itself and what
     /// the allocator maps apart), which is not what makes it larger.
-    pub(super) fn is_of_ptes(mappings: u64, ptes: u64) -> bool {
+    pub fn is_of_ptes(mappings: u64, ptes: u64) -> bool {
         mappings <= 2 && ptes > 100 * mappings
-    }
-
-    /// What one unit of it is called.
-    pub(super) fn noun(self) -> &'static str {
-        match self {
-            Self::Mappings => "mapping",
-            Self::Ptes => "PTE",
-            Self::Descriptors => "descriptor",
-            Self::Threads => "thread",
-        }
-    }
-
-    /// What comes with one more of them.
-    pub(super) fn held(self) -> &'static str {
-        match self {
-            Self::Mappings => "all they hold",
-            Self::Ptes => "their page tables",
-            Self::Descriptors => "their open files",
-            Self::Threads => "their stacks",
-        }
-    }
-
-    /// A size as prose.
-    pub(super) fn prose(self, size: u64) -> String {
-        match self {
-            Self::Mappings => counted(size, "mapping"),
-            Self::Ptes => counted(size, "present PTE"),
-            Self::Descriptors => counted(size, "descriptor"),
-            Self::Threads => counted(size, "thread"),
-        }
     }
 }
 
 /// One address space with the cells that were measured in it.
-pub(super) struct Group<'a> {
-    pub(super) space: &'a Space,
-    pub(super) cells: Vec<&'a Cell>,
+pub struct Group<'a> {
+    /// The address space.
+    pub space: &'a Space,
+    /// Its cells, in the document's order.
+    pub cells: Vec<&'a Cell>,
 }
 
 impl<'a> Group<'a> {
     /// The cell of a method.
-    pub(super) fn cell(&self, method: SpawnMethod) -> Option<&'a Cell> {
+    pub fn cell(&self, method: SpawnMethod) -> Option<&'a Cell> {
         self.cells.iter().copied().find(|c| c.method == method)
     }
 }
 
 /// All address spaces of a document, in its order.
-pub(super) struct Sizes<'a> {
-    pub(super) axis: Axis,
-    pub(super) groups: Vec<Group<'a>>,
+pub struct Sizes<'a> {
+    /// Along what they differ.
+    pub axis: Axis,
+    /// An address space each.
+    pub groups: Vec<Group<'a>>,
 }
 
 impl<'a> Sizes<'a> {
     /// Groups the document's cells by address space.
-    pub(super) fn of(document: &'a Document) -> Self {
+    pub fn of(document: &'a Document) -> Self {
         let mut groups: Vec<Group<'a>> = Vec::new();
         for cell in document.findings.cells() {
             match groups.last_mut() {
@@ -133,7 +85,7 @@ impl<'a> Sizes<'a> {
     }
 
     /// The groups from the smallest to the largest.
-    pub(super) fn ascending(&self) -> Vec<&Group<'a>> {
+    pub fn ascending(&self) -> Vec<&Group<'a>> {
         let mut groups: Vec<&Group<'a>> = self.groups.iter().collect();
         groups.sort_by_key(|group| self.axis.size(group.space));
         groups

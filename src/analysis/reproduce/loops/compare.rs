@@ -9,7 +9,6 @@ use std::cmp::Ordering;
 
 use super::Programs;
 use crate::model::{LoopRun, LoopSystem};
-use crate::report::view::number::{Unit, significant};
 use crate::stats::{DRAWS, Estimate, Replicates, median_replicates};
 
 /// One round has nothing to say about the next, so it has no interval.
@@ -17,7 +16,7 @@ const LEAST_ROUNDS: usize = 2;
 
 /// A part of a run's time.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Span {
+pub enum Span {
     /// All of it.
     Whole,
     /// In the loop.
@@ -37,7 +36,7 @@ impl Span {
 }
 
 /// A program and a part of its time.
-pub(super) type Term = (LoopSystem, Span);
+pub type Term = (LoopSystem, Span);
 
 impl Programs<'_> {
     /// Nanoseconds an iteration of every term, in each round that has them all.
@@ -71,25 +70,21 @@ impl Programs<'_> {
 
     /// What the first program takes more than the second in its loop: nanoseconds
     /// an iteration.
-    pub(super) fn more(&self, first: LoopSystem, second: LoopSystem) -> Option<Estimate> {
+    pub fn more(&self, first: LoopSystem, second: LoopSystem) -> Option<Estimate> {
         self.statistic(&[(first, Span::InLoop), (second, Span::InLoop)], |v| {
             v[0] - v[1]
         })
     }
 
     /// The median over the rounds of what `compute` makes of their terms.
-    pub(super) fn statistic(
-        &self,
-        terms: &[Term],
-        compute: impl Fn(&[f64]) -> f64,
-    ) -> Option<Estimate> {
+    pub fn statistic(&self, terms: &[Term], compute: impl Fn(&[f64]) -> f64) -> Option<Estimate> {
         let rounds = self.rounds(terms);
         self.replicates(&rounds, compute)?.estimate().sound()
     }
 
     /// One median over another, both of the same rounds; `None` unless the whole
     /// is seen to be more than nothing.
-    pub(super) fn share(
+    pub fn share(
         &self,
         terms: &[Term],
         part: impl Fn(&[f64]) -> f64,
@@ -107,32 +102,10 @@ impl Programs<'_> {
 }
 
 /// On which side of 0 the interval lies, if it does not take it in.
-pub(super) fn sign(estimate: Estimate) -> Option<Ordering> {
+pub fn sign(estimate: Estimate) -> Option<Ordering> {
     match estimate.ci95 {
         [low, _] if low > 0.0 => Some(Ordering::Greater),
         [_, high] if high < 0.0 => Some(Ordering::Less),
         _ => None,
     }
-}
-
-/// "183.2 us (180.1 to 186.0)".
-pub(super) fn time(ns: Estimate) -> String {
-    let unit = Unit::of_time(std::iter::once(ns.value));
-    let [low, high] = ns.ci95.map(|bound| significant(bound / unit.size));
-    format!("{} ({low} to {high})", unit.prose(ns.value))
-}
-
-/// The same of a difference, as words: "183.2 us (180.1 to 186.0) more".
-pub(super) fn difference(ns: Estimate) -> Option<String> {
-    let less = ns.turned(|more| -more);
-    match sign(ns)? {
-        Ordering::Less => Some(format!("{} less", time(less))),
-        _ => Some(format!("{} more", time(ns))),
-    }
-}
-
-/// "12.3 % (11.9 to 12.8)".
-pub(super) fn percent(share: Estimate) -> String {
-    let [low, high] = share.ci95.map(|bound| significant(bound * 100.0));
-    format!("{} % ({low} to {high})", significant(share.value * 100.0))
 }

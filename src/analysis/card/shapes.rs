@@ -1,15 +1,17 @@
 //! Parents that everybody can picture, for what a fork of them is foretold to cost.
 
 use super::Charged;
-use crate::model::{Counts, Purpose, Term};
+use crate::model::{Counts, Term};
 
 const MIB: u64 = 1 << 20;
 const HUGE: &str = "64 MiB in huge pages";
 
 /// A parent by its definition.
-pub(super) struct Shape {
-    pub(super) name: &'static str,
-    pub(super) counts: Counts,
+pub struct Shape {
+    /// What it is called.
+    pub name: &'static str,
+    /// What a fork of it finds.
+    pub counts: Counts,
 }
 
 /// The sizes of this machine's page tables.
@@ -18,13 +20,6 @@ struct Paging {
     page: u64,
     /// Entries of one page table.
     entries: u64,
-}
-
-/// The worker that all shapes are added to: the empty one as it was measured.
-pub(super) fn empty(charged: &Charged<'_>) -> Option<Counts> {
-    let mut tried = charged.tried();
-    let empty = tried.find(|tried| tried.trial.purpose == Purpose::Empty)?;
-    empty.counts().copied()
 }
 
 /// The shapes, each added to the empty worker.
@@ -75,7 +70,7 @@ fn is_within(charged: &Charged<'_>, empty: &Counts, shape: &Counts) -> bool {
 
 impl Paging {
     /// Mappings of a page each, with a gap of a page behind it.
-    pub(super) fn mappings(self, count: u64) -> Counts {
+    fn mappings(self, count: u64) -> Counts {
         Counts {
             vmas: count,
             anon_vmas: count,

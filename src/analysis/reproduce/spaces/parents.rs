@@ -1,32 +1,30 @@
 //! The parents of a study: what was published of each, and the address space
 //! that stands for it here.
 
+use crate::analysis::seed_at;
 use crate::model::{
     Availability, Cell, Document, Missing, Part, PublishedFigure, Reproduction, Space,
     SpaceRequest, SpawnMethod, StudyId, StudyPoint,
 };
 use crate::stats::{DRAWS, Estimate, Replicates, median_replicates};
 
-use super::super::super::number::number;
-
-/// Names are the document's; longer ones would push the figures off the page.
-const LONGEST_NAME: usize = 28;
-const LONGEST_SERIES: usize = 18;
-
 /// A study of address spaces beside the cells that answer it.
-pub(in crate::report::view::reproduce) struct Study<'a> {
-    pub(super) document: &'a Document,
-    pub(super) reproduction: &'a Reproduction,
+pub struct Study<'a> {
+    /// The whole document.
+    pub document: &'a Document,
+    /// What was published, and how it was carried out here.
+    pub reproduction: &'a Reproduction,
     points: &'a [StudyPoint],
     /// In the study's order.
-    pub(super) parents: Vec<Parent<'a>>,
+    pub parents: Vec<Parent<'a>>,
 }
 
 /// A published parent.
-pub(super) struct Parent<'a> {
-    pub(super) point: &'a StudyPoint,
+pub struct Parent<'a> {
+    /// What was published of it.
+    pub point: &'a StudyPoint,
     /// The order for the space that stands for it, or why there is none.
-    pub(super) request: Result<&'a SpaceRequest, Missing>,
+    pub request: Result<&'a SpaceRequest, Missing>,
     /// What was measured in that space.
     cells: Vec<&'a Cell>,
     /// Spaces have workers of their own, and so seeds of their own.
@@ -34,15 +32,18 @@ pub(super) struct Parent<'a> {
 }
 
 /// What one row is about: a published figure, or a method without one.
-pub(super) struct Asked<'a> {
-    pub(super) method: SpawnMethod,
-    pub(super) part: Part,
-    pub(super) figure: Option<&'a PublishedFigure>,
+pub struct Asked<'a> {
+    /// The spawn method.
+    pub method: SpawnMethod,
+    /// The interval that the study timed.
+    pub part: Part,
+    /// The published figure, if there is one.
+    pub figure: Option<&'a PublishedFigure>,
 }
 
 /// How the parents of a study differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Axis {
+pub enum Axis {
     /// In their page-table entries.
     Ptes,
     /// In their VMAs.
@@ -52,7 +53,8 @@ pub(super) enum Axis {
 }
 
 impl<'a> Study<'a> {
-    pub(in crate::report::view::reproduce) fn of(
+    /// A study beside its answers.
+    pub fn of(
         document: &'a Document,
         reproduction: &'a Reproduction,
         points: &'a [StudyPoint],
@@ -66,7 +68,8 @@ impl<'a> Study<'a> {
         }
     }
 
-    pub(super) fn axis(&self) -> Axis {
+    /// How its parents differ.
+    pub fn axis(&self) -> Axis {
         match self.reproduction.study {
             StudyId::MtDup2023 => Axis::Vmas,
             StudyId::PteBatching2024 => Axis::Pages,
@@ -75,22 +78,24 @@ impl<'a> Study<'a> {
     }
 
     /// Whether the parents have their published sizes.
-    pub(super) fn is_whole(&self) -> bool {
+    pub fn is_whole(&self) -> bool {
         self.reproduction.scale == 1.0
     }
 
     /// The share of the published sizes that was built: "1/4".
-    pub(super) fn share(&self) -> String {
-        let parts = 1.0 / self.reproduction.scale;
-        if parts >= 1.0 && (parts - parts.round()).abs() < 1e-6 * parts {
-            format!("1/{}", number(parts.round(), 0))
-        } else {
-            format!("{} %", number(self.reproduction.scale * 100.0, 1))
+    pub fn share(&self) -> String {
+        let scale = self.reproduction.scale;
+        let parts = 1.0 / scale;
+        let is_fraction = (parts - parts.round()).abs() < 1e-6 * parts;
+        match scale * 100.0 {
+            _ if is_fraction && (1.0..1e3).contains(&parts) => format!("1/{}", parts.round()),
+            percent if percent < 1e3 => format!("{percent:.1} %"),
+            percent => format!("{percent:.2e} %"),
         }
     }
 
     /// A parent's figures in the study's order, then the methods without any.
-    pub(super) fn asked(&self, parent: &Parent<'a>) -> Vec<Asked<'a>> {
+    pub fn asked(&self, parent: &Parent<'a>) -> Vec<Asked<'a>> {
         let figures = &parent.point.figures;
         let mut asked: Vec<Asked<'a>> = figures
             .iter()
@@ -115,21 +120,22 @@ impl<'a> Study<'a> {
     }
 
     /// What the study timed, by its first figure.
-    pub(super) fn part(&self) -> Part {
+    pub fn part(&self) -> Part {
         self.figures().next().map_or(Part::Total, |f| f.part)
     }
 
     /// Whether all figures are of one part.
-    pub(super) fn has_one_part(&self) -> bool {
+    pub fn has_one_part(&self) -> bool {
         self.figures().all(|figure| figure.part == self.part())
     }
 
-    pub(super) fn figures(&self) -> impl Iterator<Item = &'a PublishedFigure> {
+    /// All published figures.
+    pub fn figures(&self) -> impl Iterator<Item = &'a PublishedFigure> {
         self.points.iter().flat_map(|point| &point.figures)
     }
 
     /// Whether the methods do not tell the study's lines apart.
-    pub(super) fn has_series(&self) -> bool {
+    pub fn has_series(&self) -> bool {
         self.parents.iter().any(|parent| {
             let figures = &parent.point.figures;
             figures.iter().enumerate().any(|(index, figure)| {
@@ -140,7 +146,7 @@ impl<'a> Study<'a> {
     }
 
     /// A time of one spawn here, or why there is none.
-    pub(super) fn here(
+    pub fn here(
         &self,
         parent: &Parent<'a>,
         method: SpawnMethod,
@@ -158,7 +164,7 @@ impl<'a> Study<'a> {
     }
 
     /// The same with its resamples, from the spawns themselves.
-    pub(super) fn replicates(
+    pub fn replicates(
         &self,
         parent: &Parent<'a>,
         method: SpawnMethod,
@@ -217,33 +223,27 @@ impl<'a> Parent<'a> {
         });
         let cells = document.findings.cells().iter();
         let cells = cells.filter(|cell| Ok(&cell.space.request) == request.as_ref().copied());
-        // The workers of points that share a space are the same.
-        let place = place.unwrap_or(0) as u64;
         Self {
             point,
             cells: cells.collect(),
-            seed: (document.plan.seed).wrapping_add(place.wrapping_mul(0x9E37_79B9_7F4A_7C15)),
+            // The workers of points that share a space are the same.
+            seed: seed_at(document.plan.seed, place.unwrap_or(0)),
             request,
         }
     }
 
-    /// Its name, short enough for a table.
-    pub(super) fn name(&self) -> String {
-        short(&self.point.name, LONGEST_NAME)
-    }
-
     /// The census of its space, once something was measured in it.
-    pub(super) fn space(&self) -> Option<&'a Space> {
+    pub fn space(&self) -> Option<&'a Space> {
         self.cells.first().map(|cell| &cell.space)
     }
 
     /// Whether its pages are to be huge.
-    pub(super) fn asks_for_huge_pages(&self) -> bool {
+    pub fn asks_for_huge_pages(&self) -> bool {
         (self.request.as_ref()).is_ok_and(|request| request.asks_for_huge_pages())
     }
 
     /// Why there is no census.
-    pub(super) fn unseen(&self) -> Missing {
+    pub fn unseen(&self) -> Missing {
         let missing = self.request.as_ref().err().cloned();
         missing.unwrap_or_else(Missing::not_reached)
     }
@@ -255,18 +255,4 @@ pub(super) fn no_huge_pages() -> Missing {
         "the kernel gave no huge pages",
         Some("set /sys/kernel/mm/transparent_hugepage/enabled to madvise"),
     )
-}
-
-/// A line's name.
-pub(super) fn line_name(series: &str) -> String {
-    short(series, LONGEST_SERIES)
-}
-
-/// A name as long as a table bears it.
-pub(super) fn short(name: &str, longest: usize) -> String {
-    if name.chars().count() <= longest {
-        return name.to_owned();
-    }
-    let kept = name.chars().take(longest - 3);
-    kept.chain("...".chars()).collect()
 }

@@ -14,7 +14,7 @@ use super::parents::{Asked, Axis, Parent, Study, no_huge_pages};
 
 /// How the pages of a parent lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Layout {
+pub enum Layout {
     /// Side by side.
     Dense,
     /// Apart, so that the page tables are nearly empty.
@@ -25,7 +25,7 @@ pub(super) enum Layout {
 
 /// What a cost is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Per {
+pub enum Per {
     /// A page-table entry, with its share of a page table.
     Pte,
     /// A VMA, with what it holds.
@@ -40,7 +40,7 @@ pub(super) enum Per {
 
 /// What two layouts together tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Alone {
+pub enum Alone {
     /// An entry.
     Pte,
     /// A table.
@@ -48,22 +48,25 @@ pub(super) enum Alone {
 }
 
 /// A cost, published and here.
-pub(super) struct Cost<'a> {
-    pub(super) per: Per,
-    pub(super) method: SpawnMethod,
+pub struct Cost<'a> {
+    /// What it is of.
+    pub per: Per,
+    /// The spawn method.
+    pub method: SpawnMethod,
     /// The study's line; none where it has no figure of this method.
-    pub(super) series: Option<&'a str>,
+    pub series: Option<&'a str>,
     /// Which interval the study timed.
-    pub(super) part: Part,
-    pub(super) over: Over<'a>,
+    pub part: Part,
+    /// What it was taken over.
+    pub over: Over<'a>,
     /// In ns.
-    pub(super) published: Availability<f64>,
+    pub published: Availability<f64>,
     /// In ns, in the call and until the child was waited for.
-    pub(super) here: [Availability<Estimate>; 2],
+    pub here: [Availability<Estimate>; 2],
 }
 
 /// What a cost was taken over.
-pub(super) enum Over<'a> {
+pub enum Over<'a> {
     /// From a smaller parent to a larger one.
     Growth(&'a Parent<'a>, &'a Parent<'a>),
     /// The whole of one parent.
@@ -74,13 +77,28 @@ pub(super) enum Over<'a> {
 
 impl Cost<'_> {
     /// This host's figure of the part that the study timed.
-    pub(super) fn alike(&self) -> &Availability<Estimate> {
+    pub fn alike(&self) -> &Availability<Estimate> {
         &self.here[usize::from(self.part == Part::Total)]
+    }
+
+    /// This host's cost over the published one; none of costs that might be 0.
+    pub fn over_published(&self) -> Availability<Estimate> {
+        let (published, here) = match (&self.published, self.alike()) {
+            (Availability::Measured(published), Availability::Measured(here)) => (*published, here),
+            (Availability::Missing(missing), _) | (_, Availability::Missing(missing)) => {
+                return Availability::Missing(missing.clone());
+            }
+        };
+        if published > 0.0 && here.ci95[0] > 0.0 {
+            Availability::Measured(here.map(|ns| ns / published))
+        } else {
+            Availability::unavailable("a cost that may be 0 is no multiple of another", None)
+        }
     }
 }
 
 /// All costs, in the order of the parents.
-pub(super) fn costs<'a>(study: &'a Study<'a>) -> Vec<Cost<'a>> {
+pub fn costs<'a>(study: &'a Study<'a>) -> Vec<Cost<'a>> {
     if study.axis() == Axis::Pages {
         let parents = study.parents.iter();
         return parents.flat_map(|parent| whole(study, parent)).collect();
@@ -115,7 +133,7 @@ pub(super) fn family<'a>(study: &'a Study<'a>, layout: Layout) -> Vec<&'a Parent
 }
 
 /// How the pages of an order lie.
-pub(super) fn layout(request: &SpaceRequest) -> Layout {
+pub fn layout(request: &SpaceRequest) -> Layout {
     match request {
         SpaceRequest::Mappings { huge: true, .. } => Layout::Huge,
         SpaceRequest::Mappings { pages, spacing, .. }

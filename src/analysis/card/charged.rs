@@ -1,0 +1,107 @@
+//! A card with what was ordered for it, and what its prices foretell.
+
+use super::shapes::{self, Shape};
+use super::tried::Tried;
+use super::{Fit, fit};
+use crate::model::{
+    Availability, Card, CardOrder, Counts, Document, Forecast, Price, PriceKind, PriceList,
+    Purpose, SpawnMethod,
+};
+use crate::stats::{Estimate, Replicates};
+
+/// A card with what was ordered for it.
+pub struct Charged<'a> {
+    /// The whole document.
+    pub document: &'a Document,
+    /// What was ordered.
+    pub order: &'a CardOrder,
+    /// What came of it.
+    pub card: &'a Card,
+}
+
+impl<'a> Charged<'a> {
+    /// `None` if no card was ordered.
+    pub fn of(document: &'a Document, card: &'a Card) -> Option<Self> {
+        Some(Self {
+            document,
+            order: document.plan.order.card()?,
+            card,
+        })
+    }
+
+    /// What everything costs.
+    pub fn prices(&self) -> &'a PriceList {
+        &self.card.prices
+    }
+
+    /// The fit behind the prices of a fork; `None` where too few parents were measured.
+    pub fn fit(&self) -> Option<Fit> {
+        self.prices().grade.measured()?;
+        fit(self.order, &self.card.trials, self.document.plan.seed)
+    }
+
+    /// The prices of a kind, one for each method that has one.
+    pub fn of_kind(&self, of: PriceKind) -> impl Iterator<Item = &'a Price> {
+        self.prices()
+            .prices
+            .iter()
+            .filter(move |price| price.of == of)
+    }
+
+    /// The price of something by a method.
+    pub fn price(&self, of: PriceKind, method: SpawnMethod) -> Option<&'a Price> {
+        self.of_kind(of).find(|price| price.method == Some(method))
+    }
+
+    /// The trials with what came of them; one that the run did not come to is there
+    /// without any figure.
+    pub fn tried(&self) -> impl Iterator<Item = Tried<'a>> {
+        let trials = self.order.trials.iter().enumerate();
+        trials.map(|(index, trial)| Tried {
+            index,
+            trial,
+            result: self.card.trials.get(index),
+            forecast: self.forecast(index),
+        })
+    }
+
+    fn forecast(&self, trial: usize) -> Option<&'a Forecast> {
+        let mut forecasts = self.prices().forecasts.iter();
+        forecasts.find(|forecast| forecast.trial == trial as u64)
+    }
+
+    /// What terms cost is known.
+    pub fn is_fitted(&self) -> bool {
+        matches!(self.prices().grade, Availability::Measured(_))
+    }
+
+    /// The worker that is not inflated, as it was measured.
+    pub fn empty(&self) -> Option<Counts> {
+        let mut tried = self.tried();
+        let empty = tried.find(|tried| tried.trial.purpose == Purpose::Empty)?;
+        empty.counts().copied()
+    }
+
+    /// Parents that everybody can picture, as far as the prices reach; the first is the
+    /// empty worker, to which the others are added.
+    pub fn shapes(&self) -> Vec<Shape> {
+        self.empty()
+            .map_or(Vec::new(), |empty| shapes::all(self, empty))
+    }
+
+    /// What a fork of each of them is foretold to take longer than of the empty worker,
+    /// where that is seen to be more.
+    pub fn larger_parents(&self, fit: &Fit) -> Vec<(Shape, Estimate)> {
+        let mut shapes = self.shapes().into_iter();
+        let Some(empty) = shapes.next() else {
+            return Vec::new();
+        };
+        let [_, base] = fit.forecast(&empty.counts);
+        let longer = shapes.filter_map(|shape| {
+            let [_, larger] = fit.forecast(&shape.counts);
+            let more = Replicates::combine(&[&larger, &base], |v| Some(v[0] - v[1]))?.estimate();
+            (more.ci95[0] > 0.0).then_some((shape, more))
+        });
+        longer.collect()
+    }
+}

@@ -1,0 +1,81 @@
+//! What may be said of a blame and of remedies: each finding only where the intervals
+//! support it.
+
+use crate::model::{Blame, Cost, GroupCost, ProcessForecast, Rung, RungCost};
+use crate::stats::Estimate;
+
+/// What is less than this of a fork is not worth a sentence.
+const WORTH: f64 = 0.01;
+
+/// Spawns in a second, by the time that one takes in nanoseconds.
+pub fn per_second(total_ns: Estimate) -> Option<Estimate> {
+    total_ns.times_in(1e9)
+}
+
+/// What a cost is of another, if both can be spoken of.
+pub fn share(part: Estimate, whole: Estimate) -> Option<f64> {
+    let share = part.value / whole.value;
+    (whole.value > 0.0 && share.is_finite()).then_some(share)
+}
+
+/// Whether one is told from another: their intervals do not overlap.
+pub fn is_above(one: Estimate, other: Estimate) -> bool {
+    one.ci95[0] > other.ci95[1]
+}
+
+/// The dearest rung, and those that it is not told from.
+pub fn dearest_rungs(blame: &Blame) -> Vec<&RungCost> {
+    leaders(blame.rungs.iter(), |rung| rung.cost.total_ns)
+}
+
+/// The dearest of the groups by name, and those that it is not told from.
+pub fn dearest_groups(blame: &Blame) -> Vec<&GroupCost> {
+    let listed = blame.groups.iter().filter(|group| !group.rest);
+    leaders(listed, |group| group.cost.total_ns)
+}
+
+/// Of those that cost more than nothing.
+fn leaders<'a, T>(all: impl Iterator<Item = &'a T>, total: impl Fn(&T) -> Estimate) -> Vec<&'a T> {
+    let is_cost = |one: &&T| total(one).sound().is_some_and(|total| total.ci95[0] > 0.0);
+    let mut told: Vec<&T> = all.filter(is_cost).collect();
+    told.sort_by(|a, b| total(b).value.total_cmp(&total(a).value));
+    let Some(first) = told.first().map(|first| total(first)) else {
+        return Vec::new();
+    };
+    told.retain(|one| !is_above(first, total(one)));
+    told
+}
+
+/// Whether a part is more than half of a fork with all of its interval.
+pub fn is_most(part: Estimate, blame: &Blame) -> bool {
+    part.ci95[0] > blame.fork.total_ns.ci95[1] / 2.0
+}
+
+/// What was measured without a group, and whether that agrees with what it is charged.
+pub fn checked(charged: &Cost, without: &Cost) -> Option<(Estimate, bool)> {
+    let (charged, measured) = (charged.total_ns, without.total_ns.sound()?);
+    let apart = is_above(charged, measured) || is_above(measured, charged);
+    Some((measured, !apart))
+}
+
+/// What open files, threads and handlers add and their share of a fork, where that
+/// matters.
+pub fn beside(blame: &Blame) -> Option<(Estimate, f64)> {
+    let rung = blame.rungs.iter().find(|rung| rung.rung == Rung::Beside)?;
+    let total = rung.cost.total_ns.sound()?;
+    let share = share(total, blame.fork.total_ns)?;
+    (total.ci95[0] > 0.0 && share >= WORTH).then_some((total, share))
+}
+
+/// What one unit of a rung costs.
+pub fn of_one(rung: &RungCost) -> Option<Estimate> {
+    let units = rung.units as f64;
+    rung.cost.total_ns.map(|ns| ns / units).sound()
+}
+
+/// How far a forecast of the total is off, as a share of what was measured: below 0 if
+/// it is too low.
+pub fn error(forecast: &ProcessForecast, measured_ns: f64) -> Option<f64> {
+    let error = forecast.total_ns / measured_ns - 1.0;
+    (measured_ns > 0.0 && error.is_finite()).then_some(error)
+}

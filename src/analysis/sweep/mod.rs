@@ -1,0 +1,12 @@
+//! A sweep's cells by address space: along what they grow, what fork costs beyond
+//! the baseline, and which statements the intervals support.
+
+mod extra;
+mod sizes;
+mod statements;
+mod turns;
+
+pub use extra::{Extra, Growth, Point};
+pub use sizes::{Axis, Group, Sizes};
+pub use statements::{Fastest, Twice, added_by_one, differs, fastest, fork_ratios, twice};
+pub use turns::{by_turn, times_as_long};

@@ -1,0 +1,57 @@
+//! The axis along which the address spaces of a document differ, in words.
+
+use crate::analysis::sweep::Axis;
+
+use super::number::counted;
+use super::table::Column;
+
+impl Axis {
+    /// The column of its sizes.
+    pub(super) fn column(self) -> Column {
+        let own = "of the spawning process, its own included";
+        match self {
+            Self::Mappings => Column::key("mappings")
+                .explained("VMAs that a fork of the spawning process copies, its own included"),
+            Self::Ptes => Column {
+                subheader: "PTEs".to_owned(),
+                ..Column::key("present")
+            },
+            Self::Descriptors => {
+                Column::key("fds").explained(format!("open file descriptors {own}"))
+            }
+            Self::Threads => Column::key("threads").explained(format!(
+                "{own}: all but one sleep; each has a stack and a guard, two mappings"
+            )),
+        }
+    }
+
+    /// What one unit of it is called.
+    pub(super) fn noun(self) -> &'static str {
+        match self {
+            Self::Mappings => "mapping",
+            Self::Ptes => "PTE",
+            Self::Descriptors => "descriptor",
+            Self::Threads => "thread",
+        }
+    }
+
+    /// What comes with one more of them.
+    pub(super) fn held(self) -> &'static str {
+        match self {
+            Self::Mappings => "all they hold",
+            Self::Ptes => "their page tables",
+            Self::Descriptors => "their open files",
+            Self::Threads => "their stacks",
+        }
+    }
+
+    /// A size as prose.
+    pub(super) fn prose(self, size: u64) -> String {
+        match self {
+            Self::Mappings => counted(size, "mapping"),
+            Self::Ptes => counted(size, "present PTE"),
+            Self::Descriptors => counted(size, "descriptor"),
+            Self::Threads => counted(size, "thread"),
+        }
+    }
+}
