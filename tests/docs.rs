@@ -26,9 +26,9 @@ use std::fs;
 use std::path::Path;
 
 use forktax::model::{
-    Availability, Backing, Caveat, ChildAction, CountSource, Document, ExitOrder, FaultCause,
-    FaultPhase, Level, Mechanism, Phase, Placement, Program, Reach, Side, SkipReason, SpaceRequest,
-    SpawnMethod, Stopped, Temperature,
+    Availability, Backing, Caveat, Cell, ChildAction, CountSource, Document, ExitOrder, FaultCause,
+    FaultPhase, Findings, Level, Mechanism, Phase, Placement, Program, Reach, Side, SkipReason,
+    SpaceRequest, SpawnMethod, Stopped, Temperature,
 };
 use forktax::profile::mechanisms::rule_of;
 use serde::Serialize;
@@ -65,6 +65,13 @@ pub(crate) fn stored_documents() -> Vec<Document> {
 
 pub(crate) fn sweep() -> Document {
     serde_json::from_str(include_str!("data/sweep.json")).unwrap()
+}
+
+fn cells(document: &mut Document) -> &mut Vec<Cell> {
+    match &mut document.findings {
+        Findings::Sweep { cells } => cells,
+        other => panic!("{other:?} is no sweep"),
+    }
 }
 
 /// Every variant of every enum that a plan, a run or a cell can hold.
@@ -116,11 +123,11 @@ fn every_variant() -> Vec<Document> {
         document.plan.spaces = vec![mappings(backing), malloc.clone(), together.clone()];
         document.plan.program = program.clone();
         document.plan.child = ChildAction::Exec;
-        document.cells[0].program = program;
-        document.cells[0].cycles.source = CountSource::None;
-        document.cells[0].cycles.parent = Availability::not_asked("why");
-        document.cells[0].minor_faults.source = CountSource::Rusage;
-        document.cells[0].ratio = Availability::unavailable("why", Some("remedy"));
+        cells(document)[0].program = program;
+        cells(document)[0].cycles.source = CountSource::None;
+        cells(document)[0].cycles.parent = Availability::not_asked("why");
+        cells(document)[0].minor_faults.source = CountSource::Rusage;
+        cells(document)[0].ratio = Availability::unavailable("why", Some("remedy"));
         document.run.stopped = stopped;
     }
     documents[0].plan.placement = Placement::Pinned(1);
@@ -128,7 +135,7 @@ fn every_variant() -> Vec<Document> {
     documents[0].plan.child = ChildAction::Exit;
     documents[1].plan.placement = Placement::Free;
     documents[1].plan.temperature = Temperature::Hot;
-    documents[1].cells[0].cycles.source = CountSource::Perf;
+    cells(&mut documents[1])[0].cycles.source = CountSource::Perf;
     documents
 }
 
@@ -204,40 +211,50 @@ fn form(path: &str, value: &Value) -> String {
     match path {
         _ if value.get("missing").is_some() => "missing".to_owned(),
         _ if value.get("value").is_some() && value.get("ci95").is_some() => "estimate".to_owned(),
+        "findings.sweep" => String::new(),
+        "findings.explanation" | "process.ledger" => "explanation".to_owned(),
+        "findings.reproduction" => "reproduction".to_owned(),
+        "findings.card" => "card".to_owned(),
+        "findings.process" => "process".to_owned(),
+        "findings.advice" => "advice".to_owned(),
+        "explanation.cells[]" | "reproduction.answer.spaces.cells[]" => "cells[]".to_owned(),
+        "process.replica" | "advice.replica" => "replica".to_owned(),
+        "plan.order.process.replica" | "plan.order.advise.replica" => "replica_order".to_owned(),
+        "plan.order.process.ledger" => "plan.order.explain".to_owned(),
         "cells[].program"
-        | "plan.card.trials[].program"
-        | "plan.live.targets.fixed"
-        | "plan.live.targets.dynamic" => "plan.program".to_owned(),
-        "plan.live.shape" => "shape".to_owned(),
+        | "plan.order.card.trials[].program"
+        | "plan.order.advise.targets.fixed"
+        | "plan.order.advise.targets.dynamic" => "plan.program".to_owned(),
+        "replica_order.shape" => "shape".to_owned(),
         "cells[].space.before"
         | "cells[].space.parent"
-        | "reproduction.loops.rows[].here.parent"
+        | "reproduction.answer.programs.rows[].here.parent"
         | "card.trials[].parent"
-        | "live.trials[].parent" => "parent".to_owned(),
-        "parent.mappings" | "page_tables.kinds[].mappings" | "live.blame.groups[].mappings" => {
+        | "replica.trials[].parent" => "parent".to_owned(),
+        "parent.mappings" | "page_tables.kinds[].mappings" | "process.blame.groups[].mappings" => {
             "counts".to_owned()
         }
-        "live.blame.fork"
-        | "live.blame.rungs[].cost"
-        | "live.blame.groups[].cost"
-        | "live.blame.groups[].without" => "cost".to_owned(),
+        "process.blame.fork"
+        | "process.blame.rungs[].cost"
+        | "process.blame.groups[].cost"
+        | "process.blame.groups[].without" => "cost".to_owned(),
         "cells[].space.request"
         | "explanation.space"
         | "plan.spaces[].parts[]"
-        | "plan.card.trials[].space" => "plan.spaces[]".to_owned(),
+        | "plan.order.card.trials[].space" => "plan.spaces[]".to_owned(),
         "cells[].call_ns"
         | "cells[].total_ns"
         | "card.trials[].cells[].call_ns"
         | "card.trials[].cells[].total_ns"
-        | "live.trials[].cells[].call_ns"
-        | "live.trials[].cells[].total_ns" => "summary".to_owned(),
+        | "replica.trials[].cells[].call_ns"
+        | "replica.trials[].cells[].total_ns" => "summary".to_owned(),
         "card.prices.terms[].small"
         | "card.prices.terms[].large"
         | "card.prices.prices[].priced" => "priced".to_owned(),
         "card.prices.grade.call"
         | "card.prices.grade.total"
-        | "plan.live.prices.grade.call"
-        | "plan.live.prices.grade.total" => "errors".to_owned(),
+        | "replica_order.prices.grade.call"
+        | "replica_order.prices.grade.total" => "errors".to_owned(),
         "explanation.page_tables" | "explanation.page_tables_before" => "page_tables".to_owned(),
         "page_tables.tree.root" | "table.below[]" => "table".to_owned(),
         _ if path.starts_with("cells[].") && COUNTERS.contains(&last) => "counted".to_owned(),
@@ -273,7 +290,8 @@ fn fields() -> BTreeSet<String> {
     let mut fields = BTreeSet::new();
     let documents = stored_documents().into_iter().chain(every_variant());
     let documents = documents.chain(reproduced::documents());
-    for mut document in documents.chain([card::document(), process::document()]) {
+    for mut document in documents.chain([card::document(), process::document(), process::advice()])
+    {
         document.caveats.clear();
         walk("", &serde_json::to_value(&document).unwrap(), &mut fields);
     }
@@ -285,19 +303,20 @@ fn fields() -> BTreeSet<String> {
             .any(|other| other.starts_with(&inner) || other.starts_with(&element))
     };
     let own_row = [
+        "plan.order",
         "plan.program",
         "plan.placement",
         "plan.temperature",
         "run.stopped",
         "page_tables.tree",
-        "reproduction.loops.interpreter",
-        "reproduction.loops.rows[].here",
+        "reproduction.answer.programs.interpreter",
+        "reproduction.answer.programs.rows[].here",
         "card.prices.grade",
-        "plan.live.prices",
-        "live.trials[].role",
-        "live.forecast",
-        "live.blame",
-        "live.remedies[].outcome",
+        "replica_order.prices",
+        "replica.trials[].role",
+        "replica.forecast",
+        "process.blame",
+        "advice.remedies[].outcome",
     ];
     fields
         .iter()

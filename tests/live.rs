@@ -68,7 +68,7 @@ fn failure(words: &str, status: i32) -> String {
 }
 
 fn cell(document: &Document, mappings: u64, method: SpawnMethod) -> &Cell {
-    let mut cells = document.cells.iter();
+    let mut cells = document.findings.cells().iter();
     cells
         .find(|c| c.space.mappings_requested == mappings && c.method == method)
         .unwrap()
@@ -92,8 +92,8 @@ fn fork_grows_with_the_mappings_and_posix_spawn_does_not() {
 #[test]
 fn every_method_is_a_row_that_works() {
     let document = sweep("--mappings 10 --spawns 10 --method all");
-    assert_eq!(document.cells.len(), SpawnMethod::ALL.len());
-    for cell in &document.cells {
+    assert_eq!(document.findings.cells().len(), SpawnMethod::ALL.len());
+    for cell in document.findings.cells() {
         if cell.method == SpawnMethod::Clone3Vfork && cell.total_ns.missing().is_some() {
             continue; // Linux before 5.5, or a filter.
         }
@@ -114,7 +114,7 @@ fn every_method_works_alone() {
             "--mappings 0 --spawns 3 --method {}",
             method.name()
         ));
-        let cell = &document.cells[0];
+        let cell = &document.findings.cells()[0];
         if method != SpawnMethod::Clone3Vfork || cell.total_ns.measured().is_some() {
             assert_eq!(cell.spawns, 3, "{method:?}");
         }
@@ -124,7 +124,7 @@ fn every_method_works_alone() {
 #[test]
 fn an_exit_is_cheaper_than_an_exec() {
     let exit = sweep("--mappings 0 --spawns 50 --child exit --method all");
-    let methods: Vec<SpawnMethod> = exit.cells.iter().map(|c| c.method).collect();
+    let methods: Vec<SpawnMethod> = exit.findings.cells().iter().map(|c| c.method).collect();
     assert_eq!(
         methods,
         [
@@ -209,7 +209,7 @@ fn a_private_file_mapping_that_is_written_to_is_copied() {
 #[test]
 fn malloc_adds_pages_and_tables_but_no_mappings() {
     let document = sweep("--malloc 1000x100000 --spawns 10 --method fork");
-    let [small, large] = [0, 1].map(|index| document.cells[index].space.clone());
+    let [small, large] = [0, 1].map(|index| document.findings.cells()[index].space.clone());
     assert!(
         large.parent.mappings.vmas <= small.parent.mappings.vmas + 2,
         "{} {}",
@@ -457,7 +457,7 @@ fn a_signal_ends_all_and_exports_what_there_is() {
         let text = fs::read(&export).unwrap();
         let document: Document = serde_json::from_slice(&text).unwrap();
         assert_eq!(document.run.stopped, Stopped::Interrupted);
-        assert!(document.cells[0].spawns > 0);
+        assert!(document.findings.cells()[0].spawns > 0);
     }
 }
 

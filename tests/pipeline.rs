@@ -37,7 +37,7 @@ fn carry_out(fault: Fault, plan: &Plan) -> (Outcome, Vec<f64>) {
     // Whatever came of it can be printed, in every format.
     if let Some(document) = &outcome.document {
         for format in [Format::Table, Format::Markdown, Format::Csv, Format::Json] {
-            assert!(!render(document, format).unwrap().is_empty());
+            assert!(!render(&document.clone().into(), format).unwrap().is_empty());
         }
     }
     (outcome, steps.0)
@@ -50,7 +50,7 @@ fn document(fault: Fault, plan: &Plan) -> Document {
 }
 
 fn cell(document: &Document, mappings: u64, method: SpawnMethod) -> &Cell {
-    let mut cells = document.cells.iter();
+    let mut cells = document.findings.cells().iter();
     let found = cells.find(|c| c.space.mappings_requested == mappings && c.method == method);
     found.unwrap()
 }
@@ -67,7 +67,7 @@ fn default_plan() -> Plan {
 #[test]
 fn a_good_run_gives_every_cell_its_figures() {
     let document = document(Fault::Nothing, &default_plan());
-    assert_eq!(document.cells.len(), 9);
+    assert_eq!(document.findings.cells().len(), 9);
     assert_eq!(document.run.stopped, Stopped::Time);
     let fork = cell(&document, 1_000, Fork);
     let call = fork.call_ns.measured().unwrap().median.value;
@@ -148,7 +148,13 @@ fn the_number_of_spawns_is_kept_exactly() {
     plan.stop.spawns = Some(77);
     let document = document(Fault::Nothing, &plan);
     assert_eq!(document.run.stopped, Stopped::Spawns);
-    assert!(document.cells.iter().all(|cell| cell.spawns == 77));
+    assert!(
+        document
+            .findings
+            .cells()
+            .iter()
+            .all(|cell| cell.spawns == 77)
+    );
 }
 
 #[test]
@@ -326,7 +332,7 @@ fn a_change_under_way_is_told() {
 #[test]
 fn a_counter_that_shared_the_pmu_is_scaled_by_its_own_share() {
     let shared = document(Fault::Multiplexed, &default_plan());
-    for cell in &shared.cells {
+    for cell in shared.findings.cells() {
         assert_eq!(value(&cell.task_clock_ns.parent), 110_000.0);
         assert_eq!(value(&cell.task_clock_ns.child), 110_000.0);
         assert_eq!(value(&cell.minor_faults.parent), 2.0);
@@ -338,7 +344,7 @@ fn a_counter_that_shared_the_pmu_is_scaled_by_its_own_share() {
 fn a_counter_that_never_had_its_turn_gives_no_zero() {
     let shared = document(Fault::NeverCounted, &default_plan());
     assert!(shared.caveats.contains(&Caveat::Multiplexed { share: 0.0 }));
-    for cell in &shared.cells {
+    for cell in shared.findings.cells() {
         for side in [&cell.task_clock_ns.parent, &cell.task_clock_ns.child] {
             let missing = side.missing().unwrap();
             assert!(missing.reason.contains("never had its turn"));
@@ -354,7 +360,7 @@ fn a_dead_worker_leaves_what_was_measured() {
     assert!(matches!(outcome.error, Some(LabError::Died { .. })));
     let document = outcome.document.unwrap();
     assert!(matches!(&document.run.stopped, Stopped::Failed(why) if why.contains("SIGKILL")));
-    assert!(document.cells.iter().all(|cell| cell.spawns > 0));
+    assert!(document.findings.cells().iter().all(|cell| cell.spawns > 0));
 }
 
 #[test]

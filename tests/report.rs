@@ -6,6 +6,8 @@ mod advise;
 mod card;
 #[path = "report/compare.rs"]
 mod compare;
+#[path = "report/csv.rs"]
+mod csv;
 #[path = "report/every.rs"]
 mod every;
 #[path = "report/explain.rs"]

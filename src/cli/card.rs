@@ -3,7 +3,7 @@
 use super::args::CardArgs;
 use super::measure;
 use super::output::{self, Exports, OutputError};
-use crate::model::{Caveat, Document, Host, Placement};
+use crate::model::{Card, Caveat, Document, Findings, Host, Placement, Stored};
 use crate::report::{self, Subject};
 use crate::store::{Found, Store};
 
@@ -12,8 +12,8 @@ pub(super) fn run(args: &CardArgs) -> anyhow::Result<()> {
     if args.stored {
         return print_stored(args);
     }
-    let document = measure::card(args)?;
-    if let Some(document) = document.filter(|_| !args.no_store) {
+    let measured = measure::card(args)?;
+    if let Some(Stored::Run(document)) = measured.filter(|_| !args.no_store) {
         // The card itself was printed, so that a full disk is no reason to fail.
         match keep(&document) {
             Ok(said) => output::tell(args.output.quiet, &said),
@@ -23,17 +23,14 @@ pub(super) fn run(args: &CardArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn is_card(document: &Document) -> bool {
-    document.card.is_some()
+pub(super) fn is_card(document: &Document) -> bool {
+    matches!(document.findings, Findings::Card(_))
 }
 
 /// Stores a card, unless a better one is there; says what was done.
 fn keep(document: &Document) -> anyhow::Result<String> {
-    let graded = document
-        .card
-        .as_ref()
-        .is_some_and(|card| card.prices.grade.measured().is_some());
-    if !graded {
+    let graded = |card: &Card| card.prices.grade.measured().is_some();
+    if !matches!(&document.findings, Findings::Card(card) if graded(card)) {
         return Ok("the card has no fork's prices, and was not stored".to_owned());
     }
     let store = Store::of_user(is_card)?;
@@ -52,7 +49,7 @@ fn is_lesser(document: &Document) -> bool {
     const USUAL_VARIABLES: usize = 2;
     let plan = &document.plan;
     let few = |caveat: &Caveat| matches!(caveat, Caveat::FewRounds { .. });
-    plan.card.as_ref().is_some_and(|order| order.quick)
+    plan.order.card().is_some_and(|order| order.quick)
         || document.caveats.iter().any(few)
         || plan.placement == Placement::Free
         || plan.environment.len() > USUAL_VARIABLES
@@ -63,14 +60,14 @@ fn has_better(store: &Store, host: &Host) -> bool {
 }
 
 fn print_stored(args: &CardArgs) -> anyhow::Result<()> {
-    let document = match Store::of_user(is_card)?.find(&measure::host()) {
-        Found::Found { document, .. } => document,
+    let card = match Store::of_user(is_card)?.find(&measure::host()) {
+        Found::Found { document, .. } => Stored::Run(document),
         other => return Err(OutputError::of_store(&other).into()),
     };
     let output = &args.output;
-    output::check(&output.export, Subject::of(&document))?;
+    output::check(&output.export, Subject::of(&card))?;
     let exports = Exports::open(&output.export)?;
-    let render = |format| report::render(&document, format);
+    let render = |format| report::render(&card, format);
     let printed = output::print(render, output::format(output.format));
     exports.write(render)?;
     Ok(printed?)

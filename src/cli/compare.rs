@@ -5,8 +5,8 @@ use std::path::Path;
 use super::args::CompareArgs;
 use super::output::{self, Exports};
 use crate::analysis::compare::{Input, NotComparable, compare};
-use crate::model::{Comparison, Document, Tool, Verdict};
-use crate::report::{Stored, Subject, render_comparison};
+use crate::model::{Comparison, Document, Stored, Tool, Verdict};
+use crate::report::{self, Subject};
 
 /// Why a comparison that was made, or could not be made, does not end well.
 #[derive(Debug, thiserror::Error)]
@@ -38,13 +38,15 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<()> {
         return Err(CompareError::Refused(why.to_owned()).into());
     }
     let comparison = comparison(args)?;
+    let judged = judge(&comparison);
+    let stored = Stored::from(comparison);
     let exports = Exports::open(&args.export)?;
-    let render = |format| render_comparison(&comparison, format);
+    let render = |format| report::render(&stored, format);
     // One way out that is barred shall not bar the other.
     let printed = output::print(render, output::format(args.format));
     exports.write(render)?;
     printed?;
-    Ok(judge(&comparison)?)
+    Ok(judged?)
 }
 
 fn comparison(args: &CompareArgs) -> anyhow::Result<Comparison> {

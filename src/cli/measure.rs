@@ -10,7 +10,7 @@ use crate::lab;
 use crate::lab::host::{self, Probed};
 use crate::lab::limits::{self, Limits, Need};
 use crate::lab::linux::{self, Linux, Stop};
-use crate::model::{Document, Host, Plan};
+use crate::model::{Host, Plan, Stored};
 use crate::report::{self, Subject};
 use crate::sys::{clock, memory, perf, process};
 
@@ -36,7 +36,7 @@ pub(super) fn reproduce(args: &ReproduceArgs) -> anyhow::Result<()> {
 }
 
 /// Measures a card, and gives it if it is whole.
-pub(super) fn card(args: &CardArgs) -> anyhow::Result<Option<Document>> {
+pub(super) fn card(args: &CardArgs) -> anyhow::Result<Option<Stored>> {
     let plan = plan::of_card(args, &surroundings()?)?;
     run(&plan, &args.output)
 }
@@ -56,9 +56,9 @@ pub(super) fn measure(plan: &Plan, args: &OutputArgs) -> anyhow::Result<()> {
     run(plan, args).map(|_| ())
 }
 
-/// Measures, prints and exports; the document of a run that ended by itself.
-fn run(plan: &Plan, args: &OutputArgs) -> anyhow::Result<Option<Document>> {
-    output::check(&args.export, Subject::of_plan(plan))?;
+/// Measures, prints and exports; the result of a run that ended by itself.
+fn run(plan: &Plan, args: &OutputArgs) -> anyhow::Result<Option<Stored>> {
+    output::check(&args.export, Subject::of_order(&plan.order))?;
     let exports = Exports::open(&args.export)?;
     let stop = Stop::default();
     // A signal that is ignored stays so, as under nohup(1).
@@ -71,9 +71,10 @@ fn run(plan: &Plan, args: &OutputArgs) -> anyhow::Result<Option<Document>> {
         signal_hook::flag::register_usize(signal, stop.0.clone(), number)?;
     }
     let host = host();
-    if let Some(order) = plan.live.as_ref().filter(|order| !order.cpus.is_empty()) {
+    let cpus = plan.order.replica().map(|order| &order.cpus);
+    if let Some(cpus) = cpus.filter(|cpus| !cpus.is_empty()) {
         // The workers inherit it.
-        process::run_on(&order.cpus)?;
+        process::run_on(cpus)?;
     }
     let kernel = match Linux::new(stop, plan.placement) {
         Ok(kernel) => kernel,
@@ -88,7 +89,8 @@ fn run(plan: &Plan, args: &OutputArgs) -> anyhow::Result<Option<Document>> {
     match outcome.document {
         Some(document) => {
             // One way out that is barred shall not bar the others.
-            let render = |format| report::render(&document, format);
+            let stored = Stored::from(document);
+            let render = |format| report::render(&stored, format);
             let printed = output::print(render, output::format(args.format));
             let written = exports.write(render);
             if let Some(error) = outcome.error {
@@ -99,7 +101,7 @@ fn run(plan: &Plan, args: &OutputArgs) -> anyhow::Result<Option<Document>> {
             }
             printed?;
             written?;
-            Ok(Some(document))
+            Ok(Some(stored))
         }
         None => {
             exports.abandon();

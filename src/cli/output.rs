@@ -6,8 +6,9 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::args::{ExportArg, FormatArg};
+use crate::model::Stored;
 use crate::report::view::Block;
-use crate::report::{self, Format, ReportError, Stored, Subject};
+use crate::report::{self, Format, ReportError, Subject};
 use crate::store::Found;
 
 /// A result that could not be read or written.
@@ -170,7 +171,7 @@ pub(super) fn read(path: &Path) -> Result<Stored, OutputError> {
         File::open(path).and_then(|mut file| file.read_to_end(&mut bytes))
     };
     read.map_err(|error| fail(&error))?;
-    report::parse_any(bytes.as_slice()).map_err(|error| fail(&error))
+    report::parse(bytes.as_slice()).map_err(|error| fail(&error))
 }
 
 /// Prints what is rendered on stdout.

@@ -2,12 +2,13 @@
 //! is made.
 
 use super::args::{AdviseArgs, ExplainArgs, ProcessArgs};
+use super::card::is_card;
 use super::measure;
 use super::plan::{self, FoundProcess};
 use crate::analysis::card;
 use crate::lab::host::remedies;
 use crate::lab::shape::{self, Options};
-use crate::model::{Availability, CardPrices, Document, Host, ProcessShape};
+use crate::model::{Availability, CardPrices, Document, Findings, Host, ProcessShape};
 use crate::store::{Found, Store};
 
 /// Explains a process.
@@ -49,7 +50,6 @@ fn found(shape: ProcessShape) -> FoundProcess {
 
 /// The prices of the card that is stored for this host.
 fn prices(host: &Host) -> Availability<CardPrices> {
-    let is_card = |document: &Document| document.card.is_some();
     let store = match Store::of_user(is_card) {
         Ok(store) => store,
         Err(error) => return Availability::unavailable(error.to_string(), None),
@@ -61,8 +61,10 @@ fn prices(host: &Host) -> Availability<CardPrices> {
 }
 
 fn prices_of(document: &Document) -> Availability<CardPrices> {
-    let parts = document.plan.card.as_ref().zip(document.card.as_ref());
-    let graded = parts.and_then(|(order, measured)| {
+    let graded = document.plan.order.card().and_then(|order| {
+        let Findings::Card(measured) = &document.findings else {
+            return None;
+        };
         let fit = card::fit(order, &measured.trials, document.plan.seed)?;
         Some((fit, measured.prices.grade.measured()?.clone()))
     });

@@ -2,7 +2,7 @@
 
 use super::args::ShowArgs;
 use super::output::{self, Exports};
-use crate::report::{self, Format, ReportError, Stored, Subject};
+use crate::report::{self, Subject};
 
 /// Prints what was stored.
 pub(super) fn run(args: &ShowArgs) -> anyhow::Result<()> {
@@ -14,25 +14,11 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<()> {
             return Err(error.into());
         }
     };
-    if let Err(error) = output::check(&args.export, subject(&stored)) {
+    if let Err(error) = output::check(&args.export, Subject::of(&stored)) {
         exports.abandon();
         return Err(error.into());
     }
-    let render = |format| render(&stored, format);
+    let render = |format| report::render(&stored, format);
     exports.write(render)?;
     Ok(output::print(render, output::format(args.format))?)
-}
-
-fn subject(stored: &Stored) -> Subject {
-    match stored {
-        Stored::Run(document) => Subject::of(document),
-        Stored::Comparison(_) => Subject::Comparison,
-    }
-}
-
-fn render(stored: &Stored, format: Format) -> Result<Vec<u8>, ReportError> {
-    match stored {
-        Stored::Run(document) => report::render(document, format),
-        Stored::Comparison(comparison) => report::render_comparison(comparison, format),
-    }
 }

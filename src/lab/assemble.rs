@@ -6,9 +6,8 @@ use super::cpu_time;
 use super::runner::AIM_ROUNDS;
 use super::session::Recording;
 use crate::model::{
-    Availability, Card, Cell, Document, Explanation, Host, Missing, Parent, Plan, Process,
-    Reproduction, Run, SCHEMA_VERSION, Space, SpaceRequest, SpawnMethod, Stopped, Tool,
-    WorkerSamples, middle,
+    Availability, Cell, Document, Findings, Host, Missing, Parent, Plan, Run, SCHEMA_VERSION,
+    Space, SpaceRequest, SpawnMethod, Stopped, Tool, WorkerSamples, middle,
 };
 use crate::stats::{
     self, DRAWS, Estimate, Summary, median, median_replicates, quantile, summarise,
@@ -22,7 +21,7 @@ const DRAWS_TO_DECIDE: usize = 200;
 /// count as outliers (Tukey's outer fence).
 const FENCE: f64 = 3.0;
 
-/// What a document holds besides its cells.
+/// What all documents hold, whatever was found out.
 pub(super) struct Setting<'a> {
     pub(super) host: Host,
     pub(super) plan: &'a Plan,
@@ -30,16 +29,16 @@ pub(super) struct Setting<'a> {
     pub(super) duration_s: f64,
     pub(super) rounds: u32,
     pub(super) stopped: Stopped,
-    pub(super) explanation: Option<Explanation>,
-    pub(super) reproduction: Option<Reproduction>,
-    pub(super) card: Option<Card>,
-    pub(super) live: Option<Process>,
     /// Processes that the children of workers outside of the cells left behind.
     pub(super) left_behind: u64,
 }
 
-/// The whole document.
-pub(super) fn document(setting: Setting<'_>, recordings: &[Recording]) -> Document {
+/// The whole document: `findings` makes them of the cells, where there are some.
+pub(super) fn document(
+    setting: Setting<'_>,
+    recordings: &[Recording],
+    findings: impl FnOnce(Vec<Cell>) -> Findings,
+) -> Document {
     let plan = setting.plan;
     let cost = setting.host.clock_cost_ns;
     let groups: Vec<Group<'_>> = (0..plan.spaces.len())
@@ -59,11 +58,7 @@ pub(super) fn document(setting: Setting<'_>, recordings: &[Recording]) -> Docume
             rounds: setting.rounds,
             stopped: setting.stopped,
         },
-        cells,
-        explanation: setting.explanation.clone(),
-        reproduction: setting.reproduction.clone(),
-        card: setting.card.clone(),
-        live: setting.live.clone(),
+        findings: findings(cells),
         caveats,
     }
 }

@@ -7,7 +7,7 @@ use super::kernel::Kernel;
 use super::rounds::{Rounds, Try};
 use super::run::{Outcome, Progress, ending, unix_s};
 use crate::analysis::card::{environment, name};
-use crate::model::{CardOrder, Host, Plan, Program, Purpose, Stopped, Trial};
+use crate::model::{CardOrder, Findings, Host, Plan, Program, Purpose, Stopped, Trial};
 use crate::worker::protocol::{Assignment, Pass};
 
 /// Pages that the gauging writes to again.
@@ -35,14 +35,12 @@ pub(super) fn run(
         duration_s: (kernel.now() - begin).as_secs_f64(),
         rounds: experiment.rounds.completed(),
         stopped,
-        explanation: None,
-        reproduction: None,
-        live: None,
-        card: timed.then(|| experiment.card(clock_cost_ns)),
         left_behind: experiment.rounds.left_behind(),
     };
     let document = timed.then(|| {
-        let mut document = documents::document(setting, &[]);
+        let mut document = documents::document(setting, &[], |_| {
+            Findings::Card(experiment.card(clock_cost_ns))
+        });
         document.caveats.extend(experiment.rounds.few_rounds());
         document
     });

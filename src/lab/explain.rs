@@ -20,7 +20,9 @@ use super::outlook::Watch;
 use super::run::{Outcome, Progress, ending, spawns_within, unix_s};
 use super::runner::{AIM_ROUNDS, Feature, LEAST_TURNS, MOST_TURNS, Runner, Turn};
 use super::session::{self, Recording};
-use crate::model::{ChildAction, Explain, Host, Missing, Plan, SpaceRequest, SpawnMethod, Stopped};
+use crate::model::{
+    ChildAction, ExplainOrder, Findings, Host, Missing, Plan, SpaceRequest, SpawnMethod, Stopped,
+};
 use crate::profile::ledger::Landmark;
 use crate::profile::symbols::Symbols;
 use crate::worker::protocol::{Assignment, Pass};
@@ -35,7 +37,7 @@ pub(super) fn run(
     kernel: &dyn Kernel,
     host: Host,
     plan: &Plan,
-    order: &Explain,
+    order: &ExplainOrder,
     progress: &mut dyn Progress,
 ) -> Outcome {
     let started_unix_s = unix_s();
@@ -59,7 +61,6 @@ pub(super) fn run(
         };
     }
     progress.step("putting the figures together", 1.0);
-    let explanation = assemble::explanation(&inquiry);
     let setting = cells::Setting {
         host,
         plan,
@@ -67,20 +68,17 @@ pub(super) fn run(
         duration_s: runner.elapsed_s(),
         rounds: runner.rounds(),
         stopped,
-        explanation: Some(explanation),
-        reproduction: None,
-        card: None,
-        live: None,
         left_behind: inquiry.evidence.left_behind(),
     };
-    let document = Some(cells::document(setting, &inquiry.evidence.timing));
+    let findings = |cells| Findings::Explanation(Box::new(assemble::explanation(&inquiry, cells)));
+    let document = Some(cells::document(setting, &inquiry.evidence.timing, findings));
     Outcome { document, error }
 }
 
 struct Inquiry<'a> {
     kernel: &'a dyn Kernel,
     plan: &'a Plan,
-    order: &'a Explain,
+    order: &'a ExplainOrder,
     clock_cost_ns: f64,
     /// What each visit is for.
     parts: Vec<Part>,

@@ -15,6 +15,7 @@ pub mod path;
 pub mod programs;
 pub mod shape;
 
+mod advise;
 mod assemble;
 mod card;
 mod caveats;
@@ -24,6 +25,7 @@ mod explain;
 mod outlook;
 mod preflight;
 mod process;
+mod replica;
 mod reproduce;
 mod rounds;
 mod run;

@@ -15,8 +15,10 @@ use super::kernel::Kernel;
 use super::outlook::Watch;
 use super::run::{Outcome, Progress, ending, unix_s};
 use super::runner::{Feature, Rhythm, Runner, Turn};
+use crate::analysis::reproduce::studies;
 use crate::model::{
-    Caveat, Host, Interpreter, LoopOrder, LoopSystem, Missing, Plan, SpaceRequest, Stopped,
+    Answer, Caveat, Cell, Findings, Host, Interpreter, LoopOrder, LoopSystem, Missing, Plan,
+    ReproduceOrder, SpaceRequest, Stopped,
 };
 
 /// The fewest rounds: one alone has no interval.
@@ -28,11 +30,19 @@ const LONG_EVERY: u32 = 3;
 /// Every so many rounds the programs run once more under the timer's samples.
 const SAMPLED_EVERY: u32 = 2;
 
+/// The findings of a study of address spaces, whose spawns are swept.
+pub(super) fn of_spaces(plan: &Plan, order: &ReproduceOrder, cells: Vec<Cell>) -> Findings {
+    let points = studies::study_points(order, &plan.spaces);
+    let answer = Answer::Spaces { points, cells };
+    Findings::Reproduction(studies::reproduction(order, answer))
+}
+
 /// Runs the loops of a plan.
 pub(super) fn run(
     kernel: &dyn Kernel,
     host: Host,
     plan: &Plan,
+    study: &ReproduceOrder,
     order: &LoopOrder,
     progress: &mut dyn Progress,
 ) -> Outcome {
@@ -50,14 +60,13 @@ pub(super) fn run(
         duration_s: runner.elapsed_s(),
         rounds: runner.rounds(),
         stopped,
-        explanation: None,
-        reproduction: experiment.reproduction(),
-        card: None,
-        live: None,
         left_behind: experiment.rows.iter().map(|row| row.left_behind).sum(),
     };
     let document = timed.then(|| {
-        let mut document = documents::document(setting, &[]);
+        let mut document = documents::document(setting, &[], |_| {
+            let answer = Answer::Programs(experiment.loops());
+            Findings::Reproduction(studies::reproduction(study, answer))
+        });
         document.caveats.extend(experiment.samples_lost());
         document
     });

@@ -1,5 +1,6 @@
 //! A plan is carried out by the feature that it orders.
 
+use super::advise;
 use super::card;
 use super::error::LabError;
 use super::explain;
@@ -7,7 +8,7 @@ use super::kernel::Kernel;
 use super::process;
 use super::reproduce;
 use super::sweep;
-use crate::model::{Document, Host, Plan, Stopped};
+use crate::model::{Document, Host, Order, Plan, Stopped};
 
 /// Hears how far a run has come.
 pub trait Progress {
@@ -24,20 +25,30 @@ pub struct Outcome {
     pub error: Option<LabError>,
 }
 
+impl Outcome {
+    /// That of a run which came to nothing.
+    pub(super) fn nothing(error: LabError) -> Self {
+        Self {
+            document: None,
+            error: Some(error),
+        }
+    }
+}
+
 /// Carries out a plan.
 pub fn run(kernel: &dyn Kernel, host: Host, plan: &Plan, progress: &mut dyn Progress) -> Outcome {
-    let loops = plan
-        .reproduce
-        .as_ref()
-        .and_then(|order| order.loops.as_ref());
-    if let Some(order) = &plan.live {
-        return process::run(kernel, host, plan, order, progress);
-    }
-    match (&plan.card, &plan.explain, loops) {
-        (Some(order), ..) => card::run(kernel, host, plan, order, progress),
-        (None, Some(order), _) => explain::run(kernel, host, plan, order, progress),
-        (None, None, Some(order)) => reproduce::run(kernel, host, plan, order, progress),
-        (None, None, None) => sweep::run(kernel, host, plan, progress),
+    match &plan.order {
+        Order::Sweep => sweep::run(kernel, host, plan, progress, sweep::findings),
+        Order::Explain(order) => explain::run(kernel, host, plan, order, progress),
+        Order::Reproduce(order) => match &order.loops {
+            Some(loops) => reproduce::run(kernel, host, plan, order, loops, progress),
+            None => sweep::run(kernel, host, plan, progress, |cells| {
+                reproduce::of_spaces(plan, order, cells)
+            }),
+        },
+        Order::Card(order) => card::run(kernel, host, plan, order, progress),
+        Order::Process(order) => process::run(kernel, host, plan, order, progress),
+        Order::Advise(order) => advise::run(kernel, host, plan, order, progress),
     }
 }
 

@@ -8,8 +8,7 @@ use super::outlook::Watch;
 use super::run::{Outcome, Progress, ending, spawns_within, unix_s};
 use super::runner::{AIM_ROUNDS, Feature, LEAST_TURNS, MOST_TURNS, Rhythm, Runner, Turn};
 use super::session::Recording;
-use crate::analysis::reproduce::studies;
-use crate::model::{Host, Plan, Stopped, Temperature};
+use crate::model::{Cell, Findings, Host, Plan, Stopped, Temperature};
 use crate::worker::protocol::{Assignment, Pass};
 
 /// The fewest rounds: who asks for a time keeps it, and one worker is an answer.
@@ -47,12 +46,18 @@ fn rhythm(pass: Pass) -> Rhythm {
     }
 }
 
-/// Carries out a plan of some parents.
+/// The findings of a sweep.
+pub(super) fn findings(cells: Vec<Cell>) -> Findings {
+    Findings::Sweep { cells }
+}
+
+/// Carries out a plan of some parents, and makes `findings` of their cells.
 pub(super) fn run(
     kernel: &dyn Kernel,
     host: Host,
     plan: &Plan,
     progress: &mut dyn Progress,
+    findings: impl FnOnce(Vec<Cell>) -> Findings,
 ) -> Outcome {
     let started_unix_s = unix_s();
     let mut runner = Runner::new(kernel, plan, LEAST_ROUNDS, AIM_ROUNDS);
@@ -65,14 +70,10 @@ pub(super) fn run(
         duration_s: runner.elapsed_s(),
         rounds: runner.rounds(),
         stopped,
-        explanation: None,
-        reproduction: studies::reproduction(plan),
-        card: None,
-        live: None,
         left_behind: 0,
     };
     let timed = experiment.recordings.iter().any(|r| r.pass == Pass::Timing);
-    let document = timed.then(|| assemble::document(setting, &experiment.recordings));
+    let document = timed.then(|| assemble::document(setting, &experiment.recordings, findings));
     Outcome { document, error }
 }
 

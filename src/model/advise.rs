@@ -1,9 +1,29 @@
-//! Remedies: what is tried against the cost of a fork, and what came of it.
+//! An advice: what is tried against the cost of a fork, and what came of it.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Availability, Program};
+use super::{Availability, Program, Replica, ReplicaOrder};
 use crate::stats::Estimate;
+
+/// How remedies are tried.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AdviseOrder {
+    /// What is rebuilt.
+    pub replica: ReplicaOrder,
+    /// What of this host bears on remedies.
+    pub host: RemedyHost,
+    /// Programs to set against each other.
+    pub targets: Targets,
+}
+
+/// What can be done about the cost of a process's forks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Advice {
+    /// What was measured.
+    pub replica: Replica,
+    /// What was tried, best first.
+    pub remedies: Vec<Remedy>,
+}
 
 /// What of a host bears on remedies.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]

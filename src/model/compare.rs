@@ -1,9 +1,6 @@
 //! Two results side by side: what `forktax compare` finds out, as serde types.
 //!
-//! It is a document of its own, told from that of a run by its first field, and
-//! keeps what was compared and not the samples. `docs/document-format.md` is its
-//! contract; a field that is removed or changes its meaning raises
-//! [`COMPARISON_VERSION`].
+//! It is a document of its own, and keeps what was compared and not the samples.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,20 +10,16 @@ use super::{
 };
 use crate::stats::Estimate;
 
-/// The version of the comparison's schema.
-pub const COMPARISON_VERSION: u32 = 1;
-
 /// Two results, line by line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
-    /// What tells it from the document of a run, which has no such field.
-    pub document: ComparisonMark,
-    /// [`COMPARISON_VERSION`] of the writer.
+    /// [`SCHEMA_VERSION`](super::SCHEMA_VERSION) of the writer.
     pub schema_version: u32,
     /// Who compared.
     pub tool: Tool,
-    /// What was compared.
-    pub of: ComparedKind,
+    /// What was compared. It tells a comparison from the document of a run, which has
+    /// findings instead.
+    pub compared: ComparedKind,
     /// The result that the other is measured by.
     pub a: ComparedSide,
     /// The other.
@@ -43,14 +36,6 @@ pub struct Comparison {
     pub lone: Vec<LoneLine>,
     /// What was to fail, if anything.
     pub fail_above: Option<FailAbove>,
-}
-
-/// The word that stands in [`Comparison::document`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ComparisonMark {
-    /// The only one.
-    Comparison,
 }
 
 /// What was compared.

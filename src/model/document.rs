@@ -6,8 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Availability, Card, Caveat, ChildAction, Explanation, Host, Parent, Plan, Process, Program,
-    Reproduction, SpaceRequest, SpawnMethod,
+    Availability, Caveat, ChildAction, Findings, Host, Parent, Plan, Program, SpaceRequest,
+    SpawnMethod,
 };
 use crate::stats::{Estimate, Summary};
 
@@ -27,20 +27,8 @@ pub struct Document {
     pub plan: Plan,
     /// How the run went.
     pub run: Run,
-    /// One for each address space and method, in the plan's order.
-    pub cells: Vec<Cell>,
-    /// Where the time goes, if the plan asked for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub explanation: Option<Explanation>,
-    /// What was published, and this host's answer, if the plan asked for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reproduction: Option<Reproduction>,
-    /// What this host charges, if the plan asked for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub card: Option<Card>,
-    /// What forks from a process of this shape cost, if the plan asked for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub live: Option<Process>,
+    /// What was found out: of the kind that the plan's order asks for.
+    pub findings: Findings,
     /// What a reader must know before trusting the figures.
     pub caveats: Vec<Caveat>,
 }

@@ -10,16 +10,21 @@ mod caveat;
 mod compare;
 mod document;
 mod explain;
+mod findings;
 mod host;
 mod method;
+mod order;
 mod parent;
 mod plan;
 mod process;
+mod replica;
 mod reproduce;
 mod shape;
+mod stored;
 
 pub use advise::{
-    Remedy, RemedyBaseline, RemedyHost, RemedyKind, RemedyOutcome, RemedyVerdict, Targets,
+    Advice, AdviseOrder, Remedy, RemedyBaseline, RemedyHost, RemedyKind, RemedyOutcome,
+    RemedyVerdict, Targets,
 };
 pub use availability::{Availability, Missing, MissingKind};
 pub use card::{
@@ -28,8 +33,8 @@ pub use card::{
 };
 pub use caveat::Caveat;
 pub use compare::{
-    COMPARISON_VERSION, ComparedKind, ComparedLine, ComparedPlan, ComparedSide, Comparison,
-    ComparisonMark, FailAbove, LineUnit, LoneLine, PlanDifference, PlanFact, Verdict, Which,
+    ComparedKind, ComparedLine, ComparedPlan, ComparedSide, Comparison, FailAbove, LineUnit,
+    LoneLine, PlanDifference, PlanFact, Verdict, Which,
 };
 pub use document::{
     Cell, CountSource, Counted, Document, Run, SCHEMA_VERSION, Space, Stopped, Tool, WorkerSamples,
@@ -40,20 +45,21 @@ pub use explain::{
     MethodExplained, PageTables, Phase, PhaseTime, Profile, Reach, Rewriting, Side, SkipReason,
     Stack, TableLevel, Tree, TreeNode,
 };
+pub use findings::Findings;
 pub use host::{Fingerprint, Host, HostDifference, HostFact, differences};
 pub use method::{ChildAction, SpawnMethod};
+pub use order::{ExplainOrder, LoopOrder, Order, ReproduceOrder};
 pub use parent::{Counts, Parent, middle};
-pub use plan::{
-    Backing, Explain, LoopOrder, Placement, Plan, Program, Reproduce, SpaceRequest, StopRule,
-    Temperature,
-};
+pub use plan::{Backing, Placement, Plan, Program, SpaceRequest, StopRule, Temperature};
 pub use process::{
-    Blame, CardPrices, CardTerm, Cost, FreeMemory, FreeReason, GroupCost, LeftOutMapping,
-    LeftOutReason, Process, ProcessForecast, ProcessOrder, ProcessPurpose, ProcessRole,
-    ProcessTrial, Rung, RungCost, ShapeLikeness, ShapeScale, ShapeUnit, UnitLikeness,
+    Blame, Cost, FreeMemory, FreeReason, GroupCost, Process, ProcessOrder, RungCost,
+};
+pub use replica::{
+    CardPrices, CardTerm, LeftOutMapping, LeftOutReason, ProcessForecast, ProcessRole,
+    ProcessTrial, Replica, ReplicaOrder, Rung, ShapeLikeness, ShapeScale, ShapeUnit, UnitLikeness,
 };
 pub use reproduce::{
-    CallName, Interpreter, LikeRegion, Likeness, Loop, LoopRun, LoopSystem, Looped, Loops,
+    Answer, CallName, Interpreter, LikeRegion, Likeness, Loop, LoopRun, LoopSystem, Looped, Loops,
     ObservedCall, Part, PublishedFigure, PublishedLoop, PublishedUnit, RegionKind, Reproduction,
     Source, SplitSource, StudyId, StudyPoint,
 };
@@ -61,3 +67,4 @@ pub use shape::{
     MappingContent, MappingFlag, ProcessFacts, ProcessShape, SHAPE_VERSION, ShapeMapping,
     ShapeReservation,
 };
+pub use stored::Stored;

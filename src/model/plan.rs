@@ -4,12 +4,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{CardOrder, ChildAction, Likeness, ProcessOrder, SpawnMethod, StudyId};
+use super::{ChildAction, Likeness, Order, SpawnMethod};
 use crate::units::thousands;
 
-/// A complete order for a run.
+/// A complete order for a run: what this command needs, and what all of them share.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
+    /// What is to be found out.
+    pub order: Order,
     /// The address spaces to build, smallest first.
     pub spaces: Vec<SpaceRequest>,
     /// The spawn methods, which take turns in each address space.
@@ -32,62 +34,6 @@ pub struct Plan {
     pub seed: u64,
     /// The longest that one spawn may take, in milliseconds.
     pub spawn_timeout_ms: u64,
-    /// What is to be explained of the last address space, if anything.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub explain: Option<Explain>,
-    /// Which published study is to be reproduced, if any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reproduce: Option<Reproduce>,
-    /// What this host charges is to be found out by, if it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub card: Option<CardOrder>,
-    /// The shape that is rebuilt, if one is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub live: Option<ProcessOrder>,
-}
-
-/// How a study is reproduced.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Reproduce {
-    /// Which one.
-    pub study: StudyId,
-    /// The share of its sizes that is built.
-    pub scale: f64,
-    /// Why less than all is built.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scaled_because: Option<String>,
-    /// The loops of a study of programs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub loops: Option<LoopOrder>,
-}
-
-/// How programs that spawn in a loop are run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LoopOrder {
-    /// Iterations of a loop.
-    pub iterations: u64,
-    /// Iterations of the one that runs longer.
-    pub long_iterations: u64,
-    /// Timed runs of each program.
-    pub repeats: u32,
-    /// The interpreter as it was asked for: a path, or a name for `PATH`.
-    pub interpreter: String,
-    /// Whether the interpreter is the study's own, since none was named. Then it
-    /// may be missing.
-    pub own_interpreter: bool,
-    /// The same of the program that the children execute.
-    pub own_program: bool,
-}
-
-/// How the last address space of a plan is explained.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Explain {
-    /// Samples of kernel call chains in each second of CPU time.
-    pub sampling_hz: u64,
-    /// Pages that the parent writes to again after a spawn; 0 for none.
-    pub rewrite_pages: u64,
-    /// Whether the page-table tree of a mapping is kept.
-    pub tree: bool,
 }
 
 /// One address space to build.
@@ -236,6 +182,40 @@ impl SpaceRequest {
         }
     }
 
+    /// What names it in every result: the whole order in one word.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Mappings {
+                mappings,
+                pages,
+                spacing,
+                backing,
+                huge,
+            } => {
+                let huge = if *huge { "-huge" } else { "" };
+                let backing = backing.name();
+                format!("mappings-{mappings}-pages-{pages}-spacing-{spacing}-{backing}{huge}")
+            }
+            Self::Malloc {
+                count,
+                bytes,
+                pages,
+                spacing,
+            } => format!("malloc-{count}x{bytes}-pages-{pages}-spacing-{spacing}"),
+            Self::Likeness(likeness) => format!("likeness-{}", likeness.of),
+            Self::Descriptors { count, cloexec } => {
+                let cloexec = if *cloexec { "-cloexec" } else { "" };
+                format!("descriptors-{count}{cloexec}")
+            }
+            Self::Threads { count } => format!("threads-{count}"),
+            Self::Handlers { count } => format!("handlers-{count}"),
+            Self::Together { parts } => {
+                let parts: Vec<String> = parts.iter().map(Self::key).collect();
+                parts.join("+")
+            }
+        }
+    }
+
     /// What it asks for, as far as it can be counted: "100 mappings, 10 threads".
     pub fn in_words(&self) -> String {
         let beside = [
@@ -275,6 +255,17 @@ pub enum Backing {
     File,
     /// Shared anonymous memory.
     Shared,
+}
+
+impl Backing {
+    /// Its name on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Anon => "anon",
+            Self::File => "file",
+            Self::Shared => "shared",
+        }
+    }
 }
 
 /// What the child executes.

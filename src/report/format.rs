@@ -4,7 +4,7 @@
 //! optional part of the program; both can be told before anything is measured.
 
 use super::ReportError;
-use crate::model::{Document, Plan, ProcessPurpose};
+use crate::model::{Findings, Order, Stored};
 
 /// What a report can be written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,41 +140,32 @@ pub enum Subject {
 
 impl Subject {
     /// That of a result.
-    pub fn of(document: &Document) -> Self {
-        let live = document.plan.live.as_ref();
-        if let Some(order) = live.filter(|_| document.live.is_some()) {
-            Self::of_purpose(order.purpose, document.explanation.is_some())
-        } else if document.card.is_some() && document.plan.card.is_some() {
-            Self::Card
-        } else if document.reproduction.is_some() {
-            Self::Reproduction
-        } else if document.explanation.is_some() {
-            Self::Explanation
-        } else {
-            Self::Sweep
+    pub fn of(stored: &Stored) -> Self {
+        let document = match stored {
+            Stored::Run(document) => document,
+            Stored::Comparison(_) => return Self::Comparison,
+        };
+        match &document.findings {
+            Findings::Sweep { .. } => Self::Sweep,
+            Findings::Explanation(_) => Self::Explanation,
+            Findings::Reproduction(_) => Self::Reproduction,
+            Findings::Card(_) => Self::Card,
+            Findings::Process(process) if process.ledger.is_some() => Self::ProcessApart,
+            Findings::Process(_) => Self::Process,
+            Findings::Advice(_) => Self::Advice,
         }
     }
 
-    /// That of the result which a plan asks for.
-    pub fn of_plan(plan: &Plan) -> Self {
-        if let Some(order) = &plan.live {
-            Self::of_purpose(order.purpose, plan.explain.is_some())
-        } else if plan.card.is_some() {
-            Self::Card
-        } else if plan.reproduce.is_some() {
-            Self::Reproduction
-        } else if plan.explain.is_some() {
-            Self::Explanation
-        } else {
-            Self::Sweep
-        }
-    }
-
-    fn of_purpose(purpose: ProcessPurpose, apart: bool) -> Self {
-        match purpose {
-            ProcessPurpose::Explain if apart => Self::ProcessApart,
-            ProcessPurpose::Explain => Self::Process,
-            ProcessPurpose::Advise => Self::Advice,
+    /// That of the result which is ordered.
+    pub fn of_order(order: &Order) -> Self {
+        match order {
+            Order::Sweep => Self::Sweep,
+            Order::Explain(_) => Self::Explanation,
+            Order::Reproduce(_) => Self::Reproduction,
+            Order::Card(_) => Self::Card,
+            Order::Process(order) if order.ledger.is_some() => Self::ProcessApart,
+            Order::Process(_) => Self::Process,
+            Order::Advise(_) => Self::Advice,
         }
     }
 

@@ -6,15 +6,17 @@
 
 mod format;
 mod parse;
+mod record;
 mod render;
 pub mod view;
 
 use std::io;
 
-use crate::model::{Comparison, Document, Missing};
+use crate::model::{Missing, Stored};
 
 pub use format::{Format, Subject};
-pub use parse::{Stored, parse, parse_any};
+pub use parse::parse;
+pub use record::{Record, records};
 
 /// Why a document could not be read or a report not be written.
 #[derive(Debug, thiserror::Error)]
@@ -39,9 +41,9 @@ pub enum ReportError {
         /// This program's.
         known: u32,
     },
-    /// The JSON is a comparison where the result of a run is wanted.
-    #[error("the document is a comparison, and no result of a run")]
-    NoRun,
+    /// The document's findings are not those that its plan orders.
+    #[error("the document's findings are not what its plan orders; was it edited?")]
+    Unordered,
     /// A picture was asked of a result that has no such one.
     #[error(
         "{subject} cannot be shown as {format}: forktax explain (of a \
@@ -81,44 +83,26 @@ pub enum ReportError {
     },
 }
 
-/// The whole report of a document, ready to be written.
-pub fn render(document: &Document, format: Format) -> Result<Vec<u8>, ReportError> {
-    format.check(Subject::of(document))?;
+/// The whole report of a result, ready to be written.
+///
+/// # Errors
+/// All of [`ReportError`] that say why something could not be written.
+pub fn render(stored: &Stored, format: Format) -> Result<Vec<u8>, ReportError> {
+    format.check(Subject::of(stored))?;
     let nothing = |missing: Missing| ReportError::NothingFound {
         format: format.name(),
         reason: missing.in_words(),
     };
     let bytes = match format {
-        Format::Table => render::text(&view::blocks(document)),
-        Format::Markdown => Ok(render::markdown(&view::blocks(document)).into_bytes()),
-        Format::Csv => render::csv(document),
-        Format::Json => render::json(document),
+        Format::Table => render::text(&view::blocks(stored)),
+        Format::Markdown => Ok(render::markdown(&view::blocks(stored)).into_bytes()),
+        Format::Csv => render::csv(stored),
+        Format::Json => render::json(stored),
         Format::Svg => {
-            render::svg(&view::picture(document).map_err(nothing)?).map(String::into_bytes)
+            render::svg(&view::picture(stored).map_err(nothing)?).map(String::into_bytes)
         }
-        Format::Folded => Ok(render::folded(document).map_err(nothing)?.into_bytes()),
-        Format::FlameGraph => render::flame_graph(&render::folded(document).map_err(nothing)?),
-    };
-    bytes.map_err(|source| ReportError::Render {
-        format: format.name(),
-        source,
-    })
-}
-
-/// The whole report of a comparison, ready to be written.
-///
-/// # Errors
-/// [`ReportError::NoPicture`] and [`ReportError::Render`].
-pub fn render_comparison(comparison: &Comparison, format: Format) -> Result<Vec<u8>, ReportError> {
-    format.check(Subject::Comparison)?;
-    let bytes = match format {
-        Format::Table => render::text(&view::comparison(comparison)),
-        Format::Markdown => Ok(render::markdown(&view::comparison(comparison)).into_bytes()),
-        Format::Csv => render::compared(comparison),
-        // No picture passes the check.
-        Format::Json | Format::Svg | Format::Folded | Format::FlameGraph => {
-            render::json(comparison)
-        }
+        Format::Folded => Ok(render::folded(stored).map_err(nothing)?.into_bytes()),
+        Format::FlameGraph => render::flame_graph(&render::folded(stored).map_err(nothing)?),
     };
     bytes.map_err(|source| ReportError::Render {
         format: format.name(),

@@ -16,7 +16,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::model::{Document, Host};
+use crate::model::{Document, Host, Stored};
 use crate::report::{self, Format, ReportError};
 
 pub use found::{Found, Outdated};
@@ -101,7 +101,7 @@ impl Store {
         if !(self.is_card)(document) {
             return Err(StoreError::NoCard);
         }
-        let bytes = report::render(document, Format::Json)?;
+        let bytes = report::render(&Stored::from(document.clone()), Format::Json)?;
         let path = self.place(&document.host);
         match files::replace(&self.directory, &path, &bytes) {
             Ok(()) => Ok(path),
@@ -194,7 +194,7 @@ impl Store {
             Err(error) => return Read::Failed(error.to_string()),
         };
         match report::parse(bytes.as_slice()) {
-            Ok(document) if (self.is_card)(&document) => Read::Card(Box::new(document)),
+            Ok(Stored::Run(document)) if (self.is_card)(&document) => Read::Card(document),
             Ok(_) => Read::Failed("it holds no card".to_owned()),
             Err(ReportError::SchemaVersion { found, known }) => Read::OtherSchema { found, known },
             Err(error) => Read::Failed(error.to_string()),

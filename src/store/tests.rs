@@ -1,11 +1,11 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use super::*;
-use crate::model::{Availability, HostFact, SCHEMA_VERSION};
+use crate::model::{Availability, Findings, HostFact, SCHEMA_VERSION};
 
 /// What stands for a card here: any sweep, as the store does not care.
 fn is_sweep(document: &Document) -> bool {
-    document.explanation.is_none()
+    matches!(document.findings, Findings::Sweep { .. })
 }
 
 /// A store in a directory that does not exist yet.
@@ -15,7 +15,10 @@ fn store(home: &tempfile::TempDir) -> Store {
 
 fn stored(name: &str) -> Document {
     let path = format!("{}/tests/data/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    report::parse(fs::File::open(path).unwrap()).unwrap()
+    match report::parse(fs::File::open(path).unwrap()).unwrap() {
+        Stored::Run(document) => *document,
+        Stored::Comparison(_) => panic!("{name} is a comparison"),
+    }
 }
 
 fn card() -> Document {
@@ -198,7 +201,7 @@ fn what_is_no_card_is_told_and_never_followed() {
     assert!(said().contains("broken JSON"), "{}", said());
     fs::write(
         &place,
-        report::render(&stored("explain"), Format::Json).unwrap(),
+        report::render(&stored("explain").into(), Format::Json).unwrap(),
     )
     .unwrap();
     assert!(said().contains("it holds no card"), "{}", said());

@@ -2,9 +2,10 @@
 //! its enums.
 
 use forktax::model::{
-    AtMost, Availability, Card, CardOrder, ChildAction, Document, Errors, Forecast, GaugeSamples,
-    Grade, LeftOut, Parent, Price, PriceKind, PriceList, Priced, Program, Purpose, SpaceRequest,
-    SpawnMethod, Term, TermPrice, Trial, TrialCell, TrialResult, Variables, WorkerSamples,
+    AtMost, Availability, Card, CardOrder, ChildAction, Document, Errors, Findings, Forecast,
+    GaugeSamples, Grade, LeftOut, Order, Parent, Price, PriceKind, PriceList, Priced, Program,
+    Purpose, SpaceRequest, SpawnMethod, Term, TermPrice, Trial, TrialCell, TrialResult, Variables,
+    WorkerSamples,
 };
 use forktax::stats::{Estimate, Summary};
 use serde_json::Value;
@@ -13,7 +14,7 @@ use super::{json, sweep};
 
 pub(crate) fn document() -> Document {
     let mut document = sweep();
-    document.plan.card = Some(CardOrder {
+    document.plan.order = Order::Card(CardOrder {
         quick: true,
         trials: vec![Trial {
             purpose: Purpose::Empty,
@@ -30,7 +31,7 @@ pub(crate) fn document() -> Document {
         }],
         named: vec![Purpose::StaticProgram],
     });
-    document.card = Some(Card {
+    document.findings = Findings::Card(Card {
         trials: vec![tried()],
         prices: prices(),
     });

@@ -8,19 +8,20 @@ use forktax::model::{
 };
 use serde_json::Value;
 
-use crate::{contract, json, rows, sweep, walk};
+use crate::{cells, contract, json, rows, sweep, walk};
 
 /// A comparison with something in every list.
 fn comparison() -> Comparison {
     let (a, mut b) = (sweep(), sweep());
     b.host.kernel = "another".to_owned();
     b.plan.environment.clear();
-    b.cells[0].samples.truncate(1);
-    b.cells.truncate(4);
-    for worker in &mut b.cells[1].samples {
+    let cells = cells(&mut b);
+    cells[0].samples.truncate(1);
+    cells.truncate(4);
+    for worker in &mut cells[1].samples {
         worker.total_ns.iter_mut().for_each(|ns| *ns *= 10);
     }
-    b.cells[2].call_ns = Availability::not_reached();
+    cells[2].call_ns = Availability::not_reached();
     let input = |document| Input {
         file: "x.json",
         document,

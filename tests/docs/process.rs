@@ -2,13 +2,13 @@
 //! and the words of its enums.
 
 use forktax::model::{
-    Availability, Blame, CardPrices, CardTerm, ChildAction, Cost, Counts, Document, Errors,
-    FreeMemory, FreeReason, Grade, GroupCost, LeftOutMapping, LeftOutReason, MappingContent,
-    MappingFlag, Parent, Process, ProcessFacts, ProcessForecast, ProcessOrder, ProcessPurpose,
-    ProcessRole, ProcessShape, ProcessTrial, Program, Remedy, RemedyBaseline, RemedyHost,
-    RemedyKind, RemedyOutcome, RemedyVerdict, Rung, RungCost, ShapeLikeness, ShapeMapping,
-    ShapeReservation, ShapeScale, ShapeUnit, SpawnMethod, Targets, Term, Tool, TrialCell,
-    UnitLikeness, WorkerSamples,
+    Advice, AdviseOrder, Availability, Blame, CardPrices, CardTerm, ChildAction, Cost, Counts,
+    Document, Errors, ExplainOrder, Explanation, Findings, FreeMemory, FreeReason, Grade,
+    GroupCost, LeftOutMapping, LeftOutReason, MappingContent, MappingFlag, Order, Parent, Process,
+    ProcessFacts, ProcessForecast, ProcessOrder, ProcessRole, ProcessShape, ProcessTrial, Program,
+    Remedy, RemedyBaseline, RemedyHost, RemedyKind, RemedyOutcome, RemedyVerdict, Replica,
+    ReplicaOrder, Rung, RungCost, ShapeLikeness, ShapeMapping, ShapeReservation, ShapeScale,
+    ShapeUnit, SpawnMethod, Targets, Term, Tool, TrialCell, UnitLikeness, WorkerSamples,
 };
 use forktax::stats::{Estimate, Summary};
 use serde_json::Value;
@@ -22,21 +22,36 @@ const ONE: Estimate = Estimate {
 
 pub(crate) fn document() -> Document {
     let mut document = sweep();
+    document.plan.order = Order::Process(ProcessOrder {
+        replica: order(),
+        ledger: Some(ExplainOrder {
+            sampling_hz: 1,
+            rewrite_pages: 1,
+            tree: true,
+        }),
+    });
+    document.findings = Findings::Process(Box::new(Process {
+        replica: replica(),
+        blame: Availability::Measured(blame()),
+        ledger: Some(explanation()),
+    }));
+    document
+}
+
+fn explanation() -> Explanation {
+    let text = include_str!("../data/explain.json");
+    let document: Document = serde_json::from_str(text).unwrap();
+    document.findings.explanation().unwrap().clone()
+}
+
+pub(crate) fn advice() -> Document {
+    let mut document = sweep();
     let program = || Program::Path {
         path: "/bin/true".to_owned(),
         argv: vec!["true".to_owned()],
     };
-    document.plan.live = Some(ProcessOrder {
-        shape: shape(),
-        purpose: ProcessPurpose::Explain,
-        scale: ShapeScale {
-            mappings_divisor: 2,
-            pages_divisor: 2,
-            without_file_pages: true,
-            because: Some("no room".to_owned()),
-        },
-        cpus: vec![0],
-        prices: Availability::Measured(prices()),
+    document.plan.order = Order::Advise(AdviseOrder {
+        replica: order(),
         host: RemedyHost {
             no_huge_pages: Some("none".to_owned()),
             child_runs_first: Some(0),
@@ -46,8 +61,25 @@ pub(crate) fn document() -> Document {
             dynamic: Some(program()),
         },
     });
-    document.live = Some(live());
+    document.findings = Findings::Advice(Advice {
+        replica: replica(),
+        remedies: tried(),
+    });
     document
+}
+
+fn order() -> ReplicaOrder {
+    ReplicaOrder {
+        shape: shape(),
+        scale: ShapeScale {
+            mappings_divisor: 2,
+            pages_divisor: 2,
+            without_file_pages: true,
+            because: Some("no room".to_owned()),
+        },
+        cpus: vec![0],
+        prices: Availability::Measured(prices()),
+    }
 }
 
 fn shape() -> ProcessShape {
@@ -112,7 +144,7 @@ fn prices() -> CardPrices {
     }
 }
 
-fn live() -> Process {
+fn replica() -> Replica {
     let roles = [
         ProcessRole::Whole,
         ProcessRole::Rung(Rung::Empty),
@@ -120,7 +152,7 @@ fn live() -> Process {
         ProcessRole::Remedied(RemedyKind::Best),
         ProcessRole::Against(RemedyKind::StaticTarget),
     ];
-    Process {
+    Replica {
         trials: roles.map(trial).into(),
         likeness: ShapeLikeness {
             units: vec![UnitLikeness {
@@ -141,20 +173,22 @@ fn live() -> Process {
             total_ns: 1.0,
             error: 0.1,
         }),
-        blame: Availability::Measured(blame()),
-        remedies: vec![Remedy {
-            kind: RemedyKind::Best,
-            applied_to: "all".to_owned(),
-            outcome: Availability::Measured(RemedyOutcome {
-                call_ns: ONE,
-                total_ns: ONE,
-                against: RemedyBaseline::Fork,
-                ratio: ONE,
-                verdict: RemedyVerdict::Helps,
-                memory_bytes: -1,
-            }),
-        }],
     }
+}
+
+fn tried() -> Vec<Remedy> {
+    vec![Remedy {
+        kind: RemedyKind::Best,
+        applied_to: "all".to_owned(),
+        outcome: Availability::Measured(RemedyOutcome {
+            call_ns: ONE,
+            total_ns: ONE,
+            against: RemedyBaseline::Fork,
+            ratio: ONE,
+            verdict: RemedyVerdict::Helps,
+            memory_bytes: -1,
+        }),
+    }]
 }
 
 fn trial(role: ProcessRole) -> ProcessTrial {
@@ -343,8 +377,6 @@ fn smaller() -> Vec<Value> {
         | FreeReason::HugePages => json(why),
     };
     let mut words = vec![
-        json(ProcessPurpose::Explain),
-        json(ProcessPurpose::Advise),
         json(RemedyBaseline::Fork),
         json(RemedyBaseline::PosixSpawn),
         json(RemedyBaseline::DynamicTarget),

@@ -3,9 +3,9 @@
 
 use forktax::analysis::reproduce::studies;
 use forktax::model::{
-    Availability, CallName, Document, Interpreter, LikeRegion, Likeness, Loop, LoopOrder, LoopRun,
-    LoopSystem, Looped, Loops, Missing, ObservedCall, Parent, Part, PublishedUnit, RegionKind,
-    Reproduce, SpaceRequest, SplitSource, StudyId,
+    Answer, Availability, CallName, Document, Findings, Interpreter, LikeRegion, Likeness, Loop,
+    LoopOrder, LoopRun, LoopSystem, Looped, Loops, Missing, ObservedCall, Order, Parent, Part,
+    PublishedUnit, RegionKind, ReproduceOrder, SpaceRequest, SplitSource, StudyId, StudyPoint,
 };
 use forktax::stats::Estimate;
 use serde_json::Value;
@@ -15,18 +15,23 @@ use super::{json, sweep};
 /// A study of address spaces, scaled down, and one of programs.
 pub(crate) fn documents() -> [Document; 2] {
     let plain = sweep();
-    let of = |study, loops: Option<LoopOrder>| {
-        let mut document = plain.clone();
-        document.plan.reproduce = Some(Reproduce {
+    let of = |study, loops: Option<LoopOrder>, answer: Answer| {
+        let order = ReproduceOrder {
             study,
             scale: 0.5,
             scaled_because: Some("why".to_owned()),
             loops,
-        });
-        document.reproduction = studies::reproduction(&document.plan);
+        };
+        let mut document = plain.clone();
+        document.findings = Findings::Reproduction(studies::reproduction(&order, answer));
+        document.plan.order = Order::Reproduce(order);
         document
     };
-    let mut spaces = of(StudyId::MtDup2023, None);
+    let answer = Answer::Spaces {
+        points: points(),
+        cells: plain.findings.cells().to_vec(),
+    };
+    let mut spaces = of(StudyId::MtDup2023, None, answer);
     spaces.plan.spaces.push(SpaceRequest::Likeness(likeness()));
     let order = LoopOrder {
         iterations: 1,
@@ -36,10 +41,19 @@ pub(crate) fn documents() -> [Document; 2] {
         own_interpreter: true,
         own_program: true,
     };
-    let mut programs = of(StudyId::Python2014, Some(order));
-    let reproduction = programs.reproduction.as_mut();
-    reproduction.expect("the plan reproduces a study").loops = Some(loops());
+    let answer = Answer::Programs(loops());
+    let programs = of(StudyId::Python2014, Some(order), answer);
     [spaces, programs]
+}
+
+fn points() -> Vec<StudyPoint> {
+    let order = ReproduceOrder {
+        study: StudyId::MtDup2023,
+        scale: 0.5,
+        scaled_because: None,
+        loops: None,
+    };
+    studies::study_points(&order, &sweep().plan.spaces)
 }
 
 fn likeness() -> Likeness {

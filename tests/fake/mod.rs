@@ -14,8 +14,9 @@ use forktax::lab::limits::LimitError;
 use forktax::model::Parent;
 use forktax::model::{
     Availability, Backing, ChildAction, Host, Interpreter, Level, MappingContent, Missing,
-    MissingKind, PageTables, Placement, Plan, ProcessFacts, ProcessShape, Program, SHAPE_VERSION,
-    ShapeMapping, SpaceRequest, SpawnMethod, StopRule, TableLevel, Temperature, Tool,
+    MissingKind, Order, PageTables, Placement, Plan, ProcessFacts, ProcessShape, Program,
+    SHAPE_VERSION, ShapeMapping, SpaceRequest, SpawnMethod, StopRule, TableLevel, Temperature,
+    Tool,
 };
 use forktax::profile::faults::{MapRange, Source};
 use forktax::profile::ledger::Landmark;
@@ -551,6 +552,7 @@ pub(crate) fn plan(sizes: &[u64], methods: &[SpawnMethod]) -> Plan {
         huge: false,
     };
     Plan {
+        order: Order::Sweep,
         spaces: sizes.iter().map(space).collect(),
         methods: methods.to_vec(),
         baseline: SpawnMethod::PosixSpawn,
@@ -566,10 +568,6 @@ pub(crate) fn plan(sizes: &[u64], methods: &[SpawnMethod]) -> Plan {
         temperature: Temperature::Hot,
         seed: 42,
         spawn_timeout_ms: 10_000,
-        explain: None,
-        reproduce: None,
-        card: None,
-        live: None,
     }
 }
 

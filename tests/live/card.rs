@@ -3,7 +3,9 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use forktax::model::{Card, CardOrder, Document, GaugeSamples, Purpose, SpawnMethod, Verdict};
+use forktax::model::{
+    Card, CardOrder, Document, Findings, GaugeSamples, Purpose, SpawnMethod, Verdict,
+};
 
 use super::{failure, forktax, output};
 
@@ -18,8 +20,10 @@ fn card(words: &str) -> Document {
 }
 
 fn parts(document: &Document) -> (&CardOrder, &Card) {
-    let order = document.plan.card.as_ref().unwrap();
-    (order, document.card.as_ref().unwrap())
+    let Findings::Card(card) = &document.findings else {
+        panic!("{:?} is no card", document.findings);
+    };
+    (document.plan.order.card().unwrap(), card)
 }
 
 /// The total of the last trial of a purpose.

@@ -15,7 +15,10 @@ fn data(name: &str) -> String {
 fn scaled(dir: &Path, percent: u64) -> String {
     let text = fs::read(data("sweep")).unwrap();
     let mut document: forktax::model::Document = serde_json::from_slice(&text).unwrap();
-    for worker in document.cells.iter_mut().flat_map(|cell| &mut cell.samples) {
+    let forktax::model::Findings::Sweep { cells } = &mut document.findings else {
+        panic!("it is a sweep");
+    };
+    for worker in cells.iter_mut().flat_map(|cell| &mut cell.samples) {
         for ns in worker.call_ns.iter_mut().chain(&mut worker.total_ns) {
             *ns = *ns * percent / 100;
         }

@@ -40,7 +40,7 @@ fn thousand() -> &'static Document {
 }
 
 pub(crate) fn explanation(document: &Document) -> &Explanation {
-    document.explanation.as_ref().unwrap()
+    document.findings.explanation().unwrap()
 }
 
 pub(crate) fn method(document: &Document, method: SpawnMethod) -> &MethodExplained {
@@ -139,7 +139,7 @@ fn phases_and_what_is_unexplained_add_up_to_the_total() {
 /// Whether nobody else wanted the CPU while spawns were timed: a spawn that has to
 /// wait for its CPU takes twice as long.
 fn was_quiet(document: &Document) -> bool {
-    let cells = document.cells.iter();
+    let cells = document.findings.cells().iter();
     let totals = cells.filter_map(|cell| cell.total_ns.measured());
     totals.into_iter().all(|total| total.p90 < 1.4 * total.p10)
 }

@@ -24,13 +24,16 @@ fn hard_limit() -> u64 {
 
 /// The cells of a method, from the smallest parent to the largest.
 fn of(document: &Document, method: SpawnMethod) -> Vec<&Cell> {
-    let cells = document.cells.iter();
+    let cells = document.findings.cells().iter();
     cells.filter(|cell| cell.method == method).collect()
 }
 
 /// What the last parent has more than the first.
 fn gained(document: &Document, count: fn(&Cell) -> u64) -> u64 {
-    let (first, last) = (document.cells.first(), document.cells.last());
+    let (first, last) = (
+        document.findings.cells().first(),
+        document.findings.cells().last(),
+    );
     count(last.unwrap()) - count(first.unwrap())
 }
 
@@ -90,8 +93,8 @@ fn fork_pays_for_threads() {
 fn every_method_spawns_from_a_parent_that_has_it_all() {
     let words = "--malloc 50x100000 --fds 100 --threads 5 --method all --spawns 5 --cpu any";
     let document = sweep(words);
-    assert_eq!(document.cells.len(), 2 * SpawnMethod::ALL.len());
-    for cell in &document.cells {
+    assert_eq!(document.findings.cells().len(), 2 * SpawnMethod::ALL.len());
+    for cell in document.findings.cells() {
         assert_eq!(cell.space.parent.threads, 6);
         assert!((100..150).contains(&cell.space.parent.descriptors));
         let request = &cell.space.request;

@@ -6,7 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use forktax::model::{
-    Document, Process, ProcessRole, ProcessShape, RemedyKind, RemedyVerdict, ShapeUnit, SpawnMethod,
+    Document, Findings, Process, ProcessRole, ProcessShape, RemedyKind, RemedyVerdict, Replica,
+    ShapeUnit, SpawnMethod,
 };
 use serde_json::{Value, json};
 
@@ -54,12 +55,19 @@ fn measured(words: &str) -> Document {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn live(document: &Document) -> &Process {
-    document.live.as_ref().unwrap()
+fn replica(document: &Document) -> &Replica {
+    document.findings.replica().unwrap()
 }
 
-fn total(live: &Process, method: SpawnMethod) -> f64 {
-    let mut trials = live.trials.iter();
+fn process(document: &Document) -> &Process {
+    match &document.findings {
+        Findings::Process(process) => process,
+        other => panic!("{other:?} explains no process"),
+    }
+}
+
+fn total(replica: &Replica, method: SpawnMethod) -> f64 {
+    let mut trials = replica.trials.iter();
     let whole = trials
         .find(|trial| trial.role == ProcessRole::Whole)
         .unwrap();
@@ -69,14 +77,14 @@ fn total(live: &Process, method: SpawnMethod) -> f64 {
 }
 
 /// What was built is what was there, and the parts add up to the fork.
-fn is_sound(live: &Process) {
-    for unit in &live.likeness.units {
+fn is_sound(process: &Process) {
+    for unit in &process.replica.likeness.units {
         if [ShapeUnit::Vmas, ShapeUnit::Ptes].contains(&unit.unit) {
             let off = unit.built.abs_diff(unit.process);
             assert!(off <= 160 + unit.process / 20, "{unit:?}");
         }
     }
-    let blame = live.blame.measured().unwrap();
+    let blame = process.blame.measured().unwrap();
     let rungs: f64 = blame
         .rungs
         .iter()
@@ -84,7 +92,7 @@ fn is_sound(live: &Process) {
         .sum();
     let fork = blame.fork.total_ns.value;
     assert!((rungs / fork - 1.0).abs() < 1e-6, "{rungs} of {fork}");
-    assert!((fork / total(live, SpawnMethod::Fork) - 1.0).abs() < 1e-6);
+    assert!((fork / total(&process.replica, SpawnMethod::Fork) - 1.0).abs() < 1e-6);
 }
 
 #[test]
@@ -93,10 +101,13 @@ fn a_process_is_explained_and_stays_as_it_was() {
     let before = sleeper.maps();
     let pid = sleeper.pid();
     let document = measured(&format!("explain --pid {pid} --time 3s --format json -q"));
-    is_sound(live(&document));
-    let order = document.plan.live.as_ref().unwrap();
+    is_sound(process(&document));
+    let order = document.plan.order.replica().unwrap();
     assert_eq!(order.shape.process.pid, Some(pid));
-    assert!(total(live(&document), SpawnMethod::Fork) > total(live(&document), SpawnMethod::Vfork));
+    assert!(
+        total(replica(&document), SpawnMethod::Fork)
+            > total(replica(&document), SpawnMethod::Vfork)
+    );
     assert_eq!(sleeper.maps(), before);
 }
 
@@ -112,9 +123,9 @@ fn a_stored_shape_outlives_its_process() {
     let document = measured(&format!(
         "explain --shape {file} --ledger --time 6s --format json -q"
     ));
-    is_sound(live(&document));
-    assert!(document.explanation.is_some());
-    let shape = &document.plan.live.as_ref().unwrap().shape;
+    is_sound(process(&document));
+    assert!(process(&document).ledger.is_some());
+    let shape = &document.plan.order.replica().unwrap().shape;
     assert_eq!(shape.process.name, "process");
     assert!(shape.mappings.iter().all(|mapping| mapping.name.is_none()));
 }
@@ -123,7 +134,10 @@ fn a_stored_shape_outlives_its_process() {
 fn other_ways_to_spawn_help_a_large_parent() {
     let words = "advise --mappings 2k --time 8s --format json -q";
     let document = measured(words);
-    let remedies = &live(&document).remedies;
+    let Findings::Advice(advice) = &document.findings else {
+        panic!("{:?} is no advice", document.findings);
+    };
+    let remedies = &advice.remedies;
     let of = |kind| {
         let found = remedies.iter().find(|remedy| remedy.kind == kind).unwrap();
         &found.outcome
@@ -257,9 +271,16 @@ fn a_larger_process_is_explained_and_sleeps_on() {
     let pid = sleeper.pid();
     let document = measured(&format!("explain --pid {pid} --time 2s --format json -q"));
     assert_eq!((state(), sleeper.maps()), (before, maps));
-    let live = live(&document);
-    is_sound(live);
-    let of = |unit| live.likeness.units.iter().find(|u| u.unit == unit).unwrap();
+    is_sound(process(&document));
+    let replica = replica(&document);
+    let of = |unit| {
+        replica
+            .likeness
+            .units
+            .iter()
+            .find(|u| u.unit == unit)
+            .unwrap()
+    };
     let pages = of(ShapeUnit::Ptes).process;
     assert!(pages > 7_500, "{pages}");
     for unit in [ShapeUnit::Vmas, ShapeUnit::Ptes] {
@@ -267,7 +288,7 @@ fn a_larger_process_is_explained_and_sleeps_on() {
         let off = likeness.built.abs_diff(likeness.process);
         assert!(off <= 40 + likeness.process / 20, "{likeness:?}");
     }
-    assert!(total(live, SpawnMethod::Fork) > total(live, SpawnMethod::Vfork));
+    assert!(total(replica, SpawnMethod::Fork) > total(replica, SpawnMethod::Vfork));
 }
 
 #[test]

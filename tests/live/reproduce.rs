@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use forktax::model::{Document, Loop, LoopSystem, Looped};
+use forktax::model::{Answer, Document, Findings, Loop, LoopSystem, Looped};
 
 use super::{failure, forktax, output};
 
@@ -15,9 +15,18 @@ fn reproduced(words: &str) -> Document {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
+fn answer(document: &Document) -> &Answer {
+    match &document.findings {
+        Findings::Reproduction(reproduction) => &reproduction.answer,
+        other => panic!("{other:?} reproduces nothing"),
+    }
+}
+
 fn rows(document: &Document) -> &[Loop] {
-    let reproduction = document.reproduction.as_ref().unwrap();
-    &reproduction.loops.as_ref().unwrap().rows
+    match answer(document) {
+        Answer::Programs(loops) => &loops.rows,
+        Answer::Spaces { .. } => panic!("it is a study of address spaces"),
+    }
 }
 
 fn row(document: &Document, system: LoopSystem) -> Option<&Looped> {
@@ -138,17 +147,14 @@ fn a_row_that_fails_is_the_status_and_costs_no_other() {
 #[test]
 fn a_study_of_address_spaces_has_its_published_figures_beside_those_of_here() {
     let document = reproduced("mt-dup-2023 --time 1s");
-    let reproduction = document.reproduction.as_ref().unwrap();
-    assert_eq!(reproduction.points.len(), 6);
-    assert!(
-        reproduction
-            .points
-            .iter()
-            .all(|point| point.figures.len() == 2)
-    );
-    assert_eq!(document.cells.len(), document.plan.spaces.len());
+    let Answer::Spaces { points, .. } = answer(&document) else {
+        panic!("it is a study of address spaces");
+    };
+    assert_eq!(points.len(), 6);
+    assert!(points.iter().all(|point| point.figures.len() == 2));
+    assert_eq!(document.findings.cells().len(), document.plan.spaces.len());
     let total = |place: usize| {
-        document.cells[place]
+        document.findings.cells()[place]
             .total_ns
             .measured()
             .unwrap()

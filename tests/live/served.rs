@@ -32,7 +32,7 @@ fn a_fork_server_stays_small_and_its_children_are_not_the_parents() {
 #[test]
 fn a_served_child_may_leave_without_a_program() {
     let document = sweep("--method fork-server --child exit --mappings 0 --spawns 5");
-    assert!(total(&document.cells[0]) > 0.0);
+    assert!(total(&document.findings.cells()[0]) > 0.0);
 }
 
 #[test]

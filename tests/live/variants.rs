@@ -255,7 +255,7 @@ fn a_signal_ends_an_explanation_and_keeps_what_there_is() {
         assert_no_process(&dir.path().display().to_string());
         let document: Document = serde_json::from_slice(&fs::read(&export).unwrap()).unwrap();
         assert_eq!(document.run.stopped, Stopped::Interrupted);
-        assert!(document.cells.iter().any(|cell| cell.spawns > 0));
+        assert!(document.findings.cells().iter().any(|cell| cell.spawns > 0));
         let ledger = &method(&document, SpawnMethod::Fork).ledger;
         assert!(ledger.missing().is_none_or(|m| !m.reason.is_empty()));
     }

@@ -4,8 +4,8 @@ use forktax::lab::Outcome;
 use forktax::lab::error::{LabError, ProgramError};
 use forktax::model::SpawnMethod::{Clone3Vfork, Fork, PosixSpawn, Vfork};
 use forktax::model::{
-    Availability, Backing, Card, CardOrder, Caveat, ChildAction, Plan, PriceKind, Program, Purpose,
-    SpaceRequest, SpawnMethod, Stopped, Term, Trial, Variables,
+    Availability, Backing, Card, CardOrder, Caveat, ChildAction, Document, Findings, Order, Plan,
+    PriceKind, Program, Purpose, SpaceRequest, SpawnMethod, Stopped, Term, Trial, Variables,
 };
 
 use super::fake::{Fault, plan};
@@ -68,14 +68,21 @@ fn card_plan(time_s: f64) -> Plan {
     let mut plan = plan(&[0], &[Fork]);
     plan.baseline = Fork;
     plan.stop.time_s = Some(time_s);
-    plan.card = Some(order());
+    plan.order = Order::Card(order());
     plan
+}
+
+fn measured(document: &Document) -> &Card {
+    match &document.findings {
+        Findings::Card(card) => card,
+        other => panic!("{other:?} is no card"),
+    }
 }
 
 fn card(fault: Fault, time_s: f64) -> (Card, Outcome) {
     let (outcome, _) = carry_out(fault, &card_plan(time_s));
     let document = outcome.document.as_ref().unwrap();
-    (document.card.clone().unwrap(), outcome)
+    (measured(document).clone(), outcome)
 }
 
 fn total(card: &Card, of: PriceKind, method: Option<SpawnMethod>) -> Availability<f64> {
@@ -94,8 +101,8 @@ fn every_trial_has_a_worker_in_every_round_and_the_time_ends_it() {
         "{}",
         document.run.duration_s
     );
-    assert!(document.cells.is_empty());
-    let card = document.card.unwrap();
+    assert!(document.findings.cells().is_empty());
+    let card = measured(&document);
     assert_eq!(card.trials.len(), order().trials.len());
     for (trial, result) in order().trials.iter().zip(&card.trials) {
         assert!(result.parent.measured().is_some(), "{:?}", trial.purpose);
@@ -245,7 +252,10 @@ fn two_rounds_are_measured_whatever_they_take() {
 #[test]
 fn a_program_that_was_named_must_work() {
     let mut plan = card_plan(40.0);
-    plan.card.as_mut().unwrap().named = vec![Purpose::StaticProgram];
+    plan.order = Order::Card(CardOrder {
+        named: vec![Purpose::StaticProgram],
+        ..order()
+    });
     let (outcome, _) = carry_out(Fault::ProgramFailsLater, &plan);
     let failed = matches!(
         outcome.error,

@@ -2,9 +2,9 @@
 
 use forktax::model::SpawnMethod::{Fork, PosixSpawn, Vfork};
 use forktax::model::{
-    Availability, Caveat, ChildAction, Document, ExitOrder, Explain, Explanation, FaultCause,
-    FaultPhase, Ledger, Mechanism, MethodExplained, MissingKind, Phase, Plan, Program,
-    SpaceRequest, SpawnMethod, Stopped,
+    Availability, Caveat, ChildAction, Document, ExitOrder, ExplainOrder, Explanation, FaultCause,
+    FaultPhase, Ledger, Mechanism, MethodExplained, MissingKind, Order, Phase, Plan, Program,
+    SpaceRequest, SpawnMethod, Stopped, Stored,
 };
 use forktax::report::{Format, parse, render};
 
@@ -13,7 +13,7 @@ use crate::{carry_out, document};
 
 fn explained(methods: &[SpawnMethod]) -> Plan {
     let mut plan = plan(&[0, 1_000], methods);
-    plan.explain = Some(Explain {
+    plan.order = Order::Explain(ExplainOrder {
         sampling_hz: 1_000,
         rewrite_pages: 1_000,
         tree: true,
@@ -26,7 +26,7 @@ fn default_plan() -> Plan {
 }
 
 fn explanation(document: &Document) -> &Explanation {
-    document.explanation.as_ref().unwrap()
+    document.findings.explanation().unwrap()
 }
 
 fn method(document: &Document, method: SpawnMethod) -> &MethodExplained {
@@ -153,7 +153,8 @@ fn without_perf_events_the_times_still_stand() {
     let document = document(Fault::NoPerf, &default_plan());
     assert!(
         document
-            .cells
+            .findings
+            .cells()
             .iter()
             .all(|c| c.total_ns.measured().is_some())
     );
@@ -248,7 +249,7 @@ fn spawns_alone_end_an_explanation() {
     let document = document(Fault::Nothing, &plan);
     assert_eq!(document.run.stopped, Stopped::Spawns);
     let large = |c: &&forktax::model::Cell| c.space.request.mappings() == 1_000;
-    let mut cells = document.cells.iter().filter(large);
+    let mut cells = document.findings.cells().iter().filter(large);
     assert!(cells.all(|cell| cell.spawns >= 64));
 }
 
@@ -262,11 +263,12 @@ fn a_heap_is_explained_too_and_every_format_can_be_read() {
         spacing: 1,
     };
     let document = document(Fault::Nothing, &plan);
+    let stored = Stored::from(document.clone());
     for format in [Format::Svg, Format::Folded] {
-        assert!(!render(&document, format).unwrap().is_empty());
+        assert!(!render(&stored, format).unwrap().is_empty());
     }
-    let json = render(&document, Format::Json).unwrap();
-    assert_eq!(parse(json.as_slice()).unwrap(), document);
+    let json = render(&stored, Format::Json).unwrap();
+    assert_eq!(parse(json.as_slice()).unwrap(), stored);
     assert!(matches!(
         explanation(&document).page_tables,
         Availability::Measured(_)

@@ -8,9 +8,10 @@ use forktax::lab::limits::LimitError;
 use forktax::lab::run;
 use forktax::model::SpawnMethod::{Fork, PosixSpawn, Vfork};
 use forktax::model::{
-    Availability, Interpreter, MappingContent, Missing, Placement, Plan, ProcessFacts,
-    ProcessOrder, ProcessPurpose, ProcessRole, ProcessShape, RemedyHost, RemedyKind, Rung,
-    SHAPE_VERSION, ShapeMapping, ShapeScale, SpaceRequest, Stopped, Targets, Tool,
+    AdviseOrder, Availability, Document, Findings, Interpreter, MappingContent, Missing, Order,
+    Placement, Plan, Process, ProcessFacts, ProcessOrder, ProcessRole, ProcessShape, RemedyHost,
+    RemedyKind, ReplicaOrder, Rung, SHAPE_VERSION, ShapeMapping, ShapeScale, SpaceRequest, Stopped,
+    Targets, Tool,
 };
 use forktax::profile::ledger::Landmark;
 use forktax::profile::symbols::Symbols;
@@ -27,8 +28,8 @@ fn mapping(first_page: u64, content: MappingContent, own: &[[u64; 2]]) -> ShapeM
     }
 }
 
-fn live_plan(purpose: ProcessPurpose) -> Plan {
-    let shape = ProcessShape {
+fn shape() -> ProcessShape {
+    ProcessShape {
         shape_version: SHAPE_VERSION,
         tool: Tool::this(),
         process: ProcessFacts {
@@ -52,40 +53,73 @@ fn live_plan(purpose: ProcessPurpose) -> Plan {
             mapping(0x20_000, MappingContent::Anonymous, &[[5, 10], [600, 300]]),
             mapping(0x30_000, MappingContent::Anonymous, &[]),
         ],
-    };
-    let mut plan = plan(&[0], &[Fork, Vfork, PosixSpawn]);
-    plan.stop.time_s = Some(60.0);
-    plan.live = Some(ProcessOrder {
+    }
+}
+
+/// An order for a shape.
+fn replica(shape: ProcessShape) -> ReplicaOrder {
+    ReplicaOrder {
         shape,
-        purpose,
         scale: ShapeScale::WHOLE,
         cpus: Vec::new(),
         prices: Availability::Missing(Missing::unavailable("no card is stored", None)),
-        host: RemedyHost::default(),
+    }
+}
+
+fn explaining(shape: ProcessShape) -> Plan {
+    plan_of(Order::Process(ProcessOrder {
+        replica: replica(shape),
+        ledger: None,
+    }))
+}
+
+fn advising(shape: ProcessShape, host: RemedyHost) -> Plan {
+    plan_of(Order::Advise(AdviseOrder {
+        replica: replica(shape),
+        host,
         targets: Targets::default(),
-    });
+    }))
+}
+
+fn plan_of(order: Order) -> Plan {
+    let mut plan = plan(&[0], &[Fork, Vfork, PosixSpawn]);
+    plan.stop.time_s = Some(60.0);
+    plan.order = order;
     plan
+}
+
+fn both(shape: &ProcessShape) -> [Plan; 2] {
+    let host = RemedyHost::default();
+    [explaining(shape.clone()), advising(shape.clone(), host)]
+}
+
+fn process(document: Document) -> Process {
+    match document.findings {
+        Findings::Process(process) => *process,
+        other => panic!("{other:?} explains no process"),
+    }
 }
 
 #[test]
 fn what_was_measured_before_a_signal_is_told() {
-    let plan = live_plan(ProcessPurpose::Explain);
-    let (outcome, _) = carry_out(Fault::Interrupted(4), &plan);
+    let (outcome, _) = carry_out(Fault::Interrupted(4), &explaining(shape()));
     assert!(matches!(outcome.error, Some(LabError::Interrupted(2))));
     let document = outcome.document.unwrap();
     assert_eq!(document.run.stopped, Stopped::Interrupted);
-    assert!(document.live.unwrap().blame.missing().is_some());
+    assert!(process(document).blame.missing().is_some());
 }
 
 #[test]
 fn a_run_in_which_nothing_can_be_built_ends_at_once_with_the_reason() {
-    for purpose in [ProcessPurpose::Explain, ProcessPurpose::Advise] {
-        let (outcome, _) = carry_out(Fault::PagesMissing, &live_plan(purpose));
+    for plan in both(&shape()) {
+        let (outcome, _) = carry_out(Fault::PagesMissing, &plan);
         assert!(matches!(outcome.error, Some(LabError::Inflation(_))));
         if let Some(document) = outcome.document {
-            let live = document.live.unwrap();
-            assert!(live.blame.missing().is_some());
-            assert!(live.forecast.missing().is_some());
+            let replica = document.findings.replica().unwrap();
+            assert!(replica.forecast.missing().is_some());
+            if let Findings::Process(process) = &document.findings {
+                assert!(process.blame.missing().is_some());
+            }
         }
     }
 }
@@ -93,7 +127,7 @@ fn a_run_in_which_nothing_can_be_built_ends_at_once_with_the_reason() {
 /// A server with a heap, some memory, a library, shared memory, five threads and a hundred
 /// open files. Each mapping has one page, which is all that the fake builds of one; the
 /// program and the first stack are what its worker has itself.
-fn server_plan(purpose: ProcessPurpose) -> Plan {
+fn server() -> ProcessShape {
     let one_page = |first_page, content| mapping(first_page, content, &[[2, 1]]);
     let library = ShapeMapping {
         name: Some("/lib/a.so".to_owned()),
@@ -104,8 +138,7 @@ fn server_plan(purpose: ProcessPurpose) -> Plan {
         file: vec![[0, 1]],
         ..mapping(0x50_000, MappingContent::SharedMemory, &[])
     };
-    let mut plan = live_plan(purpose);
-    let shape = &mut plan.live.as_mut().unwrap().shape;
+    let mut shape = shape();
     shape.process.threads = 5;
     shape.process.descriptors = 100;
     shape.mappings = vec![
@@ -118,24 +151,23 @@ fn server_plan(purpose: ProcessPurpose) -> Plan {
         mapping(0x61_000, MappingContent::Program, &[[0, 3]]),
         mapping(0x70_000, MappingContent::Stack, &[[15, 5]]),
     ];
-    plan
+    shape
 }
 
 /// The same without anything beside its memory.
-fn single_plan(purpose: ProcessPurpose) -> Plan {
-    let mut plan = server_plan(purpose);
-    let process = &mut plan.live.as_mut().unwrap().shape.process;
-    process.threads = 1;
-    process.descriptors = 3;
-    plan
+fn single() -> ProcessShape {
+    let mut shape = server();
+    shape.process.threads = 1;
+    shape.process.descriptors = 3;
+    shape
 }
 
 #[test]
 fn a_process_is_built_rung_by_rung_and_the_rungs_are_its_fork() {
-    let document = document(Fault::Nothing, &server_plan(ProcessPurpose::Explain));
+    let document = document(Fault::Nothing, &explaining(server()));
     assert_eq!(document.run.stopped, Stopped::Time);
-    let live = document.live.unwrap();
-    let roles: Vec<ProcessRole> = live.trials.iter().map(|trial| trial.role).collect();
+    let Process { replica, blame, .. } = process(document);
+    let roles: Vec<ProcessRole> = replica.trials.iter().map(|trial| trial.role).collect();
     let rungs = [Rung::Empty, Rung::Beside, Rung::Mappings];
     let mut expected = vec![ProcessRole::Whole];
     expected.extend(rungs.map(ProcessRole::Rung));
@@ -145,14 +177,14 @@ fn a_process_is_built_rung_by_rung_and_the_rungs_are_its_fork() {
     for (index, role) in checks.iter().enumerate() {
         assert_eq!(*role, ProcessRole::Without(index));
     }
-    for trial in &live.trials {
+    for trial in &replica.trials {
         assert!(trial.parent.measured().is_some(), "{:?}", trial.role);
         for cell in &trial.cells {
             assert!(cell.total_ns.measured().is_some(), "{:?}", trial.role);
         }
     }
 
-    let blame = live.blame.measured().unwrap();
+    let blame = blame.measured().unwrap();
     let added: Vec<Rung> = blame.rungs.iter().map(|rung| rung.rung).collect();
     assert_eq!(added[..rungs.len()], rungs);
     assert_eq!(added[rungs.len()..], [Rung::AnonVmas]);
@@ -172,17 +204,17 @@ fn a_process_is_built_rung_by_rung_and_the_rungs_are_its_fork() {
         .collect();
     let parts = of(&blame.rungs[..2]) + sum(&groups);
     assert!((parts / fork - 1.0).abs() < 1e-6, "{parts} of {fork}");
-    let why = live.forecast.missing().unwrap();
+    let why = replica.forecast.missing().unwrap();
     assert_eq!(why.reason, "no card is stored");
 }
 
 #[test]
 fn a_worker_that_dies_costs_its_trial_alone_and_is_the_error() {
-    let (outcome, _) = carry_out(Fault::WorkerDies(3), &server_plan(ProcessPurpose::Explain));
+    let (outcome, _) = carry_out(Fault::WorkerDies(3), &explaining(server()));
     assert!(matches!(outcome.error, Some(LabError::Died { .. })));
     let document = outcome.document.unwrap();
-    let live = document.live.unwrap();
-    let lost: Vec<_> = (live.trials.iter())
+    let replica = document.findings.replica().unwrap();
+    let lost: Vec<_> = (replica.trials.iter())
         .filter(|trial| trial.parent.missing().is_some())
         .collect();
     assert_eq!(lost.len(), 1, "{:?}", lost);
@@ -192,14 +224,16 @@ fn a_worker_that_dies_costs_its_trial_alone_and_is_the_error() {
 
 #[test]
 fn an_advice_says_what_was_tried_and_why_the_rest_was_not() {
-    let mut plan = single_plan(ProcessPurpose::Advise);
-    let order = plan.live.as_mut().unwrap();
-    order.host.no_huge_pages = Some("huge pages are switched off".to_owned());
-    let document = document(Fault::Nothing, &plan);
-    let live = document.live.unwrap();
-    assert!(live.blame.missing().unwrap().reason.contains("explain"));
+    let host = RemedyHost {
+        no_huge_pages: Some("huge pages are switched off".to_owned()),
+        ..RemedyHost::default()
+    };
+    let document = document(Fault::Nothing, &advising(single(), host));
+    let Findings::Advice(advice) = document.findings else {
+        panic!("{:?} is no advice", document.findings);
+    };
     let outcome = |kind| {
-        let mut remedies = live.remedies.iter();
+        let mut remedies = advice.remedies.iter();
         let found = remedies.find(|remedy| remedy.kind == kind);
         &found.unwrap_or_else(|| panic!("no {kind:?}")).outcome
     };
@@ -276,10 +310,10 @@ impl Kernel for Full {
 
 #[test]
 fn a_shape_that_there_is_no_room_for_is_not_begun() {
-    for purpose in [ProcessPurpose::Explain, ProcessPurpose::Advise] {
+    for plan in both(&server()) {
         let kernel = Full(Fake::new(Fault::Nothing));
         let mut steps = Steps(Vec::new());
-        let outcome = run(&kernel, host(), &server_plan(purpose), &mut steps);
+        let outcome = run(&kernel, host(), &plan, &mut steps);
         assert!(outcome.document.is_none());
         let error = outcome.error;
         assert!(matches!(error, Some(LabError::Limit(_))), "{error:?}");

@@ -5,8 +5,8 @@ use forktax::lab::Outcome;
 use forktax::lab::error::{LabError, ProgramError};
 use forktax::model::SpawnMethod::{Fork, PosixSpawnUsevfork};
 use forktax::model::{
-    Availability, CallName, Caveat, Document, Loop, LoopOrder, LoopSystem, Plan, Reproduce,
-    SplitSource, Stopped, StudyId,
+    Answer, Availability, CallName, Caveat, Document, Findings, Loop, LoopOrder, LoopSystem, Loops,
+    Order, Plan, ReproduceOrder, Reproduction, SplitSource, Stopped, StudyId,
 };
 
 use super::fake::{Fault, ITERATION_NS, START_NS, plan};
@@ -19,7 +19,7 @@ fn loops() -> Plan {
     plan.baseline = Fork;
     plan.stop.time_s = None;
     plan.program = own_program();
-    plan.reproduce = Some(Reproduce {
+    plan.order = Order::Reproduce(ReproduceOrder {
         study: StudyId::Python2014,
         scale: 1.0,
         scaled_because: None,
@@ -36,7 +36,10 @@ fn loops() -> Plan {
 }
 
 fn order(plan: &mut Plan) -> &mut LoopOrder {
-    plan.reproduce.as_mut().unwrap().loops.as_mut().unwrap()
+    match &mut plan.order {
+        Order::Reproduce(order) => order.loops.as_mut().unwrap(),
+        other => panic!("{other:?} orders no study"),
+    }
 }
 
 /// Why a row failed.
@@ -53,9 +56,18 @@ fn with_losses(fault: Fault) -> (Document, LabError) {
     (document.unwrap(), error.unwrap())
 }
 
+fn found(document: &Document) -> &Loops {
+    match &document.findings {
+        Findings::Reproduction(Reproduction {
+            answer: Answer::Programs(loops),
+            ..
+        }) => loops,
+        other => panic!("{other:?} has no loops"),
+    }
+}
+
 fn rows(document: &Document) -> &[Loop] {
-    let reproduction = document.reproduction.as_ref().unwrap();
-    &reproduction.loops.as_ref().unwrap().rows
+    &found(document).rows
 }
 
 fn row(document: &Document, system: LoopSystem) -> &Loop {
@@ -170,9 +182,7 @@ fn without_the_study_s_program_the_row_of_another_one_runs() {
             assert!(missing.reason.starts_with(named), "{}", missing.reason);
             assert!(missing.reason.ends_with("after --"), "{}", missing.reason);
         }
-        let reproduction = document.reproduction.unwrap();
-        let interpreter = reproduction.loops.unwrap().interpreter;
-        assert!(interpreter.measured().is_some());
+        assert!(found(&document).interpreter.measured().is_some());
     }
 }
 
@@ -238,14 +248,7 @@ fn without_samples_the_kernel_s_own_bookkeeping_splits_the_time() {
     assert_eq!(here.split, SplitSource::Rusage);
     assert!((here.user_s.measured().unwrap().value - 0.008).abs() < 1e-9);
     assert!(here.calls.missing().is_some());
-    let reproduction = document.reproduction.as_ref().unwrap();
-    let why = reproduction
-        .loops
-        .as_ref()
-        .unwrap()
-        .unsampled
-        .as_ref()
-        .unwrap();
+    let why = found(&document).unsampled.as_ref().unwrap();
     assert_eq!(why.reason, "perf_event_paranoid is 4");
 }
 

@@ -1,14 +1,16 @@
 //! Advice as a reader sees it: what was tried, what was not, and what is none.
 
-use forktax::model::{Availability, Document, RemedyKind, RemedyOutcome, RemedyVerdict};
-use forktax::report::{Format, render};
+use forktax::model::{Availability, Document, Findings, RemedyKind, RemedyOutcome, RemedyVerdict};
+use forktax::report::Format;
 
-use crate::stored::{in_short, omits, says, section, stored, table, text, with};
+use crate::stored::{in_short, omits, render, says, section, stored, table, text, with};
 
 /// The outcomes of what was tried.
 fn outcomes(document: &mut Document) -> impl Iterator<Item = (RemedyKind, &mut RemedyOutcome)> {
-    let live = document.live.as_mut().expect("it was measured");
-    let remedies = live.remedies.iter_mut();
+    let Findings::Advice(advice) = &mut document.findings else {
+        panic!("it is no advice");
+    };
+    let remedies = advice.remedies.iter_mut();
     remedies.filter_map(|remedy| match &mut remedy.outcome {
         Availability::Measured(outcome) => Some((remedy.kind, outcome)),
         Availability::Missing(_) => None,

@@ -2,17 +2,25 @@
 
 use forktax::analysis::card::price_list;
 use forktax::model::{
-    Availability, Caveat, Document, LeftOut, Missing, PriceKind, Purpose, SpawnMethod, Stopped,
-    Term, Trial, TrialResult,
+    Availability, Card, Caveat, Document, Findings, LeftOut, Missing, Order, Purpose, Stopped,
+    Trial, TrialResult,
 };
-use forktax::report::{Format, ReportError, render};
+use forktax::report::{Format, ReportError};
 
-use crate::stored::{
-    flat, in_short, omits, records, row, says, section, stored, table, text, with,
-};
+use crate::stored::{flat, in_short, omits, render, row, says, section, stored, table, text, with};
+
+fn card(document: &Document) -> &Card {
+    match &document.findings {
+        Findings::Card(card) => card,
+        other => panic!("{other:?} is no card"),
+    }
+}
 
 fn results(document: &mut Document) -> &mut Vec<TrialResult> {
-    &mut document.card.as_mut().expect("it is a card").trials
+    match &mut document.findings {
+        Findings::Card(card) => &mut card.trials,
+        other => panic!("{other:?} is no card"),
+    }
 }
 
 /// The card with a change of its trials, and the prices that follow.
@@ -24,8 +32,10 @@ fn refitted(change: impl FnOnce(&mut Document)) -> Document {
 }
 
 fn refit(document: &mut Document) {
-    let order = document.plan.card.as_ref().expect("it is a card");
-    let card = document.card.as_mut().expect("it is a card");
+    let (Order::Card(order), Findings::Card(card)) = (&document.plan.order, &mut document.findings)
+    else {
+        panic!("it is no card");
+    };
     card.prices = price_list(order, &card.trials, document.plan.seed);
 }
 
@@ -42,7 +52,9 @@ fn prices_have_their_own_units_and_both_sides_of_the_knee() {
     let words = flat(&report);
     says(&words, "the knee: once the kernel's structures");
     says(&words, "the response is not linear: parents");
-    document.card.as_mut().unwrap().prices.knee_bytes = None;
+    if let Findings::Card(card) = &mut document.findings {
+        card.prices.knee_bytes = None;
+    }
     let words = flat(&table(&document));
     says(&words, "no knee was found");
     omits(&words, "beyond the knee");
@@ -64,7 +76,7 @@ fn what_is_not_told_from_0_has_a_bound() {
 #[test]
 fn a_dependence_that_is_seen_is_said() {
     let words = in_short(&refitted(|document| {
-        let trials = &document.plan.card.as_ref().unwrap().trials;
+        let trials = &document.plan.order.card().unwrap().trials;
         let large = trials.iter().rposition(|t| t.purpose == Purpose::Flatness);
         let cells = &mut results(document)[large.unwrap()].cells;
         for worker in &mut cells[0].samples {
@@ -104,8 +116,11 @@ fn the_parents_foretold_worst_are_named() {
 #[test]
 fn what_the_host_had_no_room_for_is_listed() {
     let document = refitted(|document| {
-        let order = document.plan.card.as_mut().expect("it is a card");
-        let trials = &mut document.card.as_mut().expect("it is a card").trials;
+        let (Order::Card(order), Findings::Card(Card { trials, .. })) =
+            (&mut document.plan.order, &mut document.findings)
+        else {
+            panic!("it is no card");
+        };
         let shared = |trial: &Trial| trial.purpose == Purpose::SharedMappings;
         let mut kept = order.trials.iter().map(|trial| !shared(trial));
         trials.retain(|_| kept.next().expect("each trial has a result"));
@@ -128,13 +143,8 @@ fn what_the_host_had_no_room_for_is_listed() {
 /// Takes away the result of all trials but those of some purposes.
 fn only(keep: impl Fn(Purpose) -> bool, why: &Missing) -> Document {
     refitted(|document| {
-        let trials = document
-            .plan
-            .card
-            .as_ref()
-            .expect("it is a card")
-            .trials
-            .clone();
+        let order = document.plan.order.card().expect("it is a card");
+        let trials = order.trials.clone();
         for (trial, result) in trials.iter().zip(results(document)) {
             if keep(trial.purpose) {
                 continue;
@@ -199,37 +209,14 @@ fn a_card_that_was_broken_off_shows_what_it_has() {
 
 #[test]
 fn a_plan_without_a_result_is_a_header_and_a_run() {
-    let document = with("card", |document| document.card = None);
+    let document = with("card", |document| {
+        document.findings = Findings::Sweep { cells: Vec::new() };
+    });
     assert!(table(&document).contains("0 spawns timed"));
-    let document = with("card", |document| document.plan.card = None);
+    let document = with("card", |document| document.plan.order = Order::Sweep);
     for format in Format::ALL {
         let _ = render(&document, format);
     }
-}
-
-#[test]
-fn csv_has_a_row_for_each_figure() {
-    let document = stored("card");
-    let records = records(&document);
-    let of = |section: &str| records.iter().filter(|r| &r[0] == section).count();
-    let (order, card) = (document.plan.card.unwrap(), document.card.unwrap());
-    // Three slices of each term on both sides of the knee, and the knee.
-    assert_eq!(of("fork"), Term::ALL.len() * 6 + 1);
-    assert_eq!(of("price"), card.prices.prices.len() * 3);
-    assert_eq!(of("grade"), 11);
-    assert_eq!(of("parent"), order.trials.len() * 8);
-    let cells: usize = card.trials.iter().map(|trial| trial.cells.len()).sum();
-    assert_eq!(of("measured"), cells * 2);
-    assert_eq!(of("foretold"), card.prices.forecasts.len() * 2);
-    let handler = records.iter().find(|record| {
-        let (what, method) = (&record[2], &record[3]);
-        what == "handler" && method == SpawnMethod::Fork.name() && &record[4] == "total"
-    });
-    let handler = handler.expect("it is a price");
-    assert_eq!(&handler[6], "n/a");
-    assert!(handler[9].parse::<f64>().is_ok(), "{handler:?}");
-    let spawn = card.prices.prices.iter().find(|p| p.of == PriceKind::Spawn);
-    assert!(spawn.is_some_and(|price| price.units == 1.0));
 }
 
 #[test]
@@ -242,7 +229,7 @@ fn the_picture_has_both_charts() {
     ] {
         says(&picture, title);
     }
-    let forecasts = document.card.unwrap().prices.forecasts.len();
+    let forecasts = card(&document).prices.forecasts.len();
     // A marker for each, and one in the legend for each of both kinds.
     assert_eq!(picture.matches("<circle").count(), forecasts + 2);
 }

@@ -2,16 +2,21 @@
 //! say.
 
 use forktax::model::{
-    Availability, Cell, Document, Explanation, Ledger, Mechanisms, MethodExplained, Phase, Profile,
-    SpawnMethod,
+    Availability, Cell, Document, Explanation, Findings, Ledger, Mechanisms, MethodExplained,
+    Order, Phase, Profile, SpawnMethod,
 };
-use forktax::report::{Format, render};
+use forktax::report::Format;
 use forktax::stats::Estimate;
 
-use crate::stored::{flat, in_short, omits, records, says, section, stored, table, text, with};
+use crate::stored::{
+    cells, flat, in_short, omits, render, says, section, stored, table, text, with,
+};
 
 fn explanation(document: &mut Document) -> &mut Explanation {
-    document.explanation.as_mut().expect("it is explained")
+    match &mut document.findings {
+        Findings::Explanation(explanation) => explanation,
+        other => panic!("{other:?} explains nothing"),
+    }
 }
 
 fn ledgers(document: &mut Document) -> impl Iterator<Item = &mut Ledger> {
@@ -34,7 +39,7 @@ fn mechanisms(document: &mut Document) -> impl Iterator<Item = &mut Mechanisms> 
 fn all() -> Document {
     with("explain", |document| {
         document.plan.methods = SpawnMethod::ALL.to_vec();
-        let forks = document.cells.iter().step_by(2).cloned();
+        let forks = document.findings.cells().iter().step_by(2).cloned();
         let forks: Vec<_> = forks.collect();
         let fork = explanation(document).methods[0].clone();
         let every = SpawnMethod::ALL.into_iter();
@@ -44,10 +49,10 @@ fn all() -> Document {
                 ..fork.clone()
             })
             .collect();
-        document.cells.clear();
+        cells(&mut document.findings).clear();
         for cell in forks {
             let every = SpawnMethod::ALL.into_iter();
-            document.cells.extend(every.map(|method| Cell {
+            cells(&mut document.findings).extend(every.map(|method| Cell {
                 method,
                 ..cell.clone()
             }));
@@ -163,7 +168,9 @@ fn one_method_that_lacks_a_part_has_no_column_there() {
 #[test]
 fn what_nobody_asked_for_is_no_gap() {
     let document = with("explain", |document| {
-        document.plan.explain.as_mut().unwrap().rewrite_pages = 0;
+        if let Order::Explain(order) = &mut document.plan.order {
+            order.rewrite_pages = 0;
+        }
         for method in &mut explanation(document).methods {
             method.rewriting = Availability::not_asked("no pages were to be rewritten");
         }
@@ -194,8 +201,11 @@ fn scattered_page_tables_are_named_as_the_cause() {
 #[test]
 fn full_page_tables_are_not_called_scattered() {
     let words = in_short(&with("explain-malloc", |document| {
-        let empty = document.cells[0].space.parent.page_table_bytes;
-        for cell in &mut document.cells[2..] {
+        let empty = cells(&mut document.findings)[0]
+            .space
+            .parent
+            .page_table_bytes;
+        for cell in &mut cells(&mut document.findings)[2..] {
             cell.space.parent.page_table_bytes = empty + 2 * 4096;
         }
     }));
@@ -224,7 +234,8 @@ fn what_switching_saves_and_what_it_cannot() {
     says(&words, expected);
     // The same totals for both: nothing is saved, and nothing is claimed.
     let words = in_short(&with("explain", |document| {
-        document.cells[3].samples = document.cells[2].samples.clone();
+        let cells = cells(&mut document.findings);
+        cells[3].samples = cells[2].samples.clone();
     }));
     says(&words, "No difference is seen between the totals");
     omits(&words, "saves");
@@ -375,24 +386,6 @@ fn a_flame_graph_is_drawn_or_refused_with_the_feature_to_build() {
 }
 
 #[test]
-fn the_csv_of_an_explanation_has_a_row_a_figure() {
-    for document in [stored("explain"), stored("explain-unprivileged"), all()] {
-        let records = records(&document);
-        let methods = document.explanation.unwrap().methods.len();
-        let phases = |phase: Phase| {
-            let word = serde_json::to_value(phase).unwrap();
-            let of_it = |r: &&csv::StringRecord| &r[0] == "ledger" && r[2] == word;
-            records.iter().filter(of_it).count()
-        };
-        assert!(Phase::ALL.into_iter().all(|phase| phases(phase) == methods));
-        let mut keys: Vec<_> = records.iter().map(|r| (&r[0], &r[1], &r[2])).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        assert_eq!(keys.len(), records.len(), "a figure stands there twice");
-    }
-}
-
-#[test]
 fn an_explanation_of_nothing_is_a_report() {
     let mut document = with("explain", |document| {
         for ledger in ledgers(document) {
@@ -411,7 +404,7 @@ fn an_explanation_of_nothing_is_a_report() {
         "{report}"
     );
     explanation(&mut document).methods.clear();
-    document.cells.clear();
+    cells(&mut document.findings).clear();
     let report = table(&document);
     assert!(report.starts_with("forktax 0.1.0"), "{report}");
     omits(&report, "Where the time");

@@ -6,14 +6,14 @@ use std::sync::LazyLock;
 
 use fastrand::Rng;
 use forktax::analysis::compare::{Input, compare};
-use forktax::model::{Availability, Comparison, Document, SCHEMA_VERSION, Tool};
-use forktax::report::{Format, parse, render, render_comparison};
+use forktax::model::{Answer, Availability, Comparison, Document, Findings, SCHEMA_VERSION, Tool};
+use forktax::report::{Format, parse};
 use forktax::stats::Estimate;
 use proptest::prelude::*;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::stored::{RUNS, comparisons, stored};
+use crate::stored::{RUNS, cells, comparisons, render, stored};
 
 /// Cuts long lists, of which a report says no more than of short ones.
 fn cut(value: &mut Value) {
@@ -136,8 +136,8 @@ proptest! {
         holds(&document)?;
         let json = render(&document, Format::Json).unwrap();
         // Prices follow from trials when a card is read.
-        if document.card.is_none() {
-            prop_assert_eq!(parse(json.as_slice()).unwrap(), document);
+        if !matches!(document.findings, Findings::Card(_)) {
+            prop_assert_eq!(parse(json.as_slice()).unwrap(), document.into());
         }
     }
 
@@ -149,9 +149,9 @@ proptest! {
         let value = SMALL[rng.usize(..SMALL.len())].clone();
         let comparison: Comparison = distorted(value, &words, &mut rng);
         for format in [Format::Markdown, Format::Csv, Format::Json] {
-            prop_assert!(!render_comparison(&comparison, format).unwrap().is_empty());
+            prop_assert!(!render(&comparison, format).unwrap().is_empty());
         }
-        fit(&render_comparison(&comparison, Format::Table).unwrap())?;
+        fit(&render(&comparison, Format::Table).unwrap())?;
     }
 }
 
@@ -160,7 +160,7 @@ proptest! {
 fn figures_that_are_no_numbers_are_shown_without_panic() {
     for wrong in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300, -1e300] {
         let mut sweep = stored("sweep");
-        for cell in &mut sweep.cells {
+        for cell in cells(&mut sweep.findings) {
             for summary in [&mut cell.call_ns, &mut cell.total_ns] {
                 if let Availability::Measured(summary) = summary {
                     summary.median.value = wrong;
@@ -173,8 +173,13 @@ fn figures_that_are_no_numbers_are_shown_without_panic() {
             }
         }
         let mut programs = stored("python-2014");
-        let loops = programs.reproduction.as_mut().unwrap().loops.as_mut();
-        for row in &mut loops.unwrap().rows {
+        let Findings::Reproduction(study) = &mut programs.findings else {
+            panic!("it is a study");
+        };
+        let Answer::Programs(loops) = &mut study.answer else {
+            panic!("it is one of programs");
+        };
+        for row in &mut loops.rows {
             if let Availability::Measured(looped) = &mut row.here {
                 looped.real_s.value = wrong;
                 looped.cpu_s.ci95[1] = wrong;
@@ -192,6 +197,6 @@ fn figures_that_are_no_numbers_are_shown_without_panic() {
             line.b.ci95 = [wrong; 2];
             line.visible_from = Some(wrong);
         }
-        fit(&render_comparison(&compared, Format::Table).unwrap()).unwrap();
+        fit(&render(&compared, Format::Table).unwrap()).unwrap();
     }
 }

@@ -1,19 +1,23 @@
 //! The study of programs: the published figures and this host's beside them.
 
 use forktax::model::{
-    Availability, CallName, Caveat, Document, Interpreter, LoopSystem, Looped, Loops, Missing,
-    ObservedCall, Stopped,
+    Answer, Availability, CallName, Caveat, Document, Findings, Interpreter, LoopSystem, Looped,
+    Loops, Missing, ObservedCall, Reproduction, Stopped,
 };
-use forktax::report::{Format, render};
+use forktax::report::Format;
 
-use crate::stored::{flat, omits, records, says, stored, table, with};
+use crate::stored::{flat, omits, render, says, stored, table, with};
 
 const STUDY: &str = "python-2014";
 
 fn loops(document: &mut Document) -> &mut Loops {
-    let found = document.reproduction.as_mut();
-    let loops = found.and_then(|reproduction| reproduction.loops.as_mut());
-    loops.expect("the study has loops")
+    match &mut document.findings {
+        Findings::Reproduction(Reproduction {
+            answer: Answer::Programs(loops),
+            ..
+        }) => loops,
+        other => panic!("{other:?} has no loops"),
+    }
 }
 
 fn measured(document: &mut Document) -> impl Iterator<Item = (LoopSystem, &mut Looped)> {
@@ -282,20 +286,6 @@ fn one_round_has_no_interval() {
     assert!(!report.contains('±') || !report.contains("±0"), "{report}");
     omits(&report, "more than one of row");
     says(&report, "were not timed in two rounds");
-}
-
-#[test]
-fn the_csv_has_the_same_figures_of_every_program() {
-    for document in [stored(STUDY), without_python()] {
-        let records = records(&document);
-        for figure in ["real", "user", "sys", "vmas", "minor_faults_a_run"] {
-            let here = |r: &&csv::StringRecord| &r[2] == "here" && &r[4] == figure;
-            let count = records.iter().filter(here).count();
-            assert_eq!(count, LoopSystem::ALL.len(), "{figure}");
-        }
-        let printed = |r: &&csv::StringRecord| &r[2] == "published" && &r[4] == "real";
-        assert_eq!(records.iter().filter(printed).count(), 7);
-    }
 }
 
 #[test]

@@ -1,21 +1,35 @@
 //! Studies of address spaces: what was published beside what was measured here.
 
-use forktax::model::{Cell, Document, Reproduction, SpawnMethod, Stopped, StudyId};
-use forktax::report::{Format, render};
+use forktax::model::{
+    Answer, Cell, Document, Findings, Reproduction, SpawnMethod, Stopped, StudyId, StudyPoint,
+};
+use forktax::report::Format;
 
 use crate::stored::{
-    RUNS, flat, in_short, omits, records, row, says, section, stored, table, text, with,
+    RUNS, cells, flat, in_short, omits, render, row, says, section, stored, table, text, with,
 };
 
 fn reproduction(document: &mut Document) -> &mut Reproduction {
-    document.reproduction.as_mut().expect("it reproduces")
+    match &mut document.findings {
+        Findings::Reproduction(reproduction) => reproduction,
+        other => panic!("{other:?} reproduces nothing"),
+    }
+}
+
+fn points(document: &mut Document) -> &mut Vec<StudyPoint> {
+    match &mut reproduction(document).answer {
+        Answer::Spaces { points, .. } => points,
+        Answer::Programs(_) => panic!("it is a study of programs"),
+    }
 }
 
 /// The studies of address spaces.
 fn studies() -> impl Iterator<Item = (&'static String, &'static Document)> {
     let is_one = |document: &Document| {
-        let reproduction = document.reproduction.as_ref();
-        reproduction.is_some_and(|reproduction| reproduction.study != StudyId::Python2014)
+        let Findings::Reproduction(reproduction) = &document.findings else {
+            return false;
+        };
+        reproduction.study != StudyId::Python2014
     };
     RUNS.iter().filter(move |(_, document)| is_one(document))
 }
@@ -32,7 +46,7 @@ fn steady(cell: &mut Cell, call: u64, total: u64) {
 /// whose posix_spawn pays for nothing.
 fn flat_spawns() -> Document {
     with("posix-spawn-2011", |document| {
-        for cell in &mut document.cells {
+        for cell in cells(&mut document.findings) {
             match cell.method {
                 SpawnMethod::Fork => {
                     let pages = cell.space.parent.mappings.present_ptes;
@@ -60,7 +74,7 @@ fn a_published_figure_stands_beside_this_hosts_own() {
 #[test]
 fn a_parent_without_the_huge_pages_that_were_asked_for_has_no_time() {
     let document = with("pte-batching-2024", |document| {
-        for cell in &mut document.cells {
+        for cell in cells(&mut document.findings) {
             cell.space.parent.huge_bytes = 0;
         }
     });
@@ -109,7 +123,7 @@ fn a_study_of_pages_has_the_whole_call() {
 #[test]
 fn dense_and_scattered_tell_entries_from_tables() {
     let document = with("hotos-2019", |document| {
-        for cell in &mut document.cells {
+        for cell in cells(&mut document.findings) {
             let space = &cell.space;
             let ns = 28 * space.parent.mappings.present_ptes
                 + 930 * space.parent.page_table_bytes / 4_096;
@@ -122,7 +136,7 @@ fn dense_and_scattered_tell_entries_from_tables() {
         "the call pays 28.0 ns for a PTE and 932.4 ns for each page-table page",
     );
     let document = with("hotos-2019", |document| {
-        reproduction(document).points.truncate(4);
+        points(document).truncate(4);
     });
     let report = table(&document);
     omits(&report, "dense and scattered");
@@ -159,12 +173,16 @@ fn staying_flat_is_said_only_of_what_is() {
     let flat = "posix_spawn-usevfork stays flat: from 50 MB to 500 MB";
     let words = in_short(&document);
     says(&words, flat);
-    let last = document.cells.last_mut().expect("there are cells");
+    let last = cells(&mut document.findings)
+        .last_mut()
+        .expect("there are cells");
     steady(last, 120_000, 180_000);
     let words = in_short(&document);
     says(&words, "posix_spawn-usevfork is not flat");
     // Two workers that disagree have nothing to say about either.
-    let last = document.cells.last_mut().expect("there are cells");
+    let last = cells(&mut document.findings)
+        .last_mut()
+        .expect("there are cells");
     steady(last, 40_000, 60_000);
     last.samples.truncate(2);
     last.samples[1].total_ns.fill(120_000);
@@ -176,7 +194,7 @@ fn staying_flat_is_said_only_of_what_is() {
 fn a_run_that_was_broken_off_compares_what_it_has() {
     let mut document = flat_spawns();
     document.run.stopped = Stopped::Interrupted;
-    document.cells.truncate(4);
+    cells(&mut document.findings).truncate(4);
     let report = table(&document);
     says(&report, "50 MB to 100 MB");
     let row = row(&report, "500 MB  fork");
@@ -190,7 +208,7 @@ fn a_run_that_was_broken_off_compares_what_it_has() {
 fn a_study_without_cells_shows_what_was_published() {
     for (name, document) in studies() {
         let mut document = document.clone();
-        document.cells.clear();
+        cells(&mut document.findings).clear();
         let report = table(&document);
         says(&report, "The parents, as published");
         says(&report, "n/a");
@@ -201,7 +219,7 @@ fn a_study_without_cells_shows_what_was_published() {
             Ok(picture) => assert!(String::from_utf8(picture).unwrap().contains(", published")),
             Err(refusal) => assert!(refusal.to_string().contains("nothing was measured")),
         }
-        for point in &mut reproduction(&mut document).points {
+        for point in points(&mut document) {
             point.figures.clear();
         }
         let refusal = render(&document, Format::Svg).unwrap_err().to_string();
@@ -216,24 +234,6 @@ fn a_method_beyond_the_study_is_a_row_without_a_published_figure() {
     }));
     says(&report, "posix_spawn");
     says(&report, "the study prints no number for it");
-}
-
-#[test]
-fn the_csv_of_a_study_has_a_row_a_figure() {
-    for (name, document) in studies() {
-        let records = records(document);
-        for cell in &document.cells {
-            let total = cell.total_ns.measured().unwrap().median.value.to_string();
-            let mut here = records.iter().filter(|record| &record[0] == "here");
-            assert!(
-                here.any(|record| &record[4] == "total" && record[5] == total),
-                "{name}: {total}"
-            );
-        }
-    }
-    let csv = text(&stored("mt-dup-2023"), Format::Csv);
-    let figure = "published,\"51,221 VMAs\",fork,before,figure,393,n/a,n/a,spawns_in_10_s";
-    says(&csv, figure);
 }
 
 #[test]
@@ -252,7 +252,7 @@ fn no_text_of_a_study_becomes_markup() {
     let document = with("mt-dup-2023", |document| {
         let reproduction = reproduction(document);
         reproduction.source.title = "<script>".to_owned();
-        reproduction.points[0].figures[0].series = "</text> & \u{1b}".to_owned();
+        points(document)[0].figures[0].series = "</text> & \u{1b}".to_owned();
     });
     let picture = text(&document, Format::Svg);
     assert!(!picture.contains("<script>") && picture.contains("&lt;script&gt;"));

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use forktax::analysis::shape::parse_shape;
-use forktax::model::{Comparison, Document, ProcessShape};
-use forktax::report::{Format, Stored, parse, parse_any, render};
+use forktax::model::{Answer, Cell, Comparison, Document, Findings, ProcessShape, Stored};
+use forktax::report::{self, Format, ReportError, parse};
 
 /// Where files of a kind lie: results of runs in the directory itself.
 fn directory(kind: &str) -> PathBuf {
@@ -42,16 +42,16 @@ pub(crate) static TEXTS: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| f
 
 /// Every stored result of a run.
 pub(crate) static RUNS: LazyLock<BTreeMap<String, Document>> = LazyLock::new(|| {
-    let read = |(name, text): (&String, &String)| {
-        let document = parse(text.as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
-        (name.clone(), document)
+    let read = |(name, text): (&String, &String)| match parse(text.as_bytes()) {
+        Ok(Stored::Run(document)) => (name.clone(), *document),
+        other => panic!("{name}: {other:?}"),
     };
     TEXTS.iter().map(read).collect()
 });
 
 /// Every stored comparison.
 pub(crate) fn comparisons() -> Vec<(String, Comparison)> {
-    let read = |(name, text): (String, String)| match parse_any(text.as_bytes()) {
+    let read = |(name, text): (String, String)| match parse(text.as_bytes()) {
         Ok(Stored::Comparison(comparison)) => (name, *comparison),
         other => panic!("{name}: {other:?}"),
     };
@@ -76,6 +76,27 @@ pub(crate) fn with(name: &str, change: impl FnOnce(&mut Document)) -> Document {
     let mut document = stored(name);
     change(&mut document);
     document
+}
+
+/// The timed cells.
+pub(crate) fn cells(findings: &mut Findings) -> &mut Vec<Cell> {
+    match findings {
+        Findings::Sweep { cells } => cells,
+        Findings::Explanation(explanation) => &mut explanation.cells,
+        Findings::Reproduction(study) => match &mut study.answer {
+            Answer::Spaces { cells, .. } => cells,
+            Answer::Programs(_) => panic!("programs have no cells"),
+        },
+        other => panic!("no cells in {other:?}"),
+    }
+}
+
+/// The report of a run or of a comparison.
+pub(crate) fn render(
+    of: &(impl Clone + Into<Stored>),
+    format: Format,
+) -> Result<Vec<u8>, ReportError> {
+    report::render(&of.clone().into(), format)
 }
 
 /// The text of a document's report.
@@ -108,18 +129,6 @@ pub(crate) fn in_short(document: &Document) -> String {
 pub(crate) fn row<'a>(report: &'a str, start: &str) -> &'a str {
     let row = report.lines().find(|line| line.starts_with(start));
     row.unwrap_or_else(|| panic!("{start}: {report}"))
-}
-
-/// The records of a CSV, each of whose fields holds something.
-pub(crate) fn records(document: &Document) -> Vec<csv::StringRecord> {
-    let csv = text(document, Format::Csv);
-    let records = csv::Reader::from_reader(csv.as_bytes()).into_records();
-    let records: Vec<_> = records.map(|record| record.expect("it is CSV")).collect();
-    assert!(
-        records.iter().flatten().all(|field| !field.is_empty()),
-        "{csv}"
-    );
-    records
 }
 
 #[track_caller]

@@ -2,20 +2,22 @@
 //! went wrong or that ask something else.
 
 use forktax::model::{Availability, Caveat, Document, SpaceRequest, SpawnMethod, Stopped};
-use forktax::report::{Format, ReportError, render};
+use forktax::report::{Format, ReportError};
 use forktax::stats::Estimate;
 
-use crate::stored::{flat, in_short, omits, records, says, section, stored, table, text, with};
+use crate::stored::{
+    cells, flat, in_short, omits, render, says, section, stored, table, text, with,
+};
 
 fn keep(document: &mut Document, methods: &[SpawnMethod]) {
-    document.cells.retain(|cell| methods.contains(&cell.method));
+    cells(&mut document.findings).retain(|cell| methods.contains(&cell.method));
     document.plan.methods = methods.to_vec();
 }
 
 /// The sweep with a change of the ratio of every cell in `cells`.
-fn with_ratio(cells: std::ops::Range<usize>, value: f64, ci95: [f64; 2]) -> Document {
+fn with_ratio(which: std::ops::Range<usize>, value: f64, ci95: [f64; 2]) -> Document {
     with("sweep", |document| {
-        for cell in &mut document.cells[cells] {
+        for cell in &mut cells(&mut document.findings)[which] {
             cell.ratio = Availability::Measured(Estimate { value, ci95 });
         }
     })
@@ -36,7 +38,9 @@ fn the_sweep_is_put_in_words() {
 
 #[test]
 fn one_size_has_no_slope_and_says_why() {
-    let document = with("sweep", |document| document.cells.truncate(3));
+    let document = with("sweep", |document| {
+        cells(&mut document.findings).truncate(3)
+    });
     let report = table(&document);
     says(&report, "one size, so there is no growth to split");
     omits(&report, "slope");
@@ -48,9 +52,8 @@ fn one_size_has_no_slope_and_says_why() {
 #[test]
 fn one_mapping_is_singular() {
     let document = with("sweep", |document| {
-        document.cells.truncate(3);
-        document
-            .cells
+        cells(&mut document.findings).truncate(3);
+        cells(&mut document.findings)
             .iter_mut()
             .for_each(|cell| cell.space.parent.mappings.vmas = 1);
     });
@@ -64,7 +67,7 @@ fn an_interval_around_one_is_no_difference() {
     let expected = "With 25 mappings no difference is seen between fork and posix_spawn; \
                     with 10,025 mappings fork takes 487.1 times as long";
     assert!(words.starts_with(expected), "{words}");
-    document.cells.truncate(3);
+    cells(&mut document.findings).truncate(3);
     assert_eq!(
         in_short(&document),
         "With 25 mappings no difference is seen between fork and posix_spawn."
@@ -76,14 +79,16 @@ fn a_ratio_that_never_reaches_two_is_said_so() {
     let mut document = with_ratio(0..9, 1.5, [1.4, 1.9]);
     let words = in_short(&document);
     says(&words, "At no size measured is fork seen to cost twice");
-    document.cells[0].ratio = Availability::not_reached();
+    cells(&mut document.findings)[0].ratio = Availability::not_reached();
     let words = in_short(&document);
     assert!(!words.contains("At no size"), "a size is unknown: {words}");
 }
 
 #[test]
 fn the_largest_size_alone_is_no_trend() {
-    let document = with("sweep", |document| drop(document.cells.drain(3..6)));
+    let document = with("sweep", |document| {
+        drop(cells(&mut document.findings).drain(3..6))
+    });
     let words = in_short(&document);
     says(&words, "Only with 10,025 mappings, the largest size,");
 }
@@ -119,7 +124,7 @@ fn one_method_alone_is_not_compared() {
 fn a_baseline_without_calls_leaves_the_extra_whole() {
     let document = with("sweep", |document| {
         document.plan.baseline = SpawnMethod::System;
-        for cell in &mut document.cells {
+        for cell in cells(&mut document.findings) {
             if cell.method == SpawnMethod::PosixSpawn {
                 cell.method = SpawnMethod::System;
                 cell.call_ns =
@@ -141,14 +146,16 @@ fn a_run_that_was_broken_off_shows_what_it_has() {
     let reason = "the run was broken off before its turn";
     let document = with("sweep", |document| {
         document.run.stopped = Stopped::Interrupted;
-        for cell in &mut document.cells[6..] {
+        for cell in &mut cells(&mut document.findings)[6..] {
             cell.samples.clear();
             cell.spawns = 0;
             cell.call_ns = Availability::not_asked(reason);
             cell.total_ns = Availability::not_asked(reason);
             cell.ratio = Availability::not_asked(reason);
         }
-        document.cells[5].samples[5].total_ns.truncate(3);
+        cells(&mut document.findings)[5].samples[5]
+            .total_ns
+            .truncate(3);
     });
     let report = table(&document);
     assert_eq!(
@@ -168,7 +175,9 @@ fn a_run_that_was_broken_off_shows_what_it_has() {
 
 #[test]
 fn a_document_without_cells_is_a_header_and_a_run() {
-    let report = table(&with("sweep", |document| document.cells.clear()));
+    let report = table(&with("sweep", |document| {
+        cells(&mut document.findings).clear()
+    }));
     assert!(report.starts_with("forktax 0.1.0"), "{report}");
     says(&report, "0 spawns timed");
     omits(&report, "mappings  ");
@@ -185,7 +194,7 @@ fn reasons_and_caveats_are_told_once() {
         spread: 0.12,
     };
     let document = with("sweep-methods", |document| {
-        for cell in &mut document.cells {
+        for cell in cells(&mut document.findings) {
             if cell.method == SpawnMethod::Clone3Vfork {
                 cell.samples.clear();
                 cell.call_ns = Availability::unavailable(TOO_OLD, None);
@@ -244,7 +253,7 @@ fn what_all_parents_have_stands_in_the_header() {
             .plan
             .spaces
             .iter_mut()
-            .zip(document.cells.chunks_mut(3))
+            .zip(cells(&mut document.findings).chunks_mut(3))
         {
             let more = [
                 SpaceRequest::Descriptors {
@@ -293,17 +302,6 @@ fn along_descriptors_and_threads_nothing_is_a_cost_of_a_mapping() {
     }
     let words = in_short(&stored("sweep-threads"));
     says(&words, "none is seen to be added to vfork");
-}
-
-#[test]
-fn csv_has_a_record_a_cell() {
-    for name in ["sweep", "sweep-methods", "sweep-unprivileged"] {
-        assert_eq!(
-            records(&stored(name)).len(),
-            stored(name).cells.len(),
-            "{name}"
-        );
-    }
 }
 
 #[test]

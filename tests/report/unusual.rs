@@ -1,14 +1,14 @@
 //! What no stored run came to: every remedy, caveat, flag and reason has its words.
 
 use forktax::model::{
-    Availability, Caveat, Counted, Document, FreeMemory, FreeReason, LeftOutMapping, LeftOutReason,
-    MappingContent, MappingFlag, ProcessShape, Remedy, RemedyKind, RemedyVerdict, Rung,
-    ShapeMapping, ShapeReservation, SpawnMethod,
+    Availability, Caveat, Counted, Document, Findings, FreeMemory, FreeReason, LeftOutMapping,
+    LeftOutReason, MappingContent, MappingFlag, Order, ProcessShape, Remedy, RemedyKind,
+    RemedyVerdict, Rung, ShapeMapping, ShapeReservation, SpawnMethod,
 };
 use forktax::report::{self, view};
 
 use crate::every::{fits, snapshot};
-use crate::stored::{shapes, table, with};
+use crate::stored::{cells, shapes, table, with};
 
 pub(crate) const RESERVATIONS: [ShapeReservation; 8] = [
     ShapeReservation::ChangedWhileRead,
@@ -83,7 +83,7 @@ fn a_sweep_with_every_caveat() {
     let report = table(&with("sweep", |document| {
         document.host.pmu = true;
         document.caveats = caveats;
-        for cell in &mut document.cells {
+        for cell in cells(&mut document.findings) {
             let counted: Counted = cell.task_clock_ns.clone();
             (cell.cycles, cell.instructions) = (counted.clone(), counted.clone());
             cell.dtlb_misses = counted;
@@ -108,18 +108,22 @@ fn a_process_with_every_reservation_and_all_that_costs_nothing() {
         LeftOutReason::Kernel,
     ];
     let report = table(&with("process-ledger", |document| {
-        let order = document.plan.live.as_mut().expect("it is ordered");
-        order.shape.process.reservations = RESERVATIONS.to_vec();
-        order.shape.mappings[0].swapped = vec![[0, 2]];
-        let live = document.live.as_mut().expect("it was measured");
-        live.likeness.left_out = left_out
+        let (Order::Process(order), Findings::Process(process)) =
+            (&mut document.plan.order, &mut document.findings)
+        else {
+            panic!("it explains no process");
+        };
+        let shape = &mut order.replica.shape;
+        shape.process.reservations = RESERVATIONS.to_vec();
+        shape.mappings[0].swapped = vec![[0, 2]];
+        process.replica.likeness.left_out = left_out
             .map(|why| LeftOutMapping {
                 count: 2,
                 bytes: 4 << 20,
                 why,
             })
             .to_vec();
-        let Availability::Measured(blame) = &mut live.blame else {
+        let Availability::Measured(blame) = &mut process.blame else {
             panic!("the cost was shared out");
         };
         let free = |why| FreeMemory {
@@ -148,8 +152,10 @@ fn a_process_with_every_reservation_and_all_that_costs_nothing() {
 /// Every remedy, all with one outcome.
 fn remedied(verdict: RemedyVerdict) -> Document {
     with("advise-parent", |document| {
-        let live = document.live.as_mut().expect("it was measured");
-        let tried = live
+        let Findings::Advice(advice) = &mut document.findings else {
+            panic!("it is no advice");
+        };
+        let tried = advice
             .remedies
             .iter()
             .find_map(|remedy| remedy.outcome.measured().copied());
@@ -160,7 +166,7 @@ fn remedied(verdict: RemedyVerdict) -> Document {
             applied_to: "all of it".to_owned(),
             outcome: Availability::Measured(outcome),
         };
-        live.remedies = RemedyKind::ALL.map(remedy).to_vec();
+        advice.remedies = RemedyKind::ALL.map(remedy).to_vec();
     })
 }
 

@@ -5,7 +5,7 @@ use forktax::model::{Document, SpawnMethod};
 use serde_json::{Value, json};
 
 use crate::every::fits;
-use crate::stored::{RUNS, says, stored, table};
+use crate::stored::{RUNS, cells, says, stored, table};
 
 /// Every figure is 123,456 ±98,765 in the unit of its column.
 const MEDIAN: f64 = 123_456.0;
@@ -76,9 +76,12 @@ fn wide(methods: &[SpawnMethod]) -> Document {
         document.plan.baseline = methods[0];
     }
     document.caveats.clear();
-    document.cells.retain(|cell| methods.contains(&cell.method));
+    cells(&mut document.findings).retain(|cell| methods.contains(&cell.method));
     widened(&document, |value| {
-        for cell in value["cells"].as_array_mut().expect("there are cells") {
+        for cell in value["findings"]["sweep"]["cells"]
+            .as_array_mut()
+            .expect("there are cells")
+        {
             if cell["space"]["mappings_requested"] != 0 {
                 widen(cell);
             }
@@ -132,7 +135,7 @@ fn every_pair_of_methods_fits() {
 fn cpu_time_without_its_split_fits() {
     use forktax::model::Availability;
     let mut document = wide(&SpawnMethod::ALL);
-    for cell in &mut document.cells {
+    for cell in cells(&mut document.findings) {
         cell.sys_ns = Availability::unavailable("too few samples", None);
         cell.user_ns = Availability::unavailable("too few samples", None);
     }

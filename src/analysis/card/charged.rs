@@ -20,12 +20,12 @@ pub struct Charged<'a> {
 }
 
 impl<'a> Charged<'a> {
-    /// `None` if the document holds no card.
-    pub fn of(document: &'a Document) -> Option<Self> {
+    /// `None` if no card was ordered.
+    pub fn of(document: &'a Document, card: &'a Card) -> Option<Self> {
         Some(Self {
             document,
-            order: document.plan.card.as_ref()?,
-            card: document.card.as_ref()?,
+            order: document.plan.order.card()?,
+            card,
         })
     }
 

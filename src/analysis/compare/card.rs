@@ -4,12 +4,12 @@
 //! How sure a fitted price is includes what the model misses, which two cards miss
 //! alike; so a change may be seen in a parent's own line before it is in a price.
 
-use super::sweep::{course, order};
+use super::sweep::course;
 use super::{Absent, DRAWS_OF_A_VERDICT, Line, Lines};
 use crate::analysis::card::{self, PriceLine, Slice};
 use crate::model::{
-    Card, CardOrder, ComparedKind, Fingerprint, LineUnit, Plan, PriceKind, Purpose, SpawnMethod,
-    Term, Trial, TrialCell,
+    Card, CardOrder, ComparedKind, Fingerprint, LineUnit, Order, Plan, PriceKind, Purpose,
+    SpawnMethod, Term, Trial, TrialCell,
 };
 use crate::stats::{Replicates, drift, median_replicates};
 
@@ -19,7 +19,7 @@ pub(super) fn lines(measured: &Card, plan: &Plan, luck: u64) -> Lines {
         lines: Vec::new(),
         absent: Vec::new(),
     };
-    let Some(ordered) = &plan.card else {
+    let Order::Card(ordered) = &plan.order else {
         return all;
     };
     let cells = measured.trials.iter().flat_map(|trial| &trial.cells);
@@ -137,7 +137,7 @@ fn parents(ordered: &CardOrder, measured: &Card, luck: u64, drift: f64, all: &mu
             continue;
         }
         for cell in &result.cells {
-            let key = format!("parent/{}/{}", order(&trial.space), cell.method.name());
+            let key = format!("parent/{}/{}", trial.space.key(), cell.method.name());
             if all.find(&key).is_some() {
                 continue;
             }

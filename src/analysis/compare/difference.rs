@@ -124,9 +124,9 @@ fn environments(a: &[String], b: &[String]) -> Option<PlanDifference> {
 /// Address spaces that were ordered alike and came out differently.
 fn spaces(a: &Document, b: &Document) -> Vec<PlanDifference> {
     let mut found: Vec<PlanDifference> = Vec::new();
-    for cell in &a.cells {
+    for cell in a.findings.cells() {
         let order = &cell.space.request;
-        let mut others = b.cells.iter().map(|cell| &cell.space);
+        let mut others = b.findings.cells().iter().map(|cell| &cell.space);
         let other = others.find(|space| space.request == *order);
         let name = sweep::space(order);
         let difference = other

@@ -1,7 +1,7 @@
 //! The lines of a result: its quantities, each with its resamples.
 
 use super::{NotComparable, card, sweep};
-use crate::model::{ComparedKind, Document, Fingerprint, LineUnit};
+use crate::model::{ComparedKind, Document, Findings, Fingerprint, LineUnit, WorkerSamples};
 use crate::stats::Replicates;
 
 /// One measured quantity of one result.
@@ -68,21 +68,13 @@ impl Lines {
 /// [`NotComparable::Kind`]: it has none.
 pub fn lines(document: &Document, luck: u64) -> Result<Lines, NotComparable> {
     // The one place that knows what a result is: another kind gives its lines here.
-    match document {
-        Document {
-            reproduction: Some(_),
-            ..
-        } => Err(NotComparable::Kind("a reproduction")),
-        Document {
-            explanation: Some(_),
-            ..
-        } => Err(NotComparable::Kind("an explanation")),
-        Document {
-            card: Some(measured),
-            plan,
-            ..
-        } => Ok(card::lines(measured, plan, luck)),
-        Document { .. } => Ok(sweep::lines(document, luck)),
+    match &document.findings {
+        Findings::Sweep { cells } => Ok(sweep::lines(cells, luck)),
+        Findings::Card(measured) => Ok(card::lines(measured, &document.plan, luck)),
+        Findings::Explanation(_) => Err(NotComparable::Kind("an explanation")),
+        Findings::Reproduction(_) => Err(NotComparable::Kind("a reproduction")),
+        Findings::Process(_) => Err(NotComparable::Kind("an explained process")),
+        Findings::Advice(_) => Err(NotComparable::Kind("an advice")),
     }
 }
 
@@ -101,13 +93,25 @@ pub(super) fn name(kind: ComparedKind) -> &'static str {
 /// since the same luck would strike both sides and cancel out.
 pub(super) fn luck(documents: [&Document; 2]) -> [u64; 2] {
     let [a, b] = documents.map(|document| {
-        let trials = document.card.iter().flat_map(|card| &card.trials);
-        let of_trials = trials.flat_map(|trial| &trial.cells);
-        let of_sweep = document.cells.iter().flat_map(|cell| &cell.samples);
-        let workers = of_sweep.chain(of_trials.flat_map(|cell| &cell.samples));
+        let workers = workers(&document.findings);
         let samples = workers.flat_map(|worker| worker.total_ns.iter().chain(&worker.call_ns));
         let sum = samples.fold(Fingerprint::default(), |sum, ns| sum.and(&ns.to_le_bytes()));
         sum.number()
     });
     [a, if a == b { !b } else { b }]
+}
+
+/// The samples of what can be compared.
+fn workers(findings: &Findings) -> impl Iterator<Item = &WorkerSamples> {
+    let trials = match findings {
+        Findings::Card(card) => card.trials.as_slice(),
+        Findings::Sweep { .. }
+        | Findings::Explanation(_)
+        | Findings::Reproduction(_)
+        | Findings::Process(_)
+        | Findings::Advice(_) => &[],
+    };
+    let of_cells = findings.cells().iter().flat_map(|cell| &cell.samples);
+    let of_trials = trials.iter().flat_map(|trial| &trial.cells);
+    of_cells.chain(of_trials.flat_map(|cell| &cell.samples))
 }

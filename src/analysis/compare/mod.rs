@@ -17,8 +17,8 @@ pub use lines::{Absent, Line, Lines, lines};
 pub use statements::{judged, largest, visible_in_half};
 
 use crate::model::{
-    Availability, COMPARISON_VERSION, ComparedLine, ComparedPlan, ComparedSide, Comparison,
-    ComparisonMark, Document, FailAbove, LoneLine, Tool, Verdict, Which, differences,
+    Availability, ComparedLine, ComparedPlan, ComparedSide, Comparison, Document, FailAbove,
+    LoneLine, SCHEMA_VERSION, Tool, Verdict, Which, differences,
 };
 use crate::stats::{Contrast, Direction, Estimate, FAMILY_ERROR, FEWEST_WORKERS, Party};
 
@@ -80,10 +80,9 @@ pub fn compare(
     let mut lone = lone(&of_a, &of_b, Which::A);
     lone.extend(self::lone(&of_b, &of_a, Which::B));
     Ok(Comparison {
-        document: ComparisonMark::Comparison,
-        schema_version: COMPARISON_VERSION,
+        schema_version: SCHEMA_VERSION,
         tool,
-        of: of_a.kind,
+        compared: of_a.kind,
         a: side(a),
         b: side(b),
         host_differences: differences(&a.document.host, &b.document.host),

@@ -3,8 +3,8 @@
 
 use super::{Absent, DRAWS_OF_A_VERDICT, Line, Lines};
 use crate::model::{
-    Availability, Backing, Cell, ChildAction, ComparedKind, Document, Fingerprint, LineUnit,
-    SpaceRequest, WorkerSamples,
+    Availability, Backing, Cell, ChildAction, ComparedKind, Fingerprint, LineUnit, SpaceRequest,
+    WorkerSamples,
 };
 use crate::stats::{Summary, drift, median, median_replicates};
 use crate::units::{Blocks, thousands};
@@ -29,14 +29,14 @@ const PARTS: [Part; 2] = [
     },
 ];
 
-pub(super) fn lines(document: &Document, luck: u64) -> Lines {
+pub(super) fn lines(cells: &[Cell], luck: u64) -> Lines {
     let mut lines = Lines {
         kind: ComparedKind::Sweeps,
         lines: Vec::new(),
         absent: Vec::new(),
     };
-    let drift = drift(&course(document.cells.iter().map(|cell| &cell.samples)));
-    for cell in &document.cells {
+    let drift = drift(&course(cells.iter().map(|cell| &cell.samples)));
+    for cell in cells {
         for part in &PARTS {
             let key = key(cell, part);
             if lines.find(&key).is_some() {
@@ -85,51 +85,10 @@ fn key(cell: &Cell, part: &Part) -> String {
     };
     format!(
         "{}/{}/{child}/{}",
-        order(&cell.space.request),
+        cell.space.request.key(),
         cell.method.name(),
         part.name
     )
-}
-
-pub(super) fn order(request: &SpaceRequest) -> String {
-    match request {
-        SpaceRequest::Mappings {
-            mappings,
-            pages,
-            spacing,
-            backing,
-            huge,
-        } => {
-            let huge = if *huge { "-huge" } else { "" };
-            let backing = word(*backing);
-            format!("mappings-{mappings}-pages-{pages}-spacing-{spacing}-{backing}{huge}")
-        }
-        SpaceRequest::Malloc {
-            count,
-            bytes,
-            pages,
-            spacing,
-        } => format!("malloc-{count}x{bytes}-pages-{pages}-spacing-{spacing}"),
-        SpaceRequest::Likeness(likeness) => format!("likeness-{}", likeness.of),
-        SpaceRequest::Descriptors { count, cloexec } => {
-            let cloexec = if *cloexec { "-cloexec" } else { "" };
-            format!("descriptors-{count}{cloexec}")
-        }
-        SpaceRequest::Threads { count } => format!("threads-{count}"),
-        SpaceRequest::Handlers { count } => format!("handlers-{count}"),
-        SpaceRequest::Together { parts } => {
-            let parts: Vec<String> = parts.iter().map(order).collect();
-            parts.join("+")
-        }
-    }
-}
-
-fn word(backing: Backing) -> &'static str {
-    match backing {
-        Backing::Anon => "anon",
-        Backing::File => "file",
-        Backing::Shared => "shared",
-    }
 }
 
 /// The same for people, without what is usual.
@@ -154,7 +113,7 @@ pub(super) fn space(request: &SpaceRequest) -> String {
         } => {
             let of = match backing {
                 Backing::Anon => "",
-                other => word(*other),
+                other => other.name(),
             };
             let words = ["huge"; 1]
                 .iter()

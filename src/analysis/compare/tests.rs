@@ -2,7 +2,7 @@ use fastrand::Rng;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Cell, ChildAction, HostFact, Placement, PlanFact, SpawnMethod};
+use crate::model::{Cell, ChildAction, Findings, HostFact, Placement, PlanFact, SpawnMethod};
 
 fn sweep() -> Document {
     serde_json::from_str(include_str!("../../../tests/data/sweep.json")).unwrap()
@@ -10,6 +10,13 @@ fn sweep() -> Document {
 
 fn explained() -> Document {
     serde_json::from_str(include_str!("../../../tests/data/explain.json")).unwrap()
+}
+
+fn cells(document: &mut Document) -> &mut Vec<Cell> {
+    match &mut document.findings {
+        Findings::Sweep { cells } => cells,
+        other => panic!("{other:?} is no sweep"),
+    }
 }
 
 fn compared_with(a: &Document, b: &Document, fail_above: Option<f64>) -> Comparison {
@@ -30,7 +37,7 @@ fn compared(a: &Document, b: &Document) -> Comparison {
 /// Another run of the same sweep: the same host, other luck.
 fn again(mut document: Document, seed: u64) -> Document {
     let mut rng = Rng::with_seed(seed);
-    for cell in &mut document.cells {
+    for cell in cells(&mut document) {
         scale(cell, |_| 0.995 + 0.01 * rng.f64());
     }
     document
@@ -58,7 +65,7 @@ fn verdicts(comparison: &Comparison) -> Vec<&Verdict> {
 fn a_sweep_has_a_line_for_each_call_and_each_total() {
     let document = sweep();
     let found = lines(&document, 1).unwrap();
-    assert_eq!(found.lines.len(), 2 * document.cells.len());
+    assert_eq!(found.lines.len(), 2 * document.findings.cells().len());
     let first = &found.lines[0];
     assert_eq!(
         first.key,
@@ -69,7 +76,7 @@ fn a_sweep_has_a_line_for_each_call_and_each_total() {
         ("+0 mappings", "fork call")
     );
     assert_eq!(first.workers, 8);
-    let stored = document.cells[0].call_ns.measured().unwrap();
+    let stored = document.findings.cells()[0].call_ns.measured().unwrap();
     assert!((first.value.value - stored.median.value).abs() < 0.01);
     assert_eq!(found.lines[17].group, "+10,000 mappings");
 }
@@ -103,8 +110,8 @@ fn a_result_beside_itself_is_not_exact() {
 #[test]
 fn what_became_dearer_is_found_and_nothing_else() {
     let mut dearer = again(sweep(), 1);
-    scale(&mut dearer.cells[3], |_| 2.0);
-    scale(&mut dearer.cells[4], |_| 0.4);
+    scale(&mut cells(&mut dearer)[3], |_| 2.0);
+    scale(&mut cells(&mut dearer)[4], |_| 0.4);
     let comparison = compared(&sweep(), &dearer);
     for (index, line) in comparison.lines.iter().enumerate() {
         let expected = match index / 2 {
@@ -119,7 +126,7 @@ fn what_became_dearer_is_found_and_nothing_else() {
 #[test]
 fn what_is_dearer_by_more_than_was_allowed_is_named() {
     let mut dearer = again(sweep(), 1);
-    scale(&mut dearer.cells[3], |_| 2.0);
+    scale(&mut cells(&mut dearer)[3], |_| 2.0);
     let exceeded = |percent| {
         let comparison = compared_with(&sweep(), &dearer, Some(percent));
         comparison.fail_above.unwrap().exceeded
@@ -139,7 +146,7 @@ fn what_is_dearer_by_more_than_was_allowed_is_named() {
 fn a_host_that_drifted_is_judged_with_more_care() {
     let drifted = |by: f64| {
         let mut document = again(sweep(), 1);
-        for cell in &mut document.cells {
+        for cell in cells(&mut document) {
             scale(cell, |worker| 1.0 + by * worker as f64);
         }
         compared(&sweep(), &document)
@@ -157,8 +164,8 @@ fn a_host_that_drifted_is_judged_with_more_care() {
 #[test]
 fn too_few_workers_get_no_verdict_and_say_whose() {
     let mut few = again(sweep(), 1);
-    few.cells[0].samples.truncate(2);
-    scale(&mut few.cells[0], |_| 3.0);
+    cells(&mut few)[0].samples.truncate(2);
+    scale(&mut cells(&mut few)[0], |_| 3.0);
     let comparison = compared(&sweep(), &few);
     let line = &comparison.lines[0];
     let Verdict::NotCompared(why) = &line.verdict else {
@@ -173,12 +180,12 @@ fn too_few_workers_get_no_verdict_and_say_whose() {
 #[test]
 fn what_one_of_them_lacks_is_listed_with_the_reason() {
     let mut less = again(sweep(), 1);
-    less.cells.retain(|cell| cell.method != SpawnMethod::Vfork);
+    cells(&mut less).retain(|cell| cell.method != SpawnMethod::Vfork);
     less.plan
         .methods
         .retain(|method| *method != SpawnMethod::Vfork);
     let reason = "the kernel does not know it";
-    less.cells[0].call_ns = Availability::unavailable(reason, None);
+    cells(&mut less)[0].call_ns = Availability::unavailable(reason, None);
     let comparison = compared(&sweep(), &less);
     assert_eq!(comparison.lone.len(), 7);
     assert!(comparison.lone.iter().all(|line| line.only_in == Which::A));
@@ -194,7 +201,7 @@ fn what_one_of_them_lacks_is_listed_with_the_reason() {
 fn another_child_is_another_quantity() {
     let mut exit = sweep();
     exit.plan.child = ChildAction::Exit;
-    for cell in &mut exit.cells {
+    for cell in cells(&mut exit) {
         cell.child = ChildAction::Exit;
     }
     let comparison = compared(&sweep(), &exit);
@@ -213,7 +220,7 @@ fn what_differs_around_them_is_told_without_the_values_of_variables() {
     other.host.kernel = "6.1.0".to_owned();
     other.plan.placement = Placement::Free;
     other.plan.environment.push("TOKEN=secret".to_owned());
-    other.cells[0].space.parent.mappings.present_ptes *= 2;
+    cells(&mut other)[0].space.parent.mappings.present_ptes *= 2;
     let comparison = compared(&sweep(), &other);
     assert_eq!(comparison.host_differences[0].fact, HostFact::Kernel);
     let facts: Vec<PlanFact> = comparison.plan_differences.iter().map(|d| d.fact).collect();
@@ -246,8 +253,8 @@ fn only_results_of_one_kind_with_lines_are_compared() {
 fn distorted(seed: u64) -> Document {
     let mut rng = Rng::with_seed(seed);
     let mut document = sweep();
-    document.cells.retain(|_| rng.u8(..) > 40);
-    for cell in &mut document.cells {
+    cells(&mut document).retain(|_| rng.u8(..) > 40);
+    for cell in cells(&mut document) {
         match rng.u8(0..8) {
             0 => cell.samples.clear(),
             1 => cell.samples.truncate(rng.usize(0..4)),

@@ -33,12 +33,11 @@ pub struct Explained<'a> {
 }
 
 impl<'a> Explained<'a> {
-    /// `None` if the document explains nothing.
-    pub fn of(document: &'a Document, sizes: &'a Sizes<'a>) -> Option<Self> {
-        let explanation = document.explanation.as_ref()?;
+    /// An explanation beside the cells of its document.
+    pub fn of(document: &'a Document, explanation: &'a Explanation, sizes: &'a Sizes<'a>) -> Self {
         let is_it = |group: &&Group<'_>| group.space.request == explanation.space;
         let others = sizes.groups.iter().filter(|group| !is_it(group));
-        Some(Self {
+        Self {
             document,
             explanation,
             space: sizes.groups.iter().rev().find(is_it),
@@ -46,7 +45,7 @@ impl<'a> Explained<'a> {
                 let mappings = &group.space.parent.mappings;
                 (mappings.vmas, mappings.present_ptes)
             }),
-        })
+        }
     }
 
     /// The timed cell of a method.

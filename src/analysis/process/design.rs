@@ -6,8 +6,8 @@ use super::likeness::{Beside, Rebuilt};
 use super::remedies::{Remedied, apply};
 use super::rungs::on_rung;
 use crate::model::{
-    Counts, Missing, ProcessPurpose, ProcessRole, Program, RemedyHost, RemedyKind, Rung,
-    ShapeMapping, SpaceRequest, SpawnMethod, Targets, Term,
+    Counts, Missing, ProcessRole, Program, RemedyHost, RemedyKind, Rung, ShapeMapping,
+    SpaceRequest, SpawnMethod, Targets, Term,
 };
 
 /// Groups that are left out once, to check what is said of them: those with at least
@@ -47,14 +47,27 @@ pub struct Design {
 }
 
 impl Design {
-    /// The trials that explain a shape, or that try remedies on it.
-    pub fn of(
+    /// The trials that explain a shape.
+    pub fn explaining(rebuilt: &Rebuilt, methods: &[SpawnMethod]) -> Self {
+        let mut design = Self::of_whole(rebuilt, methods);
+        design.add_rungs(rebuilt);
+        design.add_checks(rebuilt);
+        design
+    }
+
+    /// The trials of remedies on a shape.
+    pub fn advising(
         rebuilt: &Rebuilt,
-        purpose: ProcessPurpose,
         methods: &[SpawnMethod],
         host: &RemedyHost,
         targets: &Targets,
     ) -> Self {
+        let mut design = Self::of_whole(rebuilt, methods);
+        design.add_remedies(rebuilt, host, targets);
+        design
+    }
+
+    fn of_whole(rebuilt: &Rebuilt, methods: &[SpawnMethod]) -> Self {
         let mut design = Self {
             trials: Vec::new(),
             fan_out: fan_out(rebuilt.facts.page_size),
@@ -63,13 +76,6 @@ impl Design {
         };
         let whole = rebuilt.request(&rebuilt.mappings, rebuilt.beside());
         design.add(ProcessRole::Whole, whole, methods.to_vec());
-        match purpose {
-            ProcessPurpose::Explain => {
-                design.add_rungs(rebuilt);
-                design.add_checks(rebuilt);
-            }
-            ProcessPurpose::Advise => design.add_remedies(rebuilt, host, targets),
-        }
         design
     }
 

@@ -64,7 +64,7 @@ impl<'a> Sizes<'a> {
     /// Groups the document's cells by address space.
     pub fn of(document: &'a Document) -> Self {
         let mut groups: Vec<Group<'a>> = Vec::new();
-        for cell in &document.cells {
+        for cell in document.findings.cells() {
             match groups.last_mut() {
                 Some(group)
                     if group.space.request == cell.space.request

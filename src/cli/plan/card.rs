@@ -8,7 +8,7 @@ use crate::analysis::card::Design;
 use crate::cli::args::CardArgs;
 use crate::lab::programs;
 use crate::model::{
-    CardOrder, ChildAction, Plan, Program, Purpose, SpaceRequest, SpawnMethod, Temperature,
+    CardOrder, ChildAction, Order, Plan, Program, Purpose, SpaceRequest, SpawnMethod, Temperature,
 };
 
 const TIME: Duration = Duration::from_secs(60);
@@ -39,6 +39,12 @@ pub(in crate::cli) fn of_card(args: &CardArgs, host: &Surroundings) -> Result<Pl
     };
     let (trials, left_out) = design.trials();
     Ok(Plan {
+        order: Order::Card(CardOrder {
+            quick: args.quick,
+            trials,
+            left_out,
+            named: named(args),
+        }),
         spaces: vec![SpaceRequest::NOTHING],
         methods: vec![SpawnMethod::Fork],
         baseline: SpawnMethod::Fork,
@@ -50,15 +56,6 @@ pub(in crate::cli) fn of_card(args: &CardArgs, host: &Surroundings) -> Result<Pl
         temperature: Temperature::Hot,
         seed,
         spawn_timeout_ms: timeout_ms(running.timeout)?,
-        explain: None,
-        reproduce: None,
-        card: Some(CardOrder {
-            quick: args.quick,
-            trials,
-            left_out,
-            named: named(args),
-        }),
-        live: None,
     })
 }
 

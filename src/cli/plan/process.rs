@@ -13,8 +13,9 @@ use crate::cli::args::{AdviseArgs, BackingArg, ChildArg, ExplainArgs, RunningArg
 use crate::lab::limits::LimitError;
 use crate::lab::programs;
 use crate::model::{
-    Availability, CardPrices, ChildAction, Placement, Plan, ProcessOrder, ProcessPurpose,
-    ProcessShape, Program, RemedyHost, ShapeScale, SpaceRequest, SpawnMethod, Targets,
+    AdviseOrder, Availability, CardPrices, ChildAction, Order, Placement, Plan, ProcessOrder,
+    ProcessShape, Program, RemedyHost, ReplicaOrder, ShapeScale, SpaceRequest, SpawnMethod,
+    Targets,
 };
 use crate::units::thousands;
 
@@ -75,8 +76,8 @@ pub(in crate::cli) fn of_process(
     }
     refuse_spaces(&args.space)?;
     let explain = explain(args)?;
-    let order = Order {
-        purpose: ProcessPurpose::Explain,
+    let ledger = Some(explain).filter(|_| args.ledger);
+    let spawns = Spawns {
         methods,
         child,
         program: program(&args.program, &host.path)?,
@@ -86,11 +87,10 @@ pub(in crate::cli) fn of_process(
         } else {
             EXPLAIN_TIME
         },
-        targets: Targets::default(),
     };
-    let mut plan = order.plan(&spawning.running, found, host)?;
-    plan.explain = explain.filter(|_| args.ledger);
-    Ok(plan)
+    spawns.plan(&spawning.running, found, host, |replica, _| {
+        Order::Process(ProcessOrder { replica, ledger })
+    })
 }
 
 /// What a process has is not for the command line to say.
@@ -133,19 +133,24 @@ pub(in crate::cli) fn of_advise(
             (args.beside.threads.is_some(), "--threads"),
         ])?;
     }
-    let order = Order {
-        purpose: ProcessPurpose::Advise,
+    let targets = Targets {
+        fixed: target(&args.static_program, programs::static_program)?,
+        dynamic: target(&args.dynamic_program, programs::dynamic_program)?,
+    };
+    let spawns = Spawns {
         methods: ADVISED.to_vec(),
         child: ChildAction::Exec,
         program: program(&args.program, &host.path)?,
         cold: args.cold,
         time: ADVISE_TIME,
-        targets: Targets {
-            fixed: target(&args.static_program, programs::static_program)?,
-            dynamic: target(&args.dynamic_program, programs::dynamic_program)?,
-        },
     };
-    order.plan(&args.running, found, host)
+    spawns.plan(&args.running, found, host, |replica, host| {
+        Order::Advise(AdviseOrder {
+            replica,
+            host,
+            targets,
+        })
+    })
 }
 
 /// The shape of what an advice orders without a process.
@@ -173,22 +178,22 @@ pub(in crate::cli) fn made_up_shape(
     made_up(space, host.page_size, kernel).map_err(|error| PlanError::refused(error.to_string()))
 }
 
-struct Order {
-    purpose: ProcessPurpose,
+/// What the workers spawn, and for how long.
+struct Spawns {
     methods: Vec<SpawnMethod>,
     child: ChildAction,
     program: Program,
     cold: bool,
     time: Duration,
-    targets: Targets,
 }
 
-impl Order {
+impl Spawns {
     fn plan(
         self,
         running: &RunningArgs,
         found: Found,
         host: &Surroundings,
+        order: impl FnOnce(ReplicaOrder, RemedyHost) -> Order,
     ) -> Result<Plan, PlanError> {
         if running.precision.is_some() {
             return Err(PlanError::refused(
@@ -203,7 +208,14 @@ impl Order {
             time: self.time,
             precision: None,
         };
+        let replica = ReplicaOrder {
+            shape: found.shape,
+            scale,
+            cpus,
+            prices: found.prices,
+        };
         Ok(Plan {
+            order: order(replica, found.host),
             spaces: vec![space],
             baseline: methods::baseline(&self.methods),
             methods: self.methods,
@@ -215,18 +227,6 @@ impl Order {
             temperature: temperature(self.cold, host),
             seed: seed(running),
             spawn_timeout_ms: timeout_ms(running.timeout)?,
-            explain: None,
-            reproduce: None,
-            card: None,
-            live: Some(ProcessOrder {
-                shape: found.shape,
-                purpose: self.purpose,
-                scale,
-                cpus,
-                prices: found.prices,
-                host: found.host,
-                targets: self.targets,
-            }),
         })
     }
 }

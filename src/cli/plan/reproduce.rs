@@ -10,8 +10,8 @@ use crate::analysis::reproduce::studies;
 use crate::cli::args::{ReproduceArgs, study_names};
 use crate::lab::limits::LimitError;
 use crate::model::{
-    Availability, ChildAction, LoopOrder, Plan, Program, Reproduce, SpaceRequest, StopRule,
-    StudyId, Temperature,
+    Availability, ChildAction, LoopOrder, Order, Plan, Program, ReproduceOrder, SpaceRequest,
+    StopRule, StudyId, Temperature,
 };
 use crate::units::thousands;
 
@@ -54,7 +54,7 @@ fn of_programs(
     } else {
         program(&args.program, &host.path)?
     };
-    let reproduce = Reproduce {
+    let order = ReproduceOrder {
         study,
         scale: 1.0,
         scaled_because: None,
@@ -71,7 +71,7 @@ fn of_programs(
         vec![SpaceRequest::NOTHING],
         program,
         stop,
-        reproduce,
+        order,
     )
 }
 
@@ -91,7 +91,7 @@ fn of_spaces(study: StudyId, args: &ReproduceArgs, host: &Surroundings) -> Resul
         time: Duration::from_secs(outline.seconds),
         precision: Some(PRECISION),
     };
-    let reproduce = Reproduce {
+    let order = ReproduceOrder {
         study,
         scale,
         scaled_because,
@@ -99,7 +99,7 @@ fn of_spaces(study: StudyId, args: &ReproduceArgs, host: &Surroundings) -> Resul
     };
     let program = program(&args.program, &host.path)?;
     let stop = stop_rule(&args.running, None, &pace)?;
-    plan(args, host, spaces, program, stop, reproduce)
+    plan(args, host, spaces, program, stop, order)
 }
 
 /// What is the same for all studies.
@@ -109,11 +109,12 @@ fn plan(
     spaces: Vec<SpaceRequest>,
     program: Program,
     stop: StopRule,
-    reproduce: Reproduce,
+    order: ReproduceOrder,
 ) -> Result<Plan, PlanError> {
     let running = &args.running;
-    let outline = studies::outline(reproduce.study);
+    let outline = studies::outline(order.study);
     Ok(Plan {
+        order: Order::Reproduce(order),
         spaces,
         methods: outline.methods.to_vec(),
         baseline: outline.baseline,
@@ -125,10 +126,6 @@ fn plan(
         temperature: Temperature::Hot,
         seed: seed(running),
         spawn_timeout_ms: timeout_ms(running.timeout)?,
-        explain: None,
-        reproduce: Some(reproduce),
-        card: None,
-        live: None,
     })
 }
 

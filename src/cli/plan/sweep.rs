@@ -9,7 +9,9 @@ use super::{
     PRECISION, Pace, PlanError, Surroundings, methods, placement, seed, stop_rule, timeout_ms,
 };
 use crate::cli::args::{ChildArg, ExplainArgs, SpawningArgs, SweepArgs};
-use crate::model::{ChildAction, Explain, Plan, SpaceRequest, SpawnMethod, Temperature};
+use crate::model::{
+    ChildAction, ExplainOrder, Order, Plan, SpaceRequest, SpawnMethod, Temperature,
+};
 use crate::units::thousands;
 
 const LADDER: [u64; 4] = [0, 100, 1_000, 10_000];
@@ -53,14 +55,14 @@ pub(in crate::cli) fn of_sweep(args: &SweepArgs, host: &Surroundings) -> Result<
             time: TIME,
             precision: Some(PRECISION),
         },
-        explained: false,
+        order: Order::Sweep,
     };
     plan(
         spaces(sizes, &args.space, &beside, host.page_size)?,
         args.methods.as_deref(),
         &args.spawning,
         &args.program,
-        &defaults,
+        defaults,
         host,
     )
 }
@@ -82,23 +84,21 @@ pub(in crate::cli) fn of_explain(
             time: EXPLAIN_TIME,
             precision: None,
         },
-        explained: true,
+        order: Order::Explain(order),
     };
     let sizes = [0, args.mappings.unwrap_or(default)];
-    let mut plan = plan(
+    plan(
         spaces(&sizes, &args.space, &Beside::nothing(), host.page_size)?,
         args.methods.as_deref(),
         &args.spawning,
         &args.program,
-        &defaults,
+        defaults,
         host,
-    )?;
-    plan.explain = order;
-    Ok(plan)
+    )
 }
 
 /// How it is explained where the time goes.
-pub(super) fn explain(args: &ExplainArgs) -> Result<Option<Explain>, PlanError> {
+pub(super) fn explain(args: &ExplainArgs) -> Result<ExplainOrder, PlanError> {
     if !(1..=MOST_HZ).contains(&args.hz) {
         return Err(PlanError::refused(format!(
             "--hz {}: between 1 and {} samples a second can be taken",
@@ -106,18 +106,18 @@ pub(super) fn explain(args: &ExplainArgs) -> Result<Option<Explain>, PlanError> 
             thousands(MOST_HZ)
         )));
     }
-    Ok(Some(Explain {
+    Ok(ExplainOrder {
         sampling_hz: args.hz,
         rewrite_pages: args.rewrite.unwrap_or(REWRITTEN),
         tree: args.tree,
-    }))
+    })
 }
 
-/// What a command takes where nothing was typed.
+/// What a command orders, and takes where nothing was typed.
 struct Defaults<'a> {
     methods: &'a [SpawnMethod],
     pace: Pace,
-    explained: bool,
+    order: Order,
 }
 
 fn plan(
@@ -125,7 +125,7 @@ fn plan(
     names: Option<&[String]>,
     spawning: &SpawningArgs,
     words: &[String],
-    defaults: &Defaults<'_>,
+    defaults: Defaults<'_>,
     host: &Surroundings,
 ) -> Result<Plan, PlanError> {
     let child = match spawning.child {
@@ -134,7 +134,7 @@ fn plan(
     };
     let wanted = Wanted {
         child,
-        explained: defaults.explained,
+        explained: defaults.order.explain().is_some(),
     };
     let methods = methods::methods(names, wanted, defaults.methods)?;
     if let Some(name) = words.first().filter(|_| child == ChildAction::Exit) {
@@ -144,6 +144,7 @@ fn plan(
         )));
     }
     Ok(Plan {
+        order: defaults.order,
         spaces,
         baseline: methods::baseline(&methods),
         methods,
@@ -155,10 +156,6 @@ fn plan(
         temperature: temperature(spawning.cold, host),
         seed: seed(&spawning.running),
         spawn_timeout_ms: timeout_ms(spawning.running.timeout)?,
-        explain: None,
-        reproduce: None,
-        card: None,
-        live: None,
     })
 }
 

@@ -1,10 +1,10 @@
 //! From the evidence to the explanation.
 
 use super::{Inquiry, breakpoint, faults, ledger, mechanisms, rewriting};
-use crate::model::{Availability, Explanation, MethodExplained, PageTables};
+use crate::model::{Availability, Cell, Explanation, MethodExplained, PageTables};
 
 /// The whole explanation.
-pub(super) fn explanation(inquiry: &Inquiry<'_>) -> Explanation {
+pub(super) fn explanation(inquiry: &Inquiry<'_>, cells: Vec<Cell>) -> Explanation {
     let exit_probe = inquiry
         .evidence
         .exit
@@ -33,5 +33,6 @@ pub(super) fn explanation(inquiry: &Inquiry<'_>) -> Explanation {
         fixed_addresses: inquiry.fixes_addresses(),
         breakpoint,
         methods,
+        cells,
     }
 }

@@ -5,23 +5,19 @@ use super::row::Row;
 use crate::analysis::reproduce::studies;
 use crate::lab::cpu_time::share_of_kernel;
 use crate::model::{
-    Availability, Loop, LoopRun, LoopSystem, Looped, Loops, Missing, Parent, Reproduction,
-    SplitSource,
+    Availability, Loop, LoopRun, LoopSystem, Looped, Loops, Missing, Parent, SplitSource,
 };
 use crate::stats::{DRAWS, Estimate, Replicates, median_replicates};
 
 impl Experiment<'_> {
-    /// The document's part: what was published, and what was measured so far.
-    pub(super) fn reproduction(&self) -> Option<Reproduction> {
+    /// What was measured so far.
+    pub(super) fn loops(&self) -> Loops {
         let interpreter = self.interpreter.clone();
-        Some(Reproduction {
-            loops: Some(Loops {
-                interpreter: interpreter.map_or_else(Availability::Missing, Availability::Measured),
-                unsampled: self.rows.iter().find_map(|row| row.unsampled.clone()),
-                rows: self.rows.iter().map(|row| self.row(row)).collect(),
-            }),
-            ..studies::reproduction(self.plan)?
-        })
+        Loops {
+            interpreter: interpreter.map_or_else(Availability::Missing, Availability::Measured),
+            unsampled: self.rows.iter().find_map(|row| row.unsampled.clone()),
+            rows: self.rows.iter().map(|row| self.row(row)).collect(),
+        }
     }
 
     fn row(&self, row: &Row) -> Loop {

@@ -17,7 +17,7 @@ pub use mechanism::{
 pub use page_tables::{Level, MappingKind, PageTables, SkipReason, TableLevel, Tree, TreeNode};
 pub use rewriting::Rewriting;
 
-use super::{Availability, SpaceRequest, SpawnMethod};
+use super::{Availability, Cell, SpaceRequest, SpawnMethod};
 
 /// What was found out about one address space.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +38,8 @@ pub struct Explanation {
     pub breakpoint: Availability<BreakpointCost>,
     /// One for each of the plan's methods, in its order.
     pub methods: Vec<MethodExplained>,
+    /// The timings of the worker that was not inflated and of the address space.
+    pub cells: Vec<Cell>,
 }
 
 /// What was found out about one method.

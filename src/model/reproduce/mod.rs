@@ -6,6 +6,8 @@ mod study;
 
 use serde::{Deserialize, Serialize};
 
+use super::Cell;
+
 pub use likeness::{LikeRegion, Likeness, RegionKind};
 pub use looped::{
     CallName, Interpreter, Loop, LoopRun, LoopSystem, Looped, Loops, ObservedCall, PublishedLoop,
@@ -13,8 +15,7 @@ pub use looped::{
 };
 pub use study::{Part, PublishedFigure, PublishedUnit, Source, StudyId, StudyPoint};
 
-/// What was published, and what this host's answer is. The answers of a study
-/// of address spaces are the document's cells.
+/// What was published, and what this host's answer is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reproduction {
     /// Which study.
@@ -27,10 +28,21 @@ pub struct Reproduction {
     /// Why less than all was built.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaled_because: Option<String>,
-    /// The parents of a study of address spaces.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub points: Vec<StudyPoint>,
-    /// The loops of a study of programs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub loops: Option<Loops>,
+    /// This host's answer.
+    pub answer: Answer,
+}
+
+/// What a host answers to a study.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// To one of address spaces.
+    Spaces {
+        /// The published parents.
+        points: Vec<StudyPoint>,
+        /// Spawns from the address spaces that stand for them.
+        cells: Vec<Cell>,
+    },
+    /// To one of programs that spawn in a loop.
+    Programs(Loops),
 }

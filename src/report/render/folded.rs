@@ -9,17 +9,21 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::model::{Document, Mechanism, Missing, Profile, Side};
+use crate::model::{Mechanism, Missing, Profile, Side, Stored};
 
 /// The chains of all methods, each below its method.
-pub(in crate::report) fn document(document: &Document) -> Result<String, Missing> {
+pub(in crate::report) fn render(stored: &Stored) -> Result<String, Missing> {
+    let explanation = match stored {
+        Stored::Run(document) => document.findings.explanation(),
+        Stored::Comparison(_) => None,
+    };
     let mut out = String::new();
     let mut missing = None;
-    let methods = document.explanation.iter().flat_map(|found| &found.methods);
+    let methods = explanation.into_iter().flat_map(|found| &found.methods);
     for method in methods {
         match method.mechanisms.measured() {
             Some(found) => {
-                out.push_str(&render(&found.profile, method.method.name()));
+                out.push_str(&chains(&found.profile, method.method.name()));
             }
             None => missing = missing.or_else(|| method.mechanisms.missing().cloned()),
         }
@@ -31,7 +35,7 @@ pub(in crate::report) fn document(document: &Document) -> Result<String, Missing
 }
 
 /// The lines of a profile below a root; none of an empty one.
-fn render(profile: &Profile, root: &str) -> String {
+fn chains(profile: &Profile, root: &str) -> String {
     let mut lines: BTreeMap<String, u64> = BTreeMap::new();
     for stack in &profile.stacks {
         let side = match stack.side {
@@ -103,11 +107,11 @@ mod tests {
             ],
         };
         assert_eq!(
-            render(&profile, "forktax"),
+            chains(&profile, "forktax"),
             "forktax;child;do_exit;exit_mmap 5\n\
              forktax;child;odd:name_;[unknown] 1\n\
              forktax;parent;[user mode] 4\n"
         );
-        assert_eq!(render(&Profile::default(), "forktax"), "");
+        assert_eq!(chains(&Profile::default(), "forktax"), "");
     }
 }

@@ -6,8 +6,17 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 
-/// A document, with a final newline.
-pub(in crate::report) fn render(document: &impl Serialize) -> io::Result<Vec<u8>> {
+use crate::model::Stored;
+
+/// A result, with a final newline.
+pub(in crate::report) fn render(stored: &Stored) -> io::Result<Vec<u8>> {
+    match stored {
+        Stored::Run(document) => of(document),
+        Stored::Comparison(comparison) => of(comparison),
+    }
+}
+
+fn of(document: &impl Serialize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     document.serialize(&mut Serializer::with_formatter(
         &mut bytes,

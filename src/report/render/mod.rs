@@ -2,27 +2,19 @@
 //!
 //! They lay out and escape; what is said was decided by the views.
 
-mod compared;
 mod csv;
-mod figures;
 #[cfg(feature = "flamegraph")]
 mod flame_graph;
 mod folded;
 mod json;
-mod loops;
 mod markdown;
-mod points;
-mod prices;
-mod process;
-mod record;
 mod svg;
 mod text;
 
-pub(super) use compared::render as compared;
 pub(super) use csv::render as csv;
 #[cfg(feature = "flamegraph")]
 pub(super) use flame_graph::render as flame_graph;
-pub(super) use folded::document as folded;
+pub(super) use folded::render as folded;
 pub(super) use json::render as json;
 pub(super) use markdown::render as markdown;
 pub(super) use svg::render as svg;
@@ -32,7 +24,7 @@ use crate::units::steers;
 
 /// Text that cannot steer a terminal: control and bidirectional characters
 /// become spaces.
-fn harmless(text: &str) -> String {
+pub(super) fn harmless(text: &str) -> String {
     text.chars()
         .map(|c| if steers(c) { ' ' } else { c })
         .collect()

@@ -1,6 +1,6 @@
 //! What closes the report: caveats, how the run went, and the legend.
 
-use crate::model::{Caveat, CountSource, Document, Loops, Stopped, TrialCell};
+use crate::model::{Answer, Caveat, CountSource, Document, Findings, Loops, Stopped, TrialCell};
 
 use super::footnotes::Footnotes;
 use super::number::{counted, integer, significant};
@@ -46,26 +46,17 @@ fn advice(document: &Document, caveat: &Caveat) -> Option<&'static str> {
 /// The facts of the run, and where its figures come from.
 pub(super) fn run(document: &Document) -> Vec<String> {
     let run = &document.run;
-    let spawns = document
-        .cells
-        .iter()
-        .map(|cell| cell.spawns)
-        .fold(0, u64::saturating_add);
     let outliers = document
-        .cells
+        .findings
+        .cells()
         .iter()
         .map(|cell| cell.outliers)
         .fold(0, u64::saturating_add);
     let mut lines = vec![format!(
         "{} timed in {} ({}) and {} s; {}",
-        counted(
-            [looped(document), carded(document), rebuilt(document)]
-                .into_iter()
-                .fold(spawns, u64::saturating_add),
-            "spawn"
-        ),
+        counted(spawns(&document.findings), "spawn"),
         counted(u64::from(run.rounds), "round"),
-        if loops(document).is_some() {
+        if loops(&document.findings).is_some() {
             "all programs by turns"
         } else {
             "each with fresh workers"
@@ -84,42 +75,51 @@ pub(super) fn run(document: &Document) -> Vec<String> {
     lines
 }
 
-fn loops(document: &Document) -> Option<&Loops> {
-    document.reproduction.as_ref()?.loops.as_ref()
+fn loops(findings: &Findings) -> Option<&Loops> {
+    match findings {
+        Findings::Reproduction(reproduction) => match &reproduction.answer {
+            Answer::Programs(loops) => Some(loops),
+            Answer::Spaces { .. } => None,
+        },
+        Findings::Sweep { .. }
+        | Findings::Explanation(_)
+        | Findings::Card(_)
+        | Findings::Process(_)
+        | Findings::Advice(_) => None,
+    }
 }
 
-/// Spawns of the programs that spawn in a loop.
-fn looped(document: &Document) -> u64 {
-    let rows = loops(document).into_iter().flat_map(|loops| &loops.rows);
-    let spawns = rows.filter_map(|row| {
+/// All spawns that were timed.
+fn spawns(findings: &Findings) -> u64 {
+    let cells = findings.cells().iter().map(|cell| cell.spawns);
+    let rows = loops(findings).into_iter().flat_map(|loops| &loops.rows);
+    let looped = rows.filter_map(|row| {
         let runs = row.here.measured()?.runs.len() as u64;
         Some(runs.saturating_mul(row.iterations))
     });
-    spawns.fold(0, u64::saturating_add)
+    let trials = trials(findings).into_iter().flat_map(|cell| &cell.samples);
+    let tried = trials.map(|worker| worker.total_ns.len() as u64);
+    cells
+        .chain(looped)
+        .chain(tried)
+        .fold(0, u64::saturating_add)
 }
 
-/// Spawns of the trials of a card.
-fn carded(document: &Document) -> u64 {
-    let trials = document.card.iter().flat_map(|card| &card.trials);
-    let of_cell = |cell: &TrialCell| {
-        let spawns = cell
-            .samples
-            .iter()
-            .map(|worker| worker.total_ns.len() as u64);
-        spawns.fold(0, u64::saturating_add)
-    };
-    let spawns = trials.flat_map(|trial| &trial.cells).map(of_cell);
-    spawns.fold(0, u64::saturating_add)
-}
-
-/// Spawns from the shape of a process.
-fn rebuilt(document: &Document) -> u64 {
-    let trials = document.live.iter().flat_map(|live| &live.trials);
-    let samples = trials
-        .flat_map(|trial| &trial.cells)
-        .flat_map(|cell| &cell.samples);
-    let spawns = samples.map(|worker| worker.total_ns.len() as u64);
-    spawns.fold(0, u64::saturating_add)
+/// What was timed in trials.
+fn trials(findings: &Findings) -> Vec<&TrialCell> {
+    match findings {
+        Findings::Card(card) => (card.trials.iter())
+            .flat_map(|trial| &trial.cells)
+            .collect(),
+        Findings::Sweep { .. }
+        | Findings::Explanation(_)
+        | Findings::Reproduction(_)
+        | Findings::Process(_)
+        | Findings::Advice(_) => (findings.replica().into_iter())
+            .flat_map(|replica| &replica.trials)
+            .flat_map(|trial| &trial.cells)
+            .collect(),
+    }
 }
 
 /// Why a run ended.
@@ -135,9 +135,9 @@ pub(super) fn stopped(stopped: &Stopped) -> String {
 
 /// Where CPU time comes from, and its split where there is one.
 fn cpu_time(document: &Document) -> Option<String> {
-    let mut cells = document.cells.iter();
+    let mut cells = document.findings.cells().iter();
     let split = cells.any(|cell| cell.sys_ns.measured().is_some());
-    let mut cells = document.cells.iter();
+    let mut cells = document.findings.cells().iter();
     let whole = cells.any(|cell| cell.cpu_ns.measured().is_some());
     let source = "CPU time is the scheduler's exact run time (getrusage)";
     if split {
@@ -154,7 +154,8 @@ fn cpu_time(document: &Document) -> Option<String> {
 fn counters(document: &Document) -> Option<String> {
     let sources = || {
         document
-            .cells
+            .findings
+            .cells()
             .iter()
             .flat_map(|cell| [cell.minor_faults.source, cell.context_switches.source])
     };
@@ -175,11 +176,16 @@ fn counters(document: &Document) -> Option<String> {
 /// What figures are, of a run and of a comparison of runs.
 pub(super) const OF_RUNS: &str = "times are medians, counts means";
 
-/// The same of a card.
-pub(super) const OF_CARDS: &str = "times are medians, prices are fitted or differences of medians";
-
-/// The same of a process that was rebuilt.
-pub(super) const OF_SHAPES: &str = "times are medians, costs differences of them";
+/// What a result's figures are.
+pub(super) fn figures(findings: &Findings) -> &'static str {
+    match findings {
+        Findings::Sweep { .. } | Findings::Explanation(_) | Findings::Reproduction(_) => OF_RUNS,
+        Findings::Card(_) => "times are medians, prices are fitted or differences of medians",
+        Findings::Process(_) | Findings::Advice(_) => {
+            "times are medians, costs differences of them"
+        }
+    }
+}
 
 /// What the columns mean, a line each, after a word on what `figures` are; what several tables share, once.
 pub(super) fn legend(figures: &str, answers: &[Block]) -> Block {

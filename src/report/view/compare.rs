@@ -141,7 +141,7 @@ fn tables(comparison: &Comparison) -> Vec<Table> {
 fn table(comparison: &Comparison, unit: &LineUnit, lines: &[&ComparedLine]) -> Table {
     let (scale, sign) = scale(unit, lines);
     let judged = judged(comparison).count();
-    let (title, group) = match (comparison.of, unit) {
+    let (title, group) = match (comparison.compared, unit) {
         (ComparedKind::Sweeps, _) => ("Time of one spawn, B beside A", "address space"),
         (ComparedKind::Cards, LineUnit::Ns) => ("A fork's total, B beside A", "parents"),
         (ComparedKind::Cards, _) => ("Prices, B beside A", "prices"),

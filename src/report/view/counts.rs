@@ -92,7 +92,8 @@ fn space_columns(document: &Document, axis: Axis) -> Vec<SpaceColumn<'_>> {
         ),
     ]);
     if document
-        .cells
+        .findings
+        .cells()
         .iter()
         .any(|cell| cell.space.parent.huge_bytes > 0)
     {
@@ -146,7 +147,8 @@ fn count_columns(document: &Document) -> Vec<CountColumn> {
     for (header, name, figure) in hardware {
         let measured = || {
             document
-                .cells
+                .findings
+                .cells()
                 .iter()
                 .filter_map(|cell| Some(figure(cell).measured()?.value))
         };

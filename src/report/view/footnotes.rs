@@ -135,7 +135,8 @@ impl Note {
         let nobodys = self.methods.is_empty();
         let everywhere = nobodys
             || document
-                .cells
+                .findings
+                .cells()
                 .iter()
                 .all(|cell| self.methods.contains(&cell.method));
         if !nobodys && (!everywhere || document.plan.methods.len() == 1) {

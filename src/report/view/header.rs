@@ -20,7 +20,7 @@ pub(super) fn lines(document: &Document) -> Block {
         conditions(plan.placement, plan.temperature),
     ];
     lines.extend(parents(plan));
-    lines.extend(plan.live.iter().flat_map(process::origin));
+    lines.extend(plan.order.replica().into_iter().flat_map(process::origin));
     lines.push(format!(
         "child: {}; seed {}",
         child(plan.child, &plan.program),
@@ -35,7 +35,7 @@ pub(super) fn lines(document: &Document) -> Block {
 /// Those that a picture has room for: the machine, the conditions, the child; and the
 /// process, if one was rebuilt.
 pub(super) fn of_picture(document: &Document) -> Vec<String> {
-    let rebuilt = document.plan.live.is_some();
+    let rebuilt = document.plan.order.replica().is_some();
     match lines(document) {
         Block::Lines { lines, .. } => {
             let last = lines.len().saturating_sub(1);

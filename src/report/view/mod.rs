@@ -24,38 +24,31 @@ mod words;
 use crate::analysis::card::Charged;
 use crate::analysis::explain::Explained;
 use crate::analysis::sweep::{Extra, Sizes};
-use crate::model::{Comparison, Document, Missing};
+use crate::model::{Document, Findings, Missing, Stored};
 
 use footnotes::Footnotes;
 pub use picture::{Bar, Chart, Kind, Picture, Plot, PlotAxis, PlotPoint, Scale, Segment, Series};
 use process::Rebuilt;
-use reproduce::Reproduced;
-pub use reproduce::{StudyRecord, study_records};
 pub use shape::shape;
 pub use table::{Alignment, Block, Column, Entry, Table};
 
 /// The whole report, from the host to the legend.
-pub fn blocks(document: &Document) -> Vec<Block> {
-    let sizes = Sizes::of(document);
-    let mut footnotes = Footnotes::default();
-    let mut figures = closing::OF_RUNS;
-    let mut caveats = Vec::new();
-    let (answers, words) = if let Some(rebuilt) = Rebuilt::of(document) {
-        figures = closing::OF_SHAPES;
-        caveats = rebuilt.caveats();
-        rebuilt_and_apart(&rebuilt, document, &sizes, &mut footnotes)
-    } else if let Some(charged) = Charged::of(document) {
-        figures = closing::OF_CARDS;
-        charged.answers(&mut footnotes)
-    } else if let Some(reproduced) = Reproduced::of(document) {
-        reproduced.answers(&mut footnotes)
-    } else if let Some(explained) = Explained::of(document, &sizes) {
-        explained.answers(&sizes, &mut footnotes)
-    } else {
-        sweep(document, &sizes, &mut footnotes)
+pub fn blocks(stored: &Stored) -> Vec<Block> {
+    let mut blocks = match stored {
+        Stored::Run(document) => of_run(document),
+        Stored::Comparison(comparison) => compare::blocks(comparison),
     };
+    blocks.retain(|block| !is_empty(block));
+    blocks
+}
+
+fn of_run(document: &Document) -> Vec<Block> {
+    let mut footnotes = Footnotes::default();
+    let (answers, words) = answers(document, &mut footnotes);
+    let rebuilt = Rebuilt::of(document);
+    let mut caveats = rebuilt.map(|rebuilt| rebuilt.caveats()).unwrap_or_default();
     caveats.extend(closing::caveats(document, &footnotes));
-    let legend = closing::legend(figures, &answers);
+    let legend = closing::legend(closing::figures(&document.findings), &answers);
     let mut blocks = vec![header::lines(document)];
     blocks.extend(answers);
     blocks.extend([
@@ -64,47 +57,63 @@ pub fn blocks(document: &Document) -> Vec<Block> {
         lines("Run", closing::run(document)),
         legend,
     ]);
-    blocks.retain(|block| !is_empty(block));
     blocks
 }
 
-/// What is said of a process, and where the time of its forks goes, if that was asked for.
-fn rebuilt_and_apart(
-    rebuilt: &Rebuilt<'_>,
-    document: &Document,
-    sizes: &Sizes<'_>,
-    footnotes: &mut Footnotes,
-) -> (Vec<Block>, Vec<String>) {
-    let (mut blocks, mut words) = rebuilt.answers(footnotes);
-    if let Some(explained) = Explained::of(document, sizes) {
-        let (apart, more) = explained.answers(sizes, footnotes);
-        blocks.extend(apart);
-        words.extend(more);
+/// The tables in the order of reading, and what they say in a few sentences. Findings of
+/// another kind than was ordered say nothing.
+fn answers(document: &Document, footnotes: &mut Footnotes) -> (Vec<Block>, Vec<String>) {
+    let sizes = Sizes::of(document);
+    match &document.findings {
+        Findings::Sweep { .. } => sweep(document, &sizes, footnotes),
+        Findings::Explanation(explanation) => {
+            Explained::of(document, explanation, &sizes).answers(&sizes, footnotes)
+        }
+        Findings::Reproduction(study) => reproduce::answers(document, study, footnotes),
+        Findings::Card(card) => Charged::of(document, card)
+            .map(|charged| charged.answers(footnotes))
+            .unwrap_or_default(),
+        Findings::Process(process) => {
+            let (mut blocks, mut words) = Rebuilt::of(document)
+                .map(|rebuilt| rebuilt.explained(footnotes))
+                .unwrap_or_default();
+            if let Some(ledger) = &process.ledger {
+                let explained = Explained::of(document, ledger, &sizes);
+                let (apart, more) = explained.answers(&sizes, footnotes);
+                blocks.extend(apart);
+                words.extend(more);
+            }
+            (blocks, words)
+        }
+        Findings::Advice(_) => Rebuilt::of(document)
+            .map(|rebuilt| rebuilt.advised(footnotes))
+            .unwrap_or_default(),
     }
-    (blocks, words)
 }
 
-/// The whole report of a comparison, from the two results to the legend.
-pub fn comparison(comparison: &Comparison) -> Vec<Block> {
-    let mut blocks = compare::blocks(comparison);
-    blocks.retain(|block| !is_empty(block));
-    blocks
-}
-
-/// The picture of a document, or why there is none.
+/// The picture of a result, or why there is none.
 ///
 /// # Errors
 /// The reason for which what is to be drawn is missing.
-pub fn picture(document: &Document) -> Result<Picture, Missing> {
-    if let Some(rebuilt) = Rebuilt::of(document) {
-        return rebuilt.picture();
-    }
-    if let Some(charged) = Charged::of(document) {
-        return charged.picture();
-    }
-    match Reproduced::of(document) {
-        Some(reproduced) => reproduced.picture(),
-        None => explain::chart(document).map(Picture::Bars),
+pub fn picture(stored: &Stored) -> Result<Picture, Missing> {
+    let nothing = || Missing::not_asked("there is no picture of it");
+    let document = match stored {
+        Stored::Run(document) => document,
+        Stored::Comparison(_) => return Err(nothing()),
+    };
+    match &document.findings {
+        Findings::Sweep { .. } => Err(nothing()),
+        Findings::Explanation(found) => explain::chart(document, found).map(Picture::Bars),
+        Findings::Reproduction(study) => reproduce::picture(document, study),
+        Findings::Card(card) => Charged::of(document, card)
+            .ok_or_else(nothing)
+            .and_then(|charged| charged.picture()),
+        Findings::Process(_) => Rebuilt::of(document)
+            .ok_or_else(nothing)
+            .and_then(|rebuilt| rebuilt.picture_of_blame()),
+        Findings::Advice(_) => Rebuilt::of(document)
+            .ok_or_else(nothing)
+            .and_then(|rebuilt| rebuilt.picture_of_remedies()),
     }
 }
 
@@ -115,11 +124,9 @@ fn sweep(
     footnotes: &mut Footnotes,
 ) -> (Vec<Block>, Vec<String>) {
     let mut tables = Vec::new();
-    if !document.cells.is_empty() {
+    if !document.findings.cells().is_empty() {
         tables.push(time::table(document, sizes, footnotes));
-        if document.plan.explain.is_none() {
-            tables.push(counts::table(document, sizes, footnotes));
-        }
+        tables.push(counts::table(document, sizes, footnotes));
     }
     if let Some(last) = tables.last_mut() {
         last.notes = footnotes.lines(document);

@@ -56,7 +56,7 @@ pub(super) fn table(document: &Document, sizes: &Sizes<'_>, notes: &mut Footnote
 
 /// All times of the table have one unit, so that they can be compared.
 fn unit(document: &Document) -> Unit {
-    let cells = document.cells.iter();
+    let cells = document.findings.cells().iter();
     Unit::of_time(cells.filter_map(|cell| cell.total_ns.measured().map(|total| total.median.value)))
 }
 
@@ -98,12 +98,13 @@ fn time_columns(document: &Document, unit: Unit) -> Vec<TimeColumn> {
             .iter()
             .any(|time| time.measured().is_some())
     };
-    if document.plan.explain.is_some() && !document.cells.iter().any(asked) {
+    if document.plan.order.explain().is_some() && !document.findings.cells().iter().any(asked) {
         return columns;
     }
     // The split tells more than the sum, which stands in where it is missing.
     if !document
-        .cells
+        .findings
+        .cells()
         .iter()
         .any(|cell| cell.sys_ns.measured().is_some())
     {

@@ -2,17 +2,11 @@
 
 use super::*;
 use crate::analysis::process::{Design, Rebuilt, blame, scaled};
-use crate::model::{Blame, FreeReason, ProcessPurpose, RemedyHost, Rung, ShapeScale, Targets};
+use crate::model::{Blame, FreeReason, Rung, ShapeScale};
 use crate::vm::Shape;
 
 fn design(rebuilt: &Rebuilt) -> Design {
-    Design::of(
-        rebuilt,
-        ProcessPurpose::Explain,
-        &[SpawnMethod::Fork, SpawnMethod::PosixSpawn],
-        &RemedyHost::default(),
-        &Targets::default(),
-    )
+    Design::explaining(rebuilt, &[SpawnMethod::Fork, SpawnMethod::PosixSpawn])
 }
 
 /// What a fork takes in a world where all has a price.

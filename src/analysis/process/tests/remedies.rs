@@ -3,8 +3,7 @@
 use super::*;
 use crate::analysis::process::{Design, Rebuilt, choose, remedies};
 use crate::model::{
-    MappingFlag, ProcessPurpose, Program, Remedy, RemedyBaseline, RemedyHost, RemedyKind,
-    RemedyVerdict, Targets,
+    MappingFlag, Program, Remedy, RemedyBaseline, RemedyHost, RemedyKind, RemedyVerdict, Targets,
 };
 
 const METHODS: [SpawnMethod; 5] = [
@@ -36,7 +35,7 @@ fn design(rebuilt: &Rebuilt, host: &RemedyHost) -> Design {
         fixed: program("/sbin/static"),
         dynamic: program("/bin/dynamic"),
     };
-    Design::of(rebuilt, ProcessPurpose::Advise, &METHODS, host, &targets)
+    Design::advising(rebuilt, &METHODS, host, &targets)
 }
 
 fn with(design: &Design, kind: RemedyKind) -> SpaceRequest {

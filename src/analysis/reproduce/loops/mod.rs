@@ -29,14 +29,13 @@ pub struct Programs<'a> {
 }
 
 impl<'a> Programs<'a> {
-    /// `None` if the document reproduces no programs.
-    pub fn of(document: &'a Document) -> Option<Self> {
-        let study = document.reproduction.as_ref()?;
-        Some(Self {
+    /// The programs of a study, and what they took.
+    pub fn of(document: &'a Document, study: &'a Reproduction, loops: &'a Loops) -> Self {
+        Self {
             document,
             study,
-            loops: study.loops.as_ref()?,
-        })
+            loops,
+        }
     }
 
     /// The row of a program.

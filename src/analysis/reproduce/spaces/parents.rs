@@ -14,6 +14,7 @@ pub struct Study<'a> {
     pub document: &'a Document,
     /// What was published, and how it was carried out here.
     pub reproduction: &'a Reproduction,
+    points: &'a [StudyPoint],
     /// In the study's order.
     pub parents: Vec<Parent<'a>>,
 }
@@ -52,16 +53,19 @@ pub enum Axis {
 }
 
 impl<'a> Study<'a> {
-    /// `None` if the document reproduces no study of address spaces.
-    pub fn of(document: &'a Document) -> Option<Self> {
-        let reproduction = document.reproduction.as_ref()?;
-        let parents = reproduction.points.iter();
-        let parents: Vec<Parent<'a>> = parents.map(|point| Parent::of(document, point)).collect();
-        (!parents.is_empty()).then_some(Self {
+    /// A study beside its answers.
+    pub fn of(
+        document: &'a Document,
+        reproduction: &'a Reproduction,
+        points: &'a [StudyPoint],
+    ) -> Self {
+        let parents = points.iter().map(|point| Parent::of(document, point));
+        Self {
             document,
             reproduction,
-            parents,
-        })
+            points,
+            parents: parents.collect(),
+        }
     }
 
     /// How its parents differ.
@@ -127,8 +131,7 @@ impl<'a> Study<'a> {
 
     /// All published figures.
     pub fn figures(&self) -> impl Iterator<Item = &'a PublishedFigure> {
-        let points = self.reproduction.points.iter();
-        points.flat_map(|point| &point.figures)
+        self.points.iter().flat_map(|point| &point.figures)
     }
 
     /// Whether the methods do not tell the study's lines apart.
@@ -218,7 +221,7 @@ impl<'a> Parent<'a> {
                 .get(place)
                 .ok_or_else(|| Missing::unavailable("the plan has no such address space", None))
         });
-        let cells = document.cells.iter();
+        let cells = document.findings.cells().iter();
         let cells = cells.filter(|cell| Ok(&cell.space.request) == request.as_ref().copied());
         Self {
             point,

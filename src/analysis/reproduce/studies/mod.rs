@@ -13,8 +13,8 @@ mod pte_batching_2024;
 mod python_2014;
 
 use crate::model::{
-    Availability, ChildAction, LoopSystem, Plan, Program, PublishedLoop, Reproduction, Source,
-    SpawnMethod, StudyId, StudyPoint,
+    Answer, Availability, ChildAction, LoopSystem, Program, PublishedLoop, ReproduceOrder,
+    Reproduction, Source, SpaceRequest, SpawnMethod, StudyId, StudyPoint,
 };
 
 pub use parent::Parent;
@@ -99,28 +99,30 @@ pub fn share(halvings: u32) -> f64 {
     0.5_f64.powf(f64::from(halvings))
 }
 
-/// What was published of the study that a plan reproduces, if it does; the loops
-/// of a study of programs are not run yet.
-pub fn reproduction(plan: &Plan) -> Option<Reproduction> {
-    let order = plan.reproduce.as_ref()?;
-    let halvings = (0..MOST_HALVINGS)
-        .find(|halvings| share(*halvings) <= order.scale)
-        .unwrap_or(MOST_HALVINGS);
-    let parents = points(order.study).into_iter();
-    Some(Reproduction {
+/// What was published of a study, and this host's answer.
+pub fn reproduction(order: &ReproduceOrder, answer: Answer) -> Reproduction {
+    Reproduction {
         study: order.study,
         source: source(order.study),
         scale: order.scale,
         scaled_because: order.scaled_because.clone(),
-        points: parents
-            .map(|parent| point(parent.halved(halvings), plan))
-            .collect(),
-        loops: None,
-    })
+        answer,
+    }
 }
 
-fn point(parent: Parent, plan: &Plan) -> StudyPoint {
-    let place = |request| plan.spaces.iter().position(|space| space == request);
+/// The parents of a study of address spaces, and which of the plan's stand for them.
+pub fn study_points(order: &ReproduceOrder, spaces: &[SpaceRequest]) -> Vec<StudyPoint> {
+    let halvings = (0..MOST_HALVINGS)
+        .find(|halvings| share(*halvings) <= order.scale)
+        .unwrap_or(MOST_HALVINGS);
+    let parents = points(order.study).into_iter();
+    parents
+        .map(|parent| point(parent.halved(halvings), spaces))
+        .collect()
+}
+
+fn point(parent: Parent, spaces: &[SpaceRequest]) -> StudyPoint {
+    let place = |request| spaces.iter().position(|space| space == request);
     let space = match &parent.space {
         Availability::Measured(request) => place(request).map_or_else(
             || Availability::not_asked("not among the address spaces of this run"),

@@ -13,6 +13,13 @@ fn plan(words: &str) -> Result<Plan, PlanError> {
     plan_on(words, &host())
 }
 
+fn order(plan: &Plan) -> &ReproduceOrder {
+    match &plan.order {
+        Order::Reproduce(order) => order,
+        other => panic!("{other:?} orders no study"),
+    }
+}
+
 /// A host whose processes have room for so many VMAs.
 fn with_vmas(limit: u64) -> Surroundings {
     Surroundings {
@@ -31,11 +38,11 @@ fn with_vmas(limit: u64) -> Surroundings {
 #[test]
 fn the_programs_spawn_gzip_a_thousand_times_in_seven_runs() {
     let plan = plan("python-2014").unwrap();
-    let reproduce = plan.reproduce.unwrap();
-    let loops = reproduce.loops.unwrap();
+    let order = order(&plan);
+    let loops = order.loops.as_ref().unwrap();
     assert_eq!((loops.iterations, loops.long_iterations), (1_000, 10_000));
     assert_eq!((loops.repeats, loops.interpreter.as_str()), (7, "python3"));
-    assert_eq!((reproduce.scale, reproduce.scaled_because), (1.0, None));
+    assert_eq!((order.scale, &order.scaled_because), (1.0, &None));
     assert_eq!(plan.spaces, [SpaceRequest::NOTHING]);
     assert_eq!(
         plan.methods,
@@ -50,7 +57,7 @@ fn the_programs_spawn_gzip_a_thousand_times_in_seven_runs() {
 fn another_program_and_interpreter_take_their_place() {
     let plan = plan("python-2014 --python pypy3 --iterations 20 --repeats 2 -- sh -c true");
     let plan = plan.unwrap();
-    let loops = plan.reproduce.unwrap().loops.unwrap();
+    let loops = order(&plan).loops.as_ref().unwrap();
     assert_eq!((loops.iterations, loops.long_iterations), (20, 200));
     assert_eq!((loops.repeats, loops.interpreter.as_str()), (2, "pypy3"));
     assert!(!loops.own_program && !loops.own_interpreter);
@@ -75,15 +82,12 @@ fn a_study_of_address_spaces_brings_its_parents_methods_and_child() {
         );
         assert_eq!(plan.program, Program::Embedded);
         assert_eq!(plan.stop.time_s, Some(outline.seconds as f64));
-        let reproduction = studies::reproduction(&plan).unwrap();
-        let places = reproduction
-            .points
-            .iter()
-            .filter_map(|p| p.space.measured());
+        let points = studies::study_points(order(&plan), &plan.spaces);
+        let places = points.iter().filter_map(|p| p.space.measured());
         let places: Vec<usize> = places.copied().collect();
         let all: Vec<usize> = (0..plan.spaces.len()).collect();
         assert_eq!(places, all, "{study:?}");
-        assert!(reproduction.loops.is_none());
+        assert!(order(&plan).loops.is_none());
         for space in &plan.spaces {
             assert!(crate::vm::Shape::of(space, 4096).is_ok(), "{space:?}");
         }
@@ -95,30 +99,20 @@ fn a_host_without_room_gets_the_largest_share_that_fits() {
     let plan = plan_on("mt-dup-2023", &with_vmas(15_000)).unwrap();
     let sizes: Vec<u64> = plan.spaces.iter().map(SpaceRequest::mappings).collect();
     assert_eq!(sizes, [0, 50, 200, 800, 3_200, 12_800]);
-    let reproduce = plan.reproduce.clone().unwrap();
-    assert_eq!(reproduce.scale, 0.25);
-    let because = reproduce.scaled_because.unwrap();
+    let order = order(&plan);
+    assert_eq!(order.scale, 0.25);
+    let because = order.scaled_because.as_ref().unwrap();
     assert!(because.contains("51,200 mappings"), "{because}");
     assert!(because.contains("vm.max_map_count"), "{because}");
-    let reproduction = studies::reproduction(&plan).unwrap();
-    assert_eq!(
-        (reproduction.scale, reproduction.scaled_because),
-        (0.25, Some(because))
-    );
-    assert_eq!(reproduction.points[5].space, Availability::Measured(5));
-    assert_eq!(reproduction.points[5].vmas, Some(51_221));
+    let points = studies::study_points(order, &plan.spaces);
+    assert_eq!(points[5].space, Availability::Measured(5));
+    assert_eq!(points[5].vmas, Some(51_221));
 }
 
 #[test]
 fn what_does_not_fit_at_a_sixty_fourth_is_refused_with_the_limit() {
-    assert_eq!(
-        plan_on("mt-dup-2023", &with_vmas(800))
-            .unwrap()
-            .reproduce
-            .unwrap()
-            .scale,
-        1.0 / 64.0
-    );
+    let plan = plan_on("mt-dup-2023", &with_vmas(800)).unwrap();
+    assert_eq!(order(&plan).scale, 1.0 / 64.0);
     let error = plan_on("mt-dup-2023", &with_vmas(799))
         .unwrap_err()
         .to_string();

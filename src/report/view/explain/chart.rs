@@ -5,7 +5,7 @@
 
 use crate::analysis::explain::{Explained, time};
 use crate::analysis::sweep::Sizes;
-use crate::model::{Document, Ledger, Missing, MissingKind, Phase};
+use crate::model::{Document, Explanation, Ledger, Missing, MissingKind, Phase};
 
 use super::super::header;
 use super::super::number::{Unit, counted, number};
@@ -16,15 +16,18 @@ use super::{Found, ledger, names};
 const UNEXPLAINED: &str = "unexplained";
 
 /// The picture of an explanation, or why there is none.
-pub(in crate::report::view) fn chart(document: &Document) -> Result<Chart, Missing> {
+pub(in crate::report::view) fn chart(
+    document: &Document,
+    explanation: &Explanation,
+) -> Result<Chart, Missing> {
     let sizes = Sizes::of(document);
     let nothing = Missing {
         missing: MissingKind::NotAsked,
         reason: "no method was explained".to_owned(),
         remedy: None,
     };
-    let explained = Explained::of(document, &sizes).ok_or_else(|| nothing.clone())?;
-    let methods = &explained.explanation.methods;
+    let explained = Explained::of(document, explanation, &sizes);
+    let methods = &explanation.methods;
     let found: Found<'_, Ledger> = methods
         .iter()
         .filter_map(|method| Some((method.method, method.ledger.measured()?)))

@@ -37,7 +37,7 @@ impl<'a> Explained<'a> {
     ) -> (Vec<Block>, Vec<String>) {
         let mut absent = Footnotes::default();
         let mut blocks = Vec::new();
-        if !self.document.cells.is_empty() {
+        if !self.explanation.cells.is_empty() {
             let make = |notes: &mut Footnotes| time::table(self.document, sizes, notes);
             blocks.push(self.table(footnotes, make));
         }
@@ -99,7 +99,7 @@ impl<'a> Explained<'a> {
 
     /// The same for the hidden tax, which is no gap where nobody asked for it.
     fn rewritten(&self, absent: &mut Footnotes) -> Found<'a, crate::model::Rewriting> {
-        let plan = self.document.plan.explain.as_ref();
+        let plan = self.document.plan.order.explain();
         let unasked = plan.is_some_and(|plan| plan.rewrite_pages == 0)
             && self.explanation.methods.iter().all(|method| {
                 let missing = method.rewriting.missing();

@@ -34,7 +34,7 @@ struct Raw {
 /// Who is charged for a fork.
 pub(super) fn blame(rebuilt: &Rebuilt<'_>) -> Result<Chart, Missing> {
     let Some(blame) = rebuilt.blame() else {
-        let missing = rebuilt.live.blame.missing().cloned();
+        let missing = rebuilt.blame.and_then(|blame| blame.missing().cloned());
         return Err(missing.unwrap_or_else(Missing::not_reached));
     };
     let raw = |name: &str, cost: &Cost| Raw {

@@ -9,7 +9,7 @@ use crate::units::bytes;
 
 /// Makes the table.
 pub(super) fn table(rebuilt: &Rebuilt<'_>) -> Table {
-    let likeness = &rebuilt.live.likeness;
+    let likeness = &rebuilt.replica.likeness;
     let scaled = likeness
         .units
         .iter()

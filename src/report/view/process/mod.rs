@@ -23,8 +23,8 @@ pub(super) use origin::lines as origin;
 
 use crate::analysis::sweep::times_as_long;
 use crate::model::{
-    Blame, Document, Missing, Process, ProcessOrder, ProcessPurpose, ProcessRole, ProcessTrial,
-    SpawnMethod, TrialCell,
+    Availability, Blame, Document, Findings, Missing, ProcessRole, ProcessTrial, Remedy, Replica,
+    ReplicaOrder, SpawnMethod, TrialCell,
 };
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::lines;
@@ -38,43 +38,57 @@ type Maker = fn(&Rebuilt<'_>, &mut Footnotes) -> Table;
 /// A rebuilt process with the order for it.
 pub(super) struct Rebuilt<'a> {
     document: &'a Document,
-    order: &'a ProcessOrder,
-    live: &'a Process,
+    order: &'a ReplicaOrder,
+    replica: &'a Replica,
+    /// Whose the cost is, of an explanation.
+    blame: Option<&'a Availability<Blame>>,
+    /// What was tried, of an advice.
+    remedies: &'a [Remedy],
 }
 
 impl<'a> Rebuilt<'a> {
     /// `None` if the document rebuilds no process.
     pub(super) fn of(document: &'a Document) -> Option<Self> {
+        let (replica, blame, remedies) = match &document.findings {
+            Findings::Process(process) => (&process.replica, Some(&process.blame), &[][..]),
+            Findings::Advice(advice) => (&advice.replica, None, advice.remedies.as_slice()),
+            Findings::Sweep { .. }
+            | Findings::Explanation(_)
+            | Findings::Reproduction(_)
+            | Findings::Card(_) => return None,
+        };
         Some(Self {
             document,
-            order: document.plan.live.as_ref()?,
-            live: document.live.as_ref()?,
+            order: document.plan.order.replica()?,
+            replica,
+            blame,
+            remedies,
         })
     }
 
-    /// The tables in the order of reading, and what they say in a few sentences.
-    pub(super) fn answers(&self, footnotes: &mut Footnotes) -> (Vec<Block>, Vec<String>) {
+    /// The tables of an explanation in the order of reading, and what they say in a few
+    /// sentences.
+    pub(super) fn explained(&self, footnotes: &mut Footnotes) -> (Vec<Block>, Vec<String>) {
         let mut blocks = vec![self.table(footnotes, spawns::table)];
-        let words = match self.order.purpose {
-            ProcessPurpose::Explain => {
-                for make in [ladder::table, groups::costs, groups::contents] {
-                    blocks.push(self.table(footnotes, make));
-                }
-                blocks.push(Block::Table(free::table(self)));
-                words::sentences(self)
-            }
-            ProcessPurpose::Advise => {
-                blocks.push(self.table(footnotes, remedies::table));
-                blocks.push(remedies::applied_to(self));
-                blocks.push(lines("Not tried", remedies::not_tried(self)));
-                blocks.extend(remedies::recipes(self));
-                blocks.push(lines("Harmful here", remedies::harmful(self)));
-                advice::sentences(self)
-            }
-        };
+        for make in [ladder::table, groups::costs, groups::contents] {
+            blocks.push(self.table(footnotes, make));
+        }
+        blocks.push(Block::Table(free::table(self)));
         blocks.push(Block::Table(likeness::table(self)));
         blocks.push(lines("Not found out", self.not_found(footnotes)));
-        (blocks, words)
+        (blocks, words::sentences(self))
+    }
+
+    /// The same of an advice.
+    pub(super) fn advised(&self, footnotes: &mut Footnotes) -> (Vec<Block>, Vec<String>) {
+        let mut blocks = vec![self.table(footnotes, spawns::table)];
+        blocks.push(self.table(footnotes, remedies::table));
+        blocks.push(remedies::applied_to(self));
+        blocks.push(lines("Not tried", remedies::not_tried(self)));
+        blocks.extend(remedies::recipes(self));
+        blocks.push(lines("Harmful here", remedies::harmful(self)));
+        blocks.push(Block::Table(likeness::table(self)));
+        (blocks, advice::sentences(self))
     }
 
     /// What a reader must know of the shape before trusting the figures.
@@ -82,12 +96,14 @@ impl<'a> Rebuilt<'a> {
         reservations::lines(self)
     }
 
-    /// The picture, or why there is none.
-    pub(super) fn picture(&self) -> Result<Picture, Missing> {
-        match self.order.purpose {
-            ProcessPurpose::Explain => chart::blame(self).map(Picture::Bars),
-            ProcessPurpose::Advise => chart::remedies(self).map(Picture::Bars),
-        }
+    /// Whose the cost is as a picture, or why there is none.
+    pub(super) fn picture_of_blame(&self) -> Result<Picture, Missing> {
+        chart::blame(self).map(Picture::Bars)
+    }
+
+    /// What the remedies leave of it as a picture, or why there is none.
+    pub(super) fn picture_of_remedies(&self) -> Result<Picture, Missing> {
+        chart::remedies(self).map(Picture::Bars)
     }
 
     /// A table with footnotes of its own under its other notes.
@@ -102,9 +118,7 @@ impl<'a> Rebuilt<'a> {
     /// Why the cost could not be shared out, where that was asked for.
     fn not_found(&self, footnotes: &mut Footnotes) -> Vec<String> {
         let mut absent = Footnotes::default();
-        if let (ProcessPurpose::Explain, Some(missing)) =
-            (self.order.purpose, self.live.blame.missing())
-        {
+        if let Some(missing) = self.blame.and_then(Availability::missing) {
             absent.missing(missing, "what a fork pays for, whose it is", None);
         }
         let told = absent.lines(self.document);
@@ -113,11 +127,11 @@ impl<'a> Rebuilt<'a> {
     }
 
     fn blame(&self) -> Option<&'a Blame> {
-        self.live.blame.measured()
+        self.blame?.measured()
     }
 
     fn trial(&self, role: ProcessRole) -> Option<&'a ProcessTrial> {
-        self.live.trials.iter().find(|trial| trial.role == role)
+        self.replica.trials.iter().find(|trial| trial.role == role)
     }
 
     /// One method's spawns from the whole shape.

@@ -1,6 +1,6 @@
 //! The header's lines on the process that was rebuilt.
 
-use crate::model::{ProcessFacts, ProcessOrder};
+use crate::model::{ProcessFacts, ReplicaOrder};
 use crate::report::view::number::{counted, integer, significant};
 use crate::units::{bytes, utc};
 
@@ -8,7 +8,7 @@ use crate::units::{bytes, utc};
 const MOST_RANGES: usize = 8;
 
 /// Where the shape comes from, and what the process has besides its mappings.
-pub(in crate::report::view) fn lines(order: &ProcessOrder) -> Vec<String> {
+pub(in crate::report::view) fn lines(order: &ReplicaOrder) -> Vec<String> {
     let facts = &order.shape.process;
     let mut lines = vec![taken(facts), has(facts, order.shape.mappings.len() as u64)];
     lines.extend(cpus(&order.cpus).map(|cpus| format!("the workers run on {cpus} as it does")));

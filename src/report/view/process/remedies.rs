@@ -15,7 +15,7 @@ use crate::units::bytes;
 pub(super) fn tried<'a>(
     rebuilt: &Rebuilt<'a>,
 ) -> impl Iterator<Item = (&'a Remedy, &'a RemedyOutcome)> {
-    let all = rebuilt.live.remedies.iter();
+    let all = rebuilt.remedies.iter();
     all.filter_map(|remedy| Some((remedy, remedy.outcome.measured()?)))
 }
 
@@ -128,7 +128,7 @@ fn remarks(rebuilt: &Rebuilt<'_>) -> Vec<String> {
 
 /// What has no outcome, and why.
 pub(super) fn not_tried(rebuilt: &Rebuilt<'_>) -> Vec<String> {
-    let all = rebuilt.live.remedies.iter();
+    let all = rebuilt.remedies.iter();
     let line = |remedy: &Remedy| match &remedy.outcome {
         Availability::Measured(_) => None,
         Availability::Missing(missing) => Some(format!(

@@ -110,7 +110,7 @@ fn in_words(reservation: ShapeReservation) -> &'static str {
 
 /// Units of which the workers have more or less than they should.
 fn deviations(rebuilt: &Rebuilt<'_>) -> Vec<String> {
-    let units = rebuilt.live.likeness.units.iter();
+    let units = rebuilt.replica.likeness.units.iter();
     let off = units.filter(|unit| {
         let many = unit.wanted.max(unit.built) >= FEWEST;
         let off = likeness::deviation(unit);

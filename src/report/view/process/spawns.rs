@@ -91,7 +91,7 @@ fn extrapolated(rebuilt: &Rebuilt<'_>, unit: Unit) -> Option<Vec<Entry>> {
 
 /// What the card had foretold, as a row below what was measured.
 fn foretold(rebuilt: &Rebuilt<'_>, unit: Unit, notes: &mut Footnotes) -> Option<Vec<Entry>> {
-    match &rebuilt.live.forecast {
+    match &rebuilt.replica.forecast {
         Availability::Measured(forecast) => Some(vec![
             Entry::Name("fork, by the card".to_owned()),
             Entry::Blank,
@@ -117,7 +117,7 @@ fn remarks(rebuilt: &Rebuilt<'_>) -> Vec<String> {
 
 /// A forecast against what was measured, as a share of that: below 0 if it is too low.
 pub(super) fn error(rebuilt: &Rebuilt<'_>) -> Option<(ProcessForecast, f64)> {
-    let forecast = *rebuilt.live.forecast.measured()?;
+    let forecast = *rebuilt.replica.forecast.measured()?;
     let measured = figures::median(&rebuilt.whole(SpawnMethod::Fork)?.total_ns)?;
     Some((forecast, process::error(&forecast, measured.value)?))
 }

@@ -4,53 +4,33 @@ mod loops;
 mod points;
 mod source;
 
-pub use points::{StudyRecord, study_records};
-
 use super::footnotes::Footnotes;
 use super::picture::Picture;
 use super::table::Block;
 use crate::analysis::reproduce::loops::Programs;
-use crate::model::{Document, Missing};
+use crate::analysis::reproduce::spaces::Study;
+use crate::model::{Answer, Document, Missing, Reproduction};
 
-/// A reproduced study.
-pub(super) struct Reproduced<'a> {
-    document: &'a Document,
-    of: Of<'a>,
-}
-
-/// What a study is of.
-enum Of<'a> {
-    /// Programs that spawn in a loop.
-    Programs(Programs<'a>),
-    /// Address spaces, whose answers are the document's cells.
-    Spaces,
-}
-
-impl<'a> Reproduced<'a> {
-    /// `None` if the document reproduces nothing.
-    pub(super) fn of(document: &'a Document) -> Option<Self> {
-        let study = document.reproduction.as_ref()?;
-        let of = match Programs::of(document) {
-            Some(programs) => Of::Programs(programs),
-            None if study.points.is_empty() => return None,
-            None => Of::Spaces,
-        };
-        Some(Self { document, of })
-    }
-
-    /// The tables in the order of reading, and what they say in a few sentences.
-    pub(super) fn answers(&self, footnotes: &mut Footnotes) -> (Vec<Block>, Vec<String>) {
-        match &self.of {
-            Of::Programs(programs) => programs.answers(footnotes),
-            Of::Spaces => points::answers(self.document, footnotes),
+/// The tables in the order of reading, and what they say in a few sentences.
+pub(super) fn answers(
+    document: &Document,
+    study: &Reproduction,
+    footnotes: &mut Footnotes,
+) -> (Vec<Block>, Vec<String>) {
+    match &study.answer {
+        Answer::Programs(loops) => Programs::of(document, study, loops).answers(footnotes),
+        Answer::Spaces { points, .. } => {
+            points::answers(&Study::of(document, study, points), footnotes)
         }
     }
+}
 
-    /// The picture, or why there is none.
-    pub(super) fn picture(&self) -> Result<Picture, Missing> {
-        match &self.of {
-            Of::Programs(programs) => loops::chart(programs).map(Picture::Bars),
-            Of::Spaces => points::figure(self.document),
+/// The picture, or why there is none.
+pub(super) fn picture(document: &Document, study: &Reproduction) -> Result<Picture, Missing> {
+    match &study.answer {
+        Answer::Programs(loops) => {
+            loops::chart(&Programs::of(document, study, loops)).map(Picture::Bars)
         }
+        Answer::Spaces { points, .. } => points::figure(&Study::of(document, study, points)),
     }
 }

@@ -4,7 +4,6 @@ mod compared;
 mod costs;
 mod lines;
 mod names;
-mod records;
 mod sizes;
 mod words;
 
@@ -14,51 +13,37 @@ use super::super::picture::Picture;
 use super::super::table::{Block, Table};
 use super::source;
 use crate::analysis::reproduce::spaces::{self, Study};
-use crate::model::{Document, Missing};
-
-pub use records::StudyRecord;
+use crate::model::Missing;
 
 /// The tables in the order of reading, and what they say in a few sentences.
-pub(super) fn answers(document: &Document, footnotes: &mut Footnotes) -> (Vec<Block>, Vec<String>) {
-    let Some(study) = Study::of(document) else {
-        return (Vec::new(), Vec::new());
-    };
-    let found = spaces::costs(&study);
+pub(super) fn answers(study: &Study<'_>, footnotes: &mut Footnotes) -> (Vec<Block>, Vec<String>) {
+    let found = spaces::costs(study);
     let mut table = |make: &dyn Fn(&mut Footnotes) -> Table| {
         let mut own = Footnotes::default();
         let mut table = make(&mut own);
-        table.notes.extend(own.lines(document));
+        table.notes.extend(own.lines(study.document));
         footnotes.absorb(own);
         Block::Table(table)
     };
     let blocks = vec![
         source::block(study.reproduction),
-        table(&|notes| sizes::table(&study, notes)),
-        table(&|notes| compared::table(&study, notes)),
-        table(&|notes| costs::table(&study, &found, notes)),
+        table(&|notes| sizes::table(study, notes)),
+        table(&|notes| compared::table(study, notes)),
+        table(&|notes| costs::table(study, &found, notes)),
     ];
-    (blocks, words::sentences(&study, &found))
+    (blocks, words::sentences(study, &found))
 }
 
 /// The published lines and those of the cells.
 ///
 /// # Errors
 /// Why there is nothing to draw.
-pub(super) fn figure(document: &Document) -> Result<Picture, Missing> {
-    let nothing = || Missing::not_asked("the document reproduces no address space");
-    let study = Study::of(document).ok_or_else(nothing)?;
+pub(super) fn figure(study: &Study<'_>) -> Result<Picture, Missing> {
     let mut above = vec![source::line(study.reproduction)];
-    if let Block::Lines { lines, .. } = header::lines(document) {
+    if let Block::Lines { lines, .. } = header::lines(study.document) {
         let here = [0, 3, 4].into_iter();
         let here = here.filter_map(|index| lines.get(index));
         above.extend(here.map(|line| format!("here: {line}")));
     }
-    lines::plot(&study, above).map(Picture::Lines)
-}
-
-/// Every figure of a study of address spaces; `None` of anything else.
-pub fn study_records(document: &Document) -> Option<Vec<StudyRecord>> {
-    let study = Study::of(document).filter(|study| study.reproduction.loops.is_none())?;
-    let found = spaces::costs(&study);
-    Some(records::records(&study, &found))
+    lines::plot(study, above).map(Picture::Lines)
 }

@@ -14,7 +14,7 @@ mod time;
 pub(super) use chart::chart;
 
 use crate::analysis::reproduce::loops::{Programs, is_control};
-use crate::model::{Availability, Loop, LoopSystem, Program};
+use crate::model::{Availability, Loop, LoopSystem, Order, Program, ReproduceOrder};
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::lines;
 use crate::report::view::number::{counted, integer, significant};
@@ -110,8 +110,10 @@ impl<'a> Programs<'a> {
                 format!("here: no interpreter: {}{remedy}", missing.reason)
             }
         });
-        let order = self.document.plan.reproduce.as_ref();
-        if let Some(order) = order.and_then(|reproduce| reproduce.loops.as_ref()) {
+        if let Order::Reproduce(ReproduceOrder {
+            loops: Some(order), ..
+        }) = &self.document.plan.order
+        {
             lines.push(format!(
                 "loops of {}, {} the longer one{}",
                 counted(order.iterations, "run"),

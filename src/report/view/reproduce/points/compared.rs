@@ -55,7 +55,7 @@ pub(super) fn table(study: &Study<'_>, notes: &mut Footnotes) -> Table {
 
 fn unit(study: &Study<'_>) -> Unit {
     let published = study.figures().map(PublishedFigure::per_spawn_ns);
-    let cells = study.document.cells.iter();
+    let cells = study.document.findings.cells().iter();
     let here = cells.filter_map(|cell| Some(cell.total_ns.measured()?.median.value));
     Unit::of_time(published.chain(here))
 }

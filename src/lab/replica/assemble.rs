@@ -1,42 +1,26 @@
-//! From the workers' records to what is said of a live process.
+//! From the workers' records to what is said of a rebuilt process.
 
 use super::Experiment;
 use crate::analysis::card::forecast;
-use crate::analysis::process::{blame, remedies};
 use crate::lab::tried::Tried;
 use crate::model::{
-    Availability, ChildAction, Missing, Process, ProcessForecast, ProcessPurpose, ProcessRole,
-    ProcessTrial, ShapeLikeness, ShapeUnit, UnitLikeness,
+    Availability, ChildAction, ProcessForecast, ProcessRole, ProcessTrial, Replica, ShapeLikeness,
+    ShapeUnit, UnitLikeness,
 };
 
 impl Experiment<'_> {
-    /// All that was found out, as far as it came.
-    pub(super) fn live(&self, clock_cost_ns: f64) -> Process {
+    /// What was measured, as far as it came.
+    pub(in crate::lab) fn replica(&self, clock_cost_ns: f64) -> Replica {
         let trials = self.trials_with(clock_cost_ns);
-        let seed = self.plan.seed;
-        let (blame, remedies) = match self.order.purpose {
-            ProcessPurpose::Explain => (
-                blame(&self.order.shape, &self.whole, &self.design, &trials, seed),
-                Vec::new(),
-            ),
-            ProcessPurpose::Advise => (
-                Availability::Missing(Missing::not_asked(
-                    "an advice tries remedies; forktax explain says whose the cost is",
-                )),
-                remedies(&self.design, &self.chosen, &trials, &self.order.host, seed),
-            ),
-        };
-        Process {
+        Replica {
             forecast: self.forecast(&trials),
             likeness: self.likeness(),
             trials,
-            blame,
-            remedies,
         }
     }
 
     /// The trials so far, for choosing what comes next.
-    pub(super) fn results(&self) -> Vec<ProcessTrial> {
+    pub(in crate::lab) fn results(&self) -> Vec<ProcessTrial> {
         self.trials_with(0.0)
     }
 

@@ -1,0 +1,61 @@
+//! The experiment behind an advice: the shape of a process is rebuilt, remedy by remedy,
+//! and forked from; then what helped is tried together.
+
+use super::error::LabError;
+use super::kernel::Kernel;
+use super::replica::Experiment;
+use super::run::{Outcome, Progress};
+use crate::analysis::process::{Chosen, Design, choose, remedies};
+use crate::model::{Advice, AdviseOrder, Findings, Host, Plan, Stopped};
+
+/// Of the time of an advice, what the remedies have one by one; the rest is for those
+/// that are tried together.
+const SINGLE_SHARE: f64 = 0.75;
+
+/// Carries out a plan that tries remedies.
+pub(super) fn run(
+    kernel: &dyn Kernel,
+    host: Host,
+    plan: &Plan,
+    order: &AdviseOrder,
+    progress: &mut dyn Progress,
+) -> Outcome {
+    let design = |built: &_| Design::advising(built, &plan.methods, &order.host, &order.targets);
+    let mut experiment = match Experiment::new(kernel, plan, &order.replica, design) {
+        Ok(experiment) => experiment,
+        Err(error) => return Outcome::nothing(error),
+    };
+    let mut chosen = Vec::new();
+    let result = tried(&mut experiment, order, &mut chosen, progress);
+    let clock_cost_ns = host.clock_cost_ns;
+    experiment.outcome(host, result, progress, |experiment| {
+        let replica = experiment.replica(clock_cost_ns);
+        let (design, trials) = (&experiment.design, &replica.trials);
+        Findings::Advice(Advice {
+            remedies: remedies(design, &chosen, trials, &order.host, plan.seed),
+            replica,
+        })
+    })
+}
+
+/// One by one, and then what helped together.
+fn tried(
+    experiment: &mut Experiment<'_>,
+    order: &AdviseOrder,
+    chosen: &mut Vec<Chosen>,
+    progress: &mut dyn Progress,
+) -> Result<Stopped, LabError> {
+    let stopped = experiment.run(SINGLE_SHARE, progress)?;
+    *chosen = choose(
+        &experiment.design,
+        &experiment.results(),
+        experiment.plan.seed,
+    );
+    let built = &experiment.built;
+    let together = chosen
+        .iter()
+        .filter_map(|chosen| chosen.trial(built, &order.host));
+    let together = together.collect();
+    experiment.run_also(together, progress)?;
+    Ok(stopped)
+}

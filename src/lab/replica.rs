@@ -1,0 +1,184 @@
+//! A process rebuilt: what `explain --pid` and `advise` have in common. Workers get its
+//! shape, or a variant of it by the design, and are forked from in rounds.
+
+mod assemble;
+
+use std::time::Duration;
+
+use super::assemble::{self as documents, Setting};
+use super::error::LabError;
+use super::kernel::Kernel;
+use super::rounds::{Rounds, Try};
+use super::run::{Outcome, Progress, ending, unix_s};
+use crate::analysis::process::{Design, Rebuilt, Trial, scaled};
+use crate::model::{
+    ChildAction, Document, Findings, Host, Plan, ProcessRole, ProcessShape, Program, ReplicaOrder,
+    SpaceRequest, SpawnMethod, Stopped,
+};
+use crate::worker::protocol::{Assignment, Pass};
+
+/// The trials of a shape, and what became of them.
+pub(super) struct Experiment<'a> {
+    pub(super) kernel: &'a dyn Kernel,
+    pub(super) plan: &'a Plan,
+    order: &'a ReplicaOrder,
+    begin: Duration,
+    started_unix_s: u64,
+    /// The process as a worker would have it, whole, and what of it is built.
+    pub(super) whole: Rebuilt,
+    pub(super) built: Rebuilt,
+    pub(super) design: Design,
+    pub(super) trials: Vec<Trial>,
+    pub(super) rounds: Rounds<'a>,
+}
+
+impl<'a> Experiment<'a> {
+    /// Looks at a worker that was not inflated, and designs the trials.
+    pub(super) fn new(
+        kernel: &'a dyn Kernel,
+        plan: &'a Plan,
+        order: &'a ReplicaOrder,
+        design: impl FnOnce(&Rebuilt) -> Design,
+    ) -> Result<Self, LabError> {
+        let (begin, started_unix_s) = (kernel.now(), unix_s());
+        let own = own_shape(kernel, plan)?;
+        let built = Rebuilt::of(&scaled(&order.shape, &order.scale), &own);
+        let design = design(&built);
+        Ok(Self {
+            kernel,
+            plan,
+            order,
+            begin,
+            started_unix_s,
+            whole: Rebuilt::of(&order.shape, &own),
+            built,
+            trials: design.trials.clone(),
+            design,
+            rounds: Rounds::new(kernel, plan),
+        })
+    }
+
+    /// Runs the trials of the design for a share of the time.
+    pub(super) fn run(
+        &mut self,
+        share: f64,
+        progress: &mut dyn Progress,
+    ) -> Result<Stopped, LabError> {
+        self.kernel.check_limits(&[self.trials[0].space.clone()])?;
+        self.kernel.try_program(self.plan)?;
+        let plan = self.plan;
+        self.rounds
+            .add(self.trials.iter().map(|trial| order(plan, trial)));
+        self.leave_out_what_does_not_fit();
+        let all: Vec<usize> = (0..self.trials.len()).collect();
+        self.rounds.run(&all, share, progress)?;
+        Ok(Stopped::Time)
+    }
+
+    /// Runs more trials beside the shape as it is, until the time is up.
+    pub(super) fn run_also(
+        &mut self,
+        more: Vec<Trial>,
+        progress: &mut dyn Progress,
+    ) -> Result<(), LabError> {
+        if more.is_empty() {
+            return Ok(());
+        }
+        let (plan, first) = (self.plan, self.trials.len());
+        self.rounds.add(more.iter().map(|trial| order(plan, trial)));
+        self.trials.extend(more);
+        self.leave_out_what_does_not_fit();
+        let of: Vec<usize> = std::iter::once(0).chain(first..self.trials.len()).collect();
+        self.rounds.run(&of, 1.0, progress)
+    }
+
+    /// A remedy may take more memory than the process itself; that costs the remedy.
+    fn leave_out_what_does_not_fit(&mut self) {
+        for (index, trial) in self.trials.iter().enumerate().skip(1) {
+            let checked = self.kernel.check_limits(std::slice::from_ref(&trial.space));
+            if let Err(error) = checked {
+                self.rounds.leave_out(index, &error);
+            }
+        }
+    }
+
+    /// The document as far as the trials came; `None` where nothing was timed.
+    pub(super) fn outcome(
+        &mut self,
+        host: Host,
+        result: Result<Stopped, LabError>,
+        progress: &mut dyn Progress,
+        findings: impl FnOnce(&Self) -> Findings,
+    ) -> Outcome {
+        let (stopped, error) = ending(result);
+        let error = error.or_else(|| self.rounds.lost());
+        let document = self.rounds.has_times().then(|| {
+            progress.step("putting the figures together", 1.0);
+            self.document(host, stopped, findings)
+        });
+        Outcome { document, error }
+    }
+
+    fn document(
+        &self,
+        host: Host,
+        stopped: Stopped,
+        findings: impl FnOnce(&Self) -> Findings,
+    ) -> Document {
+        let findings = findings(self);
+        let setting = Setting {
+            host,
+            plan: self.plan,
+            started_unix_s: self.started_unix_s,
+            duration_s: (self.kernel.now() - self.begin).as_secs_f64(),
+            rounds: self.rounds.completed(),
+            stopped,
+            left_behind: self.rounds.left_behind(),
+        };
+        let mut document = documents::document(setting, &[], |_| findings);
+        document.caveats.extend(self.rounds.few_rounds());
+        document
+    }
+}
+
+/// The shape of a worker that was not inflated.
+fn own_shape(kernel: &dyn Kernel, plan: &Plan) -> Result<ProcessShape, LabError> {
+    let mut assignment = Assignment::of_plan(plan, SpaceRequest::NOTHING, Pass::Timing);
+    // A worker of one method: what the others keep for themselves is in no fork.
+    assignment.alone(SpawnMethod::Fork);
+    assignment.child = ChildAction::Exit;
+    assignment.program = Program::Embedded;
+    let timeout = Duration::from_millis(plan.spawn_timeout_ms);
+    let mut worker = kernel.launch(&assignment, timeout)?;
+    let prepared = worker.prepare()?;
+    let shape = worker.shape(&prepared.instrument)?;
+    worker.end();
+    Ok(shape)
+}
+
+fn order(plan: &Plan, trial: &Trial) -> Try {
+    let mut assignment = Assignment::of_plan(plan, trial.space.clone(), Pass::Timing);
+    assignment.methods = trial.methods.clone();
+    assignment.extras = vec![0; trial.methods.len()];
+    assignment.closes_descriptors = trial.closes;
+    if let Some(program) = &trial.program {
+        assignment.program = program.clone();
+        assignment.child = ChildAction::Exec;
+    }
+    Try {
+        name: name(trial.role).to_owned(),
+        assignment,
+        may_fail: trial.program.is_some(),
+        never_rests: trial.role == ProcessRole::Whole,
+    }
+}
+
+/// What is under way, for the progress.
+fn name(role: ProcessRole) -> &'static str {
+    match role {
+        ProcessRole::Whole => "the whole shape",
+        ProcessRole::Rung(_) => "a part of the shape",
+        ProcessRole::Without(_) => "the shape without its dearest mappings",
+        ProcessRole::Remedied(_) | ProcessRole::Against(_) => "a remedy",
+    }
+}

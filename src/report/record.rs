@@ -1,0 +1,419 @@
+//! The flat record: a figure a line, the same fields for every command. Every export
+//! that is no table and no picture is made of it.
+//!
+//! A name is the path of a figure in the document, and its unit is the end of its
+//! field's name: what the document's contract says of a field holds here, and a figure
+//! that a document gains is in every export at once. Left out is what is no figure:
+//! words, orders, and the single spawns that the figures are made of.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::render::harmless;
+use crate::model::{
+    Answer, Cell, ComparedSide, Comparison, Document, Explanation, Findings, LineUnit, LoneLine,
+    Stored, Which,
+};
+use crate::units::utc;
+
+/// One figure, or the reason why there is none. What does not apply is empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Record {
+    /// The machine, by the hash that stands for it.
+    pub host: String,
+    /// Its kernel's release.
+    pub kernel: String,
+    /// When the run began.
+    pub date: String,
+    /// The version of forktax that measured it.
+    pub version: String,
+    /// The command.
+    pub command: &'static str,
+    /// The part of the findings.
+    pub kind: &'static str,
+    /// What was spawned from, as it was ordered.
+    pub parent: String,
+    /// How was spawned.
+    pub method: String,
+    /// The figure's path within its part.
+    pub name: String,
+    /// Its unit; 1 for a ratio or a share.
+    pub unit: String,
+    /// The figure.
+    pub value: String,
+    /// The lower bound of its 95 % interval, if it has one.
+    pub low: String,
+    /// The upper bound.
+    pub high: String,
+    /// What may be said of it, where that was judged.
+    pub verdict: String,
+    /// Why there is no figure, and what to do about it.
+    pub reason: String,
+}
+
+/// All figures of a result, in the order of its parts.
+pub fn records(stored: &Stored) -> Vec<Record> {
+    let mut records = Vec::new();
+    match stored {
+        Stored::Run(document) => run(document, &mut records),
+        Stored::Comparison(comparison) => compared(comparison, &mut records),
+    }
+    records
+}
+
+fn run(document: &Document, into: &mut Vec<Record>) {
+    let host = &document.host;
+    let of = |command| Record {
+        host: host.machine.measured().cloned().unwrap_or_default(),
+        kernel: host.kernel.clone(),
+        date: utc(document.run.started_unix_s),
+        version: document.tool.version.clone(),
+        command,
+        ..Record::default()
+    };
+    match &document.findings {
+        Findings::Sweep { cells } => spawns(&of("sweep"), cells, into),
+        Findings::Explanation(found) => explanation(&of("explain"), found, into),
+        Findings::Reproduction(found) => match &found.answer {
+            Answer::Spaces { points, cells } => {
+                spawns(&of("reproduce"), cells, into);
+                part(&of("reproduce"), "points", points, into);
+            }
+            Answer::Programs(loops) => part(&of("reproduce"), "loops", loops, into),
+        },
+        Findings::Card(card) => {
+            let trials = document.plan.order.card().map(|order| &order.trials);
+            for (trial, result) in trials.into_iter().flatten().zip(&card.trials) {
+                let about = of("card").from(trial.space.key());
+                part(&about, "trials", &(trial.purpose, result), into);
+            }
+            part(&of("card"), "prices", &card.prices, into);
+        }
+        Findings::Process(found) => {
+            part(&of("process"), "replica", &found.replica, into);
+            part(&of("process"), "blame", &found.blame, into);
+            if let Some(ledger) = &found.ledger {
+                explanation(&of("process"), ledger, into);
+            }
+        }
+        Findings::Advice(found) => part(&of("advise"), "advice", found, into),
+    }
+}
+
+fn spawns(about: &Record, cells: &[Cell], into: &mut Vec<Record>) {
+    for cell in cells {
+        part(
+            &about.clone().from(cell.space.request.key()),
+            "cells",
+            cell,
+            into,
+        );
+    }
+}
+
+fn explanation(about: &Record, found: &Explanation, into: &mut Vec<Record>) {
+    spawns(about, &found.cells, into);
+    let mut rest = json(found);
+    if let Value::Object(fields) = &mut rest {
+        // The one was written just now, and the other is the parent of all the rest.
+        fields.retain(|field, _| field != "cells" && field != "space");
+    }
+    let about = about.clone().from(found.space.key());
+    part(&about, "explanation", &rest, into);
+}
+
+fn compared(comparison: &Comparison, into: &mut Vec<Record>) {
+    let about = Record {
+        command: "compare",
+        kind: "lines",
+        ..Record::default()
+    };
+    let side = |side: &ComparedSide| Record {
+        host: side.host.machine.measured().cloned().unwrap_or_default(),
+        kernel: side.host.kernel.clone(),
+        date: utc(side.started_unix_s),
+        version: side.tool_version.clone(),
+        ..about.clone()
+    };
+    for line in &comparison.lines {
+        let judged = |about: Record, unit: String| Record {
+            unit,
+            ..about.judged(&json(&line.verdict))
+        };
+        let name = |figure: &str| format!("{}.{figure}", line.key);
+        let [a, b] = [&comparison.a, &comparison.b].map(|of| judged(side(of), unit(&line.unit)));
+        walk(&a, &name("a"), &json(&line.a), into);
+        walk(&b, &name("b"), &json(&line.b), into);
+        let ratio = judged(about.clone(), "1".to_owned());
+        walk(&ratio, &name("ratio"), &json(&line.ratio), into);
+        walk(
+            &ratio,
+            &name("visible_from"),
+            &json(&line.visible_from),
+            into,
+        );
+    }
+    for line in &comparison.lone {
+        let LoneLine {
+            key, value, reason, ..
+        } = line;
+        let (of, figure) = match line.only_in {
+            Which::A => (&comparison.a, "a"),
+            Which::B => (&comparison.b, "b"),
+        };
+        let about = Record {
+            unit: unit(&line.unit),
+            verdict: "not_compared".to_owned(),
+            reason: reason.clone(),
+            ..side(of)
+        };
+        walk(&about, &format!("{key}.{figure}"), &json(value), into);
+    }
+}
+
+/// The unit of a compared line.
+fn unit(unit: &LineUnit) -> String {
+    match unit {
+        LineUnit::Ns => "ns".to_owned(),
+        LineUnit::NsPer(what) => format!("ns/{what}"),
+        LineUnit::Other(other) => other.clone(),
+    }
+}
+
+impl Record {
+    /// The fields' names, in order.
+    pub const FIELDS: [&str; 15] = [
+        "host", "kernel", "date", "version", "command", "kind", "parent", "method", "name", "unit",
+        "value", "low", "high", "verdict", "reason",
+    ];
+
+    fn from(self, parent: String) -> Self {
+        Self { parent, ..self }
+    }
+
+    /// With a verdict as the document has it: a word, or a word and its reason.
+    fn judged(self, verdict: &Value) -> Self {
+        match verdict {
+            Value::Object(tagged) => match tagged.iter().next() {
+                Some((word, why)) => Self {
+                    verdict: word.clone(),
+                    reason: why.as_str().unwrap_or_default().to_owned(),
+                    ..self
+                },
+                None => self,
+            },
+            word => Self {
+                verdict: word.as_str().unwrap_or_default().to_owned(),
+                ..self
+            },
+        }
+    }
+}
+
+/// All figures of one part.
+fn part(about: &Record, kind: &'static str, found: &impl Serialize, into: &mut Vec<Record>) {
+    let about = Record {
+        kind,
+        ..about.clone()
+    };
+    walk(&about, "", &json(found), into);
+}
+
+/// What can be stored can be written as JSON; else it would have no figure here either.
+fn json(found: &impl Serialize) -> Value {
+    serde_json::to_value(found).unwrap_or_default()
+}
+
+/// Fields with orders, and those with what the figures were made of.
+const NO_FIGURES: [&str; 7] = [
+    "gauges", "request", "runs", "samples", "source", "stacks", "tree",
+];
+
+/// Fields whose word tells an element of a list from the others.
+const NAMES: [&str; 17] = [
+    "kind",
+    "of",
+    "term",
+    "purpose",
+    "mechanism",
+    "phase",
+    "cause",
+    "rung",
+    "role",
+    "unit",
+    "level",
+    "system",
+    "name",
+    "why",
+    "part",
+    "series",
+    "side",
+];
+
+fn walk(about: &Record, path: &str, value: &Value, into: &mut Vec<Record>) {
+    match value {
+        Value::Number(number) => into.push(figure(about, path, number.to_string())),
+        Value::Array(items) => list(about, path, items, into),
+        Value::Object(fields) => object(about, path, fields, into),
+        Value::String(_) | Value::Bool(_) | Value::Null => {}
+    }
+}
+
+/// Numbers in a row are what figures were made of.
+fn list(about: &Record, path: &str, items: &[Value], into: &mut Vec<Record>) {
+    match items {
+        numbers if numbers.iter().all(Value::is_number) => {}
+        // The first of a pair says what the other is.
+        [Value::String(name), item] => walk(about, &join(path, name), item, into),
+        items => {
+            for (index, item) in items.iter().enumerate() {
+                walk(about, &join(path, &name_of(item, index)), item, into);
+            }
+        }
+    }
+}
+
+fn object(about: &Record, path: &str, fields: &Map<String, Value>, into: &mut Vec<Record>) {
+    let text = |field: &str| {
+        fields
+            .get(field)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    if let (Some(value), Some([low, high])) = (fields.get("value"), bounds(fields)) {
+        into.push(Record {
+            low: low.to_string(),
+            high: high.to_string(),
+            ..figure(about, path, value.to_string())
+        });
+        return;
+    }
+    if let (Some(Value::Number(value)), Some(Value::String(unit))) =
+        (fields.get("value"), fields.get("unit"))
+    {
+        into.push(Record {
+            unit: unit.clone(),
+            ..figure(about, path, value.to_string())
+        });
+        return;
+    }
+    if fields.contains_key("missing") {
+        let remedy = text("remedy");
+        let reason = match remedy {
+            "" => text("reason").to_owned(),
+            remedy => format!("{}; {remedy}", text("reason")),
+        };
+        into.push(Record {
+            reason: harmless(&reason),
+            ..figure(about, path, MISSING.to_owned())
+        });
+        return;
+    }
+    let mut about = about.clone();
+    if !text("method").is_empty() {
+        about.method = text("method").to_owned();
+    }
+    if let Some(verdict) = fields.get("verdict") {
+        about = about.judged(verdict);
+    }
+    for (field, value) in fields {
+        if !NO_FIGURES.contains(&field.as_str()) {
+            walk(&about, &join(path, field), value, into);
+        }
+    }
+}
+
+/// What stands where there is no figure.
+const MISSING: &str = "n/a";
+
+fn figure(about: &Record, path: &str, value: String) -> Record {
+    let unit = match about.unit.as_str() {
+        "" => unit_of(path).to_owned(),
+        known => known.to_owned(),
+    };
+    Record {
+        parent: harmless(&about.parent),
+        name: harmless(path),
+        unit,
+        value,
+        ..about.clone()
+    }
+}
+
+/// The bounds of an interval, if it is one.
+fn bounds(fields: &Map<String, Value>) -> Option<[&Value; 2]> {
+    match fields.get("ci95")?.as_array()?.as_slice() {
+        [low, high] => Some([low, high]),
+        _ => None,
+    }
+}
+
+/// What tells an element from its neighbours: its words, as far as it has some. A
+/// method has a field of its own.
+fn name_of(item: &Value, index: usize) -> String {
+    let words: Vec<String> = NAMES
+        .iter()
+        .filter_map(|field| word(item.get(*field)?))
+        .collect();
+    match item.get("method") {
+        _ if !words.is_empty() => words.join("."),
+        Some(_) => String::new(),
+        None => (index + 1).to_string(),
+    }
+}
+
+/// A variant's word; of one that holds another, both.
+fn word(value: &Value) -> Option<String> {
+    match value {
+        Value::String(word) => Some(word.clone()),
+        Value::Object(tagged) if tagged.len() == 1 => {
+            let (outer, inner) = tagged.iter().next()?;
+            let inner = word(inner).or_else(|| inner.as_u64().map(|index| index.to_string()))?;
+            Some(format!("{outer}.{inner}"))
+        }
+        _ => None,
+    }
+}
+
+fn join(path: &str, name: &str) -> String {
+    match (path, name) {
+        ("", only) | (only, "") => only.to_owned(),
+        (path, name) => format!("{path}.{name}"),
+    }
+}
+
+/// The unit that the last field with one names.
+fn unit_of(path: &str) -> &'static str {
+    const ENDS: [(&str, &str); 7] = [
+        ("_ns", "ns"),
+        ("_us", "us"),
+        ("_ms", "ms"),
+        ("_s", "s"),
+        ("_bytes", "bytes"),
+        ("_hz", "1/s"),
+        ("per_second", "1/s"),
+    ];
+    const RATIOS: [&str; 11] = [
+        "ratio",
+        "share",
+        "slowdown",
+        "spread",
+        "factor",
+        "error",
+        "median",
+        "worst",
+        "p90",
+        "r_squared",
+        "scale",
+    ];
+    let mut fields = path.rsplit('.');
+    let with_unit = |field: &str| ENDS.iter().find(|(end, _)| field.ends_with(end));
+    if let Some((_, unit)) = path.rsplit('.').find_map(with_unit) {
+        return unit;
+    }
+    let last = fields.next().unwrap_or_default();
+    match RATIOS.iter().any(|end| last.ends_with(end)) {
+        true => "1",
+        false => "count",
+    }
+}
