@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 /// A figure that was measured, or the reason why it was not.
 #[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(untagged)]
+#[schemars(rename = "Availability_of_{T}")]
 pub enum Availability<T> {
     /// The figure.
     Measured(T),

@@ -65,10 +65,8 @@ fn the_programs_of_the_article_run() {
         return println!("skipped: no python3");
     };
     let own = python.parent.measured().unwrap();
-    assert!(
-        own.mappings.vmas > plain.mappings.vmas
-            && own.mappings.present_ptes > plain.mappings.present_ptes
-    );
+    // What a fork copies of it; of their files' pages a worker may have more.
+    assert!(own.mappings.vmas > plain.mappings.vmas && own.mappings.ptes > plain.mappings.ptes);
     assert!(python.start_s.value > 0.0);
     if let Some(like) = row(&document, LoopSystem::CForkLikePython) {
         let like = like.parent.measured().unwrap();
