@@ -8,6 +8,7 @@ mod format;
 mod parse;
 mod record;
 mod render;
+mod schema;
 mod shown;
 pub mod view;
 
@@ -18,6 +19,7 @@ use crate::model::{Missing, ProcessShape, Stored};
 pub use format::{Format, Subject};
 pub use parse::parse;
 pub use record::{Record, records};
+pub use schema::Contract;
 pub use shown::{Legend, Shown, WIDTH};
 
 /// Why a document could not be read or a report not be written.
