@@ -213,7 +213,8 @@ fn visit_run(
     // The first VMA that is not yet done with.
     let mut head = 0;
     while start < end {
-        let mut stop = end.min(start + CHUNK);
+        // No table is broken off, or what is passed over might be the rest of it.
+        let mut stop = end.min((start + CHUNK) / TABLE * TABLE);
         // A reservation of terabytes would take gigabytes of entries that say nothing.
         if end - start > CHUNK {
             let Some(next) = source.next_used(start, end)? else {

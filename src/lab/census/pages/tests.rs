@@ -151,6 +151,16 @@ fn a_reservation_of_terabytes_takes_few_reads() {
     assert!(scanned.0.reads.len() < 8, "{:?}", scanned.0.reads);
 }
 
+#[test]
+fn the_rest_of_a_table_is_counted_where_nothing_follows_it() {
+    let vmas = [vma(1_546, 131_073)];
+    let entries = || [1_546, 67_072].map(|page| (page, SWAPPED));
+    let mut scanned = Scanned(Fake::new(entries()));
+    let found = count_pages(&vmas, &mut scanned).unwrap();
+    assert_eq!(found, Fake::new(entries()).count(&vmas));
+    assert_eq!(found[0].empty, 2_048 - 1_546 + 512 - 2);
+}
+
 proptest! {
     #[test]
     fn what_is_passed_over_counts_for_nothing(
