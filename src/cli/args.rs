@@ -97,6 +97,8 @@ pub(super) enum Command {
     Shape(ShapeArgs),
     /// Print a stored result, or a stored comparison, again, in any format.
     Show(ShowArgs),
+    /// Print the JSON Schema of what forktax writes as JSON: every field and its meaning.
+    Schema(SchemaArgs),
 }
 
 /// The arguments of a sweep.
@@ -326,6 +328,24 @@ pub(super) struct ShowArgs {
     /// .flame.svg
     #[arg(long, value_name = "FILE", value_parser = parse_export)]
     pub(super) export: Vec<ExportArg>,
+}
+
+/// The arguments of `forktax schema`.
+#[derive(Debug, Parser)]
+pub(super) struct SchemaArgs {
+    /// Of what
+    #[arg(value_enum, default_value = "document")]
+    pub(super) of: ContractArg,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ContractArg {
+    /// The result of a run
+    Document,
+    /// What forktax compare writes
+    Comparison,
+    /// What forktax shape writes
+    Shape,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

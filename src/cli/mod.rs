@@ -12,6 +12,7 @@ mod place;
 mod plan;
 mod process;
 mod progress;
+mod schema;
 mod shape;
 mod show;
 
@@ -34,6 +35,7 @@ pub fn main() -> ExitCode {
         Some(args::Command::Compare(compare)) => compare::run(&compare),
         Some(args::Command::Shape(args)) => shape::run(&args),
         Some(args::Command::Show(show)) => show::run(&show),
+        Some(args::Command::Schema(args)) => schema::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

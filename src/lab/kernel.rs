@@ -131,26 +131,26 @@ pub trait Worker {
     /// What the kernel says of its address space, the instrument left out.
     ///
     /// # Errors
-    /// [`LabError::Parent`].
+    /// [`LabError::Census`].
     fn census(&self, instrument: &[[usize; 2]]) -> Result<Parent, LabError>;
 
     /// What its page tables hold, the instrument left out; with the tree below
     /// one mapping, if it is asked for.
     ///
     /// # Errors
-    /// [`LabError::Parent`].
+    /// [`LabError::Census`].
     fn page_tables(&self, instrument: &[[usize; 2]], tree: bool) -> Result<PageTables, LabError>;
 
     /// Its shape, the instrument left out.
     ///
     /// # Errors
-    /// [`LabError::Parent`].
+    /// [`LabError::Census`].
     fn shape(&self, instrument: &[[usize; 2]]) -> Result<ProcessShape, LabError>;
 
     /// What is mapped, as the rules of page faults need it.
     ///
     /// # Errors
-    /// [`LabError::Parent`].
+    /// [`LabError::Census`].
     fn map_ranges(&self) -> Result<Vec<MapRange>, LabError>;
 
     /// Ends it, and tells how many processes its children had left behind.
@@ -197,13 +197,13 @@ pub trait Script {
     /// What the kernel says of its address space.
     ///
     /// # Errors
-    /// [`LabError::Parent`].
+    /// [`LabError::Census`].
     fn census(&self) -> Result<Parent, LabError>;
 
     /// Its mappings, for a worker to build.
     ///
     /// # Errors
-    /// [`LabError::Parent`].
+    /// [`LabError::Census`].
     fn likeness(&self) -> Result<Likeness, LabError>;
 
     /// Lets it run its loop; calls `idle` now and then meanwhile.

@@ -1,12 +1,13 @@
 //! An advice: what is tried against the cost of a fork, and what came of it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Availability, Program, Replica, ReplicaOrder};
 use crate::stats::Estimate;
 
 /// How remedies are tried.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct AdviseOrder {
     /// What is rebuilt.
     pub replica: ReplicaOrder,
@@ -17,7 +18,7 @@ pub struct AdviseOrder {
 }
 
 /// What can be done about the cost of a process's forks.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Advice {
     /// What was measured.
     pub replica: Replica,
@@ -26,29 +27,30 @@ pub struct Advice {
 }
 
 /// What of a host bears on remedies.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, JsonSchema, Serialize, Deserialize)]
 pub struct RemedyHost {
-    /// Why no huge page can be had, if none can.
+    /// Why no huge page can be had here; absent if some can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_huge_pages: Option<String>,
-    /// What `kernel.sched_child_runs_first` is set to; none where there is none.
+    /// What `kernel.sched_child_runs_first` is set to; absent where the kernel has
+    /// none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child_runs_first: Option<u64>,
 }
 
 /// Programs to set against each other.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, JsonSchema, Serialize, Deserialize)]
 pub struct Targets {
-    /// A statically linked one.
+    /// A statically linked one; absent where none was found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fixed: Option<Program>,
-    /// A dynamically linked one.
+    /// A dynamically linked one, to set against it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dynamic: Option<Program>,
 }
 
 /// Something that was tried against the cost.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Remedy {
     /// What.
     pub kind: RemedyKind,
@@ -60,24 +62,26 @@ pub struct Remedy {
 }
 
 /// What came of a remedy.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct RemedyOutcome {
-    /// A spawn with it.
+    /// The call of a spawn with it.
     pub call_ns: Estimate,
-    /// The same until the child was waited for.
+    /// The total of a spawn with it.
     pub total_ns: Estimate,
     /// What it is set against.
     pub against: RemedyBaseline,
     /// The total against that: 0.2 for a fifth.
     pub ratio: Estimate,
-    /// What may be said of that.
+    /// What may be said of that, all remedies judged at once.
     pub verdict: RemedyVerdict,
-    /// Bytes of memory that it takes, below 0 that it saves.
+    /// Resident memory that it takes; below 0 that it saves.
     pub memory_bytes: i64,
 }
 
 /// What a remedy is set against.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum RemedyBaseline {
     /// The fork from the whole shape.
@@ -89,7 +93,9 @@ pub enum RemedyBaseline {
 }
 
 /// What may be said of a remedy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum RemedyVerdict {
     /// It helps.
@@ -101,7 +107,9 @@ pub enum RemedyVerdict {
 }
 
 /// A remedy, or what is told as one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum RemedyKind {
     /// posix_spawn instead of fork.
@@ -130,11 +138,11 @@ pub enum RemedyKind {
     NoFilePages,
     /// A statically linked program instead of a dynamically linked one.
     StaticTarget,
-    /// A prelinked program.
+    /// A prelinked program: not tried.
     Prelink,
     /// POSIX_SPAWN_USEVFORK beside posix_spawn.
     Usevfork,
-    /// kernel.sched_child_runs_first.
+    /// kernel.sched_child_runs_first: not tried.
     ChildRunsFirst,
     /// The best of those that keep the fork, together.
     BestForks,

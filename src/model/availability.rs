@@ -4,10 +4,11 @@
 //! JSON a measured figure is itself and a missing one is an object, so that no
 //! reader can take it for a zero.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A figure that was measured, or the reason why it was not.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Availability<T> {
     /// The figure.
@@ -17,7 +18,7 @@ pub enum Availability<T> {
 }
 
 /// Why a figure is missing and what can be done about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Missing {
     /// Whether it could not be had, or was not asked for.
     pub missing: MissingKind,
@@ -29,7 +30,7 @@ pub struct Missing {
 }
 
 /// The two ways in which a figure can be missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum MissingKind {
     /// The kernel, the permissions or the method do not give it.

@@ -1,6 +1,7 @@
 //! The card: what a host charges for a spawn, unit by unit; what was ordered to
 //! find out, what was measured, and the prices that were fitted to it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
 use crate::stats::{Estimate, Summary};
 
 /// What a card is made of.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct CardOrder {
     /// Whether the short design was asked for.
     pub quick: bool,
@@ -17,13 +18,14 @@ pub struct CardOrder {
     pub trials: Vec<Trial>,
     /// What of the design this host has no room or no program for.
     pub left_out: Vec<LeftOut>,
-    /// Whose programs were named, and must work.
+    /// Whose programs were named on the command line, so that their failure is the
+    /// status of the run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub named: Vec<Purpose>,
 }
 
 /// A part of the design that is not tried here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct LeftOut {
     /// What it would have been for.
     pub purpose: Purpose,
@@ -34,7 +36,7 @@ pub struct LeftOut {
 }
 
 /// One parent and its children.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Trial {
     /// What is learnt from it.
     pub purpose: Purpose,
@@ -51,7 +53,7 @@ pub struct Trial {
 }
 
 /// Variables of an environment that are there for their size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, JsonSchema, Serialize, Deserialize)]
 pub struct Variables {
     /// How many.
     pub count: u64,
@@ -59,8 +61,11 @@ pub struct Variables {
     pub bytes: u64,
 }
 
-/// What is learnt from a trial.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// What is learnt from a trial. The prices of a fork are fitted to those from `empty`
+/// to `chance`.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// The fixed cost: nothing but the worker itself.
@@ -118,8 +123,9 @@ impl Purpose {
     }
 }
 
-/// What was measured for a card, and what came of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What was measured for a card, and what came of it: the prices follow from the trials
+/// and the plan's seed.
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Card {
     /// One for each trial of the plan, in its order.
     pub trials: Vec<TrialResult>,
@@ -128,32 +134,33 @@ pub struct Card {
 }
 
 /// What a trial brought.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct TrialResult {
     /// The parent, by medians over its workers.
     pub parent: Availability<Parent>,
     /// One for each of its methods.
     pub cells: Vec<TrialCell>,
-    /// What was gauged beside the spawns, worker by worker.
+    /// What was gauged beside the spawns, worker by worker: of the trial `gauges`
+    /// alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gauges: Vec<GaugeSamples>,
 }
 
 /// One trial and method.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct TrialCell {
     /// The method.
     pub method: SpawnMethod,
-    /// Until the call returned in the parent.
+    /// Until the spawning call returned in the parent.
     pub call_ns: Availability<Summary>,
-    /// Until the wait for the child returned in the parent.
+    /// Until `waitpid(2)` for the child returned in the parent.
     pub total_ns: Availability<Summary>,
     /// The spawns, worker by worker.
     pub samples: Vec<WorkerSamples>,
 }
 
 /// What one worker gauged, time after time, in nanoseconds each.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, JsonSchema, Serialize, Deserialize)]
 pub struct GaugeSamples {
     /// The round in which the worker ran.
     pub round: u32,
@@ -163,16 +170,19 @@ pub struct GaugeSamples {
     pub fault_ns: Vec<f64>,
     /// A `cpuid` instruction; none where the machine has none.
     pub cpuid_ns: Vec<f64>,
-    /// A write of the parent's to a page while a forked child still has it.
+    /// A write of the parent's to a page while a forked child still has it, beyond the
+    /// write itself.
     pub parent_copy_ns: Vec<f64>,
-    /// A write of the parent's to a page once the child has executed a program.
+    /// The same once the child has executed a program.
     pub parent_reuse_ns: Vec<f64>,
-    /// A write of a forked child's to a page of its parent's.
+    /// A write of a forked child's to a page of its parent's, beyond the write itself.
     pub child_copy_ns: Vec<f64>,
 }
 
 /// A unit that the price of a fork is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Term {
     /// The fork itself.
@@ -226,36 +236,36 @@ impl Term {
 }
 
 /// All prices.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct PriceList {
     /// What a fork costs, fitted to many parents at once.
     pub terms: Vec<TermPrice>,
     /// The size of the kernel's structures, of parent and copy, from which on more of
-    /// them cost the higher price; `None` where one price fits as well.
+    /// them cost the higher price; null where one price fits as well.
     pub knee_bytes: Option<u64>,
     /// How well the prices of a fork foretell.
     pub grade: Availability<Grade>,
-    /// What they foretell of each parent that was forked, and what it took.
+    /// What they foretell of each parent that was forked.
     pub forecasts: Vec<Forecast>,
     /// What else a spawn costs, by differences of trials.
     pub prices: Vec<Price>,
 }
 
 /// The price of one of a term.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct TermPrice {
     /// Which.
     pub term: Term,
-    /// As long as the kernel's structures are small.
+    /// As long as the kernel's structures of parent and copy are smaller than the knee.
     pub small: Priced,
-    /// Once they are larger than the knee.
+    /// Once they are larger; the same where the price does not depend on their size.
     pub large: Priced,
 }
 
 /// A price in nanoseconds, by when it is paid.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Priced {
-    /// In the call that spawns.
+    /// In the call that spawns; missing where it is not told from 0, as the next two.
     pub call_ns: Availability<Estimate>,
     /// From then on until the parent has waited for the child.
     pub after_ns: Availability<Estimate>,
@@ -266,9 +276,9 @@ pub struct Priced {
     pub at_most: AtMost,
 }
 
-/// The most that prices can be which are not told from 0: the upper bounds of their
-/// 95 % intervals, in nanoseconds. `None` where there is a price, or nothing is known.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+/// The most that prices can be which are not told from 0: the upper bounds of their 95
+/// % intervals, in nanoseconds. Absent where there is a price, or nothing is known.
+#[derive(Debug, Clone, Copy, PartialEq, Default, JsonSchema, Serialize, Deserialize)]
 pub struct AtMost {
     /// In the call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -289,7 +299,7 @@ impl AtMost {
 }
 
 /// How well a fit foretells.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Grade {
     /// Parents that were fitted.
     pub parents: u64,
@@ -300,7 +310,7 @@ pub struct Grade {
 }
 
 /// The errors of a fit, relative to what was measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Errors {
     /// The share of the weighted variance that the fit explains.
     pub r_squared: f64,
@@ -315,7 +325,7 @@ pub struct Errors {
 }
 
 /// What the prices foretell of a parent, by a fit that did not know it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Forecast {
     /// The trial, as an index of the plan's.
     pub trial: u64,
@@ -326,11 +336,11 @@ pub struct Forecast {
 }
 
 /// Another price.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Price {
     /// Of what.
     pub of: PriceKind,
-    /// For which method, where that matters.
+    /// For which method; null where that does not matter.
     pub method: Option<SpawnMethod>,
     /// The difference that it was found by, in units: 1,000 descriptors.
     pub units: f64,
@@ -339,7 +349,9 @@ pub struct Price {
 }
 
 /// What is priced by a difference of trials.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum PriceKind {
     /// A spawn from an empty parent.

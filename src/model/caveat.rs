@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::SpawnMethod;
@@ -12,7 +13,7 @@ use crate::units::thousands;
 const MOST_DECIMALS: usize = 6;
 
 /// A reservation about the results.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(tag = "caveat", rename_all = "snake_case")]
 pub enum Caveat {
     /// Figures that this run could not have, and how to get them.

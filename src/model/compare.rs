@@ -2,6 +2,7 @@
 //!
 //! It is a document of its own, and keeps what was compared and not the samples.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -11,9 +12,9 @@ use super::{
 use crate::stats::Estimate;
 
 /// Two results, line by line.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Comparison {
-    /// [`SCHEMA_VERSION`](super::SCHEMA_VERSION) of the writer.
+    /// The version of this contract, as of a run.
     pub schema_version: u32,
     /// Who compared.
     pub tool: Tool,
@@ -28,18 +29,19 @@ pub struct Comparison {
     pub host_differences: Vec<HostDifference>,
     /// Conditions in which the runs differ and that bear on the figures.
     pub plan_differences: Vec<PlanDifference>,
-    /// How often the verdicts of a whole comparison of equals may name a difference.
+    /// How often, at the most, a comparison of equals may name a difference in any of
+    /// its lines.
     pub family_error: f64,
     /// The lines that both have.
     pub lines: Vec<ComparedLine>,
     /// The lines that one of them has.
     pub lone: Vec<LoneLine>,
-    /// What was to fail, if anything.
+    /// What was to fail; null if nothing was.
     pub fail_above: Option<FailAbove>,
 }
 
 /// What was compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ComparedKind {
     /// Two sweeps.
@@ -49,7 +51,7 @@ pub enum ComparedKind {
 }
 
 /// One of the two results.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ComparedSide {
     /// Its file, as it was given.
     pub file: String,
@@ -70,7 +72,7 @@ pub struct ComparedSide {
 }
 
 /// A plan, as far as it bears on the figures.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ComparedPlan {
     /// The methods, which took turns.
     pub methods: Vec<SpawnMethod>,
@@ -89,7 +91,7 @@ pub struct ComparedPlan {
 }
 
 /// A condition that bears on the figures and that a plan sets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PlanFact {
     /// What the child does.
@@ -104,7 +106,8 @@ pub enum PlanFact {
     Temperature,
     /// The methods that take turns.
     Methods,
-    /// What the kernel reported of an address space that was ordered alike.
+    /// What the kernel reported of an address space that was ordered alike: more than 5
+    /// % more VMAs, present PTEs or huge pages on one side.
     Space,
 }
 
@@ -124,20 +127,22 @@ impl PlanFact {
 }
 
 /// A condition in which two runs differ.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct PlanDifference {
     /// Which.
     pub fact: PlanFact,
-    /// What it was in the first.
+    /// What it was in the first; of an environment its size and names of variables,
+    /// never their values.
     pub a: String,
     /// What it was in the second.
     pub b: String,
 }
 
 /// One quantity that both have.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ComparedLine {
-    /// What names it in every result.
+    /// What names it in every result: of a sweep the order of the address space, the
+    /// method, the child and the part.
     pub key: String,
     /// What it belongs to, for people.
     pub group: String,
@@ -153,16 +158,16 @@ pub struct ComparedLine {
     pub a_workers: usize,
     /// Workers behind the second.
     pub b_workers: usize,
-    /// The second over the first.
+    /// The second over the first. Its interval is that of this line alone.
     pub ratio: Availability<Estimate>,
-    /// The smallest ratio above 1 that would have had a verdict.
+    /// The smallest ratio above 1 that would have been dearer; null without a verdict.
     pub visible_from: Option<f64>,
     /// What may be said of the two.
     pub verdict: Verdict,
 }
 
 /// The unit of a line's figures.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LineUnit {
     /// Nanoseconds.
@@ -174,7 +179,7 @@ pub enum LineUnit {
 }
 
 /// What may be said of two figures.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The second is larger, and chance does not explain it.
@@ -188,7 +193,7 @@ pub enum Verdict {
 }
 
 /// Which of two results.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Which {
     /// The first.
@@ -198,7 +203,7 @@ pub enum Which {
 }
 
 /// One quantity that only one of them has.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct LoneLine {
     /// What names it.
     pub key: String,
@@ -217,10 +222,11 @@ pub struct LoneLine {
 }
 
 /// By how much a line may be dearer, and which exceed it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct FailAbove {
     /// Percent of the first figure.
     pub percent: f64,
-    /// The keys of the lines that are dearer by more, with their whole intervals.
+    /// The keys of the lines that are dearer and whose ratio's whole interval lies
+    /// above.
     pub exceeded: Vec<String>,
 }

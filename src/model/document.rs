@@ -1,8 +1,10 @@
 //! The document: the one result of a run, and the source of every table.
 //!
-//! `docs/document-format.md` is its contract. A field is added freely; a field
-//! that is removed or changes its meaning raises [`SCHEMA_VERSION`].
+//! The comments here are its contract: the schemas in `docs/schema` are made from them.
+//! A field is added freely; one that goes or changes its meaning raises
+//! [`SCHEMA_VERSION`].
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -15,9 +17,10 @@ use crate::stats::{Estimate, Summary};
 pub const SCHEMA_VERSION: u32 = 2;
 
 /// A run's whole result.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Document {
-    /// [`SCHEMA_VERSION`] of the writer.
+    /// The version of this contract, [`SCHEMA_VERSION`]: a reader refuses one that it
+    /// does not know.
     pub schema_version: u32,
     /// Who wrote it.
     pub tool: Tool,
@@ -34,7 +37,7 @@ pub struct Document {
 }
 
 /// The program that wrote a document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Tool {
     /// "forktax".
     pub name: String,
@@ -53,20 +56,21 @@ impl Tool {
 }
 
 /// How a run went.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Run {
     /// When it began, in seconds since 1970.
     pub started_unix_s: u64,
     /// How long it took.
     pub duration_s: f64,
-    /// Rounds that were completed: workers of each address space.
+    /// Rounds that were completed: each has fresh workers of each address space that
+    /// still needed some.
     pub rounds: u32,
     /// Why it ended.
     pub stopped: Stopped,
 }
 
 /// Why a run ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stopped {
     /// Every interval was as narrow as was asked.
@@ -77,12 +81,12 @@ pub enum Stopped {
     Spawns,
     /// A signal came.
     Interrupted,
-    /// An error came: its message.
+    /// An error broke it off: its message.
     Failed(String),
 }
 
 /// One address space and one method.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Cell {
     /// The address space that the spawns were made from.
     pub space: Space,
@@ -94,52 +98,62 @@ pub struct Cell {
     pub program: Program,
     /// Spawns that were timed, over all workers.
     pub spawns: u64,
-    /// Until the spawning call returned in the parent.
+    /// Until the spawning call returned in the parent. Methods differ in what lies
+    /// before that: compare them by the total.
     pub call_ns: Availability<Summary>,
-    /// Until the wait for the child returned in the parent.
+    /// Until `waitpid(2)` for the child returned in the parent.
     pub total_ns: Availability<Summary>,
     /// One second by the median total.
     pub spawns_per_second: Availability<Estimate>,
     /// The median of total / baseline's total, turn by turn.
     pub ratio: Availability<Estimate>,
-    /// CPU time of parent and child, a spawn, from the kernel's run times.
+    /// CPU time of parent and child, a spawn, a median: how much the user plus system
+    /// time of `getrusage(2)` grew, of the process and of its waited-for children. It
+    /// is the scheduler's exact run time (`sum_exec_runtime`), told in steps of 1 µs.
     pub cpu_ns: Availability<Estimate>,
-    /// Of that, in the kernel.
+    /// Of that, in the kernel: by the share of timer samples (perf event `cpu-clock`)
+    /// of parent and child that found the CPU in kernel mode.
     pub sys_ns: Availability<Estimate>,
-    /// Of that, in user mode.
+    /// The rest of it, in user mode.
     pub user_ns: Availability<Estimate>,
-    /// Page faults without I/O.
+    /// Page faults without I/O: perf event `minor-faults`, else `ru_minflt`.
     pub minor_faults: Counted,
-    /// Page faults with I/O.
+    /// Page faults with I/O: perf event `major-faults`, else `ru_majflt`.
     pub major_faults: Counted,
-    /// Switches away from the process.
+    /// Switches away from the process: perf event `context-switches`, else `ru_nvcsw`
+    /// and `ru_nivcsw`.
     pub context_switches: Counted,
-    /// Moves to another CPU.
+    /// Moves to another CPU: perf event `cpu-migrations`.
     pub cpu_migrations: Counted,
-    /// CPU time as the perf event `task-clock` saw it.
+    /// CPU time in nanoseconds as the perf event `task-clock` saw it.
     pub task_clock_ns: Counted,
-    /// CPU cycles.
+    /// CPU cycles, user and kernel: hardware event `cycles`.
     pub cycles: Counted,
-    /// Instructions retired.
+    /// Instructions retired, user and kernel: hardware event `instructions`.
     pub instructions: Counted,
-    /// Data TLB load misses.
+    /// Loads that missed the data TLB: hardware event `dTLB-load-misses`.
     pub dtlb_misses: Counted,
     /// Median total with counters open / without: what counting disturbs.
     pub counting_slowdown: Availability<Estimate>,
     /// Standard deviation of the workers' median totals, over their mean.
     pub worker_spread: Availability<f64>,
-    /// Totals beyond three interquartile ranges of the quartiles: kept, and counted.
+    /// Totals further than three interquartile ranges outside the quartiles. They are
+    /// part of every figure.
     pub outliers: u64,
     /// The timed spawns themselves, worker by worker.
     pub samples: Vec<WorkerSamples>,
 }
 
-/// An address space as the kernel reported it, not as it was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// An address space as the kernel reported it, not as it was asked for. Each figure is
+/// the median over the workers that were timed, taken from outside between inflation
+/// and the loop. What belongs to the instrument and is left out of every fork
+/// (MADV_DONTFORK) is not counted.
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Space {
     /// The order.
     pub request: SpaceRequest,
-    /// Mappings asked for.
+    /// Mappings that were ordered, those of all parts; 0 of `malloc`, and of threads,
+    /// whose stacks libc maps.
     pub mappings_requested: u64,
     /// What building it took, from the first mapping to the last page.
     pub inflation_ns: u64,
@@ -149,19 +163,22 @@ pub struct Space {
     pub parent: Parent,
 }
 
-/// A counter, a spawn, on the two sides: means over all counted spawns.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A counter, a spawn, on the two sides: means over the spawns of workers of their own,
+/// which are not timed. One that shared the PMU with others is scaled by the time that
+/// it was counting, and a caveat says so.
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Counted {
-    /// Of the spawning process.
+    /// Of the spawning process: a counter of its own, or `RUSAGE_SELF`.
     pub parent: Availability<Estimate>,
-    /// Of the child, and of its own children.
+    /// Of the child and its own children: an inherited counter less the one before, or
+    /// `RUSAGE_CHILDREN`.
     pub child: Availability<Estimate>,
     /// Where the figure comes from.
     pub source: CountSource,
 }
 
 /// Where a counter's figure comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CountSource {
     /// A perf event.
@@ -174,12 +191,13 @@ pub enum CountSource {
 
 /// The timed spawns of one worker, in order; all methods of a space have the
 /// same workers, and the same index is the same turn.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct WorkerSamples {
     /// The round in which the worker ran.
     pub round: u32,
-    /// Call times.
+    /// Call times, without the clock's cost. Of `system` the time until it had waited
+    /// itself.
     pub call_ns: Vec<u64>,
-    /// Total times.
+    /// Total times, without the clock's cost.
     pub total_ns: Vec<u64>,
 }

@@ -1,12 +1,13 @@
 //! The findings: what a run found out. A command is a variant here and one of
 //! [`Order`](super::Order), under the names that all layers use.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Advice, Answer, Card, Cell, Explanation, Process, Replica, Reproduction};
 
 /// What was found out, by the command that was to find it out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Findings {
     /// What spawns cost by method and address space.

@@ -1,9 +1,12 @@
 //! The ways to spawn, and what the child does: the vocabulary of the rows.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A way to create a child process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 pub enum SpawnMethod {
     /// `fork()`, then `execve()` in the child.
     #[serde(rename = "fork")]
@@ -84,7 +87,7 @@ impl SpawnMethod {
 }
 
 /// What the child does once it runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChildAction {
     /// It executes the program.

@@ -1,11 +1,12 @@
 //! The orders: what a command is to find out, and what only that command needs.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{AdviseOrder, CardOrder, Findings, ProcessOrder, ReplicaOrder, StudyId};
 
 /// What is to be found out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
     /// What spawns cost by method and address space.
@@ -67,7 +68,7 @@ impl Order {
 }
 
 /// How the last address space of a plan is explained.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct ExplainOrder {
     /// Samples of kernel call chains in each second of CPU time.
     pub sampling_hz: u64,
@@ -78,22 +79,22 @@ pub struct ExplainOrder {
 }
 
 /// How a study is reproduced.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ReproduceOrder {
     /// Which one.
     pub study: StudyId,
-    /// The share of its sizes that is built.
+    /// The share of the study's sizes that is built: 1, or a power of two down to 1/64.
     pub scale: f64,
-    /// Why less than all is built.
+    /// The limit of this host that forbids the whole; absent where the scale is 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaled_because: Option<String>,
-    /// The loops of a study of programs.
+    /// The loops of a study of programs; absent of one of address spaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loops: Option<LoopOrder>,
 }
 
 /// How programs that spawn in a loop are run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct LoopOrder {
     /// Iterations of a loop.
     pub iterations: u64,

@@ -1,19 +1,22 @@
 //! What a process has that its spawns pay for: the one type that the census fills from
 //! `/proc`, that documents store, and that fits, ladders and tables read.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a set of mappings has of what a fork goes over: those of a process, of a kind,
 /// of a name.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Counts {
-    /// VMAs; `[vsyscall]` is none.
+    /// VMAs: lines of `/proc/PID/maps` without `[vsyscall]`.
     pub vmas: u64,
-    /// Of them, private ones that hold at least one anonymous page, in memory or swapped
-    /// out: the ones for which a fork sets up an `anon_vma`.
+    /// Of them, private ones that hold at least one anonymous page, in memory or
+    /// swapped out: the ones for which a fork sets up an `anon_vma`. In
+    /// `/proc/PID/pagemap` such a page has bit 61 clear, and bit 63 (present) or 62
+    /// (swapped) set (fs/proc/task_mmu.c, `pte_to_pagemap_entry`).
     ///
-    /// The zero page, which a read of untouched memory maps, looks the same from outside
-    /// and counts as an anonymous page where nothing tells it apart.
+    /// The zero page, which a read of untouched memory maps, looks the same from
+    /// outside and counts as an anonymous page where nothing tells it apart.
     pub anon_vmas: u64,
     /// Of the VMAs, private ones of a file.
     pub file_vmas: u64,
@@ -21,16 +24,17 @@ pub struct Counts {
     pub shared_vmas: u64,
     /// Bytes of address space that they take.
     pub mapped_bytes: u64,
-    /// Present page-table entries of base pages: without those that a huge page's one
-    /// PMD entry stands for.
+    /// Present page-table entries of base pages: pages with bit 63 in
+    /// `/proc/PID/pagemap`, without those that a huge page's one PMD entry stands for.
     pub present_ptes: u64,
     /// Page-table entries of pages that are swapped out or being migrated.
     pub swapped_ptes: u64,
     /// Of both, those that a fork copies. It leaves out the others, which a fault finds
     /// again (mm/memory.c, `vma_needs_copy`).
     pub ptes: u64,
-    /// Empty entries of the VMAs that hold an anonymous page, in page tables where
-    /// they have others that are not: a fork looks at them (mm/memory.c, `copy_pte_range`).
+    /// Empty entries of the VMAs that hold an anonymous page, in page tables where they
+    /// have others that are not: a fork looks at them (mm/memory.c, `copy_pte_range`).
+    /// 0 of the groups of a process, where they are not counted.
     pub empty_entries: u64,
     /// Page tables. Of a whole process all that the kernel counts below the top level
     /// but those that it keeps in reserve, one for each huge page; of a part of its
@@ -41,8 +45,9 @@ pub struct Counts {
     pub huge_entries: u64,
 }
 
-/// What a process has.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What a process has, a worker's own included. Of several workers each figure is the
+/// median.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Parent {
     /// Its mappings.
     pub mappings: Counts,
@@ -50,16 +55,17 @@ pub struct Parent {
     /// the code of programs and libraries, which the kernel maps by the dozen when one
     /// of them is needed (mm/memory.c, `do_fault_around`).
     pub file_ptes: u64,
-    /// `VmPTE`: the bytes of all page-table pages below the top level
-    /// (PTE, PMD and PUD tables; `mm_pgtables_bytes`, include/linux/mm.h).
+    /// `VmPTE` of `/proc/PID/status`: the bytes of all page-table pages below the top
+    /// level (PTE, PMD and PUD tables; `mm_pgtables_bytes`, include/linux/mm.h).
     pub page_table_bytes: u64,
-    /// Resident memory, in bytes.
+    /// Resident memory: `Rss` of `/proc/PID/smaps_rollup`.
     pub resident_bytes: u64,
-    /// Of it, mapped by huge pages.
+    /// Of it, mapped by huge pages: `AnonHugePages`, `ShmemPmdMapped` and
+    /// `FilePmdMapped`.
     pub huge_bytes: u64,
-    /// Open file descriptors.
+    /// Open file descriptors: entries of `/proc/PID/fd`.
     pub descriptors: u64,
-    /// Threads, the first included.
+    /// Threads, the first included: `Threads` of `/proc/PID/status`.
     pub threads: u64,
 }
 

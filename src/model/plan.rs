@@ -2,13 +2,15 @@
 //!
 //! It is stored with the results, so that a run can be repeated from its file.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ChildAction, Likeness, Order, SpawnMethod};
 use crate::units::thousands;
 
 /// A complete order for a run: what this command needs, and what all of them share.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Every default is filled in; the same plan with the same seed asks for the same run.
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Plan {
     /// What is to be found out.
     pub order: Order,
@@ -22,7 +24,7 @@ pub struct Plan {
     pub child: ChildAction,
     /// What the child executes.
     pub program: Program,
-    /// The child's whole environment, as `NAME=VALUE`.
+    /// The whole environment of worker and child, `NAME=VALUE` each.
     pub environment: Vec<String>,
     /// When to stop.
     pub stop: StopRule,
@@ -37,23 +39,24 @@ pub struct Plan {
 }
 
 /// One address space to build.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum SpaceRequest {
     /// Mappings of one size, each with pages that were written to.
     Mappings {
-        /// How many.
+        /// How many, besides the worker's own.
         mappings: u64,
         /// Pages written to in each.
         pages: u64,
-        /// The distance of those pages, in pages.
+        /// The distance of those pages, in pages: at 512 each lies in a page table of
+        /// its own (pages of 4 KiB).
         spacing: u64,
         /// What the mappings are made of.
         backing: Backing,
         /// Whether transparent huge pages are asked for.
         huge: bool,
     },
-    /// Blocks from `malloc`.
+    /// Blocks from `malloc(3)`.
     Malloc {
         /// How many blocks.
         count: u64,
@@ -66,9 +69,9 @@ pub enum SpaceRequest {
     },
     /// The mappings of another process.
     Likeness(Likeness),
-    /// Open files, each opened by a call of its own. A duplicate would share the
-    /// other's `struct file`, and a fork would count its one reference up again
-    /// and again in a cache line that is hot by then.
+    /// Open files, each by an `open(2)` of `/dev/null` of its own. A duplicate would
+    /// share the other's `struct file`, and a fork would count its one reference up
+    /// again and again in a cache line that is hot by then.
     Descriptors {
         /// How many.
         count: u64,
@@ -83,10 +86,10 @@ pub enum SpaceRequest {
     /// Signals for which the parent has a handler. A child of `posix_spawn` shares
     /// its parent's memory, so libc gives them their default action there, one by one.
     Handlers {
-        /// How many.
+        /// How many: the first of those that can have one.
         count: u64,
     },
-    /// All of these in one parent.
+    /// All of these in one parent, with at most one `malloc` and one `likeness`.
     Together {
         /// In the order in which they are built, as far as they are of one kind.
         parts: Vec<SpaceRequest>,
@@ -246,7 +249,7 @@ fn sum(parts: &[SpaceRequest], of: fn(&SpaceRequest) -> u64) -> u64 {
 }
 
 /// What a mapping is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Backing {
     /// Private anonymous memory.
@@ -269,7 +272,7 @@ impl Backing {
 }
 
 /// What the child executes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Program {
     /// The embedded program: two instructions that exit, no libc.
@@ -284,37 +287,37 @@ pub enum Program {
 }
 
 /// When a run is over: whichever comes first.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct StopRule {
     /// Spawns of each cell, if they were limited.
     pub spawns: Option<u64>,
-    /// The relative half-width that every interval of a total shall reach.
+    /// The relative half-width that the interval of every total shall reach.
     pub precision: Option<f64>,
     /// The time that measuring may take, in seconds.
     pub time_s: Option<f64>,
 }
 
 /// Where the workers run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Placement {
-    /// Parent and children on this one CPU.
+    /// Parent and children on this one CPU: `sched_setaffinity(2)`.
     Pinned(usize),
     /// Wherever the scheduler puts them.
     Free,
 }
 
 /// What happens between two spawns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Temperature {
     /// Nothing: back to back, as a fuzzer spawns.
     Hot,
     /// Caches evicted and the CPU idle, as a server spawns.
     Cold {
-        /// The buffer that is walked to evict the caches.
+        /// The buffer that is written through before each spawn, to evict the caches.
         evict_bytes: u64,
-        /// The idling after it.
+        /// The sleep between that and the spawn.
         idle_us: u64,
     },
 }

@@ -1,5 +1,6 @@
 //! A process explained: what was ordered, and whose the cost of its forks is.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -8,7 +9,7 @@ use super::{
 use crate::stats::Estimate;
 
 /// How a process is explained.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ProcessOrder {
     /// What is rebuilt.
     pub replica: ReplicaOrder,
@@ -18,19 +19,19 @@ pub struct ProcessOrder {
 }
 
 /// What forks from a process cost, and why.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Process {
     /// What was measured.
     pub replica: Replica,
     /// Whose the cost is.
     pub blame: Availability<Blame>,
-    /// Where the time of such a fork goes, if that was asked for and reached.
+    /// Where the time of such a fork goes; absent unless it was asked for and reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger: Option<Explanation>,
 }
 
 /// Whose the cost of a fork is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Blame {
     /// A fork of the whole: what was measured, or where a part of the shape was rebuilt
     /// what that leads to expect. The rungs add up to it, and so do the two lowest
@@ -46,7 +47,7 @@ pub struct Blame {
 }
 
 /// A cost in nanoseconds a fork, with its 95 % interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Cost {
     /// In the call.
     pub call_ns: Estimate,
@@ -57,20 +58,21 @@ pub struct Cost {
 }
 
 /// What a rung adds.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct RungCost {
     /// Which.
     pub rung: Rung,
-    /// How many units it adds in the process: mappings, page tables, pages.
+    /// How many units it adds in the process: mappings, page tables, pages; 1 for the
+    /// lowest.
     pub units: u64,
-    /// By how much more than was built: 1 for a whole shape.
+    /// By how much more than was built: 1 where all was.
     pub factor: f64,
     /// What it adds, times the factor.
     pub cost: Cost,
 }
 
 /// A group of mappings and its cost.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct GroupCost {
     /// Its name: a path, `[heap]`, "anonymous memory"; "the rest" is told by `rest`.
     pub name: String,
@@ -82,13 +84,14 @@ pub struct GroupCost {
     pub mappings: Counts,
     /// Its cost, by its share in each rung.
     pub cost: Cost,
-    /// What the fork was cheaper by without these mappings, where that was measured.
+    /// What the fork was cheaper by without these mappings; absent where that was not
+    /// measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub without: Option<Cost>,
 }
 
 /// Memory that looks big and costs next to nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct FreeMemory {
     /// Why.
     pub why: FreeReason,
@@ -99,7 +102,9 @@ pub struct FreeMemory {
 }
 
 /// Why memory costs a fork next to nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum FreeReason {
     /// Nothing was ever there: no page table maps it.

@@ -1,19 +1,20 @@
 //! A process rebuilt: what `explain --pid` and `advise` both order of its shape and
 //! measure in workers that have it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Availability, ChildAction, Grade, Parent, ProcessShape, RemedyKind, Term, TrialCell};
 
 /// How a process is rebuilt.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ReplicaOrder {
     /// What is rebuilt.
     pub shape: ProcessShape,
     /// How much of it is rebuilt.
     pub scale: ShapeScale,
-    /// The CPUs that the workers run on as the process does, where it may not run on all
-    /// that this run may; none where that is told by the placement.
+    /// The CPUs that the workers run on as the process does, where it may not run on
+    /// all that this run may; absent where that is told by the placement.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cpus: Vec<usize>,
     /// The prices of this host, if a card is stored.
@@ -21,15 +22,16 @@ pub struct ReplicaOrder {
 }
 
 /// How much of a shape is rebuilt.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ShapeScale {
     /// Of its mappings, one in so many is rebuilt: 1 for all.
     pub mappings_divisor: u64,
-    /// Of the page tables and pages of each mapping, one part in so many: 1 for all.
+    /// Of each mapping's page tables, one in so many is rebuilt with all that is in it:
+    /// 1 for all.
     pub pages_divisor: u64,
     /// Whether pages that no fork copies, of files and shared memory, are left out.
     pub without_file_pages: bool,
-    /// Why less than all is rebuilt.
+    /// Why less than all is rebuilt; absent for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
 }
@@ -50,11 +52,12 @@ impl ShapeScale {
 }
 
 /// What a stored card says of a fork.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct CardPrices {
     /// The price of each unit.
     pub terms: Vec<CardTerm>,
-    /// From which size on they are higher.
+    /// From which size of the kernel's structures on they are higher; null where one
+    /// price fits as well.
     pub knee_bytes: Option<u64>,
     /// How well they foretell.
     pub grade: Grade,
@@ -64,7 +67,7 @@ pub struct CardPrices {
 
 /// A card's price of a unit, in nanoseconds, as it was fitted: first where the kernel's
 /// structures are small, then where they are larger than the knee.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct CardTerm {
     /// Of which unit.
     pub term: Term,
@@ -75,7 +78,7 @@ pub struct CardTerm {
 }
 
 /// What was measured in workers of a process's shape.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Replica {
     /// The trials, in the order of the design.
     pub trials: Vec<ProcessTrial>,
@@ -86,14 +89,17 @@ pub struct Replica {
 }
 
 /// What a trial is there for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ProcessRole {
     /// The shape, with all methods.
     Whole,
     /// A rung of the ladder from an empty worker to the whole shape.
     Rung(Rung),
-    /// The shape without the mappings of a group, by its place in the blame.
+    /// The shape without the mappings of a group, by its place in the order of the
+    /// design.
     Without(usize),
     /// The shape, or what spawns from it, with a remedy applied.
     Remedied(RemedyKind),
@@ -102,7 +108,9 @@ pub enum ProcessRole {
 }
 
 /// What a rung of the ladder adds to the one before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Rung {
     /// The worker by itself: the fork's fixed part, and what every program has.
@@ -135,7 +143,7 @@ impl Rung {
 }
 
 /// A trial and what came of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ProcessTrial {
     /// What it is there for.
     pub role: ProcessRole,
@@ -148,7 +156,7 @@ pub struct ProcessTrial {
 }
 
 /// The shape in the units of a fork.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ShapeLikeness {
     /// Unit by unit.
     pub units: Vec<UnitLikeness>,
@@ -159,7 +167,7 @@ pub struct ShapeLikeness {
 }
 
 /// One unit of it.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct UnitLikeness {
     /// Which.
     pub unit: ShapeUnit,
@@ -172,7 +180,9 @@ pub struct UnitLikeness {
 }
 
 /// What a fork pays for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ShapeUnit {
     /// Mappings that a fork copies.
@@ -218,7 +228,7 @@ impl ShapeUnit {
 }
 
 /// Mappings of a kind that a worker cannot have.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct LeftOutMapping {
     /// How many.
     pub count: u64,
@@ -229,7 +239,9 @@ pub struct LeftOutMapping {
 }
 
 /// Why mappings are left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum LeftOutReason {
     /// They take pages that are set aside (hugetlbfs).
@@ -241,12 +253,12 @@ pub enum LeftOutReason {
 }
 
 /// What a card foretells.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ProcessForecast {
-    /// Of the call, in nanoseconds.
+    /// Of the call.
     pub call_ns: f64,
     /// Of the total.
     pub total_ns: f64,
-    /// What the card's own errors let expect, as a share: nine of ten are within.
+    /// What nine of ten of the card's own forecasts are off by at the most, as a share.
     pub error: f64,
 }

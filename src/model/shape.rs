@@ -2,6 +2,7 @@
 //! any of its contents. It is a file of its own, which travels from one host to
 //! another.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Tool;
@@ -9,10 +10,13 @@ use super::Tool;
 /// The version of the file's schema.
 pub const SHAPE_VERSION: u32 = 1;
 
-/// What was seen of a process.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What was seen of a process: the file that a shape is kept in. Pages are numbered
+/// from address 0, and a page is in one list of its mapping at most: one that is in
+/// none is not there.
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ProcessShape {
-    /// [`SHAPE_VERSION`] of the writer.
+    /// The version of this contract, [`SHAPE_VERSION`]: a reader refuses one that it
+    /// does not know.
     pub shape_version: u32,
     /// Who wrote it.
     pub tool: Tool,
@@ -23,36 +27,37 @@ pub struct ProcessShape {
 }
 
 /// A process but for its memory.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ProcessFacts {
     /// Its name (`/proc/PID/comm`), or what stands for it: of a shape that was taken
     /// without names "process".
     pub name: String,
-    /// Its number, where it was taken from a process.
+    /// Its number; absent where the shape was made up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
-    /// When, in seconds since 1970; 0 for a shape that was made up.
+    /// When the reading ended, in seconds since 1970; 0 for a shape that was made up.
     pub taken_unix_s: u64,
     /// How long the reading took, in seconds.
     pub took_s: f64,
     /// The kernel that it ran on, as `uname -r` says.
     pub kernel: String,
-    /// Bytes in a page.
+    /// Bytes in a base page: a power of two from 4 KiB to 64 KiB.
     pub page_size: u64,
-    /// Its threads, the first included.
+    /// Its threads, the first included: `Threads` of `/proc/PID/status`.
     pub threads: u64,
-    /// Open files that an exec keeps.
+    /// Open files that an exec keeps, by the flags in `/proc/PID/fdinfo`.
     pub descriptors: u64,
-    /// Open files that an exec closes.
+    /// Open files that an exec closes (O_CLOEXEC).
     pub cloexec_descriptors: u64,
-    /// Signals that it has a handler for.
+    /// Signals that it has a handler for: bits of `SigCgt`.
     pub handlers: u64,
-    /// The CPUs that it may run on; none where that is not known.
+    /// The CPUs that it may run on (`Cpus_allowed_list`), ascending; none where that is
+    /// not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_cpus: Vec<usize>,
     /// `VmPTE`: the bytes of all page tables below the top level.
     pub page_table_bytes: u64,
-    /// Resident memory, in bytes.
+    /// Resident memory: the sum of `Rss` in `/proc/PID/smaps`, without it `VmRSS`.
     pub resident_bytes: u64,
     /// What of it changes a fork and cannot be rebuilt, or could not be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -60,52 +65,63 @@ pub struct ProcessFacts {
 }
 
 /// What a shape does not tell, or tells and no worker can rebuild.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ShapeReservation {
-    /// Mappings came, went or changed while it was read; the last reading counts.
+    /// Mappings came, went or changed each of three times that it was read; the last
+    /// reading counts.
     ChangedWhileRead,
-    /// Its system calls pass a seccomp filter.
+    /// Its system calls pass a filter (`Seccomp` of its status).
     Seccomp,
     /// It is traced (`TracerPid`), and each of its forks stops for the tracer.
     Traced,
-    /// It is in another control group, where its page tables and structures are charged.
+    /// Its page tables and structures are charged to another control group than
+    /// forktax's.
     OtherControlGroup,
-    /// Where its pages lie in physical memory was not to be seen without CAP_SYS_ADMIN.
+    /// Where its pages lie in physical memory was not to be seen, so that `stretch` is
+    /// missing: the pagemap shows no frame numbers without CAP_SYS_ADMIN.
     NoPhysicalAddresses,
-    /// Which pages are the kernel's page of zeros was not to be seen before Linux 6.7
-    /// (PAGEMAP_SCAN).
+    /// Without PAGEMAP_SCAN (before Linux 6.7) the kernel's page of zeros is told from
+    /// others only in mappings without any page of their own.
     NoZeroPages,
-    /// Which mappings are the stacks of threads was not to be seen, or not of all.
+    /// The stack of a thread was not to be seen: it ran each time, or the right to
+    /// trace it is missing. It is among `anonymous`.
     NoThreadStacks,
-    /// The mappings' flags were left out, for the sake of the process: `smaps`, which
-    /// alone tells them, makes its calls of mmap(2) wait.
+    /// The flags of the mappings were not read, for the sake of the process: `smaps`,
+    /// which alone tells them, makes its calls of mmap(2) wait. `hugetlb` was not
+    /// looked for either, nor, before Linux 6.7, `huge`.
     NoFlags,
 }
 
 /// One mapping.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ShapeMapping {
-    /// The number of its first page: which page table it falls into matters.
+    /// The number of its first page: which page table it falls into matters. Mappings
+    /// are in ascending order and do not overlap.
     pub first_page: u64,
-    /// Its length in pages.
+    /// Its length in base pages.
     pub pages: u64,
     /// What is mapped.
     pub content: MappingContent,
-    /// The file's path, or `[anon:NAME]`; none without a name, or where names were
-    /// left out.
+    /// Its file's path, or what prctl(2) called it (`[anon:NAME]`), with `?` for
+    /// control characters; absent without a name, or where names were left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// "rwxs" as in `/proc/PID/maps`, with `-` and `p`.
     pub permissions: String,
-    /// Whether a fork sets up an `anon_vma` for it, by all that is seen: whether it has
-    /// a page of its own, in memory or swapped out.
+    /// Whether a fork sets up an `anon_vma` for it and copies its entries, by all that
+    /// is seen: whether it is private and has a page of its own, in memory or swapped
+    /// out. That of one which has such a page no more is not seen.
     pub anon_vma: bool,
-    /// Runs of base pages that are the process's own: first page, counted from the
-    /// mapping's start, and how many.
+    /// Runs of base pages that are the process's own, private and of no file: first
+    /// page, counted from the mapping's start, and how many. Absent if there are none,
+    /// as the next four.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub own: Vec<[u64; 2]>,
-    /// Runs of base pages that are a file's or shared.
+    /// Runs of base pages that are a file's or shared, or that the kernel or a device
+    /// put there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub file: Vec<[u64; 2]>,
     /// Runs of base pages that are the kernel's page of zeros.
@@ -114,11 +130,14 @@ pub struct ShapeMapping {
     /// Runs of pages that are swapped out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub swapped: Vec<[u64; 2]>,
-    /// Runs of pages, whole huge ones, that one entry each of the next table maps.
+    /// Runs of base pages of huge pages, transparent, of hugetlbfs or of zeros, that
+    /// one entry each of the next table maps: whole and aligned to it (512 pages with
+    /// pages of 4 KiB).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub huge: Vec<[u64; 2]>,
-    /// How many of its own pages follow each other in physical memory, on average;
-    /// none where that is not known.
+    /// How many of its own pages follow each other in virtual and in physical memory,
+    /// on average; of more than 65,536 such pages, of a part that is evenly spread.
+    /// Absent where that is not known, without CAP_SYS_ADMIN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stretch: Option<f64>,
     /// What its flags (`VmFlags`) say.
@@ -127,24 +146,27 @@ pub struct ShapeMapping {
 }
 
 /// What is mapped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum MappingContent {
-    /// The executable itself.
+    /// Private mappings of the executable: where `/proc/PID/exe` leads, or the first
+    /// file with code.
     Program,
-    /// A file with code: a library.
+    /// Private mappings of another file that is mapped with code somewhere.
     Library,
     /// The heap that brk(2) moves.
     Heap,
     /// The first thread's stack.
     Stack,
-    /// Another thread's stack.
+    /// Private memory without a file that another thread's stack pointer leads into.
     ThreadStack,
-    /// Private memory without a file.
+    /// Other private memory without a file.
     Anonymous,
-    /// Another file.
+    /// Other mappings of files, and private ones of memory files.
     File,
-    /// Shared memory without a file on a disk: anonymous, memfd, System V.
+    /// Shared memory that is no file on a disk: anonymous, memfd, System V, `/dev/shm`.
     SharedMemory,
     /// Pages of hugetlbfs.
     Hugetlb,
@@ -153,7 +175,9 @@ pub enum MappingContent {
 }
 
 /// A flag of a mapping that bears on a fork.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum MappingFlag {
     /// A fork leaves it out (MADV_DONTFORK).
@@ -172,7 +196,8 @@ pub enum MappingFlag {
     HugeAdvised,
     /// Huge pages are forbidden (MADV_NOHUGEPAGE).
     HugeForbidden,
-    /// Mapped by page frame number, as devices are: a fork copies its entries always.
+    /// Mapped by page frame number, as devices are (VM_PFNMAP, VM_MIXEDMAP): a fork
+    /// copies its entries always.
     PageFrames,
 }
 

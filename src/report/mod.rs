@@ -8,6 +8,7 @@ mod format;
 mod parse;
 mod record;
 mod render;
+mod schema;
 pub mod view;
 
 use std::io;
@@ -17,6 +18,7 @@ use crate::model::{Missing, Stored};
 pub use format::{Format, Subject};
 pub use parse::parse;
 pub use record::{Record, records};
+pub use schema::Contract;
 
 /// Why a document could not be read or a report not be written.
 #[derive(Debug, thiserror::Error)]

@@ -3,12 +3,13 @@
 //! The bounds of an interval are finite whenever its value is: JSON has no word
 //! for infinity, and a document that cannot be read back is worse than a gap.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::summary::{quantile, sort};
 
 /// A value that never goes without its 95 % interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Estimate {
     /// The point estimate.
     pub value: f64,

@@ -4,25 +4,26 @@
 //! Values that are not finite are no measurements and are left out everywhere;
 //! a sample in which nothing is left has no description.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bootstrap::median_replicates;
 use super::{DRAWS, Estimate};
 
 /// One sample, described. Everything is in the sample's own unit.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Summary {
-    /// The median of all values.
+    /// The median of the values of all workers.
     pub median: Estimate,
     /// The smallest value.
     pub min: f64,
-    /// The 10th percentile.
+    /// The 10th percentile, interpolated between neighbours (R's type 7), as the next.
     pub p10: f64,
     /// The 90th percentile.
     pub p90: f64,
     /// The mean.
     pub mean: f64,
-    /// The sample standard deviation.
+    /// The sample standard deviation over all values.
     pub stddev: f64,
 }
 

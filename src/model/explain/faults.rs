@@ -1,12 +1,13 @@
 //! Page faults by phase and cause.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::Availability;
 use crate::stats::Estimate;
 
 /// Page faults of one spawn.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Faults {
     /// Spawns that were looked at.
     pub spawns: u64,
@@ -17,22 +18,25 @@ pub struct Faults {
 }
 
 /// The faults of one phase and cause, a spawn.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct FaultCount {
     /// When.
     pub phase: FaultPhase,
     /// Why.
     pub cause: FaultCause,
-    /// How many, a mean.
+    /// How many, a mean: perf event `page-faults` with its address.
     pub counted: Estimate,
-    /// How many a rule or the empty worker foretells.
+    /// How many were to be expected, by a rule or by the same method's spawns from the
+    /// empty worker.
     pub expected: Availability<f64>,
-    /// What the expectation rests on.
+    /// What the expectation rests on, for people; empty without one.
     pub rule: String,
 }
 
 /// When a page fault happens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultPhase {
     /// In the parent, within the call, before the child is made.
@@ -42,9 +46,9 @@ pub enum FaultPhase {
     ParentAfter,
     /// In the child, before its exec has a new address space.
     ChildBeforeExec,
-    /// In the child, from then until the program touches a page itself.
+    /// In the child, from then (the record COMM) until the first fault in user mode.
     Exec,
-    /// In the program.
+    /// In the program, with what it spawns itself.
     Program,
 }
 
@@ -60,13 +64,15 @@ impl FaultPhase {
 }
 
 /// Why a page fault happens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultCause {
     /// A private page with contents, which a fork has write-protected; in a
     /// program, one that faulted before.
     CopyOnWrite,
-    /// Anonymous memory without contents yet: stack, heap, bss.
+    /// Anonymous memory without contents yet, or mapped since: stack, heap, bss.
     Anonymous,
     /// A page of a mapped file, whose entry a fork does not copy.
     File,

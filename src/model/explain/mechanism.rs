@@ -1,12 +1,17 @@
 //! The kernel's work by mechanism, from sampled call chains.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::Availability;
 use crate::stats::Estimate;
 
-/// A piece of the kernel's work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// A piece of the kernel's work; `docs/mechanisms.md` says what each is. A chain of
+/// calls is judged as a whole, from its innermost function outwards: the first one that
+/// a rule knows decides, unless one further out takes the decision over.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Mechanism {
     /// A new task: its structures, credentials, files, signals.
@@ -43,9 +48,10 @@ pub enum Mechanism {
     Scheduling,
     /// Charging of memory to a control group.
     MemoryCgroup,
-    /// Entry to and return from the kernel, and system calls besides the spawn.
+    /// Entry to and return from the kernel, and system calls besides the spawn; of a
+    /// page fault what comes before its cause is known.
     SystemCall,
-    /// Interrupts and what they leave to do.
+    /// Interrupts and what they leave to do, whatever they interrupt.
     Interrupt,
     /// What perf itself costs.
     Perf,
@@ -84,16 +90,19 @@ impl Mechanism {
 }
 
 /// What was sampled while one method spawned.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Mechanisms {
-    /// Samples of parent and child within the spawns.
+    /// Samples of parent and child within the spawns: perf event `cpu-clock` with
+    /// kernel call chains.
     pub samples: u64,
-    /// Samples in each second of CPU time.
+    /// Samples in each second of CPU time: fewer than were ordered where the kernel
+    /// allows no more.
     pub hz: u64,
     /// Records that were lost, at the least.
     pub lost: u64,
-    /// The CPU time that the samples stand for, over the time that the spawns
-    /// took: 1 where one of the watched CPUs was always at work on them.
+    /// The CPU time that the samples stand for, over the time that the spawns took: 1
+    /// where one of the watched CPUs was always at work on them, less where parent and
+    /// child sleep or run on CPUs that are not watched.
     pub covered: f64,
     /// What the samples reach.
     pub reach: Reach,
@@ -108,19 +117,20 @@ pub struct Mechanisms {
 }
 
 /// How far sampling reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reach {
     /// The CPUs, of which the samples of the worker and its children are kept:
     /// all of their work is there.
     SystemWide,
-    /// The worker and, by inheritance, its children, which on new kernels lose
-    /// their events before they free their memory.
+    /// The worker and, by inheritance, its children. Each child's clock begins anew,
+    /// and on new kernels its events end before its memory is freed. Where a spawn is
+    /// shorter than five periods, what was sampled is missing.
     Inherited,
 }
 
 /// The share of one mechanism.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct MechanismShare {
     /// Which.
     pub mechanism: Mechanism,
@@ -128,7 +138,7 @@ pub struct MechanismShare {
     pub samples: u64,
     /// Of them, in the parent.
     pub parent_samples: u64,
-    /// The share of all samples.
+    /// The share of all samples, 0 to 1.
     pub share: Estimate,
     /// CPU time a spawn: samples by their period, over the spawns.
     pub ns: Estimate,
@@ -138,16 +148,16 @@ pub struct MechanismShare {
 }
 
 /// A function and how often it was found running.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct HotFunction {
-    /// Its symbol.
+    /// Its symbol, of `/proc/kallsyms`.
     pub function: String,
     /// Samples.
     pub samples: u64,
 }
 
 /// Call chains, each with its count.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Profile {
     /// The functions' symbols.
     pub functions: Vec<String>,
@@ -156,7 +166,7 @@ pub struct Profile {
 }
 
 /// One call chain.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Stack {
     /// Whose.
     pub side: Side,
@@ -169,7 +179,9 @@ pub struct Stack {
 }
 
 /// Parent or child.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
     /// The process that spawns.

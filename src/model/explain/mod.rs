@@ -7,6 +7,7 @@ mod mechanism;
 mod page_tables;
 mod rewriting;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use faults::{FaultCause, FaultCount, FaultPhase, Faults};
@@ -19,8 +20,10 @@ pub use rewriting::Rewriting;
 
 use super::{Availability, Cell, SpaceRequest, SpawnMethod};
 
-/// What was found out about one address space.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What was found out about one address space, the last of the plan's. Each part comes
+/// from fresh workers of its own, as stamps, samples and faults would disturb each
+/// other.
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Explanation {
     /// The address space, one of the plan's.
     pub space: SpaceRequest,
@@ -30,20 +33,21 @@ pub struct Explanation {
     pub page_tables: Availability<PageTables>,
     /// Whether this kernel writes its EXIT record before it frees the memory.
     pub exit_probe: Availability<ExitProbe>,
-    /// Whether the stamped spawns had the program loaded at addresses that do not
-    /// change, so that its instructions could be watched. That alone changes
-    /// their time.
+    /// Whether the stamped spawns ran without address-space randomisation
+    /// (`personality(2)`, ADDR_NO_RANDOMIZE), so that the program's instructions could
+    /// be watched. That alone changes their time.
     pub fixed_addresses: bool,
-    /// What a watched instruction costs, if any was.
+    /// What a watched instruction costs; not asked for where none had to be watched.
     pub breakpoint: Availability<BreakpointCost>,
     /// One for each of the plan's methods, in its order.
     pub methods: Vec<MethodExplained>,
-    /// The timings of the worker that was not inflated and of the address space.
+    /// The same spawns timed alone, from the worker that was not inflated and from the
+    /// address space. Their CPU time and counters are not asked for.
     pub cells: Vec<Cell>,
 }
 
 /// What was found out about one method.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct MethodExplained {
     /// Which.
     pub method: SpawnMethod,

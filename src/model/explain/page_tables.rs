@@ -1,11 +1,13 @@
 //! What an address space's page tables hold, and what a fork makes of it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::Counts;
 
-/// Page tables as `/proc/PID/maps`, `smaps` and `pagemap` show them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Page tables as `/proc/PID/maps`, `smaps`, `pagemap` and `status` show them, without
+/// what belongs to the instrument.
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct PageTables {
     /// Mappings by kind.
     pub kinds: Vec<MappingKind>,
@@ -13,20 +15,21 @@ pub struct PageTables {
     pub levels: Vec<TableLevel>,
     /// Entries that map a huge page.
     pub huge_entries: u64,
-    /// `VmPTE`: the kernel's own count of all tables below the top, in bytes;
-    /// with those that have become empty, and one in reserve for each huge page
-    /// of anonymous memory.
+    /// `VmPTE` of `/proc/PID/status`: the kernel's own count of all tables below the
+    /// top, in bytes; with those that have become empty, and one in reserve for each
+    /// huge page of anonymous memory (mm/huge_memory.c, `pgtable_trans_huge_deposit`).
     pub vm_pte_bytes: u64,
     /// The tree below one mapping, if it was asked for.
     pub tree: Option<Tree>,
 }
 
 /// The mappings of one kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct MappingKind {
-    /// What they are: "heap", "stack", "anonymous", "file, private", ...
+    /// What they are, for people: "heap", "stack", "anonymous", "program and libraries,
+    /// written to", ...
     pub kind: String,
-    /// What they have.
+    /// What they have; of hugetlbfs only huge entries.
     pub mappings: Counts,
     /// Entries that a fork copies: present, swapped and huge ones.
     pub copied: u64,
@@ -37,22 +40,27 @@ pub struct MappingKind {
 }
 
 /// Why a fork leaves the entries of a mapping out (mm/memory.c, vma_needs_copy).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum SkipReason {
-    /// A private mapping that never held an anonymous page: a fault finds its
-    /// pages again.
+    /// A private mapping that never held an anonymous page, or a huge page of a file
+    /// (mm/huge_memory.c, `copy_huge_pmd`): a fault finds its pages again.
     NoAnonVma,
     /// A shared mapping: a fault finds its pages again.
     Shared,
-    /// MADV_DONTFORK: the child does not get the mapping.
+    /// MADV_DONTFORK: the child does not get the mapping (`dup_mmap`, in kernel/fork.c,
+    /// since Linux 6.16 mm/mmap.c).
     DontFork,
-    /// MADV_WIPEONFORK: the child gets the mapping empty.
+    /// MADV_WIPEONFORK: the child gets the mapping empty (`dup_mmap` too).
     WipeOnFork,
 }
 
 /// A level of the page-table tree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {
     /// Page table: its entries map pages.
@@ -68,7 +76,7 @@ pub enum Level {
 }
 
 /// The tables of one level.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct TableLevel {
     /// Which.
     pub level: Level,
@@ -81,7 +89,7 @@ pub struct TableLevel {
 }
 
 /// The page-table tree below one mapping.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Tree {
     /// The mapping, as `/proc/PID/maps` has it: "7f00-7f10 rw-p `[heap]`"; or the
     /// run of equal mappings: "1,000 mappings of 4 KiB between 7f00 and 7f10,
@@ -92,7 +100,7 @@ pub struct Tree {
 }
 
 /// A table and those below it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct TreeNode {
     /// The table's level.
     pub level: Level,

@@ -5,12 +5,13 @@
 //! for a stored one that is still true: neither can hold for the same what the other
 //! holds for different. A fact that one side does not know is no difference.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Fingerprint, Host};
 
 /// Such a fact.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HostFact {
     /// Which machine it is.
@@ -40,12 +41,13 @@ pub enum HostFact {
     Privileged,
 }
 
-/// A fact in which two hosts differ.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A fact in which two hosts differ. What one of them does not know is no difference.
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct HostDifference {
     /// Which.
     pub fact: HostFact,
-    /// What it is on the first host.
+    /// What it is on the first host; of `boot` the options that the second lacks, or
+    /// "none".
     pub a: String,
     /// What it is on the second.
     pub b: String,

@@ -1,10 +1,11 @@
 //! The likeness of a process: its mappings and where their pages lie, without
 //! any of their contents.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The mappings of a process, as a worker can build them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Likeness {
     /// Whose: a name for people.
     pub of: String,
@@ -14,9 +15,10 @@ pub struct Likeness {
 }
 
 /// One mapping.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct LikeRegion {
-    /// The number of its first page: which page table it falls into matters.
+    /// The number of its first page, in ascending order: which page table it falls into
+    /// matters.
     pub first_page: u64,
     /// Its length.
     pub pages: u64,
@@ -45,7 +47,7 @@ pub struct LikeRegion {
 }
 
 /// What a mapping is made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RegionKind {
     /// Private anonymous memory.

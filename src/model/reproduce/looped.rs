@@ -1,17 +1,18 @@
 //! Programs that spawn in a loop: what each of them took.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::{Availability, Missing, Parent};
 use crate::stats::Estimate;
 
 /// The loops of a study of programs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Loops {
     /// The interpreter of the scripts.
     pub interpreter: Availability<Interpreter>,
-    /// Why no timer samples told CPU time in user mode from that in the kernel,
-    /// where they did not.
+    /// Why no timer samples told CPU time in user mode from that in the kernel; absent
+    /// where they did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unsampled: Option<Missing>,
     /// In the study's order, its own first, then those that test its claims.
@@ -19,7 +20,7 @@ pub struct Loops {
 }
 
 /// An interpreter.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Interpreter {
     /// As it was asked for.
     pub asked: String,
@@ -30,7 +31,9 @@ pub struct Interpreter {
 }
 
 /// A program that spawns in a loop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum LoopSystem {
     /// 1. Python: subprocess.Popen and wait.
@@ -41,7 +44,7 @@ pub enum LoopSystem {
     PythonFork,
     /// 4. The C program of 2 after 1,000 blocks of 100,000 bytes from malloc.
     CForkMalloc,
-    /// 5. Python: libc's posix_spawn by way of ctypes, flag 0x40.
+    /// 5. Python: libc's posix_spawn by ctypes, flag 0x40 (`POSIX_SPAWN_USEVFORK`).
     PythonPosixSpawn,
     /// 6. C: the same.
     CPosixSpawn,
@@ -87,24 +90,24 @@ impl LoopSystem {
 }
 
 /// One row: a program, what was published of it, and what it took here.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Loop {
     /// Which program.
     pub system: LoopSystem,
-    /// What was published, if it was.
+    /// What was published; absent where nothing was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub published: Option<PublishedLoop>,
     /// Iterations of its loop here.
     pub iterations: u64,
     /// What it took here, or why it did not run.
     pub here: Availability<Looped>,
-    /// Why it ran no more, if it failed after its first timed run.
+    /// Why it ran no more; absent unless it failed after its first timed run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<Missing>,
 }
 
 /// What was published of a program.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct PublishedLoop {
     /// Iterations.
     pub iterations: u64,
@@ -116,12 +119,13 @@ pub struct PublishedLoop {
     pub sys_s: f64,
 }
 
-/// What a program took here. Of a script, times are those of the whole process,
-/// as time(1) counts them; of a C program, those of its loop, since it starts in
-/// less than one iteration.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What a program took here, by medians over its timed runs, which took turns at
+/// random. Of a script, times are those of the whole process, as time(1) counts them;
+/// of a C program, those of its loop, which a worker runs, since it starts in less than
+/// one iteration.
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Looped {
-    /// Seconds by the clock.
+    /// Seconds by the clock (CLOCK_MONOTONIC).
     pub real_s: Estimate,
     /// Of it, before and after the loop; 0 of a C program.
     pub start_s: Estimate,
@@ -141,14 +145,14 @@ pub struct Looped {
     pub minor_faults: Availability<Estimate>,
     /// The parent's address space when its loop begins.
     pub parent: Availability<Parent>,
-    /// The system calls that spawned, as they were seen in a run of its own.
+    /// The system calls that created processes, as they were seen in a run of its own.
     pub calls: Availability<Vec<ObservedCall>>,
     /// The timed runs.
     pub runs: Vec<LoopRun>,
 }
 
 /// Who tells CPU time in user mode from that in the kernel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SplitSource {
     /// Timer samples of a run of its own.
@@ -159,7 +163,9 @@ pub enum SplitSource {
 }
 
 /// A system call that creates processes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum CallName {
     /// fork(2).
@@ -173,7 +179,7 @@ pub enum CallName {
 }
 
 /// A system call that was seen to create a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct ObservedCall {
     /// Its name.
     pub name: CallName,
@@ -184,7 +190,7 @@ pub struct ObservedCall {
 }
 
 /// One timed run of a loop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct LoopRun {
     /// The round in which it ran.
     pub round: u32,

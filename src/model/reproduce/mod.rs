@@ -4,6 +4,7 @@ mod likeness;
 mod looped;
 mod study;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Cell;
@@ -16,7 +17,7 @@ pub use looped::{
 pub use study::{Part, PublishedFigure, PublishedUnit, Source, StudyId, StudyPoint};
 
 /// What was published, and what this host's answer is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Reproduction {
     /// Which study.
     pub study: StudyId,
@@ -25,7 +26,7 @@ pub struct Reproduction {
     /// The share of the published sizes that was built: 1 unless this host has
     /// no room for them.
     pub scale: f64,
-    /// Why less than all was built.
+    /// Why less than all was built; absent where the scale is 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaled_because: Option<String>,
     /// This host's answer.
@@ -33,7 +34,7 @@ pub struct Reproduction {
 }
 
 /// What a host answers to a study.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// To one of address spaces.

@@ -1,11 +1,14 @@
 //! The studies and what they published.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::{Availability, SpawnMethod};
 
 /// A published study.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 pub enum StudyId {
     /// Six programs that spawn in a loop.
     #[serde(rename = "python-2014")]
@@ -47,7 +50,7 @@ impl StudyId {
 }
 
 /// Where published figures are from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Source {
     /// The publication's title.
     pub title: String,
@@ -57,16 +60,17 @@ pub struct Source {
     pub year: u16,
     /// Where it can be read.
     pub address: String,
-    /// What is known of the machine and of what was timed.
+    /// What is known of the machine and of what was timed, for people.
     pub setting: String,
 }
 
 /// A parent of a study of address spaces.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct StudyPoint {
     /// What the study calls it.
     pub name: String,
-    /// The place among the plan's address spaces of the one that stands for it.
+    /// The place among the plan's address spaces of the one that stands for it, times
+    /// the scale.
     pub space: Availability<usize>,
     /// VMAs of the published parent, where they are known.
     pub vmas: Option<u64>,
@@ -77,7 +81,7 @@ pub struct StudyPoint {
 }
 
 /// One published figure.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct PublishedFigure {
     /// What the study calls the line that it belongs to.
     pub series: String,
@@ -92,7 +96,7 @@ pub struct PublishedFigure {
 }
 
 /// What a figure is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     /// Until the spawning call returned in the parent.
@@ -102,7 +106,7 @@ pub enum Part {
 }
 
 /// The unit of a published figure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PublishedUnit {
     /// Spawns in ten seconds.
