@@ -28,6 +28,8 @@ mod reproduce;
 mod served;
 #[path = "live/shape.rs"]
 mod shape;
+#[path = "live/shown.rs"]
+mod shown;
 #[path = "live/variants.rs"]
 mod variants;
 

@@ -20,7 +20,7 @@ use forktax::model::SpawnMethod::{Clone3Vfork, Fork, PosixSpawn, System, Vfork};
 use forktax::model::{
     Availability, Caveat, Cell, CountSource, Document, Plan, SpaceRequest, SpawnMethod, Stopped,
 };
-use forktax::report::{Format, render};
+use forktax::report::{Format, Shown, render};
 use forktax::stats::Estimate;
 
 struct Steps(Vec<f64>);
@@ -37,7 +37,11 @@ fn carry_out(fault: Fault, plan: &Plan) -> (Outcome, Vec<f64>) {
     // Whatever came of it can be printed, in every format.
     if let Some(document) = &outcome.document {
         for format in [Format::Table, Format::Markdown, Format::Csv, Format::Json] {
-            assert!(!render(&document.clone().into(), format).unwrap().is_empty());
+            assert!(
+                !render(&document.clone().into(), format, &Shown::default())
+                    .unwrap()
+                    .is_empty()
+            );
         }
     }
     (outcome, steps.0)

@@ -22,6 +22,8 @@ mod programs;
 mod reproduce;
 #[path = "report/shape.rs"]
 mod shape;
+#[path = "report/shown.rs"]
+mod shown;
 #[path = "report/stored.rs"]
 mod stored;
 #[path = "report/sweep.rs"]

@@ -5,6 +5,7 @@ mod compare;
 mod process;
 mod reproduce;
 mod shape;
+mod shown;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,6 +20,7 @@ pub(super) use compare::CompareArgs;
 pub(super) use process::{AdviseArgs, ProcessArgs};
 pub(super) use reproduce::{ReproduceArgs, study_names};
 pub(super) use shape::{ShapeArgs, ShapeFormatArg};
+pub(super) use shown::ShownArgs;
 
 const AFTER_HELP: &str = "\
 Exit status:
@@ -50,7 +52,7 @@ pub(super) enum Command {
     ///
     /// Each address space is built in fresh worker processes and verified against
     /// /proc before anything is timed. In each worker the methods take turns, spawn
-    /// by spawn. What a column means is said below the tables.
+    /// by spawn. The report begins with its verdict and ends with what its columns mean.
     Sweep(Box<SweepArgs>),
     /// Say where the time of one spawn goes, phase by phase and mechanism by mechanism.
     ///
@@ -78,8 +80,7 @@ pub(super) enum Command {
     ///
     /// Two sweeps are compared call by call and total by total, two cards price by price
     /// and parent by parent, with a verdict where chance does not explain the difference.
-    /// What differs between the hosts and
-    /// between the conditions of the two runs stands above the table.
+    /// The verdict names what differs between the hosts and the conditions of the two runs.
     Compare(CompareArgs),
     /// Try remedies on the address space of a live process, and print what each gained.
     ///
@@ -304,6 +305,9 @@ pub(super) struct OutputArgs {
     /// No progress on stderr
     #[arg(long, short)]
     pub(super) quiet: bool,
+
+    #[command(flatten)]
+    pub(super) shown: ShownArgs,
 }
 
 impl SweepArgs {
@@ -328,6 +332,9 @@ pub(super) struct ShowArgs {
     /// .flame.svg
     #[arg(long, value_name = "FILE", value_parser = parse_export)]
     pub(super) export: Vec<ExportArg>,
+
+    #[command(flatten)]
+    pub(super) shown: ShownArgs,
 }
 
 /// The arguments of `forktax schema`.

@@ -4,7 +4,7 @@ use super::args::CardArgs;
 use super::measure;
 use super::output::{self, Exports, OutputError};
 use crate::model::{Card, Caveat, Document, Findings, Host, Placement, Stored};
-use crate::report::{self, Subject};
+use crate::report::Subject;
 use crate::store::{Found, Store};
 
 /// Measures a card and stores it, or prints the one that was stored.
@@ -65,10 +65,10 @@ fn print_stored(args: &CardArgs) -> anyhow::Result<()> {
         other => return Err(OutputError::of_store(&other).into()),
     };
     let output = &args.output;
-    output::check(&output.export, Subject::of(&card))?;
+    output::check(&output.export, Subject::Card)?;
+    output::check_shown(&output.shown, Subject::Card, output::format(output.format))?;
     let exports = Exports::open(&output.export)?;
-    let render = |format| report::render(&card, format);
-    let printed = output::print(render, output::format(output.format));
-    exports.write(render)?;
+    let printed = output::print(&card, output.format, &output.shown);
+    exports.write(&card)?;
     Ok(printed?)
 }

@@ -6,7 +6,7 @@ use super::args::CompareArgs;
 use super::output::{self, Exports};
 use crate::analysis::compare::{Input, NotComparable, compare};
 use crate::model::{Comparison, Document, Stored, Tool, Verdict};
-use crate::report::{self, Subject};
+use crate::report::Subject;
 
 /// Why a comparison that was made, or could not be made, does not end well.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +33,11 @@ impl From<NotComparable> for CompareError {
 /// Compares, prints, exports, and judges.
 pub(super) fn run(args: &CompareArgs) -> anyhow::Result<()> {
     output::check(&args.export, Subject::Comparison)?;
+    output::check_shown(
+        &args.shown,
+        Subject::Comparison,
+        output::format(args.format),
+    )?;
     if [&args.a, &args.b].iter().all(|file| is_stdin(file)) {
         let why = "- names stdin for both results, which can be read once: give a file for one";
         return Err(CompareError::Refused(why.to_owned()).into());
@@ -41,10 +46,9 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<()> {
     let judged = judge(&comparison);
     let stored = Stored::from(comparison);
     let exports = Exports::open(&args.export)?;
-    let render = |format| report::render(&stored, format);
     // One way out that is barred shall not bar the other.
-    let printed = output::print(render, output::format(args.format));
-    exports.write(render)?;
+    let printed = output::print(&stored, args.format, &args.shown);
+    exports.write(&stored)?;
     printed?;
     Ok(judged?)
 }

@@ -7,6 +7,7 @@ use super::output::OutputError;
 use super::plan::PlanError;
 use crate::lab::census::CensusError;
 use crate::lab::error::LabError;
+use crate::report::ReportError;
 
 const MEASURING: u8 = 1;
 const DEARER: u8 = 1;
@@ -17,8 +18,10 @@ const SIGNAL: i32 = 128;
 
 /// The status of a command that failed.
 pub(super) fn code(error: &anyhow::Error) -> ExitCode {
-    // A process that cannot be looked at is a bad argument.
-    if error.is::<PlanError>() || error.is::<CensusError>() {
+    // A process that cannot be looked at is a bad argument, and so is a section that is not
+    // there.
+    let usage = error.is::<PlanError>() || error.is::<CensusError>() || error.is::<ReportError>();
+    if usage {
         return USAGE.into();
     }
     if error.is::<OutputError>() {

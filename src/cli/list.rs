@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn every_study_is_listed_with_what_follows_from_its_figures() {
-        let text = String::from_utf8(crate::report::text(&blocks()).unwrap()).unwrap();
+        let text = String::from_utf8(crate::report::text(&blocks(), 100).unwrap()).unwrap();
         for study in StudyId::ALL {
             assert!(text.contains(study.name()), "{text}");
         }

@@ -11,7 +11,7 @@ use crate::lab::host::{self, Probed};
 use crate::lab::limits::{self, Limits, Need};
 use crate::lab::linux::{self, Linux, Stop};
 use crate::model::{Host, Plan, Stored};
-use crate::report::{self, Subject};
+use crate::report::Subject;
 use crate::sys::{clock, memory, perf, process};
 
 /// Where programs are looked up when there is no PATH, as in execvp(3).
@@ -58,7 +58,9 @@ pub(super) fn measure(plan: &Plan, args: &OutputArgs) -> anyhow::Result<()> {
 
 /// Measures, prints and exports; the result of a run that ended by itself.
 fn run(plan: &Plan, args: &OutputArgs) -> anyhow::Result<Option<Stored>> {
-    output::check(&args.export, Subject::of_order(&plan.order))?;
+    let subject = Subject::of_order(&plan.order);
+    output::check(&args.export, subject)?;
+    output::check_shown(&args.shown, subject, output::format(args.format))?;
     let exports = Exports::open(&args.export)?;
     let stop = Stop::default();
     // A signal that is ignored stays so, as under nohup(1).
@@ -90,9 +92,8 @@ fn run(plan: &Plan, args: &OutputArgs) -> anyhow::Result<Option<Stored>> {
         Some(document) => {
             // One way out that is barred shall not bar the others.
             let stored = Stored::from(document);
-            let render = |format| report::render(&stored, format);
-            let printed = output::print(render, output::format(args.format));
-            let written = exports.write(render);
+            let printed = output::print(&stored, args.format, &args.shown);
+            let written = exports.write(&stored);
             if let Some(error) = outcome.error {
                 for lost in printed.err().into_iter().chain(written.err()) {
                     output::complain(&lost.into());

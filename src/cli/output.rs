@@ -5,11 +5,14 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::args::{ExportArg, FormatArg};
+use super::args::{ExportArg, FormatArg, ShownArgs};
 use crate::model::Stored;
 use crate::report::view::Block;
-use crate::report::{self, Format, ReportError, Subject};
+use crate::report::{self, Format, ReportError, Shown, Subject, WIDTH};
 use crate::store::Found;
+
+/// The narrowest and the widest page that a text is laid out for.
+const WIDTHS: [usize; 2] = [80, 200];
 
 /// A result that could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +67,15 @@ pub(super) fn check(args: &[ExportArg], subject: Subject) -> Result<(), OutputEr
     })
 }
 
+/// Refuses what the coming report does not have to show.
+pub(super) fn check_shown(
+    shown: &ShownArgs,
+    subject: Subject,
+    format: Format,
+) -> Result<(), ReportError> {
+    shown.on(WIDTH).check(subject, format)
+}
+
 impl Exports {
     /// Opens all files, or none.
     pub(super) fn open(args: &[ExportArg]) -> Result<Self, OutputError> {
@@ -95,14 +107,12 @@ impl Exports {
         Ok(export)
     }
 
-    /// Writes what is rendered to every file, as far as that is possible, and
+    /// Writes the whole report to every file, as far as that is possible, and
     /// returns the first error.
-    pub(super) fn write(
-        self,
-        render: impl Fn(Format) -> Result<Vec<u8>, ReportError>,
-    ) -> Result<(), OutputError> {
+    pub(super) fn write(self, stored: &Stored) -> Result<(), OutputError> {
+        let whole = Shown::default();
         let written = self.0.into_iter().map(|mut export| {
-            let bytes = render(export.format).map_err(|error| {
+            let bytes = report::render(stored, export.format, &whole).map_err(|error| {
                 let refused = OutputError::new(export.path.display(), &error);
                 export.remove_if_new();
                 refused
@@ -174,18 +184,29 @@ pub(super) fn read(path: &Path) -> Result<Stored, OutputError> {
     report::parse(bytes.as_slice()).map_err(|error| fail(&error))
 }
 
-/// Prints what is rendered on stdout.
-pub(super) fn print(
-    render: impl Fn(Format) -> Result<Vec<u8>, ReportError>,
-    format: Format,
-) -> Result<(), OutputError> {
-    let bytes = render(format).map_err(|e| OutputError::new("stdout", &e))?;
-    put(&bytes)
+/// Prints a report on stdout, or what is wanted of it.
+pub(super) fn print(stored: &Stored, arg: FormatArg, shown: &ShownArgs) -> Result<(), OutputError> {
+    let bytes = report::render(stored, format(arg), &shown.on(width()));
+    put(&bytes.map_err(|error| OutputError::new("stdout", &error))?)
+}
+
+/// What a line on stdout may have room for: what COLUMNS says, or the terminal.
+pub(super) fn width() -> usize {
+    let terminal = terminal_size::terminal_size_of(io::stdout());
+    let columns = terminal.map(|(columns, _)| usize::from(columns.0));
+    width_of(std::env::var("COLUMNS").ok().as_deref(), columns)
+}
+
+fn width_of(variable: Option<&str>, terminal: Option<usize>) -> usize {
+    let [least, most] = WIDTHS;
+    let variable = variable.and_then(|columns| columns.trim().parse().ok());
+    let known = variable.filter(|columns| *columns > 0).or(terminal);
+    known.map_or(WIDTH, |columns| columns.clamp(least, most))
 }
 
 /// Prints tables that are of no document.
 pub(super) fn print_blocks(blocks: &[Block]) -> Result<(), OutputError> {
-    let bytes = report::text(blocks).map_err(|e| OutputError::new("stdout", &e))?;
+    let bytes = report::text(blocks, width()).map_err(|e| OutputError::new("stdout", &e))?;
     put(&bytes)
 }
 
@@ -216,4 +237,29 @@ pub(super) fn tell(quiet: bool, what: &str) {
 pub(super) fn complain(error: &anyhow::Error) {
     // Nobody is left to tell if stderr is closed.
     let _ = writeln!(io::stderr(), "forktax: {error:#}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_speak_before_the_terminal_and_both_within_reason() {
+        for (variable, terminal, width) in [
+            (None, None, 100),
+            (None, Some(132), 132),
+            (Some("90"), Some(132), 90),
+            (Some("90"), None, 90),
+            (Some("0"), Some(132), 132),
+            (Some("wide"), None, 100),
+            (None, Some(20), 80),
+            (Some("1000"), None, 200),
+        ] {
+            assert_eq!(
+                width_of(variable, terminal),
+                width,
+                "{variable:?} {terminal:?}"
+            );
+        }
+    }
 }

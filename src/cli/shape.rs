@@ -10,7 +10,7 @@ use super::place;
 use crate::analysis::shape::{anonymise, parse_shape, to_json};
 use crate::lab::shape::{Options, take};
 use crate::model::ProcessShape;
-use crate::report::{self, view};
+use crate::report::{self, Format, Subject};
 
 /// Takes or reads a shape, writes and prints it.
 pub(super) fn run(args: &ShapeArgs) -> anyhow::Result<()> {
@@ -18,10 +18,11 @@ pub(super) fn run(args: &ShapeArgs) -> anyhow::Result<()> {
     if let Some(path) = file {
         place::check(path).map_err(|error| OutputError::new(path.display(), &error))?;
     }
+    output::check_shown(&args.shown, Subject::Shape, format(args.format))?;
     let shape = shape(args)?;
     let to_stdout = args.output.as_deref().is_some_and(is_stream);
     // A file that cannot be written is no reason not to print, nor the other way round.
-    let printed = output::print_bytes(&printed(&shape, args.format, to_stdout)?);
+    let printed = output::print_bytes(&printed(&shape, args, to_stdout)?);
     if let Some(path) = file {
         let placed = to_json(&shape).and_then(|bytes| place::replace(path, &bytes));
         placed.map_err(|error| OutputError::new(path.display(), &error))?;
@@ -62,12 +63,19 @@ pub(super) fn read(path: &Path) -> Result<ProcessShape, OutputError> {
     parsed.map_err(|error| OutputError::new(path.display(), &anyhow::Error::from(error)))
 }
 
-fn printed(shape: &ProcessShape, format: ShapeFormatArg, as_file: bool) -> anyhow::Result<Vec<u8>> {
-    let blocks = || view::shape(shape);
-    Ok(match format {
+fn printed(shape: &ProcessShape, args: &ShapeArgs, as_file: bool) -> anyhow::Result<Vec<u8>> {
+    let shown = args.shown.on(output::width());
+    Ok(match format(args.format) {
+        Format::Json => to_json(shape)?,
         _ if as_file => to_json(shape)?,
-        ShapeFormatArg::Json => to_json(shape)?,
-        ShapeFormatArg::Table => report::text(&blocks())?,
-        ShapeFormatArg::Markdown => report::markdown(&blocks()),
+        format => report::render_shape(shape, format, &shown)?,
     })
+}
+
+fn format(arg: ShapeFormatArg) -> Format {
+    match arg {
+        ShapeFormatArg::Table => Format::Table,
+        ShapeFormatArg::Markdown => Format::Markdown,
+        ShapeFormatArg::Json => Format::Json,
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::args::ShowArgs;
 use super::output::{self, Exports};
-use crate::report::{self, Subject};
+use crate::report::Subject;
 
 /// Prints what was stored.
 pub(super) fn run(args: &ShowArgs) -> anyhow::Result<()> {
@@ -14,11 +14,19 @@ pub(super) fn run(args: &ShowArgs) -> anyhow::Result<()> {
             return Err(error.into());
         }
     };
-    if let Err(error) = output::check(&args.export, Subject::of(&stored)) {
+    if let Err(error) = check(args, Subject::of(&stored)) {
         exports.abandon();
-        return Err(error.into());
+        return Err(error);
     }
-    let render = |format| report::render(&stored, format);
-    exports.write(render)?;
-    Ok(output::print(render, output::format(args.format))?)
+    exports.write(&stored)?;
+    Ok(output::print(&stored, args.format, &args.shown)?)
+}
+
+fn check(args: &ShowArgs, subject: Subject) -> anyhow::Result<()> {
+    output::check(&args.export, subject)?;
+    Ok(output::check_shown(
+        &args.shown,
+        subject,
+        output::format(args.format),
+    )?)
 }

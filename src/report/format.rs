@@ -9,7 +9,7 @@ use crate::model::{Findings, Order, Stored};
 /// What a report can be written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// Plain text for a terminal of 100 columns.
+    /// Plain text for a terminal.
     Table,
     /// GitHub's Markdown.
     Markdown,
@@ -136,6 +136,8 @@ pub enum Subject {
     Advice,
     /// Two results side by side.
     Comparison,
+    /// What a process is made of.
+    Shape,
 }
 
 impl Subject {
@@ -169,7 +171,8 @@ impl Subject {
         }
     }
 
-    fn name(self) -> &'static str {
+    /// What it is called.
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Sweep => "a sweep",
             Self::Explanation => "an explanation",
@@ -178,13 +181,14 @@ impl Subject {
             Self::Process | Self::ProcessApart => "an explained process",
             Self::Advice => "an advice",
             Self::Comparison => "a comparison",
+            Self::Shape => "a shape",
         }
     }
 
     /// What files of every program can be written of it.
     fn extensions(self) -> &'static str {
         match self {
-            Self::Sweep | Self::Comparison => ".txt, .md, .csv or .json",
+            Self::Sweep | Self::Comparison | Self::Shape => ".txt, .md, .csv or .json",
             Self::Explanation | Self::ProcessApart => ".txt, .md, .csv, .json, .svg or .folded",
             Self::Reproduction | Self::Card | Self::Process | Self::Advice => {
                 ".txt, .md, .csv, .json or .svg"

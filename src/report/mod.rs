@@ -9,16 +9,18 @@ mod parse;
 mod record;
 mod render;
 mod schema;
+mod shown;
 pub mod view;
 
 use std::io;
 
-use crate::model::{Missing, Stored};
+use crate::model::{Missing, ProcessShape, Stored};
 
 pub use format::{Format, Subject};
 pub use parse::parse;
 pub use record::{Record, records};
 pub use schema::Contract;
+pub use shown::{Legend, Shown, WIDTH};
 
 /// Why a document could not be read or a report not be written.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +70,25 @@ pub enum ReportError {
         /// Why it is missing, and what to do about it.
         reason: String,
     },
+    /// A report of this subject has no section of that name.
+    #[error("{subject} has no section {name:?}: there are {names}")]
+    NoSection {
+        /// The name.
+        name: String,
+        /// What the result is.
+        subject: &'static str,
+        /// Those that it has.
+        names: String,
+    },
+    /// What has no sections can only be shown as a whole.
+    #[error(
+        "--brief, --section and --legend choose among what a table or Markdown shows, and \
+         {format} has all of it: leave them out"
+    )]
+    Whole {
+        /// The format's name.
+        format: &'static str,
+    },
     /// This program was built without the renderer.
     #[error(
         "this forktax draws no flame graphs: build it with --features flamegraph, or export \
@@ -85,19 +106,22 @@ pub enum ReportError {
     },
 }
 
-/// The whole report of a result, ready to be written.
+/// The report of a result, ready to be written.
 ///
 /// # Errors
 /// All of [`ReportError`] that say why something could not be written.
-pub fn render(stored: &Stored, format: Format) -> Result<Vec<u8>, ReportError> {
-    format.check(Subject::of(stored))?;
+pub fn render(stored: &Stored, format: Format, shown: &Shown) -> Result<Vec<u8>, ReportError> {
+    let subject = Subject::of(stored);
+    format.check(subject)?;
+    shown.check(subject, format)?;
+    let blocks = || shown.choose(view::sections(stored));
     let nothing = |missing: Missing| ReportError::NothingFound {
         format: format.name(),
         reason: missing.in_words(),
     };
     let bytes = match format {
-        Format::Table => render::text(&view::blocks(stored)),
-        Format::Markdown => Ok(render::markdown(&view::blocks(stored)).into_bytes()),
+        Format::Table => render::text(&blocks(), shown.width),
+        Format::Markdown => Ok(render::markdown(&blocks()).into_bytes()),
         Format::Csv => render::csv(stored),
         Format::Json => render::json(stored),
         Format::Svg => {
@@ -112,18 +136,30 @@ pub fn render(stored: &Stored, format: Format) -> Result<Vec<u8>, ReportError> {
     })
 }
 
+/// The report of a shape as Markdown, or else as plain text.
+///
+/// # Errors
+/// [`ReportError::NoSection`], [`ReportError::Whole`] and [`ReportError::Render`].
+pub fn render_shape(
+    shape: &ProcessShape,
+    format: Format,
+    shown: &Shown,
+) -> Result<Vec<u8>, ReportError> {
+    shown.check(Subject::Shape, format)?;
+    let blocks = shown.choose(view::shape(shape));
+    match format {
+        Format::Markdown => Ok(render::markdown(&blocks).into_bytes()),
+        _ => text(&blocks, shown.width),
+    }
+}
+
 /// Tables and lines that are of no document, as plain text.
 ///
 /// # Errors
 /// [`ReportError::Render`].
-pub fn text(blocks: &[view::Block]) -> Result<Vec<u8>, ReportError> {
-    render::text(blocks).map_err(|source| ReportError::Render {
+pub fn text(blocks: &[view::Block], width: usize) -> Result<Vec<u8>, ReportError> {
+    render::text(blocks, width).map_err(|source| ReportError::Render {
         format: Format::Table.name(),
         source,
     })
-}
-
-/// Tables and lines that are of no document, as GitHub's Markdown.
-pub fn markdown(blocks: &[view::Block]) -> Vec<u8> {
-    render::markdown(blocks).into_bytes()
 }

@@ -17,7 +17,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::model::{Document, Host, Stored};
-use crate::report::{self, Format, ReportError};
+use crate::report::{self, Format, ReportError, Shown};
 
 pub use found::{Found, Outdated};
 
@@ -101,7 +101,11 @@ impl Store {
         if !(self.is_card)(document) {
             return Err(StoreError::NoCard);
         }
-        let bytes = report::render(&Stored::from(document.clone()), Format::Json)?;
+        let bytes = report::render(
+            &Stored::from(document.clone()),
+            Format::Json,
+            &Shown::default(),
+        )?;
         let path = self.place(&document.host);
         match files::replace(&self.directory, &path, &bytes) {
             Ok(()) => Ok(path),

@@ -201,7 +201,7 @@ fn what_is_no_card_is_told_and_never_followed() {
     assert!(said().contains("broken JSON"), "{}", said());
     fs::write(
         &place,
-        report::render(&stored("explain").into(), Format::Json).unwrap(),
+        report::render(&stored("explain").into(), Format::Json, &Shown::default()).unwrap(),
     )
     .unwrap();
     assert!(said().contains("it holds no card"), "{}", said());

@@ -6,7 +6,7 @@ use forktax::model::{
     FaultPhase, Ledger, Mechanism, MethodExplained, MissingKind, Order, Phase, Plan, Program,
     SpaceRequest, SpawnMethod, Stopped, Stored,
 };
-use forktax::report::{Format, parse, render};
+use forktax::report::{Format, Shown, parse, render};
 
 use crate::fake::{Fault, HIT_NS, LAG_NS, plan};
 use crate::{carry_out, document};
@@ -265,9 +265,13 @@ fn a_heap_is_explained_too_and_every_format_can_be_read() {
     let document = document(Fault::Nothing, &plan);
     let stored = Stored::from(document.clone());
     for format in [Format::Svg, Format::Folded] {
-        assert!(!render(&stored, format).unwrap().is_empty());
+        assert!(
+            !render(&stored, format, &Shown::default())
+                .unwrap()
+                .is_empty()
+        );
     }
-    let json = render(&stored, Format::Json).unwrap();
+    let json = render(&stored, Format::Json, &Shown::default()).unwrap();
     assert_eq!(parse(json.as_slice()).unwrap(), stored);
     assert!(matches!(
         explanation(&document).page_tables,

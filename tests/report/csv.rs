@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use forktax::model::Stored;
-use forktax::report::{Format, Record, render};
+use forktax::report::{Format, Record, Shown, render};
 use serde_json::Value;
 
 use crate::stored::{RUNS, comparisons};
@@ -19,7 +19,8 @@ fn results() -> impl Iterator<Item = (String, Stored)> {
 
 /// The records of one, as another program reads them.
 fn records(stored: &Stored) -> Vec<csv::StringRecord> {
-    let bytes = render(stored, Format::Csv).expect("every result can be written as CSV");
+    let bytes =
+        render(stored, Format::Csv, &Shown::default()).expect("every result can be written as CSV");
     let mut reader = csv::Reader::from_reader(bytes.as_slice());
     assert_eq!(
         reader.headers().expect("it has a header"),

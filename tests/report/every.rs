@@ -5,7 +5,7 @@ use std::fs;
 
 use forktax::analysis::shape::to_json;
 use forktax::model::Stored;
-use forktax::report::{self, Format, parse, view};
+use forktax::report::{Format, Shown, parse, render_shape};
 
 use crate::stored::{RUNS, TEXTS, comparisons, path, render, shapes, text};
 
@@ -59,8 +59,10 @@ fn comparisons_look_like_this() {
 #[test]
 fn shapes_look_like_this() {
     for (name, shape) in shapes() {
-        snapshot(&name, "txt", report::text(&view::shape(&shape)).unwrap());
-        snapshot(&name, "md", report::markdown(&view::shape(&shape)));
+        for format in [Format::Table, Format::Markdown] {
+            let bytes = render_shape(&shape, format, &Shown::default()).unwrap();
+            snapshot(&name, format.extension(), bytes);
+        }
     }
 }
 
@@ -103,7 +105,7 @@ fn text_fits_a_terminal_of_100_columns() {
         fits(&name, str::from_utf8(&report).unwrap());
     }
     for (name, shape) in shapes() {
-        let report = report::text(&view::shape(&shape)).unwrap();
+        let report = render_shape(&shape, Format::Table, &Shown::default()).unwrap();
         fits(&name, str::from_utf8(&report).unwrap());
     }
 }

@@ -1,7 +1,7 @@
 //! Shapes as a reader sees them.
 
 use forktax::model::ProcessShape;
-use forktax::report::{self, view};
+use forktax::report::{Format, Shown, render_shape};
 
 use crate::stored::{omits, shapes};
 
@@ -12,7 +12,8 @@ fn with(change: impl FnOnce(&mut ProcessShape)) -> String {
         .find(|(name, _)| name == "shape")
         .expect("it is stored");
     change(&mut shape);
-    let bytes = report::text(&view::shape(&shape)).expect("every shape can be shown");
+    let bytes = render_shape(&shape, Format::Table, &Shown::default());
+    let bytes = bytes.expect("every shape can be shown");
     String::from_utf8(bytes).expect("every format is UTF-8")
 }
 

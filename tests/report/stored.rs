@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use forktax::analysis::shape::parse_shape;
 use forktax::model::{Answer, Cell, Comparison, Document, Findings, ProcessShape, Stored};
-use forktax::report::{self, Format, ReportError, parse};
+use forktax::report::{self, Format, ReportError, Shown, parse};
 
 /// Where files of a kind lie: results of runs in the directory itself.
 fn directory(kind: &str) -> PathBuf {
@@ -96,7 +96,7 @@ pub(crate) fn render(
     of: &(impl Clone + Into<Stored>),
     format: Format,
 ) -> Result<Vec<u8>, ReportError> {
-    report::render(&of.clone().into(), format)
+    report::render(&of.clone().into(), format, &Shown::default())
 }
 
 /// The text of a document's report.
@@ -116,13 +116,22 @@ pub(crate) fn flat(text: &str) -> String {
 
 /// What a report says under a heading, in one line.
 pub(crate) fn section(report: &str, title: &str) -> Option<String> {
+    let report = format!("\n{report}");
     let (_, rest) = report.split_once(&format!("\n{title}\n"))?;
     rest.split("\n\n").next().map(flat)
 }
 
-/// What the report says in short, in one line; nothing where it says nothing.
+/// What the report says in short and further, in one line and without the count of the
+/// caveats; nothing where it says nothing.
 pub(crate) fn in_short(document: &Document) -> String {
-    section(&table(document), "In short").unwrap_or_default()
+    let report = table(document);
+    let [verdict, further] = ["In short", "Further"].map(|title| section(&report, title));
+    let verdict = verdict.unwrap_or_default();
+    let verdict = match verdict.strip_suffix(" below") {
+        Some(counted) => counted.trim_end_matches(|c: char| c != '.'),
+        None => &verdict,
+    };
+    flat(&format!("{verdict} {}", further.unwrap_or_default()))
 }
 
 /// The row that begins with some words.

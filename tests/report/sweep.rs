@@ -117,7 +117,7 @@ fn fork_as_the_baseline_is_compared_with_the_fastest() {
 #[test]
 fn one_method_alone_is_not_compared() {
     let document = with("sweep", |document| keep(document, &[SpawnMethod::Vfork]));
-    assert_eq!(in_short(&document), "");
+    assert_eq!(in_short(&document), "Nothing can be said in short.");
 }
 
 #[test]
@@ -174,11 +174,15 @@ fn a_run_that_was_broken_off_shows_what_it_has() {
 }
 
 #[test]
-fn a_document_without_cells_is_a_header_and_a_run() {
+fn a_document_without_cells_has_a_method_and_a_run() {
     let report = table(&with("sweep", |document| {
         cells(&mut document.findings).clear()
     }));
-    assert!(report.starts_with("forktax 0.1.0"), "{report}");
+    assert!(
+        report.starts_with("In short\nNothing can be said in short.\n"),
+        "{report}"
+    );
+    says(&report, "\n\nHow it was measured\nforktax 0.1.0");
     says(&report, "0 spawns timed");
     omits(&report, "mappings  ");
 }

@@ -5,7 +5,7 @@ use forktax::model::{
     LeftOutReason, MappingContent, MappingFlag, Order, ProcessShape, Remedy, RemedyKind,
     RemedyVerdict, Rung, ShapeMapping, ShapeReservation, SpawnMethod,
 };
-use forktax::report::{self, view};
+use forktax::report::{Format, Shown, render_shape};
 
 use crate::every::{fits, snapshot};
 use crate::stored::{cells, shapes, table, with};
@@ -221,7 +221,8 @@ fn a_shape_with_a_mapping_of_each_kind() {
         ..ShapeMapping::untouched(0x10_000 * (number as u64 + 1), 4_096, content)
     });
     shape.mappings = mappings.collect();
-    let report = report::text(&view::shape(&shape)).expect("every shape can be shown");
+    let report = render_shape(&shape, Format::Table, &Shown::default());
+    let report = report.expect("every shape can be shown");
     looks_like_this(
         "unusual-shape",
         String::from_utf8(report).expect("it is UTF-8"),

@@ -1,11 +1,14 @@
 //! Tables whose figures and intervals are as wide as they get: no line leaves
 //! the terminal, and no column or row is lost on the way.
 
-use forktax::model::{Document, SpawnMethod};
+use std::collections::BTreeSet;
+
+use forktax::model::{Document, SpawnMethod, Stored};
+use forktax::report::{self, Format, Shown};
 use serde_json::{Value, json};
 
 use crate::every::fits;
-use crate::stored::{RUNS, cells, says, stored, table};
+use crate::stored::{RUNS, cells, comparisons, says, stored, table};
 
 /// Every figure is 123,456 ±98,765 in the unit of its column.
 const MEDIAN: f64 = 123_456.0;
@@ -151,5 +154,40 @@ fn wide_figures_of_every_document_fit() {
         let report = table(&widened(document, widen));
         fits(name, &report);
         says(&report, "±98");
+    }
+}
+
+/// What stands in prose, in a head or in a name, but for rules.
+fn words(report: &str) -> BTreeSet<&str> {
+    let words = report.split_whitespace();
+    words.filter(|word| !word.starts_with("---")).collect()
+}
+
+#[test]
+fn a_page_of_any_width_is_used_and_no_word_is_cut() {
+    let at = |of: &Stored, width| {
+        let shown = Shown {
+            width,
+            ..Shown::default()
+        };
+        String::from_utf8(report::render(of, Format::Table, &shown).unwrap()).unwrap()
+    };
+    let runs = RUNS.iter();
+    let runs = runs.map(|(name, document)| (name.clone(), document.clone().into()));
+    let compared = comparisons().into_iter();
+    let compared = compared.map(|(name, comparison)| (name, comparison.into()));
+    for (name, of) in runs.chain(compared) {
+        let wide = at(&of, 200);
+        let longest = |report: &str| report.lines().map(|line| line.chars().count()).max();
+        assert!(longest(&wide) > Some(100), "{name}: {wide}");
+        for width in [80, 91, 120, 160, 200] {
+            let report = at(&of, width);
+            for line in report.lines() {
+                assert!(line.chars().count() <= width, "{name} at {width}: {line}");
+                assert_eq!(line.trim_end(), line, "{name}: trailing space");
+            }
+            let cut: Vec<&str> = words(&report).difference(&words(&wide)).copied().collect();
+            assert!(cut.is_empty(), "{name} at {width}: {cut:?}");
+        }
     }
 }

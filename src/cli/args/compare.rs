@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use super::{AFTER_HELP, ExportArg, FormatArg, parse_export};
+use super::{AFTER_HELP, ExportArg, FormatArg, ShownArgs, parse_export};
 
 /// The arguments of a comparison.
 #[derive(Debug, Parser)]
@@ -32,6 +32,9 @@ pub(in crate::cli) struct CompareArgs {
     /// Repeatable
     #[arg(long, value_name = "FILE", value_parser = parse_export)]
     pub(in crate::cli) export: Vec<ExportArg>,
+
+    #[command(flatten)]
+    pub(in crate::cli) shown: ShownArgs,
 }
 
 fn parse_percent(text: &str) -> Result<f64, String> {

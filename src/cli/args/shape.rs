@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
 
-use super::AFTER_HELP;
+use super::{AFTER_HELP, ShownArgs};
 
 /// The arguments of a shape.
 #[derive(Debug, Parser)]
@@ -42,6 +42,9 @@ pub(in crate::cli) struct ShapeArgs {
     /// What to print on stdout
     #[arg(long, value_enum, default_value = "table")]
     pub(in crate::cli) format: ShapeFormatArg,
+
+    #[command(flatten)]
+    pub(in crate::cli) shown: ShownArgs,
 }
 
 /// What a shape can be printed as.

@@ -1,4 +1,4 @@
-//! Plain text for a terminal of 100 columns. The only user of prettytable.
+//! Plain text for a terminal of some width. The only user of prettytable.
 //!
 //! A table that is too wide first gives up the intervals of its yielding
 //! columns and breaks the lists of its last one; if that is not enough, it is
@@ -12,64 +12,65 @@ use prettytable::{Cell, Row};
 use super::harmless;
 use crate::report::view::{Alignment, Block, Column, Entry, Table};
 
-/// The width that no line exceeds, unless it is one long word.
-const WIDTH: usize = 100;
-
-/// The blocks as text, an empty line between two of them.
-pub(in crate::report) fn render(blocks: &[Block]) -> io::Result<Vec<u8>> {
+/// The blocks as text, an empty line between two of them. No line is longer than `page`,
+/// unless it is one long word.
+pub(in crate::report) fn render(blocks: &[Block], page: usize) -> io::Result<Vec<u8>> {
     let mut pieces = Vec::new();
     for block in blocks {
         pieces.push(match block {
-            Block::Table(table) => render_table(table)?,
-            Block::Lines { title, lines } => headed(title, lines.iter().map(|line| wrap(line, 2))),
-            Block::Drawing { title, lines } => {
-                let lines = lines.iter().map(|line| cut(line));
-                headed(title, std::iter::once("\n".to_owned()).chain(lines))
+            Block::Table(table) => render_table(table, page)?,
+            Block::Lines { title, lines } => {
+                let lines = lines.iter().map(|line| wrap(line, 2, page));
+                headed(title, lines, page)
             }
-            Block::Legend { title, terms } => headed(title, legend(terms)),
+            Block::Drawing { title, lines } => {
+                let lines = lines.iter().map(|line| cut(line, page));
+                headed(title, std::iter::once("\n".to_owned()).chain(lines), page)
+            }
+            Block::Legend { title, terms } => headed(title, legend(terms, page), page),
         });
     }
     Ok(pieces.join("\n").into_bytes())
 }
 
-fn headed(title: &str, lines: impl IntoIterator<Item = String>) -> String {
+fn headed(title: &str, lines: impl IntoIterator<Item = String>, page: usize) -> String {
     let mut out = String::new();
     if !title.is_empty() {
-        out.push_str(&wrap(title, 2));
+        out.push_str(&wrap(title, 2, page));
     }
     out.extend(lines);
     out
 }
 
 /// A line of a drawing as it is, unless it would leave the terminal.
-fn cut(line: &str) -> String {
-    let line: String = harmless(line).chars().take(WIDTH).collect();
+fn cut(line: &str, page: usize) -> String {
+    let line: String = harmless(line).chars().take(page).collect();
     line.trim_end().to_owned() + "\n"
 }
 
-fn legend(terms: &[(String, String)]) -> Vec<String> {
+fn legend(terms: &[(String, String)], page: usize) -> Vec<String> {
     let width = terms.iter().map(|(term, _)| width(term)).max().unwrap_or(0);
     terms
         .iter()
         .map(|(term, meaning)| {
             let padding = " ".repeat(width + 2 - self::width(term));
-            wrap_after(&format!("{term}{padding}"), meaning, width + 2)
+            wrap_after(&format!("{term}{padding}"), meaning, width + 2, page)
         })
         .collect()
 }
 
 /// One line a paragraph, broken between words, further lines indented.
-fn wrap(paragraph: &str, indent: usize) -> String {
-    wrap_after("", paragraph, indent)
+fn wrap(paragraph: &str, indent: usize, page: usize) -> String {
+    wrap_after("", paragraph, indent, page)
 }
 
 /// The same, after a term that fills the indent of the first line.
-fn wrap_after(term: &str, paragraph: &str, indent: usize) -> String {
+fn wrap_after(term: &str, paragraph: &str, indent: usize, page: usize) -> String {
     let mut lines = vec![term.to_owned()];
     let mut fresh = true;
     for word in harmless(paragraph).split_whitespace() {
         let line = lines.last().map_or(0, |line| width(line));
-        if !fresh && line + 1 + width(word) > WIDTH {
+        if !fresh && line + 1 + width(word) > page {
             lines.push(" ".repeat(indent));
             fresh = true;
         }
@@ -88,16 +89,16 @@ fn width(text: &str) -> usize {
     text.chars().count()
 }
 
-fn render_table(table: &Table) -> io::Result<String> {
-    let mut out = wrap(&table.title, 2);
-    let (columns, parts) = lay_out(table);
+fn render_table(table: &Table, page: usize) -> io::Result<String> {
+    let mut out = wrap(&table.title, 2, page);
+    let (columns, parts) = lay_out(table, page);
     for part in parts {
         out.push('\n');
         out.push_str(&grid(&columns, &part, &table.rules)?);
     }
     if !table.notes.is_empty() {
         out.push('\n');
-        out.extend(table.notes.iter().map(|note| wrap(note, 5)));
+        out.extend(table.notes.iter().map(|note| wrap(note, 5, page)));
     }
     Ok(out)
 }
@@ -165,7 +166,7 @@ fn line_up(entries: &[Entry]) -> Vec<String> {
 }
 
 /// The columns, and the parts that they are printed in.
-fn lay_out(table: &Table) -> (Vec<Padded<'_>>, Vec<Vec<usize>>) {
+fn lay_out(table: &Table, page: usize) -> (Vec<Padded<'_>>, Vec<Vec<usize>>) {
     let all: Vec<usize> = (0..table.columns.len()).collect();
     let pad = |drop: bool| -> Vec<Padded<'_>> {
         all.iter()
@@ -173,16 +174,16 @@ fn lay_out(table: &Table) -> (Vec<Padded<'_>>, Vec<Vec<usize>>) {
             .collect()
     };
     let whole = pad(false);
-    if total(&whole, &all) <= WIDTH {
+    if total(&whole, &all) <= page {
         return (whole, vec![all]);
     }
     let bare = pad(true);
-    if total(&bare, &all) <= WIDTH {
+    if total(&bare, &all) <= page {
         return (bare, vec![all]);
     }
     let others = &all[..all.len().saturating_sub(1)];
-    let broken = break_last(pad(false), others);
-    if total(&broken, &all) <= WIDTH {
+    let broken = break_last(pad(false), others, page);
+    if total(&broken, &all) <= page {
         return (broken, vec![all]);
     }
     let keys: Vec<usize> = all
@@ -190,8 +191,11 @@ fn lay_out(table: &Table) -> (Vec<Padded<'_>>, Vec<Vec<usize>>) {
         .copied()
         .filter(|index| table.columns[*index].key)
         .collect();
-    let (whole, bare) = (break_last(whole, &keys), break_last(bare, &keys));
-    let (parts, bare_parts) = (split(&whole), split(&bare));
+    let (whole, bare) = (
+        break_last(whole, &keys, page),
+        break_last(bare, &keys, page),
+    );
+    let (parts, bare_parts) = (split(&whole, page), split(&bare, page));
     if bare_parts.len() < parts.len() {
         (bare, bare_parts)
     } else {
@@ -201,8 +205,8 @@ fn lay_out(table: &Table) -> (Vec<Padded<'_>>, Vec<Vec<usize>>) {
 
 /// The columns with the lists of the last one, if it has lists, broken so that
 /// it fits beside some others.
-fn break_last<'a>(mut columns: Vec<Padded<'a>>, beside: &[usize]) -> Vec<Padded<'a>> {
-    let room = WIDTH.saturating_sub(total(&columns, beside) + 2);
+fn break_last<'a>(mut columns: Vec<Padded<'a>>, beside: &[usize], page: usize) -> Vec<Padded<'a>> {
+    let room = page.saturating_sub(total(&columns, beside) + 2);
     if let Some(last) = columns.last_mut().filter(|last| last.column.wraps) {
         for entry in &mut last.entries {
             *entry = break_list(entry, room);
@@ -234,11 +238,11 @@ fn total(columns: &[Padded<'_>], part: &[usize]) -> usize {
 }
 
 /// As few parts as fit, and those of about the same width.
-fn split(columns: &[Padded<'_>]) -> Vec<Vec<usize>> {
-    let widest = fill(columns, WIDTH);
-    let even = (0..WIDTH).map(|limit| fill(columns, limit));
+fn split(columns: &[Padded<'_>], page: usize) -> Vec<Vec<usize>> {
+    let widest = fill(columns, page);
+    let even = (0..page).map(|limit| fill(columns, limit));
     let even = even.into_iter().find(|parts| {
-        let fits = parts.iter().all(|part| total(columns, part) <= WIDTH);
+        let fits = parts.iter().all(|part| total(columns, part) <= page);
         fits && parts.len() == widest.len()
     });
     even.unwrap_or(widest)

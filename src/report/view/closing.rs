@@ -5,6 +5,7 @@ use crate::model::{Answer, Caveat, CountSource, Document, Findings, Loops, Stopp
 use super::footnotes::Footnotes;
 use super::number::{counted, integer, significant};
 use super::table::{Block, Table};
+use super::{LEGEND, Section};
 
 /// The caveats, each once, without those that a footnote has told.
 pub(super) fn caveats(document: &Document, footnotes: &Footnotes) -> Vec<String> {
@@ -188,10 +189,10 @@ pub(super) fn figures(findings: &Findings) -> &'static str {
 }
 
 /// What the columns mean, a line each, after a word on what `figures` are; what several tables share, once.
-pub(super) fn legend(figures: &str, answers: &[Block]) -> Block {
+pub(super) fn legend(figures: &str, answers: &[Section]) -> Section {
     let tables: Vec<&Table> = answers
         .iter()
-        .filter_map(|block| match block {
+        .filter_map(|section| match &section.block {
             Block::Table(table) if !table.rows.is_empty() => Some(table),
             _ => None,
         })
@@ -209,8 +210,6 @@ pub(super) fn legend(figures: &str, answers: &[Block]) -> Block {
             terms.push(term);
         }
     }
-    Block::Legend {
-        title: "Columns".to_owned(),
-        terms,
-    }
+    let title = "Columns".to_owned();
+    Section::new(LEGEND, Block::Legend { title, terms })
 }

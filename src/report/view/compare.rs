@@ -11,28 +11,35 @@ use crate::model::{
 use crate::units::utc;
 
 use super::number::{PERCENT, PLAIN, Unit, counted};
-use super::table::{Block, Column, Entry, Table};
-use super::{closing, header, lines};
+use super::table::{Column, Entry, Table};
+use super::{CAVEATS, Section, closing, header, in_short};
 
 /// More lines than this that share a reason are not listed one by one.
 const LISTED: usize = 4;
 
 /// The whole report.
-pub(super) fn blocks(comparison: &Comparison) -> Vec<Block> {
-    let tables: Vec<Block> = tables(comparison).into_iter().map(Block::Table).collect();
+pub(super) fn sections(comparison: &Comparison) -> Vec<Section> {
+    let tables = tables(comparison);
     let legend = closing::legend(closing::OF_RUNS, &tables);
-    let mut blocks = vec![
-        lines("", sides(comparison)),
-        lines("What differs around them", differences(comparison)),
-    ];
-    blocks.extend(tables);
-    blocks.extend([
-        lines("Only in one of them", lone(comparison)),
-        lines("In short", words::sentences(comparison)),
-        lines("Caveats", caveats(comparison)),
+    let [mut verdict, further] = in_short(words::sentences(comparison));
+    if let Some(line) = words::around(comparison) {
+        verdict.block.say(line);
+    }
+    let mut sections = vec![verdict];
+    sections.extend(tables);
+    sections.extend([
+        Section::lines("only-in-one", "Only in one of them", lone(comparison)),
+        further,
+        Section::lines(
+            "differences",
+            "What differs around them",
+            differences(comparison),
+        ),
+        Section::lines("method", "What was compared", sides(comparison)),
+        Section::lines(CAVEATS, "Caveats", caveats(comparison)),
         legend,
     ]);
-    blocks
+    sections
 }
 
 fn sides(comparison: &Comparison) -> Vec<String> {
@@ -124,7 +131,7 @@ fn unknown(comparison: &Comparison) -> Option<String> {
 }
 
 /// A table for each unit.
-fn tables(comparison: &Comparison) -> Vec<Table> {
+fn tables(comparison: &Comparison) -> Vec<Section> {
     let mut units: Vec<&LineUnit> = Vec::new();
     for line in &comparison.lines {
         if !units.contains(&&line.unit) {
@@ -138,13 +145,13 @@ fn tables(comparison: &Comparison) -> Vec<Table> {
     units.into_iter().map(of_unit).collect()
 }
 
-fn table(comparison: &Comparison, unit: &LineUnit, lines: &[&ComparedLine]) -> Table {
+fn table(comparison: &Comparison, unit: &LineUnit, lines: &[&ComparedLine]) -> Section {
     let (scale, sign) = scale(unit, lines);
     let judged = judged(comparison).count();
-    let (title, group) = match (comparison.compared, unit) {
-        (ComparedKind::Sweeps, _) => ("Time of one spawn, B beside A", "address space"),
-        (ComparedKind::Cards, LineUnit::Ns) => ("A fork's total, B beside A", "parents"),
-        (ComparedKind::Cards, _) => ("Prices, B beside A", "prices"),
+    let (name, title, group) = match (comparison.compared, unit) {
+        (ComparedKind::Sweeps, _) => ("times", "Time of one spawn, B beside A", "address space"),
+        (ComparedKind::Cards, LineUnit::Ns) => ("totals", "A fork's total, B beside A", "parents"),
+        (ComparedKind::Cards, _) => ("prices", "Prices, B beside A", "prices"),
     };
     let mut last: Option<&str> = None;
     let rows = lines.iter().map(|line| {
@@ -152,13 +159,14 @@ fn table(comparison: &Comparison, unit: &LineUnit, lines: &[&ComparedLine]) -> T
         last = Some(&line.group);
         row(line, shown, scale)
     });
-    Table {
+    let table = Table {
         title: title.to_owned(),
         rows: rows.collect(),
         columns: columns(group, &sign, judged),
         rules: Vec::new(),
         notes: notes(lines),
-    }
+    };
+    Section::table(name, table)
 }
 
 /// How figures of a unit are scaled, and its sign for a column's head.

@@ -1,4 +1,4 @@
-//! The header: where and how was measured, in a few lines.
+//! The method: where and how was measured, in a few lines.
 
 use crate::model::{
     Availability, ChildAction, Document, Host, Placement, Plan, Program, SpaceRequest, Temperature,
@@ -8,7 +8,7 @@ use super::number::{counted, integer, significant};
 use super::process;
 use super::table::Block;
 
-/// The header's lines.
+/// The lines of the method.
 pub(super) fn lines(document: &Document) -> Block {
     let Document {
         tool, host, plan, ..
@@ -27,7 +27,7 @@ pub(super) fn lines(document: &Document) -> Block {
         plan.seed
     ));
     Block::Lines {
-        title: String::new(),
+        title: "How it was measured".to_owned(),
         lines,
     }
 }

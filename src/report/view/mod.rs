@@ -16,6 +16,7 @@ mod number;
 mod picture;
 mod process;
 mod reproduce;
+mod sections;
 mod shape;
 mod table;
 mod time;
@@ -29,40 +30,64 @@ use crate::model::{Document, Findings, Missing, Stored};
 use footnotes::Footnotes;
 pub use picture::{Bar, Chart, Kind, Picture, Plot, PlotAxis, PlotPoint, Scale, Segment, Series};
 use process::Rebuilt;
+pub(super) use sections::{CAVEATS, IN_SHORT, LEGEND};
+pub use sections::{Section, section_names};
 pub use shape::shape;
 pub use table::{Alignment, Block, Column, Entry, Table};
 
-/// The whole report, from the host to the legend.
-pub fn blocks(stored: &Stored) -> Vec<Block> {
-    let mut blocks = match stored {
+/// The sentences that a report begins with; more of them follow its tables.
+const IN_FRONT: usize = 3;
+
+/// The verdict where no sentence is supported.
+const NOTHING: &str = "Nothing can be said in short.";
+
+/// What a view answers: the tables in the order of reading, and what they say in a few
+/// sentences, the most useful first.
+type Answers = (Vec<Section>, Vec<String>);
+
+/// The whole report: the verdict, the tables, the method, caveats, run and legend.
+/// Sections that have nothing to say are among them, empty.
+pub fn sections(stored: &Stored) -> Vec<Section> {
+    match stored {
         Stored::Run(document) => of_run(document),
-        Stored::Comparison(comparison) => compare::blocks(comparison),
-    };
-    blocks.retain(|block| !is_empty(block));
-    blocks
+        Stored::Comparison(comparison) => compare::sections(comparison),
+    }
 }
 
-fn of_run(document: &Document) -> Vec<Block> {
+fn of_run(document: &Document) -> Vec<Section> {
     let mut footnotes = Footnotes::default();
     let (answers, words) = answers(document, &mut footnotes);
     let rebuilt = Rebuilt::of(document);
     let mut caveats = rebuilt.map(|rebuilt| rebuilt.caveats()).unwrap_or_default();
     caveats.extend(closing::caveats(document, &footnotes));
     let legend = closing::legend(closing::figures(&document.findings), &answers);
-    let mut blocks = vec![header::lines(document)];
-    blocks.extend(answers);
-    blocks.extend([
-        lines("In short", words),
-        lines("Caveats", caveats),
-        lines("Run", closing::run(document)),
+    let [verdict, further] = in_short(words);
+    let mut sections = vec![verdict];
+    sections.extend(answers);
+    sections.extend([
+        further,
+        Section::new("method", header::lines(document)),
+        Section::lines(CAVEATS, "Caveats", caveats),
+        Section::lines("run", "Run", closing::run(document)),
         legend,
     ]);
-    blocks
+    sections
 }
 
-/// The tables in the order of reading, and what they say in a few sentences. Findings of
-/// another kind than was ordered say nothing.
-fn answers(document: &Document, footnotes: &mut Footnotes) -> (Vec<Block>, Vec<String>) {
+/// The sentences that come first, and those that follow the tables.
+fn in_short(mut words: Vec<String>) -> [Section; 2] {
+    let further = words.split_off(words.len().min(IN_FRONT));
+    if words.is_empty() {
+        words.push(NOTHING.to_owned());
+    }
+    [
+        Section::lines(IN_SHORT, "In short", words),
+        Section::lines("further", "Further", further),
+    ]
+}
+
+/// The answers of a run. Findings of another kind than was ordered say nothing.
+fn answers(document: &Document, footnotes: &mut Footnotes) -> Answers {
     let sizes = Sizes::of(document);
     match &document.findings {
         Findings::Sweep { .. } => sweep(document, &sizes, footnotes),
@@ -74,16 +99,16 @@ fn answers(document: &Document, footnotes: &mut Footnotes) -> (Vec<Block>, Vec<S
             .map(|charged| charged.answers(footnotes))
             .unwrap_or_default(),
         Findings::Process(process) => {
-            let (mut blocks, mut words) = Rebuilt::of(document)
+            let (mut sections, mut words) = Rebuilt::of(document)
                 .map(|rebuilt| rebuilt.explained(footnotes))
                 .unwrap_or_default();
             if let Some(ledger) = &process.ledger {
                 let explained = Explained::of(document, ledger, &sizes);
                 let (apart, more) = explained.answers(&sizes, footnotes);
-                blocks.extend(apart);
+                sections.extend(apart);
                 words.extend(more);
             }
-            (blocks, words)
+            (sections, words)
         }
         Findings::Advice(_) => Rebuilt::of(document)
             .map(|rebuilt| rebuilt.advised(footnotes))
@@ -117,37 +142,20 @@ pub fn picture(stored: &Stored) -> Result<Picture, Missing> {
     }
 }
 
-/// The tables of a sweep, and what they say in a few sentences.
-fn sweep(
-    document: &Document,
-    sizes: &Sizes<'_>,
-    footnotes: &mut Footnotes,
-) -> (Vec<Block>, Vec<String>) {
-    let mut tables = Vec::new();
+fn sweep(document: &Document, sizes: &Sizes<'_>, footnotes: &mut Footnotes) -> Answers {
+    let mut sections = Vec::new();
     if !document.findings.cells().is_empty() {
-        tables.push(time::table(document, sizes, footnotes));
-        tables.push(counts::table(document, sizes, footnotes));
-    }
-    if let Some(last) = tables.last_mut() {
-        last.notes = footnotes.lines(document);
+        let time = time::table(document, sizes, footnotes);
+        let mut counts = counts::table(document, sizes, footnotes);
+        counts.notes = footnotes.lines(document);
+        sections.extend([
+            Section::table("time", time),
+            Section::table("counts", counts),
+        ]);
     }
     let extra = Extra::of(document, sizes);
-    tables.extend(extra.as_ref().and_then(beyond::table));
+    let beyond = extra.as_ref().and_then(beyond::table);
+    sections.extend(beyond.map(|table| Section::table("beyond", table)));
     let words = words::sentences(document, sizes, extra.as_ref());
-    (tables.into_iter().map(Block::Table).collect(), words)
-}
-
-fn lines(title: &str, lines: Vec<String>) -> Block {
-    Block::Lines {
-        title: title.to_owned(),
-        lines,
-    }
-}
-
-fn is_empty(block: &Block) -> bool {
-    match block {
-        Block::Table(table) => table.rows.is_empty(),
-        Block::Lines { lines, .. } | Block::Drawing { lines, .. } => lines.is_empty(),
-        Block::Legend { terms, .. } => terms.is_empty(),
-    }
+    (sections, words)
 }

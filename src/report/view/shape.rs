@@ -2,7 +2,7 @@
 
 use super::number::{counted, integer, number, significant};
 use super::table::{Block, Column, Entry, Table};
-use super::{is_empty, lines};
+use super::{CAVEATS, IN_SHORT, LEGEND, Section};
 use crate::analysis::mappings::{Fate, copied_tables, entries_per_table, fate};
 use crate::model::{
     MappingContent, MappingFlag, ProcessFacts, ProcessShape, ShapeMapping, ShapeReservation,
@@ -12,19 +12,67 @@ use crate::units::{bytes, utc};
 
 const MEBIBYTE: f64 = 1_048_576.0;
 
-/// The whole report of a shape.
-pub fn shape(shape: &ProcessShape) -> Vec<Block> {
+/// In the order of the table.
+const CONTENTS: [MappingContent; 10] = [
+    MappingContent::Program,
+    MappingContent::Library,
+    MappingContent::Heap,
+    MappingContent::Stack,
+    MappingContent::ThreadStack,
+    MappingContent::Anonymous,
+    MappingContent::File,
+    MappingContent::SharedMemory,
+    MappingContent::Hugetlb,
+    MappingContent::Kernel,
+];
+
+/// The whole report of a shape. Sections that have nothing to say are among them, empty.
+pub fn shape(shape: &ProcessShape) -> Vec<Section> {
     let table = table(shape);
-    let legend = legend(&table);
-    let mut blocks = vec![
-        lines("", vec![process(shape)]),
-        Block::Table(table),
-        lines("Flags", flags(shape)),
-        lines("Reservations", reservations(&shape.process)),
+    let legend = Section::new(LEGEND, legend(&table));
+    vec![
+        Section::lines(IN_SHORT, "In short", in_short(shape)),
+        Section::table("mappings", table),
+        Section::lines("flags", "Flags", flags(shape)),
+        Section::lines("method", "What was read", vec![process(shape)]),
+        Section::lines(CAVEATS, "Caveats", reservations(&shape.process)),
         legend,
-    ];
-    blocks.retain(|block| !is_empty(block));
-    blocks
+    ]
+}
+
+/// What a fork of it copies, whose most of that is, and what to do next.
+fn in_short(shape: &ProcessShape) -> Vec<String> {
+    let copied = Sum::of(shape, |mapping| fate(mapping) == Fate::Copied);
+    let own = copied.pages(|mapping| &mapping.own);
+    let copy = format!(
+        "A fork of {} copies {} of its {}: {} with {} of its own.",
+        shape.process.name,
+        integer(copied.count()),
+        counted(shape.mappings.len() as u64, "mapping"),
+        counted(
+            copied_tables(copied.mappings.iter().copied(), shape.process.page_size),
+            "page table"
+        ),
+        counted(own, "page"),
+    );
+    let of = |content: &MappingContent| {
+        let mappings = copied.mappings.iter();
+        let theirs = mappings.filter(|mapping| mapping.content == *content);
+        let mappings = theirs.copied().collect();
+        Sum { mappings }.pages(|mapping| &mapping.own)
+    };
+    let most = CONTENTS.iter().max_by_key(|content| of(content));
+    let most = most.filter(|content| of(content) > own / 2).map(|content| {
+        format!(
+            "Most of these pages, {} %, are \"{}\".",
+            number(of(content) as f64 / own as f64 * 100.0, 0),
+            content_in_words(*content)
+        )
+    });
+    let next = "What such a fork costs is measured by forktax explain, and what helps by forktax \
+                advise, both with the --pid or --shape of this report.";
+    let sentences = [Some(copy), most, Some(next.to_owned())];
+    sentences.into_iter().flatten().collect()
 }
 
 /// Who it is, and what it has beside its mappings.
@@ -98,20 +146,8 @@ impl<'a> Sum<'a> {
 }
 
 fn table(shape: &ProcessShape) -> Table {
-    const ALL: [MappingContent; 10] = [
-        MappingContent::Program,
-        MappingContent::Library,
-        MappingContent::Heap,
-        MappingContent::Stack,
-        MappingContent::ThreadStack,
-        MappingContent::Anonymous,
-        MappingContent::File,
-        MappingContent::SharedMemory,
-        MappingContent::Hugetlb,
-        MappingContent::Kernel,
-    ];
     let page_size = shape.process.page_size;
-    let sums = ALL.map(|content| (content, Sum::of(shape, |m| m.content == content)));
+    let sums = CONTENTS.map(|content| (content, Sum::of(shape, |m| m.content == content)));
     let mut rows: Vec<Vec<Entry>> = sums
         .iter()
         .filter(|(_, sum)| sum.count() > 0)
@@ -308,7 +344,7 @@ fn legend(table: &Table) -> Block {
     };
     let columns = table.columns.iter().enumerate();
     Block::Legend {
-        title: "Legend".to_owned(),
+        title: "Columns".to_owned(),
         terms: columns
             .filter(|(index, _)| is_used(*index))
             .filter_map(|(_, column)| column.legend.clone())

@@ -31,6 +31,24 @@ pub enum Block {
     },
 }
 
+impl Block {
+    /// Rows, lines or terms; what has none is not shown.
+    pub(in crate::report) fn len(&self) -> usize {
+        match self {
+            Self::Table(table) => table.rows.len(),
+            Self::Lines { lines, .. } | Self::Drawing { lines, .. } => lines.len(),
+            Self::Legend { terms, .. } => terms.len(),
+        }
+    }
+
+    /// Adds a line to prose.
+    pub(in crate::report) fn say(&mut self, line: String) {
+        if let Self::Lines { lines, .. } = self {
+            lines.push(line);
+        }
+    }
+}
+
 /// A table with a heading, and footnotes under it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {

@@ -8,7 +8,7 @@ use crate::stats::Estimate;
 
 use super::number::{Unit, significant};
 
-/// Two or three sentences, or none.
+/// The sentences, the most useful first, or none.
 pub(super) fn sentences(
     document: &Document,
     sizes: &Sizes<'_>,
@@ -22,9 +22,9 @@ pub(super) fn sentences(
     let ratios = fork_ratios(sizes);
     let mut sentences = Vec::new();
     sentences.extend(how_much(&ratios, baseline, sizes));
+    sentences.extend(each(document, sizes));
     sentences.extend(twice(&ratios).map(|found| from_where(found, baseline, sizes.axis)));
     sentences.extend(paid_where(extra));
-    sentences.extend(each(document, sizes));
     sentences
 }
 

@@ -13,31 +13,40 @@ mod words;
 use crate::analysis::card::{Charged, Tried};
 use crate::model::Missing;
 use crate::report::view::footnotes::Footnotes;
-use crate::report::view::lines;
 use crate::report::view::picture::Picture;
-use crate::report::view::table::{Block, Table};
+use crate::report::view::table::Table;
+use crate::report::view::{Answers, Section};
 
 /// Makes a table, and notes why figures are missing from it.
 type Maker = fn(&Charged<'_>, &mut Footnotes) -> Table;
 
 impl Charged<'_> {
     /// The tables in the order of reading, and what they say in a few sentences.
-    pub(super) fn answers(&self, footnotes: &mut Footnotes) -> (Vec<Block>, Vec<String>) {
+    pub(super) fn answers(&self, footnotes: &mut Footnotes) -> Answers {
         let fit = self.fit();
-        let mut blocks = vec![self.table(footnotes, terms::table), terms::legend(self)];
-        let makers: [Maker; 5] = [
-            others::parents,
-            others::spawns,
-            child::programs,
-            child::faults,
-            grade::table,
+        let mut sections = vec![
+            self.table("prices", footnotes, terms::table),
+            Section::new("work", terms::legend(self)),
         ];
-        let makers = makers.into_iter().chain(design::VALIDATION);
-        for make in makers.chain(design::FITTED) {
-            blocks.push(self.table(footnotes, make));
+        let makers: [(&str, Maker); 5] = [
+            ("beside", others::parents),
+            ("methods", others::spawns),
+            ("programs", child::programs),
+            ("faults", child::faults),
+            ("grade", grade::table),
+        ];
+        let unseen = design::VALIDATION.map(|make| ("unseen", make));
+        let design = design::FITTED.map(|make| ("design", make));
+        for (name, make) in makers.into_iter().chain(unseen).chain(design) {
+            sections.push(self.table(name, footnotes, make));
         }
-        blocks.push(lines("Left out of the design", design::left_out(self)));
-        (blocks, words::sentences(self, fit.as_ref()))
+        let left_out = design::left_out(self);
+        sections.push(Section::lines(
+            "left-out",
+            "Left out of the design",
+            left_out,
+        ));
+        (sections, words::sentences(self, fit.as_ref()))
     }
 
     /// The picture, or why there is none.
@@ -56,13 +65,13 @@ impl Charged<'_> {
 
     /// A table with footnotes under its other notes; what earlier ones told of the same
     /// rows is not told again.
-    fn table(&self, footnotes: &mut Footnotes, make: Maker) -> Block {
+    fn table(&self, name: &'static str, footnotes: &mut Footnotes, make: Maker) -> Section {
         let mut own = Footnotes::default();
         let mut table = make(self, &mut own);
         let lines = own.lines_after(footnotes, self.document);
         table.notes.extend(lines);
         footnotes.absorb(own);
-        Block::Table(table)
+        Section::table(name, table)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::model::{Availability, PriceKind, Purpose, SpawnMethod};
 use crate::report::view::number::{Unit, number, significant};
 use crate::stats::Estimate;
 
-/// Four to seven sentences, or as many as there are figures for.
+/// The sentences that there are figures for, the most useful first.
 pub(super) fn sentences(charged: &Charged<'_>, fit: Option<&Fit>) -> Vec<String> {
     let sentences = [
         empty_parent(charged),

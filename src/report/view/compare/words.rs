@@ -1,7 +1,7 @@
 //! A comparison in a few sentences, and none that its verdicts do not support.
 
 use crate::analysis::compare::{judged, largest, visible_in_half};
-use crate::model::{ComparedLine, Comparison, FailAbove, Verdict};
+use crate::model::{ComparedLine, Comparison, FailAbove, HostFact, Verdict};
 
 use super::super::number::{counted, significant};
 
@@ -46,6 +46,15 @@ pub(super) fn sentences(comparison: &Comparison) -> Vec<String> {
             .map(|fail| failed(comparison, fail)),
     );
     told
+}
+
+/// What differs around the two results and bears on what a spawn costs, by name.
+pub(super) fn around(comparison: &Comparison) -> Option<String> {
+    let hosts = comparison.host_differences.iter().map(|found| found.fact);
+    let hosts = hosts.filter(|fact| fact.bears()).map(HostFact::name);
+    let plans = comparison.plan_differences.iter();
+    let names: Vec<&str> = hosts.chain(plans.map(|found| found.fact.name())).collect();
+    (!names.is_empty()).then(|| format!("A and B also differ in: {}.", names.join(", ")))
 }
 
 fn are(count: usize) -> String {

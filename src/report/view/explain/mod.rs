@@ -21,8 +21,8 @@ use crate::analysis::sweep::Sizes;
 use crate::model::{Availability, MethodExplained, MissingKind, SpawnMethod};
 
 use super::footnotes::Footnotes;
-use super::table::{Block, Table};
-use super::{lines, time};
+use super::table::Table;
+use super::{Answers, Section, time};
 
 /// A part of the explanation, of each method that has it.
 type Found<'a, T> = Vec<(SpawnMethod, &'a T)>;
@@ -30,52 +30,53 @@ type Found<'a, T> = Vec<(SpawnMethod, &'a T)>;
 impl<'a> Explained<'a> {
     /// The tables and drawings in the order of reading, and what they say in a
     /// few sentences. All reasons for gaps are among the footnotes afterwards.
-    pub(super) fn answers(
-        &self,
-        sizes: &Sizes<'_>,
-        footnotes: &mut Footnotes,
-    ) -> (Vec<Block>, Vec<String>) {
+    pub(super) fn answers(&self, sizes: &Sizes<'_>, footnotes: &mut Footnotes) -> Answers {
         let mut absent = Footnotes::default();
-        let mut blocks = Vec::new();
+        let mut sections = Vec::new();
         if !self.explanation.cells.is_empty() {
             let make = |notes: &mut Footnotes| time::table(self.document, sizes, notes);
-            blocks.push(self.table(footnotes, make));
+            sections.push(self.table("time", footnotes, make));
         }
         let ledgers = self.found("where the time goes", |method| &method.ledger, &mut absent);
         if !ledgers.is_empty() {
             let make = |notes: &mut Footnotes| ledger::table(self, &ledgers, notes);
-            blocks.push(self.table(footnotes, make));
+            sections.push(self.table("ledger", footnotes, make));
         }
         let name = "what the kernel does";
         for (method, found) in self.found(name, |method| &method.mechanisms, &mut absent) {
-            blocks.push(Block::Table(mechanisms::table(method, found)));
+            sections.push(Section::table(
+                "mechanisms",
+                mechanisms::table(method, found),
+            ));
         }
         let faults = self.found("page faults", |method| &method.faults, &mut absent);
         if !faults.is_empty() {
-            blocks.push(self.table(footnotes, |_| faults::table(&faults)));
+            sections.push(self.table("faults", footnotes, |_| faults::table(&faults)));
         }
-        blocks.extend(page_tables::blocks(self, footnotes, &mut absent));
+        sections.extend(page_tables::sections(self, footnotes, &mut absent));
         let rewritten = self.rewritten(&mut absent);
         if !rewritten.is_empty() {
             let make = |notes: &mut Footnotes| rewriting::table(self, &rewritten, notes);
-            blocks.push(self.table(footnotes, make));
+            sections.push(self.table("rewriting", footnotes, make));
         }
-        blocks.push(lines("Not found out", absent.lines(self.document)));
+        let not_found = absent.lines(self.document);
+        sections.push(Section::lines("not-found", "Not found out", not_found));
         footnotes.absorb(absent);
-        (blocks, words::sentences(self))
+        (sections, words::sentences(self))
     }
 
     /// A table with footnotes of its own under its other notes.
     fn table(
         &self,
+        name: &'static str,
         footnotes: &mut Footnotes,
         make: impl FnOnce(&mut Footnotes) -> Table,
-    ) -> Block {
+    ) -> Section {
         let mut own = Footnotes::default();
         let mut table = make(&mut own);
         table.notes.extend(own.lines(self.document));
         footnotes.absorb(own);
-        Block::Table(table)
+        Section::table(name, table)
     }
 
     /// The methods that have a part; of the others, the reason is noted.

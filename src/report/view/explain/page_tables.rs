@@ -5,18 +5,18 @@ use crate::model::{Availability, MappingKind, Missing, PageTables, TableLevel};
 
 use super::super::footnotes::Footnotes;
 use super::super::number::{MEBIBYTE, integer, number};
-use super::super::table::{Block, Column, Entry, Table};
-use super::{Explained, names, tree};
+use super::super::table::{Column, Entry, Table};
+use super::{Explained, Section, names, tree};
 
 /// The tables before the inflation, or why they are not known.
 type Before<'a> = Result<&'a PageTables, &'a Missing>;
 
 /// Both tables and the tree.
-pub(super) fn blocks(
+pub(super) fn sections(
     explained: &Explained<'_>,
     footnotes: &mut Footnotes,
     absent: &mut Footnotes,
-) -> Vec<Block> {
+) -> Vec<Section> {
     let explanation = explained.explanation;
     let tables = match &explanation.page_tables {
         Availability::Measured(tables) => tables,
@@ -29,12 +29,16 @@ pub(super) fn blocks(
         Availability::Measured(before) => Ok(before),
         Availability::Missing(missing) => Err(missing),
     };
-    let mut blocks = vec![
-        explained.table(footnotes, |notes| kinds(tables, before, notes)),
-        explained.table(footnotes, |notes| levels(tables, before, notes)),
+    let mut sections = vec![
+        explained.table("mapped", footnotes, |notes| kinds(tables, before, notes)),
+        explained.table("page-tables", footnotes, |notes| {
+            levels(tables, before, notes)
+        }),
     ];
-    blocks.extend(tables.tree.as_ref().map(|tree| tree::drawing(tree, tables)));
-    blocks
+    let tree = tables.tree.as_ref();
+    let tree = tree.map(|tree| Section::new("tree", tree::drawing(tree, tables)));
+    sections.extend(tree);
+    sections
 }
 
 /// Takes a column's figure from a kind.

@@ -12,12 +12,11 @@ use crate::model::SpawnMethod;
 /// The sentences, the most useful first.
 pub(super) fn sentences(explained: &Explained<'_>) -> Vec<String> {
     let mut sentences = Vec::new();
-    if let Some(method) = first_to_look_at(explained) {
-        sentences.extend(largest_phase(explained, method));
-        sentences.extend(largest_part_of_cpu(explained, method));
-    }
-    sentences.extend(scatter(explained));
     sentences.extend(alternative(explained).map(|other| switch(explained, other)));
+    let first = first_to_look_at(explained);
+    sentences.extend(first.and_then(|method| largest_phase(explained, method)));
+    sentences.extend(scatter(explained));
+    sentences.extend(first.and_then(|method| largest_part_of_cpu(explained, method)));
     sentences.extend(start_of_program(explained));
     sentences.extend(tax(explained));
     sentences
@@ -77,7 +76,9 @@ fn largest_part_of_cpu(explained: &Explained<'_>, method: SpawnMethod) -> Option
         format!(", most often in {}", hot.function)
     });
     Some(format!(
-        "The largest part of its CPU time is \"{}\", {} % ({}){hottest}; next is \"{}\", {} %.",
+        "The largest part of the CPU time of a {} spawn is \"{}\", {} % ({}){hottest}; next is \
+         \"{}\", {} %.",
+        method.name(),
         names::mechanism(first.mechanism),
         significant(first.share.value * 100.0),
         percents(first.share.ci95),

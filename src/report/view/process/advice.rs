@@ -13,17 +13,17 @@ const INSTEAD: [RemedyKind; 3] = [
     RemedyKind::ForkServer,
 ];
 
-/// Two to five sentences, or as many as there are figures for.
+/// The sentences that there are figures for, the most useful first.
 pub(super) fn sentences(rebuilt: &Rebuilt<'_>) -> Vec<String> {
     let sentences = [
         words::each(rebuilt),
-        best_of_forks(rebuilt),
+        nothing(rebuilt),
         instead(rebuilt),
+        best_of_forks(rebuilt),
         together(rebuilt),
         other(rebuilt),
-        unseen(rebuilt),
         harmful(rebuilt),
-        nothing(rebuilt),
+        unseen(rebuilt),
     ];
     sentences.into_iter().flatten().collect()
 }

@@ -27,9 +27,9 @@ use crate::model::{
     ReplicaOrder, SpawnMethod, TrialCell,
 };
 use crate::report::view::footnotes::Footnotes;
-use crate::report::view::lines;
 use crate::report::view::picture::Picture;
-use crate::report::view::table::{Block, Table};
+use crate::report::view::table::Table;
+use crate::report::view::{Answers, Section};
 use crate::stats::Estimate;
 
 /// Makes a table, and notes why figures are missing from it.
@@ -68,27 +68,34 @@ impl<'a> Rebuilt<'a> {
 
     /// The tables of an explanation in the order of reading, and what they say in a few
     /// sentences.
-    pub(super) fn explained(&self, footnotes: &mut Footnotes) -> (Vec<Block>, Vec<String>) {
-        let mut blocks = vec![self.table(footnotes, spawns::table)];
-        for make in [ladder::table, groups::costs, groups::contents] {
-            blocks.push(self.table(footnotes, make));
-        }
-        blocks.push(Block::Table(free::table(self)));
-        blocks.push(Block::Table(likeness::table(self)));
-        blocks.push(lines("Not found out", self.not_found(footnotes)));
-        (blocks, words::sentences(self))
+    pub(super) fn explained(&self, footnotes: &mut Footnotes) -> Answers {
+        let sections = vec![
+            self.table("spawns", footnotes, spawns::table),
+            self.table("costs", footnotes, ladder::table),
+            self.table("charged", footnotes, groups::costs),
+            self.table("contents", footnotes, groups::contents),
+            Section::table("free", free::table(self)),
+            Section::table("likeness", likeness::table(self)),
+            Section::lines("not-found", "Not found out", self.not_found(footnotes)),
+        ];
+        (sections, words::sentences(self))
     }
 
     /// The same of an advice.
-    pub(super) fn advised(&self, footnotes: &mut Footnotes) -> (Vec<Block>, Vec<String>) {
-        let mut blocks = vec![self.table(footnotes, spawns::table)];
-        blocks.push(self.table(footnotes, remedies::table));
-        blocks.push(remedies::applied_to(self));
-        blocks.push(lines("Not tried", remedies::not_tried(self)));
-        blocks.extend(remedies::recipes(self));
-        blocks.push(lines("Harmful here", remedies::harmful(self)));
-        blocks.push(Block::Table(likeness::table(self)));
-        (blocks, advice::sentences(self))
+    pub(super) fn advised(&self, footnotes: &mut Footnotes) -> Answers {
+        let mut sections = vec![
+            self.table("spawns", footnotes, spawns::table),
+            self.table("remedies", footnotes, remedies::table),
+            Section::new("applied-to", remedies::applied_to(self)),
+            Section::lines("not-tried", "Not tried", remedies::not_tried(self)),
+        ];
+        let recipes = remedies::recipes(self).into_iter();
+        sections.extend(recipes.map(|recipe| Section::new("recipes", recipe)));
+        sections.extend([
+            Section::lines("harmful", "Harmful here", remedies::harmful(self)),
+            Section::table("likeness", likeness::table(self)),
+        ]);
+        (sections, advice::sentences(self))
     }
 
     /// What a reader must know of the shape before trusting the figures.
@@ -107,12 +114,12 @@ impl<'a> Rebuilt<'a> {
     }
 
     /// A table with footnotes of its own under its other notes.
-    fn table(&self, footnotes: &mut Footnotes, make: Maker) -> Block {
+    fn table(&self, name: &'static str, footnotes: &mut Footnotes, make: Maker) -> Section {
         let mut own = Footnotes::default();
         let mut table = make(self, &mut own);
         table.notes.extend(own.lines(self.document));
         footnotes.absorb(own);
-        Block::Table(table)
+        Section::table(name, table)
     }
 
     /// Why the cost could not be shared out, where that was asked for.

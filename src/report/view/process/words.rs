@@ -8,13 +8,13 @@ use crate::model::{Blame, Cost, Counts, GroupCost, Rung, RungCost, SpawnMethod};
 use crate::report::view::number::{counted, number, significant};
 use crate::stats::Estimate;
 
-/// Five to seven sentences, or as many as there are figures for.
+/// The sentences that there are figures for, the most useful first.
 pub(super) fn sentences(rebuilt: &Rebuilt<'_>) -> Vec<String> {
     let sentences = [
         each(rebuilt),
-        standing_still(rebuilt),
         rebuilt.blame().and_then(dearest_rung),
         rebuilt.blame().and_then(dearest_group),
+        standing_still(rebuilt),
         rebuilt.blame().and_then(|blame| beside(rebuilt, blame)),
         looks_big(rebuilt),
         foretold(rebuilt),

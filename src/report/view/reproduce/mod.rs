@@ -6,7 +6,7 @@ mod source;
 
 use super::footnotes::Footnotes;
 use super::picture::Picture;
-use super::table::Block;
+use super::{Answers, Section};
 use crate::analysis::reproduce::loops::Programs;
 use crate::analysis::reproduce::spaces::Study;
 use crate::model::{Answer, Document, Missing, Reproduction};
@@ -16,7 +16,7 @@ pub(super) fn answers(
     document: &Document,
     study: &Reproduction,
     footnotes: &mut Footnotes,
-) -> (Vec<Block>, Vec<String>) {
+) -> Answers {
     match &study.answer {
         Answer::Programs(loops) => Programs::of(document, study, loops).answers(footnotes),
         Answer::Spaces { points, .. } => {

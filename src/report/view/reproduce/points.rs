@@ -11,27 +11,27 @@ use super::super::footnotes::Footnotes;
 use super::super::header;
 use super::super::picture::Picture;
 use super::super::table::{Block, Table};
-use super::source;
+use super::{Answers, Section, source};
 use crate::analysis::reproduce::spaces::{self, Study};
 use crate::model::Missing;
 
 /// The tables in the order of reading, and what they say in a few sentences.
-pub(super) fn answers(study: &Study<'_>, footnotes: &mut Footnotes) -> (Vec<Block>, Vec<String>) {
+pub(super) fn answers(study: &Study<'_>, footnotes: &mut Footnotes) -> Answers {
     let found = spaces::costs(study);
-    let mut table = |make: &dyn Fn(&mut Footnotes) -> Table| {
+    let mut table = |name: &'static str, make: &dyn Fn(&mut Footnotes) -> Table| {
         let mut own = Footnotes::default();
         let mut table = make(&mut own);
         table.notes.extend(own.lines(study.document));
         footnotes.absorb(own);
-        Block::Table(table)
+        Section::table(name, table)
     };
-    let blocks = vec![
-        source::block(study.reproduction),
-        table(&|notes| sizes::table(study, notes)),
-        table(&|notes| compared::table(study, notes)),
-        table(&|notes| costs::table(study, &found, notes)),
+    let sections = vec![
+        source::section(study.reproduction),
+        table("parents", &|notes| sizes::table(study, notes)),
+        table("time", &|notes| compared::table(study, notes)),
+        table("costs", &|notes| costs::table(study, &found, notes)),
     ];
-    (blocks, words::sentences(study, &found))
+    (sections, words::sentences(study, &found))
 }
 
 /// The published lines and those of the cells.

@@ -2,18 +2,18 @@
 
 use crate::model::Reproduction;
 
-use super::super::lines;
-use super::super::table::Block;
+use super::Section;
 
 /// The study in a few lines.
-pub(super) fn block(reproduction: &Reproduction) -> Block {
+pub(super) fn section(reproduction: &Reproduction) -> Section {
     let source = &reproduction.source;
     let told = vec![
         format!("{}, {} ({})", source.title, source.authors, source.year),
         source.address.clone(),
         source.setting.clone(),
     ];
-    lines(&format!("Study {}", reproduction.study.name()), told)
+    let title = format!("Study {}", reproduction.study.name());
+    Section::lines("study", &title, told)
 }
 
 /// The same in one line.

@@ -16,40 +16,38 @@ pub(super) use chart::chart;
 use crate::analysis::reproduce::loops::{Programs, is_control};
 use crate::model::{Availability, Loop, LoopSystem, Order, Program, ReproduceOrder};
 use crate::report::view::footnotes::Footnotes;
-use crate::report::view::lines;
 use crate::report::view::number::{counted, integer, significant};
-use crate::report::view::table::{Block, Column, Entry, Table};
+use crate::report::view::table::{Column, Entry, Table};
+use crate::report::view::{Answers, Section};
 
 /// Makes a table, and notes why figures are missing from it.
 type Maker = fn(&Programs<'_>, &mut Footnotes) -> Table;
 
 impl<'a> Programs<'a> {
     /// The tables in the order of reading, and what they say in a few sentences.
-    pub(super) fn answers(&self, footnotes: &mut Footnotes) -> (Vec<Block>, Vec<String>) {
-        let makers: [Maker; 5] = [
-            time::real,
-            time::cpu,
-            parents::spaces,
-            parents::calls,
-            |programs, _| differences::table(programs),
+    pub(super) fn answers(&self, footnotes: &mut Footnotes) -> Answers {
+        let makers: [(&str, Maker); 5] = [
+            ("time", time::real),
+            ("cpu", time::cpu),
+            ("parents", parents::spaces),
+            ("calls", parents::calls),
+            ("differences", |programs, _| differences::table(programs)),
         ];
-        let mut blocks = vec![lines(&self.title(), self.source())];
-        for make in makers {
+        let mut sections = vec![Section::lines("study", &self.title(), self.source())];
+        for (name, make) in makers {
             let mut own = Footnotes::default();
             let mut table = make(self, &mut own);
             table
                 .notes
                 .extend(own.lines_after(footnotes, self.document));
             footnotes.absorb(own);
-            blocks.push(Block::Table(table));
+            sections.push(Section::table(name, table));
         }
-        blocks.push(lines(
-            "What the study supposed, tested here",
-            claims::lines(self),
-        ));
+        let title = "What the study supposed, tested here";
+        sections.push(Section::lines("claims", title, claims::lines(self)));
         let title = format!("What has changed since {}", self.study.source.year);
-        blocks.push(lines(&title, changes::lines(self)));
-        (blocks, changes::in_short(self))
+        sections.push(Section::lines("changes", &title, changes::lines(self)));
+        (sections, changes::in_short(self))
     }
 
     /// The columns that name a row.
