@@ -14,8 +14,7 @@
 //!   for is no time.
 //! - **Slices** are reckoned before each turn from what is left, less what each worker was
 //!   seen to take besides its loop: the first round corrects itself, and loops shrink to
-//!   a hundredth of a second before rounds are lost. Where not all rounds fit even so, those
-//!   that do share the time. What has no loop that could shrink (a
+//!   a hundredth of a second before rounds are lost. What has no loop that could shrink (a
 //!   script with an ordered number of iterations, a probe) has no weight: the time ends its
 //!   rounds and shortens none.
 //! - **Dear visits rest** every second round where they are one of dozens, as those of a

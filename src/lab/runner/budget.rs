@@ -66,15 +66,6 @@ impl Budget {
         Some(self.total_s? * self.stage)
     }
 
-    /// Whether all these can have their turn with the shortest loops.
-    pub(super) fn fit(&self, now_s: f64, to_come: &[Due]) -> bool {
-        let weights: f64 = to_come.iter().map(|due| due.weight).sum();
-        self.end_s().is_none_or(|end| {
-            let left = (end - now_s).max(0.0);
-            besides_s(left, to_come) + weights * LEAST_UNIT_S <= left
-        })
-    }
-
     /// The loop time of a visit of weight 1, if all these are to have their turn.
     pub(super) fn unit_s(&self, now_s: f64, to_come: &[Due]) -> Option<f64> {
         let left = (self.end_s()? - now_s).max(0.0);
@@ -145,8 +136,6 @@ mod tests {
         assert!((unit(Some(0.1)) - 5.5 / 80.0).abs() < 1e-9);
         assert!((unit(None) - 0.7 * 9.5 / 80.0).abs() < 1e-9);
         assert_eq!(unit(Some(1.0)), LEAST_UNIT_S);
-        let fit = |besides_s| budget.fit(0.0, &[due(besides_s); 40]);
-        assert!(fit(None) && fit(Some(0.2)) && !fit(Some(0.25)));
     }
 
     #[test]

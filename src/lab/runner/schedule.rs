@@ -173,21 +173,12 @@ impl Schedule {
         order
     }
 
-    /// The loop of the first of these visits, if they are to have their turn, and those of
-    /// as many rounds up to the aim as there is time for. It is reckoned anew for each,
-    /// from what is left.
+    /// The loop of the first of these visits, if they and the rounds up to the aim are
+    /// to have their turn. It is reckoned anew for each, from what is left.
     fn slice_s(&self, of_this_round: &[usize], stage: &dyn Stage) -> Option<f64> {
-        let now_s = stage.now_s();
-        let mut to_come = self.due(of_this_round.iter().copied());
-        for round in self.done + 1..self.aim_rounds {
-            let before = to_come.len();
-            to_come.extend(self.due(self.of_round(round, stage)));
-            if round >= self.least_rounds && !self.budget.fit(now_s, &to_come) {
-                to_come.truncate(before);
-                break;
-            }
-        }
-        let unit_s = self.budget.unit_s(now_s, &to_come)?;
+        let later = (self.done + 1..self.aim_rounds).flat_map(|round| self.of_round(round, stage));
+        let to_come = self.due(of_this_round.iter().copied().chain(later));
+        let unit_s = self.budget.unit_s(stage.now_s(), &to_come)?;
         Some(unit_s * self.rhythms[of_this_round[0]].weight)
     }
 

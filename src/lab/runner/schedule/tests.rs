@@ -116,10 +116,9 @@ fn the_aim_is_reached_within_the_time() {
 
 #[test]
 fn workers_that_take_all_the_time_end_the_run_early() {
-    // Its loops have what is left of the time of the rounds that fit.
     let mut clock = Clock::of(&sweep(0.2));
-    assert!((2..AIM_ROUNDS).contains(&clock.run(6.0, 1)));
-    assert!((5.0..6.0).contains(&clock.now_s), "{}", clock.now_s);
+    assert!(clock.run(5.0, 1) < AIM_ROUNDS);
+    assert!(clock.now_s < 5.0, "{}", clock.now_s);
 }
 
 #[test]
