@@ -189,7 +189,7 @@ fn builds_alike(words: &[&str]) {
     assert!(is_near(gained[1], wanted[1], 2, 2), "{gained:?} {wanted:?}");
     // The worker's own code, run for the first time, is mapped by the dozen of pages.
     assert!(
-        is_near(gained[2], wanted[2], 2, 128),
+        is_near(gained[2], wanted[2], 2, 512),
         "{gained:?} {wanted:?}"
     );
     assert!(
