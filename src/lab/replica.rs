@@ -10,7 +10,7 @@ use super::error::LabError;
 use super::kernel::Kernel;
 use super::rounds::{Rounds, Try};
 use super::run::{Outcome, Progress, ending, unix_s};
-use crate::analysis::process::{Design, Rebuilt, Trial, scaled};
+use crate::analysis::process::{Blueprint, Design, Trial, scaled};
 use crate::model::{
     ChildAction, Document, Findings, Host, Plan, ProcessRole, ProcessShape, Program, ReplicaOrder,
     SpaceRequest, SpawnMethod, Stopped,
@@ -25,8 +25,8 @@ pub(super) struct Experiment<'a> {
     begin: Duration,
     started_unix_s: u64,
     /// The process as a worker would have it, whole, and what of it is built.
-    pub(super) whole: Rebuilt,
-    pub(super) built: Rebuilt,
+    pub(super) whole: Blueprint,
+    pub(super) built: Blueprint,
     pub(super) design: Design,
     pub(super) trials: Vec<Trial>,
     pub(super) rounds: Rounds<'a>,
@@ -38,11 +38,11 @@ impl<'a> Experiment<'a> {
         kernel: &'a dyn Kernel,
         plan: &'a Plan,
         order: &'a ReplicaOrder,
-        design: impl FnOnce(&Rebuilt) -> Design,
+        design: impl FnOnce(&Blueprint) -> Design,
     ) -> Result<Self, LabError> {
         let (begin, started_unix_s) = (kernel.now(), unix_s());
         let own = own_shape(kernel, plan)?;
-        let built = Rebuilt::of(&scaled(&order.shape, &order.scale), &own);
+        let built = Blueprint::of(&scaled(&order.shape, &order.scale), &own);
         let design = design(&built);
         Ok(Self {
             kernel,
@@ -50,7 +50,7 @@ impl<'a> Experiment<'a> {
             order,
             begin,
             started_unix_s,
-            whole: Rebuilt::of(&order.shape, &own),
+            whole: Blueprint::of(&order.shape, &own),
             built,
             trials: design.trials.clone(),
             design,

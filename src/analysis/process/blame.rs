@@ -1,8 +1,8 @@
 //! Whose the cost of a fork is: rungs and groups, from what the trials took.
 
+use super::blueprint::Blueprint;
 use super::counts::{copies_entries, entries, is_copied, pages};
 use super::design::{Design, Layout};
-use super::likeness::Rebuilt;
 use crate::model::{
     Availability, Blame, Cost, FreeMemory, FreeReason, GroupCost, MappingContent, MappingFlag,
     Missing, ProcessRole, ProcessShape, ProcessTrial, Rung, RungCost, ShapeMapping, SpawnMethod,
@@ -67,7 +67,7 @@ fn floats(cell: &TrialCell, pick: fn(&WorkerSamples) -> &Vec<u64>, round: u32) -
 /// which may be a part of the whole `shape`.
 pub fn blame(
     shape: &ProcessShape,
-    whole: &Rebuilt,
+    whole: &Blueprint,
     design: &Design,
     trials: &[ProcessTrial],
     seed: u64,

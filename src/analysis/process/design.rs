@@ -1,8 +1,8 @@
 //! Which parents are built of a shape, and what is spawned from them.
 
+use super::blueprint::{Beside, Blueprint};
 use super::counts::{Counter, fan_out};
 use super::groups::{Group, groups, weight};
-use super::likeness::{Beside, Rebuilt};
 use super::remedies::{Remedied, apply};
 use super::rungs::on_rung;
 use crate::model::{
@@ -48,52 +48,52 @@ pub struct Design {
 
 impl Design {
     /// The trials that explain a shape.
-    pub fn explaining(rebuilt: &Rebuilt, methods: &[SpawnMethod]) -> Self {
-        let mut design = Self::of_whole(rebuilt, methods);
-        design.add_rungs(rebuilt);
-        design.add_checks(rebuilt);
+    pub fn explaining(blueprint: &Blueprint, methods: &[SpawnMethod]) -> Self {
+        let mut design = Self::of_whole(blueprint, methods);
+        design.add_rungs(blueprint);
+        design.add_checks(blueprint);
         design
     }
 
     /// The trials of remedies on a shape.
     pub fn advising(
-        rebuilt: &Rebuilt,
+        blueprint: &Blueprint,
         methods: &[SpawnMethod],
         host: &RemedyHost,
         targets: &Targets,
     ) -> Self {
-        let mut design = Self::of_whole(rebuilt, methods);
-        design.add_remedies(rebuilt, host, targets);
+        let mut design = Self::of_whole(blueprint, methods);
+        design.add_remedies(blueprint, host, targets);
         design
     }
 
-    fn of_whole(rebuilt: &Rebuilt, methods: &[SpawnMethod]) -> Self {
+    fn of_whole(blueprint: &Blueprint, methods: &[SpawnMethod]) -> Self {
         let mut design = Self {
             trials: Vec::new(),
-            fan_out: fan_out(rebuilt.facts.page_size),
-            layout: Layout::of(rebuilt),
+            fan_out: fan_out(blueprint.facts.page_size),
+            layout: Layout::of(blueprint),
             remedies: Vec::new(),
         };
-        let whole = rebuilt.request(&rebuilt.mappings, rebuilt.beside());
+        let whole = blueprint.request(&blueprint.mappings, blueprint.beside());
         design.add(ProcessRole::Whole, whole, methods.to_vec());
         design
     }
 
     /// A parent with several remedies at once.
     pub fn together(
-        rebuilt: &Rebuilt,
+        blueprint: &Blueprint,
         role: ProcessRole,
         kinds: &[RemedyKind],
         method: SpawnMethod,
         host: &RemedyHost,
     ) -> Option<Trial> {
-        let mut parent = Remedied::nothing(rebuilt);
+        let mut parent = Remedied::nothing(blueprint);
         for kind in kinds {
-            apply(*kind, &mut parent, rebuilt.facts.page_size, host).ok()?;
+            apply(*kind, &mut parent, blueprint.facts.page_size, host).ok()?;
         }
         Some(Trial {
             role,
-            space: parent.request(rebuilt),
+            space: parent.request(blueprint),
             methods: vec![method],
             program: None,
             closes: parent.closes,
@@ -111,38 +111,38 @@ impl Design {
     }
 
     /// All rungs but the last, which is the whole.
-    fn add_rungs(&mut self, rebuilt: &Rebuilt) {
+    fn add_rungs(&mut self, blueprint: &Blueprint) {
         let mut rungs: Vec<Rung> = self.layout.ladder.iter().map(|(rung, _)| *rung).collect();
         rungs.pop();
         for rung in rungs {
             let (mappings, beside) = match rung {
                 Rung::Empty => (Vec::new(), Beside::default()),
-                Rung::Beside => (Vec::new(), rebuilt.beside()),
-                _ => (rung_of(rebuilt, rung), rebuilt.beside()),
+                Rung::Beside => (Vec::new(), blueprint.beside()),
+                _ => (rung_of(blueprint, rung), blueprint.beside()),
             };
-            let space = rebuilt.request(&mappings, beside);
+            let space = blueprint.request(&mappings, beside);
             self.add(ProcessRole::Rung(rung), space, vec![SpawnMethod::Fork]);
         }
     }
 
     /// The shape without each of the weightiest groups.
-    fn add_checks(&mut self, rebuilt: &Rebuilt) {
+    fn add_checks(&mut self, blueprint: &Blueprint) {
         let groups = &self.layout.groups;
         let all: f64 = groups.iter().map(|group| weight(&group.counts)).sum();
         let heavy = |group: &&Group| weight(&group.counts) >= CHECKED_SHARE * all;
         let checked = groups.iter().filter(heavy).take(MOST_CHECKED).count();
         for index in 0..checked {
             let members = &self.layout.groups[index].members;
-            let left: Vec<ShapeMapping> = (rebuilt.mappings.iter().enumerate())
+            let left: Vec<ShapeMapping> = (blueprint.mappings.iter().enumerate())
                 .filter(|(place, _)| members.binary_search(place).is_err())
                 .map(|(_, mapping)| mapping.clone())
                 .collect();
-            let space = rebuilt.request(&left, rebuilt.beside());
+            let space = blueprint.request(&left, blueprint.beside());
             self.add(ProcessRole::Without(index), space, vec![SpawnMethod::Fork]);
         }
     }
 
-    fn add_remedies(&mut self, rebuilt: &Rebuilt, host: &RemedyHost, targets: &Targets) {
+    fn add_remedies(&mut self, blueprint: &Blueprint, host: &RemedyHost, targets: &Targets) {
         const OF_PARENTS: [RemedyKind; 9] = [
             RemedyKind::DontFork,
             RemedyKind::HugePages,
@@ -155,12 +155,12 @@ impl Design {
             RemedyKind::NoFilePages,
         ];
         for kind in OF_PARENTS {
-            let mut parent = Remedied::nothing(rebuilt);
-            let applied = apply(kind, &mut parent, rebuilt.facts.page_size, host);
+            let mut parent = Remedied::nothing(blueprint);
+            let applied = apply(kind, &mut parent, blueprint.facts.page_size, host);
             if applied.is_ok() {
                 self.trials.push(Trial {
                     role: ProcessRole::Remedied(kind),
-                    space: parent.request(rebuilt),
+                    space: parent.request(blueprint),
                     methods: vec![SpawnMethod::Fork],
                     program: None,
                     closes: parent.closes,
@@ -169,11 +169,11 @@ impl Design {
             self.remedies
                 .push((kind, applied.map(|()| parent.applied_to)));
         }
-        self.add_targets(rebuilt, targets);
+        self.add_targets(blueprint, targets);
     }
 
     /// A statically linked program beside a dynamically linked one.
-    fn add_targets(&mut self, rebuilt: &Rebuilt, targets: &Targets) {
+    fn add_targets(&mut self, blueprint: &Blueprint, targets: &Targets) {
         let kind = RemedyKind::StaticTarget;
         let (Some(fixed), Some(dynamic)) = (&targets.fixed, &targets.dynamic) else {
             let why = "no statically and dynamically linked programs were found to compare; name \
@@ -189,7 +189,7 @@ impl Design {
         for (role, program) in pair {
             self.trials.push(Trial {
                 role,
-                space: rebuilt.request(&rebuilt.mappings, rebuilt.beside()),
+                space: blueprint.request(&blueprint.mappings, blueprint.beside()),
                 methods: vec![SpawnMethod::Fork],
                 program: Some(program.clone()),
                 closes: false,
@@ -206,9 +206,9 @@ fn path(program: &Program) -> &str {
     }
 }
 
-fn rung_of(rebuilt: &Rebuilt, rung: Rung) -> Vec<ShapeMapping> {
-    let page_size = rebuilt.facts.page_size;
-    let mappings = rebuilt.mappings.iter();
+fn rung_of(blueprint: &Blueprint, rung: Rung) -> Vec<ShapeMapping> {
+    let page_size = blueprint.facts.page_size;
+    let mappings = blueprint.mappings.iter();
     mappings.map(|m| on_rung(m, rung, page_size)).collect()
 }
 
@@ -223,16 +223,16 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    pub(super) fn of(rebuilt: &Rebuilt) -> Self {
-        let page_size = rebuilt.facts.page_size;
-        let groups = groups(&rebuilt.mappings, page_size);
-        let beside = rebuilt.beside();
+    pub(super) fn of(blueprint: &Blueprint) -> Self {
+        let page_size = blueprint.facts.page_size;
+        let groups = groups(&blueprint.mappings, page_size);
+        let beside = blueprint.beside();
         let mut ladder = vec![(Rung::Empty, nothing(&groups))];
         if beside.units() > 0 {
             ladder.push((Rung::Beside, nothing(&groups)));
         }
         for rung in Rung::ALL.into_iter().filter(|rung| *rung > Rung::Beside) {
-            let counts = by_group(&rung_of(rebuilt, rung), &groups, page_size);
+            let counts = by_group(&rung_of(blueprint, rung), &groups, page_size);
             if ladder
                 .last()
                 .is_some_and(|(_, below)| !cost_alike(below, &counts))

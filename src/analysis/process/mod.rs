@@ -8,10 +8,10 @@
 //! no price list has to be believed.
 
 mod blame;
+mod blueprint;
 mod counts;
 mod design;
 mod groups;
-mod likeness;
 mod made_up;
 mod outcome;
 mod remedies;
@@ -22,9 +22,9 @@ mod statements;
 mod tests;
 
 pub use blame::blame;
+pub use blueprint::{Blueprint, request_of};
 pub use design::{Design, Trial};
 pub use groups::{Group, groups};
-pub use likeness::{Rebuilt, request_of};
 pub use made_up::made_up;
 pub use outcome::{Chosen, choose, remedies};
 pub use scale::scaled;

@@ -1,9 +1,9 @@
 //! Remedies as changes of a shape: each gives the parent with it applied, or the
 //! reason why there is nothing to apply it to.
 
+use super::blueprint::{Beside, Blueprint};
 use super::counts::{Counter, copies_entries, fan_out, joined, pages};
 use super::groups::weight;
-use super::likeness::{Beside, Rebuilt};
 use crate::model::{
     MappingContent, MappingFlag, Missing, RemedyHost, RemedyKind, ShapeMapping, SpaceRequest,
 };
@@ -32,17 +32,17 @@ pub(super) struct Remedied {
 
 impl Remedied {
     /// The parent as it is.
-    pub(super) fn nothing(rebuilt: &Rebuilt) -> Self {
+    pub(super) fn nothing(blueprint: &Blueprint) -> Self {
         Self {
-            mappings: rebuilt.mappings.clone(),
-            beside: rebuilt.beside(),
+            mappings: blueprint.mappings.clone(),
+            beside: blueprint.beside(),
             closes: false,
             applied_to: String::new(),
         }
     }
 
-    pub(super) fn request(&self, rebuilt: &Rebuilt) -> SpaceRequest {
-        rebuilt.request(&self.mappings, self.beside)
+    pub(super) fn request(&self, blueprint: &Blueprint) -> SpaceRequest {
+        blueprint.request(&self.mappings, self.beside)
     }
 }
 

@@ -1,12 +1,12 @@
 //! The ladder adds up, and so do the groups.
 
 use super::*;
-use crate::analysis::process::{Design, Rebuilt, blame, scaled};
+use crate::analysis::process::{Blueprint, Design, blame, scaled};
 use crate::model::{Blame, FreeReason, Rung, ShapeScale};
 use crate::vm::Shape;
 
-fn design(rebuilt: &Rebuilt) -> Design {
-    Design::explaining(rebuilt, &[SpawnMethod::Fork, SpawnMethod::PosixSpawn])
+fn design(blueprint: &Blueprint) -> Design {
+    Design::explaining(blueprint, &[SpawnMethod::Fork, SpawnMethod::PosixSpawn])
 }
 
 /// What a fork takes in a world where all has a price.
@@ -46,8 +46,8 @@ fn measured(design: &Design) -> Vec<ProcessTrial> {
 }
 
 fn blamed(process: &ProcessShape, own: &ProcessShape, scale: &ShapeScale) -> Blame {
-    let whole = Rebuilt::of(process, own);
-    let design = design(&Rebuilt::of(&scaled(process, scale), own));
+    let whole = Blueprint::of(process, own);
+    let design = design(&Blueprint::of(&scaled(process, scale), own));
     let trials = measured(&design);
     let blame = blame(process, &whole, &design, &trials, 1);
     blame.measured().unwrap().clone()
@@ -59,8 +59,8 @@ fn rungs_and_groups_add_up_to_the_fork() {
     process.process.threads = 5;
     process.process.descriptors = 100;
     let blame = blamed(&process, &nothing(), &ShapeScale::WHOLE);
-    let rebuilt = Rebuilt::of(&process, &nothing());
-    let whole = took(&rebuilt.request(&rebuilt.mappings, rebuilt.beside()));
+    let blueprint = Blueprint::of(&process, &nothing());
+    let whole = took(&blueprint.request(&blueprint.mappings, blueprint.beside()));
     assert!((blame.fork.total_ns.value - whole[1] as f64).abs() < 2.0);
     let rungs: f64 = blame
         .rungs
@@ -113,8 +113,8 @@ fn rungs_and_groups_add_up_to_the_fork() {
 #[test]
 fn what_is_not_there_is_no_rung() {
     let process = shape(vec![anonymous(HIGH, 10, &[])]);
-    let rebuilt = Rebuilt::of(&process, &nothing());
-    let roles: Vec<ProcessRole> = design(&rebuilt).trials.iter().map(|t| t.role).collect();
+    let blueprint = Blueprint::of(&process, &nothing());
+    let roles: Vec<ProcessRole> = design(&blueprint).trials.iter().map(|t| t.role).collect();
     assert_eq!(
         roles,
         [
@@ -157,11 +157,11 @@ fn a_scaled_shape_is_extrapolated_to_the_whole() {
 #[test]
 fn a_run_that_ended_early_blames_nobody() {
     let process = server();
-    let rebuilt = Rebuilt::of(&process, &nothing());
-    let design = design(&rebuilt);
+    let blueprint = Blueprint::of(&process, &nothing());
+    let design = design(&blueprint);
     let mut trials = measured(&design);
     trials[2].cells[0].samples.clear();
-    let blame = blame(&process, &rebuilt, &design, &trials, 1);
+    let blame = blame(&process, &blueprint, &design, &trials, 1);
     assert!(blame.missing().is_some());
 }
 

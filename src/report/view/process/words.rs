@@ -38,7 +38,7 @@ fn fork(rebuilt: &Rebuilt<'_>) -> Option<([Estimate; 2], bool)> {
 }
 
 /// What a fork costs, against posix_spawn, and how many a second that makes.
-pub(super) fn each(rebuilt: &Rebuilt<'_>) -> Option<String> {
+pub(in crate::report::view) fn each(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let ([_, total], extrapolated) = fork(rebuilt)?;
     let other = SpawnMethod::PosixSpawn;
     let ratio = rebuilt.multiple(SpawnMethod::Fork, other);

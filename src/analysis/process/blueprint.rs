@@ -14,7 +14,7 @@ const MOST_APART: u64 = 64;
 
 /// What is rebuilt of a process, in a worker with mappings of its own.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Rebuilt {
+pub struct Blueprint {
     /// The process but for its memory.
     pub(super) facts: ProcessFacts,
     /// The mappings to build.
@@ -27,7 +27,7 @@ pub struct Rebuilt {
     pub(super) own: ProcessFacts,
 }
 
-impl Rebuilt {
+impl Blueprint {
     /// What a worker of its `own` shape has to build to become like `shape`.
     pub fn of(shape: &ProcessShape, own: &ProcessShape) -> Self {
         let mut left_out = Vec::new();
@@ -146,8 +146,8 @@ pub fn request_of(shape: &ProcessShape) -> SpaceRequest {
         },
         ..shape.clone()
     };
-    let rebuilt = Rebuilt::of(shape, &nothing);
-    rebuilt.request(&rebuilt.mappings, rebuilt.beside())
+    let blueprint = Blueprint::of(shape, &nothing);
+    blueprint.request(&blueprint.mappings, blueprint.beside())
 }
 
 /// What a worker is given besides memory.

@@ -4,9 +4,9 @@ use crate::analysis::sweep::{Axis, Sizes};
 use crate::model::{Availability, Cell, Counted, Document, Space};
 use crate::stats::Estimate;
 
-use super::footnotes::Footnotes;
-use super::number::{MEBIBYTE, PLAIN, Unit, integer};
-use super::table::{Column, Entry, Table};
+use crate::report::view::footnotes::Footnotes;
+use crate::report::view::number::{MEBIBYTE, PLAIN, Unit, integer};
+use crate::report::view::table::{Column, Entry, Table};
 
 /// A column of the space: its head, and its entry.
 struct SpaceColumn<'a> {

@@ -6,7 +6,7 @@ use crate::analysis::sweep::{
 use crate::model::Document;
 use crate::stats::Estimate;
 
-use super::number::{Unit, significant};
+use crate::report::view::number::{Unit, significant};
 
 /// The sentences, the most useful first, or none.
 pub(super) fn sentences(

@@ -4,9 +4,9 @@ use crate::analysis::sweep::{Axis, Group, Sizes};
 use crate::model::{Availability, Cell, ChildAction, Document, SpawnMethod};
 use crate::stats::{Estimate, Summary};
 
-use super::footnotes::Footnotes;
-use super::number::{PLAIN, Unit, integer};
-use super::table::{Column, Entry, Table};
+use crate::report::view::footnotes::Footnotes;
+use crate::report::view::number::{PLAIN, Unit, integer};
+use crate::report::view::table::{Column, Entry, Table};
 
 /// A baseline with a longer name is called "baseline" in the column's head.
 const LONGEST_HEAD: usize = 12;
