@@ -123,8 +123,8 @@ fn place_all(region: &Region, pages: &mut Pages) -> Result<(), Failure> {
 
 /// Builds what another process has.
 fn build_likeness(placed: &PlacedLikeness, pages: &mut Pages) -> Result<(), Failure> {
-    let failed = |placed: usize, error: &io::Error| Failure::Inflation {
-        placed: placed as u64,
+    let failed = |built: usize, error: &io::Error| Failure::Inflation {
+        placed: built as u64,
         wanted: placed.mappings.len() as u64,
         why: error.to_string(),
     };

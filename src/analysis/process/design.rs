@@ -1,113 +1,35 @@
-//! Which parents are built of a shape, and what is spawned from them.
+//! Which parents are built to explain a shape, and what is spawned from them.
 
-use super::blueprint::{Beside, Blueprint};
-use super::counts::{Counter, fan_out};
-use super::groups::{Group, groups, weight};
-use super::remedies::{Remedied, apply};
 use super::rungs::on_rung;
-use crate::model::{
-    Counts, Missing, ProcessRole, Program, RemedyHost, RemedyKind, Rung, ShapeMapping,
-    SpaceRequest, SpawnMethod, Targets, Term,
-};
+use crate::analysis::replica::counts::Counter;
+use crate::analysis::replica::groups::weight;
+use crate::analysis::replica::{Beside, Blueprint, Group, Trial, groups};
+use crate::model::{Counts, ProcessRole, Rung, ShapeMapping, SpawnMethod, Term};
 
 /// Groups that are left out once, to check what is said of them: those with at least
 /// this share of the cost, by weight, and not more of them than this.
 const CHECKED_SHARE: f64 = 0.1;
 const MOST_CHECKED: usize = 3;
 
-/// One parent and its children.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Trial {
-    /// What it is there for.
-    pub role: ProcessRole,
-    /// What the parent has.
-    pub space: SpaceRequest,
-    /// How it spawns, by turns.
-    pub methods: Vec<SpawnMethod>,
-    /// What the children execute, if not what all others do.
-    pub program: Option<Program>,
-    /// Whether each child closes its descriptors before it executes.
-    pub closes: bool,
-}
-
-/// A remedy that is tried, or why it is not.
-pub(super) type Tried = (RemedyKind, Result<String, Missing>);
-
-/// All trials of a shape.
+/// The trials that explain a shape.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Design {
-    /// The trials.
+    /// The trials, the whole first.
     pub trials: Vec<Trial>,
-    /// Pages of a huge page.
-    pub(super) fan_out: u64,
     /// What is built, rung by rung.
     pub(super) layout: Layout,
-    /// The remedies in the order of trying.
-    pub(super) remedies: Vec<Tried>,
 }
 
 impl Design {
-    /// The trials that explain a shape.
-    pub fn explaining(blueprint: &Blueprint, methods: &[SpawnMethod]) -> Self {
-        let mut design = Self::of_whole(blueprint, methods);
+    /// Of what is rebuilt.
+    pub fn of(blueprint: &Blueprint, methods: &[SpawnMethod]) -> Self {
+        let mut design = Self {
+            trials: vec![Trial::whole(blueprint, methods)],
+            layout: Layout::of(blueprint),
+        };
         design.add_rungs(blueprint);
         design.add_checks(blueprint);
         design
-    }
-
-    /// The trials of remedies on a shape.
-    pub fn advising(
-        blueprint: &Blueprint,
-        methods: &[SpawnMethod],
-        host: &RemedyHost,
-        targets: &Targets,
-    ) -> Self {
-        let mut design = Self::of_whole(blueprint, methods);
-        design.add_remedies(blueprint, host, targets);
-        design
-    }
-
-    fn of_whole(blueprint: &Blueprint, methods: &[SpawnMethod]) -> Self {
-        let mut design = Self {
-            trials: Vec::new(),
-            fan_out: fan_out(blueprint.facts.page_size),
-            layout: Layout::of(blueprint),
-            remedies: Vec::new(),
-        };
-        let whole = blueprint.request(&blueprint.mappings, blueprint.beside());
-        design.add(ProcessRole::Whole, whole, methods.to_vec());
-        design
-    }
-
-    /// A parent with several remedies at once.
-    pub fn together(
-        blueprint: &Blueprint,
-        role: ProcessRole,
-        kinds: &[RemedyKind],
-        method: SpawnMethod,
-        host: &RemedyHost,
-    ) -> Option<Trial> {
-        let mut parent = Remedied::nothing(blueprint);
-        for kind in kinds {
-            apply(*kind, &mut parent, blueprint.facts.page_size, host).ok()?;
-        }
-        Some(Trial {
-            role,
-            space: parent.request(blueprint),
-            methods: vec![method],
-            program: None,
-            closes: parent.closes,
-        })
-    }
-
-    fn add(&mut self, role: ProcessRole, space: SpaceRequest, methods: Vec<SpawnMethod>) {
-        self.trials.push(Trial {
-            role,
-            space,
-            methods,
-            program: None,
-            closes: false,
-        });
     }
 
     /// All rungs but the last, which is the whole.
@@ -121,7 +43,8 @@ impl Design {
                 _ => (rung_of(blueprint, rung), blueprint.beside()),
             };
             let space = blueprint.request(&mappings, beside);
-            self.add(ProcessRole::Rung(rung), space, vec![SpawnMethod::Fork]);
+            self.trials
+                .push(Trial::forked(ProcessRole::Rung(rung), space));
         }
     }
 
@@ -138,71 +61,9 @@ impl Design {
                 .map(|(_, mapping)| mapping.clone())
                 .collect();
             let space = blueprint.request(&left, blueprint.beside());
-            self.add(ProcessRole::Without(index), space, vec![SpawnMethod::Fork]);
+            self.trials
+                .push(Trial::forked(ProcessRole::Without(index), space));
         }
-    }
-
-    fn add_remedies(&mut self, blueprint: &Blueprint, host: &RemedyHost, targets: &Targets) {
-        const OF_PARENTS: [RemedyKind; 9] = [
-            RemedyKind::DontFork,
-            RemedyKind::HugePages,
-            RemedyKind::HugeHeap,
-            RemedyKind::NoHugePages,
-            RemedyKind::FewerDescriptors,
-            RemedyKind::Cloexec,
-            RemedyKind::CloseRange,
-            RemedyKind::FewerThreads,
-            RemedyKind::NoFilePages,
-        ];
-        for kind in OF_PARENTS {
-            let mut parent = Remedied::nothing(blueprint);
-            let applied = apply(kind, &mut parent, blueprint.facts.page_size, host);
-            if applied.is_ok() {
-                self.trials.push(Trial {
-                    role: ProcessRole::Remedied(kind),
-                    space: parent.request(blueprint),
-                    methods: vec![SpawnMethod::Fork],
-                    program: None,
-                    closes: parent.closes,
-                });
-            }
-            self.remedies
-                .push((kind, applied.map(|()| parent.applied_to)));
-        }
-        self.add_targets(blueprint, targets);
-    }
-
-    /// A statically linked program beside a dynamically linked one.
-    fn add_targets(&mut self, blueprint: &Blueprint, targets: &Targets) {
-        let kind = RemedyKind::StaticTarget;
-        let (Some(fixed), Some(dynamic)) = (&targets.fixed, &targets.dynamic) else {
-            let why = "no statically and dynamically linked programs were found to compare; name \
-                       them with --static-program and --dynamic-program";
-            self.remedies.push((kind, Err(Missing::not_asked(why))));
-            return;
-        };
-        let words = format!("{} instead of {}", path(fixed), path(dynamic));
-        let pair = [
-            (ProcessRole::Remedied(kind), fixed),
-            (ProcessRole::Against(kind), dynamic),
-        ];
-        for (role, program) in pair {
-            self.trials.push(Trial {
-                role,
-                space: blueprint.request(&blueprint.mappings, blueprint.beside()),
-                methods: vec![SpawnMethod::Fork],
-                program: Some(program.clone()),
-                closes: false,
-            });
-        }
-        self.remedies.push((kind, Ok(words)));
-    }
-}
-
-fn path(program: &Program) -> &str {
-    match program {
-        Program::Embedded => "the embedded program",
-        Program::Path { path, .. } => path,
     }
 }
 

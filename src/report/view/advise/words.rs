@@ -1,7 +1,6 @@
 //! What to do, in a few sentences, and none that the intervals do not support.
 
 use super::{names, remedies};
-use crate::analysis::process::is_above;
 use crate::model::{Remedy, RemedyBaseline, RemedyKind, RemedyOutcome, RemedyVerdict};
 use crate::report::view::number::counted;
 use crate::report::view::process::{Rebuilt, figures, words};
@@ -68,7 +67,7 @@ fn instead(rebuilt: &Rebuilt<'_>) -> Option<String> {
 fn best_of_forks(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let mut found = helping(rebuilt, keeps_the_fork);
     let first = found.first()?.1;
-    found.retain(|(_, times)| !is_above(first, *times));
+    found.retain(|(_, times)| !first.exceeds(times));
     let clauses: Vec<String> = found
         .iter()
         .map(|(remedy, times)| faster(remedy, *times))

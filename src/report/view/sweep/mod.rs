@@ -3,7 +3,7 @@
 mod axis;
 mod beyond;
 mod counts;
-mod time;
+pub(super) mod time;
 mod words;
 
 use super::footnotes::Footnotes;

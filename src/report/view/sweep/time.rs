@@ -19,7 +19,11 @@ struct TimeColumn {
 }
 
 /// Makes the table.
-pub(super) fn table(document: &Document, sizes: &Sizes<'_>, notes: &mut Footnotes) -> Table {
+pub(in crate::report::view) fn table(
+    document: &Document,
+    sizes: &Sizes<'_>,
+    notes: &mut Footnotes,
+) -> Table {
     let keys = keys(sizes.axis);
     let times = time_columns(document, unit(document));
     let mut rows = Vec::new();

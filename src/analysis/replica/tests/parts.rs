@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::analysis::process::{Blueprint, groups, made_up, request_of, scaled};
+use crate::analysis::replica::{Blueprint, groups, made_up, request_of, scaled};
 use crate::model::{Backing, LeftOutReason, MappingFlag, RegionKind, ShapeScale, ShapeUnit};
 use crate::vm::Shape;
 
@@ -97,7 +97,7 @@ fn groups_are_by_name_and_a_library_s_zeros_are_its_own() {
         ]
     );
     let large = shape(vec![anonymous(HIGH, 500, &[[0, 500]])]);
-    let name = &crate::analysis::process::groups(&large.mappings, PAGE)[0].name;
+    let name = &crate::analysis::replica::groups(&large.mappings, PAGE)[0].name;
     assert_eq!(name, "anonymous at 7f0000000000");
 }
 

@@ -1,9 +1,13 @@
 //! Remedies change what they say, and what helped is tried together.
 
 use super::*;
-use crate::analysis::process::{Blueprint, Design, choose, remedies};
+use crate::analysis::replica::Blueprint;
+use crate::analysis::replica::tests::{
+    HIGH, TABLE, anonymous, nothing, regions, server, shape, trial,
+};
 use crate::model::{
-    MappingFlag, Program, Remedy, RemedyBaseline, RemedyHost, RemedyKind, RemedyVerdict, Targets,
+    MappingFlag, ProcessRole, ProcessShape, ProcessTrial, Program, Remedy, RemedyBaseline,
+    RemedyHost, RemedyKind, RemedyVerdict, SpaceRequest, SpawnMethod, Targets,
 };
 
 const METHODS: [SpawnMethod; 5] = [
@@ -35,7 +39,7 @@ fn design(blueprint: &Blueprint, host: &RemedyHost) -> Design {
         fixed: program("/sbin/static"),
         dynamic: program("/bin/dynamic"),
     };
-    Design::advising(blueprint, &METHODS, host, &targets)
+    Design::of(blueprint, &METHODS, host, &targets)
 }
 
 fn with(design: &Design, kind: RemedyKind) -> SpaceRequest {
