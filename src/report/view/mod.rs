@@ -11,6 +11,7 @@ mod compare;
 mod counts;
 mod explain;
 mod footnotes;
+mod grid;
 mod header;
 mod number;
 mod picture;
