@@ -10,7 +10,7 @@ use forktax::model::{
     Availability, Document, MissingKind, Phase, SpawnMethod, Stopped, Temperature,
 };
 
-use super::explain::{alone, explain, explanation, ledger, method, phase, phase_time};
+use super::explain::{alone, explain, explanation, ledger, method, phase, phase_time, phases_sum};
 use super::{assert_no_process, await_spawns, failure, forktax, kill, output, worker_of};
 
 fn is_not_asked<T>(figure: &Availability<T>) -> bool {
@@ -103,8 +103,9 @@ fn a_child_that_leaves_at_once_executes_nothing() {
     let freed = [Phase::Exit, Phase::Teardown].map(|p| phase_time(ledger, p).measured());
     let freed: f64 = freed.into_iter().flatten().map(|time| time.value).sum();
     let copied = phase(ledger, Phase::Copy);
-    assert!(freed > 0.15 * ledger.total_ns.value, "{ledger:?}");
-    assert!(freed + copied > 0.5 * ledger.total_ns.value, "{ledger:?}");
+    let rest = phases_sum(ledger) - freed - copied;
+    assert!(freed + copied > rest, "{ledger:?}");
+    assert!(freed > 0.1 * copied, "{ledger:?}");
 }
 
 #[test]

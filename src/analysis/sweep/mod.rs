@@ -7,6 +7,6 @@ mod statements;
 mod turns;
 
 pub use extra::{Extra, Growth, Point};
-pub use sizes::{Axis, Group, Sizes};
+pub use sizes::{Axis, Group, Row, Sizes};
 pub use statements::{Fastest, Twice, added_by_one, fastest, fork_ratios, twice};
 pub use turns::{by_turn, times_as_long};

@@ -52,6 +52,21 @@ impl<'a> Group<'a> {
     }
 }
 
+/// A cell, and the place of its row among those of its address space.
+pub struct Row<'a> {
+    /// The cell.
+    pub cell: &'a Cell,
+    /// Whether it is the first of them.
+    pub first: bool,
+}
+
+impl Row<'_> {
+    /// Something of the address space, which its first row tells for all.
+    pub fn of_space<T>(&self, told: impl FnOnce(&Space) -> T) -> Option<T> {
+        self.first.then(|| told(&self.cell.space))
+    }
+}
+
 /// All address spaces of a document, in its order.
 pub struct Sizes<'a> {
     /// Along what they differ.
@@ -82,6 +97,18 @@ impl<'a> Sizes<'a> {
             axis: axis(&groups),
             groups,
         }
+    }
+
+    /// The cells in the order of the groups.
+    pub fn rows(&self) -> impl Iterator<Item = Row<'a>> {
+        let of_group = |group: &Group<'a>| {
+            let cells = group.cells.clone().into_iter().enumerate();
+            cells.map(|(index, cell)| Row {
+                cell,
+                first: index == 0,
+            })
+        };
+        self.groups.iter().flat_map(of_group)
     }
 
     /// The groups from the smallest to the largest.

@@ -4,7 +4,7 @@ use crate::model::{Availability, Document, Missing, SpawnMethod};
 use crate::stats::Estimate;
 
 use super::number::Unit;
-use super::table::{Column, Entry};
+use super::table::Entry;
 
 /// More columns than this are not listed one by one.
 const LISTED: usize = 4;
@@ -23,19 +23,7 @@ struct Note {
 }
 
 impl Footnotes {
-    /// The entry of a figure; if it is missing, the reason is noted.
-    pub(super) fn entry(
-        &mut self,
-        figure: &Availability<Estimate>,
-        unit: Unit,
-        column: &Column,
-        method: SpawnMethod,
-    ) -> Entry {
-        self.named(figure, unit, &column.term(), Some(method))
-    }
-
-    /// The same for a figure that goes by another name than its column's, or
-    /// that is no method's.
+    /// The entry of a figure; if it is missing, the reason is noted under a name.
     pub(super) fn named(
         &mut self,
         figure: &Availability<Estimate>,

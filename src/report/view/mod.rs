@@ -9,6 +9,7 @@ mod closing;
 mod compare;
 mod explain;
 mod footnotes;
+mod grid;
 mod header;
 mod number;
 mod picture;

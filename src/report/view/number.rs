@@ -2,6 +2,7 @@
 //! as many decimals as the magnitude deserves.
 
 use super::table::Entry;
+use crate::model::Availability;
 use crate::stats::Estimate;
 
 /// A unit for the figures of one column.
@@ -80,6 +81,11 @@ impl Unit {
     pub(super) fn entry(self, found: Estimate) -> Entry {
         let half = found.half_width().max(0.0);
         self.figure(found.value, Some(half).filter(|half| half.is_finite()))
+    }
+
+    /// The same for a value that may be missing.
+    pub(super) fn found(self, found: &Availability<Estimate>) -> Availability<Entry> {
+        found.map(|found| self.entry(*found))
     }
 
     /// An entry for a value that has no interval: it is known, published or foretold.

@@ -64,6 +64,20 @@ pub struct Table {
     pub notes: Vec<String>,
 }
 
+impl Table {
+    /// The same table with rules before these rows.
+    pub(super) fn ruled(mut self, rules: impl IntoIterator<Item = usize>) -> Self {
+        self.rules.extend(rules);
+        self
+    }
+
+    /// The same table with lines under it.
+    pub(super) fn noting(mut self, notes: impl IntoIterator<Item = String>) -> Self {
+        self.notes.extend(notes);
+        self
+    }
+}
+
 /// Where the entries of a column stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Alignment {

@@ -1,10 +1,12 @@
 //! What the program and its environment add, and what faults and traps cost.
 
-use super::{figures, names};
+use super::figures::{self, UNIT, bounds_explained};
+use super::names;
 use crate::analysis::card::{Charged, Slice};
-use crate::model::{PriceKind, Program, Purpose};
+use crate::model::{Price, PriceKind, Program, Purpose};
 use crate::report::view::footnotes::Footnotes;
-use crate::report::view::table::{Column, Entry, Table};
+use crate::report::view::grid::Grid;
+use crate::report::view::table::{Column, Table};
 
 /// A `cpuid` that takes longer is not answered by the CPU alone.
 const TRAPS_NS: f64 = 500.0;
@@ -18,10 +20,8 @@ pub(super) fn programs(charged: &Charged<'_>, notes: &mut Footnotes) -> Table {
         PriceKind::Variable,
         PriceKind::VariableByte,
     ];
-    let mut table = list(charged, &kinds, notes);
-    table.title = "What the child's program and its environment add".to_owned();
-    table.notes = measured_with(charged).into_iter().collect();
-    table
+    let title = "What the child's program and its environment add";
+    list(title, charged, &kinds, notes).noting(measured_with(charged))
 }
 
 /// Which programs the starts were measured with.
@@ -62,39 +62,27 @@ pub(super) fn faults(charged: &Charged<'_>, notes: &mut Footnotes) -> Table {
         PriceKind::Syscall,
         PriceKind::Cpuid,
     ];
-    let mut table = list(charged, &kinds, notes);
-    table.title = "Faults and traps".to_owned();
     let mut cpuid = charged.of_kind(PriceKind::Cpuid);
     let cpuid = cpuid.find_map(|price| price.priced.total_ns.measured()?.sound());
-    if cpuid.is_some_and(|cpuid| cpuid.ci95[0] > TRAPS_NS) {
-        table
-            .notes
-            .push("a cpuid of this price traps: a hypervisor answers it, not the CPU".to_owned());
-    }
-    table
+    let traps = cpuid.is_some_and(|cpuid| cpuid.ci95[0] > TRAPS_NS);
+    let trap = "a cpuid of this price traps: a hypervisor answers it, not the CPU".to_owned();
+    list("Faults and traps", charged, &kinds, notes).noting(traps.then_some(trap))
 }
 
 /// One row a kind, each in a unit of its own.
-fn list(charged: &Charged<'_>, kinds: &[PriceKind], notes: &mut Footnotes) -> Table {
-    let mut rows = Vec::new();
-    for price in kinds.iter().flat_map(|kind| charged.of_kind(*kind)) {
-        let name = names::kind(price.of);
-        let unit = figures::unit(std::iter::once(&price.priced));
-        rows.push(vec![
-            Entry::Name(name.to_owned()),
-            Entry::Name(unit.name.to_owned()),
-            figures::entry(&price.priced, Slice::Total, unit, name, notes),
-        ]);
-    }
-    Table {
-        title: String::new(),
-        columns: vec![
-            Column::name("what"),
-            figures::unit_column(&rows),
-            Column::number("price", ""),
-        ],
-        rows,
-        rules: Vec::new(),
-        notes: Vec::new(),
-    }
+fn list(title: &str, charged: &Charged<'_>, kinds: &[PriceKind], notes: &mut Footnotes) -> Table {
+    let unit = |price: &Price| figures::unit(std::iter::once(&price.priced));
+    let table = Grid::new()
+        .placed(|price: &&Price, _| (names::kind(price.of).to_owned(), None))
+        .column(Column::name("what"), |price| names::kind(price.of))
+        .column(Column::name(UNIT), |price| unit(price).name)
+        .column(Column::number("price", ""), |price| {
+            figures::entry(&price.priced, Slice::Total, unit(price))
+        })
+        .table(
+            title,
+            kinds.iter().flat_map(|kind| charged.of_kind(*kind)),
+            notes,
+        );
+    bounds_explained(table)
 }

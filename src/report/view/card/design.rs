@@ -3,8 +3,9 @@
 
 use super::Maker;
 use crate::analysis::card::{self, Charged, Compared, Tried, footprint_bytes};
-use crate::model::{Availability, Counts, Purpose, TrialCell};
+use crate::model::{Availability, Counts, Purpose, TrialCell, WorkerSamples};
 use crate::report::view::footnotes::Footnotes;
+use crate::report::view::grid::{Cell, Grid};
 use crate::report::view::number::{Unit, integer, number, significant};
 use crate::report::view::table::{Column, Entry, Table};
 use crate::stats::Summary;
@@ -20,15 +21,13 @@ pub(super) const VALIDATION: [Maker; 2] = [
             let words = tried.trial.space.in_words();
             format!("{}: {words}", tried.key())
         };
-        Table {
-            title: "Parents drawn by chance that the fit has not seen".to_owned(),
-            notes: parents.tried.iter().map(shape).collect(),
-            ..parents.census(notes)
-        }
+        let title = "Parents drawn by chance that the fit has not seen";
+        let shapes: Vec<String> = parents.tried.iter().map(shape).collect();
+        parents.census(title, notes).noting(shapes)
     },
-    |charged, notes| Table {
-        title: "The same parents, as measured and as foretold".to_owned(),
-        ..Parents::unseen(charged).times(charged, notes)
+    |charged, notes| {
+        let title = "The same parents, as measured and as foretold";
+        Parents::unseen(charged).times(title, charged, notes)
     },
 ];
 
@@ -36,19 +35,15 @@ pub(super) const VALIDATION: [Maker; 2] = [
 pub(super) const FITTED: [Maker; 2] = [
     |charged, notes| {
         let parents = Parents::fitted(charged);
-        Table {
-            title: "The design: parents that the prices are fitted to".to_owned(),
-            notes: beyond(charged, &parents.tried).into_iter().collect(),
-            ..parents.census(notes)
-        }
+        let title = "The design: parents that the prices are fitted to";
+        let beyond = beyond(charged, &parents.tried);
+        parents.census(title, notes).noting(beyond)
     },
     |charged, notes| {
         let parents = Parents::fitted(charged);
-        Table {
-            title: "The design, as measured and as foretold by the others".to_owned(),
-            notes: worst(&parents.tried).into_iter().collect(),
-            ..parents.times(charged, notes)
-        }
+        let title = "The design, as measured and as foretold by the others";
+        let worst = worst(&parents.tried);
+        parents.times(title, charged, notes).noting(worst)
     },
 ];
 
@@ -136,144 +131,116 @@ impl<'a> Parents<'a> {
     }
 
     /// What they have, and how often they were forked.
-    fn census(&self, notes: &mut Footnotes) -> Table {
-        let mut columns = self.keys();
-        columns.extend([
-            Column::number("VMAs", ""),
-            Column::number("of them", "anon.").explained_as(
-                "of them anon.",
-                "private mappings that hold pages of their own",
-            ),
-            Column::number("PTEs", "")
-                .explained("page-table entries of pages in mappings that have pages of their own"),
-            Column::number("empty", "entries")
-                .explained("entries without a page in the page tables of such mappings"),
-            Column::number("page", "tables").explained("without those in reserve for huge pages"),
-            Column::number("huge", "pages"),
-            Column::number("spawns", ""),
-            Column::number("workers", ""),
-        ]);
-        let row = |tried: Tried<'_>| {
-            let mut row = census(tried, notes);
-            row.extend(counts(tried));
-            row
+    fn census(&self, title: &str, notes: &mut Footnotes) -> Table {
+        let has = |count: fn(&Counts) -> u64| {
+            move |tried: &Tried<'_>| match tried.counts() {
+                Some(counts) => Availability::Measured(count(counts)),
+                None => Availability::Missing(tried.why_not()),
+            }
         };
-        self.table(columns, row)
+        self.grid()
+            .column(Column::number("VMAs", ""), has(|f| f.vmas))
+            .column(
+                Column::number("of them", "anon.").explained_as(
+                    "of them anon.",
+                    "private mappings that hold pages of their own",
+                ),
+                has(|f| f.anon_vmas),
+            )
+            .column(
+                Column::number("PTEs", "").explained(
+                    "page-table entries of pages in mappings that have pages of their own",
+                ),
+                has(|f| f.ptes),
+            )
+            .column(
+                Column::number("empty", "entries")
+                    .explained("entries without a page in the page tables of such mappings"),
+                has(|f| f.empty_entries),
+            )
+            .column(
+                Column::number("page", "tables")
+                    .explained("without those in reserve for huge pages"),
+                has(|f| f.tables),
+            )
+            .column(Column::number("huge", "pages"), has(|f| f.huge_entries))
+            .column(Column::number("spawns", ""), |tried| {
+                let spawns = samples(tried).map(|samples| samples.total_ns.len() as u64);
+                spawns.fold(0, u64::saturating_add)
+            })
+            .column(Column::number("workers", ""), |tried| {
+                samples(tried).count() as u64
+            })
+            .table(title, self.tried.iter().copied(), notes)
     }
 
     /// What a fork of them took and was foretold to take.
-    fn times(&self, charged: &Charged<'_>, notes: &mut Footnotes) -> Table {
+    fn times(&self, title: &str, charged: &Charged<'_>, notes: &mut Footnotes) -> Table {
         let total = |tried: &Tried<'_>| Some(tried.fork()?.total_ns.measured()?.median.value);
         let unit = Unit::of_time(self.tried.iter().filter_map(total));
-        let mut columns = self.keys();
-        columns.extend(compared("call", unit));
-        columns.extend(compared("total", unit));
-        self.table(columns, |tried| times(charged, tried, unit, notes))
+        type Time = fn(&TrialCell) -> &Availability<Summary>;
+        type Forecast = fn(&Tried<'_>) -> Option<Compared>;
+        let moments: [(&str, Time, Forecast); 2] = [
+            ("call", |cell| &cell.call_ns, |tried| tried.call()),
+            ("total", |cell| &cell.total_ns, |tried| tried.total()),
+        ];
+        let mut grid = self.grid();
+        for (name, time, compared) in moments {
+            let foretold = move |tried: &Tried<'_>, show: &dyn Fn(Compared) -> Entry| match (
+                compared(tried),
+                charged.prices().grade.missing(),
+            ) {
+                (Some(compared), _) => show(compared).into(),
+                (None, Some(missing)) => Cell::missing(missing.clone(), "foretold", None),
+                (None, None) => Entry::Missing.into(),
+            };
+            grid = grid
+                .column(
+                    Column::number(name, &unit.subheader()),
+                    move |tried| match tried.fork().map(time) {
+                        Some(time) => time.map(|found| unit.entry(found.median)),
+                        None => Availability::Missing(tried.why_not()),
+                    },
+                )
+                .column(
+                    Column::number("foretold", &unit.subheader()).explained_as(
+                        "foretold",
+                        "by prices that were fitted to the other parents",
+                    ),
+                    move |tried| foretold(tried, &|compared| unit.bare(compared.foretold)),
+                )
+                .column(
+                    Column::number("error", "(%)").explained(
+                        "what was foretold over what was measured, less 1: above 0 it was too high",
+                    ),
+                    move |tried| {
+                        foretold(tried, &|compared| {
+                            Entry::exact(number(compared.error() * 100.0, 1))
+                        })
+                    },
+                );
+        }
+        grid.table(title, self.tried.iter().copied(), notes)
     }
 
     /// The columns that name a row.
-    fn keys(&self) -> Vec<Column> {
-        let mut keys = vec![Column::name("#")];
-        if self.fitted {
-            keys.push(Column::name("varied"));
-        }
-        keys
-    }
-
-    /// A row a parent, with its keys; its title and its notes are to be added.
-    fn table(
-        &self,
-        columns: Vec<Column>,
-        mut entries: impl FnMut(Tried<'a>) -> Vec<Entry>,
-    ) -> Table {
-        let mut before = None;
-        let mut rows = Vec::new();
-        for tried in &self.tried {
-            let mut row = vec![Entry::Name(tried.key())];
-            if self.fitted {
-                let purpose = tried.trial.purpose;
-                row.push(match before.replace(purpose) == Some(purpose) {
-                    true => Entry::Blank,
-                    false => Entry::Name(card::name(purpose).to_owned()),
-                });
-            }
-            row.extend(entries(*tried));
-            rows.push(row);
-        }
-        Table {
-            title: String::new(),
-            columns,
-            rows,
-            rules: Vec::new(),
-            notes: Vec::new(),
+    fn grid<'g>(&self) -> Grid<'g, Tried<'a>>
+    where
+        'a: 'g,
+    {
+        let grid = Grid::new()
+            .placed(|tried: &Tried<'_>, _| (tried.name(), None))
+            .column(Column::name("#"), |tried| tried.key());
+        match self.fitted {
+            true => grid.once(Column::name("varied"), |tried| {
+                card::name(tried.trial.purpose)
+            }),
+            false => grid,
         }
     }
 }
 
-/// A time, what was foretold of it, and how far that is off.
-fn compared(name: &str, unit: Unit) -> [Column; 3] {
-    let unit = unit.subheader();
-    [
-        Column::number(name, &unit),
-        Column::number("foretold", &unit).explained_as(
-            "foretold",
-            "by prices that were fitted to the other parents",
-        ),
-        Column::number("error", "(%)")
-            .explained("what was foretold over what was measured, less 1: above 0 it was too high"),
-    ]
-}
-
-/// What the kernel shows of a parent.
-fn census(tried: Tried<'_>, notes: &mut Footnotes) -> Vec<Entry> {
-    let shown: [fn(&Counts) -> u64; 6] = [
-        |f| f.vmas,
-        |f| f.anon_vmas,
-        |f| f.ptes,
-        |f| f.empty_entries,
-        |f| f.tables,
-        |f| f.huge_entries,
-    ];
-    let Some(counts) = tried.counts() else {
-        notes.missing(&tried.why_not(), &tried.name(), None);
-        return vec![Entry::Missing; shown.len()];
-    };
-    shown
-        .map(|count| Entry::exact(integer(count(counts))))
-        .into()
-}
-
-/// How often it was forked, and in how many workers.
-fn counts(tried: Tried<'_>) -> [Entry; 2] {
-    let samples = || tried.fork().into_iter().flat_map(|cell| &cell.samples);
-    let spawns = samples().map(|samples| samples.total_ns.len() as u64);
-    let spawns = spawns.fold(0, u64::saturating_add);
-    [spawns, samples().count() as u64].map(|count| Entry::exact(integer(count)))
-}
-
-fn times(charged: &Charged<'_>, tried: Tried<'_>, unit: Unit, notes: &mut Footnotes) -> Vec<Entry> {
-    type Time = fn(&TrialCell) -> &Availability<Summary>;
-    let times: [(Time, Option<Compared>); 2] = [
-        (|cell| &cell.call_ns, tried.call()),
-        (|cell| &cell.total_ns, tried.total()),
-    ];
-    let mut entries = Vec::new();
-    for (time, compared) in times {
-        entries.push(match tried.fork().map(time) {
-            Some(Availability::Measured(found)) => unit.entry(found.median),
-            Some(Availability::Missing(missing)) => notes.missing(missing, &tried.name(), None),
-            None => notes.missing(&tried.why_not(), &tried.name(), None),
-        });
-        if let Some(compared) = compared {
-            let error = compared.error() * 100.0;
-            entries.push(unit.bare(compared.foretold));
-            entries.push(Entry::exact(number(error, 1)));
-            continue;
-        }
-        if let Some(missing) = charged.prices().grade.missing() {
-            notes.missing(missing, "foretold", None);
-        }
-        entries.extend([Entry::Missing, Entry::Missing]);
-    }
-    entries
+/// The forks of a parent, worker by worker.
+fn samples<'a>(tried: &Tried<'a>) -> impl Iterator<Item = &'a WorkerSamples> {
+    tried.fork().into_iter().flat_map(|cell| &cell.samples)
 }

@@ -3,10 +3,12 @@
 
 use crate::analysis::card::Slice;
 use crate::model::{Availability, Priced};
-use crate::report::view::footnotes::Footnotes;
 use crate::report::view::number::Unit;
-use crate::report::view::table::{Column, Entry};
+use crate::report::view::table::{Entry, Table};
 use crate::stats::Estimate;
+
+/// The head of the column of units.
+pub(super) const UNIT: &str = "unit";
 
 /// A price at one moment, and the most that it can be.
 pub(super) fn slice(priced: &Priced, slice: Slice) -> (&Availability<Estimate>, Option<f64>) {
@@ -19,47 +21,44 @@ pub(super) fn slice(priced: &Priced, slice: Slice) -> (&Availability<Estimate>, 
 
 /// The unit of a row with these prices: their totals decide, and what those are at the
 /// most only where none is told from 0.
-pub(super) fn unit<'a>(priced: impl Iterator<Item = &'a Priced> + Clone) -> Unit {
-    let told = priced.clone().filter_map(|priced| {
-        let (found, _) = slice(priced, Slice::Total);
-        Some(found.measured()?.value)
-    });
-    if told.clone().next().is_some() {
-        return Unit::of_time(told);
+pub(super) fn unit<'a>(priced: impl Iterator<Item = &'a Priced>) -> Unit {
+    let totals: Vec<_> = priced.map(|priced| slice(priced, Slice::Total)).collect();
+    let mut told = totals.iter().filter_map(|(found, _)| found.measured());
+    match told.next() {
+        Some(first) => Unit::of_time(std::iter::once(first).chain(told).map(|found| found.value)),
+        None => Unit::of_time(totals.iter().filter_map(|(_, most)| *most)),
     }
-    Unit::of_time(priced.filter_map(|priced| slice(priced, Slice::Total).1))
 }
 
-/// The entry of a price; why it is missing is noted under its name.
-pub(super) fn entry(
-    priced: &Priced,
-    moment: Slice,
-    unit: Unit,
-    name: &str,
-    notes: &mut Footnotes,
-) -> Entry {
+/// What is shown of a price in a unit.
+pub(super) fn entry(priced: &Priced, moment: Slice, unit: Unit) -> Availability<Entry> {
     match slice(priced, moment) {
-        (Availability::Measured(found), _) => unit.entry(*found),
-        (Availability::Missing(_), Some(0.0)) => Entry::exact("none".to_owned()),
-        (Availability::Missing(_), Some(most)) if most.is_finite() => {
-            Entry::exact(unit.bound(most))
+        (Availability::Missing(_), Some(0.0)) => {
+            Availability::Measured(Entry::exact("none".to_owned()))
         }
-        (Availability::Missing(missing), _) => notes.missing(missing, name, None),
+        (Availability::Missing(_), Some(most)) if most.is_finite() => {
+            Availability::Measured(Entry::exact(unit.bound(most)))
+        }
+        (found, _) => unit.found(found),
     }
 }
 
-/// The column of the units, one a row; it explains the bounds that rows hold.
-pub(super) fn unit_column(rows: &[Vec<Entry>]) -> Column {
-    let column = Column::name("unit");
+/// The same table, its column of units explaining the bounds that rows hold.
+pub(super) fn bounds_explained(mut table: Table) -> Table {
     let is_bound =
         |entry: &Entry| matches!(entry, Entry::Figure { value, .. } if value.starts_with("< "));
-    if rows.iter().flatten().any(is_bound) {
-        column.explained_as(
-            "< 12",
+    let has_bounds = table.rows.iter().flatten().any(is_bound);
+    let units = table
+        .columns
+        .iter_mut()
+        .find(|column| column.header == UNIT);
+    if let Some(units) = units.filter(|_| has_bounds) {
+        units.legend = Some((
+            "< 12".to_owned(),
             "not told from 0: it may be nothing, and is at most so much (the upper end of the \
-             95 % interval); a longer --time narrows it",
-        )
-    } else {
-        column
+             95 % interval); a longer --time narrows it"
+                .to_owned(),
+        ));
     }
+    table
 }

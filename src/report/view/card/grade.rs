@@ -3,6 +3,7 @@
 use crate::analysis::card::Charged;
 use crate::model::{Availability, Errors, Missing};
 use crate::report::view::footnotes::Footnotes;
+use crate::report::view::grid::Grid;
 use crate::report::view::number::{PERCENT, Unit, counted, significant};
 use crate::report::view::table::{Column, Entry, Table};
 
@@ -13,65 +14,63 @@ const EXPLAINED: Unit = Unit {
 };
 
 /// Makes the table; without a fit it has no row, and the first table says why.
-pub(super) fn table(charged: &Charged<'_>, footnotes: &mut Footnotes) -> Table {
+pub(super) fn table(charged: &Charged<'_>, notes: &mut Footnotes) -> Table {
     let grade = charged.prices().grade.measured();
-    let rows = grade.map_or(Vec::new(), |grade| {
-        vec![
-            row("call", &grade.call, footnotes),
-            row("total", &grade.total, footnotes),
-        ]
-    });
-    let share = |header, subheader| Column::number(header, subheader);
-    let mut notes = Vec::new();
-    if let Some(grade) = grade {
-        notes.push(format!(
+    let rows = grade.into_iter();
+    let rows = rows.flat_map(|grade| [("call", &grade.call), ("total", &grade.total)]);
+    let fitted = grade.map(|grade| {
+        format!(
             "fitted to {}, each foretold by a fit to the others (the knee is that of all)",
             counted(grade.parents, "parent")
-        ));
-    }
-    Table {
-        title: "How good the card is: how far its forecasts of a fork are off".to_owned(),
-        columns: vec![
-            Column::name("of the"),
-            share("R2", "").explained("the share of the weighted variance that the fit explains"),
-            share("left out:", "median (%)").explained_as(
+        )
+    });
+    type Row<'a> = (&'a str, &'a Errors);
+    Grid::new()
+        .placed(|_, column| (column.header.trim_end_matches(':').to_owned(), None))
+        .column(Column::name("of the"), |row: &Row<'_>| row.0)
+        .column(
+            Column::number("R2", "")
+                .explained("the share of the weighted variance that the fit explains"),
+            |row| error(&Availability::Measured(row.1.r_squared), EXPLAINED),
+        )
+        .column(
+            Column::number("left out:", "median (%)").explained_as(
                 "left out",
                 "parents of the design, each foretold by a fit to all others: the median of the \
                  errors, and what nine of ten stay below",
             ),
-            share("left out:", "9 of 10 (%)"),
-            share("unseen:", "median (%)").explained_as(
+            |row| error(&Availability::Measured(row.1.loo_median), PERCENT),
+        )
+        .column(Column::number("left out:", "9 of 10 (%)"), |row| {
+            error(&Availability::Measured(row.1.loo_p90), PERCENT)
+        })
+        .column(
+            Column::number("unseen:", "median (%)").explained_as(
                 "unseen",
                 "parents drawn by chance and kept out of every fit: the median of the errors, \
                  and the largest",
             ),
-            share("unseen:", "worst (%)"),
-        ],
-        rows,
-        rules: Vec::new(),
-        notes,
-    }
+            |row| error(&row.1.validation_median, PERCENT),
+        )
+        .column(Column::number("unseen:", "worst (%)"), |row| {
+            error(&row.1.validation_worst, PERCENT)
+        })
+        .table(
+            "How good the card is: how far its forecasts of a fork are off",
+            rows,
+            notes,
+        )
+        .noting(fitted)
 }
 
-fn row(name: &str, errors: &Errors, notes: &mut Footnotes) -> Vec<Entry> {
-    let mut entry = |error: &Availability<f64>, unit: Unit, column: &str| {
-        let figure = match error.measured().map(|error| readable(*error)) {
-            Some(Some(error)) => Availability::Measured(error),
-            Some(None) => Availability::Missing(no_error()),
-            None => error.clone(),
-        };
-        notes.bare(&figure, unit, column, None)
-    };
-    let left_out = [errors.loo_median, errors.loo_p90].map(Availability::Measured);
-    let explained = Availability::Measured(errors.r_squared);
-    vec![
-        Entry::Name(name.to_owned()),
-        entry(&explained, EXPLAINED, "R2"),
-        entry(&left_out[0], PERCENT, "left out"),
-        entry(&left_out[1], PERCENT, "left out"),
-        entry(&errors.validation_median, PERCENT, "unseen"),
-        entry(&errors.validation_worst, PERCENT, "unseen"),
-    ]
+fn error(error: &Availability<f64>, unit: Unit) -> Availability<Entry> {
+    match error {
+        Availability::Measured(found) => readable(*found).map_or_else(
+            || Availability::Missing(no_error()),
+            |error| Availability::Measured(unit.bare(error)),
+        ),
+        Availability::Missing(missing) => Availability::Missing(missing.clone()),
+    }
 }
 
 fn no_error() -> Missing {

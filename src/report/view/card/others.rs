@@ -1,9 +1,11 @@
 //! What else a parent brings, and the ways to spawn.
 
-use super::{figures, names};
+use super::figures::{self, UNIT, bounds_explained};
+use super::names;
 use crate::analysis::card::{Charged, Slice};
-use crate::model::{Price, PriceKind, SpawnMethod};
+use crate::model::{Availability, Price, PriceKind, SpawnMethod};
 use crate::report::view::footnotes::Footnotes;
+use crate::report::view::grid::{Cell, Grid};
 use crate::report::view::number::number;
 use crate::report::view::table::{Column, Entry, Table};
 
@@ -19,25 +21,35 @@ const KINDS: [PriceKind; 5] = [
 
 /// One of each thing, by the method that spawns.
 pub(super) fn parents(charged: &Charged<'_>, notes: &mut Footnotes) -> Table {
-    let methods = methods(charged);
-    let kinds = KINDS
-        .into_iter()
-        .filter(|kind| charged.of_kind(*kind).next().is_some());
-    let rows: Vec<_> = kinds
-        .map(|kind| row(charged, kind, &methods, notes))
-        .collect();
-    let mut columns = vec![Column::name("one"), figures::unit_column(&rows)];
-    columns.extend(methods.iter().map(|m| Column::number(m.name(), "")));
-    columns.push(Column::number("over", "").explained(
-        "how many more of it the parent had; where methods differ, the fewest and the most",
-    ));
-    Table {
-        title: "What else a parent brings, in total a spawn".to_owned(),
-        columns,
-        rows,
-        rules: Vec::new(),
-        notes: Vec::new(),
+    let unit = |kind| figures::unit(charged.of_kind(kind).map(|price| &price.priced));
+    let mut grid = Grid::new()
+        .column(Column::name("one"), |kind| names::kind(*kind))
+        .column(Column::name(UNIT), |kind| unit(*kind).name);
+    for method in methods(charged) {
+        grid = grid.column(Column::number(method.name(), ""), move |kind| {
+            let price = charged.price(*kind, method);
+            match price.map(|price| figures::entry(&price.priced, Slice::Total, unit(*kind))) {
+                Some(Availability::Measured(entry)) => entry.into(),
+                Some(Availability::Missing(missing)) => {
+                    let name = format!("{}: {}", names::kind(*kind), method.name());
+                    Cell::missing(missing, &name, None)
+                }
+                // What a mapping adds to a fork is the first table's, and depends on what
+                // it holds.
+                None if *kind == PriceKind::Mapping => "see above".into(),
+                None => Entry::Blank.into(),
+            }
+        });
     }
+    let grid = grid.column(
+        Column::number("over", "").explained(
+            "how many more of it the parent had; where methods differ, the fewest and the most",
+        ),
+        |kind| over(&charged.of_kind(*kind).collect::<Vec<_>>()),
+    );
+    let kinds = KINDS.into_iter();
+    let kinds = kinds.filter(|kind| charged.of_kind(*kind).next().is_some());
+    bounds_explained(grid.table("What else a parent brings, in total a spawn", kinds, notes))
 }
 
 fn methods(charged: &Charged<'_>) -> Vec<SpawnMethod> {
@@ -47,32 +59,6 @@ fn methods(charged: &Charged<'_>) -> Vec<SpawnMethod> {
         kinds.any(|kind| charged.price(kind, *method).is_some())
     };
     all.filter(has).collect()
-}
-
-fn row(
-    charged: &Charged<'_>,
-    kind: PriceKind,
-    methods: &[SpawnMethod],
-    notes: &mut Footnotes,
-) -> Vec<Entry> {
-    let prices: Vec<&Price> = charged.of_kind(kind).collect();
-    let unit = figures::unit(prices.iter().map(|price| &price.priced));
-    let mut row = vec![
-        Entry::Name(names::kind(kind).to_owned()),
-        Entry::Name(unit.name.to_owned()),
-    ];
-    for method in methods {
-        let name = format!("{}: {}", names::kind(kind), method.name());
-        row.push(match charged.price(kind, *method) {
-            Some(price) => figures::entry(&price.priced, Slice::Total, unit, &name, notes),
-            // What a mapping adds to a fork is the first table's, and depends on what
-            // it holds.
-            None if kind == PriceKind::Mapping => Entry::Name("see above".to_owned()),
-            None => Entry::Blank,
-        });
-    }
-    row.push(over(&prices));
-    row
 }
 
 /// The units that differences were taken over.
@@ -90,28 +76,21 @@ fn over(prices: &[&Price]) -> Entry {
 
 /// One spawn from the empty parent, by method.
 pub(super) fn spawns(charged: &Charged<'_>, notes: &mut Footnotes) -> Table {
-    let prices: Vec<&Price> = charged.of_kind(PriceKind::Spawn).collect();
-    let unit = figures::unit(prices.iter().map(|price| &price.priced));
-    let row = |price: &&Price| {
-        let name = price.method.map_or("a spawn", SpawnMethod::name);
-        let mut row = vec![Entry::Name(name.to_owned())];
-        for slice in [Slice::Call, Slice::After, Slice::Total] {
-            row.push(figures::entry(&price.priced, slice, unit, name, notes));
-        }
-        row
-    };
-    let rows = prices.iter().map(row).collect();
-    let number = |header| Column::number(header, &unit.subheader());
-    Table {
-        title: "Ways to spawn, from an empty parent".to_owned(),
-        columns: vec![
-            Column::name("method"),
-            number("in the call"),
-            number("after it"),
-            number("total"),
-        ],
-        rows,
-        rules: Vec::new(),
-        notes: Vec::new(),
+    let prices = charged.of_kind(PriceKind::Spawn);
+    let unit = figures::unit(prices.map(|price| &price.priced));
+    let name = |price: &&Price| price.method.map_or("a spawn", SpawnMethod::name);
+    let mut grid = Grid::new()
+        .placed(move |price, _| (name(price).to_owned(), None))
+        .column(Column::name("method"), name);
+    for (head, moment) in [
+        ("in the call", Slice::Call),
+        ("after it", Slice::After),
+        ("total", Slice::Total),
+    ] {
+        grid = grid.column(Column::number(head, &unit.subheader()), move |price| {
+            figures::entry(&price.priced, moment, unit)
+        });
     }
+    let prices = charged.of_kind(PriceKind::Spawn);
+    grid.table("Ways to spawn, from an empty parent", prices, notes)
 }

@@ -1,61 +1,50 @@
 //! What a fork costs, term by term.
 
-use super::{figures, names};
+use super::figures::{self, UNIT, bounds_explained};
+use super::names;
 use crate::analysis::card::{Charged, Slice, footprint_bytes};
 use crate::model::{Counts, TermPrice};
 use crate::report::view::footnotes::Footnotes;
+use crate::report::view::grid::Grid;
 use crate::report::view::number::integer;
-use crate::report::view::table::{Block, Column, Entry, Table};
+use crate::report::view::table::{Block, Column, Table};
 
 /// Makes the table.
 pub(super) fn table(charged: &Charged<'_>, notes: &mut Footnotes) -> Table {
-    let terms = &charged.prices().terms;
-    let knee = charged.prices().knee_bytes.is_some();
-    let rows: Vec<_> = terms.iter().map(|term| row(term, knee, notes)).collect();
-    let mut columns = vec![
-        Column::name("what"),
-        figures::unit_column(&rows),
-        Column::number("in the", "call").explained("until the call returned in the parent"),
-        Column::number("after", "it").explained(
-            "from then on until the wait for the child returned: exec's switch to another \
-             address space, which tears the copy down, the child's end, and the reaping",
-        ),
-        Column::number("total", "").explained("in the call and after it"),
-    ];
-    if knee {
-        columns.push(Column::number("beyond the knee", "in the call"));
-        columns.push(Column::number("beyond the knee", "total"));
-    }
-    Table {
-        title: "What a fork costs".to_owned(),
-        columns,
-        rows,
-        rules: Vec::new(),
-        notes: knee_words(charged).into_iter().collect(),
-    }
-}
-
-fn row(price: &TermPrice, knee: bool, notes: &mut Footnotes) -> Vec<Entry> {
-    let name = names::term(price.term);
-    let unit = figures::unit(std::iter::once(&price.small));
-    let mut row = vec![
-        Entry::Name(name.to_owned()),
-        Entry::Name(unit.name.to_owned()),
-    ];
-    for slice in [Slice::Call, Slice::After, Slice::Total] {
-        row.push(figures::entry(&price.small, slice, unit, name, notes));
-    }
-    if knee {
-        let differs = price.large != price.small;
-        for slice in [Slice::Call, Slice::Total] {
-            row.push(if differs {
-                figures::entry(&price.large, slice, unit, name, notes)
-            } else {
-                Entry::Blank
-            });
+    let unit = |term: &TermPrice| figures::unit(std::iter::once(&term.small));
+    let small = |moment| move |term: &&TermPrice| figures::entry(&term.small, moment, unit(term));
+    let large = |moment| {
+        move |term: &&TermPrice| {
+            let differs = term.large != term.small;
+            differs.then(|| figures::entry(&term.large, moment, unit(term)))
+        }
+    };
+    let mut grid = Grid::new()
+        .placed(|term: &&TermPrice, _| (names::term(term.term).to_owned(), None))
+        .column(Column::name("what"), |term| names::term(term.term))
+        .column(Column::name(UNIT), move |term| unit(term).name)
+        .column(
+            Column::number("in the", "call").explained("until the call returned in the parent"),
+            small(Slice::Call),
+        )
+        .column(
+            Column::number("after", "it").explained(
+                "from then on until the wait for the child returned: exec's switch to another \
+                 address space, which tears the copy down, the child's end, and the reaping",
+            ),
+            small(Slice::After),
+        )
+        .column(
+            Column::number("total", "").explained("in the call and after it"),
+            small(Slice::Total),
+        );
+    if charged.prices().knee_bytes.is_some() {
+        for (moment, slice) in [("in the call", Slice::Call), ("total", Slice::Total)] {
+            grid = grid.column(Column::number("beyond the knee", moment), large(slice));
         }
     }
-    row
+    let table = grid.table("What a fork costs", &charged.prices().terms, notes);
+    bounds_explained(table).noting(knee_words(charged))
 }
 
 /// What the knee is and which parents lie beyond it; or that there is none.

@@ -1,22 +1,16 @@
 //! The time table: how long a spawn takes, by address space and method.
 
-use crate::analysis::sweep::{Axis, Group, Sizes};
+use crate::analysis::sweep::{Axis, Row, Sizes};
 use crate::model::{Availability, Cell, ChildAction, Document, SpawnMethod};
 use crate::stats::{Estimate, Summary};
 
 use crate::report::view::footnotes::Footnotes;
-use crate::report::view::number::{PLAIN, Unit, integer};
+use crate::report::view::grid::Grid;
+use crate::report::view::number::{PLAIN, Unit};
 use crate::report::view::table::{Column, Entry, Table};
 
 /// A baseline with a longer name is called "baseline" in the column's head.
 const LONGEST_HEAD: usize = 12;
-
-/// A column: its head, its unit, and its figure in a cell.
-struct TimeColumn {
-    column: Column,
-    unit: Unit,
-    figure: fn(&Cell) -> Availability<Estimate>,
-}
 
 /// Makes the table.
 pub(in crate::report::view) fn table(
@@ -24,38 +18,29 @@ pub(in crate::report::view) fn table(
     sizes: &Sizes<'_>,
     notes: &mut Footnotes,
 ) -> Table {
-    let keys = keys(sizes.axis);
-    let times = time_columns(document, unit(document));
-    let mut rows = Vec::new();
-    for group in &sizes.groups {
-        for (index, cell) in group.cells.iter().enumerate() {
-            let mut row = space(group, &keys, index == 0);
-            row.push(Entry::Name(cell.method.name().to_owned()));
-            row.push(per_second(cell, notes));
-            for TimeColumn {
-                column,
-                unit,
-                figure,
-            } in &times
-            {
-                row.push(notes.entry(&figure(cell), *unit, column, cell.method));
-            }
-            row.push(multiple(document, cell, notes));
-            rows.push(row);
-        }
+    let mut grid = Grid::new().by_method(|row: &Row<'_>| row.cell.method);
+    for key in keys(sizes.axis) {
+        grid = grid.column(key.column(), move |row| {
+            row.of_space(|space| key.size(space))
+        });
     }
-    let mut columns: Vec<Column> = keys.into_iter().map(Axis::column).collect();
-    columns.push(Column::name("method"));
-    columns.push(spawns());
-    columns.extend(times.into_iter().map(|time| time.column));
-    columns.push(multiples(document.plan.baseline));
-    Table {
-        title: "Time of one spawn".to_owned(),
-        columns,
-        rows,
-        rules: Vec::new(),
-        notes: Vec::new(),
-    }
+    let grid = grid
+        .column(Column::name("method"), |row| row.cell.method.name())
+        .column(
+            Column::number("spawns", "per s")
+                .explained("one second by the median total; one parent, one child at a time"),
+            // Without its interval, which is the total's beside it, turned round.
+            |row| {
+                row.cell
+                    .spawns_per_second
+                    .map(|spawns| PLAIN.bare(spawns.value))
+            },
+        );
+    times(grid, document)
+        .column(multiples(document.plan.baseline), |row| {
+            multiple(document.plan.baseline, row.cell)
+        })
+        .table("Time of one spawn", sizes.rows(), notes)
 }
 
 /// All times of the table have one unit, so that they can be compared.
@@ -72,69 +57,58 @@ fn keys(axis: Axis) -> Vec<Axis> {
     }
 }
 
-fn time_columns(document: &Document, unit: Unit) -> Vec<TimeColumn> {
+fn times<'a>(grid: Grid<'a, Row<'a>>, document: &'a Document) -> Grid<'a, Row<'a>> {
+    let unit = unit(document);
     let head = |name: &str| Column::number(name, &unit.subheader());
     let left = match document.plan.child {
         ChildAction::Exec => "exec",
         ChildAction::Exit => "exit",
     };
-    let call = head("call").explained(format!(
-        "until the call returned: fork's after the copy, others' after the child's {left}"
-    ));
-    let total =
-        head("total").explained("until the wait for the child returned; compare methods by this");
-    let system = head("system").yielding().explained_as(
-        "system, user",
-        "CPU time of parent and child in the kernel, and in user mode",
-    );
-    let column = |column, figure| TimeColumn {
-        column,
-        unit,
-        figure,
+    let grid = grid
+        .column(
+            head("call").explained(format!(
+                "until the call returned: fork's after the copy, others' after the child's {left}"
+            )),
+            move |row| unit.found(&median(&row.cell.call_ns)),
+        )
+        .column(
+            head("total")
+                .explained("until the wait for the child returned; compare methods by this"),
+            move |row| unit.found(&median(&row.cell.total_ns)),
+        );
+    let has = |time: fn(&Cell) -> &Availability<Estimate>| {
+        let mut cells = document.findings.cells().iter();
+        cells.any(|cell| time(cell).measured().is_some())
     };
-    let mut columns = vec![
-        column(call, |cell| median(&cell.call_ns)),
-        column(total, |cell| median(&cell.total_ns)),
-    ];
+    let (cpu, split) = (has(|cell| &cell.cpu_ns), has(|cell| &cell.sys_ns));
     // Explaining takes no CPU times, and a column of n/a would explain nothing.
-    let asked = |cell: &Cell| {
-        [&cell.cpu_ns, &cell.sys_ns, &cell.user_ns]
-            .iter()
-            .any(|time| time.measured().is_some())
-    };
-    if document.plan.order.explain().is_some() && !document.findings.cells().iter().any(asked) {
-        return columns;
+    if document.plan.order.explain().is_some() && !(cpu || split || has(|cell| &cell.user_ns)) {
+        return grid;
     }
     // The split tells more than the sum, which stands in where it is missing.
-    if !document
-        .findings
-        .cells()
-        .iter()
-        .any(|cell| cell.sys_ns.measured().is_some())
-    {
-        let cpu = head("CPU")
-            .yielding()
-            .explained("CPU time of parent and child");
-        columns.push(column(cpu, |cell| cell.cpu_ns.clone()));
-    }
-    columns.push(column(system, |cell| cell.sys_ns.clone()));
-    columns.push(column(head("user").yielding(), |cell| cell.user_ns.clone()));
-    columns
+    let grid = match split {
+        true => grid,
+        false => grid.column(
+            head("CPU")
+                .yielding()
+                .explained("CPU time of parent and child"),
+            move |row| unit.found(&row.cell.cpu_ns),
+        ),
+    };
+    grid.column(
+        head("system").yielding().explained_as(
+            "system, user",
+            "CPU time of parent and child in the kernel, and in user mode",
+        ),
+        move |row| unit.found(&row.cell.sys_ns),
+    )
+    .column(head("user").yielding(), move |row| {
+        unit.found(&row.cell.user_ns)
+    })
 }
 
 fn median(summary: &Availability<Summary>) -> Availability<Estimate> {
     summary.map(|summary| summary.median)
-}
-
-fn spawns() -> Column {
-    Column::number("spawns", "per s")
-        .explained("one second by the median total; one parent, one child at a time")
-}
-
-/// Without its interval, which is the total's beside it, turned round.
-fn per_second(cell: &Cell, notes: &mut Footnotes) -> Entry {
-    let figure = cell.spawns_per_second.map(|spawns| spawns.value);
-    notes.bare(&figure, PLAIN, &spawns().term(), Some(cell.method))
 }
 
 fn multiples(baseline: SpawnMethod) -> Column {
@@ -148,20 +122,12 @@ fn multiples(baseline: SpawnMethod) -> Column {
         .explained(format!("total as a multiple of {name}'s, turn by turn"))
 }
 
-/// The columns of the space, which only its first row shows.
-fn space(group: &Group<'_>, keys: &[Axis], first: bool) -> Vec<Entry> {
-    let entry = |key: &Axis| match first {
-        true => Entry::exact(integer(key.size(group.space))),
-        false => Entry::Blank,
-    };
-    keys.iter().map(entry).collect()
-}
-
 /// The baseline's own multiple is 1 by definition and has no interval.
-fn multiple(document: &Document, cell: &Cell, notes: &mut Footnotes) -> Entry {
-    let baseline = document.plan.baseline;
+fn multiple(baseline: SpawnMethod, cell: &Cell) -> Availability<Entry> {
     match &cell.ratio {
-        Availability::Measured(one) if cell.method == baseline => PLAIN.bare(one.value),
-        ratio => notes.entry(ratio, PLAIN, &multiples(baseline), cell.method),
+        Availability::Measured(one) if cell.method == baseline => {
+            Availability::Measured(PLAIN.bare(one.value))
+        }
+        ratio => PLAIN.found(ratio),
     }
 }
