@@ -1,20 +1,26 @@
 //! The flat record: a figure a line, the same fields for every command. Every export
 //! that is no table and no picture is made of it.
 //!
-//! A name is the path of a figure in the document, and its unit is the end of its
-//! field's name: what the document's contract says of a field holds here, and a figure
-//! that a document gains is in every export at once. Left out is what is no figure:
-//! words, orders, and the single spawns that the figures are made of.
+//! A name is the path of a figure in the document, and its unit is what its field's name
+//! declares: what the document's contract says of a field holds here, and a figure that a
+//! document gains is in every export at once. Left out is what is no figure: words, orders,
+//! and the single spawns that the figures are made of. What follows from the figures, and
+//! reports show as well, comes after them.
+
+mod derived;
+mod units;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::render::harmless;
+use crate::analysis::reproduce::spaces::Study;
 use crate::model::{
     Answer, Cell, ComparedSide, Comparison, Document, Explanation, Findings, LineUnit, LoneLine,
-    Stored, Which,
+    Reproduction, Stored, Which,
 };
 use crate::units::utc;
+use units::declared;
 
 /// One figure, or the reason why there is none. What does not apply is empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -37,7 +43,8 @@ pub struct Record {
     pub method: String,
     /// The figure's path within its part.
     pub name: String,
-    /// Its unit; 1 for a ratio or a share.
+    /// Its unit; 1 for a ratio or a share. Empty of what is missing and would have had
+    /// figures of several units.
     pub unit: String,
     /// The figure.
     pub value: String,
@@ -72,15 +79,12 @@ fn run(document: &Document, into: &mut Vec<Record>) {
         ..Record::default()
     };
     match &document.findings {
-        Findings::Sweep { cells } => spawns(&of("sweep"), cells, into),
+        Findings::Sweep { cells } => {
+            spawns(&of("sweep"), cells, into);
+            derived::extra(&of("sweep"), document, into);
+        }
         Findings::Explanation(found) => explanation(&of("explain"), found, into),
-        Findings::Reproduction(found) => match &found.answer {
-            Answer::Spaces { points, cells } => {
-                spawns(&of("reproduce"), cells, into);
-                part(&of("reproduce"), "points", points, into);
-            }
-            Answer::Programs(loops) => part(&of("reproduce"), "loops", loops, into),
-        },
+        Findings::Reproduction(found) => reproduction(&of("reproduce"), document, found, into),
         Findings::Card(card) => {
             let trials = document.plan.order.card().map(|order| &order.trials);
             for (trial, result) in trials.into_iter().flatten().zip(&card.trials) {
@@ -97,6 +101,22 @@ fn run(document: &Document, into: &mut Vec<Record>) {
             }
         }
         Findings::Advice(found) => part(&of("advise"), "advice", found, into),
+    }
+}
+
+fn reproduction(about: &Record, document: &Document, found: &Reproduction, into: &mut Vec<Record>) {
+    let scale = Record {
+        kind: "scale",
+        ..about.clone().in_unit("1")
+    };
+    walk(&scale, "scale", &json(&found.scale), into);
+    match &found.answer {
+        Answer::Spaces { points, cells } => {
+            spawns(about, cells, into);
+            part(about, "points", points, into);
+            derived::costs(about, &Study::of(document, found, points), into);
+        }
+        Answer::Programs(loops) => part(about, "loops", loops, into),
     }
 }
 
@@ -191,6 +211,13 @@ impl Record {
         Self { parent, ..self }
     }
 
+    fn in_unit(self, unit: &str) -> Self {
+        Self {
+            unit: unit.to_owned(),
+            ..self
+        }
+    }
+
     /// With a verdict as the document has it: a word, or a word and its reason.
     fn judged(self, verdict: &Value) -> Self {
         match verdict {
@@ -224,9 +251,10 @@ fn json(found: &impl Serialize) -> Value {
     serde_json::to_value(found).unwrap_or_default()
 }
 
-/// Fields with orders, and those with what the figures were made of.
-const NO_FIGURES: [&str; 7] = [
-    "gauges", "request", "runs", "samples", "source", "stacks", "tree",
+/// Fields with orders and names, and those with what the figures were made of. A number of
+/// such a name is a figure.
+const NO_FIGURES: [&str; 8] = [
+    "gauges", "request", "role", "runs", "samples", "source", "stacks", "tree",
 ];
 
 /// Fields whose word tells an element of a list from the others.
@@ -317,7 +345,11 @@ fn object(about: &Record, path: &str, fields: &Map<String, Value>, into: &mut Ve
         about = about.judged(verdict);
     }
     for (field, value) in fields {
-        if !NO_FIGURES.contains(&field.as_str()) {
+        if value.is_number() || !NO_FIGURES.contains(&field.as_str()) {
+            let about = match declared(field) {
+                Some(unit) => about.clone().in_unit(unit),
+                None => about.clone(),
+            };
             walk(&about, &join(path, field), value, into);
         }
     }
@@ -327,14 +359,9 @@ fn object(about: &Record, path: &str, fields: &Map<String, Value>, into: &mut Ve
 const MISSING: &str = "n/a";
 
 fn figure(about: &Record, path: &str, value: String) -> Record {
-    let unit = match about.unit.as_str() {
-        "" => unit_of(path).to_owned(),
-        known => known.to_owned(),
-    };
     Record {
         parent: harmless(&about.parent),
         name: harmless(path),
-        unit,
         value,
         ..about.clone()
     }
@@ -379,41 +406,5 @@ fn join(path: &str, name: &str) -> String {
     match (path, name) {
         ("", only) | (only, "") => only.to_owned(),
         (path, name) => format!("{path}.{name}"),
-    }
-}
-
-/// The unit that the last field with one names.
-fn unit_of(path: &str) -> &'static str {
-    const ENDS: [(&str, &str); 7] = [
-        ("_ns", "ns"),
-        ("_us", "us"),
-        ("_ms", "ms"),
-        ("_s", "s"),
-        ("_bytes", "bytes"),
-        ("_hz", "1/s"),
-        ("per_second", "1/s"),
-    ];
-    const RATIOS: [&str; 11] = [
-        "ratio",
-        "share",
-        "slowdown",
-        "spread",
-        "factor",
-        "error",
-        "median",
-        "worst",
-        "p90",
-        "r_squared",
-        "scale",
-    ];
-    let mut fields = path.rsplit('.');
-    let with_unit = |field: &str| ENDS.iter().find(|(end, _)| field.ends_with(end));
-    if let Some((_, unit)) = path.rsplit('.').find_map(with_unit) {
-        return unit;
-    }
-    let last = fields.next().unwrap_or_default();
-    match RATIOS.iter().any(|end| last.ends_with(end)) {
-        true => "1",
-        false => "count",
     }
 }

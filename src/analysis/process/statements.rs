@@ -68,6 +68,11 @@ pub fn of_one(rung: &RungCost) -> Option<Estimate> {
     rung.cost.total_ns.map(|ns| ns / units).sound()
 }
 
+/// Whether a forecast is off by no more than nine of ten of the card's own.
+pub fn is_as_expected(forecast: &ProcessForecast, error: f64) -> bool {
+    error.abs() <= forecast.error
+}
+
 /// How far a forecast of the total is off, as a share of what was measured: below 0 if
 /// it is too low.
 pub fn error(forecast: &ProcessForecast, measured_ns: f64) -> Option<f64> {

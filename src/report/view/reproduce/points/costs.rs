@@ -1,6 +1,6 @@
 //! The table of the costs on one scale, whatever the sizes of the parents.
 
-use crate::analysis::reproduce::spaces::{Alone, Axis, Cost, Over, Per, Study};
+use crate::analysis::reproduce::spaces::{Axis, Cost, Over, Per, Study};
 use crate::model::Part;
 
 use super::super::super::footnotes::Footnotes;
@@ -30,18 +30,6 @@ impl Per {
         match self {
             Self::Pte | Self::BasePage | Self::Alone(_) => NANOSECOND,
             Self::Vma | Self::Gib => MICROSECOND,
-        }
-    }
-
-    /// What it is of, in prose.
-    pub(super) fn noun(self) -> &'static str {
-        match self {
-            Self::Pte => "PTE",
-            Self::Vma => "VMA",
-            Self::BasePage => "4 KiB",
-            Self::Gib => "GiB",
-            Self::Alone(Alone::Pte) => "PTE alone",
-            Self::Alone(Alone::Table) => "table",
         }
     }
 }
