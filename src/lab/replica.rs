@@ -41,6 +41,8 @@ impl<'a> Experiment<'a> {
         design: impl FnOnce(&Rebuilt) -> Design,
     ) -> Result<Self, LabError> {
         let (begin, started_unix_s) = (kernel.now(), unix_s());
+        // The time of the run begins here: what follows is a part of it.
+        let rounds = Rounds::new(kernel, plan);
         let own = own_shape(kernel, plan)?;
         let built = Rebuilt::of(&scaled(&order.shape, &order.scale), &own);
         let design = design(&built);
@@ -54,7 +56,7 @@ impl<'a> Experiment<'a> {
             built,
             trials: design.trials.clone(),
             design,
-            rounds: Rounds::new(kernel, plan),
+            rounds,
         })
     }
 
