@@ -1,11 +1,11 @@
 //! The flat record: a figure a line, the same fields for every command. Every export
 //! that is no table and no picture is made of it.
 //!
-//! A name is the path of a figure in the document, and its unit is what its field's name
-//! declares: what the document's contract says of a field holds here, and a figure that a
-//! document gains is in every export at once. Left out is what is no figure: words, orders,
-//! and the single spawns that the figures are made of. What follows from the figures, and
-//! reports show as well, comes after them.
+//! A name is the path of a figure in the document, and its unit is the one that a field on
+//! that path declares: what the document's contract says of a field holds here, and
+//! a figure that a document gains is in every export at once. Left out is what is no
+//! figure: words, orders, places in a list, and the single spawns that the figures are
+//! made of. What follows from the figures, and reports show as well, comes after them.
 
 mod derived;
 mod units;
@@ -14,6 +14,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::render::harmless;
+use super::view::child;
+use crate::analysis::reproduce::loops::BASE;
 use crate::analysis::reproduce::spaces::Study;
 use crate::model::{
     Answer, Cell, ComparedSide, Comparison, Document, Explanation, Findings, LineUnit, LoneLine,
@@ -39,6 +41,8 @@ pub struct Record {
     pub kind: &'static str,
     /// What was spawned from, as it was ordered.
     pub parent: String,
+    /// What the child did, and with which program.
+    pub child: String,
     /// How was spawned.
     pub method: String,
     /// The figure's path within its part.
@@ -46,6 +50,10 @@ pub struct Record {
     /// Its unit; 1 for a ratio or a share. Empty of what is missing and would have had
     /// figures of several units.
     pub unit: String,
+    /// What a ratio is a multiple of, where the name does not say it.
+    pub baseline: String,
+    /// Where a count is from.
+    pub source: String,
     /// The figure.
     pub value: String,
     /// The lower bound of its 95 % interval, if it has one.
@@ -76,6 +84,8 @@ fn run(document: &Document, into: &mut Vec<Record>) {
         date: utc(document.run.started_unix_s),
         version: document.tool.version.clone(),
         command,
+        child: harmless(&child(document.plan.child, &document.plan.program)),
+        baseline: document.plan.baseline.name().to_owned(),
         ..Record::default()
     };
     match &document.findings {
@@ -88,7 +98,10 @@ fn run(document: &Document, into: &mut Vec<Record>) {
         Findings::Card(card) => {
             let trials = document.plan.order.card().map(|order| &order.trials);
             for (trial, result) in trials.into_iter().flatten().zip(&card.trials) {
-                let about = of("card").from(trial.space.key());
+                let about = Record {
+                    child: harmless(&child(trial.child, &trial.program)),
+                    ..of("card").from(trial.space.key())
+                };
                 part(&about, "trials", &(trial.purpose, result), into);
             }
             part(&of("card"), "prices", &card.prices, into);
@@ -105,18 +118,24 @@ fn run(document: &Document, into: &mut Vec<Record>) {
 }
 
 fn reproduction(about: &Record, document: &Document, found: &Reproduction, into: &mut Vec<Record>) {
-    let scale = Record {
-        kind: "scale",
+    let study = Record {
+        kind: "study",
         ..about.clone().in_unit("1")
     };
-    walk(&scale, "scale", &json(&found.scale), into);
+    walk(&study, "scale", &json(&found.scale), into);
     match &found.answer {
         Answer::Spaces { points, cells } => {
             spawns(about, cells, into);
             part(about, "points", points, into);
             derived::costs(about, &Study::of(document, found, points), into);
         }
-        Answer::Programs(loops) => part(about, "loops", loops, into),
+        Answer::Programs(loops) => {
+            let about = Record {
+                baseline: json(&BASE).as_str().unwrap_or_default().to_owned(),
+                ..about.clone()
+            };
+            part(&about, "loops", loops, into);
+        }
     }
 }
 
@@ -202,9 +221,9 @@ fn unit(unit: &LineUnit) -> String {
 
 impl Record {
     /// The fields' names, in order.
-    pub const FIELDS: [&str; 15] = [
-        "host", "kernel", "date", "version", "command", "kind", "parent", "method", "name", "unit",
-        "value", "low", "high", "verdict", "reason",
+    pub const FIELDS: [&str; 18] = [
+        "host", "kernel", "date", "version", "command", "kind", "parent", "child", "method",
+        "name", "unit", "baseline", "source", "value", "low", "high", "verdict", "reason",
     ];
 
     fn from(self, parent: String) -> Self {
@@ -251,11 +270,13 @@ fn json(found: &impl Serialize) -> Value {
     serde_json::to_value(found).unwrap_or_default()
 }
 
-/// Fields with orders and names, and those with what the figures were made of. A number of
-/// such a name is a figure.
+/// Fields with orders, and those with what the figures were made of.
 const NO_FIGURES: [&str; 8] = [
     "gauges", "request", "role", "runs", "samples", "source", "stacks", "tree",
 ];
+
+/// Numbers that are bits, or a place in another list.
+const NO_NUMBERS: [&str; 3] = ["flags", "space", "trial"];
 
 /// Fields whose word tells an element of a list from the others.
 const NAMES: [&str; 17] = [
@@ -341,17 +362,36 @@ fn object(about: &Record, path: &str, fields: &Map<String, Value>, into: &mut Ve
     if !text("method").is_empty() {
         about.method = text("method").to_owned();
     }
-    if let Some(verdict) = fields.get("verdict") {
-        about = about.judged(verdict);
-    }
+    about.source = text("source").to_owned();
     for (field, value) in fields {
-        if value.is_number() || !NO_FIGURES.contains(&field.as_str()) {
-            let about = match declared(field) {
-                Some(unit) => about.clone().in_unit(unit),
-                None => about.clone(),
-            };
-            walk(&about, &join(path, field), value, into);
+        let left_out = match value.is_number() {
+            true => NO_NUMBERS.as_slice(),
+            false => NO_FIGURES.as_slice(),
+        };
+        if left_out.contains(&field.as_str()) {
+            continue;
         }
+        let mut about = about.clone();
+        if let Some(unit) = declared(field) {
+            about.unit = unit.to_owned();
+        }
+        if field == "ratio" {
+            about = of_ratio(about, fields);
+        }
+        walk(&about, &join(path, field), value, into);
+    }
+}
+
+/// What a ratio is one to; and that it was judged, and not what stands beside it.
+fn of_ratio(about: Record, fields: &Map<String, Value>) -> Record {
+    let against = fields.get("against").and_then(Value::as_str);
+    let about = Record {
+        baseline: against.unwrap_or(&about.baseline).to_owned(),
+        ..about
+    };
+    match fields.get("verdict") {
+        Some(verdict) => about.judged(verdict),
+        None => about,
     }
 }
 
@@ -359,12 +399,16 @@ fn object(about: &Record, path: &str, fields: &Map<String, Value>, into: &mut Ve
 const MISSING: &str = "n/a";
 
 fn figure(about: &Record, path: &str, value: String) -> Record {
-    Record {
+    let mut figure = Record {
         parent: harmless(&about.parent),
         name: harmless(path),
         value,
         ..about.clone()
+    };
+    if !path.ends_with("ratio") {
+        figure.baseline.clear();
     }
+    figure
 }
 
 /// The bounds of an interval, if it is one.
@@ -378,10 +422,13 @@ fn bounds(fields: &Map<String, Value>) -> Option<[&Value; 2]> {
 /// What tells an element from its neighbours: its words, as far as it has some. A
 /// method has a field of its own.
 fn name_of(item: &Value, index: usize) -> String {
-    let words: Vec<String> = NAMES
+    let mut words: Vec<String> = NAMES
         .iter()
         .filter_map(|field| word(item.get(*field)?))
         .collect();
+    // A system call is another one with other flags.
+    let flags = item.get("flags").and_then(Value::as_u64);
+    words.extend(flags.map(|flags| format!("{flags:#x}")));
     match item.get("method") {
         _ if !words.is_empty() => words.join("."),
         Some(_) => String::new(),

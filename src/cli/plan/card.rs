@@ -31,10 +31,16 @@ pub(in crate::cli) fn of_card(args: &CardArgs, host: &Surroundings) -> Result<Pl
         quick: args.quick,
         seed,
         fits: &fits,
-        static_program: programs::static_program(args.targets.static_program.as_deref(), &host.path)
-            .map_err(PlanError::refused)?,
-        dynamic_program: programs::dynamic_program(args.targets.dynamic_program.as_deref(), &host.path)
-            .map_err(PlanError::refused)?,
+        static_program: programs::static_program(
+            args.targets.static_program.as_deref(),
+            &host.path,
+        )
+        .map_err(PlanError::refused)?,
+        dynamic_program: programs::dynamic_program(
+            args.targets.dynamic_program.as_deref(),
+            &host.path,
+        )
+        .map_err(PlanError::refused)?,
     };
     let (trials, left_out) = design.trials();
     let task = Task {

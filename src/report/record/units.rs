@@ -18,17 +18,21 @@ const UNITS: [(&str, &str); 6] = [
 /// What is counted in a second.
 const RATES: [&str; 2] = ["per_second", "spawns_per_second"];
 
-/// Ratios and shares, and what holds nothing else.
-const RATIOS: [&str; 10] = [
+/// Ratios and shares.
+const RATIOS: [&str; 14] = [
     "counting_slowdown",
     "covered",
     "error",
     "factor",
-    "grade",
+    "loo_median",
+    "loo_p90",
+    "r_squared",
     "ratio",
-    "scale",
     "share",
     "slowdown",
+    "validation_median",
+    "validation_worst",
+    "visible_from",
     "worker_spread",
 ];
 
@@ -81,22 +85,10 @@ const COUNTS: [&str; 45] = [
     "wanted",
 ];
 
-/// Places in a list of the document, counted from 0.
-const PLACES: [&str; 2] = ["space", "trial"];
-
-/// Numbers whose bits are what they say.
-const BITS: [&str; 1] = ["flags"];
-
 /// The unit that a field's name declares.
 pub(super) fn declared(field: &str) -> Option<&'static str> {
     let end = field.rsplit('_').next().unwrap_or(field);
-    let tables: [(&[&str], &str); 5] = [
-        (&RATES, "1/s"),
-        (&RATIOS, "1"),
-        (&COUNTS, "count"),
-        (&PLACES, "place"),
-        (&BITS, "bits"),
-    ];
+    let tables: [(&[&str], &str); 3] = [(&RATES, "1/s"), (&RATIOS, "1"), (&COUNTS, "count")];
     let named = tables.iter().find(|(names, _)| names.contains(&field));
     let measured = || UNITS.iter().find(|(name, _)| *name == end);
     named
@@ -112,7 +104,7 @@ mod tests {
 
     use super::*;
     use crate::report::Contract;
-    use crate::report::record::NO_FIGURES;
+    use crate::report::record::{NO_FIGURES, NO_NUMBERS};
 
     /// Goes through all that a schema allows, and notes the figures without a unit.
     struct Walk {
@@ -153,8 +145,9 @@ mod tests {
             let has_unit =
                 fields.is_some_and(|f| f.contains_key("value") && f.contains_key("unit"));
             for (field, part) in fields.into_iter().flatten() {
+                let is_number = NO_NUMBERS.contains(&field.as_str());
                 let is_left_out = NO_FIGURES.contains(&field.as_str()) && !is(&part["type"]);
-                if !is_left_out && !has_unit {
+                if !is_number && !is_left_out && !has_unit {
                     let unit = declared(field).unwrap_or(unit);
                     self.of(part, &format!("{path}.{field}"), unit);
                 }

@@ -2,6 +2,7 @@
 //! workers.
 
 use super::{Rebuilt, names};
+use crate::analysis::replica::deviation;
 use crate::model::{LeftOutMapping, ShapeScale, UnitResemblance};
 use crate::report::view::number::{PERCENT, counted, integer};
 use crate::report::view::table::{Column, Entry, Table};
@@ -54,12 +55,6 @@ fn row(unit: &UnitResemblance, scaled: bool) -> Vec<Entry> {
     row.push(count(unit.built));
     row.push(deviation(unit).map_or(Entry::Blank, |off| PERCENT.bare(off)));
     row
-}
-
-/// What was built too much, as a share of what was wanted.
-pub(super) fn deviation(unit: &UnitResemblance) -> Option<f64> {
-    let off = unit.built as f64 / unit.wanted as f64 - 1.0;
-    off.is_finite().then_some(off)
 }
 
 /// How much is rebuilt, where that is not all.

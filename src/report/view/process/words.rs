@@ -209,6 +209,10 @@ fn foretold(rebuilt: &Rebuilt<'_>) -> Option<String> {
          forecasts are off by.",
         number(error.abs() * 100.0, 1),
         if error < 0.0 { "low" } else { "high" },
-        if process::is_as_expected(&forecast, error) { "not more" } else { "more" },
+        if process::is_as_expected(&forecast, error) {
+            "not more"
+        } else {
+            "more"
+        },
     ))
 }
