@@ -41,15 +41,15 @@ pub(super) fn extra(about: &Record, document: &Document, into: &mut Vec<Record>)
             add(&beyond, &name("call_share_of_growth"), "1", share);
         }
         let [call, after] = extra.slopes().map_or([None; 2], |slopes| slopes.map(Some));
-        add(&beyond, &name("one_more.call_ns"), &of_one, call);
-        add(&beyond, &name("one_more.after_ns"), &of_one, after);
+        add(&beyond, &name("one_more.call"), &of_one, call);
+        add(&beyond, &name("one_more.after"), &of_one, after);
     }
     for (method, slope) in added_by_one(document, &sizes) {
         let about = Record {
             method: method.name().to_owned(),
             ..about.clone()
         };
-        add(&about, "one_more.total_ns", &of_one, Some(slope));
+        add(&about, "one_more.total", &of_one, Some(slope));
     }
 }
 

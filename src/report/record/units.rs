@@ -19,7 +19,7 @@ const UNITS: [(&str, &str); 6] = [
 const RATES: [&str; 2] = ["per_second", "spawns_per_second"];
 
 /// Ratios and shares.
-const RATIOS: [&str; 14] = [
+const RATIOS: [&str; 15] = [
     "counting_slowdown",
     "covered",
     "error",
@@ -28,6 +28,7 @@ const RATIOS: [&str; 14] = [
     "loo_p90",
     "r_squared",
     "ratio",
+    "scale",
     "share",
     "slowdown",
     "validation_median",
