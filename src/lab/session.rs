@@ -7,8 +7,7 @@ use std::time::Duration;
 use super::error::LabError;
 use super::kernel::Kernel;
 use super::outlook::{Outlook, Watch, Watched};
-use crate::model::Parent;
-use crate::model::{Missing, PageTables, SpawnMethod};
+use crate::model::{Missing, PageTables, Parent, SpawnMethod};
 use crate::profile::faults::MapRange;
 use crate::profile::modes::{ModeTicks, Split, Window, split};
 use crate::sys::events::SampleEvent;
@@ -67,11 +66,9 @@ impl Recording {
 
     /// The same in nanoseconds.
     pub(super) fn loop_ns(&self) -> u64 {
-        let begin = self
-            .records()
-            .next()
-            .map_or(0, |first| first[record::BEFORE]);
-        let end = self.records().last().map_or(0, |last| last[record::REAPED]);
+        let windows = self.windows();
+        let begin = windows.first().map_or(0, |(begin, ..)| *begin);
+        let end = windows.last().map_or(0, |(_, end, _)| *end);
         end.saturating_sub(begin)
     }
 
@@ -117,6 +114,13 @@ impl Recording {
             self.lost_samples = *lost;
         }
         self.ticks = reduced.map(|reduced| reduced.map(|(ticks, _)| ticks));
+    }
+
+    /// The records of one method; `None` if it took no turns here.
+    pub(super) fn of(&self, method: SpawnMethod) -> Option<impl Iterator<Item = &[u64]>> {
+        let index = self.methods.iter().position(|m| *m == method)? as u64;
+        let mine = move |words: &&[u64]| words[record::METHOD] == index;
+        Some(self.records().filter(mine))
     }
 
     /// The records, each as a slice of words.
