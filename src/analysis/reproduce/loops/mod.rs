@@ -9,7 +9,7 @@ mod growth;
 
 pub use calls::{Memory, alike, memory};
 pub use changes::{Fastest, Floor, Headline, fastest, floor, headline};
-pub use claims::{Likeness, Longer, Size, Start, likeness, size, start};
+pub use claims::{LikePython, Longer, Size, Start, like_python, size, start};
 pub use compare::{Span, Term, sign};
 pub use growth::Growth;
 

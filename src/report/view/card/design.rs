@@ -18,7 +18,7 @@ pub(super) const VALIDATION: [Maker; 2] = [
     |charged, notes| {
         let parents = Parents::unseen(charged);
         let shape = |tried: &Tried<'_>| {
-            let words = card::words(&tried.trial.space);
+            let words = tried.trial.space.in_words();
             format!("{}: {words}", tried.key())
         };
         let title = "Parents drawn by chance that the fit has not seen";
@@ -98,7 +98,7 @@ fn worst(tried: &[Tried<'_>]) -> Option<String> {
             format!(
                 "{} ({}), {} % {side}",
                 tried.key(),
-                card::words(&tried.trial.space),
+                tried.trial.space.in_words(),
                 significant(error.abs() * 100.0)
             )
         })
