@@ -35,6 +35,7 @@ impl<'a> Experiment<'a> {
         plan: &'a Plan,
         order: &'a ReplicaOrder,
     ) -> Result<Self, LabError> {
+        // The time of the run begins here: what follows is a part of it.
         let rounds = Rounds::new(kernel, plan);
         let own = own_shape(kernel, plan)?;
         Ok(Self {
