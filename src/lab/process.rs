@@ -27,7 +27,7 @@ pub(super) fn run(
     let design = Design::of(&experiment.built, &plan.methods);
     let result = experiment.run(&design.trials, share, progress);
     let clock_cost_ns = host.clock_cost_ns;
-    let whole = experiment.trials[0].space.clone();
+    let whole = design.trials[0].space.clone();
     let outcome = experiment.outcome(host.clone(), result, progress, |experiment| {
         Findings::Process(Box::new(explained(
             experiment,
