@@ -157,7 +157,9 @@ fn what_follows_from_the_figures_is_there_with_its_interval() {
         .filter(|r| field(r, "name").ends_with("total_ns"));
     let totals: Vec<&str> = totals.map(|record| field(record, "value")).collect();
     let points = whole.points.iter();
-    let wanted: Vec<String> = points.map(|p| Value::from(p.extra().value).to_string()).collect();
+    let wanted: Vec<String> = points
+        .map(|p| Value::from(p.extra().value).to_string())
+        .collect();
     assert_eq!(totals, wanted);
     let one_more = |record: &&csv::StringRecord| field(record, "unit") == "ns/mapping";
     assert_eq!(extra.iter().filter(one_more).count(), 2);
