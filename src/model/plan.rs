@@ -219,14 +219,15 @@ impl SpaceRequest {
         }
     }
 
-    /// The same for people: "1,000 mappings x 1 page + 10 threads".
+    /// The same for people: "1,000 mappings x 10 pages + 10 threads". A mapping of which
+    /// nothing else is said has one page.
     pub fn in_words(&self) -> String {
         let of = |count: u64, what: &str| {
             let plural = if count == 1 { "" } else { "s" };
             format!("{} {what}{plural}", thousands(count))
         };
         match self {
-            Self::Mappings { mappings: 0, .. } => "nothing".to_owned(),
+            Self::Mappings { mappings: 0, .. } => "no mappings".to_owned(),
             Self::Mappings {
                 mappings,
                 pages,
@@ -241,6 +242,7 @@ impl SpaceRequest {
                 };
                 let pages = match huge {
                     true => format!(", {}", of(*pages, "huge page")),
+                    false if *pages == 0 => ", untouched".to_owned(),
                     false => pages_in_words(*pages, *spacing),
                 };
                 format!("{}{kind}{pages}", of(*mappings, "mapping"))
@@ -281,8 +283,7 @@ impl SpaceRequest {
 /// The pages of each mapping or block: " x 10 pages, 512 apart".
 fn pages_in_words(pages: u64, spacing: u64) -> String {
     let pages = match pages {
-        0 => return String::new(),
-        1 => " x 1 page".to_owned(),
+        0 | 1 => String::new(),
         _ => format!(" x {} pages", thousands(pages)),
     };
     match spacing {

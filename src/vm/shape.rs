@@ -464,8 +464,9 @@ mod tests {
         let half = || request(12_000, 1 << 20, 2, false);
         assert!(Shape::of(&half(), 4096).is_ok());
         let both = Shape::of(&together(vec![half(), half()]), 4096).unwrap_err();
-        let words = "24,000 mappings together do not fit into the address space";
-        assert!(both.to_string().starts_with(words), "{both}");
+        let half = half().in_words();
+        let words = format!("{half} + {half} together do not fit into the address space");
+        assert!(both.to_string().starts_with(&words), "{both}");
         let threads = SpaceRequest::Threads { count: 1 << 24 };
         let error = Shape::of(&threads, 4096).unwrap_err().to_string();
         assert!(error.starts_with("the stacks of 16,777,216 threads do not fit"));
