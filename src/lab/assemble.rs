@@ -317,7 +317,7 @@ fn per_second(total_ns: &Availability<Summary>) -> Availability<Estimate> {
     match total_ns {
         Availability::Missing(missing) => Availability::Missing(missing.clone()),
         Availability::Measured(total) => total.median.times_in(1e9).map_or_else(
-            || Availability::unavailable("the clock told some spawns from nothing", None),
+            || Availability::unavailable("the clock did not tell all spawns from nothing", None),
             Availability::Measured,
         ),
     }

@@ -39,6 +39,8 @@ impl<'a> Experiment<'a> {
         order: &'a ReplicaOrder,
     ) -> Result<Self, LabError> {
         let (begin, started_unix_s) = (kernel.now(), unix_s());
+        // The time of the run begins here: what follows is a part of it.
+        let rounds = Rounds::new(kernel, plan);
         let own = own_shape(kernel, plan)?;
         Ok(Self {
             kernel,
@@ -49,7 +51,7 @@ impl<'a> Experiment<'a> {
             whole: Blueprint::of(&order.shape, &own),
             built: Blueprint::of(&scaled(&order.shape, &order.scale), &own),
             trials: Vec::new(),
-            rounds: Rounds::new(kernel, plan),
+            rounds,
         })
     }
 
