@@ -6,7 +6,6 @@ mod blueprint;
 pub(in crate::analysis) mod counts;
 pub(in crate::analysis) mod groups;
 mod made_up;
-mod resemblance;
 mod scale;
 #[cfg(test)]
 pub(in crate::analysis) mod tests;
@@ -17,7 +16,6 @@ pub(in crate::analysis) use blueprint::Beside;
 pub use blueprint::{Blueprint, request_of};
 pub use groups::{Group, groups};
 pub use made_up::made_up;
-pub use resemblance::{deviation, is_off};
 pub use scale::scaled;
 pub(in crate::analysis) use times::Times;
 pub use trial::Trial;

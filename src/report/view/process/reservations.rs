@@ -1,7 +1,7 @@
 //! What a reader must know of a shape before trusting the figures.
 
 use super::{Rebuilt, likeness, names};
-use crate::analysis::replica::{deviation, is_off};
+use crate::analysis::process::{deviation, is_off};
 use crate::model::{ShapeReservation, ShapeScale, ShapeUnit};
 use crate::report::view::number::{integer, number};
 
@@ -106,7 +106,8 @@ fn in_words(reservation: ShapeReservation) -> &'static str {
 /// Units of which the workers have more or less than they should.
 fn deviations(rebuilt: &Rebuilt<'_>) -> Vec<String> {
     let units = rebuilt.replica.likeness.units.iter();
-    units.filter(|unit| is_off(unit)).map(|unit| {
+    let off = units.filter(|unit| is_off(unit));
+    off.map(|unit| {
         let share = deviation(unit).map_or(String::new(), |off| {
             let side = if off < 0.0 { "less" } else { "more" };
             format!(", {} % {side}", number(off.abs() * 100.0, 0))
