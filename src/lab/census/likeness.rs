@@ -7,8 +7,6 @@
 //! a mapping whose pages were all given back may keep an `anon_vma` that nothing
 //! shows.
 
-use std::path::Path;
-
 use super::CensusError;
 use super::files::ProcessFiles;
 use super::mappings::{Mapping, mappings};
@@ -25,13 +23,10 @@ use crate::model::{LikeRegion, Likeness, MappingContent, MappingFlag, RegionKind
 /// # Errors
 /// Those of reading the process's files.
 pub fn likeness(pid: i32, name: &str) -> Result<Likeness, CensusError> {
-    let directory = Path::new("/proc").join(pid.to_string());
-    likeness_below(&directory, pid, name)
+    likeness_from(&ProcessFiles::of(pid), name)
 }
 
-/// The same, from the files of a directory such as `/proc/PID`.
-fn likeness_below(directory: &Path, pid: i32, name: &str) -> Result<Likeness, CensusError> {
-    let files = ProcessFiles { directory, pid };
+fn likeness_from(files: &ProcessFiles, name: &str) -> Result<Likeness, CensusError> {
     let maps = files.listed("smaps")?;
     let mut regions = regions(&maps, procfs::page_size());
     let pagemap = files.pagemap()?;
@@ -154,7 +149,7 @@ mod tests {
             println!("skipped: the capture has pages of 4 KiB");
             return;
         }
-        let likeness = likeness_below(captured().path(), 7, "cat").unwrap();
+        let likeness = likeness_from(&ProcessFiles::below(captured().path()), "cat").unwrap();
         assert_eq!(likeness.of, "cat");
         // Of 38 lines: 5 of libc and its bss, 5 of the loader, the stack, and
         // three mappings and [vsyscall] of the kernel's.
