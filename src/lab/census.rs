@@ -7,14 +7,12 @@
 
 pub(in crate::lab) mod files;
 mod levels;
-mod likeness;
 pub(in crate::lab) mod mappings;
 pub(in crate::lab) mod pages;
 mod ranges;
 mod tables;
 mod tree;
 
-pub use likeness::likeness;
 pub use ranges::map_ranges;
 pub use tables::page_tables;
 
