@@ -4,7 +4,7 @@ use crate::model::{Availability, Document, Missing, SpawnMethod};
 use crate::stats::Estimate;
 
 use super::number::Unit;
-use super::table::Entry;
+use super::table::{Entry, Table};
 
 /// More columns than this are not listed one by one.
 const LISTED: usize = 4;
@@ -60,6 +60,19 @@ impl Footnotes {
     ) -> Entry {
         self.note(missing, name.to_owned(), method);
         Entry::Missing
+    }
+
+    /// A table with the reasons for its gaps under its other notes.
+    pub(super) fn under(
+        &mut self,
+        document: &Document,
+        make: impl FnOnce(&mut Self) -> Table,
+    ) -> Table {
+        let mut own = Self::default();
+        let table = make(&mut own);
+        let lines = own.lines(document);
+        self.absorb(own);
+        table.noting(lines)
     }
 
     /// Takes in the reasons of another table, so that [`Self::names`] knows them.

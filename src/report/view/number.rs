@@ -26,6 +26,12 @@ pub(super) const PERCENT: Unit = Unit {
     size: 0.01,
 };
 
+/// What takes about a microsecond or less.
+pub(super) const NANOSECOND: Unit = Unit {
+    name: "ns",
+    size: 1.0,
+};
+
 /// Bytes are shown in this one.
 pub(super) const MEBIBYTE: Unit = Unit {
     name: "MiB",
@@ -42,6 +48,11 @@ impl Unit {
             _ => ("s", 1e9),
         };
         Self { name, size }
+    }
+
+    /// The unit of time that suits one of so many nanoseconds.
+    pub(super) fn of_one(nanoseconds: f64) -> Self {
+        Self::of_time(std::iter::once(nanoseconds))
     }
 
     /// A power of a thousand that suits the typical one of `counts`.
@@ -184,6 +195,16 @@ fn grouped(digits: &str) -> String {
 pub(super) fn counted(count: u64, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", integer(count))
+}
+
+/// A time in the unit that suits it: "163.2 us".
+pub(super) fn prose(nanoseconds: f64) -> String {
+    Unit::of_one(nanoseconds).prose(nanoseconds)
+}
+
+/// A share in percent: "12.3".
+pub(super) fn percent(share: f64) -> String {
+    number(share * 100.0, 1)
 }
 
 /// A number for prose, with three to four digits: "1.43".
