@@ -127,8 +127,9 @@ fn image(pid: i32) -> Vec<[usize; 2]> {
     let maps = File::open(format!("/proc/{pid}/maps")).unwrap();
     let mappings = listed(BufReader::new(maps)).unwrap();
     let of_files = mappings.iter().filter(|mapping| mapping.has_file());
+    let address = |address: u64| usize::try_from(address).unwrap();
     of_files
-        .map(|mapping| [mapping.start, mapping.end].map(|address| address as usize))
+        .map(|mapping| [mapping.start, mapping.end].map(address))
         .collect()
 }
 
