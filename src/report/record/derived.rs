@@ -16,9 +16,9 @@ pub(super) fn extra(about: &Record, document: &Document, into: &mut Vec<Record>)
         ..about.clone()
     };
     let mut add = |about: &Record, name: &str, unit: &str, found: Option<Estimate>| {
-        let found = found.and_then(Estimate::sound);
-        let about = about.clone().in_unit(unit);
-        found.map(|found| walk(&about, name, &json(&found), into));
+        if let Some(found) = found.and_then(Estimate::sound) {
+            walk(&about.clone().in_unit(unit), name, &json(&found), into);
+        }
     };
     let of_one = format!("ns/{}", sizes.axis.noun());
     if let Some(extra) = Extra::of(document, &sizes) {

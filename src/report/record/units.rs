@@ -117,11 +117,11 @@ mod tests {
 
     impl Walk {
         fn of(&mut self, at: &Value, path: &str, unit: &'static str) {
-            if let Some(place) = at.get("$ref").and_then(Value::as_str) {
-                if self.seen.insert((place.to_owned(), unit)) {
-                    let part = self.schema.pointer(&place[1..]).expect("it is defined");
-                    self.of(&part.clone(), path, unit);
-                }
+            let place = at.get("$ref").and_then(Value::as_str);
+            if let Some(place) = place.filter(|place| self.seen.insert(((*place).to_owned(), unit)))
+            {
+                let part = self.schema.pointer(&place[1..]).expect("it is defined");
+                self.of(&part.clone(), path, unit);
             }
             let numbers = ["number", "integer"];
             let is = |value: &Value| value.as_str().is_some_and(|kind| numbers.contains(&kind));
