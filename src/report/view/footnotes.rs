@@ -3,8 +3,9 @@
 use crate::model::{Availability, Document, Missing, SpawnMethod};
 use crate::stats::Estimate;
 
+use super::Section;
 use super::number::Unit;
-use super::table::Entry;
+use super::table::{Entry, Table};
 
 /// More columns than this are not listed one by one.
 const LISTED: usize = 4;
@@ -23,6 +24,40 @@ struct Note {
 }
 
 impl Footnotes {
+    /// A table with footnotes of its own under its other notes.
+    pub(super) fn section(
+        &mut self,
+        name: &'static str,
+        document: &Document,
+        make: impl FnOnce(&mut Self) -> Table,
+    ) -> Section {
+        self.noted(name, make, |own, _| own.lines(document))
+    }
+
+    /// The same of a table that follows others of the same rows: what was told below
+    /// any is not told again.
+    pub(super) fn next_section(
+        &mut self,
+        name: &'static str,
+        document: &Document,
+        make: impl FnOnce(&mut Self) -> Table,
+    ) -> Section {
+        self.noted(name, make, |own, told| own.lines_after(told, document))
+    }
+
+    fn noted(
+        &mut self,
+        name: &'static str,
+        make: impl FnOnce(&mut Self) -> Table,
+        lines: impl FnOnce(&Self, &Self) -> Vec<String>,
+    ) -> Section {
+        let mut own = Self::default();
+        let mut table = make(&mut own);
+        table.notes.extend(lines(&own, self));
+        self.absorb(own);
+        Section::table(name, table)
+    }
+
     /// The entry of a figure; if it is missing, the reason is noted under a name.
     pub(super) fn named(
         &mut self,

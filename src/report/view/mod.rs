@@ -16,6 +16,7 @@ mod header;
 mod number;
 mod picture;
 mod process;
+mod prose;
 mod reproduce;
 mod sections;
 mod shape;

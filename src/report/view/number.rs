@@ -26,6 +26,18 @@ pub(super) const PERCENT: Unit = Unit {
     size: 0.01,
 };
 
+/// Costs of small things.
+pub(super) const NANOSECOND: Unit = Unit {
+    name: "ns",
+    size: 1.0,
+};
+
+/// Costs of larger ones.
+pub(super) const MICROSECOND: Unit = Unit {
+    name: "us",
+    size: 1e3,
+};
+
 /// Bytes are shown in this one.
 pub(super) const MEBIBYTE: Unit = Unit {
     name: "MiB",
@@ -42,6 +54,11 @@ impl Unit {
             _ => ("s", 1e9),
         };
         Self { name, size }
+    }
+
+    /// A unit of time that suits a single one.
+    pub(super) fn suiting(nanoseconds: f64) -> Self {
+        Self::of_time(std::iter::once(nanoseconds))
     }
 
     /// A power of a thousand that suits the typical one of `counts`.

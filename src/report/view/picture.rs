@@ -24,8 +24,6 @@ pub struct Chart {
     pub lines: Vec<String>,
     /// What the axis measures, and its unit.
     pub axis: String,
-    /// Marks of the axis, from 0 on: each with its place and its words.
-    pub ticks: Vec<(f64, String)>,
     /// What every segment stands for, from the bottom up.
     pub legend: Vec<Kind>,
     /// The bars, from left to right.
@@ -39,6 +37,15 @@ pub struct Kind {
     pub name: String,
     /// Which colour it has: the same in every picture.
     pub hue: usize,
+}
+
+impl From<(&str, usize)> for Kind {
+    fn from((name, hue): (&str, usize)) -> Self {
+        Self {
+            name: name.to_owned(),
+            hue,
+        }
+    }
 }
 
 /// One bar.
@@ -133,6 +140,18 @@ pub struct PlotPoint {
     pub up: Estimate,
     /// The point in words.
     pub story: String,
+}
+
+impl Chart {
+    /// How high its highest bar reaches.
+    pub fn height(&self) -> f64 {
+        self.bars.iter().map(Bar::height).fold(0.0, f64::max)
+    }
+
+    /// Marks of the axis, from 0 on: each with its place and its words.
+    pub fn ticks(&self) -> Vec<(f64, String)> {
+        ticks(self.height())
+    }
 }
 
 impl Bar {

@@ -116,9 +116,8 @@ fn broken(text: &str, room: f64) -> Vec<String> {
 
 /// Pixels for one unit of the axis; 0 for a chart without any height.
 fn scale(chart: &Chart) -> f64 {
-    let highest = chart.bars.iter().map(Bar::height).fold(0.0, f64::max);
-    let scale = PLOT_HEIGHT / highest;
-    if highest > 0.0 && scale.is_finite() {
+    let scale = PLOT_HEIGHT / chart.height();
+    if scale > 0.0 && scale.is_finite() {
         scale
     } else {
         0.0
@@ -154,15 +153,15 @@ impl Canvas {
 
     fn axis(&mut self, chart: &Chart) {
         let (left, right) = (self.left, self.right);
-        for (value, label) in &chart.ticks {
+        for (value, label) in chart.ticks() {
             let y = self.bottom - value * self.scale;
-            let stroke = if *value == 0.0 { "#222222" } else { "#DDDDDD" };
+            let stroke = if value == 0.0 { "#222222" } else { "#DDDDDD" };
             self.sheet.put(&format!(
                 "<line x1=\"{left:.1}\" x2=\"{right:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\" \
                  stroke=\"{stroke}\"/>"
             ));
             self.sheet
-                .text(left - 8.0, y + 4.0, "text-anchor=\"end\"", label);
+                .text(left - 8.0, y + 4.0, "text-anchor=\"end\"", &label);
         }
         self.sheet
             .upright(self.bottom - PLOT_HEIGHT / 2.0, &chart.axis);
@@ -249,7 +248,6 @@ mod tests {
             title: "nothing".to_owned(),
             lines: Vec::new(),
             axis: "time of one spawn (ns)".to_owned(),
-            ticks: vec![(0.0, "0".to_owned())],
             legend: Vec::new(),
             bars: vec![Bar {
                 group: String::new(),

@@ -9,7 +9,7 @@ use crate::model::{Document, Explanation, Ledger, Missing, MissingKind, Phase};
 
 use super::super::header;
 use super::super::number::{Unit, counted, number};
-use super::super::picture::{Bar, Chart, Kind, Segment, ticks};
+use super::super::picture::{Bar, Chart, Kind, Segment};
 use super::{Found, ledger, names};
 
 /// What the phases leave of the total.
@@ -43,22 +43,19 @@ pub(in crate::report::view) fn chart(
 fn draw(document: &Document, explained: &Explained<'_>, found: &Found<'_, Ledger>) -> Chart {
     // The longest bar sets the scale, so its unit is the axis's.
     let longest = found.iter().map(|(_, ledger)| ledger.total_ns.value.abs());
-    let unit = Unit::of_time(std::iter::once(longest.fold(0.0, f64::max)));
+    let unit = Unit::suiting(longest.fold(0.0, f64::max));
     let kinds: Vec<Phase> = Phase::ALL
         .into_iter()
         .filter(|phase| ledger::exists(*phase, found))
         .collect();
     let mut legend: Vec<Kind> = kinds
         .iter()
-        .map(|phase| Kind {
-            name: names::phase(*phase).to_owned(),
-            hue: Phase::ALL.iter().position(|p| p == phase).unwrap_or(0),
+        .map(|phase| {
+            let hue = Phase::ALL.iter().position(|p| p == phase).unwrap_or(0);
+            Kind::from((names::phase(*phase), hue))
         })
         .collect();
-    legend.push(Kind {
-        name: UNEXPLAINED.to_owned(),
-        hue: Phase::ALL.len(),
-    });
+    legend.push(Kind::from((UNEXPLAINED, Phase::ALL.len())));
     let bars = found.iter().map(|(method, ledger)| Bar {
         group: String::new(),
         name: method.name().to_owned(),
@@ -71,7 +68,6 @@ fn draw(document: &Document, explained: &Explained<'_>, found: &Found<'_, Ledger
         title: title(explained),
         lines: header::of_picture(document),
         axis: format!("time of one spawn ({})", unit.name),
-        ticks: ticks(bars.iter().map(Bar::height).fold(0.0, f64::max)),
         bars,
         legend,
     }

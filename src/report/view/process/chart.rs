@@ -5,7 +5,7 @@ use super::{Rebuilt, figures, ladder, names, remedies};
 use crate::model::{Cost, Missing, RemedyBaseline, RemedyOutcome, Rung, SpawnMethod};
 use crate::report::view::header;
 use crate::report::view::number::{Unit, significant};
-use crate::report::view::picture::{Bar, Chart, Kind, Segment, ticks};
+use crate::report::view::picture::{Bar, Chart, Kind, Segment};
 
 /// What segments stand for: the legend, from the bottom up, with its hues.
 const KINDS: [(&str, usize); 2] = [
@@ -116,14 +116,7 @@ fn draw(title: &str, lines: Vec<String>, raw: &[Raw]) -> Result<Chart, Missing> 
         title: title.to_owned(),
         lines,
         axis: format!("time of one spawn ({})", unit.name),
-        ticks: ticks(bars.iter().map(Bar::height).fold(0.0, f64::max)),
-        legend: KINDS
-            .iter()
-            .map(|(name, hue)| Kind {
-                name: (*name).to_owned(),
-                hue: *hue,
-            })
-            .collect(),
+        legend: KINDS.map(Kind::from).into(),
         bars,
     })
 }
