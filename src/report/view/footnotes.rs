@@ -72,20 +72,6 @@ impl Footnotes {
         }
     }
 
-    /// The same for a figure that has no interval.
-    pub(super) fn bare(
-        &mut self,
-        figure: &Availability<f64>,
-        unit: Unit,
-        name: &str,
-        method: Option<SpawnMethod>,
-    ) -> Entry {
-        match figure {
-            Availability::Measured(value) => unit.bare(*value),
-            Availability::Missing(missing) => self.missing(missing, name, method),
-        }
-    }
-
     /// The entry of a figure that is missing; the reason is noted.
     pub(super) fn missing(
         &mut self,

@@ -12,6 +12,7 @@ mod counts;
 mod explain;
 mod footnotes;
 mod grid;
+mod grouped;
 mod header;
 mod number;
 mod picture;

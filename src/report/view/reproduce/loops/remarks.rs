@@ -3,33 +3,24 @@
 use super::names;
 use crate::analysis::reproduce::loops::Programs;
 use crate::model::{Loop, SplitSource};
+use crate::report::view::grouped::grouped;
 use crate::report::view::number::counted;
 
 /// How long the loops were, where it was longer or shorter than in the study.
 pub(super) fn loops_of(programs: &Programs<'_>) -> Vec<String> {
-    let mut lengths: Vec<([u64; 2], Vec<&str>)> = Vec::new();
-    for row in &programs.loops.rows {
-        let Some(then) = row.published.map(|published| published.iterations) else {
-            continue;
-        };
-        let length = [row.iterations, then];
-        match lengths.iter_mut().find(|(known, _)| *known == length) {
-            Some((_, keys)) => keys.push(names::key(row.system)),
-            None => lengths.push((length, vec![names::key(row.system)])),
-        }
-    }
+    let rows = programs.loops.rows.iter();
+    let lengths = rows.filter_map(|row| {
+        let then = row.published?.iterations;
+        let differ = row.iterations != then;
+        differ.then_some(([row.iterations, then], names::key(row.system)))
+    });
     let year = programs.study.source.year;
-    let differ = lengths.iter().filter(|([here, then], _)| here != then);
-    differ
-        .map(|([here, then], keys)| {
-            format!(
-                "{}: loops of {} here, of {} in {year}",
-                keys.join(", "),
-                counted(*here, "run"),
-                counted(*then, "run")
-            )
-        })
-        .collect()
+    let line = |([here, then], keys): ([u64; 2], Vec<&str>)| {
+        let [here, then] = [here, then].map(|runs| counted(runs, "run"));
+        let keys = keys.join(", ");
+        format!("{keys}: loops of {here} here, of {then} in {year}")
+    };
+    grouped(lengths).into_iter().map(line).collect()
 }
 
 /// Why a row ended before the others.
