@@ -2,20 +2,24 @@
 //! findings from findings. Pure and seeded: nothing here measures, reads a file or
 //! words more than names.
 //!
+//! - [`advise`]: what can be done about the cost of a process's forks;
 //! - [`card`]: from measured parents to prices;
 //! - [`compare`]: two results set side by side;
 //! - [`explain`]: what the ledger, the samples and the faults of one address space say;
 //! - [`mappings`]: what a mapping is, and what a fork does with it;
-//! - [`process`]: a live process as trials, and from those to whose the cost is;
+//! - [`process`]: whose the cost of a process's forks is;
+//! - [`replica`]: a process as workers get it, whole and in parts;
 //! - [`reproduce`]: what others have published, and this host's answer beside it;
 //! - [`shape`]: a process's shape as a file, read with suspicion;
 //! - [`sweep`]: what fork costs beyond the baseline, and how that grows.
 
+pub mod advise;
 pub mod card;
 pub mod compare;
 pub mod explain;
 pub mod mappings;
 pub mod process;
+pub mod replica;
 pub mod reproduce;
 pub mod shape;
 pub mod sweep;

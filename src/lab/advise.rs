@@ -5,7 +5,8 @@ use super::error::LabError;
 use super::kernel::Kernel;
 use super::replica::Experiment;
 use super::run::{Outcome, Progress};
-use crate::analysis::process::{Chosen, Design, choose, remedies};
+use crate::analysis::advise::{Chosen, Design, choose, remedies};
+use crate::analysis::replica::Trial;
 use crate::model::{Advice, AdviseOrder, Findings, Host, Plan, Stopped};
 
 /// Of the time of an advice, what the remedies have one by one; the rest is for those
@@ -20,19 +21,24 @@ pub(super) fn run(
     order: &AdviseOrder,
     progress: &mut dyn Progress,
 ) -> Outcome {
-    let design = |built: &_| Design::advising(built, &plan.methods, &order.host, &order.targets);
-    let mut experiment = match Experiment::new(kernel, plan, &order.replica, design) {
+    let mut experiment = match Experiment::new(kernel, plan, &order.replica) {
         Ok(experiment) => experiment,
         Err(error) => return Outcome::nothing(error),
     };
+    let design = Design::of(
+        &experiment.built,
+        &plan.methods,
+        &order.host,
+        &order.targets,
+    );
     let mut chosen = Vec::new();
-    let result = tried(&mut experiment, order, &mut chosen, progress);
+    let result = tried(&mut experiment, &design, order, &mut chosen, progress);
     let clock_cost_ns = host.clock_cost_ns;
     experiment.outcome(host, result, progress, |experiment| {
         let replica = experiment.replica(clock_cost_ns);
-        let (design, trials) = (&experiment.design, &replica.trials);
+        let trials = &replica.trials;
         Findings::Advice(Advice {
-            remedies: remedies(design, &chosen, trials, &order.host, plan.seed),
+            remedies: remedies(&design, &chosen, trials, &order.host, plan.seed),
             replica,
         })
     })
@@ -41,21 +47,18 @@ pub(super) fn run(
 /// One by one, and then what helped together.
 fn tried(
     experiment: &mut Experiment<'_>,
+    design: &Design,
     order: &AdviseOrder,
     chosen: &mut Vec<Chosen>,
     progress: &mut dyn Progress,
 ) -> Result<Stopped, LabError> {
-    let stopped = experiment.run(SINGLE_SHARE, progress)?;
-    *chosen = choose(
-        &experiment.design,
-        &experiment.results(),
-        experiment.plan.seed,
-    );
+    let stopped = experiment.run(&design.trials, SINGLE_SHARE, progress)?;
+    *chosen = choose(design, &experiment.results(), experiment.plan.seed);
     let built = &experiment.built;
     let together = chosen
         .iter()
         .filter_map(|chosen| chosen.trial(built, &order.host));
-    let together = together.collect();
-    experiment.run_also(together, progress)?;
+    let together: Vec<Trial> = together.collect();
+    experiment.run_also(&together, progress)?;
     Ok(stopped)
 }

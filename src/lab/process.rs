@@ -21,16 +21,21 @@ pub(super) fn run(
     order: &ProcessOrder,
     progress: &mut dyn Progress,
 ) -> Outcome {
-    let design = |built: &_| Design::explaining(built, &plan.methods);
-    let mut experiment = match Experiment::new(kernel, plan, &order.replica, design) {
+    let mut experiment = match Experiment::new(kernel, plan, &order.replica) {
         Ok(experiment) => experiment,
         Err(error) => return Outcome::nothing(error),
     };
     let share = order.ledger.as_ref().map_or(1.0, |_| LEDGER_SHARE);
-    let result = experiment.run(share, progress);
+    let design = Design::of(&experiment.built, &plan.methods);
+    let result = experiment.run(&design.trials, share, progress);
     let clock_cost_ns = host.clock_cost_ns;
     let outcome = experiment.outcome(host.clone(), result, progress, |experiment| {
-        Findings::Process(Box::new(explained(experiment, order, clock_cost_ns)))
+        Findings::Process(Box::new(explained(
+            experiment,
+            &design,
+            order,
+            clock_cost_ns,
+        )))
     });
     match (outcome, &order.ledger) {
         (
@@ -45,10 +50,15 @@ pub(super) fn run(
 }
 
 /// Whose the cost is, as far as the trials came.
-fn explained(experiment: &Experiment<'_>, order: &ProcessOrder, clock_cost_ns: f64) -> Process {
+fn explained(
+    experiment: &Experiment<'_>,
+    design: &Design,
+    order: &ProcessOrder,
+    clock_cost_ns: f64,
+) -> Process {
     let replica = experiment.replica(clock_cost_ns);
     let shape = &order.replica.shape;
-    let (whole, design) = (&experiment.whole, &experiment.design);
+    let whole = &experiment.whole;
     Process {
         blame: blame(shape, whole, design, &replica.trials, experiment.plan.seed),
         replica,

@@ -10,7 +10,7 @@ use super::error::LabError;
 use super::kernel::Kernel;
 use super::rounds::{Rounds, Try};
 use super::run::{Outcome, Progress, ending, unix_s};
-use crate::analysis::process::{Design, Rebuilt, Trial, scaled};
+use crate::analysis::replica::{Blueprint, Trial, scaled};
 use crate::model::{
     ChildAction, Document, Findings, Host, Plan, ProcessRole, ProcessShape, Program, ReplicaOrder,
     SpaceRequest, SpawnMethod, Stopped,
@@ -25,51 +25,44 @@ pub(super) struct Experiment<'a> {
     begin: Duration,
     started_unix_s: u64,
     /// The process as a worker would have it, whole, and what of it is built.
-    pub(super) whole: Rebuilt,
-    pub(super) built: Rebuilt,
-    pub(super) design: Design,
+    pub(super) whole: Blueprint,
+    pub(super) built: Blueprint,
     pub(super) trials: Vec<Trial>,
     pub(super) rounds: Rounds<'a>,
 }
 
 impl<'a> Experiment<'a> {
-    /// Looks at a worker that was not inflated, and designs the trials.
+    /// Looks at a worker that was not inflated.
     pub(super) fn new(
         kernel: &'a dyn Kernel,
         plan: &'a Plan,
         order: &'a ReplicaOrder,
-        design: impl FnOnce(&Rebuilt) -> Design,
     ) -> Result<Self, LabError> {
         let (begin, started_unix_s) = (kernel.now(), unix_s());
         let own = own_shape(kernel, plan)?;
-        let built = Rebuilt::of(&scaled(&order.shape, &order.scale), &own);
-        let design = design(&built);
         Ok(Self {
             kernel,
             plan,
             order,
             begin,
             started_unix_s,
-            whole: Rebuilt::of(&order.shape, &own),
-            built,
-            trials: design.trials.clone(),
-            design,
+            whole: Blueprint::of(&order.shape, &own),
+            built: Blueprint::of(&scaled(&order.shape, &order.scale), &own),
+            trials: Vec::new(),
             rounds: Rounds::new(kernel, plan),
         })
     }
 
-    /// Runs the trials of the design for a share of the time.
+    /// Runs the trials of a design, the whole shape first, for a share of the time.
     pub(super) fn run(
         &mut self,
+        trials: &[Trial],
         share: f64,
         progress: &mut dyn Progress,
     ) -> Result<Stopped, LabError> {
-        self.kernel.check_limits(&[self.trials[0].space.clone()])?;
+        self.kernel.check_limits(&[trials[0].space.clone()])?;
         self.kernel.try_program(self.plan)?;
-        let plan = self.plan;
-        self.rounds
-            .add(self.trials.iter().map(|trial| order(plan, trial)));
-        self.leave_out_what_does_not_fit();
+        self.add(trials);
         let all: Vec<usize> = (0..self.trials.len()).collect();
         self.rounds.run(&all, share, progress)?;
         Ok(Stopped::Time)
@@ -78,22 +71,24 @@ impl<'a> Experiment<'a> {
     /// Runs more trials beside the shape as it is, until the time is up.
     pub(super) fn run_also(
         &mut self,
-        more: Vec<Trial>,
+        more: &[Trial],
         progress: &mut dyn Progress,
     ) -> Result<(), LabError> {
         if more.is_empty() {
             return Ok(());
         }
-        let (plan, first) = (self.plan, self.trials.len());
-        self.rounds.add(more.iter().map(|trial| order(plan, trial)));
-        self.trials.extend(more);
-        self.leave_out_what_does_not_fit();
+        let first = self.trials.len();
+        self.add(more);
         let of: Vec<usize> = std::iter::once(0).chain(first..self.trials.len()).collect();
         self.rounds.run(&of, 1.0, progress)
     }
 
     /// A remedy may take more memory than the process itself; that costs the remedy.
-    fn leave_out_what_does_not_fit(&mut self) {
+    fn add(&mut self, trials: &[Trial]) {
+        let plan = self.plan;
+        self.rounds
+            .add(trials.iter().map(|trial| order(plan, trial)));
+        self.trials.extend_from_slice(trials);
         for (index, trial) in self.trials.iter().enumerate().skip(1) {
             let checked = self.kernel.check_limits(std::slice::from_ref(&trial.space));
             if let Err(error) = checked {

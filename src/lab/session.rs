@@ -257,18 +257,18 @@ fn verify_mappings(shape: &Shape, before: &Parent, inflated: &Parent) -> Result<
             and_threads(shape)
         )));
     }
-    let Some(replica) = &shape.replica else {
+    let Some(placed) = &shape.likeness else {
         return Ok(());
     };
     let regions = shape.regions.iter();
     let others: u64 = regions.map(|region| region.count).sum();
-    let wanted = replica.anon_mappings();
+    let wanted = placed.anon_mappings();
     let gained = inflated
         .mappings
         .anon_vmas
         .saturating_sub(before.mappings.anon_vmas);
     // A mapping with pages of zeros alone looks from outside as if it had its own.
-    let others = others + replica.zero_mappings();
+    let others = others + placed.zero_mappings();
     let most = wanted + others + shape.threads + SLACK_VMAS;
     if gained < wanted || gained > most {
         return Err(LabError::Inflation(format!(

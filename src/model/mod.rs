@@ -56,7 +56,7 @@ pub use process::{
 };
 pub use replica::{
     CardPrices, CardTerm, LeftOutMapping, LeftOutReason, ProcessForecast, ProcessRole,
-    ProcessTrial, Replica, ReplicaOrder, Rung, ShapeLikeness, ShapeScale, ShapeUnit, UnitLikeness,
+    ProcessTrial, Replica, ReplicaOrder, Resemblance, Rung, ShapeScale, ShapeUnit, UnitResemblance,
 };
 pub use reproduce::{
     Answer, CallName, Interpreter, LikeRegion, Likeness, Loop, LoopRun, LoopSystem, Looped, Loops,

@@ -219,18 +219,55 @@ impl SpaceRequest {
         }
     }
 
-    /// What it asks for, as far as it can be counted: "100 mappings, 10 threads".
+    /// The same for people: "1,000 mappings x 10 pages + 10 threads". A mapping of which
+    /// nothing else is said has one page.
     pub fn in_words(&self) -> String {
-        let beside = [
-            (self.descriptors(), "descriptors"),
-            (self.threads(), "threads"),
-            (self.handlers(), "handlers"),
-        ];
-        let mut words = format!("{} mappings", thousands(self.mappings()));
-        for (count, what) in beside.into_iter().filter(|(count, _)| *count > 0) {
-            words += &format!(", {} {what}", thousands(count));
+        let of = |count: u64, what: &str| {
+            let plural = if count == 1 { "" } else { "s" };
+            format!("{} {what}{plural}", thousands(count))
+        };
+        match self {
+            Self::Mappings { mappings: 0, .. } => "no mappings".to_owned(),
+            Self::Mappings {
+                mappings,
+                pages,
+                spacing,
+                backing,
+                huge,
+            } => {
+                let kind = match backing {
+                    Backing::Anon => "",
+                    Backing::File => " of a file",
+                    Backing::Shared => ", shared",
+                };
+                let pages = match huge {
+                    true => format!(", {}", of(*pages, "huge page")),
+                    false if *pages == 0 => ", untouched".to_owned(),
+                    false => pages_in_words(*pages, *spacing),
+                };
+                format!("{}{kind}{pages}", of(*mappings, "mapping"))
+            }
+            Self::Malloc {
+                count,
+                bytes,
+                pages,
+                spacing,
+            } => {
+                let blocks = format!("{} x malloc({})", thousands(*count), thousands(*bytes));
+                blocks + &pages_in_words(*pages, *spacing)
+            }
+            Self::Likeness(likeness) => format!("like {}", likeness.of),
+            Self::Descriptors { count, cloexec } => {
+                let kind = if *cloexec { "close-on-exec " } else { "" };
+                of(*count, &format!("{kind}descriptor"))
+            }
+            Self::Threads { count } => of(*count, "thread"),
+            Self::Handlers { count } => of(*count, "signal handler"),
+            Self::Together { parts } => {
+                let parts: Vec<String> = parts.iter().map(Self::in_words).collect();
+                parts.join(" + ")
+            }
         }
-        words
     }
 
     /// Whether it asks for huge pages, and for mappings that may have them.
@@ -240,6 +277,18 @@ impl SpaceRequest {
             Self::Together { parts } => parts.iter().any(Self::asks_for_huge_pages),
             _ => false,
         }
+    }
+}
+
+/// The pages of each mapping or block: " x 10 pages, 512 apart".
+fn pages_in_words(pages: u64, spacing: u64) -> String {
+    let pages = match pages {
+        0 | 1 => String::new(),
+        _ => format!(" x {} pages", thousands(pages)),
+    };
+    match spacing {
+        0 | 1 => pages,
+        _ => format!("{pages}, {} apart", thousands(spacing)),
     }
 }
 

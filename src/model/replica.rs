@@ -83,7 +83,7 @@ pub struct Replica {
     /// The trials, in the order of the design.
     pub trials: Vec<ProcessTrial>,
     /// The shape in the units of a fork, and what of it was rebuilt.
-    pub likeness: ShapeLikeness,
+    pub likeness: Resemblance,
     /// What the stored card foretold of a fork: call and total, in nanoseconds.
     pub forecast: Availability<ProcessForecast>,
 }
@@ -157,9 +157,9 @@ pub struct ProcessTrial {
 
 /// The shape in the units of a fork.
 #[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
-pub struct ShapeLikeness {
+pub struct Resemblance {
     /// Unit by unit.
-    pub units: Vec<UnitLikeness>,
+    pub units: Vec<UnitResemblance>,
     /// Mappings that no worker can have, and why.
     pub left_out: Vec<LeftOutMapping>,
     /// Of the mappings, those that stand for the worker's own ones.
@@ -168,7 +168,7 @@ pub struct ShapeLikeness {
 
 /// One unit of it.
 #[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
-pub struct UnitLikeness {
+pub struct UnitResemblance {
     /// Which.
     pub unit: ShapeUnit,
     /// What the process has.

@@ -59,6 +59,26 @@ impl Estimate {
         is_above.then(|| self.turned(|one| whole / one))?.sound()
     }
 
+    /// Whether all of its interval is above a bound.
+    pub fn is_above(&self, bound: f64) -> bool {
+        self.ci95[0] > bound
+    }
+
+    /// Whether all of its interval is below a bound.
+    pub fn is_below(&self, bound: f64) -> bool {
+        self.ci95[1] < bound
+    }
+
+    /// Whether its interval leaves a value out.
+    pub fn differs_from(&self, value: f64) -> bool {
+        self.is_above(value) || self.is_below(value)
+    }
+
+    /// Whether it is told from a smaller one: their intervals do not overlap.
+    pub fn exceeds(&self, other: &Self) -> bool {
+        self.is_above(other.ci95[1])
+    }
+
     /// Both together. The bounds are added, which can only make the interval wider
     /// than it is.
     #[must_use]
@@ -190,6 +210,20 @@ mod tests {
         assert_eq!(of(4.0, 0.0, 8.0).times_in(1.0), None, "it may be endless");
         assert_eq!(less.times_in(1.0), None);
         assert_eq!(time.plus(Estimate::exact(1.0)), of(5.0, 3.0, 9.0));
+    }
+
+    #[test]
+    fn what_an_interval_takes_in_is_not_told_apart() {
+        let of = |low, high| Estimate {
+            value: 1.0,
+            ci95: [low, high],
+        };
+        let one = of(0.5, 2.0);
+        assert!(one.is_above(0.0) && one.is_below(3.0) && one.differs_from(0.4));
+        assert!(!one.is_above(0.5) && !one.is_below(2.0) && !one.differs_from(1.9));
+        assert!(of(2.5, 3.0).exceeds(&one) && !of(2.0, 3.0).exceeds(&one));
+        let none = of(f64::NAN, f64::NAN);
+        assert!(!none.differs_from(0.0) && !none.exceeds(&one) && !one.exceeds(&none));
     }
 
     #[test]

@@ -3,10 +3,10 @@
 //! A [`Shape`] is the skeleton that the worker builds. Whoever wants an address
 //! space describes it as a shape; there is one builder for all of them.
 
-mod replica;
+mod likeness;
 mod shape;
 
-pub use replica::{LikenessError, RegionFault, Replica, ReplicaMapping};
+pub use likeness::{LikenessError, PlacedLikeness, PlacedMapping, RegionFault};
 pub use shape::{
     ARENA_ALIGN, Descriptors, Heap, Region, Shape, ShapeError, THREAD_MAPPINGS, THREAD_STACK_BYTES,
 };

@@ -1,7 +1,7 @@
 //! The skeleton of a parent: runs of equal mappings, a heap, what another process
 //! has, and what is no memory: descriptors, threads and handlers.
 
-use super::{LikenessError, Replica};
+use super::{LikenessError, PlacedLikeness};
 use crate::model::{Backing, Likeness, SpaceRequest};
 use crate::units::thousands;
 
@@ -27,7 +27,7 @@ pub struct Shape {
     /// Blocks from malloc.
     pub heap: Option<Heap>,
     /// The mappings of another process.
-    pub replica: Option<Replica>,
+    pub likeness: Option<PlacedLikeness>,
     /// Open files.
     pub descriptors: Descriptors,
     /// Threads that sleep.
@@ -193,10 +193,10 @@ impl Shape {
     }
 
     fn add_likeness(&mut self, likeness: &Likeness, page_size: u64) -> Result<(), ShapeError> {
-        if self.replica.is_some() {
+        if self.likeness.is_some() {
             return Err(ShapeError::TwoLikenesses);
         }
-        self.replica = Some(Replica::of(likeness, page_size)?);
+        self.likeness = Some(PlacedLikeness::of(likeness, page_size)?);
         Ok(())
     }
 
@@ -209,22 +209,29 @@ impl Shape {
             let pages = (heap.count * heap.bytes).div_ceil(page_size.max(1));
             (heap.count * heap.touches.max(1)).min(pages)
         });
-        let replica = self.replica.as_ref().map_or(0, Replica::rewritable_pages);
-        touched + heap + replica
+        let placed = self
+            .likeness
+            .as_ref()
+            .map_or(0, PlacedLikeness::rewritable_pages);
+        touched + heap + placed
     }
 
     /// The mappings that are built.
     pub fn mappings(&self) -> u64 {
         let regions: u64 = self.regions.iter().map(|region| region.count).sum();
-        let replica = self.replica.as_ref();
-        regions + replica.map_or(0, |replica| replica.mappings.len() as u64)
+        let placed = self.likeness.as_ref();
+        regions + placed.map_or(0, |placed| placed.mappings.len() as u64)
     }
 
     /// The pages that are present once it is built, those of its heap left out.
     pub fn present_pages(&self) -> u64 {
         let regions = self.regions.iter();
         let touched: u64 = regions.map(|region| region.count * region.touches).sum();
-        touched + self.replica.as_ref().map_or(0, Replica::present_pages)
+        touched
+            + self
+                .likeness
+                .as_ref()
+                .map_or(0, PlacedLikeness::present_pages)
     }
 }
 
@@ -457,8 +464,9 @@ mod tests {
         let half = || request(12_000, 1 << 20, 2, false);
         assert!(Shape::of(&half(), 4096).is_ok());
         let both = Shape::of(&together(vec![half(), half()]), 4096).unwrap_err();
-        let words = "24,000 mappings together do not fit into the address space";
-        assert!(both.to_string().starts_with(words), "{both}");
+        let half = half().in_words();
+        let words = format!("{half} + {half} together do not fit into the address space");
+        assert!(both.to_string().starts_with(&words), "{both}");
         let threads = SpaceRequest::Threads { count: 1 << 24 };
         let error = Shape::of(&threads, 4096).unwrap_err().to_string();
         assert!(error.starts_with("the stacks of 16,777,216 threads do not fit"));

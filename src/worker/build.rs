@@ -11,7 +11,9 @@ use crate::sys::memory::{
 };
 use crate::sys::shared::memory_file;
 use crate::sys::{descriptors, handlers, threads};
-use crate::vm::{Descriptors, Heap, Region, Replica, ReplicaMapping, Shape, THREAD_STACK_BYTES};
+use crate::vm::{
+    Descriptors, Heap, PlacedLikeness, PlacedMapping, Region, Shape, THREAD_STACK_BYTES,
+};
 
 /// Builds `shape` in this process, for the rest of its life, and notes a sample
 /// of the touched pages.
@@ -31,8 +33,8 @@ fn build_all(shape: &Shape, pages: &mut Pages) -> Result<(), Failure> {
         place_all(region, pages)?;
     }
     let _ = disable_huge_pages(true);
-    if let Some(replica) = &shape.replica {
-        replicate(replica, pages)?;
+    if let Some(placed) = &shape.likeness {
+        build_likeness(placed, pages)?;
     }
     if let Some(heap) = &shape.heap {
         fill_heap(heap, pages)?;
@@ -120,33 +122,33 @@ fn place_all(region: &Region, pages: &mut Pages) -> Result<(), Failure> {
 }
 
 /// Builds what another process has.
-fn replicate(replica: &Replica, pages: &mut Pages) -> Result<(), Failure> {
-    let failed = |placed: usize, error: &io::Error| Failure::Inflation {
-        placed: placed as u64,
-        wanted: replica.mappings.len() as u64,
+fn build_likeness(placed: &PlacedLikeness, pages: &mut Pages) -> Result<(), Failure> {
+    let failed = |built: usize, error: &io::Error| Failure::Inflation {
+        placed: built as u64,
+        wanted: placed.mappings.len() as u64,
         why: error.to_string(),
     };
-    if replica.mappings.is_empty() {
+    if placed.mappings.is_empty() {
         return Ok(());
     }
     let prepare = || -> io::Result<(File, Arena)> {
         let file = memory_file(c"forktax-backing", false)?;
-        file.set_len(replica.file_len)?;
-        let arena = Arena::find(bytes(replica.span)?, bytes(replica.align)?)?;
+        file.set_len(placed.file_len)?;
+        let arena = Arena::find(bytes(placed.span)?, bytes(placed.align)?)?;
         Ok((file, arena))
     };
     let (file, arena) = prepare().map_err(|error| failed(0, &error))?;
-    for (index, mapping) in replica.mappings.iter().enumerate() {
+    for (index, mapping) in placed.mappings.iter().enumerate() {
         exact(mapping, &file)
             .and_then(|exact| arena.place_exact(&exact, pages))
             .map_err(|error| failed(index, &error))?;
     }
     arena
         .forbid_huge_pages()
-        .map_err(|error| failed(replica.mappings.len(), &error))
+        .map_err(|error| failed(placed.mappings.len(), &error))
 }
 
-fn exact<'a>(mapping: &'a ReplicaMapping, file: &'a File) -> io::Result<Exact<'a>> {
+fn exact<'a>(mapping: &'a PlacedMapping, file: &'a File) -> io::Result<Exact<'a>> {
     Ok(Exact {
         offset: bytes(mapping.offset)?,
         len: bytes(mapping.len)?,

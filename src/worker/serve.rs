@@ -14,7 +14,7 @@ use crate::model::Likeness;
 use crate::sys::clock::now_ns;
 use crate::sys::memory::{page_size, trim_heap};
 use crate::sys::process;
-use crate::vm::Replica;
+use crate::vm::PlacedLikeness;
 
 /// The name (`argv[0]`) under which the tool starts itself as a worker.
 pub const NAME: &str = "forktax-worker";
@@ -89,8 +89,8 @@ impl Worker {
 fn inflate(ready: &mut Ready, likeness: Option<Box<Likeness>>) -> Result<u64, Failure> {
     let has_list = likeness.is_some();
     if let Some(likeness) = likeness {
-        let replica = Replica::of(&likeness, page_size() as u64);
-        ready.shape.replica = Some(replica.map_err(|error| Failure::Setup {
+        let placed = PlacedLikeness::of(&likeness, page_size() as u64);
+        ready.shape.likeness = Some(placed.map_err(|error| Failure::Setup {
             what: "could not lay out the address space".to_owned(),
             why: error.to_string(),
         })?);
@@ -99,7 +99,7 @@ fn inflate(ready: &mut Ready, likeness: Option<Box<Likeness>>) -> Result<u64, Fa
     build(&ready.shape, &mut ready.pages)?;
     let took_ns = now_ns() - begin;
     if has_list {
-        ready.shape.replica = None;
+        ready.shape.likeness = None;
         trim_heap();
     }
     Ok(took_ns)

@@ -13,7 +13,7 @@ use forktax::model::{
     ChildAction, Likeness, Parent, Placement, Program, RegionKind, SpaceRequest, SpawnMethod,
     Temperature,
 };
-use forktax::vm::Replica;
+use forktax::vm::PlacedLikeness;
 use forktax::worker::NAME;
 use forktax::worker::protocol::{Assignment, Order, Pass, Prepared, Reply, receive, send};
 
@@ -168,12 +168,12 @@ fn builds_alike(words: &[&str]) {
         return;
     };
     let likeness = census::likeness(child.pid(), words[0]).unwrap();
-    let replica = Replica::of(&likeness, 4096).unwrap();
+    let placed = PlacedLikeness::of(&likeness, 4096).unwrap();
     let wanted = [
-        replica.mappings.len() as u64,
-        replica.anon_mappings(),
-        replica.present_pages(),
-        replica.tables,
+        placed.mappings.len() as u64,
+        placed.anon_mappings(),
+        placed.present_pages(),
+        placed.tables,
     ];
     println!("{}: {original:?}", words[0]);
     // What was left out: libc, the loader, the stack, the kernel's own.

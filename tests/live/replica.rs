@@ -5,7 +5,7 @@ use forktax::lab::census;
 use forktax::model::{
     LikeRegion, Likeness, Parent, Program, RegionKind, SpaceRequest, SpawnMethod,
 };
-use forktax::vm::Replica;
+use forktax::vm::PlacedLikeness;
 use forktax::worker::protocol::{Assignment, Failure, Order, Pass, Reply};
 
 use super::likeness::{Asked, assignment};
@@ -88,7 +88,7 @@ fn a_heap_with_huge_pages_zeros_and_threads_is_rebuilt() {
         of: "a process".to_owned(),
         regions: vec![heap, left_out, zeros],
     };
-    let replica = Replica::of(&likeness, 4096).unwrap();
+    let placed = PlacedLikeness::of(&likeness, 4096).unwrap();
     let parts = vec![
         SpaceRequest::Likeness(likeness),
         SpaceRequest::Threads { count: THREADS },
@@ -108,7 +108,7 @@ fn a_heap_with_huge_pages_zeros_and_threads_is_rebuilt() {
     // The worker's own code, run for the first time, is mapped by the dozen of pages.
     let code = after.file_ptes - before.file_ptes;
     let gained = after.mappings.present_ptes + huge - before.mappings.present_ptes - code;
-    let wanted = replica.present_pages();
+    let wanted = placed.present_pages();
     assert!(
         (wanted + THREADS..wanted + 8 * THREADS + 128).contains(&gained),
         "{gained} of {wanted}"
@@ -119,8 +119,8 @@ fn a_heap_with_huge_pages_zeros_and_threads_is_rebuilt() {
     let tables = after.mappings.tables - before.mappings.tables;
     // The upper one may be there already, for what else lies in its reach.
     let (least, most) = (
-        replica.tables - 1,
-        replica.tables + replica.huge_pages() + 2 + THREADS,
+        placed.tables - 1,
+        placed.tables + placed.huge_pages() + 2 + THREADS,
     );
     assert!((least..=most).contains(&tables), "{tables}");
 }

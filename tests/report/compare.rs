@@ -138,7 +138,7 @@ fn where_nothing_was_judged_nothing_is_said_of_differences() {
     }
     let nothing = with("sweep", |document| cells(&mut document.findings).clear());
     let report = table(&compared(&stored("sweep"), &nothing, None));
-    says(&report, "A alone, +0 mappings: fork call; fork total");
+    says(&report, "A alone, no mappings: fork call; fork total");
 }
 
 #[test]

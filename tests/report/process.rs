@@ -3,7 +3,7 @@
 
 use forktax::model::{
     Availability, Blame, Document, Findings, Missing, Order, Process, ProcessRole, Replica,
-    ReplicaOrder, Rung, ShapeReservation, ShapeUnit, SpawnMethod, Stopped, UnitLikeness,
+    ReplicaOrder, Rung, ShapeReservation, ShapeUnit, SpawnMethod, Stopped, UnitResemblance,
 };
 use forktax::report::{Format, ReportError};
 use forktax::stats::Estimate;
@@ -36,7 +36,7 @@ fn blame(document: &mut Document) -> &mut Blame {
     }
 }
 
-fn unit(document: &mut Document, unit: ShapeUnit) -> &mut UnitLikeness {
+fn unit(document: &mut Document, unit: ShapeUnit) -> &mut UnitResemblance {
     let mut units = replica(document).likeness.units.iter_mut();
     units
         .find(|likeness| likeness.unit == unit)

@@ -139,7 +139,7 @@ impl<'a> Charged<'a> {
         let longer = shapes.filter_map(|shape| {
             let [_, larger] = fit.forecast(&shape.counts);
             let more = Replicates::combine(&[&larger, &base], |v| Some(v[0] - v[1]))?.estimate();
-            (more.ci95[0] > 0.0).then_some((shape, more))
+            more.is_above(0.0).then_some((shape, more))
         });
         longer.collect()
     }

@@ -50,7 +50,7 @@ impl Design<'_> {
                 Ok(()) => trials.push(trial),
                 Err(why) => left_out.push(LeftOut {
                     purpose: trial.purpose,
-                    what: words(&trial.space),
+                    what: trial.space.in_words(),
                     why,
                 }),
             }
@@ -321,57 +321,6 @@ pub fn name(purpose: Purpose) -> &'static str {
         Purpose::StaticProgram => "a static program",
         Purpose::DynamicProgram => "a dynamic program",
         Purpose::Gauges => "gauges",
-    }
-}
-
-/// A parent in a few words.
-pub fn words(space: &SpaceRequest) -> String {
-    use crate::units::thousands;
-    match space {
-        SpaceRequest::Mappings { mappings: 0, .. } => "nothing".to_owned(),
-        SpaceRequest::Mappings {
-            mappings,
-            pages,
-            spacing,
-            backing,
-            huge,
-        } => {
-            let kind = match backing {
-                Backing::Anon => "",
-                Backing::File => " of a file",
-                Backing::Shared => ", shared",
-            };
-            let mut words = match mappings {
-                1 => format!("1 mapping{kind}"),
-                _ => format!("{} mappings{kind}", thousands(*mappings)),
-            };
-            if *huge {
-                words += &format!(", {} huge pages", thousands(*pages));
-            } else if *pages > 0 {
-                let plural = if *pages == 1 { "" } else { "s" };
-                words += &format!(" x {} page{plural}", thousands(*pages));
-                if *spacing > 1 {
-                    words += &format!(", {} apart", thousands(*spacing));
-                }
-            }
-            words
-        }
-        SpaceRequest::Malloc { count, bytes, .. } => {
-            format!("{} x malloc({})", thousands(*count), thousands(*bytes))
-        }
-        SpaceRequest::Likeness(likeness) => format!("like {}", likeness.of),
-        SpaceRequest::Descriptors { count, cloexec } => {
-            let kind = if *cloexec { "close-on-exec " } else { "" };
-            format!("{} {kind}descriptors", thousands(*count))
-        }
-        SpaceRequest::Threads { count } => {
-            format!("{} threads", thousands(*count))
-        }
-        SpaceRequest::Handlers { count } => format!("{} signal handlers", thousands(*count)),
-        SpaceRequest::Together { parts } => {
-            let parts: Vec<String> = parts.iter().map(words).collect();
-            parts.join(" + ")
-        }
     }
 }
 

@@ -13,7 +13,7 @@ mod tests;
 mod tried;
 
 pub use charged::Charged;
-pub use design::{Design, environment, name, words};
+pub use design::{Design, environment, name};
 pub use fit::{Fit, forecast};
 pub use footprint::footprint_bytes;
 pub use prices::{PriceLine, Slice, fit, lines, price_list};

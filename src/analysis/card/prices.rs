@@ -204,7 +204,7 @@ impl Reckoning {
         let value = self.term_value(term, beyond, slice)?;
         let is_told = |slice| {
             let part = self.term_value(term, beyond, slice);
-            part.is_ok_and(|part| part.estimate().ci95[0] > 0.0)
+            part.is_ok_and(|part| part.estimate().is_above(0.0))
         };
         if slice == Slice::Total && !is_told(Slice::Call) && !is_told(Slice::After) {
             return Err(Missing::unavailable("not told from 0", None));

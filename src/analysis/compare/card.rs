@@ -108,7 +108,7 @@ fn of_price(price: PriceLine, drift: f64) -> Result<Line, Absent> {
         .value
         .map_err(|missing| absent(key.clone(), &missing.in_words()))?;
     // A price that the data do not tell from 0 has no ratio worth a line.
-    if value.estimate().ci95[0] <= 0.0 {
+    if !value.estimate().is_above(0.0) {
         return Err(absent(key, "not told from 0"));
     }
     Ok(Line {
@@ -160,7 +160,7 @@ fn parent(trial: &Trial, cell: &TrialCell, key: &str, luck: u64, drift: f64) -> 
     Some(Line {
         key: key.to_owned(),
         group: "of the design".to_owned(),
-        what: card::words(&trial.space),
+        what: trial.space.in_words(),
         unit: LineUnit::Ns,
         value: median_replicates(&workers, seed, DRAWS_OF_A_VERDICT)?,
         workers: workers.len(),

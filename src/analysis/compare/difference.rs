@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::sweep;
 use crate::model::{
     ChildAction, Document, Placement, Plan, PlanDifference, PlanFact, Program, Space, Temperature,
 };
@@ -128,7 +127,7 @@ fn spaces(a: &Document, b: &Document) -> Vec<PlanDifference> {
         let order = &cell.space.request;
         let mut others = b.findings.cells().iter().map(|cell| &cell.space);
         let other = others.find(|space| space.request == *order);
-        let name = sweep::space(order);
+        let name = order.in_words();
         let difference = other
             .filter(|other| differ(&cell.space, other))
             .map(|other| PlanDifference {

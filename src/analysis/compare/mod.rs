@@ -246,7 +246,7 @@ fn lone(own: &Lines, other: &Lines, only_in: Which) -> Vec<LoneLine> {
 
 fn exceeded(lines: &[ComparedLine], percent: f64) -> Vec<String> {
     let exceeds = |line: &&ComparedLine| {
-        let above = |ratio: &Estimate| ratio.ci95[0] > 1.0 + percent / 100.0;
+        let above = |ratio: &Estimate| ratio.is_above(1.0 + percent / 100.0);
         line.verdict == Verdict::Dearer && line.ratio.measured().is_some_and(above)
     };
     let keys = lines.iter().filter(exceeds).map(|line| line.key.clone());

@@ -3,11 +3,9 @@
 
 use super::{Absent, DRAWS_OF_A_VERDICT, Line, Lines};
 use crate::model::{
-    Availability, Backing, Cell, ChildAction, ComparedKind, Fingerprint, LineUnit, SpaceRequest,
-    WorkerSamples,
+    Availability, Cell, ChildAction, ComparedKind, Fingerprint, LineUnit, WorkerSamples,
 };
 use crate::stats::{Summary, drift, median, median_replicates};
-use crate::units::{Blocks, thousands};
 
 /// A part of a spawn, and where a cell keeps it.
 struct Part {
@@ -67,7 +65,7 @@ fn line(cell: &Cell, part: &Part, luck: u64, drift: f64) -> Result<Line, String>
         .ok_or_else(|| "its samples were not stored".to_owned())?;
     Ok(Line {
         key,
-        group: space(&cell.space.request),
+        group: cell.space.request.in_words(),
         what: format!("{} {}", cell.method.name(), part.name),
         unit: LineUnit::Ns,
         value,
@@ -89,66 +87,6 @@ fn key(cell: &Cell, part: &Part) -> String {
         cell.method.name(),
         part.name
     )
-}
-
-/// The same for people, without what is usual.
-pub(super) fn space(request: &SpaceRequest) -> String {
-    let shape = |pages: u64, usual: u64, spacing: u64| {
-        let mut words = String::new();
-        if pages != usual {
-            words += &format!(" of {} pages", thousands(pages));
-        }
-        if spacing != 1 {
-            words += &format!(" {} apart", thousands(spacing));
-        }
-        words
-    };
-    match request {
-        SpaceRequest::Mappings {
-            mappings,
-            pages,
-            spacing,
-            backing,
-            huge,
-        } => {
-            let of = match backing {
-                Backing::Anon => "",
-                other => other.name(),
-            };
-            let words = ["huge"; 1]
-                .iter()
-                .filter(|_| *huge)
-                .chain([&of, &"mappings"]);
-            let words: Vec<&str> = words.copied().filter(|word| !word.is_empty()).collect();
-            let shape = shape(*pages, 1, *spacing);
-            format!("+{} {}{shape}", thousands(*mappings), words.join(" "))
-        }
-        SpaceRequest::Malloc {
-            count,
-            bytes,
-            pages,
-            spacing,
-        } => {
-            let blocks = Blocks {
-                count: *count,
-                bytes: *bytes,
-            };
-            format!("malloc {blocks}{}", shape(*pages, 0, *spacing))
-        }
-        SpaceRequest::Likeness(likeness) => format!("mappings of {}", likeness.of),
-        SpaceRequest::Descriptors { count, cloexec } => {
-            let kind = if *cloexec { "close-on-exec " } else { "" };
-            format!("+{} {kind}descriptors", thousands(*count))
-        }
-        SpaceRequest::Threads { count } => {
-            format!("+{} threads", thousands(*count))
-        }
-        SpaceRequest::Handlers { count } => format!("+{} signal handlers", thousands(*count)),
-        SpaceRequest::Together { parts } => {
-            let parts: Vec<String> = parts.iter().map(space).collect();
-            parts.join(" ")
-        }
-    }
 }
 
 /// How the level of the whole run went, round by round: each worker's median over

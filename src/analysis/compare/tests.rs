@@ -73,12 +73,12 @@ fn a_sweep_has_a_line_for_each_call_and_each_total() {
     );
     assert_eq!(
         (first.group.as_str(), first.what.as_str()),
-        ("+0 mappings", "fork call")
+        ("no mappings", "fork call")
     );
     assert_eq!(first.workers, 8);
     let stored = document.findings.cells()[0].call_ns.measured().unwrap();
     assert!((first.value.value - stored.median.value).abs() < 0.01);
-    assert_eq!(found.lines[17].group, "+10,000 mappings");
+    assert_eq!(found.lines[17].group, "10,000 mappings");
 }
 
 #[test]

@@ -54,7 +54,10 @@ pub fn largest_mechanism<'a>(
     let [first, second, ..] = shares.as_slice() else {
         return None;
     };
-    (first.share.ci95[0] > second.share.ci95[1]).then_some([*first, *second])
+    first
+        .share
+        .exceeds(&second.share)
+        .then_some([*first, *second])
 }
 
 /// What the space has more than the empty worker where its entries grew and its
@@ -113,7 +116,7 @@ fn longer(explained: &Explained<'_>) -> Option<Estimate> {
     let after = totals(explained.space?, seed)?;
     let before = totals(explained.empty?, seed.wrapping_add(1))?;
     let longer = Replicates::combine(&[&after, &before], |v| Some(v[0] - v[1]))?.estimate();
-    (longer.ci95[0] > 0.0).then_some(longer)
+    longer.is_above(0.0).then_some(longer)
 }
 
 /// The share of all work on page tables in fork's samples. The intervals' ends
@@ -144,7 +147,7 @@ pub fn kept(explained: &Explained<'_>, other: SpawnMethod) -> Option<Estimate> {
     let shared = AFTER_EXEC
         .into_iter()
         .filter(|phase| phase_time(fork, *phase).is_some());
-    sum(shared.filter_map(|phase| phase_time(other, phase))).filter(|kept| kept.ci95[0] > 0.0)
+    sum(shared.filter_map(|phase| phase_time(other, phase))).filter(|kept| kept.is_above(0.0))
 }
 
 /// A sum whose interval is the sum of the intervals: no narrower than it is.
@@ -184,12 +187,12 @@ pub fn starts(explained: &Explained<'_>) -> Starts {
         let total = ledger
             .total_ns
             .sound()
-            .filter(|total| total.ci95[0] > 0.0)?;
+            .filter(|total| total.is_above(0.0))?;
         let ends = [
             start.ci95[0] / total.ci95[1],
             (start.ci95[1] / total.ci95[0]).min(1.0),
         ];
-        (start.ci95[0] > 0.0).then_some(Start {
+        start.is_above(0.0).then_some(Start {
             method,
             share: Estimate {
                 value: start.value / total.value,

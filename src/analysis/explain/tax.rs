@@ -46,12 +46,12 @@ pub fn hidden_tax<'a>(explained: &Explained<'a>) -> Option<HiddenTax<'a>> {
         .filter_map(|method| Some((method.method, method.rewriting.measured()?)))
         .filter(|(_, tax)| tax.tax_ns.sound().is_some())
         .collect();
-    let (method, rewriting) = *found.iter().find(|(_, tax)| tax.tax_ns.ci95[0] > 0.0)?;
+    let (method, rewriting) = *found.iter().find(|(_, tax)| tax.tax_ns.is_above(0.0))?;
     let all = of_all_pages(rewriting);
     let call = explained
         .cell(method)
         .and_then(|cell| cell.call_ns.measured());
-    let free = found.iter().filter(|(_, tax)| tax.tax_ns.ci95[0] <= 0.0);
+    let free = found.iter().filter(|(_, tax)| !tax.tax_ns.is_above(0.0));
     Some(HiddenTax {
         method,
         rewriting,

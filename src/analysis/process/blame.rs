@@ -1,73 +1,22 @@
 //! Whose the cost of a fork is: rungs and groups, from what the trials took.
 
-use super::counts::{copies_entries, entries, is_copied, pages};
 use super::design::{Design, Layout};
-use super::likeness::Rebuilt;
+use crate::analysis::replica::counts::{copies_entries, entries, is_copied, pages};
+use crate::analysis::replica::{Blueprint, Times};
 use crate::model::{
     Availability, Blame, Cost, FreeMemory, FreeReason, GroupCost, MappingContent, MappingFlag,
     Missing, ProcessRole, ProcessShape, ProcessTrial, Rung, RungCost, ShapeMapping, SpawnMethod,
-    TrialCell, WorkerSamples,
 };
-use crate::stats::{DRAWS, Replicates, median_replicates, seed_of};
+use crate::stats::Replicates;
 
 /// Groups that are told apart.
 const TOP: usize = 10;
-
-/// Call and total of a spawn.
-#[derive(Debug, Clone)]
-pub(super) struct Times {
-    pub(super) call: Replicates,
-    pub(super) total: Replicates,
-    pub(super) workers: usize,
-}
-
-impl Times {
-    /// Of one method of a trial.
-    pub(super) fn of(
-        trials: &[ProcessTrial],
-        role: ProcessRole,
-        method: SpawnMethod,
-        seed: u64,
-    ) -> Option<Self> {
-        Self::since(trials, role, method, seed, 0)
-    }
-
-    /// The same, of the workers from a round on.
-    pub(super) fn since(
-        trials: &[ProcessTrial],
-        role: ProcessRole,
-        method: SpawnMethod,
-        seed: u64,
-        round: u32,
-    ) -> Option<Self> {
-        let place = trials.iter().position(|trial| trial.role == role)?;
-        let mut cells = trials[place].cells.iter();
-        let cell = cells.find(|cell| cell.method == method)?;
-        // All methods of a trial share its workers, and with them its seed.
-        let seed = seed_of(seed, place);
-        let of = |pick: fn(&WorkerSamples) -> &Vec<u64>| {
-            median_replicates(&floats(cell, pick, round), seed, DRAWS)
-        };
-        Some(Self {
-            call: of(|samples| &samples.call_ns)?,
-            total: of(|samples| &samples.total_ns)?,
-            workers: cell.samples.iter().filter(|s| s.round >= round).count(),
-        })
-    }
-}
-
-fn floats(cell: &TrialCell, pick: fn(&WorkerSamples) -> &Vec<u64>, round: u32) -> Vec<Vec<f64>> {
-    let workers = cell.samples.iter().filter(|s| s.round >= round);
-    workers
-        .map(|samples| pick(samples).iter().map(|ns| *ns as f64).collect())
-        .collect()
-}
 
 /// Whose the cost is, if all rungs were measured. The trials are those of `design`,
 /// which may be a part of the whole `shape`.
 pub fn blame(
     shape: &ProcessShape,
-    whole: &Rebuilt,
+    whole: &Blueprint,
     design: &Design,
     trials: &[ProcessTrial],
     seed: u64,

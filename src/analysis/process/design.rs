@@ -1,214 +1,75 @@
-//! Which parents are built of a shape, and what is spawned from them.
+//! Which parents are built to explain a shape, and what is spawned from them.
 
-use super::counts::{Counter, fan_out};
-use super::groups::{Group, groups, weight};
-use super::likeness::{Beside, Rebuilt};
-use super::remedies::{Remedied, apply};
 use super::rungs::on_rung;
-use crate::model::{
-    Counts, Missing, ProcessRole, Program, RemedyHost, RemedyKind, Rung, ShapeMapping,
-    SpaceRequest, SpawnMethod, Targets, Term,
-};
+use crate::analysis::replica::counts::Counter;
+use crate::analysis::replica::groups::weight;
+use crate::analysis::replica::{Beside, Blueprint, Group, Trial, groups};
+use crate::model::{Counts, ProcessRole, Rung, ShapeMapping, SpawnMethod, Term};
 
 /// Groups that are left out once, to check what is said of them: those with at least
 /// this share of the cost, by weight, and not more of them than this.
 const CHECKED_SHARE: f64 = 0.1;
 const MOST_CHECKED: usize = 3;
 
-/// One parent and its children.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Trial {
-    /// What it is there for.
-    pub role: ProcessRole,
-    /// What the parent has.
-    pub space: SpaceRequest,
-    /// How it spawns, by turns.
-    pub methods: Vec<SpawnMethod>,
-    /// What the children execute, if not what all others do.
-    pub program: Option<Program>,
-    /// Whether each child closes its descriptors before it executes.
-    pub closes: bool,
-}
-
-/// A remedy that is tried, or why it is not.
-pub(super) type Tried = (RemedyKind, Result<String, Missing>);
-
-/// All trials of a shape.
+/// The trials that explain a shape.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Design {
-    /// The trials.
+    /// The trials, the whole first.
     pub trials: Vec<Trial>,
-    /// Pages of a huge page.
-    pub(super) fan_out: u64,
     /// What is built, rung by rung.
     pub(super) layout: Layout,
-    /// The remedies in the order of trying.
-    pub(super) remedies: Vec<Tried>,
 }
 
 impl Design {
-    /// The trials that explain a shape.
-    pub fn explaining(rebuilt: &Rebuilt, methods: &[SpawnMethod]) -> Self {
-        let mut design = Self::of_whole(rebuilt, methods);
-        design.add_rungs(rebuilt);
-        design.add_checks(rebuilt);
-        design
-    }
-
-    /// The trials of remedies on a shape.
-    pub fn advising(
-        rebuilt: &Rebuilt,
-        methods: &[SpawnMethod],
-        host: &RemedyHost,
-        targets: &Targets,
-    ) -> Self {
-        let mut design = Self::of_whole(rebuilt, methods);
-        design.add_remedies(rebuilt, host, targets);
-        design
-    }
-
-    fn of_whole(rebuilt: &Rebuilt, methods: &[SpawnMethod]) -> Self {
+    /// Of what is rebuilt.
+    pub fn of(blueprint: &Blueprint, methods: &[SpawnMethod]) -> Self {
         let mut design = Self {
-            trials: Vec::new(),
-            fan_out: fan_out(rebuilt.facts.page_size),
-            layout: Layout::of(rebuilt),
-            remedies: Vec::new(),
+            trials: vec![Trial::whole(blueprint, methods)],
+            layout: Layout::of(blueprint),
         };
-        let whole = rebuilt.request(&rebuilt.mappings, rebuilt.beside());
-        design.add(ProcessRole::Whole, whole, methods.to_vec());
+        design.add_rungs(blueprint);
+        design.add_checks(blueprint);
         design
-    }
-
-    /// A parent with several remedies at once.
-    pub fn together(
-        rebuilt: &Rebuilt,
-        role: ProcessRole,
-        kinds: &[RemedyKind],
-        method: SpawnMethod,
-        host: &RemedyHost,
-    ) -> Option<Trial> {
-        let mut parent = Remedied::nothing(rebuilt);
-        for kind in kinds {
-            apply(*kind, &mut parent, rebuilt.facts.page_size, host).ok()?;
-        }
-        Some(Trial {
-            role,
-            space: parent.request(rebuilt),
-            methods: vec![method],
-            program: None,
-            closes: parent.closes,
-        })
-    }
-
-    fn add(&mut self, role: ProcessRole, space: SpaceRequest, methods: Vec<SpawnMethod>) {
-        self.trials.push(Trial {
-            role,
-            space,
-            methods,
-            program: None,
-            closes: false,
-        });
     }
 
     /// All rungs but the last, which is the whole.
-    fn add_rungs(&mut self, rebuilt: &Rebuilt) {
+    fn add_rungs(&mut self, blueprint: &Blueprint) {
         let mut rungs: Vec<Rung> = self.layout.ladder.iter().map(|(rung, _)| *rung).collect();
         rungs.pop();
         for rung in rungs {
             let (mappings, beside) = match rung {
                 Rung::Empty => (Vec::new(), Beside::default()),
-                Rung::Beside => (Vec::new(), rebuilt.beside()),
-                _ => (rung_of(rebuilt, rung), rebuilt.beside()),
+                Rung::Beside => (Vec::new(), blueprint.beside()),
+                _ => (rung_of(blueprint, rung), blueprint.beside()),
             };
-            let space = rebuilt.request(&mappings, beside);
-            self.add(ProcessRole::Rung(rung), space, vec![SpawnMethod::Fork]);
+            let space = blueprint.request(&mappings, beside);
+            self.trials
+                .push(Trial::forked(ProcessRole::Rung(rung), space));
         }
     }
 
     /// The shape without each of the weightiest groups.
-    fn add_checks(&mut self, rebuilt: &Rebuilt) {
+    fn add_checks(&mut self, blueprint: &Blueprint) {
         let groups = &self.layout.groups;
         let all: f64 = groups.iter().map(|group| weight(&group.counts)).sum();
         let heavy = |group: &&Group| weight(&group.counts) >= CHECKED_SHARE * all;
         let checked = groups.iter().filter(heavy).take(MOST_CHECKED).count();
         for index in 0..checked {
             let members = &self.layout.groups[index].members;
-            let left: Vec<ShapeMapping> = (rebuilt.mappings.iter().enumerate())
+            let left: Vec<ShapeMapping> = (blueprint.mappings.iter().enumerate())
                 .filter(|(place, _)| members.binary_search(place).is_err())
                 .map(|(_, mapping)| mapping.clone())
                 .collect();
-            let space = rebuilt.request(&left, rebuilt.beside());
-            self.add(ProcessRole::Without(index), space, vec![SpawnMethod::Fork]);
+            let space = blueprint.request(&left, blueprint.beside());
+            self.trials
+                .push(Trial::forked(ProcessRole::Without(index), space));
         }
-    }
-
-    fn add_remedies(&mut self, rebuilt: &Rebuilt, host: &RemedyHost, targets: &Targets) {
-        const OF_PARENTS: [RemedyKind; 9] = [
-            RemedyKind::DontFork,
-            RemedyKind::HugePages,
-            RemedyKind::HugeHeap,
-            RemedyKind::NoHugePages,
-            RemedyKind::FewerDescriptors,
-            RemedyKind::Cloexec,
-            RemedyKind::CloseRange,
-            RemedyKind::FewerThreads,
-            RemedyKind::NoFilePages,
-        ];
-        for kind in OF_PARENTS {
-            let mut parent = Remedied::nothing(rebuilt);
-            let applied = apply(kind, &mut parent, rebuilt.facts.page_size, host);
-            if applied.is_ok() {
-                self.trials.push(Trial {
-                    role: ProcessRole::Remedied(kind),
-                    space: parent.request(rebuilt),
-                    methods: vec![SpawnMethod::Fork],
-                    program: None,
-                    closes: parent.closes,
-                });
-            }
-            self.remedies
-                .push((kind, applied.map(|()| parent.applied_to)));
-        }
-        self.add_targets(rebuilt, targets);
-    }
-
-    /// A statically linked program beside a dynamically linked one.
-    fn add_targets(&mut self, rebuilt: &Rebuilt, targets: &Targets) {
-        let kind = RemedyKind::StaticTarget;
-        let (Some(fixed), Some(dynamic)) = (&targets.fixed, &targets.dynamic) else {
-            let why = "no statically and dynamically linked programs were found to compare; name \
-                       them with --static-program and --dynamic-program";
-            self.remedies.push((kind, Err(Missing::not_asked(why))));
-            return;
-        };
-        let words = format!("{} instead of {}", path(fixed), path(dynamic));
-        let pair = [
-            (ProcessRole::Remedied(kind), fixed),
-            (ProcessRole::Against(kind), dynamic),
-        ];
-        for (role, program) in pair {
-            self.trials.push(Trial {
-                role,
-                space: rebuilt.request(&rebuilt.mappings, rebuilt.beside()),
-                methods: vec![SpawnMethod::Fork],
-                program: Some(program.clone()),
-                closes: false,
-            });
-        }
-        self.remedies.push((kind, Ok(words)));
     }
 }
 
-fn path(program: &Program) -> &str {
-    match program {
-        Program::Embedded => "the embedded program",
-        Program::Path { path, .. } => path,
-    }
-}
-
-fn rung_of(rebuilt: &Rebuilt, rung: Rung) -> Vec<ShapeMapping> {
-    let page_size = rebuilt.facts.page_size;
-    let mappings = rebuilt.mappings.iter();
+fn rung_of(blueprint: &Blueprint, rung: Rung) -> Vec<ShapeMapping> {
+    let page_size = blueprint.facts.page_size;
+    let mappings = blueprint.mappings.iter();
     mappings.map(|m| on_rung(m, rung, page_size)).collect()
 }
 
@@ -223,16 +84,16 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    pub(super) fn of(rebuilt: &Rebuilt) -> Self {
-        let page_size = rebuilt.facts.page_size;
-        let groups = groups(&rebuilt.mappings, page_size);
-        let beside = rebuilt.beside();
+    pub(super) fn of(blueprint: &Blueprint) -> Self {
+        let page_size = blueprint.facts.page_size;
+        let groups = groups(&blueprint.mappings, page_size);
+        let beside = blueprint.beside();
         let mut ladder = vec![(Rung::Empty, nothing(&groups))];
         if beside.units() > 0 {
             ladder.push((Rung::Beside, nothing(&groups)));
         }
         for rung in Rung::ALL.into_iter().filter(|rung| *rung > Rung::Beside) {
-            let counts = by_group(&rung_of(rebuilt, rung), &groups, page_size);
+            let counts = by_group(&rung_of(blueprint, rung), &groups, page_size);
             if ladder
                 .last()
                 .is_some_and(|(_, below)| !cost_alike(below, &counts))

@@ -1,34 +1,18 @@
-//! A live process as a set of trials, and from what they took to whose the cost is.
-//! Pure: it reads no process and measures nothing.
+//! Whose the cost of a live process's forks is.
 //!
-//! The shape of the process becomes a likeness that a worker can build, less the
-//! mappings that the worker has anyway. A ladder of such likenesses leads from the
-//! empty worker to the whole: each rung adds one kind of unit, and what it costs more
-//! than the rung below is what these units cost. So the rungs add up to the fork, and
-//! no price list has to be believed.
+//! A ladder of blueprints leads from the empty worker to the whole shape: each rung adds
+//! one kind of unit, and what it costs more than the rung below is what these units cost.
+//! So the rungs add up to the fork, and no price list has to be believed.
 
 mod blame;
-mod counts;
 mod design;
-mod groups;
-mod likeness;
-mod made_up;
-mod outcome;
-mod remedies;
 mod rungs;
-mod scale;
 mod statements;
 #[cfg(test)]
 mod tests;
 
 pub use blame::blame;
-pub use design::{Design, Trial};
-pub use groups::{Group, groups};
-pub use likeness::{Rebuilt, request_of};
-pub use made_up::made_up;
-pub use outcome::{Chosen, choose, remedies};
-pub use scale::scaled;
+pub use design::Design;
 pub use statements::{
-    beside, checked, dearest_groups, dearest_rungs, error, is_above, is_most, of_one, per_second,
-    share,
+    beside, checked, dearest_groups, dearest_rungs, error, is_most, of_one, per_second, share,
 };

@@ -1,6 +1,6 @@
 //! The rungs: the mappings of a shape with fewer pages in them.
 
-use super::counts::{copies_entries, entries, fan_out};
+use crate::analysis::replica::counts::{copies_entries, entries, fan_out};
 use crate::model::{Rung, ShapeMapping};
 
 /// A mapping as a rung has it.

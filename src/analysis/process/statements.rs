@@ -18,11 +18,6 @@ pub fn share(part: Estimate, whole: Estimate) -> Option<f64> {
     (whole.value > 0.0 && share.is_finite()).then_some(share)
 }
 
-/// Whether one is told from another: their intervals do not overlap.
-pub fn is_above(one: Estimate, other: Estimate) -> bool {
-    one.ci95[0] > other.ci95[1]
-}
-
 /// The dearest rung, and those that it is not told from.
 pub fn dearest_rungs(blame: &Blame) -> Vec<&RungCost> {
     leaders(blame.rungs.iter(), |rung| rung.cost.total_ns)
@@ -36,25 +31,25 @@ pub fn dearest_groups(blame: &Blame) -> Vec<&GroupCost> {
 
 /// Of those that cost more than nothing.
 fn leaders<'a, T>(all: impl Iterator<Item = &'a T>, total: impl Fn(&T) -> Estimate) -> Vec<&'a T> {
-    let is_cost = |one: &&T| total(one).sound().is_some_and(|total| total.ci95[0] > 0.0);
+    let is_cost = |one: &&T| total(one).sound().is_some_and(|total| total.is_above(0.0));
     let mut told: Vec<&T> = all.filter(is_cost).collect();
     told.sort_by(|a, b| total(b).value.total_cmp(&total(a).value));
     let Some(first) = told.first().map(|first| total(first)) else {
         return Vec::new();
     };
-    told.retain(|one| !is_above(first, total(one)));
+    told.retain(|one| !first.exceeds(&total(one)));
     told
 }
 
 /// Whether a part is more than half of a fork with all of its interval.
 pub fn is_most(part: Estimate, blame: &Blame) -> bool {
-    part.ci95[0] > blame.fork.total_ns.ci95[1] / 2.0
+    part.is_above(blame.fork.total_ns.ci95[1] / 2.0)
 }
 
 /// What was measured without a group, and whether that agrees with what it is charged.
 pub fn checked(charged: &Cost, without: &Cost) -> Option<(Estimate, bool)> {
     let (charged, measured) = (charged.total_ns, without.total_ns.sound()?);
-    let apart = is_above(charged, measured) || is_above(measured, charged);
+    let apart = charged.exceeds(&measured) || measured.exceeds(&charged);
     Some((measured, !apart))
 }
 
@@ -64,7 +59,7 @@ pub fn beside(blame: &Blame) -> Option<(Estimate, f64)> {
     let rung = blame.rungs.iter().find(|rung| rung.rung == Rung::Beside)?;
     let total = rung.cost.total_ns.sound()?;
     let share = share(total, blame.fork.total_ns)?;
-    (total.ci95[0] > 0.0 && share >= WORTH).then_some((total, share))
+    (total.is_above(0.0) && share >= WORTH).then_some((total, share))
 }
 
 /// What one unit of a rung costs.

@@ -1,130 +1,186 @@
-//! A made-up process through all of the arithmetic.
+//! The ladder adds up, and so do the groups.
 
-mod ladder;
-mod parts;
-mod remedies;
-
-use crate::model::{
-    Availability, ChildAction, Counts, MappingContent, Parent, ProcessFacts, ProcessRole,
-    ProcessShape, ProcessTrial, SHAPE_VERSION, ShapeMapping, SpaceRequest, SpawnMethod, Tool,
-    TrialCell, WorkerSamples,
+use super::*;
+use crate::analysis::replica::tests::{
+    HIGH, PAGE, TABLE, anonymous, nothing, regions, server, shape, trial,
 };
+use crate::analysis::replica::{Blueprint, scaled};
+use crate::model::{
+    Blame, FreeReason, ProcessRole, ProcessShape, ProcessTrial, Rung, ShapeScale, SpaceRequest,
+    SpawnMethod,
+};
+use crate::vm::Shape;
 
-const PAGE: u64 = 4096;
-/// Pages that a page table reaches.
-const TABLE: u64 = 512;
-/// A place such as the kernel gives to mappings.
-const HIGH: u64 = 0x7f00_0000_0000 >> 12;
-
-fn mapping(first_page: u64, pages: u64, content: MappingContent) -> ShapeMapping {
-    ShapeMapping::untouched(first_page, pages, content)
+fn design(blueprint: &Blueprint) -> Design {
+    Design::of(blueprint, &[SpawnMethod::Fork, SpawnMethod::PosixSpawn])
 }
 
-fn anonymous(first_page: u64, pages: u64, own: &[[u64; 2]]) -> ShapeMapping {
-    ShapeMapping {
-        own: own.to_vec(),
-        anon_vma: !own.is_empty(),
-        ..mapping(first_page, pages, MappingContent::Anonymous)
+/// What a fork takes in a world where all has a price.
+fn took(request: &SpaceRequest) -> [u64; 2] {
+    let of = Shape::of(request, PAGE).unwrap();
+    let placed = of.likeness.unwrap();
+    let mut total = 100_000 + 50 * (of.descriptors.count() + 1_000 * of.threads);
+    let mut next_table = 0;
+    for (mapping, region) in placed.mappings.iter().zip(regions(request)) {
+        total += 600;
+        if mapping.written.is_empty() {
+            continue;
+        }
+        total += 900;
+        for [first, count] in [region.written, region.read].concat() {
+            total += 100 * count;
+            let to = (region.first_page + first + count - 1) / TABLE + 1;
+            let from = ((region.first_page + first) / TABLE).max(next_table);
+            total += 1_000 * to.saturating_sub(from);
+            next_table = next_table.max(to);
+        }
     }
+    [total / 2, total]
 }
 
-fn library(first_page: u64, own: &[[u64; 2]], file: &[[u64; 2]], name: &str) -> ShapeMapping {
-    ShapeMapping {
-        name: Some(name.to_owned()),
-        content: MappingContent::Library,
-        file: file.to_vec(),
-        ..anonymous(first_page, 100, own)
-    }
+fn measured(design: &Design) -> Vec<ProcessTrial> {
+    let each = design.trials.iter().map(|planned| {
+        let [call, total] = took(&planned.space);
+        let methods: Vec<(SpawnMethod, u64, u64)> = planned
+            .methods
+            .iter()
+            .map(|method| (*method, call, total))
+            .collect();
+        trial(planned.role, &methods, 0)
+    });
+    each.collect()
 }
 
-fn shape(mappings: Vec<ShapeMapping>) -> ProcessShape {
-    ProcessShape {
-        shape_version: SHAPE_VERSION,
-        tool: Tool::this(),
-        process: ProcessFacts {
-            name: "server".to_owned(),
-            pid: Some(7),
-            taken_unix_s: 1,
-            took_s: 0.1,
-            kernel: "6.18".to_owned(),
-            page_size: PAGE,
-            threads: 1,
-            descriptors: 3,
-            cloexec_descriptors: 0,
-            handlers: 0,
-            allowed_cpus: Vec::new(),
-            page_table_bytes: 0,
-            resident_bytes: 0,
-            reservations: Vec::new(),
-        },
-        mappings,
-    }
+fn blamed(process: &ProcessShape, own: &ProcessShape, scale: &ShapeScale) -> Blame {
+    let whole = Blueprint::of(process, own);
+    let design = design(&Blueprint::of(&scaled(process, scale), own));
+    let trials = measured(&design);
+    let blame = blame(process, &whole, &design, &trials, 1);
+    blame.measured().unwrap().clone()
 }
 
-/// A worker that has nothing.
-fn nothing() -> ProcessShape {
-    shape(Vec::new())
+#[test]
+fn rungs_and_groups_add_up_to_the_fork() {
+    let mut process = server();
+    process.process.threads = 5;
+    process.process.descriptors = 100;
+    let blame = blamed(&process, &nothing(), &ShapeScale::WHOLE);
+    let blueprint = Blueprint::of(&process, &nothing());
+    let whole = took(&blueprint.request(&blueprint.mappings, blueprint.beside()));
+    assert!((blame.fork.total_ns.value - whole[1] as f64).abs() < 2.0);
+    let rungs: f64 = blame
+        .rungs
+        .iter()
+        .map(|rung| rung.cost.total_ns.value)
+        .sum();
+    assert!((rungs - blame.fork.total_ns.value).abs() < 1e-6);
+    let lowest: f64 = (blame.rungs.iter())
+        .filter(|rung| rung.rung <= Rung::Beside)
+        .map(|rung| rung.cost.total_ns.value)
+        .sum();
+    let groups: f64 = blame
+        .groups
+        .iter()
+        .map(|group| group.cost.total_ns.value)
+        .sum();
+    assert!((lowest + groups - blame.fork.total_ns.value).abs() < 1e-6);
+    let units: Vec<(Rung, u64)> = blame
+        .rungs
+        .iter()
+        .map(|rung| (rung.rung, rung.units))
+        .collect();
+    // Of 1,562 copied entries one stands in each of three mappings, and one in each of
+    // the two other tables of the heap; the library's and the anonymous one share theirs.
+    assert_eq!(
+        units,
+        [
+            (Rung::Empty, 1),
+            (Rung::Beside, 97 + 4),
+            (Rung::Mappings, 6),
+            (Rung::AnonVmas, 3),
+            (Rung::Tables, 2),
+            (Rung::Pages, 3 * TABLE + 23 + 3 - 5),
+        ]
+    );
+    let heap = &blame.groups[0];
+    assert_eq!(
+        (heap.name.as_str(), heap.mappings.ptes),
+        ("[heap]", 3 * TABLE)
+    );
+    // Its share of each rung is what its own units cost in that world.
+    let own = 600.0 + 900.0 + 3.0 * 1_000.0 + 3.0 * 512.0 * 100.0;
+    assert!(
+        (heap.cost.total_ns.value / own - 1.0).abs() < 0.02,
+        "{heap:?}"
+    );
+    assert!((heap.without.unwrap().total_ns.value - own).abs() < 2.0);
 }
 
-/// A heap of three page tables, a library that was written to and its code, shared
-/// memory, and a reservation.
-fn server() -> ProcessShape {
-    let shared = ShapeMapping {
-        permissions: "rw-s".to_owned(),
-        file: vec![[0, 400]],
-        ..mapping(HIGH + 3_000 * TABLE, 400, MappingContent::SharedMemory)
+#[test]
+fn what_is_not_there_is_no_rung() {
+    let process = shape(vec![anonymous(HIGH, 10, &[])]);
+    let blueprint = Blueprint::of(&process, &nothing());
+    let roles: Vec<ProcessRole> = design(&blueprint).trials.iter().map(|t| t.role).collect();
+    assert_eq!(
+        roles,
+        [
+            ProcessRole::Whole,
+            ProcessRole::Rung(Rung::Empty),
+            ProcessRole::Without(0)
+        ]
+    );
+    let blame = blamed(&process, &nothing(), &ShapeScale::WHOLE);
+    let rungs: Vec<Rung> = blame.rungs.iter().map(|rung| rung.rung).collect();
+    assert_eq!(rungs, [Rung::Empty, Rung::Mappings]);
+    assert_eq!(blame.free[0].why, FreeReason::Untouched);
+    assert_eq!(blame.free[0].bytes, 10 * PAGE);
+}
+
+#[test]
+fn a_scaled_shape_is_extrapolated_to_the_whole() {
+    let big = shape(vec![
+        anonymous(TABLE, 64 * TABLE, &[[0, 64 * TABLE]]),
+        anonymous(HIGH, 4, &[[1, 2]]),
+    ]);
+    let scale = ShapeScale {
+        pages_divisor: 4,
+        ..ShapeScale::WHOLE
     };
-    let heap = ShapeMapping {
-        content: MappingContent::Heap,
-        ..anonymous(TABLE, 3 * TABLE, &[[0, 3 * TABLE]])
-    };
-    shape(vec![
-        heap,
-        library(HIGH, &[[2, 3]], &[[10, 20]], "/lib/a.so"),
-        library(HIGH + 100, &[], &[[0, 50]], "/lib/a.so"),
-        anonymous(HIGH + 200, 30, &[[0, 1], [7, 2]]),
-        anonymous(HIGH + TABLE, 1 << 20, &[]),
-        shared,
-    ])
+    let part = scaled(&big, &scale);
+    let kept: u64 = part.mappings[0].own.iter().map(|run| run[1]).sum();
+    assert_eq!(kept, 16 * TABLE);
+    assert_eq!(part.mappings[1].own, [[1, 2]]);
+    let blame = blamed(&big, &nothing(), &scale);
+    let whole = took(&crate::analysis::replica::request_of(&big))[1] as f64;
+    assert!(
+        (blame.fork.total_ns.value / whole - 1.0).abs() < 0.02,
+        "{blame:?}"
+    );
+    let pages = blame.rungs.iter().find(|rung| rung.rung == Rung::Pages);
+    assert!((pages.unwrap().factor - 4.0).abs() < 0.01);
 }
 
-fn trial(
-    role: ProcessRole,
-    methods: &[(SpawnMethod, u64, u64)],
-    resident_bytes: u64,
-) -> ProcessTrial {
-    let cell = |(method, call, total): &(SpawnMethod, u64, u64)| TrialCell {
-        method: *method,
-        call_ns: Availability::not_reached(),
-        total_ns: Availability::not_reached(),
-        samples: (0..4)
-            .map(|round| WorkerSamples {
-                round,
-                call_ns: vec![call + u64::from(round % 2); 5],
-                total_ns: vec![total + u64::from(round % 2); 5],
-            })
-            .collect(),
-    };
-    ProcessTrial {
-        role,
-        child: ChildAction::Exec,
-        parent: Availability::Measured(Parent {
-            mappings: Counts {
-                // Whatever was asked for.
-                huge_entries: 1 << 20,
-                ..Counts::default()
-            },
-            resident_bytes,
-            ..Parent::default()
-        }),
-        cells: methods.iter().map(cell).collect(),
-    }
+#[test]
+fn a_run_that_ended_early_blames_nobody() {
+    let process = server();
+    let blueprint = Blueprint::of(&process, &nothing());
+    let design = design(&blueprint);
+    let mut trials = measured(&design);
+    trials[2].cells[0].samples.clear();
+    let blame = blame(&process, &blueprint, &design, &trials, 1);
+    assert!(blame.missing().is_some());
 }
 
-fn regions(request: &SpaceRequest) -> Vec<crate::model::LikeRegion> {
-    match request {
-        SpaceRequest::Likeness(likeness) => likeness.regions.clone(),
-        SpaceRequest::Together { parts } => parts.iter().flat_map(regions).collect(),
-        _ => Vec::new(),
-    }
+#[test]
+fn what_looks_big_and_is_free_is_named() {
+    let blame = blamed(&server(), &nothing(), &ShapeScale::WHOLE);
+    let bytes = |why| {
+        let mut free = blame.free.iter();
+        free.find(|free| free.why == why)
+            .map(|free| free.bytes / PAGE)
+    };
+    assert_eq!(bytes(FreeReason::Untouched), Some((1 << 20) + 77 + 50 + 27));
+    assert_eq!(bytes(FreeReason::Shared), Some(400));
+    assert_eq!(bytes(FreeReason::FilePages), Some(50));
+    assert_eq!(bytes(FreeReason::DontFork), None);
 }

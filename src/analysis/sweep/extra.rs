@@ -80,7 +80,7 @@ impl Extra {
             let combined = Replicates::combine(&parts, |v| Some(compute(Split::between(v))));
             combined.map(|replicates| replicates.estimate())
         };
-        let grew = of(|split| split.total())?.ci95[0] > 0.0;
+        let grew = of(|split| split.total())?.is_above(0.0);
         let share = if grew {
             of(|split| split.call / split.total())
         } else {

@@ -8,5 +8,5 @@ mod turns;
 
 pub use extra::{Extra, Growth, Point};
 pub use sizes::{Axis, Group, Row, Sizes};
-pub use statements::{Fastest, Twice, added_by_one, differs, fastest, fork_ratios, twice};
+pub use statements::{Fastest, Twice, added_by_one, fastest, fork_ratios, twice};
 pub use turns::{by_turn, times_as_long};

@@ -26,11 +26,6 @@ fn stored_ratio(cell: &Cell) -> Option<Estimate> {
     cell.ratio.measured()?.sound()
 }
 
-/// Whether the interval of a ratio leaves out 1.
-pub fn differs(ratio: Estimate) -> bool {
-    ratio.ci95[0] > 1.0 || ratio.ci95[1] < 1.0
-}
-
 /// At which sizes fork is seen to cost at least twice the baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Twice {
@@ -71,7 +66,7 @@ impl Extra {
     /// The slopes in the call and after it, where both are seen to be above 0.
     pub fn rising(&self) -> Option<[Estimate; 2]> {
         self.slopes()
-            .filter(|slopes| slopes.iter().all(|slope| slope.ci95[0] > 0.0))
+            .filter(|slopes| slopes.iter().all(|slope| slope.is_above(0.0)))
     }
 }
 
@@ -147,7 +142,7 @@ pub fn fastest(document: &Document, sizes: &Sizes<'_>) -> Option<Fastest> {
         method: best.method,
         median_ns: *median_ns,
         is_told_apart: others.len() == slower.len()
-            && others.iter().all(|(_, ratio)| ratio.ci95[0] > 1.0),
+            && others.iter().all(|(_, ratio)| ratio.is_above(1.0)),
         others,
     })
 }

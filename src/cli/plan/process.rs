@@ -7,7 +7,7 @@ use super::program::{environment, program};
 use super::spaces::{Beside, spaces};
 use super::sweep::{explain, temperature};
 use super::{Pace, PlanError, Surroundings, methods, placement, seed, stop_rule, timeout_ms};
-use crate::analysis::process::{made_up, request_of, scaled};
+use crate::analysis::replica::{made_up, request_of, scaled};
 use crate::analysis::shape::check_page_size;
 use crate::cli::args::{AdviseArgs, BackingArg, ChildArg, ExplainArgs, RunningArgs, SpaceArgs};
 use crate::lab::limits::LimitError;

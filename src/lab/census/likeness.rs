@@ -142,7 +142,7 @@ mod tests {
     use super::*;
     use crate::analysis::mappings::listed;
     use crate::lab::census::tables::tests::captured;
-    use crate::vm::Replica;
+    use crate::vm::PlacedLikeness;
 
     fn parsed(text: &str) -> Vec<LikeRegion> {
         regions(&listed(text.as_bytes()).unwrap(), 4096)
@@ -173,8 +173,8 @@ mod tests {
         let shared = |region: &&LikeRegion| region.backing == RegionKind::Shared;
         let shared: Vec<_> = likeness.regions.iter().filter(shared).collect();
         assert_eq!((shared.len(), shared[0].pages), (1, 7));
-        let replica = Replica::of(&likeness, 4096).unwrap();
-        assert!(replica.mappings.iter().all(|mapping| !mapping.marked));
+        let placed = PlacedLikeness::of(&likeness, 4096).unwrap();
+        assert!(placed.mappings.iter().all(|mapping| !mapping.marked));
     }
 
     #[test]

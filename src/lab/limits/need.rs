@@ -4,7 +4,7 @@
 //! an absurd order must come out as absurdly large, never wrapped to small.
 
 use crate::model::{Backing, Likeness, RegionKind, SpaceRequest};
-use crate::vm::{ARENA_ALIGN, Replica, ReplicaMapping, THREAD_MAPPINGS, THREAD_STACK_BYTES};
+use crate::vm::{ARENA_ALIGN, PlacedLikeness, PlacedMapping, THREAD_MAPPINGS, THREAD_STACK_BYTES};
 
 /// A `vm_area_struct` and its share of a maple-tree node.
 const VMA_BYTES: u64 = 320;
@@ -258,7 +258,7 @@ fn heap(page_size: u64, count: u64, bytes: u64, pages: u64, spacing: u64) -> Nee
 /// needs more than there is.
 fn alike(likeness: &Likeness, page_size: u64) -> Need {
     let mappings = likeness.regions.len() as u64;
-    let Ok(replica) = Replica::of(likeness, page_size) else {
+    let Ok(placed) = PlacedLikeness::of(likeness, page_size) else {
         return Need {
             mappings,
             resident_bytes: u64::MAX,
@@ -269,23 +269,23 @@ fn alike(likeness: &Likeness, page_size: u64) -> Need {
             ..Need::NOTHING
         };
     };
-    let of_kind = |kind| replica.mappings.iter().filter(move |m| m.backing == kind);
+    let of_kind = |kind| placed.mappings.iter().filter(move |m| m.backing == kind);
     // Below a page of its own that a file mapping has is the file's page.
     let below: u64 = of_kind(RegionKind::File).map(|m| m.own_pages()).sum();
     let charged =
-        |m: &&ReplicaMapping| m.backing != RegionKind::Shared && (m.writable || m.has_own());
-    let private = replica.mappings.iter().filter(charged);
-    let anon = replica.anon_mappings();
+        |m: &&PlacedMapping| m.backing != RegionKind::Shared && (m.writable || m.has_own());
+    let private = placed.mappings.iter().filter(charged);
+    let anon = placed.anon_mappings();
     // The kernel's page of zeros is there anyway.
     let zeros = of_kind(RegionKind::Anon).flat_map(|m| &m.read);
     let zeros: u64 = zeros.map(|[_, count]| count).sum();
     // One table of each of the two highest levels; and for each huge page one in
     // reserve, or in use where there is no huge page left.
-    let tables = replica.tables.saturating_add(2);
-    let tables = tables.saturating_add(replica.huge_pages());
+    let tables = placed.tables.saturating_add(2);
+    let tables = tables.saturating_add(placed.huge_pages());
     Need {
         mappings,
-        resident_bytes: replica
+        resident_bytes: placed
             .present_pages()
             .saturating_sub(zeros)
             .saturating_add(below)
@@ -294,7 +294,7 @@ fn alike(likeness: &Likeness, page_size: u64) -> Need {
         // The arena is found as a whole.
         address_space_bytes: match mappings {
             0 => 0,
-            _ => replica.span.saturating_add(replica.align),
+            _ => placed.span.saturating_add(placed.align),
         },
         private_bytes: private.map(|m| m.len).sum(),
         kernel_bytes: (mappings * 2 * VMA_BYTES)

@@ -20,7 +20,7 @@ use crate::model::{Likeness, PageTables, Parent, ProcessShape, Program, SpawnMet
 use crate::profile::faults::MapRange;
 use crate::sys::memory::page_size;
 use crate::sys::shared::memory_file;
-use crate::vm::Replica;
+use crate::vm::PlacedLikeness;
 use crate::worker;
 use crate::worker::protocol::{
     Assignment, Done, Failure, Order, PROGRESS_WORD, Prepared, Reply, send,
@@ -54,9 +54,8 @@ impl Worker for LinuxWorker {
     fn prepare(&mut self) -> Result<Prepared, LabError> {
         let mut assignment = self.assignment.clone();
         if let Some(likeness) = &self.likeness {
-            let replica = Replica::of(likeness, page_size() as u64);
-            assignment.rewritable_likeness =
-                replica.map_or(0, |replica| replica.rewritable_pages());
+            let placed = PlacedLikeness::of(likeness, page_size() as u64);
+            assignment.rewritable_likeness = placed.map_or(0, |placed| placed.rewritable_pages());
         }
         let order = Order::Prepare(Box::new(assignment));
         match self.ask(&order, "prepare", true, &mut || ())? {

@@ -4,8 +4,8 @@ use super::Experiment;
 use crate::analysis::card::forecast;
 use crate::lab::tried::Tried;
 use crate::model::{
-    Availability, ChildAction, ProcessForecast, ProcessRole, ProcessTrial, Replica, ShapeLikeness,
-    ShapeUnit, UnitLikeness,
+    Availability, ChildAction, ProcessForecast, ProcessRole, ProcessTrial, Replica, Resemblance,
+    ShapeUnit, UnitResemblance,
 };
 
 impl Experiment<'_> {
@@ -57,19 +57,19 @@ impl Experiment<'_> {
     }
 
     /// The shape in the units of a fork, and what the workers had of it.
-    fn likeness(&self) -> ShapeLikeness {
+    fn likeness(&self) -> Resemblance {
         // Without a worker there is nothing to set beside the process.
         let whole = self.rounds.tried().first().map(Tried::parent);
         let whole = whole.and_then(|parent| parent.measured().copied());
         let units = whole.into_iter().flat_map(|built| {
-            ShapeUnit::ALL.map(|unit| UnitLikeness {
+            ShapeUnit::ALL.map(|unit| UnitResemblance {
                 unit,
                 process: self.whole.units(unit),
                 wanted: self.built.units(unit),
                 built: unit.count(&built),
             })
         });
-        ShapeLikeness {
+        Resemblance {
             units: units.collect(),
             left_out: self.built.left_out().to_vec(),
             stand_ins: self.built.stand_ins() as u64,

@@ -3,12 +3,10 @@
 //! A view decides what is said and in which unit; it never lays out. Nothing
 //! is said that the intervals do not support.
 
-mod axis;
-mod beyond;
+mod advise;
 mod card;
 mod closing;
 mod compare;
-mod counts;
 mod explain;
 mod footnotes;
 mod grid;
@@ -21,13 +19,12 @@ mod prose;
 mod reproduce;
 mod sections;
 mod shape;
+mod sweep;
 mod table;
-mod time;
-mod words;
 
 use crate::analysis::card::Charged;
 use crate::analysis::explain::Explained;
-use crate::analysis::sweep::{Extra, Sizes};
+use crate::analysis::sweep::Sizes;
 use crate::model::{Document, Findings, Missing, Stored};
 
 use footnotes::Footnotes;
@@ -93,7 +90,7 @@ fn in_short(mut words: Vec<String>) -> [Section; 2] {
 fn answers(document: &Document, footnotes: &mut Footnotes) -> Answers {
     let sizes = Sizes::of(document);
     match &document.findings {
-        Findings::Sweep { .. } => sweep(document, &sizes, footnotes),
+        Findings::Sweep { .. } => sweep::answers(document, &sizes, footnotes),
         Findings::Explanation(explanation) => {
             Explained::of(document, explanation, &sizes).answers(&sizes, footnotes)
         }
@@ -114,7 +111,7 @@ fn answers(document: &Document, footnotes: &mut Footnotes) -> Answers {
             (sections, words)
         }
         Findings::Advice(_) => Rebuilt::of(document)
-            .map(|rebuilt| rebuilt.advised(footnotes))
+            .map(|rebuilt| advise::answers(&rebuilt, footnotes))
             .unwrap_or_default(),
     }
 }
@@ -141,24 +138,6 @@ pub fn picture(stored: &Stored) -> Result<Picture, Missing> {
             .and_then(|rebuilt| rebuilt.picture_of_blame()),
         Findings::Advice(_) => Rebuilt::of(document)
             .ok_or_else(nothing)
-            .and_then(|rebuilt| rebuilt.picture_of_remedies()),
+            .and_then(|rebuilt| advise::picture(&rebuilt)),
     }
-}
-
-fn sweep(document: &Document, sizes: &Sizes<'_>, footnotes: &mut Footnotes) -> Answers {
-    let mut sections = Vec::new();
-    if !document.findings.cells().is_empty() {
-        let time = time::table(document, sizes, footnotes);
-        let mut counts = counts::table(document, sizes, footnotes);
-        counts.notes = footnotes.lines(document);
-        sections.extend([
-            Section::table("time", time),
-            Section::table("counts", counts),
-        ]);
-    }
-    let extra = Extra::of(document, sizes);
-    let beyond = extra.as_ref().and_then(beyond::table);
-    sections.extend(beyond.map(|table| Section::table("beyond", table)));
-    let words = words::sentences(document, sizes, extra.as_ref());
-    (sections, words)
 }

@@ -89,7 +89,7 @@ fn longer(programs: &Programs<'_>) -> Option<Longer> {
 
 /// What a C program in the mappings of Python tells.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Likeness {
+pub struct LikePython {
     /// What these mappings add to a run in C, in nanoseconds.
     pub more: Estimate,
     /// The share of that in what Python takes beyond C, where it takes more.
@@ -101,10 +101,10 @@ pub struct Likeness {
 }
 
 /// How much of what Python takes beyond C its mappings cost a C program too.
-pub fn likeness(programs: &Programs<'_>) -> Option<Likeness> {
+pub fn like_python(programs: &Programs<'_>) -> Option<LikePython> {
     let terms = [CForkLikePython, CFork, PythonFork].map(|system| (system, Span::InLoop));
     let surplus = programs.growth(CForkLikePython, PythonFork);
-    Some(Likeness {
+    Some(LikePython {
         more: programs.more(CForkLikePython, CFork)?,
         share: programs.share(&terms, |v| v[0] - v[1], |v| v[2] - v[1]),
         surplus: surplus.filter(|surplus| *surplus != Growth::default()),
@@ -118,5 +118,5 @@ pub fn likeness(programs: &Programs<'_>) -> Option<Likeness> {
 fn faults(programs: &Programs<'_>) -> Option<f64> {
     let faults = |system| programs.looped(system)?.minor_faults.measured();
     let (python, c) = (faults(PythonFork)?, faults(CForkLikePython)?);
-    (python.ci95[0] > c.ci95[1]).then_some(python.value - c.value)
+    python.exceeds(c).then_some(python.value - c.value)
 }

@@ -89,7 +89,7 @@ impl Cost<'_> {
                 return Availability::Missing(missing.clone());
             }
         };
-        if published > 0.0 && here.ci95[0] > 0.0 {
+        if published > 0.0 && here.is_above(0.0) {
             Availability::Measured(here.map(|ns| ns / published))
         } else {
             Availability::unavailable("a cost that may be 0 is no multiple of another", None)

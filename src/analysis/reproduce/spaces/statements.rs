@@ -13,7 +13,7 @@ const FLAT: f64 = 0.1;
 /// The value of a cost that is not 0.
 pub fn certain(found: &Availability<Estimate>) -> Option<f64> {
     let found = found.measured()?;
-    (found.ci95[0] > 0.0).then_some(found.value)
+    found.is_above(0.0).then_some(found.value)
 }
 
 /// What a method's total does from the smaller parent to the larger one, in ns, with
@@ -47,7 +47,7 @@ pub fn grown(study: &Study<'_>, cost: &Cost<'_>) -> Option<Grown> {
     if change.ci95.iter().all(|bound| bound.abs() < FLAT * of) {
         return Some(Grown::Flat { change, of });
     }
-    (change.ci95[0] > 0.0).then_some(Grown::By { change, of })
+    change.is_above(0.0).then_some(Grown::By { change, of })
 }
 
 /// The least and the most of this host's times over the published ones of one line.

@@ -2,7 +2,7 @@
 //! they make of parents that everybody can picture.
 
 use super::names;
-use crate::analysis::card::{self, Charged, Compared, Fit, Shape, Tried};
+use crate::analysis::card::{Charged, Compared, Fit, Shape, Tried};
 use crate::model::{Counts, Term};
 use crate::report::view::header;
 use crate::report::view::number::{Unit, counted, number};
@@ -67,7 +67,7 @@ fn scattered(name: &str, hue: usize, found: &[(Tried<'_>, Compared)], unit: Unit
         story: format!(
             "{}: {}: measured {}, foretold {} ({} %)",
             tried.key(),
-            card::words(&tried.trial.space),
+            tried.trial.space.in_words(),
             unit.prose(compared.measured.value),
             unit.prose(compared.foretold),
             number(compared.error() * 100.0, 1)

@@ -15,7 +15,7 @@ const WORST: usize = 3;
 /// Parents that no fit has seen: what they have.
 pub(super) fn unseen(charged: &Charged<'_>, notes: &mut Footnotes) -> Table {
     let title = "Parents drawn by chance that the fit has not seen";
-    let shape = |tried: Tried<'_>| format!("{}: {}", tried.key(), card::words(&tried.trial.space));
+    let shape = |tried: Tried<'_>| format!("{}: {}", tried.key(), tried.trial.space.in_words());
     census(named())
         .table(title, charged.unseen(), notes)
         .noting(charged.unseen().map(shape))
@@ -191,7 +191,7 @@ fn worst(charged: &Charged<'_>) -> Option<String> {
             format!(
                 "{} ({}), {} % {side}",
                 tried.key(),
-                card::words(&tried.trial.space),
+                tried.trial.space.in_words(),
                 significant(error.abs() * 100.0)
             )
         })

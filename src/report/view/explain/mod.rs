@@ -21,8 +21,9 @@ use crate::analysis::sweep::Sizes;
 use crate::model::{Availability, MethodExplained, MissingKind, SpawnMethod};
 
 use super::footnotes::Footnotes;
+use super::sweep::time;
 use super::table::Table;
-use super::{Answers, Section, time};
+use super::{Answers, Section};
 
 /// A part of the explanation, of each method that has it.
 type Found<'a, T> = Vec<(SpawnMethod, &'a T)>;

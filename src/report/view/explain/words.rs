@@ -53,7 +53,7 @@ fn largest_phase(explained: &Explained<'_>, method: SpawnMethod) -> Option<Strin
     );
     let names = [first, second].map(name);
     let shares = [first, second].map(share);
-    if first.time.ci95[0] > second.time.ci95[1] {
+    if first.time.exceeds(&second.time) {
         return Some(format!(
             "{lead}, the largest part is \"{}\": {} ({}); next is \"{}\" ({}).",
             names[0],
@@ -134,13 +134,13 @@ fn switch(explained: &Explained<'_>, other: SpawnMethod) -> String {
         return unknown();
     };
     let percent = |share: f64| significant(share.abs() * 100.0);
-    let mut sentence = if saved.ci95[0] > 0.0 {
+    let mut sentence = if saved.is_above(0.0) {
         format!(
             "{name} instead of fork saves {} % of the total ({})",
             percent(saved.value),
             percents(saved.ci95)
         )
-    } else if saved.ci95[1] < 0.0 {
+    } else if saved.is_below(0.0) {
         let [low, high] = saved.ci95.map(|share| -share);
         format!(
             "{name} instead of fork takes {} % more ({})",

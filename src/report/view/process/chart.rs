@@ -1,8 +1,7 @@
-//! The cost of a fork as a picture: who is charged for it, or what is left of it with
-//! each remedy.
+//! The cost of a fork as a picture: who is charged for it.
 
-use super::{Rebuilt, figures, ladder, names, remedies};
-use crate::model::{Cost, Missing, RemedyBaseline, RemedyOutcome, Rung, SpawnMethod};
+use super::{Rebuilt, figures, ladder, names};
+use crate::model::{Cost, Missing, Rung};
 use crate::report::view::header;
 use crate::report::view::number::{Unit, significant};
 use crate::report::view::picture::{Bar, Chart, Kind, Segment};
@@ -23,12 +22,12 @@ const LONGEST: usize = 20;
 const TIMES: [f64; 2] = [1.0, 1e15];
 
 /// A bar before its unit is known.
-struct Raw {
-    name: String,
-    story: String,
+pub(in crate::report::view) struct Raw {
+    pub(in crate::report::view) name: String,
+    pub(in crate::report::view) story: String,
     /// In the call and after it, in nanoseconds.
-    parts: [f64; 2],
-    total: f64,
+    pub(in crate::report::view) parts: [f64; 2],
+    pub(in crate::report::view) total: f64,
 }
 
 /// Who is charged for a fork.
@@ -64,38 +63,6 @@ pub(super) fn blame(rebuilt: &Rebuilt<'_>) -> Result<Chart, Missing> {
     draw("Whose the cost of a fork is", lines, &bars)
 }
 
-/// What a spawn takes with each remedy, beside the fork without any.
-pub(super) fn remedies(rebuilt: &Rebuilt<'_>) -> Result<Chart, Missing> {
-    let raw = |name: &str, call: f64, total: f64| Raw {
-        name: name.to_owned(),
-        story: name.to_owned(),
-        parts: [call, total - call],
-        total,
-    };
-    let fork = rebuilt.whole(SpawnMethod::Fork);
-    let fork = fork.and_then(|cell| {
-        let call = figures::median(&cell.call_ns)?;
-        Some((call.value, figures::median(&cell.total_ns)?.value))
-    });
-    // Another program to spawn has no bar to stand beside.
-    let is_drawn = |outcome: &RemedyOutcome| outcome.against != RemedyBaseline::DynamicTarget;
-    let mut bars: Vec<Raw> = remedies::tried(rebuilt)
-        .filter(|(_, outcome)| is_drawn(outcome))
-        .map(|(remedy, outcome)| {
-            let name = names::remedy(remedy.kind);
-            raw(name, outcome.call_ns.value, outcome.total_ns.value)
-        })
-        .collect();
-    if bars.is_empty() {
-        return Err(Missing::not_reached());
-    }
-    bars.sort_by(|a, b| b.total.total_cmp(&a.total));
-    bars.extend(fork.map(|(call, total)| raw("fork as it is", call, total)));
-    bars.rotate_right(usize::from(fork.is_some()));
-    let lines = header::of_picture(rebuilt.document);
-    draw("What a spawn takes with each remedy", lines, &bars)
-}
-
 /// A name below a bar, where it may be broken between words.
 fn below(name: &str) -> String {
     let words = name.split_whitespace();
@@ -103,7 +70,12 @@ fn below(name: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-fn draw(title: &str, lines: Vec<String>, raw: &[Raw]) -> Result<Chart, Missing> {
+/// Draws them.
+pub(in crate::report::view) fn draw(
+    title: &str,
+    lines: Vec<String>,
+    raw: &[Raw],
+) -> Result<Chart, Missing> {
     let is_time = |bar: &&Raw| (TIMES[0]..TIMES[1]).contains(&bar.total);
     let drawn: Vec<&Raw> = raw.iter().filter(is_time).collect();
     let highest = drawn.iter().map(|bar| bar.total).fold(0.0, f64::max);

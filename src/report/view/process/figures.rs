@@ -10,17 +10,17 @@ use crate::stats::{Estimate, Summary};
 pub(super) const ABOUT: &str = "~";
 
 /// The median of a summary with its interval.
-pub(super) fn median(summary: &Availability<Summary>) -> Option<Estimate> {
+pub(in crate::report::view) fn median(summary: &Availability<Summary>) -> Option<Estimate> {
     summary.measured()?.median.sound()
 }
 
 /// The entry of an estimate, marked where it was extrapolated.
-pub(super) fn entry(unit: Unit, found: Estimate, extrapolated: bool) -> Entry {
+pub(in crate::report::view) fn entry(unit: Unit, found: Estimate, extrapolated: bool) -> Entry {
     marked(unit.entry(found), extrapolated)
 }
 
 /// The same entry, marked where it was extrapolated.
-pub(super) fn marked(entry: Entry, extrapolated: bool) -> Entry {
+pub(in crate::report::view) fn marked(entry: Entry, extrapolated: bool) -> Entry {
     match entry {
         Entry::Figure { value, half_width } if extrapolated => Entry::Figure {
             value: format!("{ABOUT}{value}"),
@@ -31,7 +31,7 @@ pub(super) fn marked(entry: Entry, extrapolated: bool) -> Entry {
 }
 
 /// "5.10 ms (4.93 to 5.32)", with a mark before it where it was extrapolated.
-pub(super) fn told(found: Estimate, extrapolated: bool) -> String {
+pub(in crate::report::view) fn told(found: Estimate, extrapolated: bool) -> String {
     let unit = Unit::of_time(std::iter::once(found.value));
     let [low, high] = found.ci95.map(|bound| significant(bound / unit.size));
     let mark = if extrapolated { ABOUT } else { "" };
@@ -39,18 +39,18 @@ pub(super) fn told(found: Estimate, extrapolated: bool) -> String {
 }
 
 /// "46.0 times (44.1 to 47.9)".
-pub(super) fn times(found: Estimate) -> String {
+pub(in crate::report::view) fn times(found: Estimate) -> String {
     let [low, high] = found.ci95.map(significant);
     format!("{} times ({low} to {high})", significant(found.value))
 }
 
 /// Call, what comes after it, and total of a cost, in one unit.
-pub(super) fn slices(unit: Unit, cost: &Cost, extrapolated: bool) -> [Entry; 3] {
+pub(in crate::report::view) fn slices(unit: Unit, cost: &Cost, extrapolated: bool) -> [Entry; 3] {
     [cost.call_ns, cost.after_ns, cost.total_ns].map(|found| entry(unit, found, extrapolated))
 }
 
 /// The columns of [`slices`].
-pub(super) fn slice_columns(unit: Unit) -> [Column; 3] {
+pub(in crate::report::view) fn slice_columns(unit: Unit) -> [Column; 3] {
     let head = |name: &str| Column::number(name, &unit.subheader());
     [
         head("in call").explained("until the call returned in the parent, which stands still"),

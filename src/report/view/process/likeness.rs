@@ -2,13 +2,13 @@
 //! workers.
 
 use super::{Rebuilt, names};
-use crate::model::{LeftOutMapping, ShapeScale, UnitLikeness};
+use crate::model::{LeftOutMapping, ShapeScale, UnitResemblance};
 use crate::report::view::number::{PERCENT, counted, integer};
 use crate::report::view::table::{Column, Entry, Table};
 use crate::units::bytes;
 
 /// Makes the table.
-pub(super) fn table(rebuilt: &Rebuilt<'_>) -> Table {
+pub(in crate::report::view) fn table(rebuilt: &Rebuilt<'_>) -> Table {
     let likeness = &rebuilt.replica.likeness;
     let scaled = likeness
         .units
@@ -42,7 +42,7 @@ pub(super) fn table(rebuilt: &Rebuilt<'_>) -> Table {
     }
 }
 
-fn row(unit: &UnitLikeness, scaled: bool) -> Vec<Entry> {
+fn row(unit: &UnitResemblance, scaled: bool) -> Vec<Entry> {
     let count = |count: u64| Entry::exact(integer(count));
     let mut row = vec![
         Entry::Name(names::unit(unit.unit).to_owned()),
@@ -57,7 +57,7 @@ fn row(unit: &UnitLikeness, scaled: bool) -> Vec<Entry> {
 }
 
 /// What was built too much, as a share of what was wanted.
-pub(super) fn deviation(unit: &UnitLikeness) -> Option<f64> {
+pub(super) fn deviation(unit: &UnitResemblance) -> Option<f64> {
     let off = unit.built as f64 / unit.wanted as f64 - 1.0;
     off.is_finite().then_some(off)
 }

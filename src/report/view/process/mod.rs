@@ -1,23 +1,20 @@
 //! What was found out in workers of the shape of a process, as tables and sentences:
 //! one file an answer.
 //!
-//! An explanation says what a fork pays for and whose that is; an advice says what was
-//! tried against it. Both begin with what a spawn takes.
+//! An explanation says what a fork pays for and whose that is. An advice, beside it, shows
+//! the same spawns and likeness.
 
-mod advice;
-mod chart;
-mod figures;
+pub(super) mod chart;
+pub(super) mod figures;
 mod free;
 mod groups;
 mod ladder;
-mod likeness;
+pub(super) mod likeness;
 mod names;
 mod origin;
-mod recipes;
-mod remedies;
 mod reservations;
-mod spawns;
-mod words;
+pub(super) mod spawns;
+pub(super) mod words;
 
 pub(super) use origin::lines as origin;
 
@@ -33,17 +30,17 @@ use crate::report::view::{Answers, Section};
 use crate::stats::Estimate;
 
 /// Makes a table, and notes why figures are missing from it.
-type Maker = fn(&Rebuilt<'_>, &mut Footnotes) -> Table;
+pub(super) type Maker = fn(&Rebuilt<'_>, &mut Footnotes) -> Table;
 
 /// A rebuilt process with the order for it.
 pub(super) struct Rebuilt<'a> {
-    document: &'a Document,
-    order: &'a ReplicaOrder,
+    pub(super) document: &'a Document,
+    pub(super) order: &'a ReplicaOrder,
     replica: &'a Replica,
     /// Whose the cost is, of an explanation.
     blame: Option<&'a Availability<Blame>>,
     /// What was tried, of an advice.
-    remedies: &'a [Remedy],
+    pub(super) remedies: &'a [Remedy],
 }
 
 impl<'a> Rebuilt<'a> {
@@ -81,23 +78,6 @@ impl<'a> Rebuilt<'a> {
         (sections, words::sentences(self))
     }
 
-    /// The same of an advice.
-    pub(super) fn advised(&self, footnotes: &mut Footnotes) -> Answers {
-        let mut sections = vec![
-            self.table("spawns", footnotes, spawns::table),
-            self.table("remedies", footnotes, remedies::table),
-            Section::new("applied-to", remedies::applied_to(self)),
-            Section::lines("not-tried", "Not tried", remedies::not_tried(self)),
-        ];
-        let recipes = remedies::recipes(self).into_iter();
-        sections.extend(recipes.map(|recipe| Section::new("recipes", recipe)));
-        sections.extend([
-            Section::lines("harmful", "Harmful here", remedies::harmful(self)),
-            Section::table("likeness", likeness::table(self)),
-        ]);
-        (sections, advice::sentences(self))
-    }
-
     /// What a reader must know of the shape before trusting the figures.
     pub(super) fn caveats(&self) -> Vec<String> {
         reservations::lines(self)
@@ -108,13 +88,13 @@ impl<'a> Rebuilt<'a> {
         chart::blame(self).map(Picture::Bars)
     }
 
-    /// What the remedies leave of it as a picture, or why there is none.
-    pub(super) fn picture_of_remedies(&self) -> Result<Picture, Missing> {
-        chart::remedies(self).map(Picture::Bars)
-    }
-
     /// A table with footnotes of its own under its other notes.
-    fn table(&self, name: &'static str, footnotes: &mut Footnotes, make: Maker) -> Section {
+    pub(super) fn table(
+        &self,
+        name: &'static str,
+        footnotes: &mut Footnotes,
+        make: Maker,
+    ) -> Section {
         let mut own = Footnotes::default();
         let mut table = make(self, &mut own);
         table.notes.extend(own.lines(self.document));
@@ -142,7 +122,7 @@ impl<'a> Rebuilt<'a> {
     }
 
     /// One method's spawns from the whole shape.
-    fn whole(&self, method: SpawnMethod) -> Option<&'a TrialCell> {
+    pub(super) fn whole(&self, method: SpawnMethod) -> Option<&'a TrialCell> {
         let mut cells = self.trial(ProcessRole::Whole)?.cells.iter();
         cells.find(|cell| cell.method == method)
     }

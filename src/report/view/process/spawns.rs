@@ -13,7 +13,7 @@ use crate::units::utc;
 const BASE: SpawnMethod = SpawnMethod::PosixSpawn;
 
 /// Makes the table.
-pub(super) fn table(rebuilt: &Rebuilt<'_>, notes: &mut Footnotes) -> Table {
+pub(in crate::report::view) fn table(rebuilt: &Rebuilt<'_>, notes: &mut Footnotes) -> Table {
     let cells = rebuilt.trial(ProcessRole::Whole);
     let cells: &[TrialCell] = cells.map_or(&[], |trial| &trial.cells);
     let totals = cells

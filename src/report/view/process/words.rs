@@ -3,7 +3,6 @@
 
 use super::{Rebuilt, figures, free, ladder, names, spawns};
 use crate::analysis::process::{self, dearest_groups, dearest_rungs, is_most, per_second, share};
-use crate::analysis::sweep::differs;
 use crate::model::{Blame, Cost, Counts, GroupCost, Rung, RungCost, SpawnMethod};
 use crate::report::view::number::{counted, number, significant};
 use crate::stats::Estimate;
@@ -38,12 +37,12 @@ fn fork(rebuilt: &Rebuilt<'_>) -> Option<([Estimate; 2], bool)> {
 }
 
 /// What a fork costs, against posix_spawn, and how many a second that makes.
-pub(super) fn each(rebuilt: &Rebuilt<'_>) -> Option<String> {
+pub(in crate::report::view) fn each(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let ([_, total], extrapolated) = fork(rebuilt)?;
     let other = SpawnMethod::PosixSpawn;
     let ratio = rebuilt.multiple(SpawnMethod::Fork, other);
     let against = ratio.filter(|_| !extrapolated).map(|ratio| {
-        if differs(ratio) {
+        if ratio.differs_from(1.0) {
             format!(", {} a {}", figures::times(ratio), other.name())
         } else {
             format!(", and no difference to a {} is seen", other.name())

@@ -5,7 +5,6 @@ use super::calls;
 use super::names::{program, prose};
 use super::prose::difference;
 use crate::analysis::reproduce::loops::{self, BASE, Memory, Programs, alike, memory};
-use crate::analysis::sweep::differs;
 use crate::model::LoopSystem::{
     self, CFork, CForkMalloc, CPosixSpawn, CPosixSpawnPlain, PythonFork, PythonPopen,
     PythonPopenPreexec,
@@ -159,7 +158,7 @@ pub(super) fn in_short(programs: &Programs<'_>) -> Vec<String> {
 fn first_row(programs: &Programs<'_>) -> Option<String> {
     let found = loops::headline(programs)?;
     let [ours, theirs] = [PythonPopen, BASE].map(program);
-    let compared = if differs(found.here) {
+    let compared = if found.here.differs_from(1.0) {
         let (times, span) = (significant(found.here.value), interval(found.here));
         format!("{ours} takes {times} times ({span}) as long as {theirs}")
     } else {

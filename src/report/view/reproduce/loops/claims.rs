@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use super::names::{key, prose};
 use super::prose::difference;
 use crate::analysis::reproduce::loops::{
-    self, BASE, Growth, Likeness, Longer, Programs, Size, sign, size,
+    self, BASE, Growth, LikePython, Longer, Programs, Size, sign, size,
 };
 use crate::model::LoopSystem::{
     CFork, CForkLikePython, CForkMalloc, PythonFork, PythonPopen, PythonPosixSpawn,
@@ -111,7 +111,7 @@ fn module(programs: &Programs<'_>) -> Option<String> {
 
 /// (c) There is more to copy.
 fn space(programs: &Programs<'_>) -> Option<String> {
-    let told: Vec<String> = [heap(programs), likeness(programs)]
+    let told: Vec<String> = [heap(programs), like_python(programs)]
         .into_iter()
         .flatten()
         .collect();
@@ -137,8 +137,8 @@ fn heap(programs: &Programs<'_>) -> Option<String> {
 }
 
 /// How much of what Python takes beyond C its mappings cost a C program too.
-fn likeness(programs: &Programs<'_>) -> Option<String> {
-    let found = loops::likeness(programs)?;
+fn like_python(programs: &Programs<'_>) -> Option<String> {
+    let found = loops::like_python(programs)?;
     let more = difference(found.more);
     let lead = format!(
         "in the mappings of Python, with nothing of Python running, a fork in C takes {} (row {})",
@@ -175,7 +175,7 @@ fn surplus(surplus: Growth) -> String {
     )
 }
 
-fn rest(found: &Likeness) -> String {
+fn rest(found: &LikePython) -> String {
     let faults = found.faults.map_or(String::new(), |more| {
         format!(
             " and {} more minor faults a run, of pages that it writes to after each fork",

@@ -1,13 +1,14 @@
 //! What was tried against the cost: what came of it, what was not tried and why, and
 //! how what helps is applied.
 
-use super::{Rebuilt, figures, names, recipes};
+use super::{names, recipes};
 use crate::analysis::process::per_second;
 use crate::model::{
     Availability, Remedy, RemedyBaseline, RemedyKind, RemedyOutcome, RemedyVerdict,
 };
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::number::{PERCENT, PLAIN, Unit};
+use crate::report::view::process::{Rebuilt, figures};
 use crate::report::view::table::{Block, Column, Entry, Table};
 use crate::units::bytes;
 
@@ -54,7 +55,7 @@ pub(super) fn table(rebuilt: &Rebuilt<'_>, _notes: &mut Footnotes) -> Table {
 fn row(remedy: &Remedy, outcome: &RemedyOutcome, unit: Unit) -> Vec<Entry> {
     let spawns = per_second(outcome.total_ns);
     vec![
-        Entry::Name(names::remedy(remedy.kind).to_owned()),
+        Entry::Name(names::short(remedy.kind).to_owned()),
         figures::entry(unit, outcome.call_ns, false),
         figures::entry(unit, outcome.total_ns, false),
         figures::entry(PERCENT, outcome.ratio, false),
@@ -71,7 +72,7 @@ pub(super) fn applied_to(rebuilt: &Rebuilt<'_>) -> Block {
         title: "What each was applied to".to_owned(),
         terms: applied
             .map(|(remedy, _)| {
-                let name = names::remedy(remedy.kind).to_owned();
+                let name = names::short(remedy.kind).to_owned();
                 (name, remedy.applied_to.clone())
             })
             .collect(),
@@ -103,7 +104,7 @@ fn remarks(rebuilt: &Rebuilt<'_>) -> Vec<String> {
         .map(|(remedy, outcome)| {
             format!(
                 "{} is set against {}, and what remains is of that",
-                names::remedy(remedy.kind),
+                names::short(remedy.kind),
                 names::baseline(outcome.against)
             )
         })
@@ -133,7 +134,7 @@ pub(super) fn not_tried(rebuilt: &Rebuilt<'_>) -> Vec<String> {
         Availability::Measured(_) => None,
         Availability::Missing(missing) => Some(format!(
             "{}: {}",
-            names::remedy(remedy.kind),
+            names::short(remedy.kind),
             missing.in_words()
         )),
     };
@@ -148,7 +149,7 @@ pub(super) fn recipes(rebuilt: &Rebuilt<'_>) -> Vec<Block> {
         let mut terms = vec![("asks", recipe.asks), ("risk", recipe.risk)];
         terms.extend(recipe.how);
         Some(Block::Legend {
-            title: format!("How to apply: {}", names::remedy_in_full(remedy.kind)),
+            title: format!("How to apply: {}", names::in_full(remedy.kind)),
             terms: terms
                 .into_iter()
                 .map(|(term, text)| (term.to_owned(), text.to_owned()))
@@ -163,7 +164,7 @@ pub(super) fn harmful(rebuilt: &Rebuilt<'_>) -> Vec<String> {
     let harms = tried(rebuilt).filter(|(_, outcome)| outcome.verdict == RemedyVerdict::Harms);
     harms
         .map(|(remedy, _)| {
-            let name = names::remedy_in_full(remedy.kind);
+            let name = names::in_full(remedy.kind);
             match recipes::of(remedy.kind) {
                 Some(recipe) => format!("{name}: {}; {}", recipe.asks, recipe.risk),
                 None => name.to_owned(),

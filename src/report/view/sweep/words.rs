@@ -1,13 +1,13 @@
 //! The answer in a few sentences, and none that the intervals do not support.
 
 use crate::analysis::sweep::{
-    Axis, Extra, Fastest, Sizes, Twice, added_by_one, differs, fastest, fork_ratios, twice,
+    Axis, Extra, Fastest, Sizes, Twice, added_by_one, fastest, fork_ratios, twice,
 };
 use crate::model::Document;
 use crate::stats::Estimate;
 
-use super::number::{Unit, significant};
-use super::prose::{interval, listed, time};
+use crate::report::view::number::{Unit, significant};
+use crate::report::view::prose::{interval, listed, time};
 
 /// The sentences, the most useful first, or none.
 pub(super) fn sentences(
@@ -47,7 +47,7 @@ fn how_much(
     if first.0 == last.0 {
         return Some(format!("With {}.", clause(first)));
     }
-    let second = if differs(first.1) && differs(last.1) {
+    let second = if first.1.differs_from(1.0) && last.1.differs_from(1.0) {
         format!("{}, {}", sizes.axis.prose(last.0), multiple("", last.1))
     } else {
         clause(last)
@@ -57,7 +57,7 @@ fn how_much(
 
 /// Two methods compared, as far as the interval lets them be.
 fn compared(method: &str, with: &str, ratio: Estimate) -> String {
-    if differs(ratio) {
+    if ratio.differs_from(1.0) {
         let than = format!(" as long as {with}");
         format!("{method} takes {}", multiple(&than, ratio))
     } else {
@@ -128,7 +128,7 @@ fn paid_where(extra: &Extra) -> Option<String> {
 fn each(document: &Document, sizes: &Sizes<'_>) -> Option<String> {
     let slopes = added_by_one(document, sizes);
     let (dearer, alike): (Vec<_>, Vec<_>) =
-        (slopes.iter()).partition(|(_, slope)| slope.ci95[0] > 0.0);
+        (slopes.iter()).partition(|(_, slope)| slope.is_above(0.0));
     let unit = Unit::of_time(dearer.iter().map(|(_, slope)| slope.value));
     let adds: Vec<String> = dearer
         .iter()

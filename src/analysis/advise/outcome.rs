@@ -1,8 +1,7 @@
 //! What came of the remedies, and which of them are worth trying together.
 
-use super::blame::Times;
-use super::design::{Design, Trial};
-use super::likeness::Rebuilt;
+use super::design::{Design, together};
+use crate::analysis::replica::{Blueprint, Times, Trial};
 use crate::model::{
     Availability, Missing, ProcessRole, ProcessTrial, Remedy, RemedyBaseline, RemedyHost,
     RemedyKind, RemedyOutcome, RemedyVerdict, SpawnMethod,
@@ -33,9 +32,9 @@ pub struct Chosen {
 
 impl Chosen {
     /// The trial of it.
-    pub fn trial(&self, rebuilt: &Rebuilt, host: &RemedyHost) -> Option<Trial> {
+    pub fn trial(&self, blueprint: &Blueprint, host: &RemedyHost) -> Option<Trial> {
         let role = ProcessRole::Remedied(self.kind);
-        Design::together(rebuilt, role, &self.parts, self.method, host)
+        together(blueprint, role, &self.parts, self.method, host)
     }
 }
 

@@ -4,35 +4,35 @@ use crate::analysis::mappings::{Fate, entries_per_table, fate, is_of_file};
 use crate::model::{Counts, MappingContent, ShapeMapping, SkipReason};
 
 /// Pages that a page table reaches, which is also how many a huge page has.
-pub(super) fn fan_out(page_size: u64) -> u64 {
+pub(in crate::analysis) fn fan_out(page_size: u64) -> u64 {
     entries_per_table(page_size).max(1)
 }
 
 /// Whether a fork gives the child this mapping.
-pub(super) fn is_copied(mapping: &ShapeMapping) -> bool {
+pub(in crate::analysis) fn is_copied(mapping: &ShapeMapping) -> bool {
     fate(mapping) != Fate::Skipped(SkipReason::DontFork)
         && mapping.content != MappingContent::Kernel
 }
 
 /// Whether a fork copies the page-table entries of what is rebuilt of a mapping: only a
 /// page of its own has it do so there.
-pub(super) fn copies_entries(mapping: &ShapeMapping) -> bool {
+pub(in crate::analysis) fn copies_entries(mapping: &ShapeMapping) -> bool {
     is_copied(mapping) && mapping.anon_vma && fate(mapping) == Fate::Copied
 }
 
 /// The pages in runs.
-pub(super) fn pages(runs: &[[u64; 2]]) -> u64 {
+pub(in crate::analysis) fn pages(runs: &[[u64; 2]]) -> u64 {
     runs.iter().map(|[_, count]| count).sum()
 }
 
 /// All base-page entries of a mapping, in ascending order, runs of several kinds
 /// joined.
-pub(super) fn entries(mapping: &ShapeMapping) -> Vec<[u64; 2]> {
+pub(in crate::analysis) fn entries(mapping: &ShapeMapping) -> Vec<[u64; 2]> {
     joined(&[&mapping.own, &mapping.file, &mapping.zero, &mapping.swapped])
 }
 
 /// Runs of several kinds as one list.
-pub(super) fn joined(lists: &[&[[u64; 2]]]) -> Vec<[u64; 2]> {
+pub(in crate::analysis) fn joined(lists: &[&[[u64; 2]]]) -> Vec<[u64; 2]> {
     let mut runs: Vec<[u64; 2]> = lists.concat();
     runs.sort_unstable();
     let mut joined: Vec<[u64; 2]> = Vec::with_capacity(runs.len());
@@ -48,7 +48,7 @@ pub(super) fn joined(lists: &[&[[u64; 2]]]) -> Vec<[u64; 2]> {
 /// Counts units over mappings in ascending order of address: a page table that two
 /// mappings share is the first one's.
 #[derive(Debug)]
-pub(super) struct Counter {
+pub(in crate::analysis) struct Counter {
     page_size: u64,
     fan_out: u64,
     /// The first page table that is not yet counted.
@@ -56,7 +56,7 @@ pub(super) struct Counter {
 }
 
 impl Counter {
-    pub(super) fn new(page_size: u64) -> Self {
+    pub(in crate::analysis) fn new(page_size: u64) -> Self {
         Self {
             page_size,
             fan_out: fan_out(page_size),
@@ -65,7 +65,7 @@ impl Counter {
     }
 
     /// The units of the next mapping.
-    pub(super) fn count(&mut self, mapping: &ShapeMapping) -> Counts {
+    pub(in crate::analysis) fn count(&mut self, mapping: &ShapeMapping) -> Counts {
         if mapping.content == MappingContent::Kernel {
             return Counts::default();
         }
@@ -118,7 +118,7 @@ impl Counter {
 
 /// The page tables of the two lowest levels that all entries take, copied or not, where
 /// the kernel has not said how many there are.
-pub(super) fn tables(mappings: &[ShapeMapping], page_size: u64) -> u64 {
+pub(in crate::analysis) fn tables(mappings: &[ShapeMapping], page_size: u64) -> u64 {
     let fan_out = fan_out(page_size);
     let mut lowest = Counter::new(page_size);
     let mut upper = Counter {
@@ -136,7 +136,7 @@ pub(super) fn tables(mappings: &[ShapeMapping], page_size: u64) -> u64 {
 }
 
 /// The units of all mappings together.
-pub(super) fn total(mappings: &[ShapeMapping], page_size: u64) -> Counts {
+pub(in crate::analysis) fn total(mappings: &[ShapeMapping], page_size: u64) -> Counts {
     let mut counter = Counter::new(page_size);
     mappings.iter().map(|mapping| counter.count(mapping)).sum()
 }

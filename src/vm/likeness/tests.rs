@@ -30,36 +30,36 @@ fn anon(first_page: u64, pages: u64) -> LikeRegion {
     region(first_page, pages, RegionKind::Anon)
 }
 
-fn replica(regions: &[LikeRegion]) -> Result<Replica, LikenessError> {
+fn placed(regions: &[LikeRegion]) -> Result<PlacedLikeness, LikenessError> {
     let of = "a process".to_owned();
     let regions = regions.to_vec();
-    Replica::of(&Likeness { of, regions }, PAGE)
+    PlacedLikeness::of(&Likeness { of, regions }, PAGE)
 }
 
 fn fault(regions: &[LikeRegion]) -> (usize, RegionFault) {
-    let error = replica(regions).unwrap_err();
+    let error = placed(regions).unwrap_err();
     (error.number, error.fault)
 }
 
 #[test]
 fn a_process_without_mappings_takes_nothing() {
-    let replica = replica(&[]).unwrap();
-    assert_eq!((replica.span, replica.file_len, replica.tables), (0, 0, 0));
+    let placed = placed(&[]).unwrap();
+    assert_eq!((placed.span, placed.file_len, placed.tables), (0, 0, 0));
 }
 
 #[test]
 fn near_mappings_keep_their_distance_and_far_ones_lose_it() {
     let low = 0x5500_0000_0000 >> 12;
-    let replica = replica(&[anon(low + 7, 2), anon(low + 100, 3), anon(HIGH + 5, 1)]).unwrap();
-    let offsets: Vec<u64> = replica.mappings.iter().map(|m| m.offset / PAGE).collect();
+    let placed = placed(&[anon(low + 7, 2), anon(low + 100, 3), anon(HIGH + 5, 1)]).unwrap();
+    let offsets: Vec<u64> = placed.mappings.iter().map(|m| m.offset / PAGE).collect();
     assert_eq!(offsets, [7, 100, UPPER + 5]);
-    assert_eq!((replica.span, replica.align), ((UPPER + 6) * PAGE, 1 << 30));
+    assert_eq!((placed.span, placed.align), ((UPPER + 6) * PAGE, 1 << 30));
 }
 
 #[test]
 fn a_lost_gap_never_makes_two_mappings_touch() {
-    let replica = replica(&[anon(UPPER - 1, 1), anon(9 * UPPER, 1)]).unwrap();
-    let [a, b] = &replica.mappings[..] else {
+    let placed = placed(&[anon(UPPER - 1, 1), anon(9 * UPPER, 1)]).unwrap();
+    let [a, b] = &placed.mappings[..] else {
         panic!()
     };
     assert_eq!((a.offset / PAGE, b.offset / PAGE), (UPPER - 1, 2 * UPPER));
@@ -73,15 +73,15 @@ fn touching_mappings_that_the_kernel_would_merge_are_marked_in_turn() {
     regions.push(region(HIGH + 4, 1, RegionKind::File));
     regions.push(region(HIGH + 5, 2, RegionKind::File));
     regions.push(region(HIGH + 7, 1, RegionKind::Shared));
-    let replica = replica(&regions).unwrap();
-    let marked: Vec<bool> = replica.mappings.iter().map(|m| m.marked).collect();
+    let placed = placed(&regions).unwrap();
+    let marked: Vec<bool> = placed.mappings.iter().map(|m| m.marked).collect();
     assert_eq!(marked, [false, true, false, false, false, false, false]);
-    let in_file: Vec<u64> = replica.mappings[4..]
+    let in_file: Vec<u64> = placed.mappings[4..]
         .iter()
         .map(|m| m.file_offset / PAGE)
         .collect();
     assert_eq!(in_file, [0, 2, 5]);
-    assert_eq!(replica.file_len, 7 * PAGE);
+    assert_eq!(placed.file_len, 7 * PAGE);
 }
 
 #[test]
@@ -92,12 +92,12 @@ fn what_will_be_there_is_counted() {
     text.writable = false;
     text.read = vec![[0, 4]];
     text.written = vec![[4, 1]];
-    let replica = replica(&[heap, text, anon(HIGH + UPPER, 1)]).unwrap();
-    assert_eq!(replica.present_pages(), 9);
-    assert_eq!(replica.anon_mappings(), 2);
-    assert_eq!(replica.rewritable_pages(), 4);
+    let placed = placed(&[heap, text, anon(HIGH + UPPER, 1)]).unwrap();
+    assert_eq!(placed.present_pages(), 9);
+    assert_eq!(placed.anon_mappings(), 2);
+    assert_eq!(placed.rewritable_pages(), 4);
     assert_eq!(
-        replica.tables,
+        placed.tables,
         3 + 1,
         "two tables of the heap, one of the text, one above"
     );
@@ -140,7 +140,7 @@ fn what_no_process_has_is_refused() {
     assert_eq!(fault(&[both]), (1, RegionFault::Pages));
     let written = vec![[0, 1]];
     let shared = region(HIGH, 4, RegionKind::Shared);
-    let error = replica(&[LikeRegion { written, ..shared }]).unwrap_err();
+    let error = placed(&[LikeRegion { written, ..shared }]).unwrap_err();
     assert_eq!(
         error.to_string(),
         "mapping 1 of a process is shared but has pages of its own: list them as read"
@@ -156,17 +156,17 @@ fn zeros_and_huge_pages_are_counted_as_what_they_are() {
     (heap.stretch, heap.dontfork) = (3, true);
     let mut zeros = anon(HIGH + UPPER, 8);
     zeros.read = vec![[0, 8]];
-    let replica = replica(&[heap, zeros]).unwrap();
-    let built = &replica.mappings[0];
+    let placed = placed(&[heap, zeros]).unwrap();
+    let built = &placed.mappings[0];
     assert_eq!((built.stretch, built.dontfork), (3, true));
     assert_eq!(built.written, [[0, 2], [3, 1]], "ascending");
     assert_eq!(built.offset / PAGE % TABLE, 100);
-    assert_eq!(replica.present_pages(), 3 + 1 + 2 * TABLE + 8);
-    assert_eq!(replica.rewritable_pages(), 3 + 2 * TABLE);
-    assert_eq!((replica.anon_mappings(), replica.zero_mappings()), (1, 1));
-    assert_eq!(replica.huge_pages(), 2);
+    assert_eq!(placed.present_pages(), 3 + 1 + 2 * TABLE + 8);
+    assert_eq!(placed.rewritable_pages(), 3 + 2 * TABLE);
+    assert_eq!((placed.anon_mappings(), placed.zero_mappings()), (1, 1));
+    assert_eq!(placed.huge_pages(), 2);
     assert_eq!(
-        replica.tables,
+        placed.tables,
         2 + 2,
         "none below an entry that maps a huge page"
     );
@@ -180,7 +180,7 @@ fn huge_pages_that_no_process_has_are_refused() {
     };
     let anon = |huge: &[[u64; 2]]| fault(&[with(RegionKind::Anon, huge)]);
     let whole = [[TABLE - 1, TABLE]];
-    assert!(replica(&[with(RegionKind::Anon, &whole)]).is_ok());
+    assert!(placed(&[with(RegionKind::Anon, &whole)]).is_ok());
     assert_eq!(anon(&[[0, TABLE]]), (1, RegionFault::HugePart));
     assert_eq!(anon(&[[TABLE - 1, TABLE - 1]]), (1, RegionFault::HugePart));
     assert_eq!(anon(&[[TABLE - 1, 3 * TABLE]]), (1, RegionFault::Pages));
@@ -196,8 +196,8 @@ fn huge_pages_that_no_process_has_are_refused() {
 fn what_a_fork_leaves_out_merges_with_nothing_that_it_copies() {
     let mut regions: Vec<LikeRegion> = (0..4).map(|i| anon(HIGH + i, 1)).collect();
     (regions[1].dontfork, regions[2].dontfork) = (true, true);
-    let replica = replica(&regions).unwrap();
-    let marked: Vec<bool> = replica.mappings.iter().map(|m| m.marked).collect();
+    let placed = placed(&regions).unwrap();
+    let marked: Vec<bool> = placed.mappings.iter().map(|m| m.marked).collect();
     assert_eq!(marked, [false, false, true, false]);
 }
 
@@ -247,13 +247,13 @@ proptest! {
         shape in prop::collection::vec(any_region(), 1..30)
     ) {
         let regions = regions_of(&shape);
-        let replica = replica(&regions).unwrap();
-        prop_assert_eq!(replica.mappings.len(), regions.len());
-        for (region, mapping) in regions.iter().zip(&replica.mappings) {
+        let placed = placed(&regions).unwrap();
+        prop_assert_eq!(placed.mappings.len(), regions.len());
+        for (region, mapping) in regions.iter().zip(&placed.mappings) {
             prop_assert_eq!(mapping.offset / PAGE % UPPER, region.first_page % UPPER);
             prop_assert_eq!(mapping.len, region.pages * PAGE);
         }
-        for (old, new) in regions.windows(2).zip(replica.mappings.windows(2)) {
+        for (old, new) in regions.windows(2).zip(placed.mappings.windows(2)) {
             let old_end = old[0].first_page + old[0].pages;
             let (new_end, new_start) = ((new[0].offset + new[0].len) / PAGE, new[1].offset / PAGE);
             prop_assert!(new_end <= new_start);
@@ -278,8 +278,8 @@ proptest! {
             written: vec![[run, count]],
             ..anon(first >> 28, pages >> 30)
         }).collect();
-        if let Ok(replica) = replica(&regions) {
-            prop_assert!(replica.span <= (1 << 47) + replica.align);
+        if let Ok(placed) = placed(&regions) {
+            prop_assert!(placed.span <= (1 << 47) + placed.align);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! From a shape to what a worker builds on top of itself: what it has by itself
 //! already stands for as much of the process.
 
-use super::counts::{copies_entries, entries, joined, pages, tables, total};
+use super::counts::{copies_entries, entries, fan_out, joined, pages, tables, total};
 use crate::analysis::mappings::region_kind;
 use crate::model::{
     LeftOutMapping, LeftOutReason, LikeRegion, Likeness, MappingContent, MappingFlag, ProcessFacts,
@@ -14,20 +14,20 @@ const MOST_APART: u64 = 64;
 
 /// What is rebuilt of a process, in a worker with mappings of its own.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Rebuilt {
+pub struct Blueprint {
     /// The process but for its memory.
-    pub(super) facts: ProcessFacts,
+    pub(in crate::analysis) facts: ProcessFacts,
     /// The mappings to build.
-    pub(super) mappings: Vec<ShapeMapping>,
+    pub(in crate::analysis) mappings: Vec<ShapeMapping>,
     /// Those that the worker's own ones stand for.
     stand_ins: Vec<ShapeMapping>,
     /// Those that it can do without, or must.
     left_out: Vec<LeftOutMapping>,
     /// What the worker has besides its memory.
-    pub(super) own: ProcessFacts,
+    pub(in crate::analysis) own: ProcessFacts,
 }
 
-impl Rebuilt {
+impl Blueprint {
     /// What a worker of its `own` shape has to build to become like `shape`.
     pub fn of(shape: &ProcessShape, own: &ProcessShape) -> Self {
         let mut left_out = Vec::new();
@@ -85,8 +85,22 @@ impl Rebuilt {
         self.stand_ins.len()
     }
 
+    /// The order for a worker with all of it.
+    pub(in crate::analysis) fn whole(&self) -> SpaceRequest {
+        self.request(&self.mappings, self.beside())
+    }
+
+    /// Pages of a huge page.
+    pub(in crate::analysis) fn fan_out(&self) -> u64 {
+        fan_out(self.facts.page_size)
+    }
+
     /// The order for a worker with these of its mappings, and what is besides them.
-    pub(super) fn request(&self, mappings: &[ShapeMapping], beside: Beside) -> SpaceRequest {
+    pub(in crate::analysis) fn request(
+        &self,
+        mappings: &[ShapeMapping],
+        beside: Beside,
+    ) -> SpaceRequest {
         let likeness = Likeness {
             of: self.facts.name.clone(),
             regions: mappings.iter().map(region).collect(),
@@ -113,7 +127,7 @@ impl Rebuilt {
     }
 
     /// What the process has besides its memory, beyond what the worker has.
-    pub(super) fn beside(&self) -> Beside {
+    pub(in crate::analysis) fn beside(&self) -> Beside {
         /// Real-time signals of libc's own have no handler of anybody's.
         const MOST_HANDLERS: u64 = 52;
         let (facts, own) = (&self.facts, &self.own);
@@ -146,22 +160,21 @@ pub fn request_of(shape: &ProcessShape) -> SpaceRequest {
         },
         ..shape.clone()
     };
-    let rebuilt = Rebuilt::of(shape, &nothing);
-    rebuilt.request(&rebuilt.mappings, rebuilt.beside())
+    Blueprint::of(shape, &nothing).whole()
 }
 
 /// What a worker is given besides memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Beside {
-    pub(super) descriptors: u64,
-    pub(super) cloexec_descriptors: u64,
-    pub(super) threads: u64,
-    pub(super) handlers: u64,
+pub(in crate::analysis) struct Beside {
+    pub(in crate::analysis) descriptors: u64,
+    pub(in crate::analysis) cloexec_descriptors: u64,
+    pub(in crate::analysis) threads: u64,
+    pub(in crate::analysis) handlers: u64,
 }
 
 impl Beside {
     /// All of it, as a number that is 0 for nothing.
-    pub(super) fn units(self) -> u64 {
+    pub(in crate::analysis) fn units(self) -> u64 {
         self.descriptors + self.cloexec_descriptors + self.threads + self.handlers
     }
 }
@@ -175,7 +188,7 @@ fn why_left_out(mapping: &ShapeMapping) -> Option<LeftOutReason> {
     }
 }
 
-pub(super) fn note(
+pub(in crate::analysis) fn note(
     left_out: &mut Vec<LeftOutMapping>,
     why: LeftOutReason,
     mapping: &ShapeMapping,

@@ -2,12 +2,12 @@
 
 use crate::analysis::sweep::Axis;
 
-use super::number::counted;
-use super::table::Column;
+use crate::report::view::number::counted;
+use crate::report::view::table::Column;
 
 impl Axis {
     /// The column of its sizes.
-    pub(super) fn column(self) -> Column {
+    pub(in crate::report::view) fn column(self) -> Column {
         let own = "of the spawning process, its own included";
         match self {
             Self::Mappings => Column::key("mappings")
@@ -26,7 +26,7 @@ impl Axis {
     }
 
     /// What one unit of it is called.
-    pub(super) fn noun(self) -> &'static str {
+    pub(in crate::report::view) fn noun(self) -> &'static str {
         match self {
             Self::Mappings => "mapping",
             Self::Ptes => "PTE",
@@ -36,7 +36,7 @@ impl Axis {
     }
 
     /// What comes with one more of them.
-    pub(super) fn held(self) -> &'static str {
+    pub(in crate::report::view) fn held(self) -> &'static str {
         match self {
             Self::Mappings => "all they hold",
             Self::Ptes => "their page tables",
@@ -46,7 +46,7 @@ impl Axis {
     }
 
     /// A size as prose.
-    pub(super) fn prose(self, size: u64) -> String {
+    pub(in crate::report::view) fn prose(self, size: u64) -> String {
         match self {
             Self::Mappings => counted(size, "mapping"),
             Self::Ptes => counted(size, "present PTE"),

@@ -4,8 +4,8 @@
 use crate::analysis::sweep::{Axis, Extra, Point};
 use crate::stats::Estimate;
 
-use super::number::{PERCENT, Unit, integer};
-use super::table::{Column, Entry, Table};
+use crate::report::view::number::{PERCENT, Unit, integer};
+use crate::report::view::table::{Column, Entry, Table};
 
 /// Makes the table; with one size it has no growth to show.
 pub(super) fn table(extra: &Extra) -> Option<Table> {

@@ -1,11 +1,12 @@
 //! Remedies as changes of a shape: each gives the parent with it applied, or the
 //! reason why there is nothing to apply it to.
 
-use super::counts::{Counter, copies_entries, fan_out, joined, pages};
-use super::groups::weight;
-use super::likeness::{Beside, Rebuilt};
+use crate::analysis::replica::counts::{Counter, copies_entries, fan_out, joined, pages};
+use crate::analysis::replica::groups::weight;
+use crate::analysis::replica::{Beside, Blueprint, Trial};
 use crate::model::{
-    MappingContent, MappingFlag, Missing, RemedyHost, RemedyKind, ShapeMapping, SpaceRequest,
+    MappingContent, MappingFlag, Missing, ProcessRole, RemedyHost, RemedyKind, ShapeMapping,
+    SpawnMethod,
 };
 use crate::units::{bytes, thousands};
 
@@ -21,28 +22,35 @@ const ARENA_BYTES: u64 = 64 << 20;
 
 /// A parent with a remedy applied.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Remedied {
-    pub(super) mappings: Vec<ShapeMapping>,
-    pub(super) beside: Beside,
+pub(super) struct Remedied<'a> {
+    blueprint: &'a Blueprint,
+    mappings: Vec<ShapeMapping>,
+    beside: Beside,
     /// Whether the child closes the descriptors itself.
-    pub(super) closes: bool,
+    closes: bool,
     /// To what it was applied, in words.
     pub(super) applied_to: String,
 }
 
-impl Remedied {
+impl<'a> Remedied<'a> {
     /// The parent as it is.
-    pub(super) fn nothing(rebuilt: &Rebuilt) -> Self {
+    pub(super) fn nothing(blueprint: &'a Blueprint) -> Self {
         Self {
-            mappings: rebuilt.mappings.clone(),
-            beside: rebuilt.beside(),
+            blueprint,
+            mappings: blueprint.mappings.clone(),
+            beside: blueprint.beside(),
             closes: false,
             applied_to: String::new(),
         }
     }
 
-    pub(super) fn request(&self, rebuilt: &Rebuilt) -> SpaceRequest {
-        rebuilt.request(&self.mappings, self.beside)
+    /// The trial of it.
+    pub(super) fn trial(&self, role: ProcessRole, method: SpawnMethod) -> Trial {
+        Trial {
+            methods: vec![method],
+            closes: self.closes,
+            ..Trial::forked(role, self.blueprint.request(&self.mappings, self.beside))
+        }
     }
 }
 
@@ -52,10 +60,10 @@ impl Remedied {
 /// Why there is nothing to apply it to.
 pub(super) fn apply(
     kind: RemedyKind,
-    parent: &mut Remedied,
-    page_size: u64,
+    parent: &mut Remedied<'_>,
     host: &RemedyHost,
 ) -> Result<(), Missing> {
+    let page_size = parent.blueprint.facts.page_size;
     let applied = match kind {
         RemedyKind::DontFork => dont_fork(parent, page_size),
         RemedyKind::HugePages => huge(parent, page_size, host, is_memory),
@@ -79,7 +87,7 @@ pub(super) fn apply(
 
 type Applied = Result<String, String>;
 
-fn dont_fork(parent: &mut Remedied, page_size: u64) -> Applied {
+fn dont_fork(parent: &mut Remedied<'_>, page_size: u64) -> Applied {
     let mut counter = Counter::new(page_size);
     let weights: Vec<f64> = (parent.mappings.iter())
         .map(|mapping| weight(&counter.count(mapping)))
@@ -142,7 +150,7 @@ fn is_mallocs(page_size: u64) -> impl Fn(&ShapeMapping) -> bool {
 }
 
 fn huge(
-    parent: &mut Remedied,
+    parent: &mut Remedied<'_>,
     page_size: u64,
     host: &RemedyHost,
     applies: impl Fn(&ShapeMapping) -> bool,
@@ -224,7 +232,7 @@ fn without(runs: &[[u64; 2]], less: &[[u64; 2]]) -> Vec<[u64; 2]> {
     left
 }
 
-fn no_huge(parent: &mut Remedied) -> Applied {
+fn no_huge(parent: &mut Remedied<'_>) -> Applied {
     let has_own = |mapping: &&mut ShapeMapping| copies_entries(mapping);
     let all: u64 = (parent.mappings.iter())
         .filter(|mapping| copies_entries(mapping))
@@ -240,7 +248,7 @@ fn no_huge(parent: &mut Remedied) -> Applied {
     Ok(format!("{} pages of huge ones", thousands(all)))
 }
 
-fn few(parent: &Remedied) -> Option<String> {
+fn few(parent: &Remedied<'_>) -> Option<String> {
     let all = parent.beside.descriptors + parent.beside.cloexec_descriptors;
     let few = || match all {
         0 => "a worker has as many by itself".to_owned(),
@@ -249,7 +257,7 @@ fn few(parent: &Remedied) -> Option<String> {
     (all < FEW_DESCRIPTORS).then(few)
 }
 
-fn fewer_descriptors(parent: &mut Remedied) -> Applied {
+fn fewer_descriptors(parent: &mut Remedied<'_>) -> Applied {
     if let Some(few) = few(parent) {
         return Err(few);
     }
@@ -260,7 +268,7 @@ fn fewer_descriptors(parent: &mut Remedied) -> Applied {
     Ok(format!("{} descriptors less", thousands(all)))
 }
 
-fn cloexec(parent: &mut Remedied) -> Applied {
+fn cloexec(parent: &mut Remedied<'_>) -> Applied {
     let plain = parent.beside.descriptors;
     if plain < FEW_DESCRIPTORS {
         return Err(format!("all but {plain} of its descriptors have it"));
@@ -270,7 +278,7 @@ fn cloexec(parent: &mut Remedied) -> Applied {
     Ok(format!("{} descriptors", thousands(plain)))
 }
 
-fn close_range(parent: &mut Remedied) -> Applied {
+fn close_range(parent: &mut Remedied<'_>) -> Applied {
     if let Some(few) = few(parent) {
         return Err(few);
     }
@@ -279,7 +287,7 @@ fn close_range(parent: &mut Remedied) -> Applied {
     Ok(format!("{} descriptors", thousands(all)))
 }
 
-fn fewer_threads(parent: &mut Remedied) -> Applied {
+fn fewer_threads(parent: &mut Remedied<'_>) -> Applied {
     let threads = parent.beside.threads;
     if threads == 0 {
         return Err("the process has one thread".to_owned());
@@ -288,7 +296,7 @@ fn fewer_threads(parent: &mut Remedied) -> Applied {
     Ok(format!("{} threads, with their stacks", thousands(threads)))
 }
 
-fn no_file_pages(parent: &mut Remedied, page_size: u64) -> Applied {
+fn no_file_pages(parent: &mut Remedied<'_>, page_size: u64) -> Applied {
     let mut dropped = 0;
     for mapping in &mut parent.mappings {
         if !copies_entries(mapping) && !mapping.is_shared() {

@@ -24,7 +24,7 @@ pub struct Group {
 
 /// What a fork of these units may cost, in no unit: only to tell which groups are
 /// worth a look. It is by no means printed.
-pub(super) fn weight(counts: &Counts) -> f64 {
+pub(in crate::analysis) fn weight(counts: &Counts) -> f64 {
     let each = [
         (counts.vmas, 600.0),
         (counts.anon_vmas, 900.0),

@@ -4,10 +4,10 @@ use crate::analysis::sweep::{Axis, Row, Sizes};
 use crate::model::{Availability, Cell, Counted, Document};
 use crate::stats::Estimate;
 
-use super::footnotes::Footnotes;
-use super::grid::Grid;
-use super::number::{MEBIBYTE, PLAIN, Unit};
-use super::table::{Column, Table};
+use crate::report::view::footnotes::Footnotes;
+use crate::report::view::grid::Grid;
+use crate::report::view::number::{MEBIBYTE, PLAIN, Unit};
+use crate::report::view::table::{Column, Table};
 
 /// Takes a figure from a cell.
 type Pick = fn(&Cell) -> Availability<Estimate>;

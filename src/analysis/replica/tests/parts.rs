@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::analysis::process::{Rebuilt, groups, made_up, request_of, scaled};
+use crate::analysis::replica::{Blueprint, groups, made_up, request_of, scaled};
 use crate::model::{Backing, LeftOutReason, MappingFlag, RegionKind, ShapeScale, ShapeUnit};
 use crate::vm::Shape;
 
@@ -17,21 +17,21 @@ fn the_worker_s_own_mappings_stand_for_as_many_like_them() {
             ..mapping(HIGH + 1_000, 2, MappingContent::Kernel)
         },
     ]);
-    let rebuilt = Rebuilt::of(&server(), &own);
-    let built = regions(&rebuilt.request(&rebuilt.mappings, rebuilt.beside()));
+    let blueprint = Blueprint::of(&server(), &own);
+    let built = regions(&blueprint.request(&blueprint.mappings, blueprint.beside()));
     // The small anonymous mapping and the library's code, not the heap.
     let places: Vec<u64> = built.iter().map(|region| region.first_page).collect();
     assert_eq!(places, [TABLE, HIGH, HIGH + TABLE, HIGH + 3_000 * TABLE]);
-    assert_eq!(rebuilt.stand_ins(), 2);
-    assert_eq!(rebuilt.units(ShapeUnit::Vmas), 6);
-    assert_eq!(rebuilt.units(ShapeUnit::Ptes), 3 * TABLE + 26);
+    assert_eq!(blueprint.stand_ins(), 2);
+    assert_eq!(blueprint.units(ShapeUnit::Vmas), 6);
+    assert_eq!(blueprint.units(ShapeUnit::Ptes), 3 * TABLE + 26);
 }
 
 #[test]
 fn a_large_mapping_is_nobody_s_stand_in() {
     let own = shape(vec![anonymous(10, 5, &[[0, 4]])]);
     let process = shape(vec![anonymous(TABLE, 900, &[[0, 900]])]);
-    assert_eq!(Rebuilt::of(&process, &own).stand_ins(), 0);
+    assert_eq!(Blueprint::of(&process, &own).stand_ins(), 0);
 }
 
 #[test]
@@ -39,16 +39,16 @@ fn what_no_worker_can_have_is_left_out_and_what_forks_leave_out_is_there_for_its
     let mut process = server();
     process.mappings[3].flags.push(MappingFlag::DontFork);
     process.mappings[5].content = MappingContent::Hugetlb;
-    let rebuilt = Rebuilt::of(&process, &nothing());
-    let left: Vec<(LeftOutReason, u64)> = (rebuilt.left_out().iter())
+    let blueprint = Blueprint::of(&process, &nothing());
+    let left: Vec<(LeftOutReason, u64)> = (blueprint.left_out().iter())
         .map(|left| (left.why, left.bytes / PAGE))
         .collect();
     assert_eq!(left, [(LeftOutReason::Hugetlb, 400)]);
     let built = regions(&request_of(&process));
     assert_eq!(built.len(), 5);
     assert_eq!((built[3].dontfork, built[3].written.len()), (true, 0));
-    assert_eq!(rebuilt.units(ShapeUnit::Vmas), 5);
-    assert_eq!(rebuilt.units(ShapeUnit::Ptes), 3 * TABLE + 23);
+    assert_eq!(blueprint.units(ShapeUnit::Vmas), 5);
+    assert_eq!(blueprint.units(ShapeUnit::Ptes), 3 * TABLE + 23);
     let groups = groups(&process.mappings, PAGE);
     assert!(groups.iter().any(|group| group.name == "left out of forks"));
 }
@@ -97,7 +97,7 @@ fn groups_are_by_name_and_a_library_s_zeros_are_its_own() {
         ]
     );
     let large = shape(vec![anonymous(HIGH, 500, &[[0, 500]])]);
-    let name = &crate::analysis::process::groups(&large.mappings, PAGE)[0].name;
+    let name = &crate::analysis::replica::groups(&large.mappings, PAGE)[0].name;
     assert_eq!(name, "anonymous at 7f0000000000");
 }
 

@@ -1,9 +1,13 @@
 //! Remedies change what they say, and what helped is tried together.
 
 use super::*;
-use crate::analysis::process::{Design, Rebuilt, choose, remedies};
+use crate::analysis::replica::Blueprint;
+use crate::analysis::replica::tests::{
+    HIGH, TABLE, anonymous, nothing, regions, server, shape, trial,
+};
 use crate::model::{
-    MappingFlag, Program, Remedy, RemedyBaseline, RemedyHost, RemedyKind, RemedyVerdict, Targets,
+    MappingFlag, ProcessRole, ProcessShape, ProcessTrial, Program, Remedy, RemedyBaseline,
+    RemedyHost, RemedyKind, RemedyVerdict, SpaceRequest, SpawnMethod, Targets,
 };
 
 const METHODS: [SpawnMethod; 5] = [
@@ -24,7 +28,7 @@ fn busy() -> ProcessShape {
     process
 }
 
-fn design(rebuilt: &Rebuilt, host: &RemedyHost) -> Design {
+fn design(blueprint: &Blueprint, host: &RemedyHost) -> Design {
     let program = |path: &str| {
         Some(Program::Path {
             path: path.to_owned(),
@@ -35,7 +39,7 @@ fn design(rebuilt: &Rebuilt, host: &RemedyHost) -> Design {
         fixed: program("/sbin/static"),
         dynamic: program("/bin/dynamic"),
     };
-    Design::advising(rebuilt, &METHODS, host, &targets)
+    Design::of(blueprint, &METHODS, host, &targets)
 }
 
 fn with(design: &Design, kind: RemedyKind) -> SpaceRequest {
@@ -50,8 +54,8 @@ fn with(design: &Design, kind: RemedyKind) -> SpaceRequest {
 
 #[test]
 fn each_remedy_changes_what_it_is_for() {
-    let rebuilt = Rebuilt::of(&busy(), &nothing());
-    let design = design(&rebuilt, &RemedyHost::default());
+    let blueprint = Blueprint::of(&busy(), &nothing());
+    let design = design(&blueprint, &RemedyHost::default());
     let left = regions(&with(&design, RemedyKind::DontFork));
     let left: Vec<bool> = left.iter().map(|region| region.dontfork).collect();
     assert_eq!(left, [false, false, false, true, false, false]);
@@ -85,12 +89,12 @@ fn each_remedy_changes_what_it_is_for() {
 
 #[test]
 fn what_cannot_be_applied_is_not_tried_and_says_why() {
-    let rebuilt = Rebuilt::of(&shape(vec![anonymous(HIGH, 3, &[])]), &nothing());
+    let blueprint = Blueprint::of(&shape(vec![anonymous(HIGH, 3, &[])]), &nothing());
     let host = RemedyHost {
         no_huge_pages: Some("they are off".to_owned()),
         child_runs_first: Some(1),
     };
-    let design = design(&rebuilt, &host);
+    let design = design(&blueprint, &host);
     let trials = vec![trial(ProcessRole::Whole, &[(SpawnMethod::Fork, 1, 2)], 0)];
     let all = remedies(&design, &[], &trials, &host, 1);
     let why = |kind| {
@@ -131,9 +135,9 @@ fn outcomes(design: &Design) -> Vec<ProcessTrial> {
 
 #[test]
 fn what_helped_is_tried_together_and_all_is_sorted() {
-    let rebuilt = Rebuilt::of(&busy(), &nothing());
+    let blueprint = Blueprint::of(&busy(), &nothing());
     let host = RemedyHost::default();
-    let design = design(&rebuilt, &host);
+    let design = design(&blueprint, &host);
     let mut trials = outcomes(&design);
     let chosen = choose(&design, &trials, 1);
     assert_eq!(
@@ -144,7 +148,7 @@ fn what_helped_is_tried_together_and_all_is_sorted() {
             RemedyKind::FewerDescriptors
         ]
     );
-    let together = chosen[0].trial(&rebuilt, &host).unwrap();
+    let together = chosen[0].trial(&blueprint, &host).unwrap();
     let built = regions(&together.space);
     assert_eq!((built[0].huge.len(), built[3].dontfork), (1, true));
     assert_eq!(chosen[1].kind, RemedyKind::Best);
@@ -193,8 +197,8 @@ fn a_huge_page_takes_the_place_of_the_small_ones_only() {
     )]);
     process.mappings[0].flags.push(MappingFlag::HugeAdvised);
     process.mappings[0].zero = vec![[TABLE - 50, 60]];
-    let rebuilt = Rebuilt::of(&process, &nothing());
-    let design = design(&rebuilt, &RemedyHost::default());
+    let blueprint = Blueprint::of(&process, &nothing());
+    let design = design(&blueprint, &RemedyHost::default());
     let region = &regions(&with(&design, RemedyKind::HugePages))[0];
     // The first whole huge page begins 412 pages after the mapping.
     assert_eq!(region.huge, [[TABLE - 100, 2 * TABLE]]);

@@ -17,9 +17,9 @@ const WIDEST: u64 = 1 << 30;
 
 /// The mappings of a process, as they are to be built.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Replica {
+pub struct PlacedLikeness {
     /// In ascending order.
-    pub mappings: Vec<ReplicaMapping>,
+    pub mappings: Vec<PlacedMapping>,
     /// Bytes from the arena's start to the last mapping's end.
     pub span: u64,
     /// What the arena's start is a multiple of.
@@ -36,7 +36,7 @@ pub struct Replica {
 
 /// One mapping.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReplicaMapping {
+pub struct PlacedMapping {
     /// Bytes from the arena's start.
     pub offset: u64,
     /// Bytes.
@@ -106,7 +106,7 @@ pub enum RegionFault {
     HugePart,
 }
 
-impl Replica {
+impl PlacedLikeness {
     /// Lays out a likeness.
     ///
     /// # Errors
@@ -130,7 +130,7 @@ impl Replica {
             ],
         };
         course.origin -= course.origin % reach;
-        let mut mappings: Vec<ReplicaMapping> = Vec::with_capacity(likeness.regions.len());
+        let mut mappings: Vec<PlacedMapping> = Vec::with_capacity(likeness.regions.len());
         for (index, region) in likeness.regions.iter().enumerate() {
             let placed = course.place(region, mappings.last(), page_size);
             mappings.push(placed.map_err(|fault| LikenessError {
@@ -166,7 +166,7 @@ impl Replica {
     /// Anonymous mappings that have pages of zeros and none of their own: from outside
     /// they look as if they had.
     pub fn zero_mappings(&self) -> u64 {
-        let of_zeros = |mapping: &&ReplicaMapping| {
+        let of_zeros = |mapping: &&PlacedMapping| {
             mapping.backing == RegionKind::Anon && !mapping.has_own() && !mapping.read.is_empty()
         };
         self.mappings.iter().filter(of_zeros).count() as u64
@@ -181,11 +181,11 @@ impl Replica {
     /// The pages that the parent can write to again.
     pub fn rewritable_pages(&self) -> u64 {
         let writable = self.mappings.iter().filter(|mapping| mapping.writable);
-        writable.map(ReplicaMapping::own_pages).sum()
+        writable.map(PlacedMapping::own_pages).sum()
     }
 }
 
-impl ReplicaMapping {
+impl PlacedMapping {
     /// Pages that become the process's own, those of huge pages included.
     pub fn own_pages(&self) -> u64 {
         pages_of(&self.written) + pages_of(&self.huge)
@@ -230,9 +230,9 @@ impl Course {
     fn place(
         &mut self,
         region: &LikeRegion,
-        before: Option<&ReplicaMapping>,
+        before: Option<&PlacedMapping>,
         page_size: u64,
-    ) -> Result<ReplicaMapping, RegionFault> {
+    ) -> Result<PlacedMapping, RegionFault> {
         let end = check(region, page_size, self.huge_page)?;
         if region.first_page < self.end {
             return Err(RegionFault::Overlap);
@@ -259,7 +259,7 @@ impl Course {
                 offset
             }
         };
-        Ok(ReplicaMapping {
+        Ok(PlacedMapping {
             offset: first * page_size,
             len: region.pages * page_size,
             backing: region.backing,

@@ -4,16 +4,20 @@ use crate::analysis::sweep::{Axis, Row, Sizes};
 use crate::model::{Availability, Cell, ChildAction, Document, SpawnMethod};
 use crate::stats::{Estimate, Summary};
 
-use super::footnotes::Footnotes;
-use super::grid::Grid;
-use super::number::{PLAIN, Unit};
-use super::table::{Column, Entry, Table};
+use crate::report::view::footnotes::Footnotes;
+use crate::report::view::grid::Grid;
+use crate::report::view::number::{PLAIN, Unit};
+use crate::report::view::table::{Column, Entry, Table};
 
 /// A baseline with a longer name is called "baseline" in the column's head.
 const LONGEST_HEAD: usize = 12;
 
 /// Makes the table.
-pub(super) fn table(document: &Document, sizes: &Sizes<'_>, notes: &mut Footnotes) -> Table {
+pub(in crate::report::view) fn table(
+    document: &Document,
+    sizes: &Sizes<'_>,
+    notes: &mut Footnotes,
+) -> Table {
     let mut grid = Grid::new().by_method(|row: &Row<'_>| row.cell.method);
     for key in keys(sizes.axis) {
         grid = grid.column(key.column(), move |row| {

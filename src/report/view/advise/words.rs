@@ -1,9 +1,9 @@
 //! What to do, in a few sentences, and none that the intervals do not support.
 
-use super::{Rebuilt, figures, names, remedies, words};
-use crate::analysis::process::is_above;
+use super::{names, remedies};
 use crate::model::{Remedy, RemedyBaseline, RemedyKind, RemedyOutcome, RemedyVerdict};
 use crate::report::view::number::counted;
+use crate::report::view::process::{Rebuilt, figures, words};
 use crate::stats::Estimate;
 
 /// What takes a fork's place.
@@ -56,7 +56,7 @@ fn instead(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let clauses: Vec<String> = found
         .iter()
         .map(|(remedy, times)| {
-            let name = names::remedy(remedy.kind);
+            let name = names::short(remedy.kind);
             format!("{name}, {} faster", figures::times(*times))
         })
         .collect();
@@ -67,7 +67,7 @@ fn instead(rebuilt: &Rebuilt<'_>) -> Option<String> {
 fn best_of_forks(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let mut found = helping(rebuilt, keeps_the_fork);
     let first = found.first()?.1;
-    found.retain(|(_, times)| !is_above(first, *times));
+    found.retain(|(_, times)| !first.exceeds(times));
     let clauses: Vec<String> = found
         .iter()
         .map(|(remedy, times)| faster(remedy, *times))
@@ -85,7 +85,7 @@ fn best_of_forks(rebuilt: &Rebuilt<'_>) -> Option<String> {
 fn faster(remedy: &Remedy, times: Estimate) -> String {
     format!(
         "{}, {} faster",
-        names::remedy_in_full(remedy.kind),
+        names::in_full(remedy.kind),
         figures::times(times)
     )
 }
@@ -121,7 +121,7 @@ fn other(rebuilt: &Rebuilt<'_>) -> Option<String> {
 fn unseen(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let names: Vec<&str> = remedies::tried(rebuilt)
         .filter(|(_, outcome)| outcome.verdict == RemedyVerdict::NoDifference)
-        .map(|(remedy, _)| names::remedy(remedy.kind))
+        .map(|(remedy, _)| names::short(remedy.kind))
         .collect();
     (!names.is_empty()).then(|| format!("No difference is seen with: {}.", names.join(", ")))
 }
@@ -133,7 +133,7 @@ fn harmful(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let clauses: Vec<String> = harms
         .filter_map(|(remedy, outcome)| {
             let times = figures::times(outcome.ratio.sound()?);
-            let name = names::remedy_in_full(remedy.kind);
+            let name = names::in_full(remedy.kind);
             Some(format!("{name}, {times} as long"))
         })
         .collect();

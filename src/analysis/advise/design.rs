@@ -1,0 +1,103 @@
+//! Which parents are built to try remedies on a shape, and what is spawned from them.
+
+use super::remedies::{Remedied, apply};
+use crate::analysis::replica::{Blueprint, Trial};
+use crate::model::{Missing, ProcessRole, Program, RemedyHost, RemedyKind, SpawnMethod, Targets};
+
+/// A remedy that is tried, or why it is not.
+pub(super) type Tried = (RemedyKind, Result<String, Missing>);
+
+/// The remedies that change the parent, in the order of trying.
+const OF_PARENTS: [RemedyKind; 9] = [
+    RemedyKind::DontFork,
+    RemedyKind::HugePages,
+    RemedyKind::HugeHeap,
+    RemedyKind::NoHugePages,
+    RemedyKind::FewerDescriptors,
+    RemedyKind::Cloexec,
+    RemedyKind::CloseRange,
+    RemedyKind::FewerThreads,
+    RemedyKind::NoFilePages,
+];
+
+/// The trials of remedies on a shape.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Design {
+    /// The trials, the whole first.
+    pub trials: Vec<Trial>,
+    /// The remedies in the order of trying.
+    pub(super) remedies: Vec<Tried>,
+    /// Pages of a huge page.
+    pub(super) fan_out: u64,
+}
+
+impl Design {
+    /// Of what is rebuilt.
+    pub fn of(
+        blueprint: &Blueprint,
+        methods: &[SpawnMethod],
+        host: &RemedyHost,
+        targets: &Targets,
+    ) -> Self {
+        let mut design = Self {
+            trials: vec![Trial::whole(blueprint, methods)],
+            remedies: Vec::new(),
+            fan_out: blueprint.fan_out(),
+        };
+        for kind in OF_PARENTS {
+            let mut parent = Remedied::nothing(blueprint);
+            let applied = apply(kind, &mut parent, host);
+            if applied.is_ok() {
+                let role = ProcessRole::Remedied(kind);
+                design.trials.push(parent.trial(role, SpawnMethod::Fork));
+            }
+            let tried = applied.map(|()| parent.applied_to);
+            design.remedies.push((kind, tried));
+        }
+        design.add_targets(blueprint, targets);
+        design
+    }
+
+    /// A statically linked program beside a dynamically linked one.
+    fn add_targets(&mut self, blueprint: &Blueprint, targets: &Targets) {
+        let kind = RemedyKind::StaticTarget;
+        let (Some(fixed), Some(dynamic)) = (&targets.fixed, &targets.dynamic) else {
+            let why = "no statically and dynamically linked programs were found to compare; name \
+                       them with --static-program and --dynamic-program";
+            self.remedies.push((kind, Err(Missing::not_asked(why))));
+            return;
+        };
+        let pair = [
+            (ProcessRole::Remedied(kind), fixed),
+            (ProcessRole::Against(kind), dynamic),
+        ];
+        self.trials.extend(pair.map(|(role, program)| Trial {
+            program: Some(program.clone()),
+            ..Trial::forked(role, blueprint.whole())
+        }));
+        let words = format!("{} instead of {}", path(fixed), path(dynamic));
+        self.remedies.push((kind, Ok(words)));
+    }
+}
+
+/// A parent with several remedies at once.
+pub(super) fn together(
+    blueprint: &Blueprint,
+    role: ProcessRole,
+    kinds: &[RemedyKind],
+    method: SpawnMethod,
+    host: &RemedyHost,
+) -> Option<Trial> {
+    let mut parent = Remedied::nothing(blueprint);
+    for kind in kinds {
+        apply(*kind, &mut parent, host).ok()?;
+    }
+    Some(parent.trial(role, method))
+}
+
+fn path(program: &Program) -> &str {
+    match program {
+        Program::Embedded => "the embedded program",
+        Program::Path { path, .. } => path,
+    }
+}
