@@ -157,7 +157,7 @@ fn the_census_is_what_was_ordered() {
         [0, 500].map(|size| cell(&document, size, SpawnMethod::Fork).space.clone());
     assert_eq!(large.parent.mappings.vmas - large.before.mappings.vmas, 500);
     let pages = own_pages(&large.parent) - own_pages(&large.before);
-    assert!((1_490..1_600).contains(&pages), "{pages}");
+    assert!((1_500..1_600).contains(&pages), "{pages}");
     let anonymous = large.parent.mappings.anon_vmas - small.parent.mappings.anon_vmas;
     assert!((490..=510).contains(&anonymous), "{anonymous}");
 }
@@ -173,7 +173,7 @@ fn untouched_mappings_have_no_pages() {
     let document = sweep("--mappings 500 --pages 0 --spawns 5 --method fork");
     let space = &cell(&document, 500, SpawnMethod::Fork).space;
     assert_eq!(space.parent.mappings.vmas - space.before.mappings.vmas, 500);
-    assert!(own_pages(&space.parent).abs_diff(own_pages(&space.before)) < 64);
+    assert!(own_pages(&space.parent) - own_pages(&space.before) < 64);
     assert!(space.parent.mappings.anon_vmas < 100);
 }
 

@@ -3,8 +3,8 @@
 
 use super::error::LabError;
 use super::kernel::Kernel;
+use super::outcome::{Outcome, Progress};
 use super::replica::Experiment;
-use super::run::{Outcome, Progress};
 use crate::analysis::advise::{Chosen, Design, choose, remedies};
 use crate::analysis::replica::Trial;
 use crate::model::{Advice, AdviseOrder, Findings, Host, Plan, Stopped};

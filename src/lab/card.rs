@@ -2,10 +2,10 @@
 
 mod assemble;
 
-use super::assemble::{self as documents, Setting};
+use super::error::LabError;
 use super::kernel::Kernel;
+use super::outcome::{Outcome, Progress};
 use super::rounds::{Rounds, Try};
-use super::run::{Outcome, Progress, ending, unix_s};
 use crate::analysis::card::{environment, name};
 use crate::model::{CardOrder, Findings, Host, Plan, Program, Purpose, Stopped, Trial};
 use crate::worker::protocol::{Assignment, Pass};
@@ -21,30 +21,11 @@ pub(super) fn run(
     order: &CardOrder,
     progress: &mut dyn Progress,
 ) -> Outcome {
-    let begin = kernel.now();
-    let started_unix_s = unix_s();
     let mut experiment = Experiment::new(kernel, plan, order);
-    let (stopped, error) = ending(experiment.run(progress));
-    let error = error.or_else(|| experiment.rounds.lost());
-    let timed = experiment.rounds.has_times();
-    let clock_cost_ns = host.clock_cost_ns;
-    let setting = Setting {
-        host,
-        plan,
-        started_unix_s,
-        duration_s: (kernel.now() - begin).as_secs_f64(),
-        rounds: experiment.rounds.completed(),
-        stopped,
-        left_behind: experiment.rounds.left_behind(),
-    };
-    let document = timed.then(|| {
-        let mut document = documents::document(setting, &[], |_| {
-            Findings::Card(experiment.card(clock_cost_ns))
-        });
-        document.caveats.extend(experiment.rounds.few_rounds());
-        document
-    });
-    Outcome { document, error }
+    let result = experiment.run(progress);
+    let card = || Findings::Card(experiment.card(host.clock_cost_ns));
+    let findings = experiment.rounds.has_times().then(card);
+    experiment.rounds.outcome(host, result, findings)
 }
 
 struct Experiment<'a> {
@@ -71,13 +52,12 @@ impl<'a> Experiment<'a> {
         }
     }
 
-    fn run(&mut self, progress: &mut dyn Progress) -> Result<Stopped, super::error::LabError> {
+    fn run(&mut self, progress: &mut dyn Progress) -> Result<Stopped, LabError> {
         let spaces = self.order.trials.iter().map(|trial| trial.space.clone());
         self.kernel.check_limits(&spaces.collect::<Vec<_>>())?;
         self.kernel.try_program(self.plan)?;
         let all: Vec<usize> = (0..self.order.trials.len()).collect();
-        self.rounds.run(&all, 1.0, progress)?;
-        Ok(Stopped::Time)
+        self.rounds.run(&all, 1.0, progress)
     }
 }
 

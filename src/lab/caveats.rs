@@ -1,11 +1,11 @@
 //! What a reader must know before trusting the figures: found in the recordings
 //! and the cells, worded in `model`.
 
-use super::assemble::{Group, Setting};
 use super::count;
 use super::cpu_time;
-use crate::model::Parent;
-use crate::model::{Caveat, Cell, Plan, SpawnMethod, Stopped};
+use super::group::Group;
+use super::outcome::Ended;
+use crate::model::{Caveat, Cell, Parent, Plan, SpawnMethod, Stopped};
 use crate::stats::Summary;
 
 /// Workers that differ by more than this are worth a word.
@@ -14,19 +14,23 @@ const WORTH_A_WORD: f64 = 0.10;
 const HUGE_SHARE: f64 = 0.01;
 
 /// All caveats of a run.
-pub(super) fn caveats(setting: &Setting<'_>, groups: &[Group<'_>], cells: &[Cell]) -> Vec<Caveat> {
-    let plan = setting.plan;
+pub(super) fn caveats(
+    plan: &Plan,
+    ended: &Ended,
+    groups: &[Group<'_>],
+    cells: &[Cell],
+) -> Vec<Caveat> {
+    let count = ended.left_behind;
+    let interrupted = ended.run.stopped == Stopped::Interrupted;
     let mut caveats = Vec::new();
-    if setting.stopped == Stopped::Interrupted {
-        caveats.push(Caveat::Interrupted);
-    }
-    caveats.extend(time_exceeded(setting));
+    caveats.extend(interrupted.then_some(Caveat::Interrupted));
+    caveats.extend(time_exceeded(plan, ended.run.duration_s));
     caveats.extend(methods_missing(groups));
     caveats.extend(count::refused(groups));
     caveats.extend(groups.iter().flat_map(|group| group_caveats(group)));
     caveats.extend(count::multiplexed(groups));
     caveats.extend(cpu_time::samples_lost(groups));
-    caveats.extend(daemons(setting, groups));
+    caveats.extend((count > 0).then_some(Caveat::Daemons { count }));
     caveats.extend(disagreement(cells));
     caveats.extend(precision_missed(plan, cells));
     caveats
@@ -34,34 +38,16 @@ pub(super) fn caveats(setting: &Setting<'_>, groups: &[Group<'_>], cells: &[Cell
 
 /// A run that took much longer than it was given: one worker of each address
 /// space must run whatever it takes.
-fn time_exceeded(setting: &Setting<'_>) -> Option<Caveat> {
+fn time_exceeded(plan: &Plan, used_s: f64) -> Option<Caveat> {
     const MUCH: f64 = 1.25;
-    let asked_s = setting.plan.stop.time_s?;
-    let used_s = setting.duration_s;
+    let asked_s = plan.stop.time_s?;
     (used_s > asked_s * MUCH).then_some(Caveat::TimeExceeded { asked_s, used_s })
 }
 
-fn daemons(setting: &Setting<'_>, groups: &[Group<'_>]) -> Option<Caveat> {
-    let all = groups.iter().flat_map(|group| {
-        let passes = [
-            &group.timing,
-            &group.accounting,
-            &group.sampling,
-            &group.counting,
-        ];
-        passes.into_iter().flatten()
-    });
-    let seen: u64 = all.map(|recording| recording.left_behind).sum();
-    let count = seen + setting.left_behind;
-    (count > 0).then_some(Caveat::Daemons { count })
-}
-
 fn methods_missing(groups: &[Group<'_>]) -> Vec<Caveat> {
-    let mut gone: Vec<&(SpawnMethod, String)> = groups
-        .iter()
-        .flat_map(|group| &group.timing)
-        .flat_map(|recording| &recording.prepared.unavailable)
-        .collect();
+    let timing = groups.iter().flat_map(|group| &group.timing);
+    let mut gone: Vec<&(SpawnMethod, String)> =
+        timing.flat_map(|r| &r.prepared.unavailable).collect();
     gone.sort();
     gone.dedup();
     let caveat = |(method, reason): &(SpawnMethod, String)| Caveat::MethodUnavailable {
@@ -88,43 +74,21 @@ fn group_caveats(group: &Group<'_>) -> Vec<Caveat> {
             asked,
         });
     }
-    let drifts = group
-        .timing
-        .iter()
-        .filter_map(|r| drift(&r.inflated, &r.after));
-    caveats.extend(
-        drifts
-            .take(1)
-            .map(|change| Caveat::SpaceDrifted { mappings, change }),
-    );
+    let drifted = group.timings().find_map(|r| drift(&r.inflated, &r.after));
+    caveats.extend(drifted.map(|change| Caveat::SpaceDrifted { mappings, change }));
     caveats
 }
 
 /// What changed between two censuses, if it is more than a few pages.
 fn drift(before: &Parent, after: &Parent) -> Option<String> {
-    if before.mappings.vmas.abs_diff(after.mappings.vmas) > 2 {
-        return Some(format!(
-            "mappings {} -> {}",
-            before.mappings.vmas, after.mappings.vmas
-        ));
-    }
-    let pages = before
-        .mappings
-        .present_ptes
-        .abs_diff(after.mappings.present_ptes);
-    if pages > 64.max(before.mappings.present_ptes / 50) {
-        return Some(format!(
-            "present PTEs {} -> {}",
-            before.mappings.present_ptes, after.mappings.present_ptes
-        ));
-    }
-    let huge = before.huge_bytes != after.huge_bytes;
-    huge.then(|| {
-        format!(
-            "bytes in huge pages {} -> {}",
-            before.huge_bytes, after.huge_bytes
-        )
-    })
+    let changed = |what: &str, of: fn(&Parent) -> u64, allowed: u64| {
+        let (before, after) = (of(before), of(after));
+        (before.abs_diff(after) > allowed).then(|| format!("{what} {before} -> {after}"))
+    };
+    let some = 64.max(before.mappings.present_ptes / 50);
+    changed("mappings", |parent| parent.mappings.vmas, 2)
+        .or_else(|| changed("present PTEs", |parent| parent.mappings.present_ptes, some))
+        .or_else(|| changed("bytes in huge pages", |parent| parent.huge_bytes, 0))
 }
 
 fn disagreement(cells: &[Cell]) -> Option<Caveat> {

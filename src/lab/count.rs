@@ -1,8 +1,7 @@
 //! From accounting and counting records to what one spawn costs in faults,
 //! switches and cycles, parent and child apart.
 
-use super::assemble::Group;
-use super::cpu_time;
+use super::group::Group;
 use super::session::Recording;
 use crate::model::{Availability, Caveat, CountSource, Counted, Missing, SpawnMethod};
 use crate::stats::{DRAWS, Estimate, mean_replicates};
@@ -11,18 +10,6 @@ use crate::worker::protocol::{MOST_COUNTERS, Refused, record};
 
 /// An event that counted less than this share of the time was multiplexed.
 const FULL_TIME: f64 = 0.999;
-
-/// Every counter of one spawn.
-pub(super) struct Counts {
-    pub(super) minor_faults: Counted,
-    pub(super) major_faults: Counted,
-    pub(super) context_switches: Counted,
-    pub(super) cpu_migrations: Counted,
-    pub(super) task_clock_ns: Counted,
-    pub(super) cycles: Counted,
-    pub(super) instructions: Counted,
-    pub(super) dtlb_misses: Counted,
-}
 
 /// Of the CPU time that getrusage saw, what the perf events must have seen to be
 /// believed of the child.
@@ -52,37 +39,51 @@ pub(super) fn booked_elsewhere() -> Missing {
     Missing::unavailable(why, None)
 }
 
-/// The share of the CPU time that the perf event task-clock saw.
-fn seen_share(group: &Group<'_>, method: SpawnMethod) -> Option<f64> {
-    let clock = perf_counted(group, method, Counter::TaskClock);
-    let seen = clock.parent.measured()?.value + clock.child.measured()?.value;
-    let accounts = cpu_time::accounts(group, method);
-    Some(seen / accounts.cpu_ns.measured()?.value)
+/// The counters of one spawn of a method.
+pub(super) struct Counts<'a> {
+    group: &'a Group<'a>,
+    method: SpawnMethod,
+    /// The share of the CPU time that the perf event task-clock saw.
+    seen: Option<f64>,
 }
 
-/// All counters, from perf where it answered and else from getrusage.
-pub(super) fn counts(group: &Group<'_>, method: SpawnMethod) -> Counts {
-    let seen = seen_share(group, method);
-    let perf = |counter| perf_counted(group, method, counter);
-    let timely = |counter| without_lost_exit(perf_counted(group, method, counter), seen);
-    let either = |counter, word| {
-        let counted = perf_counted(group, method, counter);
-        let refused = counted.parent.measured().is_none();
-        if refused {
-            usage_counted(group, method, word)
-        } else {
-            counted
+impl<'a> Counts<'a> {
+    pub(super) fn new(
+        group: &'a Group<'a>,
+        method: SpawnMethod,
+        cpu_ns: &Availability<Estimate>,
+    ) -> Self {
+        let clock = perf_counted(group, method, Counter::TaskClock);
+        let sides = clock.parent.measured().zip(clock.child.measured());
+        let seen = sides.zip(cpu_ns.measured());
+        Self {
+            group,
+            method,
+            seen: seen.map(|((parent, child), cpu)| (parent.value + child.value) / cpu.value),
         }
-    };
-    Counts {
-        minor_faults: either(Counter::MinorFaults, UsageWord::MinorFaults),
-        major_faults: either(Counter::MajorFaults, UsageWord::MajorFaults),
-        context_switches: either(Counter::ContextSwitches, UsageWord::ContextSwitches),
-        cpu_migrations: perf(Counter::CpuMigrations),
-        task_clock_ns: timely(Counter::TaskClock),
-        cycles: timely(Counter::Cycles),
-        instructions: timely(Counter::Instructions),
-        dtlb_misses: timely(Counter::DtlbMisses),
+    }
+
+    /// A counter, from perf where it answered and else from getrusage.
+    pub(super) fn of(&self, counter: Counter) -> Counted {
+        let counted = perf_counted(self.group, self.method, counter);
+        match (counter, usage_word(counter)) {
+            (Counter::CpuMigrations, _) => counted,
+            (_, None) => without_lost_exit(counted, self.seen),
+            (_, Some(word)) if counted.parent.measured().is_none() => {
+                usage_counted(self.group, self.method, word)
+            }
+            (_, Some(_)) => counted,
+        }
+    }
+}
+
+/// Where getrusage has a counter, too.
+fn usage_word(counter: Counter) -> Option<UsageWord> {
+    match counter {
+        Counter::MinorFaults => Some(UsageWord::MinorFaults),
+        Counter::MajorFaults => Some(UsageWord::MajorFaults),
+        Counter::ContextSwitches => Some(UsageWord::ContextSwitches),
+        _ => None,
     }
 }
 
@@ -113,21 +114,19 @@ pub(super) fn usage(
     };
     // A difference of two truncated figures may be -1, stored as it wrapped.
     let signed = |words: &[u64]| words[first + word as usize].cast_signed() as f64;
-    group
-        .accounting
-        .iter()
+    let accounting = group.accounting.iter();
+    accounting
         .map(|recording| of_method(recording, method, signed))
         .collect()
 }
 
 fn of_method(recording: &Recording, method: SpawnMethod, pick: impl Fn(&[u64]) -> f64) -> Vec<f64> {
-    let Some(index) = recording.methods.iter().position(|m| *m == method) else {
-        return Vec::new();
-    };
-    let mine = recording
-        .records()
-        .filter(|words| words[record::METHOD] == index as u64);
-    mine.map(pick).collect()
+    recording
+        .of(method)
+        .into_iter()
+        .flatten()
+        .map(pick)
+        .collect()
 }
 
 fn usage_counted(group: &Group<'_>, method: SpawnMethod, word: UsageWord) -> Counted {
@@ -216,14 +215,7 @@ fn counted(
     child: Option<Estimate>,
     source: CountSource,
 ) -> Counted {
-    let own = method.has_own_children();
-    let child = child.filter(|_| own);
-    let side = |estimate: Option<Estimate>| {
-        estimate.map_or_else(
-            || Availability::Missing(group.why_not(method)),
-            Availability::Measured,
-        )
-    };
+    let side = |estimate| Availability::of(estimate, || group.why_not(method));
     Counted {
         source: if parent.is_some() {
             source
@@ -231,7 +223,7 @@ fn counted(
             CountSource::None
         },
         parent: side(parent),
-        child: match own {
+        child: match method.has_own_children() {
             true => side(child),
             false => Availability::Missing(booked_elsewhere()),
         },
@@ -240,61 +232,41 @@ fn counted(
 
 /// The figures that permissions or hardware refused, one caveat a reason.
 pub(super) fn refused(groups: &[Group<'_>]) -> Vec<Caveat> {
-    let mut caveats: Vec<Caveat> = Vec::new();
-    let ticks = groups
-        .iter()
-        .flat_map(|group| &group.sampling)
-        .filter_map(|r| r.ticks.as_ref());
-    if let Some(missing) = ticks
-        .clone()
-        .filter_map(|ticks| ticks.as_ref().err())
-        .next()
-    {
-        caveats.push(Caveat::Unavailable {
-            figures: "system and user time".to_owned(),
-            reason: missing.reason.clone(),
-            remedy: missing.remedy.clone(),
-        });
-    }
-    let Some(first) = groups.iter().flat_map(|group| &group.counting).next() else {
-        return caveats;
+    let caveat = |figures: String, reason: &str, remedy: Option<&str>| Caveat::Unavailable {
+        figures,
+        reason: reason.to_owned(),
+        remedy: remedy.map(str::to_owned),
     };
+    let sampling = groups.iter().flat_map(|group| &group.sampling);
+    let mut no_ticks = sampling.filter_map(|r| r.ticks.as_ref()?.as_ref().err());
+    let no_ticks = no_ticks.next().map(|missing| {
+        let figures = "system and user time".to_owned();
+        caveat(figures, &missing.reason, missing.remedy.as_deref())
+    });
+    let counting = groups.iter().flat_map(|group| &group.counting).next();
     // What getrusage counts as well is not missing.
-    let missing = || {
-        first
-            .done
-            .refused
-            .iter()
-            .filter(|refused| !usage_counts(refused))
-    };
+    let missing = counting.map_or(&[][..], |first| &first.done.refused).iter();
+    let missing = missing.filter(|refused| !usage_counts(refused));
     let mut reasons: Vec<(&str, Option<&str>)> = Vec::new();
-    for refused in missing() {
+    for refused in missing.clone() {
         let reason = (refused.reason.as_str(), refused.remedy.as_deref());
         if !reasons.contains(&reason) {
             reasons.push(reason);
         }
     }
-    for (reason, remedy) in reasons {
-        let of_reason = missing().filter(|refused| refused.reason == reason);
+    let uncounted = reasons.into_iter().map(|(reason, remedy)| {
+        let of_reason = missing.clone().filter(|refused| refused.reason == reason);
         let names: Vec<&str> = of_reason.map(|r| r.counter.as_str()).collect();
-        caveats.push(Caveat::Unavailable {
-            figures: names.join(", "),
-            reason: reason.to_owned(),
-            remedy: remedy.map(str::to_owned),
-        });
-    }
-    caveats
+        caveat(names.join(", "), reason, remedy)
+    });
+    no_ticks.into_iter().chain(uncounted).collect()
 }
 
 fn usage_counts(refused: &Refused) -> bool {
-    let counted = [
-        Counter::MinorFaults,
-        Counter::MajorFaults,
-        Counter::ContextSwitches,
-    ];
-    counted
-        .iter()
-        .any(|counter| counter.name() == refused.counter)
+    let mut counted = Counter::ALL
+        .into_iter()
+        .filter(|c| usage_word(*c).is_some());
+    counted.any(|counter| counter.name() == refused.counter)
 }
 
 /// Whether perf events shared the hardware.

@@ -1,78 +1,45 @@
 //! What one spawn costs in CPU time, and how much of that in the kernel.
 
-use super::assemble::Group;
 use super::count::{Side, UsageWord, booked_elsewhere, usage};
-use crate::model::{Availability, Caveat, Missing, SpawnMethod};
+use super::group::Group;
+use crate::model::{Availability, Caveat, Missing, Plan, SpawnMethod};
 use crate::profile::modes::ModeTicks;
 use crate::stats::{DRAWS, Estimate, Replicates, mean_replicates, median_replicates};
 
 /// Fewer timer ticks than this tell user from system time too badly.
 const LEAST_TICKS: u64 = 30;
 
-/// CPU time of one spawn.
-pub(super) struct Accounts {
-    pub(super) cpu_ns: Availability<Estimate>,
-    pub(super) sys_ns: Availability<Estimate>,
-    pub(super) user_ns: Availability<Estimate>,
-}
-
-impl Accounts {
-    fn missing(why: &Missing) -> Self {
-        let missing = || Availability::Missing(why.clone());
-        Self {
-            cpu_ns: missing(),
-            sys_ns: missing(),
-            user_ns: missing(),
-        }
-    }
-}
-
-/// CPU time from getrusage, split by timer samples. It is a median, as the
-/// times are, so that it can be set beside the total; its steps of 1 us are
-/// those of getrusage.
-pub(super) fn accounts(group: &Group<'_>, method: SpawnMethod) -> Accounts {
+/// CPU time of one spawn, and of it that in the kernel and in user mode.
+///
+/// It is from getrusage, split by timer samples, and a median, as the times are, so that
+/// it can be set beside the total; its steps of 1 us are those of getrusage.
+pub(super) fn accounts(group: &Group<'_>, method: SpawnMethod) -> [Availability<Estimate>; 3] {
     if !method.has_own_children() {
-        return Accounts::missing(&booked_elsewhere());
+        return [(); 3].map(|()| Availability::Missing(booked_elsewhere()));
     }
     let own = usage(group, method, UsageWord::Cpu, Side::Parent);
     let children = usage(group, method, UsageWord::Cpu, Side::Child);
-    let seed = group.plan.seed;
-    let cpu: Vec<Vec<f64>> = own
-        .iter()
-        .zip(&children)
-        .map(|(own, children)| {
-            own.iter()
-                .zip(children)
-                .map(|(a, b)| (a + b) * 1e3)
-                .collect()
-        })
-        .collect();
-    let Some(cpu) = median_replicates(&cpu, seed, DRAWS) else {
-        return Accounts::missing(&group.why_not(method));
+    let of_worker = |(own, children): (&Vec<f64>, &Vec<f64>)| {
+        let both = own.iter().zip(children);
+        both.map(|(a, b)| (a + b) * 1e3).collect()
     };
-    let (sys_ns, user_ns) = match kernel_share(group, method) {
-        Ok(share) => (
-            part(&cpu, &share, |share| share),
-            part(&cpu, &share, |share| 1.0 - share),
-        ),
-        Err(missing) => (
-            Availability::Missing(missing.clone()),
-            Availability::Missing(missing),
-        ),
+    let cpu: Vec<Vec<f64>> = own.iter().zip(&children).map(of_worker).collect();
+    let Some(cpu) = median_replicates(&cpu, group.plan.seed, DRAWS) else {
+        return [(); 3].map(|()| Availability::Missing(group.why_not(method)));
     };
-    Accounts {
-        cpu_ns: Availability::Measured(cpu.estimate()),
-        sys_ns,
-        user_ns,
-    }
+    let share = kernel_share(group, method);
+    let part = |of: fn(f64) -> f64| match &share {
+        Ok(share) => part(&cpu, share, of),
+        Err(missing) => Availability::Missing(missing.clone()),
+    };
+    let (sys_ns, user_ns) = (part(|share| share), part(|share| 1.0 - share));
+    [Availability::Measured(cpu.estimate()), sys_ns, user_ns]
 }
 
-fn part(cpu: &Replicates, share: &Replicates, of: impl Fn(f64) -> f64) -> Availability<Estimate> {
+fn part(cpu: &Replicates, share: &Replicates, of: fn(f64) -> f64) -> Availability<Estimate> {
     let part = Replicates::combine(&[cpu, share], |parts| Some(parts[0] * of(parts[1])));
-    part.map_or_else(
-        || Availability::not_asked("nothing was accounted"),
-        |part| Availability::Measured(part.estimate()),
-    )
+    let part = part.map(|part| part.estimate());
+    Availability::of(part, || Missing::not_asked("nothing was accounted"))
 }
 
 /// The share of timer ticks that found the CPU in the kernel.
@@ -87,15 +54,17 @@ fn kernel_share(group: &Group<'_>, method: SpawnMethod) -> Result<Replicates, Mi
         workers.push(ticks.get(index).copied().unwrap_or_default());
     }
     share_of_kernel(&workers, group.plan.seed).ok_or_else(|| {
-        let timed = group.plan.stop.time_s.is_some();
-        let remedy = if timed {
-            "raise --time"
-        } else {
-            "raise --spawns"
-        };
         let why = "too few timer samples fell into these spawns";
-        Missing::unavailable(why, Some(remedy))
+        Missing::unavailable(why, Some(how_to_sample_more(group.plan)))
     })
+}
+
+/// What brings more samples of the spawns that a plan orders.
+pub(super) fn how_to_sample_more(plan: &Plan) -> &'static str {
+    match plan.stop.time_s {
+        Some(_) => "raise --time",
+        None => "raise --spawns",
+    }
 }
 
 /// The same of the ticks of some workers; `None` if they are too few.

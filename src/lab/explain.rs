@@ -13,18 +13,20 @@ mod rewriting;
 
 use self::mechanisms::{Chained, is_blind};
 use self::part::{Evidence, Part};
-use super::assemble as cells;
+use super::assemble::document;
 use super::error::LabError;
 use super::kernel::Kernel;
+use super::outcome::{Outcome, Progress};
 use super::outlook::Watch;
-use super::run::{Outcome, Progress, ending, spawns_within, unix_s};
 use super::runner::{AIM_ROUNDS, Feature, LEAST_TURNS, MOST_TURNS, Runner, Turn};
+use super::samples::{enough, spawns_within, totals, typical_total};
 use super::session::{self, Recording};
 use crate::model::{
     ChildAction, ExplainOrder, Findings, Host, Missing, Plan, SpaceRequest, SpawnMethod, Stopped,
 };
 use crate::profile::ledger::Landmark;
 use crate::profile::symbols::Symbols;
+use crate::stats::{DRAWS, Replicates, median_replicates};
 use crate::worker::protocol::{Assignment, Pass};
 
 /// The fewest rounds: who asks for a time keeps it, and one worker is an answer.
@@ -40,7 +42,6 @@ pub(super) fn run(
     order: &ExplainOrder,
     progress: &mut dyn Progress,
 ) -> Outcome {
-    let started_unix_s = unix_s();
     let mut runner = Runner::new(kernel, plan, LEAST_ROUNDS, AIM_ROUNDS);
     let mut inquiry = Inquiry {
         kernel,
@@ -53,26 +54,18 @@ pub(super) fn run(
         symbols: kernel.symbols(),
         evidence: Evidence::default(),
     };
-    let (stopped, error) = ending(inquiry.run(&mut runner, progress));
-    if inquiry.evidence.timing.is_empty() {
-        return Outcome {
-            document: None,
-            error,
-        };
-    }
-    progress.step("putting the figures together", 1.0);
-    let setting = cells::Setting {
-        host,
-        plan,
-        started_unix_s,
-        duration_s: runner.elapsed_s(),
-        rounds: runner.rounds(),
-        stopped,
-        left_behind: inquiry.evidence.left_behind(),
-    };
+    let result = inquiry.run(&mut runner, progress);
+    let ended = runner.ended(result);
+    let timing = &inquiry.evidence.timing;
     let findings = |cells| Findings::Explanation(Box::new(assemble::explanation(&inquiry, cells)));
-    let document = Some(cells::document(setting, &inquiry.evidence.timing, findings));
-    Outcome { document, error }
+    let document = (!timing.is_empty()).then(|| {
+        progress.step("putting the figures together", 1.0);
+        document(host, plan, &ended, timing, findings)
+    });
+    Outcome {
+        document,
+        error: ended.error,
+    }
 }
 
 struct Inquiry<'a> {
@@ -244,10 +237,9 @@ impl Inquiry<'_> {
         let Part::Chains(method) = part else {
             return MOST_TURNS;
         };
-        let timing = self.timings().next();
-        let typical =
-            timing.and_then(|timing| cells::typical_total(timing, method, self.clock_cost_ns));
-        let filling = typical.map(|total| spawns_within(1.2 * slice_ns as f64, total));
+        let filling = self
+            .typical_total(method)
+            .map(|total| spawns_within(1.2 * slice_ns as f64, total));
         filling.unwrap_or(MOST_TURNS).clamp(LEAST_TURNS, MOST_ALONE)
     }
 
@@ -258,18 +250,24 @@ impl Inquiry<'_> {
         timing.filter(move |r| r.occasion.of == space)
     }
 
+    /// What a spawn of a method takes from there, as soon as that is known.
+    fn typical_total(&self, method: SpawnMethod) -> Option<f64> {
+        typical_total(self.timings().next()?, method, self.clock_cost_ns)
+    }
+
+    /// The same over all its workers. They are others than those that were watched, so
+    /// that they are resampled by another seed.
+    fn plain_total(&self, method: SpawnMethod) -> Option<Replicates> {
+        let plain = totals(self.timings(), method, self.clock_cost_ns);
+        median_replicates(&plain, self.plan.seed ^ 1, DRAWS)
+    }
+
     /// Whether an instruction is to be watched: of the program, or libc's execve
     /// where libc's own code runs in the child.
     fn has_marks(&self) -> bool {
-        let stamps = |method: &SpawnMethod| {
-            let own = [
-                SpawnMethod::Fork,
-                SpawnMethod::Vfork,
-                SpawnMethod::Clone3Vfork,
-            ];
-            own.contains(method)
-        };
-        self.executes() && (self.fixes_addresses() || !self.plan.methods.iter().all(stamps))
+        use SpawnMethod::{Clone3Vfork, Fork, Vfork};
+        let of_libc = |method: &SpawnMethod| ![Fork, Vfork, Clone3Vfork].contains(method);
+        self.executes() && (self.fixes_addresses() || self.plan.methods.iter().any(of_libc))
     }
 
     /// Whether instructions of the program are to be watched, which have to be
@@ -316,6 +314,6 @@ impl Feature for Inquiry<'_> {
         let parts = self.parts.iter().copied();
         self.useless = parts.filter(|part| !self.has_answers(*part)).collect();
         let timings: Vec<&Recording> = self.timings().collect();
-        cells::enough(&timings, self.plan, rounds, self.clock_cost_ns)
+        enough(&timings, self.plan, rounds, self.clock_cost_ns)
     }
 }

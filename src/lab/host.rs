@@ -14,7 +14,7 @@ use std::path::Path;
 use procfs::process::Status;
 use procfs::{CpuInfo, FromRead};
 
-use crate::model::{Availability, Host};
+use crate::model::{Availability, Host, Missing};
 
 pub use remedies::remedies;
 
@@ -85,12 +85,20 @@ impl Files<'_> {
         Ok(String::from_utf8_lossy(&bytes).trim().to_owned())
     }
 
-    /// The same as a fact of the host.
+    /// What a file's text says, or why it says nothing.
+    fn says<T>(
+        &self,
+        path: &str,
+        read: impl FnOnce(String) -> Result<T, String>,
+    ) -> Availability<T> {
+        match self.word(path).and_then(read) {
+            Ok(said) => Availability::Measured(said),
+            Err(reason) => Availability::unavailable(reason, None),
+        }
+    }
+
     fn text(&self, path: &str) -> Availability<String> {
-        self.word(path).map_or_else(
-            |reason| Availability::unavailable(reason, None),
-            Availability::Measured,
-        )
+        self.says(path, Ok)
     }
 
     fn exists(&self, path: &str) -> bool {
@@ -98,36 +106,29 @@ impl Files<'_> {
     }
 
     fn number<T: std::str::FromStr>(&self, path: &str) -> Availability<T> {
-        match self.word(path) {
-            Ok(word) => word.parse().map_or_else(
-                |_| Availability::unavailable(format!("/{path} holds no number: {word:?}"), None),
-                Availability::Measured,
-            ),
-            Err(reason) => Availability::unavailable(reason, None),
-        }
+        self.says(path, |word| {
+            let number = word.parse();
+            number.map_err(|_| format!("/{path} holds no number: {word:?}"))
+        })
     }
 
     /// The word in brackets, which is how the kernel marks the one in force.
     fn chosen(&self, path: &str) -> Availability<String> {
-        match self.word(path) {
-            Ok(line) => line
-                .split_whitespace()
-                .find_map(|word| word.strip_prefix('[')?.strip_suffix(']'))
-                .map_or_else(
-                    || Availability::unavailable(format!("/{path} marks no word: {line:?}"), None),
-                    |word| Availability::Measured(word.to_owned()),
-                ),
-            Err(reason) => Availability::unavailable(reason, None),
-        }
+        self.says(path, |line| {
+            let mut words = line.split_whitespace();
+            let marked = words.find_map(|word| word.strip_prefix('[')?.strip_suffix(']'));
+            let marked = marked.map(str::to_owned);
+            marked.ok_or_else(|| format!("/{path} marks no word: {line:?}"))
+        })
     }
 }
 
 /// The model's name, which x86 always tells and arm64 never does.
 fn cpu_model(cpus: Option<&CpuInfo>) -> Availability<String> {
-    cpus.and_then(|cpus| cpus.model_name(0)).map_or_else(
-        || Availability::unavailable("/proc/cpuinfo tells no model name", None),
-        |name| Availability::Measured(name.to_owned()),
-    )
+    let name = cpus.and_then(|cpus| cpus.model_name(0)).map(str::to_owned);
+    Availability::of(name, || {
+        Missing::unavailable("/proc/cpuinfo tells no model name", None)
+    })
 }
 
 /// CPUs that this process may run on: its affinity, which a CPU quota of a

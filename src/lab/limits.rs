@@ -12,7 +12,7 @@ mod refusal;
 
 pub use cgroup::CgroupRoom;
 pub use need::Need;
-pub use refusal::LimitError;
+pub use refusal::{LimitError, Short};
 
 use crate::sys::handlers::MOST_HANDLERS;
 use crate::worker::protocol::OWN_DESCRIPTORS;
@@ -101,104 +101,79 @@ fn check_handlers(need: &Need) -> Result<(), LimitError> {
 }
 
 fn check_descriptors(need: &Need, limits: &Limits) -> Result<(), LimitError> {
-    if need.descriptors == 0 {
+    let asked = need.descriptors;
+    if asked == 0 {
         return Ok(()); // A worker's own are as many as this process has.
     }
-    let asked = need.descriptors;
-    match exceeded(asked.saturating_add(OWN_DESCRIPTORS), limits.descriptors) {
-        Some(room) => Err(LimitError::Descriptors { asked, room }),
-        None => Ok(()),
-    }
+    let all = asked.saturating_add(OWN_DESCRIPTORS);
+    fits(need, all, limits.descriptors)
+        .map_err(|short| LimitError::Descriptors(Short { asked, ..short }))
 }
 
 fn check_virtual_memory(need: &Need, limits: &Limits) -> Result<(), LimitError> {
     if need.address_space_bytes == 0 {
         return Ok(()); // An empty worker is no larger than this process.
     }
-    let threads = need.threads();
     // What is reserved is known to the byte, but for a heap's last few.
     let asked = need.address_space_bytes.saturating_add(SPARE_BYTES);
     if asked > USER_ADDRESS_SPACE {
         return Err(LimitError::UserAddressSpace {
             asked: need.address_space_bytes,
             limit: USER_ADDRESS_SPACE,
-            threads,
+            threads: need.threads(),
         });
     }
-    if let Some(room) = exceeded(asked, limits.address_space) {
-        return Err(LimitError::AddressSpace {
-            asked,
-            room,
-            threads,
-        });
-    }
+    fits(need, asked, limits.address_space).map_err(LimitError::AddressSpace)?;
     let asked = with_headroom(need.private_bytes);
-    if let Some(room) = exceeded(asked, limits.private) {
-        return Err(LimitError::Private {
-            asked,
-            room,
-            threads,
-        });
-    }
+    fits(need, asked, limits.private).map_err(LimitError::Private)?;
     // dup_mmap() charges the private memory once more, for the fork's copy.
     let asked = with_headroom(need.private_bytes.saturating_mul(2));
-    match exceeded(asked, limits.commit) {
-        Some(room) => Err(LimitError::Commit {
-            asked,
-            room,
-            threads,
-        }),
-        None => Ok(()),
-    }
+    fits(need, asked, limits.commit).map_err(LimitError::Commit)
 }
 
 fn check_memory(need: &Need, limits: &Limits) -> Result<(), LimitError> {
     if need.memory_bytes() == 0 {
         return Ok(());
     }
-    let asked = with_headroom(need.memory_bytes());
-    match limits.mem_available {
-        Some(available) if asked > available => {
-            return Err(LimitError::MemAvailable {
-                asked,
-                need: *need,
-                available,
-            });
-        }
-        _ => {}
-    }
-    match &limits.cgroup_memory {
-        Some(group) if asked > group.room.left() => Err(LimitError::CgroupMemory {
+    let (asked, need) = (with_headroom(need.memory_bytes()), *need);
+    if let Some(available) = limits.mem_available.filter(|left| asked > *left) {
+        return Err(LimitError::MemAvailable {
             asked,
-            need: *need,
-            group: group.clone(),
-        }),
+            need,
+            available,
+        });
+    }
+    match limits.cgroup_memory.clone() {
+        Some(group) if asked > group.room.left() => {
+            Err(LimitError::CgroupMemory { asked, need, group })
+        }
         _ => Ok(()),
     }
 }
 
 fn check_processes(need: &Need, limits: &Limits) -> Result<(), LimitError> {
-    let (asked, threads) = (need.processes, need.threads());
-    if let Some(room) = exceeded(asked, limits.processes) {
-        return Err(LimitError::Processes {
+    let asked = need.processes;
+    fits(need, asked, limits.processes).map_err(LimitError::Processes)?;
+    let Some(CgroupRoom { room, file }) = &limits.cgroup_pids else {
+        return Ok(());
+    };
+    fits(need, asked, Some(*room)).map_err(|short| LimitError::CgroupPids {
+        short,
+        file: file.clone(),
+    })
+}
+
+/// Whether a limit leaves what is asked.
+fn fits(need: &Need, asked: u64, room: Option<Room>) -> Result<(), Short> {
+    let threads = need.threads();
+    match room {
+        Some(room) if asked > room.left() => Err(Short {
             asked,
             room,
-            threads,
-        });
-    }
-    match &limits.cgroup_pids {
-        Some(group) if asked > group.room.left() => Err(LimitError::CgroupPids {
-            asked,
-            group: group.clone(),
             threads,
         }),
         _ => Ok(()),
     }
-}
-
-/// The limit, if it leaves less than is asked.
-fn exceeded(asked: u64, room: Option<Room>) -> Option<Room> {
-    room.filter(|room| asked > room.left())
 }
 
 /// A need of memory with what an estimate may be short of.

@@ -3,12 +3,10 @@
 
 use super::explain;
 use super::kernel::Kernel;
+use super::outcome::{Outcome, Progress};
 use super::replica::Experiment;
-use super::run::{Outcome, Progress};
 use crate::analysis::process::{Design, blame};
-use crate::model::{
-    Document, ExplainOrder, Findings, Host, Plan, Process, ProcessOrder, SpaceRequest,
-};
+use crate::model::{Document, Findings, Host, Plan, Process, ProcessOrder, SpaceRequest};
 
 /// Of the time of an explanation that also takes the fork apart, what the trials have.
 const LEDGER_SHARE: f64 = 0.5;
@@ -29,6 +27,7 @@ pub(super) fn run(
     let design = Design::of(&experiment.built, &plan.methods);
     let result = experiment.run(&design.trials, share, progress);
     let clock_cost_ns = host.clock_cost_ns;
+    let whole = design.trials[0].space.clone();
     let outcome = experiment.outcome(host.clone(), result, progress, |experiment| {
         Findings::Process(Box::new(explained(
             experiment,
@@ -44,7 +43,10 @@ pub(super) fn run(
                 error: None,
             },
             Some(order),
-        ) => with_ledger(document, &experiment, host, order, progress),
+        ) => {
+            let plan = apart(plan, whole);
+            with_ledger(document, explain::run(kernel, host, &plan, order, progress))
+        }
         (outcome, _) => outcome,
     }
 }
@@ -66,20 +68,19 @@ fn explained(
     }
 }
 
-/// Says where the time of a fork goes, too.
-fn with_ledger(
-    mut document: Document,
-    experiment: &Experiment<'_>,
-    host: Host,
-    order: &ExplainOrder,
-    progress: &mut dyn Progress,
-) -> Outcome {
-    let mut plan = experiment.plan.clone();
-    plan.spaces = vec![SpaceRequest::NOTHING, experiment.trials[0].space.clone()];
+/// The plan of an explanation of the fork from the whole shape.
+fn apart(plan: &Plan, whole: SpaceRequest) -> Plan {
+    let mut plan = plan.clone();
+    plan.spaces = vec![SpaceRequest::NOTHING, whole];
     plan.methods.retain(|method| method.has_own_children());
     plan.stop.time_s = plan.stop.time_s.map(|time_s| (1.0 - LEDGER_SHARE) * time_s);
-    let outcome = explain::run(experiment.kernel, host, &plan, order, progress);
-    if let Some(apart) = outcome.document {
+    plan
+}
+
+/// Says where the time of a fork goes, too.
+fn with_ledger(mut document: Document, apart: Outcome) -> Outcome {
+    let error = apart.error;
+    if let Some(apart) = apart.document {
         document.plan.spaces = apart.plan.spaces;
         document.plan.methods = apart.plan.methods;
         document.plan.baseline = apart.plan.baseline;
@@ -93,6 +94,6 @@ fn with_ledger(
     }
     Outcome {
         document: Some(document),
-        error: outcome.error,
+        error,
     }
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::path::resolve;
-use crate::model::{Availability, Program};
+use crate::model::{Availability, Missing, Program};
 use crate::sys::program::elf::{Header, segments};
 
 /// Statically linked programs that many hosts have, with arguments that make them
@@ -65,19 +65,15 @@ fn find(
         let program = linked(command, wanted, &path).map_err(|why| format!("{argument}: {why}"))?;
         return Ok(Availability::Measured(program));
     }
-    let mut found = usual
-        .iter()
-        .filter_map(|command| linked(command, wanted, &path).ok());
-    Ok(found.next().map_or_else(
-        || {
-            let how = wanted.adverb();
-            let names: Vec<&str> = usual.iter().filter_map(|c| c.split(' ').next()).collect();
-            let reason = format!("no {how} linked program was found ({})", names.join(", "));
-            let remedy = format!("name one with {argument}");
-            Availability::unavailable(reason, Some(&remedy))
-        },
-        Availability::Measured,
-    ))
+    let mut usual_ones = usual.iter();
+    let found = usual_ones.find_map(|command| linked(command, wanted, &path).ok());
+    Ok(Availability::of(found, || {
+        let how = wanted.adverb();
+        let names: Vec<&str> = usual.iter().filter_map(|c| c.split(' ').next()).collect();
+        let reason = format!("no {how} linked program was found ({})", names.join(", "));
+        let remedy = format!("name one with {argument}");
+        Missing::unavailable(reason, Some(&remedy))
+    }))
 }
 
 /// The program of a command, if it is linked so.

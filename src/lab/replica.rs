@@ -5,14 +5,13 @@ mod assemble;
 
 use std::time::Duration;
 
-use super::assemble::{self as documents, Setting};
 use super::error::LabError;
 use super::kernel::Kernel;
+use super::outcome::{Outcome, Progress};
 use super::rounds::{Rounds, Try};
-use super::run::{Outcome, Progress, ending, unix_s};
 use crate::analysis::replica::{Blueprint, Trial, scaled};
 use crate::model::{
-    ChildAction, Document, Findings, Host, Plan, ProcessRole, ProcessShape, Program, ReplicaOrder,
+    ChildAction, Findings, Host, Plan, ProcessRole, ProcessShape, Program, ReplicaOrder,
     SpaceRequest, SpawnMethod, Stopped,
 };
 use crate::worker::protocol::{Assignment, Pass};
@@ -22,8 +21,6 @@ pub(super) struct Experiment<'a> {
     pub(super) kernel: &'a dyn Kernel,
     pub(super) plan: &'a Plan,
     order: &'a ReplicaOrder,
-    begin: Duration,
-    started_unix_s: u64,
     /// The process as a worker would have it, whole, and what of it is built.
     pub(super) whole: Blueprint,
     pub(super) built: Blueprint,
@@ -38,18 +35,17 @@ impl<'a> Experiment<'a> {
         plan: &'a Plan,
         order: &'a ReplicaOrder,
     ) -> Result<Self, LabError> {
-        let (begin, started_unix_s) = (kernel.now(), unix_s());
+        // The time of the run begins here: what follows is a part of it.
+        let rounds = Rounds::new(kernel, plan);
         let own = own_shape(kernel, plan)?;
         Ok(Self {
             kernel,
             plan,
             order,
-            begin,
-            started_unix_s,
             whole: Blueprint::of(&order.shape, &own),
             built: Blueprint::of(&scaled(&order.shape, &order.scale), &own),
             trials: Vec::new(),
-            rounds: Rounds::new(kernel, plan),
+            rounds,
         })
     }
 
@@ -64,8 +60,7 @@ impl<'a> Experiment<'a> {
         self.kernel.try_program(self.plan)?;
         self.add(trials);
         let all: Vec<usize> = (0..self.trials.len()).collect();
-        self.rounds.run(&all, share, progress)?;
-        Ok(Stopped::Time)
+        self.rounds.run(&all, share, progress)
     }
 
     /// Runs more trials beside the shape as it is, until the time is up.
@@ -80,7 +75,8 @@ impl<'a> Experiment<'a> {
         let first = self.trials.len();
         self.add(more);
         let of: Vec<usize> = std::iter::once(0).chain(first..self.trials.len()).collect();
-        self.rounds.run(&of, 1.0, progress)
+        self.rounds.run(&of, 1.0, progress)?;
+        Ok(())
     }
 
     /// A remedy may take more memory than the process itself; that costs the remedy.
@@ -97,42 +93,19 @@ impl<'a> Experiment<'a> {
         }
     }
 
-    /// The document as far as the trials came; `None` where nothing was timed.
+    /// What the trials come to, as far as they came.
     pub(super) fn outcome(
-        &mut self,
+        self,
         host: Host,
         result: Result<Stopped, LabError>,
         progress: &mut dyn Progress,
         findings: impl FnOnce(&Self) -> Findings,
     ) -> Outcome {
-        let (stopped, error) = ending(result);
-        let error = error.or_else(|| self.rounds.lost());
-        let document = self.rounds.has_times().then(|| {
+        let findings = self.rounds.has_times().then(|| {
             progress.step("putting the figures together", 1.0);
-            self.document(host, stopped, findings)
+            findings(&self)
         });
-        Outcome { document, error }
-    }
-
-    fn document(
-        &self,
-        host: Host,
-        stopped: Stopped,
-        findings: impl FnOnce(&Self) -> Findings,
-    ) -> Document {
-        let findings = findings(self);
-        let setting = Setting {
-            host,
-            plan: self.plan,
-            started_unix_s: self.started_unix_s,
-            duration_s: (self.kernel.now() - self.begin).as_secs_f64(),
-            rounds: self.rounds.completed(),
-            stopped,
-            left_behind: self.rounds.left_behind(),
-        };
-        let mut document = documents::document(setting, &[], |_| findings);
-        document.caveats.extend(self.rounds.few_rounds());
-        document
+        self.rounds.outcome(host, result, findings)
     }
 }
 

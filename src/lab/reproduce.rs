@@ -9,11 +9,11 @@ mod assemble;
 mod row;
 
 use self::row::Row;
-use super::assemble::{self as documents, Setting};
+use super::assemble::document;
 use super::error::{LabError, ProgramError};
 use super::kernel::Kernel;
+use super::outcome::{Outcome, Progress};
 use super::outlook::Watch;
-use super::run::{Outcome, Progress, ending, unix_s};
 use super::runner::{Feature, Rhythm, Runner, Turn};
 use crate::analysis::reproduce::studies;
 use crate::model::{
@@ -46,31 +46,24 @@ pub(super) fn run(
     order: &LoopOrder,
     progress: &mut dyn Progress,
 ) -> Outcome {
-    let started_unix_s = unix_s();
     let mut runner = Runner::new(kernel, plan, LEAST_ROUNDS, order.repeats);
     runner.tell(order.repeats);
     let mut experiment = Experiment::new(kernel, plan, order);
-    let (stopped, error) = ending(experiment.run(&mut runner, progress));
-    let error = error.or_else(|| experiment.lost.take());
+    let result = experiment.run(&mut runner, progress);
+    let ended = runner.ended(result);
     let timed = experiment.rows.iter().any(|row| !row.runs.is_empty());
-    let setting = Setting {
-        host,
-        plan,
-        started_unix_s,
-        duration_s: runner.elapsed_s(),
-        rounds: runner.rounds(),
-        stopped,
-        left_behind: experiment.rows.iter().map(|row| row.left_behind).sum(),
-    };
     let document = timed.then(|| {
-        let mut document = documents::document(setting, &[], |_| {
+        let mut document = document(host, plan, &ended, &[], |_| {
             let answer = Answer::Programs(experiment.loops());
             Findings::Reproduction(studies::reproduction(study, answer))
         });
         document.caveats.extend(experiment.samples_lost());
         document
     });
-    Outcome { document, error }
+    Outcome {
+        document,
+        error: ended.error.or(experiment.lost),
+    }
 }
 
 struct Experiment<'a> {

@@ -1,13 +1,14 @@
 //! Trials of a design in rounds: dozens of parents, each with a fresh worker in each
 //! round, and each of which may fail without the others.
 
+use super::assemble::document;
 use super::error::LabError;
 use super::kernel::Kernel;
+use super::outcome::{Outcome, Progress};
 use super::outlook::Watch;
-use super::run::Progress;
 use super::runner::{AIM_ROUNDS, Feature, LEAST_TURNS, MOST_TURNS, Rhythm, Runner, Turn};
 use super::tried::Tried;
-use crate::model::{Caveat, Missing, Plan};
+use crate::model::{Caveat, Findings, Host, Missing, Plan, Stopped};
 use crate::worker::protocol::Assignment;
 
 /// The fewest rounds: figures rest on how trials differ within one.
@@ -28,6 +29,7 @@ pub(super) struct Try {
 
 /// The rounds of a run.
 pub(super) struct Rounds<'a> {
+    plan: &'a Plan,
     runner: Runner<'a>,
     trials: Trials,
 }
@@ -39,12 +41,14 @@ struct Trials {
     tried: Vec<Tried>,
     /// Those that are under way.
     of: Vec<usize>,
+    /// The first error that cost one of them.
     lost: Option<LabError>,
 }
 
 impl<'a> Rounds<'a> {
     pub(super) fn new(kernel: &'a dyn Kernel, plan: &'a Plan) -> Self {
         Self {
+            plan,
             runner: Runner::new(kernel, plan, LEAST_ROUNDS, AIM_ROUNDS),
             trials: Trials::default(),
         }
@@ -72,10 +76,9 @@ impl<'a> Rounds<'a> {
         of: &[usize],
         share: f64,
         progress: &mut dyn Progress,
-    ) -> Result<(), LabError> {
+    ) -> Result<Stopped, LabError> {
         self.trials.of = of.to_vec();
-        self.runner.run(&mut self.trials, share, progress)?;
-        Ok(())
+        self.runner.run(&mut self.trials, share, progress)
     }
 
     /// Gives up a trial before it was tried.
@@ -90,32 +93,32 @@ impl<'a> Rounds<'a> {
         &self.trials.tried
     }
 
-    /// The first error that cost a trial.
-    pub(super) fn lost(&mut self) -> Option<LabError> {
-        self.trials.lost.take()
-    }
-
-    /// Rounds that were completed.
-    pub(super) fn completed(&self) -> u32 {
-        self.runner.rounds()
-    }
-
     /// Whether anything was timed.
     pub(super) fn has_times(&self) -> bool {
         self.tried().iter().any(|tried| !tried.workers.is_empty())
     }
 
-    /// Processes that the workers' children left behind.
-    pub(super) fn left_behind(&self) -> u64 {
-        let workers = self.tried().iter().flat_map(|tried| &tried.workers);
-        workers.map(|recording| recording.left_behind).sum()
-    }
-
-    /// The reservation about figures of too few rounds.
-    pub(super) fn few_rounds(&self) -> Option<Caveat> {
+    /// What they come to, with these findings if anything was timed.
+    pub(super) fn outcome(
+        self,
+        host: Host,
+        result: Result<Stopped, LabError>,
+        findings: Option<Findings>,
+    ) -> Outcome {
+        /// Figures of fewer rounds have a reservation.
         const ENOUGH: u32 = 3;
-        let rounds = self.completed();
-        (rounds < ENOUGH).then_some(Caveat::FewRounds { rounds })
+        let ended = self.runner.ended(result);
+        let rounds = ended.run.rounds;
+        let document = findings.map(|findings| {
+            let mut document = document(host, self.plan, &ended, &[], |_| findings);
+            let few = (rounds < ENOUGH).then_some(Caveat::FewRounds { rounds });
+            document.caveats.extend(few);
+            document
+        });
+        Outcome {
+            document,
+            error: ended.error.or(self.trials.lost),
+        }
     }
 }
 

@@ -28,16 +28,17 @@
 mod budget;
 mod schedule;
 
-use std::time::Duration;
+use std::cell::Cell;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(super) use self::schedule::{AIM_ROUNDS, Rhythm};
 use self::schedule::{Schedule, Slot, Stage};
 use super::error::LabError;
 use super::kernel::Kernel;
+use super::outcome::{Ended, Progress};
 use super::outlook::Watch;
-use super::run::Progress;
 use super::session::{self, Occasion, Recording};
-use crate::model::{Plan, Stopped};
+use crate::model::{Plan, Run, Stopped};
 use crate::units::thousands;
 use crate::worker::protocol::Assignment;
 
@@ -83,6 +84,7 @@ pub(super) struct Turn<'a> {
     /// The time of its loop.
     pub(super) slice_ns: u64,
     seed: u64,
+    left_behind: Cell<u64>,
 }
 
 impl Turn<'_> {
@@ -101,7 +103,14 @@ impl Turn<'_> {
         };
         let round = self.round;
         let occasion = Occasion { round, of };
-        session::run(self.kernel, &assignment, watch, self.timeout, occasion)
+        let recording = session::run(self.kernel, &assignment, watch, self.timeout, occasion)?;
+        self.note_left_behind(recording.left_behind);
+        Ok(recording)
+    }
+
+    /// Hears of processes that somebody's children left behind.
+    pub(super) fn note_left_behind(&self, processes: u64) {
+        self.left_behind.set(self.left_behind.get() + processes);
     }
 }
 
@@ -110,8 +119,10 @@ pub(super) struct Runner<'a> {
     kernel: &'a dyn Kernel,
     timeout: Duration,
     begin: Duration,
+    started_unix_s: u64,
     /// How many rounds there are, if the progress shall tell.
     tells: Option<u32>,
+    left_behind: u64,
     schedule: Schedule,
     /// What the visits are called in the progress.
     names: Vec<String>,
@@ -126,11 +137,14 @@ impl<'a> Runner<'a> {
         aim_rounds: u32,
     ) -> Self {
         let (time_s, seed) = (plan.stop.time_s, plan.seed);
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
             kernel,
             timeout: Duration::from_millis(plan.spawn_timeout_ms),
             begin: kernel.now(),
+            started_unix_s: since.map_or(0, |since| since.as_secs()),
             tells: None,
+            left_behind: 0,
             schedule: Schedule::new(time_s, seed, least_rounds, aim_rounds),
             names: Vec::new(),
         }
@@ -147,14 +161,23 @@ impl<'a> Runner<'a> {
         self.tells = Some(rounds);
     }
 
-    /// Rounds that were completed.
-    pub(super) fn rounds(&self) -> u32 {
-        self.schedule.rounds
-    }
-
-    /// Seconds since the run began.
-    pub(super) fn elapsed_s(&self) -> f64 {
-        (self.kernel.now() - self.begin).as_secs_f64()
+    /// The run as far as it came, and how it ended.
+    pub(super) fn ended(&self, result: Result<Stopped, LabError>) -> Ended {
+        let (stopped, error) = match result {
+            Ok(stopped) => (stopped, None),
+            Err(error @ LabError::Interrupted(_)) => (Stopped::Interrupted, Some(error)),
+            Err(error) => (Stopped::Failed(error.to_string()), Some(error)),
+        };
+        Ended {
+            run: Run {
+                started_unix_s: self.started_unix_s,
+                duration_s: (self.kernel.now() - self.begin).as_secs_f64(),
+                rounds: self.schedule.rounds,
+                stopped,
+            },
+            left_behind: self.left_behind,
+            error,
+        }
     }
 
     /// Rounds until this share of the time is spent, or the feature wants no more.
@@ -173,6 +196,7 @@ impl<'a> Runner<'a> {
             begin: self.begin,
             names: &self.names,
             of: self.tells,
+            left_behind: &mut self.left_behind,
             feature,
             progress,
         };
@@ -187,6 +211,7 @@ struct Running<'a> {
     begin: Duration,
     names: &'a [String],
     of: Option<u32>,
+    left_behind: &'a mut u64,
     feature: &'a mut dyn Feature,
     progress: &'a mut dyn Progress,
 }
@@ -218,8 +243,11 @@ impl Stage for Running<'_> {
             round: slot.round,
             slice_ns: slot.slice_s.map_or(u64::MAX, nanos),
             seed: slot.seed,
+            left_behind: Cell::new(0),
         };
-        match self.feature.turn(slot.visit, &turn) {
+        let done = self.feature.turn(slot.visit, &turn);
+        *self.left_behind += turn.left_behind.get();
+        match done {
             Err(error) if !matches!(error, LabError::Interrupted(_)) => {
                 self.feature.lose(slot.visit, error).map(|()| 0.0)
             }

@@ -7,8 +7,7 @@ use std::time::Duration;
 use super::error::LabError;
 use super::kernel::Kernel;
 use super::outlook::{Outlook, Watch, Watched};
-use crate::model::Parent;
-use crate::model::{Missing, PageTables, SpawnMethod};
+use crate::model::{Missing, PageTables, Parent, SpawnMethod};
 use crate::profile::faults::MapRange;
 use crate::profile::modes::{ModeTicks, Split, Window, split};
 use crate::sys::events::SampleEvent;
@@ -67,11 +66,9 @@ impl Recording {
 
     /// The same in nanoseconds.
     pub(super) fn loop_ns(&self) -> u64 {
-        let begin = self
-            .records()
-            .next()
-            .map_or(0, |first| first[record::BEFORE]);
-        let end = self.records().last().map_or(0, |last| last[record::REAPED]);
+        let windows = self.windows();
+        let begin = windows.first().map_or(0, |(begin, ..)| *begin);
+        let end = windows.last().map_or(0, |(_, end, _)| *end);
         end.saturating_sub(begin)
     }
 
@@ -117,6 +114,13 @@ impl Recording {
             self.lost_samples = *lost;
         }
         self.ticks = reduced.map(|reduced| reduced.map(|(ticks, _)| ticks));
+    }
+
+    /// The records of one method; `None` if it took no turns here.
+    pub(super) fn of(&self, method: SpawnMethod) -> Option<impl Iterator<Item = &[u64]>> {
+        let index = self.methods.iter().position(|m| *m == method)? as u64;
+        let mine = move |words: &&[u64]| words[record::METHOD] == index;
+        Some(self.records().filter(mine))
     }
 
     /// The records, each as a slice of words.
@@ -247,36 +251,24 @@ fn verify_counts(shape: &Shape, before: &Parent, inflated: &Parent) -> Result<()
 }
 
 fn verify_mappings(shape: &Shape, before: &Parent, inflated: &Parent) -> Result<(), LabError> {
+    let gained = |of: fn(&Parent) -> u64| of(inflated).saturating_sub(of(before));
     let wanted = shape.mappings();
-    let gained = inflated.mappings.vmas.saturating_sub(before.mappings.vmas);
     // Libc may do without the guards, and the kernel may merge stacks then.
     let most = wanted + shape.threads * THREAD_MAPPINGS + SLACK_VMAS;
-    if gained < wanted || gained > most {
-        return Err(LabError::Inflation(format!(
-            "{gained} mappings more instead of {wanted}{}",
-            and_threads(shape)
-        )));
-    }
-    let Some(placed) = &shape.likeness else {
+    let vmas = gained(|parent| parent.mappings.vmas);
+    within(shape, vmas, "mappings more", wanted, wanted..=most)?;
+    let Some(likeness) = &shape.likeness else {
         return Ok(());
     };
     let regions = shape.regions.iter();
     let others: u64 = regions.map(|region| region.count).sum();
-    let wanted = placed.anon_mappings();
-    let gained = inflated
-        .mappings
-        .anon_vmas
-        .saturating_sub(before.mappings.anon_vmas);
+    let wanted = likeness.anon_mappings();
     // A mapping with pages of zeros alone looks from outside as if it had its own.
-    let others = others + placed.zero_mappings();
+    let others = others + likeness.zero_mappings();
     let most = wanted + others + shape.threads + SLACK_VMAS;
-    if gained < wanted || gained > most {
-        return Err(LabError::Inflation(format!(
-            "{gained} mappings more with pages of their own instead of {wanted}{}",
-            and_threads(shape)
-        )));
-    }
-    Ok(())
+    let owning = gained(|parent| parent.mappings.anon_vmas);
+    let what = "mappings more with pages of their own";
+    within(shape, owning, what, wanted, wanted..=most)
 }
 
 fn verify_pages(
@@ -288,30 +280,45 @@ fn verify_pages(
     let touched = shape.present_pages();
     // Where no huge page was to be had, small ones stand in its place: all count alike.
     let heap = shape.heap.map_or(0, |heap| heap.count * heap.touches);
-    let pages = inflated.mappings.present_ptes + inflated.huge_bytes / page_size;
-    let pages = pages.saturating_sub(before.mappings.present_ptes + before.huge_bytes / page_size);
+    let pages = |of: &Parent| of.mappings.present_ptes + of.huge_bytes / page_size;
+    let gained = pages(inflated).saturating_sub(pages(before));
     let exact = shape.heap.is_none() && shape.regions.iter().all(|region| !region.huge);
     let least = touched + heap + shape.threads * THREAD_PTES.start();
-    let most = touched + shape.threads * THREAD_PTES.end() + SLACK_PTES;
     // Code that the worker runs for the first time is mapped by the dozen of pages, and
     // is no part of what was ordered.
     let code = inflated.file_ptes.saturating_sub(before.file_ptes);
-    if pages < least || (exact && pages.saturating_sub(code) > most) {
-        let wanted = touched + heap;
-        return Err(LabError::Inflation(format!(
-            "{pages} present pages more instead of {wanted}{}",
-            and_threads(shape)
-        )));
-    }
-    Ok(())
+    let most = match exact {
+        true => touched + shape.threads * THREAD_PTES.end() + SLACK_PTES + code,
+        false => u64::MAX,
+    };
+    within(
+        shape,
+        gained,
+        "present pages more",
+        touched + heap,
+        least..=most,
+    )
 }
 
-/// What a message adds to a count that threads add to, in no exact number.
-fn and_threads(shape: &Shape) -> String {
-    match shape.threads {
+/// Refuses a gain that is not what was wanted and what may come with it. Threads add to
+/// such counts, in no exact number.
+fn within(
+    shape: &Shape,
+    gained: u64,
+    what: &str,
+    wanted: u64,
+    bounds: RangeInclusive<u64>,
+) -> Result<(), LabError> {
+    if bounds.contains(&gained) {
+        return Ok(());
+    }
+    let threads = match shape.threads {
         0 => String::new(),
         threads => format!(" and those of {threads} threads"),
-    }
+    };
+    Err(LabError::Inflation(format!(
+        "{gained} {what} instead of {wanted}{threads}"
+    )))
 }
 
 #[cfg(test)]

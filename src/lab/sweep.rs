@@ -1,12 +1,13 @@
 //! The experiment behind `sweep`: some parents, each timed in every round and counted
 //! in every other, until the intervals are narrow enough or the time is up.
 
-use super::assemble::{self, Setting};
+use super::assemble::document;
 use super::error::LabError;
 use super::kernel::Kernel;
+use super::outcome::{Outcome, Progress};
 use super::outlook::Watch;
-use super::run::{Outcome, Progress, ending, spawns_within, unix_s};
 use super::runner::{AIM_ROUNDS, Feature, LEAST_TURNS, MOST_TURNS, Rhythm, Runner, Turn};
+use super::samples::{enough, spawns, spawns_within, typical_total};
 use super::session::Recording;
 use crate::model::{Cell, Findings, Host, Plan, Stopped, Temperature};
 use crate::worker::protocol::{Assignment, Pass};
@@ -59,22 +60,16 @@ pub(super) fn run(
     progress: &mut dyn Progress,
     findings: impl FnOnce(Vec<Cell>) -> Findings,
 ) -> Outcome {
-    let started_unix_s = unix_s();
     let mut runner = Runner::new(kernel, plan, LEAST_ROUNDS, AIM_ROUNDS);
     let mut experiment = Experiment::new(plan, host.clock_cost_ns);
-    let (stopped, error) = ending(experiment.run(kernel, &mut runner, progress));
-    let setting = Setting {
-        host,
-        plan,
-        started_unix_s,
-        duration_s: runner.elapsed_s(),
-        rounds: runner.rounds(),
-        stopped,
-        left_behind: 0,
-    };
-    let timed = experiment.recordings.iter().any(|r| r.pass == Pass::Timing);
-    let document = timed.then(|| assemble::document(setting, &experiment.recordings, findings));
-    Outcome { document, error }
+    let result = experiment.run(kernel, &mut runner, progress);
+    let ended = runner.ended(result);
+    let recordings = experiment.recordings;
+    let timed = recordings.iter().any(|r| r.pass == Pass::Timing);
+    Outcome {
+        document: timed.then(|| document(host, plan, &ended, &recordings, findings)),
+        error: ended.error,
+    }
 }
 
 struct Experiment<'a> {
@@ -136,13 +131,12 @@ impl<'a> Experiment<'a> {
     fn extras(&self, space: usize, pass: Pass, slice_ns: u64) -> Vec<usize> {
         let methods = &self.plan.methods;
         let cold = self.plan.temperature != Temperature::Hot;
-        let timings = self.timings(space);
-        let timing = timings.first().filter(|_| pass != Pass::Timing && !cold);
-        let Some(timing) = timing else {
+        let timing = self.timings(space).next();
+        let Some(timing) = timing.filter(|_| pass != Pass::Timing && !cold) else {
             return vec![0; methods.len()];
         };
-        let typical = |method| assemble::typical_total(timing, method, self.clock_cost_ns);
-        let typical: Vec<Option<f64>> = methods.iter().map(|method| typical(*method)).collect();
+        let typical = |method: &_| typical_total(timing, *method, self.clock_cost_ns);
+        let typical: Vec<Option<f64>> = methods.iter().map(typical).collect();
         let dearest = typical.iter().flatten().copied().fold(1.0, f64::max);
         let time = EXTRA_SHARE * (slice_ns as f64).min(LONGEST_EXTRA_NS) / methods.len() as f64;
         let extras = |total: &Option<f64>| match total {
@@ -160,20 +154,20 @@ impl<'a> Experiment<'a> {
         let Some(asked) = self.plan.stop.spawns else {
             return MOST_TURNS;
         };
-        let left = asked.saturating_sub(assemble::spawns(&self.timings(space)));
+        let left = asked.saturating_sub(spawns(self.timings(space)));
         let share = asked.div_ceil(AIM_ROUNDS.into()).min(left);
         usize::try_from(share).map_or(MOST_TURNS, |share| share.clamp(1, MOST_TURNS))
     }
 
-    fn timings(&self, space: usize) -> Vec<&Recording> {
-        let timing = |r: &&Recording| r.occasion.of == space && r.pass == Pass::Timing;
-        self.recordings.iter().filter(timing).collect()
+    fn timings(&self, space: usize) -> impl Iterator<Item = &Recording> {
+        let timing = move |r: &&Recording| r.occasion.of == space && r.pass == Pass::Timing;
+        self.recordings.iter().filter(timing)
     }
 
     /// Why an address space needs no more workers, if it does not.
     fn enough(&self, space: usize, rounds: u32) -> Option<Stopped> {
-        let timings = self.timings(space);
-        assemble::enough(&timings, self.plan, rounds, self.clock_cost_ns)
+        let timings: Vec<&Recording> = self.timings(space).collect();
+        enough(&timings, self.plan, rounds, self.clock_cost_ns)
     }
 
     /// Whether a pass has brought something home, or was not tried yet: without

@@ -73,7 +73,18 @@ impl Missing {
     }
 }
 
+impl<T> From<Result<T, Missing>> for Availability<T> {
+    fn from(found: Result<T, Missing>) -> Self {
+        found.map_or_else(Self::Missing, Self::Measured)
+    }
+}
+
 impl<T> Availability<T> {
+    /// A figure, or why there is none.
+    pub fn of(figure: Option<T>, why_none: impl FnOnce() -> Missing) -> Self {
+        figure.ok_or_else(why_none).into()
+    }
+
     /// A figure that this host, these permissions or this method do not give.
     pub fn unavailable(reason: impl Into<String>, remedy: Option<&str>) -> Self {
         Self::Missing(Missing::unavailable(reason, remedy))

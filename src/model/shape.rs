@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Tool;
 
 /// The version of the file's schema.
-pub const SHAPE_VERSION: u32 = 1;
+pub const SHAPE_VERSION: u32 = 2;
 
 /// What was seen of a process: the file that a shape is kept in. Pages are numbered
 /// from address 0, and a page is in one list of its mapping at most: one that is in

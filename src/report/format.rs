@@ -4,7 +4,7 @@
 //! optional part of the program; both can be told before anything is measured.
 
 use super::ReportError;
-use crate::model::{Findings, Order, Stored};
+use crate::model::{Order, Stored};
 
 /// What a report can be written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,8 +13,7 @@ pub enum Format {
     Table,
     /// GitHub's Markdown.
     Markdown,
-    /// One flat table in base units: of a sweep a row a cell, of everything else a
-    /// row a figure.
+    /// One flat table in base units, a row a figure.
     Csv,
     /// The document itself.
     Json,
@@ -147,15 +146,7 @@ impl Subject {
             Stored::Run(document) => document,
             Stored::Comparison(_) => return Self::Comparison,
         };
-        match &document.findings {
-            Findings::Sweep { .. } => Self::Sweep,
-            Findings::Explanation(_) => Self::Explanation,
-            Findings::Reproduction(_) => Self::Reproduction,
-            Findings::Card(_) => Self::Card,
-            Findings::Process(process) if process.ledger.is_some() => Self::ProcessApart,
-            Findings::Process(_) => Self::Process,
-            Findings::Advice(_) => Self::Advice,
-        }
+        Self::of_order(&document.plan.order)
     }
 
     /// That of the result which is ordered.

@@ -1,15 +1,18 @@
 //! The flat record: a figure a line, the same fields for every command. Every export
 //! that is no table and no picture is made of it.
 //!
-//! A name is the path of a figure in the document, and its unit is the end of its
-//! field's name: what the document's contract says of a field holds here, and a figure
-//! that a document gains is in every export at once. Left out is what is no figure:
-//! words, orders, and the single spawns that the figures are made of.
+//! A name is the path of a figure in the document, and its unit is the end of the name
+//! of a field on that path: what the document's contract says of a field holds here, and
+//! a figure that a document gains is in every export at once. Left out is what is no
+//! figure: words, orders, places in a list, and the single spawns that the figures are
+//! made of.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::render::harmless;
+use super::view::child;
+use crate::analysis::reproduce::loops::BASE;
 use crate::model::{
     Answer, Cell, ComparedSide, Comparison, Document, Explanation, Findings, LineUnit, LoneLine,
     Stored, Which,
@@ -33,12 +36,18 @@ pub struct Record {
     pub kind: &'static str,
     /// What was spawned from, as it was ordered.
     pub parent: String,
+    /// What the child did, and with which program.
+    pub child: String,
     /// How was spawned.
     pub method: String,
     /// The figure's path within its part.
     pub name: String,
     /// Its unit; 1 for a ratio or a share.
     pub unit: String,
+    /// What a ratio is a multiple of, where the name does not say it.
+    pub baseline: String,
+    /// Where a count is from.
+    pub source: String,
     /// The figure.
     pub value: String,
     /// The lower bound of its 95 % interval, if it has one.
@@ -69,6 +78,8 @@ fn run(document: &Document, into: &mut Vec<Record>) {
         date: utc(document.run.started_unix_s),
         version: document.tool.version.clone(),
         command,
+        child: harmless(&child(document.plan.child, &document.plan.program)),
+        baseline: document.plan.baseline.name().to_owned(),
         ..Record::default()
     };
     match &document.findings {
@@ -79,12 +90,21 @@ fn run(document: &Document, into: &mut Vec<Record>) {
                 spawns(&of("reproduce"), cells, into);
                 part(&of("reproduce"), "points", points, into);
             }
-            Answer::Programs(loops) => part(&of("reproduce"), "loops", loops, into),
+            Answer::Programs(loops) => {
+                let about = Record {
+                    baseline: json(&BASE).as_str().unwrap_or_default().to_owned(),
+                    ..of("reproduce")
+                };
+                part(&about, "loops", loops, into);
+            }
         },
         Findings::Card(card) => {
             let trials = document.plan.order.card().map(|order| &order.trials);
             for (trial, result) in trials.into_iter().flatten().zip(&card.trials) {
-                let about = of("card").from(trial.space.key());
+                let about = Record {
+                    child: harmless(&child(trial.child, &trial.program)),
+                    ..of("card").from(trial.space.key())
+                };
                 part(&about, "trials", &(trial.purpose, result), into);
             }
             part(&of("card"), "prices", &card.prices, into);
@@ -182,9 +202,9 @@ fn unit(unit: &LineUnit) -> String {
 
 impl Record {
     /// The fields' names, in order.
-    pub const FIELDS: [&str; 15] = [
-        "host", "kernel", "date", "version", "command", "kind", "parent", "method", "name", "unit",
-        "value", "low", "high", "verdict", "reason",
+    pub const FIELDS: [&str; 18] = [
+        "host", "kernel", "date", "version", "command", "kind", "parent", "child", "method",
+        "name", "unit", "baseline", "source", "value", "low", "high", "verdict", "reason",
     ];
 
     fn from(self, parent: String) -> Self {
@@ -225,9 +245,12 @@ fn json(found: &impl Serialize) -> Value {
 }
 
 /// Fields with orders, and those with what the figures were made of.
-const NO_FIGURES: [&str; 7] = [
-    "gauges", "request", "runs", "samples", "source", "stacks", "tree",
+const NO_FIGURES: [&str; 8] = [
+    "gauges", "request", "role", "runs", "samples", "source", "stacks", "tree",
 ];
+
+/// Numbers that are bits, or a place in another list.
+const NO_NUMBERS: [&str; 3] = ["flags", "space", "trial"];
 
 /// Fields whose word tells an element of a list from the others.
 const NAMES: [&str; 17] = [
@@ -313,13 +336,33 @@ fn object(about: &Record, path: &str, fields: &Map<String, Value>, into: &mut Ve
     if !text("method").is_empty() {
         about.method = text("method").to_owned();
     }
-    if let Some(verdict) = fields.get("verdict") {
-        about = about.judged(verdict);
-    }
+    about.source = text("source").to_owned();
     for (field, value) in fields {
-        if !NO_FIGURES.contains(&field.as_str()) {
-            walk(&about, &join(path, field), value, into);
+        let is_no_number = value.is_number() && NO_NUMBERS.contains(&field.as_str());
+        if is_no_number || NO_FIGURES.contains(&field.as_str()) {
+            continue;
         }
+        let mut about = about.clone();
+        if let Some(unit) = unit_of(field) {
+            about.unit = unit.to_owned();
+        }
+        if field == "ratio" {
+            about = of_ratio(about, fields);
+        }
+        walk(&about, &join(path, field), value, into);
+    }
+}
+
+/// What a ratio is one to; and that it was judged, and not what stands beside it.
+fn of_ratio(about: Record, fields: &Map<String, Value>) -> Record {
+    let against = fields.get("against").and_then(Value::as_str);
+    let about = Record {
+        baseline: against.unwrap_or(&about.baseline).to_owned(),
+        ..about
+    };
+    match fields.get("verdict") {
+        Some(verdict) => about.judged(verdict),
+        None => about,
     }
 }
 
@@ -328,16 +371,20 @@ const MISSING: &str = "n/a";
 
 fn figure(about: &Record, path: &str, value: String) -> Record {
     let unit = match about.unit.as_str() {
-        "" => unit_of(path).to_owned(),
+        "" => "count".to_owned(),
         known => known.to_owned(),
     };
-    Record {
+    let mut figure = Record {
         parent: harmless(&about.parent),
         name: harmless(path),
         unit,
         value,
         ..about.clone()
+    };
+    if !path.ends_with("ratio") {
+        figure.baseline.clear();
     }
+    figure
 }
 
 /// The bounds of an interval, if it is one.
@@ -351,10 +398,13 @@ fn bounds(fields: &Map<String, Value>) -> Option<[&Value; 2]> {
 /// What tells an element from its neighbours: its words, as far as it has some. A
 /// method has a field of its own.
 fn name_of(item: &Value, index: usize) -> String {
-    let words: Vec<String> = NAMES
+    let mut words: Vec<String> = NAMES
         .iter()
         .filter_map(|field| word(item.get(*field)?))
         .collect();
+    // A system call is another one with other flags.
+    let flags = item.get("flags").and_then(Value::as_u64);
+    words.extend(flags.map(|flags| format!("{flags:#x}")));
     match item.get("method") {
         _ if !words.is_empty() => words.join("."),
         Some(_) => String::new(),
@@ -382,38 +432,40 @@ fn join(path: &str, name: &str) -> String {
     }
 }
 
-/// The unit that the last field with one names.
-fn unit_of(path: &str) -> &'static str {
-    const ENDS: [(&str, &str); 7] = [
-        ("_ns", "ns"),
-        ("_us", "us"),
-        ("_ms", "ms"),
-        ("_s", "s"),
-        ("_bytes", "bytes"),
-        ("_hz", "1/s"),
+/// The unit that a field has, and all below it; `None` of one that counts something, or
+/// has what counts.
+fn unit_of(field: &str) -> Option<&'static str> {
+    const UNITS: [(&str, &str); 6] = [
+        ("ns", "ns"),
+        ("us", "us"),
+        ("s", "s"),
+        ("bytes", "bytes"),
+        ("hz", "1/s"),
         ("per_second", "1/s"),
     ];
-    const RATIOS: [&str; 11] = [
+    const RATIOS: [&str; 15] = [
+        "counting_slowdown",
+        "covered",
+        "error",
+        "factor",
+        "loo_median",
+        "loo_p90",
+        "r_squared",
         "ratio",
+        "scale",
         "share",
         "slowdown",
-        "spread",
-        "factor",
-        "error",
-        "median",
-        "worst",
-        "p90",
-        "r_squared",
-        "scale",
+        "validation_median",
+        "validation_worst",
+        "visible_from",
+        "worker_spread",
     ];
-    let mut fields = path.rsplit('.');
-    let with_unit = |field: &str| ENDS.iter().find(|(end, _)| field.ends_with(end));
-    if let Some((_, unit)) = path.rsplit('.').find_map(with_unit) {
-        return unit;
-    }
-    let last = fields.next().unwrap_or_default();
-    match RATIOS.iter().any(|end| last.ends_with(end)) {
-        true => "1",
-        false => "count",
+    let ends_in = |unit: &str| {
+        let rest = field.strip_suffix(unit);
+        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('_'))
+    };
+    match UNITS.iter().find(|(end, _)| ends_in(end)) {
+        Some((_, unit)) => Some(unit),
+        None => RATIOS.contains(&field).then_some("1"),
     }
 }

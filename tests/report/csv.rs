@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use forktax::model::Stored;
+use forktax::model::{Availability, Findings, Stored};
 use forktax::report::{Format, Record, Shown, render};
 use serde_json::Value;
 
-use crate::stored::{RUNS, comparisons};
+use crate::stored::{RUNS, comparisons, stored, with};
 
 /// Every stored result.
 fn results() -> impl Iterator<Item = (String, Stored)> {
@@ -100,5 +100,67 @@ fn no_interval_and_no_reason_of_a_document_is_left_out() {
             of(|record| field(record, "value") == "n/a"),
         ];
         assert_eq!(found, counted(&value), "{name}");
+    }
+}
+
+/// The last field of a record's name.
+fn leaf(record: &csv::StringRecord) -> &str {
+    let name = field(record, "name");
+    name.rsplit('.').next().unwrap_or(name)
+}
+
+#[test]
+fn units_are_those_that_fields_name() {
+    let mut units: BTreeSet<String> = BTreeSet::new();
+    for (name, stored) in results() {
+        for record in records(&stored) {
+            let unit = field(&record, "unit");
+            let named = match leaf(&record).rsplit('_').next() {
+                Some(unit @ ("ns" | "us" | "s" | "bytes")) => Some(unit),
+                _ => None,
+            };
+            assert!(
+                named.is_none_or(|named| named == unit),
+                "{name}: {record:?}"
+            );
+            if field(&record, "command") != "compare" {
+                units.insert(format!("{} {unit}", leaf(&record)));
+            }
+        }
+    }
+    // A field that is new stands here with the unit that its name gives it.
+    insta::assert_snapshot!("units", units.into_iter().collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn the_name_of_a_library_is_no_unit() {
+    let document = with("process", |document| {
+        let Findings::Process(process) = &mut document.findings else {
+            panic!("it is another document");
+        };
+        let Availability::Measured(blame) = &mut process.blame else {
+            panic!("it has no blame");
+        };
+        blame.groups[0].name = "/usr/lib/libgcc_s.so.1".to_owned();
+    });
+    let records = records(&Stored::from(document));
+    let is_count = |record: &&csv::StringRecord| {
+        field(record, "name").contains("libgcc_s") && leaf(record) == "vmas"
+    };
+    let units = records.iter().filter(is_count).map(|r| field(r, "unit"));
+    assert_eq!(units.collect::<Vec<_>>(), ["count"]);
+}
+
+#[test]
+fn what_was_judged_is_the_ratio_alone() {
+    for record in records(&Stored::from(stored("advise"))) {
+        let is_ratio = leaf(&record) == "ratio";
+        let is_judged = !field(&record, "verdict").is_empty();
+        assert!(is_ratio || !is_judged, "{record:?}");
+        assert_eq!(
+            is_ratio,
+            !field(&record, "baseline").is_empty(),
+            "{record:?}"
+        );
     }
 }

@@ -2,12 +2,14 @@
 //! fork costs beyond another method, and what the parent pays afterwards.
 
 mod faults;
+mod page_tables;
 mod phases;
 mod statements;
 mod tax;
 
-pub use faults::{Side, is_parents, side};
-pub use phases::{Span, exists_in, spans, time};
+pub use faults::{FaultLine, Tally};
+pub use page_tables::{Inflated, fill, kinds, levels};
+pub use phases::{LedgerLine, Span, phases, spans, time};
 pub use statements::{
     Grown, Start, Starts, alternative, first_to_look_at, grown, kept, largest_mechanism, saved,
     starts,

@@ -14,5 +14,6 @@ mod tests;
 pub use blame::blame;
 pub use design::Design;
 pub use statements::{
-    beside, checked, dearest_groups, dearest_rungs, error, is_most, of_one, per_second, share,
+    beside, checked, dearest_groups, dearest_rungs, deviation, error, is_extrapolated, is_most,
+    is_off, looks_big, of_one, per_second, share, unshared,
 };

@@ -1,11 +1,22 @@
 //! What may be said of a blame and of remedies: each finding only where the intervals
 //! support it.
 
-use crate::model::{Blame, Cost, GroupCost, ProcessForecast, Rung, RungCost};
+use crate::model::{
+    Blame, Cost, FreeMemory, GroupCost, ProcessForecast, Rung, RungCost, UnitResemblance,
+};
 use crate::stats::Estimate;
 
 /// What is less than this of a fork is not worth a sentence.
 const WORTH: f64 = 0.01;
+
+/// Less memory than this does not look big.
+const BIG: u64 = 64 << 20;
+
+/// What was built may be off by so much before it bears on figures.
+const TOLERATED: f64 = 0.05;
+
+/// Of fewer units nobody can build a share more or less.
+const FEWEST: u64 = 20;
 
 /// Spawns in a second, by the time that one takes in nanoseconds.
 pub fn per_second(total_ns: Estimate) -> Option<Estimate> {
@@ -62,10 +73,43 @@ pub fn beside(blame: &Blame) -> Option<(Estimate, f64)> {
     (total.is_above(0.0) && share >= WORTH).then_some((total, share))
 }
 
+/// The rungs that no mappings are charged for.
+pub fn unshared(blame: &Blame) -> impl Iterator<Item = &RungCost> {
+    let of = |rung| blame.rungs.iter().find(move |found| found.rung == rung);
+    [Rung::Beside, Rung::Empty].into_iter().filter_map(of)
+}
+
+/// Whether the figures of a rung were worked out from a part of its units.
+pub fn is_extrapolated(rung: &RungCost) -> bool {
+    rung.factor != 1.0
+}
+
 /// What one unit of a rung costs.
 pub fn of_one(rung: &RungCost) -> Option<Estimate> {
     let units = rung.units as f64;
     rung.cost.total_ns.map(|ns| ns / units).sound()
+}
+
+/// The memory that looks big and costs next to nothing, largest first, and no more than
+/// two kinds of it.
+pub fn looks_big(blame: &Blame) -> Vec<&FreeMemory> {
+    let free = blame.free.iter();
+    let mut big: Vec<&FreeMemory> = free.filter(|free| free.bytes >= BIG).collect();
+    big.sort_by_key(|free| std::cmp::Reverse(free.bytes));
+    big.truncate(2);
+    big
+}
+
+/// What was built too much, as a share of what was wanted.
+pub fn deviation(unit: &UnitResemblance) -> Option<f64> {
+    let off = unit.built as f64 / unit.wanted as f64 - 1.0;
+    off.is_finite().then_some(off)
+}
+
+/// Whether the workers have so much more or less of a unit that it bears on figures.
+pub fn is_off(unit: &UnitResemblance) -> bool {
+    let many = unit.wanted.max(unit.built) >= FEWEST;
+    many && deviation(unit).is_none_or(|off| off.abs() > TOLERATED)
 }
 
 /// How far a forecast of the total is off, as a share of what was measured: below 0 if

@@ -1,9 +1,7 @@
 //! From stamped spawns to the ledger of a method.
 
 use super::Inquiry;
-use crate::lab::assemble as cells;
 use crate::lab::outlook::Watched;
-use crate::lab::session::Recording;
 use crate::model::{
     Availability, BreakpointCost, ExitOrder, ExitProbe, Ledger, Missing, Phase, PhaseTime, Program,
     SpawnMethod,
@@ -69,15 +67,13 @@ fn stamped(inquiry: &Inquiry<'_>, method: SpawnMethod, given: Given) -> Result<S
     let mut traces = Vec::new();
     let mut unmarked = inquiry.landmarks.as_ref().err().cloned();
     for recording in &inquiry.evidence.stamping {
-        let Some(index) = recording.methods.iter().position(|m| *m == method) else {
-            continue;
-        };
-        let Some(watched) = &recording.watched else {
+        let (Some(mine), Some(watched)) = (recording.of(method), &recording.watched) else {
             continue;
         };
         let watched = watched.as_ref().map_err(Clone::clone)?;
         unmarked = unmarked.or_else(|| watched.unmarked.clone());
-        traces.push(Trace::new(recording, watched, index));
+        let spawns = mine.map(stamps).collect();
+        traces.push(Trace { watched, spawns });
     }
     let known = known(inquiry, method, &traces, given);
     let mut incomplete = 0;
@@ -103,17 +99,7 @@ struct Trace<'a> {
     spawns: Vec<SpawnStamps>,
 }
 
-impl<'a> Trace<'a> {
-    fn new(recording: &'a Recording, watched: &'a Watched, index: usize) -> Self {
-        let mine = recording
-            .records()
-            .filter(|words| words[record::METHOD] == index as u64);
-        Self {
-            watched,
-            spawns: mine.map(stamps).collect(),
-        }
-    }
-
+impl Trace<'_> {
     fn rules(&self, given: Given, known: &Knowledge) -> Rules {
         Rules {
             worker: self.watched.worker,
@@ -197,10 +183,8 @@ fn of_workers(
     let unexplained = Replicates::combine(&parts, |v| Some(v[0] - v[1..].iter().sum::<f64>()));
     let unexplained_ns = unexplained.map_or(Estimate::exact(0.0), |rest| rest.estimate());
     let phase_times = Phase::ALL.into_iter().zip(medians).map(|(phase, median)| {
-        let ns = median.map_or_else(
-            || Availability::Missing(why_not(phase, method, inquiry, stamped)),
-            |median| Availability::Measured(median.estimate()),
-        );
+        let median = median.map(|median| median.estimate());
+        let ns = Availability::of(median, || why_not(phase, method, inquiry, stamped));
         PhaseTime { phase, ns }
     });
     Availability::Measured(Ledger {
@@ -214,26 +198,21 @@ fn of_workers(
         phases: phase_times.collect(),
         total_ns: total.estimate(),
         unexplained_ns,
-        stamping_ns: stamping(inquiry, method, &total),
+        stamping_ns: Availability::of(stamping(inquiry, method, &total), untimed),
     })
 }
 
 /// What stamping adds to a spawn that is only timed. The workers are others, so
 /// they are resampled by another seed.
-fn stamping(
-    inquiry: &Inquiry<'_>,
-    method: SpawnMethod,
-    total: &Replicates,
-) -> Availability<Estimate> {
-    let timings: Vec<&Recording> = inquiry.timings().collect();
-    let plain = cells::totals(&timings, method, inquiry.clock_cost_ns);
-    let plain = median_replicates(&plain, inquiry.plan.seed ^ 1, DRAWS);
-    let added =
-        plain.and_then(|plain| Replicates::combine(&[total, &plain], |v| Some(v[0] - v[1])));
-    added.map_or_else(
-        || Availability::not_asked("the run ended before a spawn was timed alone"),
-        |added| Availability::Measured(added.estimate()),
-    )
+fn stamping(inquiry: &Inquiry<'_>, method: SpawnMethod, total: &Replicates) -> Option<Estimate> {
+    let plain = inquiry.plain_total(method)?;
+    let added = Replicates::combine(&[total, &plain], |v| Some(v[0] - v[1]))?;
+    Some(added.estimate())
+}
+
+/// Why there is nothing to set beside a spawn that was watched.
+pub(super) fn untimed() -> Missing {
+    Missing::not_asked("the run ended before a spawn was timed alone")
 }
 
 fn nothing_stamped(inquiry: &Inquiry<'_>, stamped: &Stamped) -> Missing {

@@ -1,8 +1,10 @@
 //! From sampled call chains to the mechanisms of a method.
 
 use super::Inquiry;
-use crate::lab::assemble as cells;
+use super::ledger::untimed;
+use crate::lab::cpu_time::how_to_sample_more;
 use crate::lab::outlook::Watched;
+use crate::lab::samples::totals;
 use crate::lab::session::Recording;
 use crate::model::{Availability, Mechanisms, Missing, Reach, SpawnMethod};
 use crate::profile::attribute::{Tally, attribute, merge};
@@ -57,16 +59,11 @@ pub(super) fn is_blind<'a>(inquiry: &'a Inquiry<'_>) -> impl Fn(&Chained) -> boo
 
 /// What the kernel does while a method spawns, or why nobody can see it.
 pub(super) fn mechanisms(inquiry: &Inquiry<'_>, method: SpawnMethod) -> Availability<Mechanisms> {
-    if let Err(missing) = &inquiry.symbols {
-        return Availability::Missing(missing.clone());
-    }
-    sampled(inquiry, method).unwrap_or_else(Availability::Missing)
+    sampled(inquiry, method).into()
 }
 
-fn sampled(
-    inquiry: &Inquiry<'_>,
-    method: SpawnMethod,
-) -> Result<Availability<Mechanisms>, Missing> {
+fn sampled(inquiry: &Inquiry<'_>, method: SpawnMethod) -> Result<Mechanisms, Missing> {
+    inquiry.symbols.as_ref().map_err(Clone::clone)?;
     let chains = inquiry.evidence.chains.iter();
     let mine: Vec<&Chained> = chains.filter(|c| c.recording.methods == [method]).collect();
     let mut last: Option<&Watched> = None;
@@ -77,12 +74,11 @@ fn sampled(
     let lost = mine.iter().map(|chained| chained.lost).sum();
     let spawns = mine.iter().map(|chained| chained.spawns).sum();
     let time_ns: u64 = mine.iter().map(|chained| chained.time_ns).sum();
-    let recordings: Vec<&Recording> = mine.iter().map(|chained| &chained.recording).collect();
     let Some(watched) = last else {
-        return Ok(Availability::not_reached());
+        return Err(Missing::not_reached());
     };
     if let Some(missing) = blind_to(inquiry, method, watched) {
-        return Ok(Availability::Missing(missing));
+        return Err(missing);
     }
     let sampling = Sampling {
         hz: watched.hz,
@@ -90,33 +86,29 @@ fn sampled(
         seed: inquiry.plan.seed,
         draws: DRAWS,
     };
-    let slowdown = slowdown(inquiry, method, &recordings);
-    Ok(shares(&tallies, &sampling).map_or_else(
-        || {
-            let is_timed = inquiry.plan.stop.time_s.is_some();
-            let remedy = if is_timed {
-                "raise --time"
-            } else {
-                "raise --spawns"
-            };
-            Availability::unavailable("no sample fell into these spawns", Some(remedy))
-        },
-        |shares| {
-            Availability::Measured(Mechanisms {
-                samples: samples(&tallies),
-                covered: samples(&tallies) as f64 * 1e9
-                    / watched.hz.max(1) as f64
-                    / time_ns.max(1) as f64,
-                hz: watched.hz,
-                lost,
-                reach: watched.reach,
-                spawns,
-                slowdown,
-                shares,
-                profile: merge(&tallies),
-            })
-        },
-    ))
+    let Some(shares) = shares(&tallies, &sampling) else {
+        let remedy = how_to_sample_more(inquiry.plan);
+        let why = "no sample fell into these spawns";
+        return Err(Missing::unavailable(why, Some(remedy)));
+    };
+    let counts = tallies.iter().flat_map(|tally| &tally.windows);
+    let samples: u64 = counts.flatten().sum();
+    let slowdown = slowdown(
+        inquiry,
+        method,
+        mine.iter().map(|chained| &chained.recording),
+    );
+    Ok(Mechanisms {
+        samples,
+        covered: samples as f64 * 1e9 / watched.hz.max(1) as f64 / time_ns.max(1) as f64,
+        hz: watched.hz,
+        lost,
+        reach: watched.reach,
+        spawns,
+        slowdown: Availability::of(slowdown, untimed),
+        shares,
+        profile: merge(&tallies),
+    })
 }
 
 /// Why inherited samples tell nothing of short spawns: each child's event
@@ -127,9 +119,7 @@ fn blind_to(inquiry: &Inquiry<'_>, method: SpawnMethod, watched: &Watched) -> Op
     if watched.reach == Reach::SystemWide {
         return None;
     }
-    let cost = inquiry.clock_cost_ns;
-    let timing = inquiry.timings().next()?;
-    let total = cells::typical_total(timing, method, cost)?;
+    let total = inquiry.typical_total(method)?;
     let period = 1e9 / watched.hz.max(1) as f64;
     (total < PERIODS * period).then(|| {
         let reason = format!(
@@ -142,29 +132,16 @@ fn blind_to(inquiry: &Inquiry<'_>, method: SpawnMethod, watched: &Watched) -> Op
     })
 }
 
-fn samples(tallies: &[Tally]) -> u64 {
-    let counts = tallies.iter().flat_map(|tally| &tally.windows);
-    counts.flatten().sum()
-}
-
-/// What sampling did to the loop's own speed. The workers of the two are not
-/// the same, so they are resampled by different seeds. A sampled worker has no
-/// other method beside it and needs no rehearsals.
-fn slowdown(
+/// What sampling did to the loop's own speed. A sampled worker has no other method
+/// beside it and needs no rehearsals.
+fn slowdown<'a>(
     inquiry: &Inquiry<'_>,
     method: SpawnMethod,
-    sampled: &[&Recording],
-) -> Availability<Estimate> {
-    let cost = inquiry.clock_cost_ns;
-    let timings: Vec<&Recording> = inquiry.timings().collect();
-    let seed = inquiry.plan.seed;
-    let plain = median_replicates(&cells::totals(&timings, method, cost), seed ^ 1, DRAWS);
-    let with = median_replicates(&cells::totals(sampled, method, cost), seed, DRAWS);
-    let ratio = with.zip(plain).and_then(|(with, plain)| {
-        Replicates::combine(&[&with, &plain], |v| (v[1] > 0.0).then(|| v[0] / v[1]))
-    });
-    ratio.map_or_else(
-        || Availability::not_asked("the run ended before a spawn was timed alone"),
-        |ratio| Availability::Measured(ratio.estimate()),
-    )
+    sampled: impl IntoIterator<Item = &'a Recording>,
+) -> Option<Estimate> {
+    let with = totals(sampled, method, inquiry.clock_cost_ns);
+    let with = median_replicates(&with, inquiry.plan.seed, DRAWS)?;
+    let plain = inquiry.plain_total(method)?;
+    let ratio = Replicates::combine(&[&with, &plain], |v| (v[1] > 0.0).then(|| v[0] / v[1]))?;
+    Some(ratio.estimate())
 }

@@ -83,13 +83,3 @@ pub(super) struct Evidence {
     pub(super) exit: Option<Availability<ExitProbe>>,
     pub(super) hits: Vec<breakpoint::Pair>,
 }
-
-impl Evidence {
-    /// Processes that the children of all but the timing workers left behind.
-    pub(super) fn left_behind(&self) -> u64 {
-        let passes = [&self.stamping, &self.faults, &self.rewriting];
-        let chains = self.chains.iter().map(|chained| &chained.recording);
-        let recordings = passes.into_iter().flatten().chain(chains);
-        recordings.map(|recording| recording.left_behind).sum()
-    }
-}

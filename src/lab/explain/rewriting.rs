@@ -11,24 +11,29 @@ pub(super) fn rewriting(inquiry: &Inquiry<'_>, method: SpawnMethod) -> Availabil
     if inquiry.order.rewrite_pages == 0 {
         return Availability::not_asked("no pages were to be rewritten: give --rewrite a number");
     }
-    let after = a_page(inquiry, method, rewrite_words::AFTER);
-    let again = a_page(inquiry, method, rewrite_words::AGAIN);
-    let held = a_page(inquiry, method, rewrite_words::HELD);
-    let (Some(after), Some(again), Some(held)) = (after, again, held) else {
-        return Availability::Missing(why_none(inquiry));
+    Availability::of(seen(inquiry, method), || why_none(inquiry))
+}
+
+fn seen(inquiry: &Inquiry<'_>, method: SpawnMethod) -> Option<Rewriting> {
+    let after = a_page(inquiry, method, rewrite_words::AFTER)?;
+    let again = a_page(inquiry, method, rewrite_words::AGAIN)?;
+    let held = a_page(inquiry, method, rewrite_words::HELD)?;
+    let less = |what: &Replicates| {
+        let difference = Replicates::combine(&[what, &again], |v| Some(v[0] - v[1]))?;
+        Some(difference.estimate())
     };
-    let less = |what: &Replicates| Replicates::combine(&[what, &again], |v| Some(v[0] - v[1]));
-    let (Some(tax), Some(held)) = (less(&after), less(&held)) else {
-        return Availability::Missing(why_none(inquiry));
-    };
-    let [after, again, tax, held] = [&after, &again, &tax, &held].map(Replicates::estimate);
-    Availability::Measured(Rewriting {
-        pages: pages(inquiry),
-        rounds: rounds(inquiry, method),
-        after_ns: after,
-        again_ns: again,
-        tax_ns: tax,
-        held_ns: held_ns(method, held),
+    let mine = inquiry
+        .evidence
+        .rewriting
+        .iter()
+        .filter_map(|r| r.of(method));
+    Some(Rewriting {
+        pages: inquiry.evidence.rewriting.first().map_or(0, pages),
+        rounds: mine.map(|records| records.count() as u64).sum(),
+        after_ns: after.estimate(),
+        again_ns: again.estimate(),
+        tax_ns: less(&after)?,
+        held_ns: held_ns(method, less(&held)?),
     })
 }
 
@@ -42,43 +47,30 @@ fn held_ns(method: SpawnMethod, held: Estimate) -> Availability<Estimate> {
 
 /// Whether a worker found a page to write to again.
 pub(super) fn wrote(recording: &Recording) -> bool {
-    let mut records = recording.records();
-    let first = records.next();
-    first.is_none_or(|words| words[record::WORDS + rewrite_words::PAGES] > 0)
+    recording.words.is_empty() || pages(recording) > 0
+}
+
+/// How many pages a worker wrote to.
+fn pages(recording: &Recording) -> u64 {
+    let first = recording.records().next();
+    first.map_or(0, |words| words[record::WORDS + rewrite_words::PAGES])
 }
 
 /// One of the figures in nanoseconds a page.
 fn a_page(inquiry: &Inquiry<'_>, method: SpawnMethod, word: usize) -> Option<Replicates> {
-    let recordings = inquiry.evidence.rewriting.iter();
-    let workers: Vec<Vec<f64>> = recordings
-        .filter_map(|recording| {
-            let index = recording.methods.iter().position(|m| *m == method)? as u64;
-            let mine = recording.records().filter(|w| w[record::METHOD] == index);
-            let a_page = |words: &[u64]| {
-                let pages = words[record::WORDS + rewrite_words::PAGES];
-                (pages > 0).then(|| words[record::WORDS + word] as f64 / pages as f64)
-            };
-            Some(mine.filter_map(a_page).collect())
-        })
+    let a_page = |words: &[u64]| {
+        let pages = words[record::WORDS + rewrite_words::PAGES];
+        (pages > 0).then(|| words[record::WORDS + word] as f64 / pages as f64)
+    };
+    let mine = inquiry
+        .evidence
+        .rewriting
+        .iter()
+        .filter_map(|r| r.of(method));
+    let workers: Vec<Vec<f64>> = mine
+        .map(|records| records.filter_map(a_page).collect())
         .collect();
     median_replicates(&workers, inquiry.plan.seed, DRAWS)
-}
-
-fn pages(inquiry: &Inquiry<'_>) -> u64 {
-    let mut records = inquiry.evidence.rewriting.iter().flat_map(|r| r.records());
-    records
-        .next()
-        .map_or(0, |words| words[record::WORDS + rewrite_words::PAGES])
-}
-
-fn rounds(inquiry: &Inquiry<'_>, method: SpawnMethod) -> u64 {
-    let recordings = inquiry.evidence.rewriting.iter();
-    let of_method = recordings.filter_map(|recording| {
-        let index = recording.methods.iter().position(|m| *m == method)? as u64;
-        let mine = recording.records().filter(|w| w[record::METHOD] == index);
-        Some(mine.count() as u64)
-    });
-    of_method.sum()
 }
 
 fn why_none(inquiry: &Inquiry<'_>) -> Missing {

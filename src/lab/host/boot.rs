@@ -6,113 +6,33 @@
 
 /// Options that change what entering the kernel costs: the answers to the CPU's
 /// vulnerabilities, and features of the CPU that may be turned off.
-const ENTRY: [&str; 30] = [
-    "mitigations",
-    "pti",
-    "nopti",
-    "kpti",
-    "spectre_v2",
-    "nospectre_v2",
-    "spectre_v2_user",
-    "nospectre_v1",
-    "spec_store_bypass_disable",
-    "ssbd",
-    "retbleed",
-    "spec_rstack_overflow",
-    "indirect_target_selection",
-    "l1tf",
-    "mds",
-    "tsx_async_abort",
-    "mmio_stale_data",
-    "gather_data_sampling",
-    "reg_file_data_sampling",
-    "srbds",
-    "tsa",
-    "vmscape",
-    "ibt",
-    "nopcid",
-    "noinvpcid",
-    "clearcpuid",
-    "no5lvl",
-    "nosmap",
-    "nosmep",
-    "randomize_kstack_offset",
-];
+const ENTRY: &str = "\
+    mitigations pti nopti kpti spectre_v2 nospectre_v2 spectre_v2_user nospectre_v1 \
+    spec_store_bypass_disable ssbd retbleed spec_rstack_overflow indirect_target_selection l1tf \
+    mds tsx_async_abort mmio_stale_data gather_data_sampling reg_file_data_sampling srbds tsa \
+    vmscape ibt nopcid noinvpcid clearcpuid no5lvl nosmap nosmep randomize_kstack_offset";
 
 /// Options that change what memory costs to take, to clear, to check and to
 /// account for, page tables included.
-const MEMORY: [&str; 22] = [
-    "transparent_hugepage",
-    "transparent_hugepage_shmem",
-    "thp_anon",
-    "init_on_alloc",
-    "init_on_free",
-    "slab_debug",
-    "slub_debug",
-    "slab_nomerge",
-    "slab_merge",
-    "slub_nomerge",
-    "page_poison",
-    "page_owner",
-    "page_table_check",
-    "debug_pagealloc",
-    "hardened_usercopy",
-    "kmemleak",
-    "mem_encrypt",
-    "numa",
-    "numa_balancing",
-    "cgroup_disable",
-    "cgroup.memory",
-    "norandmaps",
-];
+const MEMORY: &str = "\
+    transparent_hugepage transparent_hugepage_shmem thp_anon init_on_alloc init_on_free \
+    slab_debug slub_debug slab_nomerge slab_merge slub_nomerge page_poison page_owner \
+    page_table_check debug_pagealloc hardened_usercopy kmemleak mem_encrypt numa numa_balancing \
+    cgroup_disable cgroup.memory norandmaps";
 
 /// Options that change what every process pays to security modules and to audit.
-const CHECKS: [&str; 7] = [
-    "audit",
-    "lsm",
-    "security",
-    "apparmor",
-    "selinux",
-    "enforcing",
-    "tomoyo",
-];
+const CHECKS: &str = "\
+    audit lsm security apparmor selinux enforcing tomoyo";
 
 /// Options that change how CPUs are shared, how they sleep and wake, and the clock.
-const CPUS: [&str; 20] = [
-    "isolcpus",
-    "nohz",
-    "nohz_full",
-    "rcu_nocbs",
-    "preempt",
-    "nosmt",
-    "maxcpus",
-    "nr_cpus",
-    "idle",
-    "nohlt",
-    "processor.max_cstate",
-    "amd_pstate",
-    "intel_pstate",
-    "clocksource",
-    "tsc",
-    "notsc",
-    "highres",
-    "psi",
-    "schedstats",
-    "skew_tick",
-];
+const CPUS: &str = "\
+    isolcpus nohz nohz_full rcu_nocbs preempt nosmt maxcpus nr_cpus idle nohlt \
+    processor.max_cstate amd_pstate intel_pstate clocksource tsc notsc highres psi schedstats \
+    skew_tick";
 
 /// Families of options, by how their names begin.
-const FAMILIES: [&str; 9] = [
-    "intel_idle.",
-    "cpuidle.",
-    "cpuidle_haltpoll.",
-    "cpufreq.",
-    "kasan",
-    "kcsan",
-    "kfence.",
-    "arm64.",
-    "rcutree.",
-];
+const FAMILIES: &str = "\
+    intel_idle. cpuidle. cpuidle_haltpoll. cpufreq. kasan kcsan kfence. arm64. rcutree.";
 
 /// Such words of a command line, in its order.
 pub(super) fn options(line: &str) -> Vec<String> {
@@ -144,8 +64,10 @@ fn words(line: &str) -> Vec<String> {
 fn bears(word: &str) -> bool {
     let name = word.split('=').next().unwrap_or_default();
     let name = name.trim_start_matches('"').replace('-', "_");
-    let mut known = ENTRY.iter().chain(&MEMORY).chain(&CHECKS).chain(&CPUS);
-    known.any(|known| *known == name) || FAMILIES.iter().any(|family| name.starts_with(family))
+    let lists = [ENTRY, MEMORY, CHECKS, CPUS].into_iter();
+    let mut known = lists.flat_map(str::split_whitespace);
+    let mut families = FAMILIES.split_whitespace();
+    known.any(|known| known == name) || families.any(|family| name.starts_with(family))
 }
 
 #[cfg(test)]

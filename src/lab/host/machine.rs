@@ -1,6 +1,6 @@
 //! Which machine this is, as a hash that does not tell its name.
 
-use crate::model::{Availability, Fingerprint};
+use crate::model::{Availability, Fingerprint, Missing};
 
 /// Names that machines have before they are given one.
 const NAMELESS: [&str; 3] = ["", "(none)", "localhost"];
@@ -16,14 +16,12 @@ pub(super) fn fingerprint(
 ) -> Availability<String> {
     let id = id.ok().filter(|id| is_id(id));
     let name = name.ok().filter(|name| !NAMELESS.contains(&name.as_str()));
-    id.or(name).map_or_else(
-        || {
-            let reason = "/etc/machine-id holds no id, and the host has no name";
-            let remedy = "make one with systemd-machine-id-setup, or name the host";
-            Availability::unavailable(reason, Some(remedy))
-        },
-        |text| Availability::Measured(Fingerprint::of(&text).to_string()),
-    )
+    let fingerprint = id.or(name).map(|text| Fingerprint::of(&text).to_string());
+    Availability::of(fingerprint, || {
+        let reason = "/etc/machine-id holds no id, and the host has no name";
+        let remedy = "make one with systemd-machine-id-setup, or name the host";
+        Missing::unavailable(reason, Some(remedy))
+    })
 }
 
 /// Whether a text has the form of machine-id(5): while an image waits for its first

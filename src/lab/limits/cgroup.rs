@@ -175,7 +175,7 @@ impl Groups {
 }
 
 /// The number in a file; `None` for "max", as for a file that is not there.
-fn number(path: &Path) -> Option<u64> {
+pub(super) fn number(path: &Path) -> Option<u64> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 

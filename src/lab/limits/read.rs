@@ -9,7 +9,7 @@ use std::path::Path;
 use procfs::process::{LimitValue, Status};
 use procfs::{FromRead, Meminfo};
 
-use super::cgroup::Groups;
+use super::cgroup::{Groups, number};
 use super::{Limits, Room};
 
 /// `vm.overcommit_memory` of a kernel that never overcommits.
@@ -69,10 +69,6 @@ fn finite(limit: LimitValue) -> Option<u64> {
         LimitValue::Unlimited => None,
         LimitValue::Value(limit) => Some(limit),
     }
-}
-
-fn number(path: &Path) -> Option<u64> {
-    fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
 /// The commit charge, where it is limited.

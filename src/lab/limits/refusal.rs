@@ -2,8 +2,33 @@
 //!
 //! Figures are written for reading, except within a command to copy.
 
+use std::path::PathBuf;
+
 use super::{CgroupRoom, Need, OWN_DESCRIPTORS, OWN_VMAS, Room};
 use crate::units::{bytes, thousands};
+
+/// A need that is more than a limit leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Short {
+    /// What is needed, with headroom.
+    pub asked: u64,
+    /// The limit, and what is used of it.
+    pub room: Room,
+    /// Threads that only sleep: they, or their stacks, are part of the need.
+    pub threads: u64,
+}
+
+impl Short {
+    /// What would do.
+    fn enough(&self) -> u64 {
+        self.asked.saturating_add(self.room.used)
+    }
+
+    /// The same in the unit of the shell's `ulimit`.
+    fn kibibytes(&self) -> u64 {
+        self.enough().div_ceil(1024)
+    }
+}
 
 /// Why an address space cannot be built on this host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,16 +62,11 @@ pub enum LimitError {
     #[error(
         "{} descriptors, {OWN_DESCRIPTORS} for the worker's own and the {} in use exceed the hard \
          RLIMIT_NOFILE = {}: ask for at most {}, or raise it as root with \"ulimit -Hn {}\"",
-        thousands(*asked), thousands(room.used), thousands(room.limit),
-        thousands(room.left().saturating_sub(OWN_DESCRIPTORS)),
-        asked.saturating_add(OWN_DESCRIPTORS).saturating_add(room.used)
+        thousands(.0.asked), thousands(.0.room.used), thousands(.0.room.limit),
+        thousands(.0.room.left().saturating_sub(OWN_DESCRIPTORS)),
+        .0.enough().saturating_add(OWN_DESCRIPTORS)
     )]
-    Descriptors {
-        /// Descriptors that were asked for.
-        asked: u64,
-        /// The limit, and what is open.
-        room: Room,
-    },
+    Descriptors(Short),
     /// More address space than there is.
     #[error(
         "the mappings take {} of address space, but a process has only {}: {}",
@@ -64,47 +84,26 @@ pub enum LimitError {
     #[error(
         "{} of address space and the {} in use exceed RLIMIT_AS = {}: {}, or raise it with \
          \"ulimit -v {}\"",
-        bytes(*asked), bytes(room.used), bytes(room.limit), less(*threads),
-        kibibytes(*asked, *room)
+        bytes(.0.asked), bytes(.0.room.used), bytes(.0.room.limit), less(.0.threads),
+        .0.kibibytes()
     )]
-    AddressSpace {
-        /// Bytes that are needed, with headroom.
-        asked: u64,
-        /// The limit, and what is mapped.
-        room: Room,
-        /// Threads, whose stacks are among them.
-        threads: u64,
-    },
+    AddressSpace(Short),
     /// More private writable memory than `RLIMIT_DATA`.
     #[error(
         "{} of private memory and the {} in use exceed RLIMIT_DATA = {}: {}, or raise it with \
          \"ulimit -d {}\"",
-        bytes(*asked), bytes(room.used), bytes(room.limit), less(*threads),
-        kibibytes(*asked, *room)
+        bytes(.0.asked), bytes(.0.room.used), bytes(.0.room.limit), less(.0.threads),
+        .0.kibibytes()
     )]
-    Private {
-        /// Bytes that are needed, with headroom.
-        asked: u64,
-        /// The limit, and what is private.
-        room: Room,
-        /// Threads, whose stacks are among them.
-        threads: u64,
-    },
+    Private(Short),
     /// More private writable memory than a kernel without overcommit grants.
     #[error(
         "{} of private memory, counted twice for the fork's copy, and the {} committed exceed \
          CommitLimit = {}: {}, or let the kernel overcommit with \
          \"sysctl vm.overcommit_memory=0\"",
-        bytes(*asked), bytes(room.used), bytes(room.limit), less(*threads)
+        bytes(.0.asked), bytes(.0.room.used), bytes(.0.room.limit), less(.0.threads)
     )]
-    Commit {
-        /// Bytes that are needed, with headroom.
-        asked: u64,
-        /// The limit, and what is committed.
-        room: Room,
-        /// Threads, whose stacks are among them.
-        threads: u64,
-    },
+    Commit(Short),
     /// More memory than is available.
     #[error(
         "the address space takes up to {} of memory ({}), but MemAvailable = {}: {}, or free \
@@ -138,31 +137,21 @@ pub enum LimitError {
     #[error(
         "{} and the {} that this user has exceed RLIMIT_NPROC = {}: {}, or raise it with \
          \"ulimit -u {}\"",
-        tasks(*asked, *threads), thousands(room.used), thousands(room.limit), end_some(*threads),
-        asked.saturating_add(room.used)
+        tasks(.0), thousands(.0.room.used), thousands(.0.room.limit), end_some(.0), .0.enough()
     )]
-    Processes {
-        /// Processes and threads that are there at the same time.
-        asked: u64,
-        /// The limit, and the threads of this user.
-        room: Room,
-        /// Those of the worker that only sleep.
-        threads: u64,
-    },
+    Processes(Short),
     /// More processes than a control group allows.
     #[error(
         "{} and the {} in the control group exceed {} = {}: {}, or raise it with \
          \"echo {} > {}\"",
-        tasks(*asked, *threads), thousands(group.room.used), group.file.display(),
-        thousands(group.room.limit), end_some(*threads), asked.saturating_add(group.room.used), group.file.display()
+        tasks(short), thousands(short.room.used), file.display(), thousands(short.room.limit),
+        end_some(short), short.enough(), file.display()
     )]
     CgroupPids {
         /// Processes and threads that are there at the same time.
-        asked: u64,
-        /// The group's limit.
-        group: CgroupRoom,
-        /// Those of the worker that only sleep.
-        threads: u64,
+        short: Short,
+        /// The file that holds the limit.
+        file: PathBuf,
     },
 }
 
@@ -204,23 +193,18 @@ fn less(threads: u64) -> &'static str {
 }
 
 /// What is there at the same time.
-fn tasks(asked: u64, threads: u64) -> String {
-    let count = thousands(asked);
-    match threads {
-        0 => format!("{count} processes"),
-        _ => format!("{count} processes and threads"),
-    }
+fn tasks(short: &Short) -> String {
+    let threads = match short.threads {
+        0 => "",
+        _ => " and threads",
+    };
+    format!("{} processes{threads}", thousands(short.asked))
 }
 
 /// What to do where there are too many of them.
-fn end_some(threads: u64) -> &'static str {
-    match threads {
+fn end_some(short: &Short) -> &'static str {
+    match short.threads {
         0 => "end some",
         _ => "ask for fewer threads, end some",
     }
-}
-
-/// The limit that would do, in the unit of the shell's `ulimit`.
-fn kibibytes(asked: u64, room: Room) -> u64 {
-    asked.saturating_add(room.used).div_ceil(1024)
 }

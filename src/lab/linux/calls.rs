@@ -19,7 +19,7 @@ impl Sampler for CallTracer {
 
     fn start(&mut self) -> Result<(), Missing> {
         CallTracer::start(self)
-            .map_err(|error| Missing::unavailable(error.to_string(), Some(&error.remedy())))
+            .map_err(|error| Missing::unavailable(error.to_string(), Some(error.remedy())))
     }
 
     fn drain(&mut self) -> Vec<SampleEvent> {

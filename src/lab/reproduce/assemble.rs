@@ -12,9 +12,8 @@ use crate::stats::{DRAWS, Estimate, Replicates, median_replicates};
 impl Experiment<'_> {
     /// What was measured so far.
     pub(super) fn loops(&self) -> Loops {
-        let interpreter = self.interpreter.clone();
         Loops {
-            interpreter: interpreter.map_or_else(Availability::Missing, Availability::Measured),
+            interpreter: self.interpreter.clone().into(),
             unsampled: self.rows.iter().find_map(|row| row.unsampled.clone()),
             rows: self.rows.iter().map(|row| self.row(row)).collect(),
         }
@@ -28,7 +27,7 @@ impl Experiment<'_> {
             system: row.system,
             published: studies::loops(row.system),
             iterations,
-            here: here.map_or_else(|| Availability::Missing(nothing()), Availability::Measured),
+            here: Availability::of(here, nothing),
             failed: row.failed.clone().filter(|_| !row.runs.is_empty()),
         }
     }
@@ -56,14 +55,10 @@ impl Experiment<'_> {
             user_s,
             sys_s,
             split,
-            minor_faults: over(&|run| run.minor_faults as f64 / iterations as f64)
-                .map_or_else(Availability::not_reached, |faults| {
-                    Availability::Measured(faults.estimate())
-                }),
-            parent: Parent::typical(&row.parents)
-                .map_or_else(Availability::not_reached, Availability::Measured),
+            minor_faults: measured(over(&|run| run.minor_faults as f64 / iterations as f64)),
+            parent: Availability::of(Parent::typical(&row.parents), Missing::not_reached),
             calls: match row.calls.clone() {
-                Some(calls) => calls.map_or_else(Availability::Missing, Availability::Measured),
+                Some(calls) => calls.into(),
                 None => Availability::not_reached(),
             },
             runs: row.runs.clone(),
@@ -114,9 +109,8 @@ impl Experiment<'_> {
 }
 
 fn measured(replicates: Option<Replicates>) -> Availability<Estimate> {
-    replicates.map_or_else(Availability::not_reached, |replicates| {
-        Availability::Measured(replicates.estimate())
-    })
+    let estimate = replicates.map(|replicates| replicates.estimate());
+    Availability::of(estimate, Missing::not_reached)
 }
 
 /// The median over the runs, each of which is a process of its own.

@@ -35,7 +35,6 @@ pub(super) struct Row {
     /// Why there are none.
     pub(super) unsampled: Option<Missing>,
     pub(super) lost_samples: u64,
-    pub(super) left_behind: u64,
 }
 
 impl Row {
@@ -49,7 +48,6 @@ impl Row {
             ticks: Vec::new(),
             unsampled: None,
             lost_samples: 0,
-            left_behind: 0,
         }
     }
 
@@ -127,7 +125,6 @@ impl Experiment<'_> {
         };
         let recording = turn.worker(assignment, &purpose.watch(), row)?;
         let row = &mut self.rows[row];
-        row.left_behind += recording.left_behind;
         match purpose {
             Purpose::Observe => row.learn_calls(recording.watched),
             Purpose::Sample => {
@@ -198,8 +195,8 @@ impl Experiment<'_> {
             Some(Err(error)) => self.fail(LoopSystem::CForkLikePython, error),
             None => {}
         }
+        turn.note_left_behind(brought.times.left_behind);
         let row = &mut self.rows[row];
-        row.left_behind += brought.times.left_behind;
         match purpose {
             Purpose::Observe => row.learn_calls(brought.watched),
             Purpose::Sample => {

@@ -62,6 +62,11 @@ impl Budget {
         self.stage = stage;
     }
 
+    /// Whether the time may end the run.
+    pub(super) fn is_limited(&self) -> bool {
+        self.total_s.is_some()
+    }
+
     fn end_s(&self) -> Option<f64> {
         Some(self.total_s? * self.stage)
     }

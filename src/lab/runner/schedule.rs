@@ -76,8 +76,9 @@ pub(super) struct Schedule {
     paces: Vec<Option<Pace>>,
     /// All visits in the order of the round, which is mirrored in the next.
     order: Vec<usize>,
-    /// Rounds that were completed, and those of the stage under way.
+    /// Rounds that were completed, all that were begun, and those of the stage under way.
     pub(super) rounds: u32,
+    begun: u32,
     done: u32,
 }
 
@@ -92,6 +93,7 @@ impl Schedule {
             paces: Vec::new(),
             order: Vec::new(),
             rounds: 0,
+            begun: 0,
             done: 0,
         }
     }
@@ -107,8 +109,9 @@ impl Schedule {
         self.budget.begin(share);
         self.done = 0;
         loop {
-            self.one_round(stage)?;
-            self.rounds += 1;
+            let is_whole = self.one_round(stage)?;
+            self.rounds += u32::from(is_whole);
+            self.begun += 1;
             self.done += 1;
             if let Some(stopped) = stage.round_ends(self.rounds) {
                 return Ok(stopped);
@@ -129,14 +132,20 @@ impl Schedule {
             .has_time(stage.now_s(), &self.due(next), shrinks)
     }
 
-    fn one_round(&mut self, stage: &mut dyn Stage) -> Result<(), LabError> {
+    /// A round; whether it is whole, or the time was up before.
+    fn one_round(&mut self, stage: &mut dyn Stage) -> Result<bool, LabError> {
         let order = self.next_order(stage);
+        let mut is_whole = true;
         for (place, &visit) in order.iter().enumerate() {
             let owed = self.rhythms[visit].owed && self.done < self.least_rounds;
             let begin_s = stage.now_s();
             let is_late = !owed && self.budget.is_spent(begin_s);
             // A visit before it may have told that this one is of no use.
-            if is_late || !stage.wants(visit) {
+            if !stage.wants(visit) {
+                continue;
+            }
+            if is_late {
+                is_whole &= !self.rhythms[visit].owed;
                 continue;
             }
             let slice_s = self.slice_s(&order[place..], stage);
@@ -144,7 +153,7 @@ impl Schedule {
             let rounds = self.aim_rounds.max(self.done + 1);
             let slot = Slot {
                 visit,
-                round: self.rounds,
+                round: self.begun,
                 slice_s,
                 seed: self.rng.u64(..),
                 share: self.budget.share(begin_s, behind / f64::from(rounds)),
@@ -153,7 +162,7 @@ impl Schedule {
             let took_s = stage.now_s() - begin_s;
             self.paces[visit] = Some(Pace::new(took_s, loop_s, slice_s));
         }
-        Ok(())
+        Ok(is_whole)
     }
 
     /// A random order, or the mirror image of the last: a drift of the host hits all
@@ -176,7 +185,12 @@ impl Schedule {
     /// The loop of the first of these visits, if they and the rounds up to the aim are
     /// to have their turn. It is reckoned anew for each, from what is left.
     fn slice_s(&self, of_this_round: &[usize], stage: &dyn Stage) -> Option<f64> {
-        let later = (self.done + 1..self.aim_rounds).flat_map(|round| self.of_round(round, stage));
+        if !self.budget.is_limited() {
+            return None;
+        }
+        // Further ahead than that the rounds are as good as endless.
+        let aim = self.aim_rounds.min(self.done + AIM_ROUNDS);
+        let later = (self.done + 1..aim).flat_map(|round| self.of_round(round, stage));
         let to_come = self.due(of_this_round.iter().copied().chain(later));
         let unit_s = self.budget.unit_s(stage.now_s(), &to_come)?;
         Some(unit_s * self.rhythms[of_this_round[0]].weight)

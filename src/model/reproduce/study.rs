@@ -110,10 +110,13 @@ pub enum Part {
 #[serde(rename_all = "snake_case")]
 pub enum PublishedUnit {
     /// Spawns in ten seconds.
+    #[serde(rename = "spawns_in_10_s")]
     SpawnsIn10S,
     /// Seconds of 500 spawns.
+    #[serde(rename = "s_of_500_spawns")]
     SecondsOf500,
     /// Milliseconds of one spawn.
+    #[serde(rename = "ms")]
     Milliseconds,
 }
 

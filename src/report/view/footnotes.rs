@@ -1,10 +1,7 @@
 //! Footnotes: why figures are missing, each reason once.
 
-use crate::model::{Availability, Document, Missing, SpawnMethod};
-use crate::stats::Estimate;
+use crate::model::{Document, Missing, SpawnMethod};
 
-use super::Section;
-use super::number::Unit;
 use super::table::{Entry, Table};
 
 /// More columns than this are not listed one by one.
@@ -24,54 +21,6 @@ struct Note {
 }
 
 impl Footnotes {
-    /// A table with footnotes of its own under its other notes.
-    pub(super) fn section(
-        &mut self,
-        name: &'static str,
-        document: &Document,
-        make: impl FnOnce(&mut Self) -> Table,
-    ) -> Section {
-        self.noted(name, make, |own, _| own.lines(document))
-    }
-
-    /// The same of a table that follows others of the same rows: what was told below
-    /// any is not told again.
-    pub(super) fn next_section(
-        &mut self,
-        name: &'static str,
-        document: &Document,
-        make: impl FnOnce(&mut Self) -> Table,
-    ) -> Section {
-        self.noted(name, make, |own, told| own.lines_after(told, document))
-    }
-
-    fn noted(
-        &mut self,
-        name: &'static str,
-        make: impl FnOnce(&mut Self) -> Table,
-        lines: impl FnOnce(&Self, &Self) -> Vec<String>,
-    ) -> Section {
-        let mut own = Self::default();
-        let mut table = make(&mut own);
-        table.notes.extend(lines(&own, self));
-        self.absorb(own);
-        Section::table(name, table)
-    }
-
-    /// The entry of a figure; if it is missing, the reason is noted under a name.
-    pub(super) fn named(
-        &mut self,
-        figure: &Availability<Estimate>,
-        unit: Unit,
-        name: &str,
-        method: Option<SpawnMethod>,
-    ) -> Entry {
-        match figure {
-            Availability::Measured(found) => unit.entry(*found),
-            Availability::Missing(missing) => self.missing(missing, name, method),
-        }
-    }
-
     /// The entry of a figure that is missing; the reason is noted.
     pub(super) fn missing(
         &mut self,
@@ -81,6 +30,37 @@ impl Footnotes {
     ) -> Entry {
         self.note(missing, name.to_owned(), method);
         Entry::Missing
+    }
+
+    /// A table with the reasons for its gaps under its other notes.
+    pub(super) fn under(
+        &mut self,
+        document: &Document,
+        make: impl FnOnce(&mut Self) -> Table,
+    ) -> Table {
+        self.noted(make, |own, _| own.lines(document))
+    }
+
+    /// The same of a table that follows others of the same rows: what was told below
+    /// those is not told again.
+    pub(super) fn under_next(
+        &mut self,
+        document: &Document,
+        make: impl FnOnce(&mut Self) -> Table,
+    ) -> Table {
+        self.noted(make, |own, told| own.lines_after(told, document))
+    }
+
+    fn noted(
+        &mut self,
+        make: impl FnOnce(&mut Self) -> Table,
+        lines: impl FnOnce(&Self, &Self) -> Vec<String>,
+    ) -> Table {
+        let mut own = Self::default();
+        let table = make(&mut own);
+        let lines = lines(&own, self);
+        self.absorb(own);
+        table.noting(lines)
     }
 
     /// Takes in the reasons of another table, so that [`Self::names`] knows them.

@@ -21,6 +21,18 @@ impl Cell {
     pub(super) fn missing(why: Missing, name: &str, method: Option<SpawnMethod>) -> Self {
         Self::Missing(why, Some((name.to_owned(), method)))
     }
+
+    /// A figure that the footnotes, if it is missing, know under a name of its own.
+    pub(super) fn named(
+        found: Availability<impl Into<Self>>,
+        name: &str,
+        method: Option<SpawnMethod>,
+    ) -> Self {
+        match found {
+            Availability::Measured(shown) => shown.into(),
+            Availability::Missing(why) => Self::missing(why, name, method),
+        }
+    }
 }
 
 impl From<Entry> for Cell {

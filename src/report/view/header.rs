@@ -146,7 +146,7 @@ pub(super) fn conditions(placement: Placement, temperature: Temperature) -> Stri
 }
 
 /// What the child does.
-pub(super) fn child(action: ChildAction, program: &Program) -> String {
+pub(in crate::report) fn child(action: ChildAction, program: &Program) -> String {
     match (action, program) {
         (ChildAction::Exit, _) => "_exit at once, no exec".to_owned(),
         (ChildAction::Exec, Program::Embedded) => {

@@ -28,6 +28,7 @@ use crate::analysis::sweep::Sizes;
 use crate::model::{Document, Findings, Missing, Stored};
 
 use footnotes::Footnotes;
+pub(super) use header::child;
 pub use picture::{Bar, Chart, Kind, Picture, Plot, PlotAxis, PlotPoint, Scale, Segment, Series};
 use process::Rebuilt;
 pub(super) use sections::{CAVEATS, IN_SHORT, LEGEND};

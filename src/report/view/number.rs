@@ -26,7 +26,7 @@ pub(super) const PERCENT: Unit = Unit {
     size: 0.01,
 };
 
-/// Costs of small things.
+/// What takes about a microsecond or less.
 pub(super) const NANOSECOND: Unit = Unit {
     name: "ns",
     size: 1.0,
@@ -56,8 +56,8 @@ impl Unit {
         Self { name, size }
     }
 
-    /// A unit of time that suits a single one.
-    pub(super) fn suiting(nanoseconds: f64) -> Self {
+    /// The unit of time that suits one of so many nanoseconds.
+    pub(super) fn of_one(nanoseconds: f64) -> Self {
         Self::of_time(std::iter::once(nanoseconds))
     }
 
@@ -201,6 +201,16 @@ fn grouped(digits: &str) -> String {
 pub(super) fn counted(count: u64, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", integer(count))
+}
+
+/// A time in the unit that suits it: "163.2 us".
+pub(super) fn prose(nanoseconds: f64) -> String {
+    Unit::of_one(nanoseconds).prose(nanoseconds)
+}
+
+/// A share in percent: "12.3".
+pub(super) fn percent(share: f64) -> String {
+    number(share * 100.0, 1)
 }
 
 /// A number for prose, with three to four digits: "1.43".

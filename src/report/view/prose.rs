@@ -4,14 +4,9 @@ use crate::stats::Estimate;
 
 use super::number::{Unit, significant};
 
-/// A time in the unit that suits it: "183.2 us".
-pub(super) fn time(ns: f64) -> String {
-    Unit::suiting(ns).prose(ns)
-}
-
-/// The same with its interval: "183.2 us (180.1 to 186.0)".
+/// A time with its interval: "183.2 us (180.1 to 186.0)".
 pub(super) fn time_within(ns: Estimate) -> String {
-    let unit = Unit::suiting(ns.value);
+    let unit = Unit::of_one(ns.value);
     let scaled = ns.map(|bound| bound / unit.size);
     format!("{} ({})", unit.prose(ns.value), interval(scaled))
 }

@@ -45,7 +45,7 @@ fn in_short(shape: &ProcessShape) -> Vec<String> {
     let copied = Sum::of(shape, |mapping| fate(mapping) == Fate::Copied);
     let own = copied.pages(|mapping| &mapping.own);
     let copy = format!(
-        "A fork of {} copies {} of its {}: {} with {} of its own.",
+        "A fork of {} copies the entries of {} of its {}: {} with {} of its own.",
         shape.process.name,
         integer(copied.count()),
         counted(shape.mappings.len() as u64, "mapping"),

@@ -4,16 +4,19 @@
 //! What tells them apart (the paranoia level, a seccomp filter, the kind of
 //! event) is read here, once an opening has failed and never before.
 
-use std::{error, fmt, fs, io};
+use std::{fs, io};
 
 /// Why a perf event could not be opened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PerfError {
     /// No hardware PMU answers.
+    #[error("no hardware PMU answers")]
     NoPmu,
     /// The kernel or the PMU does not know this event.
+    #[error("this host does not know the perf event")]
     Unsupported,
     /// This process may not see the kernel side, or not other processes.
+    #[error("{}", refusal(*paranoid, *needed))]
     NotPermitted {
         /// `kernel.perf_event_paranoid`, where it can be read.
         paranoid: Option<i64>,
@@ -21,25 +24,37 @@ pub enum PerfError {
         needed: i64,
     },
     /// The system call itself is missing or filtered out.
+    #[error("{}", match filtered {
+        true => "a seccomp filter blocks perf_event_open",
+        false => "this kernel has no perf_event_open",
+    })]
     NoSyscall {
         /// Whether a seccomp filter is in force.
         filtered: bool,
     },
     /// The limit of open files is reached.
+    #[error("too many open files for another perf event")]
     TooManyFiles,
     /// The kernel lets this user lock no memory for the rings.
+    #[error("no memory may be locked for the rings of perf events")]
     NoRingMemory,
     /// The CPU is not online.
+    #[error("CPU {0} is not online")]
     NoCpu(u32),
     /// There is no such process.
+    #[error("process {0} does not exist")]
     NoProcess(u32),
     /// The kernel or the CPU cannot watch an instruction.
+    #[error("this host has no hardware breakpoints")]
     NoLandmarks,
     /// The CPU watches as many instructions as it can.
+    #[error("no hardware breakpoint is left for another instruction")]
     NoLandmarkLeft,
     /// No program's instruction can be at this address.
+    #[error("no program has an instruction at {0:#x}")]
     LandmarkAddress(u64),
     /// Any other errno.
+    #[error("perf_event_open failed: {}", io::Error::from_raw_os_error(*.0))]
     Other(i32),
 }
 
@@ -60,101 +75,64 @@ impl PerfError {
 
     /// What to do about it.
     pub fn remedy(&self) -> String {
-        match self {
-            Self::NoPmu => {
-                "run on bare metal, or let the hypervisor give the guest a virtual PMU".to_owned()
+        let remedy = match self {
+            Self::NoPmu => "run on bare metal, or let the hypervisor give the guest a virtual PMU",
+            Self::Unsupported => "see `perf list` for the events that this host knows",
+            Self::NotPermitted {
+                paranoid: Some(level),
+                needed,
+            } if level <= needed => {
+                "grant CAP_PERFMON, and look for a denial in the security module's log"
             }
-            Self::Unsupported => "see `perf list` for the events that this host knows".to_owned(),
-            Self::NotPermitted { paranoid, needed } => match paranoid {
-                Some(level) if level <= needed => {
-                    "grant CAP_PERFMON, and look for a denial in the security module's log"
-                        .to_owned()
-                }
-                _ => format!(
+            Self::NotPermitted { needed, .. } => {
+                return format!(
                     "run `sysctl kernel.perf_event_paranoid={needed}` as root, or grant CAP_PERFMON (CAP_SYS_ADMIN before Linux 5.8)"
-                ),
-            },
+                );
+            }
             Self::NoSyscall { filtered: true } => {
-                "allow perf_event_open in the container's seccomp profile".to_owned()
+                "allow perf_event_open in the container's seccomp profile"
             }
             Self::NoSyscall { filtered: false } => {
-                "use a kernel that was built with CONFIG_PERF_EVENTS".to_owned()
+                "use a kernel that was built with CONFIG_PERF_EVENTS"
             }
-            Self::TooManyFiles => "raise the limit of open files, `ulimit -n`".to_owned(),
+            Self::TooManyFiles => "raise the limit of open files, `ulimit -n`",
             Self::NoRingMemory => {
-                "raise `sysctl kernel.perf_event_mlock_kb` or the limit `ulimit -l`".to_owned()
+                "raise `sysctl kernel.perf_event_mlock_kb` or the limit `ulimit -l`"
             }
-            Self::NoCpu(_) => "name CPUs of /sys/devices/system/cpu/online".to_owned(),
-            Self::NoProcess(_) => "name a process that is running".to_owned(),
+            Self::NoCpu(_) => "name CPUs of /sys/devices/system/cpu/online",
+            Self::NoProcess(_) => "name a process that is running",
             Self::NoLandmarks => {
                 "use a kernel with CONFIG_HAVE_HW_BREAKPOINT on a CPU with debug registers"
-                    .to_owned()
             }
             Self::NoLandmarkLeft => {
                 "watch fewer instructions, at most 4, and end debuggers that set hardware breakpoints"
-                    .to_owned()
             }
             Self::LandmarkAddress(_) => {
-                "name the address of an instruction as it is mapped in the program".to_owned()
+                "name the address of an instruction as it is mapped in the program"
             }
-            Self::Other(_) => "look the error up in perf_event_open(2), section ERRORS".to_owned(),
-        }
+            Self::Other(_) => "look the error up in perf_event_open(2), section ERRORS",
+        };
+        remedy.to_owned()
     }
 }
 
-impl fmt::Display for PerfError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoPmu => write!(out, "no hardware PMU answers"),
-            Self::Unsupported => write!(out, "this host does not know the perf event"),
-            Self::NotPermitted { paranoid, needed } => match paranoid {
-                Some(level) if level <= needed => write!(
-                    out,
-                    "a security policy refuses perf events, although kernel.perf_event_paranoid is {level}"
-                ),
-                Some(level) => write!(
-                    out,
-                    "kernel.perf_event_paranoid is {level} and hides {} from this user",
-                    match needed {
-                        ..1 => "other processes",
-                        1 => "the kernel side",
-                        2.. => "all perf events",
-                    }
-                ),
-                None => write!(out, "this user may not open perf events"),
-            },
-            Self::NoSyscall { filtered: true } => {
-                write!(out, "a seccomp filter blocks perf_event_open")
-            }
-            Self::NoSyscall { filtered: false } => {
-                write!(out, "this kernel has no perf_event_open")
-            }
-            Self::TooManyFiles => write!(out, "too many open files for another perf event"),
-            Self::NoRingMemory => {
-                write!(out, "no memory may be locked for the rings of perf events")
-            }
-            Self::NoCpu(cpu) => write!(out, "CPU {cpu} is not online"),
-            Self::NoProcess(pid) => write!(out, "process {pid} does not exist"),
-            Self::NoLandmarks => write!(out, "this host has no hardware breakpoints"),
-            Self::NoLandmarkLeft => {
-                write!(
-                    out,
-                    "no hardware breakpoint is left for another instruction"
-                )
-            }
-            Self::LandmarkAddress(address) => {
-                write!(out, "no program has an instruction at {address:#x}")
-            }
-            Self::Other(errno) => write!(
-                out,
-                "perf_event_open failed: {}",
-                io::Error::from_raw_os_error(*errno)
-            ),
-        }
+/// What the kernel's paranoia keeps from this user.
+fn refusal(paranoid: Option<i64>, needed: i64) -> String {
+    let Some(level) = paranoid else {
+        return "this user may not open perf events".to_owned();
+    };
+    if level <= needed {
+        return format!(
+            "a security policy refuses perf events, although kernel.perf_event_paranoid is {level}"
+        );
     }
+    let hidden = match needed {
+        ..1 => "other processes",
+        1 => "the kernel side",
+        2.. => "all perf events",
+    };
+    format!("kernel.perf_event_paranoid is {level} and hides {hidden} from this user")
 }
-
-impl error::Error for PerfError {}
 
 /// Turns an errno into a cause. The probes are asked only where they decide.
 fn classify(

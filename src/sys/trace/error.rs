@@ -1,25 +1,33 @@
 //! Why a process cannot be traced, and what to do about it.
 
-use std::{error, fmt, fs, io};
+use std::{fs, io};
 
 /// Why a process cannot be traced.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TraceError {
     /// The process has another tracer already, whose number this is.
+    #[error("the process is traced already, by {0}")]
     Traced(u32),
     /// Yama restricts ptrace(2) to this degree.
+    #[error("kernel.yama.ptrace_scope is {0} and forbids ptrace")]
     Yama(u32),
     /// A seccomp filter is in force, which probably refuses ptrace(2).
+    #[error("a seccomp filter blocks ptrace")]
     Filtered,
     /// The user may not trace the process.
+    #[error("this user may not trace the process")]
     NotPermitted,
     /// The kernel cannot tell of system calls in the way that is needed.
+    #[error("this kernel has no PTRACE_GET_SYSCALL_INFO")]
     Kernel,
     /// There is no such process any more.
+    #[error("the process to be traced has ended")]
     Gone,
     /// The process did not stop for its tracer.
+    #[error("the process to be traced did not stop in time")]
     Busy,
     /// Any other errno.
+    #[error("the process cannot be traced: {}", io::Error::from_raw_os_error(*.0))]
     Other(i32),
 }
 
@@ -39,53 +47,28 @@ impl TraceError {
     }
 
     /// What to do about it.
-    pub fn remedy(&self) -> String {
+    pub fn remedy(&self) -> &'static str {
         match self {
-            Self::Traced(_) => "run without strace, gdb and their like".to_owned(),
+            Self::Traced(_) => "run without strace, gdb and their like",
             Self::Yama(3..) => {
-                "boot with kernel.yama.ptrace_scope below 3; it cannot be lowered before".to_owned()
+                "boot with kernel.yama.ptrace_scope below 3; it cannot be lowered before"
             }
             Self::Yama(_) => {
                 "run `sysctl kernel.yama.ptrace_scope=1` as root, or grant CAP_SYS_PTRACE"
-                    .to_owned()
             }
-            Self::Filtered => "allow ptrace in the container's seccomp profile".to_owned(),
+            Self::Filtered => "allow ptrace in the container's seccomp profile",
             Self::NotPermitted => {
                 "run as the owner of the process, and look for a denial in the security module's log"
-                    .to_owned()
             }
-            Self::Kernel => "use Linux 5.3 or newer".to_owned(),
-            Self::Gone => "name a process that is running".to_owned(),
-            Self::Busy => "try again once its children execute and it gets a CPU".to_owned(),
-            Self::Other(_) => "look the error up in ptrace(2) and pthread_create(3), section ERRORS".to_owned(),
-        }
-    }
-}
-
-impl fmt::Display for TraceError {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Traced(tracer) => write!(out, "the process is traced already, by {tracer}"),
-            Self::Yama(scope) => {
-                write!(
-                    out,
-                    "kernel.yama.ptrace_scope is {scope} and forbids ptrace"
-                )
-            }
-            Self::Filtered => write!(out, "a seccomp filter blocks ptrace"),
-            Self::NotPermitted => write!(out, "this user may not trace the process"),
-            Self::Kernel => write!(out, "this kernel has no PTRACE_GET_SYSCALL_INFO"),
-            Self::Gone => write!(out, "the process to be traced has ended"),
-            Self::Busy => write!(out, "the process to be traced did not stop in time"),
-            Self::Other(errno) => {
-                let error = io::Error::from_raw_os_error(*errno);
-                write!(out, "the process cannot be traced: {error}")
+            Self::Kernel => "use Linux 5.3 or newer",
+            Self::Gone => "name a process that is running",
+            Self::Busy => "try again once its children execute and it gets a CPU",
+            Self::Other(_) => {
+                "look the error up in ptrace(2) and pthread_create(3), section ERRORS"
             }
         }
     }
 }
-
-impl error::Error for TraceError {}
 
 impl Facts {
     fn read(pid: u32) -> Self {
@@ -202,7 +185,7 @@ mod tests {
             TraceError::Busy,
             TraceError::Other(libc::EAGAIN),
         ] {
-            for text in [error.to_string(), error.remedy()] {
+            for text in [error.to_string(), error.remedy().to_owned()] {
                 assert!(text.starts_with(|c: char| c.is_lowercase()), "{text}");
                 assert!(!text.ends_with('.'), "{text}");
             }

@@ -23,6 +23,9 @@ struct Clock {
     turns: Vec<(usize, u32, Option<f64>)>,
     unwanted: Vec<usize>,
     most_rounds: Option<u32>,
+    /// By how many times each turn takes longer to start than the one before it; 0 if
+    /// none does.
+    slower: f64,
 }
 
 impl Stage for Clock {
@@ -38,7 +41,12 @@ impl Stage for Clock {
         assert!((0.0..=1.0).contains(&slot.share));
         let fake = self.visits[slot.visit];
         let loop_s = slot.slice_s.unwrap_or(0.0).max(fake.least_loop_s);
-        self.now_s += fake.start_s + loop_s;
+        let slower = if self.slower > 0.0 {
+            (0..self.turns.len()).map(|_| self.slower).product()
+        } else {
+            1.0
+        };
+        self.now_s += fake.start_s * slower + loop_s;
         self.turns.push((slot.visit, slot.round, slot.slice_s));
         Ok(loop_s)
     }
@@ -253,4 +261,30 @@ fn what_has_its_turn_once_has_it_first_and_takes_no_later_time() {
     assert!(clock.run(4.0, 1) >= AIM_ROUNDS);
     assert_eq!((clock.turns[0].0, clock.turns_of(1)), (1, 1));
     assert!((3.5..=4.0).contains(&clock.now_s), "{}", clock.now_s);
+}
+
+#[test]
+fn a_round_that_the_time_cut_off_is_not_counted() {
+    // The third visit takes ever longer, so that no round foretells the next.
+    let mut clock = Clock::of(&[QUICK; 3]);
+    let mut schedule = clock.schedule(Some(10.0), 1);
+    clock.slower = 2.0;
+    schedule.run(&mut clock, 1.0).unwrap();
+    let turns: Vec<usize> = (0..3).map(|visit| clock.turns_of(visit)).collect();
+    let most = turns.iter().max().copied().unwrap();
+    let least = turns.iter().min().copied().unwrap();
+    assert!(least < most, "no round was cut off: {turns:?}");
+    assert_eq!(schedule.rounds as usize, least, "{turns:?}");
+}
+
+#[test]
+fn any_number_of_rounds_may_be_aimed_at() {
+    for time_s in [None, Some(5.0)] {
+        let mut clock = Clock::of(&[QUICK]);
+        let mut schedule = Schedule::new(time_s, 7, 1, u32::MAX);
+        schedule.add(QUICK.rhythm);
+        clock.most_rounds = Some(3);
+        assert_eq!(schedule.run(&mut clock, 1.0).unwrap(), Stopped::Spawns);
+        assert_eq!(schedule.rounds, 3);
+    }
 }

@@ -25,7 +25,7 @@ pub(super) fn answers(rebuilt: &Rebuilt<'_>, footnotes: &mut Footnotes) -> Answe
     sections.extend(recipes.map(|recipe| Section::new("recipes", recipe)));
     sections.extend([
         Section::lines("harmful", "Harmful here", remedies::harmful(rebuilt)),
-        Section::table("likeness", likeness::table(rebuilt)),
+        rebuilt.table("likeness", footnotes, likeness::table),
     ]);
     (sections, words::sentences(rebuilt))
 }

@@ -32,7 +32,7 @@ pub(super) fn forecasts<'a>(charged: &Charged<'a>) -> Option<Plot> {
     if highest <= 0.0 {
         return None;
     }
-    let unit = Unit::suiting(highest);
+    let unit = Unit::of_one(highest);
     let axis = |name: &str| {
         let name = format!("total of one fork, {name} ({})", unit.name);
         logarithmic(name, lowest / unit.size, highest / unit.size)
@@ -141,7 +141,7 @@ fn bar(name: &str, terms: &[(Term, f64)]) -> Option<Bar> {
     if !(total > 0.0 && total < TIMES[1]) {
         return None;
     }
-    let unit = Unit::suiting(total);
+    let unit = Unit::of_one(total);
     let segment = |(term, ns): &(Term, f64)| {
         let share = ns / total * 100.0;
         Segment {

@@ -37,7 +37,8 @@ impl Charged<'_> {
             ("design", design::fitted_times),
         ];
         let table = |(name, make): (_, Maker)| {
-            footnotes.next_section(name, self.document, |notes| make(self, notes))
+            let table = footnotes.under_next(self.document, |notes| make(self, notes));
+            Section::table(name, table)
         };
         let mut sections: Vec<Section> = makers.into_iter().map(table).collect();
         sections.insert(1, Section::new("work", terms::legend(self)));

@@ -3,8 +3,8 @@
 use super::{child, grade};
 use crate::analysis::card::{Charged, Fit};
 use crate::model::{Availability, PriceKind, Purpose, SpawnMethod};
-use crate::report::view::number::number;
-use crate::report::view::prose::{listed, time, time_within};
+use crate::report::view::number::{number, prose};
+use crate::report::view::prose::{listed, time_within};
 use crate::stats::Estimate;
 
 /// The sentences that there are figures for, the most useful first.
@@ -34,7 +34,7 @@ fn empty_parent(charged: &Charged<'_>) -> Option<String> {
     let call = price.priced.call_ns.measured();
     let call = call.and_then(|call| call.sound());
     let call = call.map_or(String::new(), |call| {
-        format!(", {} of it in the call", time(call.value))
+        format!(", {} of it in the call", prose(call.value))
     });
     let other = total(charged, PriceKind::Spawn, Some(SpawnMethod::Vfork));
     let other = other.map_or(String::new(), |other| {
@@ -86,7 +86,7 @@ fn flat_methods(charged: &Charged<'_>) -> Option<String> {
              each adds less than {}",
             listed(&names, "and"),
             number(units, 0),
-            time(most)
+            prose(most)
         ));
     }
     let clause = |(name, found): (&str, Estimate)| {

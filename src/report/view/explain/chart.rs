@@ -3,14 +3,14 @@
 //! What is drawn and how it is worded is decided here; where it stands, by the
 //! renderer.
 
-use crate::analysis::explain::{Explained, time};
+use crate::analysis::explain::{Explained, phases, time};
 use crate::analysis::sweep::Sizes;
 use crate::model::{Document, Explanation, Ledger, Missing, MissingKind, Phase};
 
 use super::super::header;
 use super::super::number::{Unit, counted, number};
 use super::super::picture::{Bar, Chart, Kind, Segment};
-use super::{Found, ledger, names};
+use super::{Found, names};
 
 /// What the phases leave of the total.
 const UNEXPLAINED: &str = "unexplained";
@@ -43,11 +43,8 @@ pub(in crate::report::view) fn chart(
 fn draw(document: &Document, explained: &Explained<'_>, found: &Found<'_, Ledger>) -> Chart {
     // The longest bar sets the scale, so its unit is the axis's.
     let longest = found.iter().map(|(_, ledger)| ledger.total_ns.value.abs());
-    let unit = Unit::suiting(longest.fold(0.0, f64::max));
-    let kinds: Vec<Phase> = Phase::ALL
-        .into_iter()
-        .filter(|phase| ledger::exists(*phase, found))
-        .collect();
+    let unit = Unit::of_one(longest.fold(0.0, f64::max));
+    let kinds = phases(found.iter().map(|(_, ledger)| *ledger));
     let mut legend: Vec<Kind> = kinds
         .iter()
         .map(|phase| {

@@ -5,7 +5,9 @@ use crate::model::{
     Availability, HotFunction, Mechanism, MechanismShare, Mechanisms, Reach, SpawnMethod,
 };
 
-use super::super::number::{PERCENT, Unit, counted, integer, number, significant};
+use super::super::footnotes::Footnotes;
+use super::super::grid::Grid;
+use super::super::number::{PERCENT, Unit, counted, integer, number, percent, significant};
 use super::super::table::{Column, Entry, Table};
 use super::names;
 
@@ -13,60 +15,52 @@ use super::names;
 const HOTTEST: usize = 3;
 
 /// Makes the table of one method.
-pub(super) fn table(method: SpawnMethod, found: &Mechanisms) -> Table {
-    let unit = Unit::of_time(
-        found
-            .shares
-            .iter()
-            .map(|share| share.ns.value)
-            .filter(|ns| *ns > 0.0),
-    );
-    Table {
-        title: format!("What the CPU does during one spawn: {}", method.name()),
-        columns: columns(unit),
-        rows: found
-            .shares
-            .iter()
-            .map(|share| row(share, found.samples, unit))
-            .collect(),
-        rules: Vec::new(),
-        notes: remarks(found),
-    }
+pub(super) fn table(method: SpawnMethod, found: &Mechanisms, notes: &mut Footnotes) -> Table {
+    let times = found.shares.iter().map(|share| share.ns.value);
+    let unit = Unit::of_time(times.filter(|ns| *ns > 0.0));
+    Grid::new()
+        .column(Column::name("mechanism"), |share: &&MechanismShare| {
+            names::mechanism(share.mechanism)
+        })
+        .column(
+            Column::number("share", "(%)")
+                .explained("of the timer samples of parent and child, by the whole call chain"),
+            |share| PERCENT.entry(share.share),
+        )
+        .column(
+            Column::number("time", &unit.subheader())
+                .explained("CPU time a spawn, a mean: samples by their period"),
+            |share| unit.entry(share.ns),
+        )
+        .column(
+            Column::number("in child", "(%)").explained("of the mechanism's samples"),
+            |share| {
+                let childs = share.samples.saturating_sub(share.parent_samples);
+                Some(Entry::exact(percent_of(childs, share.samples)?))
+            },
+        )
+        .column(
+            Column::list("hottest functions", "(% of all samples)")
+                .explained("where the CPU was found, at most three of them"),
+            |share| functions(&share.hottest, found.samples, HOTTEST),
+        )
+        .table(
+            format!("What the CPU does during one spawn: {}", method.name()),
+            &found.shares,
+            notes,
+        )
+        .noting(remarks(found))
 }
 
-fn columns(unit: Unit) -> Vec<Column> {
-    vec![
-        Column::name("mechanism"),
-        Column::number("share", "(%)")
-            .explained("of the timer samples of parent and child, by the whole call chain"),
-        Column::number("time", &unit.subheader())
-            .explained("CPU time a spawn, a mean: samples by their period"),
-        Column::number("in child", "(%)").explained("of the mechanism's samples"),
-        Column::list("hottest functions", "(% of all samples)")
-            .explained("where the CPU was found, at most three of them"),
-    ]
-}
-
-fn row(share: &MechanismShare, all: u64, unit: Unit) -> Vec<Entry> {
-    let childs = share.samples.saturating_sub(share.parent_samples);
-    vec![
-        Entry::Name(names::mechanism(share.mechanism).to_owned()),
-        PERCENT.entry(share.share),
-        unit.entry(share.ns),
-        percent(childs, share.samples).map_or(Entry::Blank, Entry::exact),
-        Entry::Name(functions(&share.hottest, all, HOTTEST)),
-    ]
-}
-
-/// A part of a whole that is not 0.
-fn percent(part: u64, whole: u64) -> Option<String> {
-    (whole > 0).then(|| number(part as f64 / whole as f64 * 100.0, 1))
+/// A part of a whole that is not 0, in percent.
+fn percent_of(part: u64, whole: u64) -> Option<String> {
+    (whole > 0).then(|| percent(part as f64 / whole as f64))
 }
 
 /// The hottest functions, each with its share of all samples.
 fn functions(hottest: &[HotFunction], all: u64, most: usize) -> String {
     let named = hottest.iter().take(most).map(|hot| {
-        let share = percent(hot.samples, all);
+        let share = percent_of(hot.samples, all);
         share.map_or_else(
             || hot.function.clone(),
             |share| format!("{} {share}", hot.function),

@@ -18,7 +18,7 @@ pub(super) use chart::chart;
 
 use crate::analysis::explain::Explained;
 use crate::analysis::sweep::Sizes;
-use crate::model::{Availability, MethodExplained, MissingKind, SpawnMethod};
+use crate::model::{Availability, MethodExplained, MissingKind, Rewriting, SpawnMethod};
 
 use super::footnotes::Footnotes;
 use super::sweep::time;
@@ -28,56 +28,65 @@ use super::{Answers, Section};
 /// A part of the explanation, of each method that has it.
 type Found<'a, T> = Vec<(SpawnMethod, &'a T)>;
 
+/// "fork 10, vfork 12": a word on each.
+fn by_method<T>(found: &Found<'_, T>, word: impl Fn(&T) -> String) -> String {
+    let words = found.iter();
+    let words = words.map(|(method, part)| format!("{} {}", method.name(), word(part)));
+    words.collect::<Vec<_>>().join(", ")
+}
+
 impl<'a> Explained<'a> {
     /// The tables and drawings in the order of reading, and what they say in a
     /// few sentences. All reasons for gaps are among the footnotes afterwards.
     pub(super) fn answers(&self, sizes: &Sizes<'_>, footnotes: &mut Footnotes) -> Answers {
         let mut absent = Footnotes::default();
-        let mut sections = Vec::new();
-        if !self.explanation.cells.is_empty() {
-            let make = |notes: &mut Footnotes| time::table(self.document, sizes, notes);
-            sections.push(self.table("time", footnotes, make));
-        }
         let ledgers = self.found("where the time goes", |method| &method.ledger, &mut absent);
-        if !ledgers.is_empty() {
-            let make = |notes: &mut Footnotes| ledger::table(self, &ledgers, notes);
-            sections.push(self.table("ledger", footnotes, make));
-        }
         let name = "what the kernel does";
-        for (method, found) in self.found(name, |method| &method.mechanisms, &mut absent) {
-            sections.push(Section::table(
-                "mechanisms",
-                mechanisms::table(method, found),
-            ));
-        }
+        let sampled = self.found(name, |method| &method.mechanisms, &mut absent);
         let faults = self.found("page faults", |method| &method.faults, &mut absent);
-        if !faults.is_empty() {
-            sections.push(self.table("faults", footnotes, |_| faults::table(&faults)));
+        let tables = &self.explanation.page_tables;
+        if let Availability::Missing(missing) = tables {
+            absent.missing(missing, "page tables", None);
         }
-        sections.extend(page_tables::sections(self, footnotes, &mut absent));
         let rewritten = self.rewritten(&mut absent);
-        if !rewritten.is_empty() {
-            let make = |notes: &mut Footnotes| rewriting::table(self, &rewritten, notes);
-            sections.push(self.table("rewriting", footnotes, make));
+
+        let mut table = |name, make: &dyn Fn(&mut Footnotes) -> Table| {
+            Section::table(name, footnotes.under(self.document, make))
+        };
+        let mut sections = vec![table("time", &|notes| {
+            time::table(self.document, sizes, notes)
+        })];
+        if !ledgers.is_empty() {
+            sections.push(table("ledger", &|notes| {
+                ledger::table(self, &ledgers, notes)
+            }));
         }
+        sections.extend(sampled.into_iter().map(|(method, found)| {
+            table("mechanisms", &|notes| {
+                mechanisms::table(method, found, notes)
+            })
+        }));
+        sections.push(table("faults", &|notes| faults::table(&faults, notes)));
+        if let Availability::Measured(tables) = tables {
+            let before = &self.explanation.page_tables_before;
+            sections.extend([
+                table("mapped", &|notes| {
+                    page_tables::mapped(tables, before, notes)
+                }),
+                table("page-tables", &|notes| {
+                    page_tables::by_level(tables, before, notes)
+                }),
+            ]);
+            let tree = tables.tree.as_ref();
+            sections.extend(tree.map(|tree| Section::new("tree", tree::drawing(tree, tables))));
+        }
+        sections.push(table("rewriting", &|notes| {
+            rewriting::table(self, &rewritten, notes)
+        }));
         let not_found = absent.lines(self.document);
         sections.push(Section::lines("not-found", "Not found out", not_found));
         footnotes.absorb(absent);
         (sections, words::sentences(self))
-    }
-
-    /// A table with footnotes of its own under its other notes.
-    fn table(
-        &self,
-        name: &'static str,
-        footnotes: &mut Footnotes,
-        make: impl FnOnce(&mut Footnotes) -> Table,
-    ) -> Section {
-        let mut own = Footnotes::default();
-        let mut table = make(&mut own);
-        table.notes.extend(own.lines(self.document));
-        footnotes.absorb(own);
-        Section::table(name, table)
     }
 
     /// The methods that have a part; of the others, the reason is noted.
@@ -100,7 +109,7 @@ impl<'a> Explained<'a> {
     }
 
     /// The same for the hidden tax, which is no gap where nobody asked for it.
-    fn rewritten(&self, absent: &mut Footnotes) -> Found<'a, crate::model::Rewriting> {
+    fn rewritten(&self, absent: &mut Footnotes) -> Found<'a, Rewriting> {
         let plan = self.document.plan.order.explain();
         let unasked = plan.is_some_and(|plan| plan.rewrite_pages == 0)
             && self.explanation.methods.iter().all(|method| {

@@ -1,7 +1,19 @@
 //! Plain names of phases, mechanisms and faults, as a systems programmer would
 //! call them. The words of the JSON are another matter.
 
+use crate::analysis::explain::{FaultLine, LedgerLine};
 use crate::model::{FaultCause, FaultPhase, Level, Mechanism, Phase, SkipReason};
+
+/// A line of the ledger, as the row of a table.
+pub(super) fn line(line: LedgerLine) -> &'static str {
+    match line {
+        LedgerLine::Phase(of) => phase(of),
+        LedgerLine::Unexplained => "unexplained",
+        LedgerLine::Stamped => "total (with stamps)",
+        LedgerLine::Stamping => "stamping adds",
+        LedgerLine::Alone => "total (timed alone)",
+    }
+}
 
 /// A phase, as the row of a table.
 pub(super) fn phase(phase: Phase) -> &'static str {
@@ -67,8 +79,16 @@ pub(super) fn mechanism(mechanism: Mechanism) -> &'static str {
     }
 }
 
-/// When a fault happens.
-pub(super) fn fault_phase(phase: FaultPhase) -> &'static str {
+/// When faults happen, and why.
+pub(super) fn fault_line(line: FaultLine) -> [&'static str; 2] {
+    match line {
+        FaultLine::Of(phase, cause) => [fault_phase(phase), fault_cause(cause)],
+        FaultLine::Parent => ["parent", "all"],
+        FaultLine::Child => ["child", "all"],
+    }
+}
+
+fn fault_phase(phase: FaultPhase) -> &'static str {
     match phase {
         FaultPhase::ParentBefore => "parent, until the child is made",
         FaultPhase::ParentAfter => "parent, after that",
@@ -78,8 +98,7 @@ pub(super) fn fault_phase(phase: FaultPhase) -> &'static str {
     }
 }
 
-/// Why a fault happens.
-pub(super) fn fault_cause(cause: FaultCause) -> &'static str {
+fn fault_cause(cause: FaultCause) -> &'static str {
     match cause {
         FaultCause::CopyOnWrite => "copy-on-write",
         FaultCause::Anonymous => "fresh memory",

@@ -2,13 +2,13 @@
 //! pages again.
 
 use crate::analysis::explain::{Explained, of_all_pages, over_call};
-use crate::model::{Availability, Rewriting, SpawnMethod};
-use crate::stats::Estimate;
+use crate::model::{Rewriting, SpawnMethod};
 
 use super::super::footnotes::Footnotes;
-use super::super::number::{PLAIN, Unit, counted, integer};
-use super::super::table::{Column, Entry, Table};
-use super::Found;
+use super::super::grid::Grid;
+use super::super::number::{NANOSECOND, PLAIN, Unit, counted};
+use super::super::table::{Column, Table};
+use super::{Found, by_method};
 
 /// Makes the table.
 pub(super) fn table(
@@ -16,90 +16,55 @@ pub(super) fn table(
     found: &Found<'_, Rewriting>,
     notes: &mut Footnotes,
 ) -> Table {
-    let page = Unit {
-        name: "ns",
-        size: 1.0,
-    };
+    type Row<'a> = (SpawnMethod, &'a Rewriting);
     // What no fork taxed is noise around 0, and must not choose the unit.
-    let taxes = found
-        .iter()
-        .map(|(_, found)| of_all_pages(found).value.abs());
-    let all = Unit::of_time(std::iter::once(taxes.fold(0.0, f64::max)));
-    let rows = found
-        .iter()
-        .map(|(method, rewriting)| row(explained, *method, rewriting, [page, all], notes));
-    Table {
-        title: "The hidden tax: what the parent pays to write to its pages again".to_owned(),
-        columns: columns(page, all),
-        rows: rows.collect(),
-        rules: Vec::new(),
-        notes: rounds(found),
-    }
-}
-
-fn columns(page: Unit, all: Unit) -> Vec<Column> {
-    let (page, all) = (page.subheader(), all.subheader());
-    vec![
-        Column::name("method"),
-        Column::number("pages", ""),
-        Column::number("after spawn", &page)
-            .explained("one page, one byte, after a spawn whose child has ended"),
-        Column::number("once more", &page)
-            .explained("the same page once more, with no spawn in between"),
-        Column::number("tax", &page).explained("after spawn less once more: the fault"),
-        Column::number("held", &page)
-            .explained("the tax while a child still has the page, so that it must be copied"),
-        Column::number("all pages", &all).explained("the tax of all these pages"),
-        Column::number("times", "the call")
-            .explained("the tax of all these pages over the median call"),
-    ]
-}
-
-fn row(
-    explained: &Explained<'_>,
-    method: SpawnMethod,
-    rewriting: &Rewriting,
-    [page, all]: [Unit; 2],
-    notes: &mut Footnotes,
-) -> Vec<Entry> {
-    let entire = of_all_pages(rewriting);
-    vec![
-        Entry::Name(method.name().to_owned()),
-        Entry::exact(integer(rewriting.pages)),
-        page.entry(rewriting.after_ns),
-        page.entry(rewriting.again_ns),
-        page.entry(rewriting.tax_ns),
-        notes.named(&rewriting.held_ns, page, "held", Some(method)),
-        all.entry(entire),
-        times(explained, method, entire, notes),
-    ]
-}
-
-/// That tax against the call that caused it.
-fn times(
-    explained: &Explained<'_>,
-    method: SpawnMethod,
-    entire: Estimate,
-    notes: &mut Footnotes,
-) -> Entry {
-    match explained.cell(method).map(|cell| &cell.call_ns) {
-        Some(Availability::Measured(call)) => {
-            over_call(entire, call).map_or(Entry::Blank, |times| PLAIN.entry(times))
-        }
-        Some(Availability::Missing(missing)) => {
-            notes.missing(missing, "times the call", Some(method))
-        }
-        None => Entry::Blank,
-    }
-}
-
-fn rounds(found: &Found<'_, Rewriting>) -> Vec<String> {
-    let rounds = found.iter().map(|(method, rewriting)| {
-        format!("{} {}", method.name(), counted(rewriting.rounds, "round"))
-    });
-    let rounds: Vec<String> = rounds.collect();
-    if rounds.is_empty() {
-        return rounds;
-    }
-    vec![format!("timed: {}", rounds.join(", "))]
+    let taxes = found.iter().map(|(_, tax)| of_all_pages(tax).value.abs());
+    let all = Unit::of_one(taxes.fold(0.0, f64::max));
+    let ns = |name: &str| Column::number(name, &NANOSECOND.subheader());
+    Grid::new()
+        .by_method(|row: &Row<'_>| row.0)
+        .column(Column::name("method"), |row| row.0.name())
+        .column(Column::number("pages", ""), |row| row.1.pages)
+        .column(
+            ns("after spawn").explained("one page, one byte, after a spawn whose child has ended"),
+            |row| NANOSECOND.entry(row.1.after_ns),
+        )
+        .column(
+            ns("once more").explained("the same page once more, with no spawn in between"),
+            |row| NANOSECOND.entry(row.1.again_ns),
+        )
+        .column(
+            ns("tax").explained("after spawn less once more: the fault"),
+            |row| NANOSECOND.entry(row.1.tax_ns),
+        )
+        .column(
+            ns("held")
+                .explained("the tax while a child still has the page, so that it must be copied"),
+            |row| NANOSECOND.found(&row.1.held_ns),
+        )
+        .column(
+            Column::number("all pages", &all.subheader()).explained("the tax of all these pages"),
+            |row| all.entry(of_all_pages(row.1)),
+        )
+        .column(
+            Column::number("times", "the call")
+                .explained("the tax of all these pages over the median call"),
+            |row| {
+                let cell = explained.cell(row.0)?;
+                let tax = of_all_pages(row.1);
+                Some(
+                    cell.call_ns
+                        .map(|call| Some(PLAIN.entry(over_call(tax, call)?))),
+                )
+            },
+        )
+        .table(
+            "The hidden tax: what the parent pays to write to its pages again",
+            found.iter().copied(),
+            notes,
+        )
+        .noting([format!(
+            "timed: {}",
+            by_method(found, |tax| counted(tax.rounds, "round"))
+        )])
 }

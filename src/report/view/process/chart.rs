@@ -1,7 +1,8 @@
 //! The cost of a fork as a picture: who is charged for it.
 
-use super::{Rebuilt, figures, ladder, names};
-use crate::model::{Cost, Missing, Rung};
+use super::{Rebuilt, figures, names};
+use crate::analysis::process::{is_extrapolated, unshared};
+use crate::model::{Cost, Missing};
 use crate::report::view::header;
 use crate::report::view::number::{Unit, significant};
 use crate::report::view::picture::{Bar, Chart, Kind, Segment};
@@ -43,13 +44,11 @@ pub(super) fn blame(rebuilt: &Rebuilt<'_>) -> Result<Chart, Missing> {
         total: cost.total_ns.value,
     };
     let groups = blame.groups.iter().take(MOST);
-    let mut bars: Vec<Raw> = groups.map(|group| raw(&group.name, &group.cost)).collect();
-    for rung in [Rung::Beside, Rung::Empty] {
-        let found = blame.rungs.iter().find(|found| found.rung == rung);
-        bars.extend(found.map(|found| raw(names::rung(rung), &found.cost)));
-    }
+    let groups = groups.map(|group| raw(&group.name, &group.cost));
+    let others = unshared(blame).map(|rung| raw(names::rung(rung.rung), &rung.cost));
+    let bars: Vec<Raw> = groups.chain(others).collect();
     let mut lines = header::of_picture(rebuilt.document);
-    let extrapolated = blame.rungs.iter().any(ladder::is_extrapolated);
+    let extrapolated = blame.rungs.iter().any(is_extrapolated);
     lines.push(format!(
         "a fork takes {}",
         figures::told(blame.fork.total_ns, extrapolated)

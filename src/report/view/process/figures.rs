@@ -1,9 +1,9 @@
 //! Figures of a live process: with intervals, as prose, and marked where they were
 //! extrapolated.
 
-use crate::model::{Availability, Cost};
+use crate::model::Availability;
 use crate::report::view::number::{Unit, significant};
-use crate::report::view::table::{Column, Entry};
+use crate::report::view::table::Entry;
 use crate::stats::{Estimate, Summary};
 
 /// What stands before a figure that was not measured but worked out from a part.
@@ -32,7 +32,7 @@ pub(in crate::report::view) fn marked(entry: Entry, extrapolated: bool) -> Entry
 
 /// "5.10 ms (4.93 to 5.32)", with a mark before it where it was extrapolated.
 pub(in crate::report::view) fn told(found: Estimate, extrapolated: bool) -> String {
-    let unit = Unit::of_time(std::iter::once(found.value));
+    let unit = Unit::of_one(found.value);
     let [low, high] = found.ci95.map(|bound| significant(bound / unit.size));
     let mark = if extrapolated { ABOUT } else { "" };
     format!("{mark}{} ({low} to {high})", unit.prose(found.value))
@@ -42,21 +42,4 @@ pub(in crate::report::view) fn told(found: Estimate, extrapolated: bool) -> Stri
 pub(in crate::report::view) fn times(found: Estimate) -> String {
     let [low, high] = found.ci95.map(significant);
     format!("{} times ({low} to {high})", significant(found.value))
-}
-
-/// Call, what comes after it, and total of a cost, in one unit.
-pub(in crate::report::view) fn slices(unit: Unit, cost: &Cost, extrapolated: bool) -> [Entry; 3] {
-    [cost.call_ns, cost.after_ns, cost.total_ns].map(|found| entry(unit, found, extrapolated))
-}
-
-/// The columns of [`slices`].
-pub(in crate::report::view) fn slice_columns(unit: Unit) -> [Column; 3] {
-    let head = |name: &str| Column::number(name, &unit.subheader());
-    [
-        head("in call").explained("until the call returned in the parent, which stands still"),
-        head("after it").explained(
-            "from then on until the wait returned: the child runs, and its exec or exit frees the copy",
-        ),
-        head("total"),
-    ]
 }

@@ -2,64 +2,43 @@
 //! workers.
 
 use super::{Rebuilt, names};
+use crate::analysis::process::deviation;
 use crate::model::{LeftOutMapping, ShapeScale, UnitResemblance};
+use crate::report::view::footnotes::Footnotes;
+use crate::report::view::grid::Grid;
 use crate::report::view::number::{PERCENT, counted, integer};
-use crate::report::view::table::{Column, Entry, Table};
+use crate::report::view::table::{Column, Table};
 use crate::units::bytes;
 
 /// Makes the table.
-pub(in crate::report::view) fn table(rebuilt: &Rebuilt<'_>) -> Table {
+pub(in crate::report::view) fn table(rebuilt: &Rebuilt<'_>, notes: &mut Footnotes) -> Table {
     let likeness = &rebuilt.replica.likeness;
-    let scaled = likeness
-        .units
-        .iter()
-        .any(|unit| unit.wanted != unit.process);
-    let mut columns = vec![Column::name("unit"), Column::number("process", "")];
+    let units = &likeness.units;
+    let scaled = units.iter().any(|unit| unit.wanted != unit.process);
+    let mut grid = Grid::new()
+        .column(Column::name("unit"), |unit: &&UnitResemblance| {
+            names::unit(unit.unit)
+        })
+        .column(Column::number("process", ""), |unit| unit.process);
     if scaled {
-        columns.push(Column::number("wanted", "").explained("what the scale leaves of it"));
+        let wanted = Column::number("wanted", "").explained("what the scale leaves of it");
+        grid = grid.column(wanted, |unit| unit.wanted);
     }
-    columns.push(
+    grid.column(
         Column::number("built", "").explained("what the kernel shows of the workers, by medians"),
-    );
-    columns.push(Column::number("off by", "(%)").explained(if scaled {
-        "built against wanted"
-    } else {
-        "built against the process"
-    }));
-    let mut notes: Vec<String> = scale(&rebuilt.order.scale).into_iter().collect();
-    notes.extend(likeness.left_out.iter().map(left_out));
-    notes.extend(stand_ins(likeness.stand_ins));
-    Table {
-        title: "The shape as rebuilt".to_owned(),
-        columns,
-        rows: likeness
-            .units
-            .iter()
-            .map(|unit| row(unit, scaled))
-            .collect(),
-        rules: Vec::new(),
-        notes,
-    }
-}
-
-fn row(unit: &UnitResemblance, scaled: bool) -> Vec<Entry> {
-    let count = |count: u64| Entry::exact(integer(count));
-    let mut row = vec![
-        Entry::Name(names::unit(unit.unit).to_owned()),
-        count(unit.process),
-    ];
-    if scaled {
-        row.push(count(unit.wanted));
-    }
-    row.push(count(unit.built));
-    row.push(deviation(unit).map_or(Entry::Blank, |off| PERCENT.bare(off)));
-    row
-}
-
-/// What was built too much, as a share of what was wanted.
-pub(super) fn deviation(unit: &UnitResemblance) -> Option<f64> {
-    let off = unit.built as f64 / unit.wanted as f64 - 1.0;
-    off.is_finite().then_some(off)
+        |unit| unit.built,
+    )
+    .column(
+        Column::number("off by", "(%)").explained(match scaled {
+            true => "built against wanted",
+            false => "built against the process",
+        }),
+        |unit| Some(PERCENT.bare(deviation(unit)?)),
+    )
+    .table("The shape as rebuilt", units, notes)
+    .noting(scale(&rebuilt.order.scale))
+    .noting(likeness.left_out.iter().map(left_out))
+    .noting(stand_ins(likeness.stand_ins))
 }
 
 /// How much is rebuilt, where that is not all.

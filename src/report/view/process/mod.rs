@@ -4,6 +4,7 @@
 //! An explanation says what a fork pays for and whose that is. An advice, beside it, shows
 //! the same spawns and likeness.
 
+mod charge;
 pub(super) mod chart;
 pub(super) mod figures;
 mod free;
@@ -66,15 +67,22 @@ impl<'a> Rebuilt<'a> {
     /// The tables of an explanation in the order of reading, and what they say in a few
     /// sentences.
     pub(super) fn explained(&self, footnotes: &mut Footnotes) -> Answers {
-        let sections = vec![
-            self.table("spawns", footnotes, spawns::table),
-            self.table("costs", footnotes, ladder::table),
-            self.table("charged", footnotes, groups::costs),
-            self.table("contents", footnotes, groups::contents),
-            Section::table("free", free::table(self)),
-            Section::table("likeness", likeness::table(self)),
+        let mut table = |name, make: &dyn Fn(&mut Footnotes) -> Table| {
+            Section::table(name, footnotes.under(self.document, make))
+        };
+        let mut sections = vec![table("spawns", &|notes| spawns::table(self, notes))];
+        if let Some(blame) = self.blame() {
+            sections.extend([
+                table("costs", &|notes| ladder::table(self, blame, notes)),
+                table("charged", &|notes| groups::costs(self, blame, notes)),
+                table("contents", &|notes| groups::contents(blame, notes)),
+                table("free", &|notes| free::table(blame, notes)),
+            ]);
+        }
+        sections.extend([
+            table("likeness", &|notes| likeness::table(self, notes)),
             Section::lines("not-found", "Not found out", self.not_found(footnotes)),
-        ];
+        ]);
         (sections, words::sentences(self))
     }
 
@@ -95,11 +103,10 @@ impl<'a> Rebuilt<'a> {
         footnotes: &mut Footnotes,
         make: Maker,
     ) -> Section {
-        let mut own = Footnotes::default();
-        let mut table = make(self, &mut own);
-        table.notes.extend(own.lines(self.document));
-        footnotes.absorb(own);
-        Section::table(name, table)
+        Section::table(
+            name,
+            footnotes.under(self.document, |notes| make(self, notes)),
+        )
     }
 
     /// Why the cost could not be shared out, where that was asked for.
@@ -111,6 +118,11 @@ impl<'a> Rebuilt<'a> {
         let told = absent.lines(self.document);
         footnotes.absorb(absent);
         told
+    }
+
+    /// Whether the workers have a part of the shape.
+    fn is_part(&self) -> bool {
+        self.order.scale.is_part()
     }
 
     fn blame(&self) -> Option<&'a Blame> {

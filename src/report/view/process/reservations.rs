@@ -1,14 +1,9 @@
 //! What a reader must know of a shape before trusting the figures.
 
 use super::{Rebuilt, likeness, names};
+use crate::analysis::process::{deviation, is_off};
 use crate::model::{ShapeReservation, ShapeScale, ShapeUnit};
 use crate::report::view::number::{integer, number};
-
-/// What was built may be off by so much before it is a caveat.
-const TOLERATED: f64 = 0.05;
-
-/// Of fewer units nobody can build a share more or less.
-const FEWEST: u64 = 20;
 
 /// One line a reservation.
 pub(super) fn lines(rebuilt: &Rebuilt<'_>) -> Vec<String> {
@@ -111,13 +106,9 @@ fn in_words(reservation: ShapeReservation) -> &'static str {
 /// Units of which the workers have more or less than they should.
 fn deviations(rebuilt: &Rebuilt<'_>) -> Vec<String> {
     let units = rebuilt.replica.likeness.units.iter();
-    let off = units.filter(|unit| {
-        let many = unit.wanted.max(unit.built) >= FEWEST;
-        let off = likeness::deviation(unit);
-        many && off.is_none_or(|off| off.abs() > TOLERATED)
-    });
+    let off = units.filter(|unit| is_off(unit));
     off.map(|unit| {
-        let share = likeness::deviation(unit).map_or(String::new(), |off| {
+        let share = deviation(unit).map_or(String::new(), |off| {
             let side = if off < 0.0 { "less" } else { "more" };
             format!(", {} % {side}", number(off.abs() * 100.0, 0))
         });

@@ -1,11 +1,14 @@
 //! Whose the cost of a fork is, in a few sentences, and none that the intervals do not
 //! support.
 
-use super::{Rebuilt, figures, free, ladder, names, spawns};
-use crate::analysis::process::{self, dearest_groups, dearest_rungs, is_most, per_second, share};
+use super::{Rebuilt, figures, names, spawns};
+use crate::analysis::process::{
+    self, dearest_groups, dearest_rungs, is_extrapolated, is_most, looks_big, per_second, share,
+};
 use crate::model::{Blame, Cost, Counts, GroupCost, Rung, RungCost, SpawnMethod};
 use crate::report::view::number::{counted, number, significant};
 use crate::stats::Estimate;
+use crate::units::bytes;
 
 /// The sentences that there are figures for, the most useful first.
 pub(super) fn sentences(rebuilt: &Rebuilt<'_>) -> Vec<String> {
@@ -15,7 +18,7 @@ pub(super) fn sentences(rebuilt: &Rebuilt<'_>) -> Vec<String> {
         rebuilt.blame().and_then(dearest_group),
         standing_still(rebuilt),
         rebuilt.blame().and_then(|blame| beside(rebuilt, blame)),
-        looks_big(rebuilt),
+        free(rebuilt),
         foretold(rebuilt),
     ];
     sentences.into_iter().flatten().collect()
@@ -23,7 +26,7 @@ pub(super) fn sentences(rebuilt: &Rebuilt<'_>) -> Vec<String> {
 
 /// A fork of all of the process, and whether that was worked out from a part.
 fn fork(rebuilt: &Rebuilt<'_>) -> Option<([Estimate; 2], bool)> {
-    if rebuilt.order.scale.is_part() {
+    if rebuilt.is_part() {
         let fork = rebuilt.blame()?.fork;
         let both = [fork.call_ns.sound()?, fork.total_ns.sound()?];
         return Some((both, true));
@@ -83,7 +86,7 @@ fn percent(part: Estimate, whole: Estimate, extrapolated: bool) -> Option<String
 fn dearest_rung(blame: &Blame) -> Option<String> {
     let leaders = dearest_rungs(blame);
     let clause = |rung: &&RungCost| {
-        let extrapolated = ladder::is_extrapolated(rung);
+        let extrapolated = is_extrapolated(rung);
         let share = percent(rung.cost.total_ns, blame.fork.total_ns, extrapolated)?;
         Some(format!(
             "{} ({share}, {})",
@@ -122,7 +125,7 @@ fn work(rung: &RungCost) -> String {
 
 fn dearest_group(blame: &Blame) -> Option<String> {
     let leaders = dearest_groups(blame);
-    let extrapolated = blame.rungs.iter().any(ladder::is_extrapolated);
+    let extrapolated = blame.rungs.iter().any(is_extrapolated);
     let clause = |group: &&GroupCost| {
         let share = percent(group.cost.total_ns, blame.fork.total_ns, extrapolated)?;
         Some(format!("{} ({share})", names::shortened(&group.name, 60)))
@@ -197,8 +200,12 @@ fn beside(rebuilt: &Rebuilt<'_>, blame: &Blame) -> Option<String> {
     ))
 }
 
-fn looks_big(rebuilt: &Rebuilt<'_>) -> Option<String> {
-    let big = free::big(rebuilt);
+fn free(rebuilt: &Rebuilt<'_>) -> Option<String> {
+    let big = looks_big(rebuilt.blame()?);
+    let big: Vec<String> = big
+        .iter()
+        .map(|free| format!("{} {}", bytes(free.bytes), names::free_of(free.why)))
+        .collect();
     (!big.is_empty()).then(|| format!("Next to nothing is paid for {}.", big.join(" and ")))
 }
 

@@ -7,23 +7,25 @@ mod names;
 mod sizes;
 mod words;
 
-use super::{Answers, source};
+use super::source;
 use crate::analysis::reproduce::spaces::{self, Study};
 use crate::model::Missing;
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::picture::Picture;
+use crate::report::view::{Answers, Section};
 
 /// The tables in the order of reading, and what they say in a few sentences.
 pub(super) fn answers(study: &Study<'_>, footnotes: &mut Footnotes) -> Answers {
     let found = spaces::costs(study);
     let document = study.document;
+    let parents = footnotes.under(document, |notes| sizes::table(study, notes));
+    let time = footnotes.under(document, |notes| compared::table(study, notes));
+    let costs = footnotes.under(document, |notes| costs::table(study, &found, notes));
     let sections = vec![
         source::section(study.reproduction, Vec::new()),
-        footnotes.section("parents", document, |notes| sizes::table(study, notes)),
-        footnotes.section("time", document, |notes| compared::table(study, notes)),
-        footnotes.section("costs", document, |notes| {
-            costs::table(study, &found, notes)
-        }),
+        Section::table("parents", parents),
+        Section::table("time", time),
+        Section::table("costs", costs),
     ];
     (sections, words::sentences(study, &found))
 }

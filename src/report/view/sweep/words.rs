@@ -6,8 +6,8 @@ use crate::analysis::sweep::{
 use crate::model::Document;
 use crate::stats::Estimate;
 
-use crate::report::view::number::{Unit, significant};
-use crate::report::view::prose::{interval, listed, time};
+use crate::report::view::number::{Unit, prose, significant};
+use crate::report::view::prose::{interval, listed};
 
 /// The sentences, the most useful first, or none.
 pub(super) fn sentences(
@@ -166,7 +166,7 @@ fn lead(found: &Fastest, axis: Axis) -> String {
     format!(
         "With {} {name} {lead} ({}): {}.",
         axis.prose(found.size),
-        time(found.median_ns),
+        prose(found.median_ns),
         clauses.join("; ")
     )
 }

@@ -37,7 +37,8 @@ impl<'a> Programs<'a> {
             ("differences", differences::table),
         ];
         let table = |(name, make): (_, Maker)| {
-            footnotes.next_section(name, self.document, |notes| make(self, notes))
+            let table = footnotes.under_next(self.document, |notes| make(self, notes));
+            Section::table(name, table)
         };
         let mut sections = vec![source::section(self.study, self.how_repeated())];
         sections.extend(makers.into_iter().map(table));

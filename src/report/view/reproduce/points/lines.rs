@@ -43,7 +43,7 @@ pub(super) fn plot(study: &Study<'_>, lines: Vec<String>) -> Result<Plot, Missin
             "nothing was published in numbers, and nothing was measured",
         ));
     }
-    let unit = Unit::suiting(times.iter().copied().fold(0.0, f64::max));
+    let unit = Unit::of_one(times.iter().copied().fold(0.0, f64::max));
     let heights: Vec<f64> = times.iter().map(|ns| ns / unit.size).collect();
     for point in series.iter_mut().flat_map(|series| &mut series.points) {
         point.up = point.up.map(|ns| ns / unit.size);
@@ -98,7 +98,7 @@ fn of_study(study: &Study<'_>, row: &Row<'_>) -> Option<Drawn> {
     let built = built.map(|space| study.built_size(space));
     let across = place(study, row, study.published_size(parent).or(built))?;
     let line = format!("{}{}, published", line_name(&figure.series), kind(parent));
-    let unit = Unit::suiting(ns);
+    let unit = Unit::of_one(ns);
     let time = unit.bare(ns).plain();
     Some(Drawn {
         method: row.asked.method,
@@ -121,7 +121,7 @@ fn of_host(study: &Study<'_>, row: &Row<'_>) -> Option<Drawn> {
         return None;
     }
     let line = format!("{}{}, here", asked.method.name(), kind(parent));
-    let unit = Unit::suiting(here.value);
+    let unit = Unit::of_one(here.value);
     let time = unit.entry(here).plain();
     let has = contents(space);
     Some(Drawn {

@@ -7,8 +7,7 @@ use crate::analysis::reproduce::spaces::{
 };
 use crate::model::{Part, SpawnMethod};
 use crate::report::view::grouped::grouped;
-use crate::report::view::number::{Unit, significant};
-use crate::report::view::prose::time;
+use crate::report::view::number::{Unit, prose, significant};
 
 /// The sentences.
 pub(super) fn sentences(study: &Study<'_>, costs: &[Cost<'_>]) -> Vec<String> {
@@ -97,7 +96,7 @@ fn alone(costs: &[Cost<'_>]) -> Option<String> {
         "Dense and scattered parents together say that the call pays {} for a PTE and {} for \
          each page-table page.",
         unit.prose(entry),
-        time(table)
+        prose(table)
     ))
 }
 
@@ -108,7 +107,7 @@ fn flat(study: &Study<'_>, costs: &[Cost<'_>]) -> Vec<String> {
         let (name, span) = (cost.method.name(), parents(&cost.over));
         Some(match grown(study, cost)? {
             Grown::Flat { change, of } => {
-                let unit = Unit::suiting(of);
+                let unit = Unit::of_one(of);
                 let change = unit.entry(change).plain();
                 format!(
                     "{name} stays flat: from {span}, its total changes by {change} {}, of {}.",
@@ -118,7 +117,7 @@ fn flat(study: &Study<'_>, costs: &[Cost<'_>]) -> Vec<String> {
             }
             Grown::By { change, of } => format!(
                 "{name} is not flat: from {span}, its total grows by {}.",
-                Unit::suiting(of).prose(change.value)
+                Unit::of_one(of).prose(change.value)
             ),
         })
     });

@@ -1,0 +1,124 @@
+//! From the workers' records to what the spawns of a method took.
+
+use super::runner::AIM_ROUNDS;
+use super::session::Recording;
+use crate::model::{Missing, Plan, SpawnMethod, Stopped, WorkerSamples};
+use crate::stats::{Summary, median, median_replicates, summarise};
+use crate::worker::protocol::record;
+
+/// Resamples behind a decision to go on.
+const DRAWS_TO_DECIDE: usize = 200;
+
+/// The timed spawns of one method, worker by worker, the clock's cost taken off.
+pub(super) fn samples<'a>(
+    recordings: impl IntoIterator<Item = &'a Recording>,
+    method: SpawnMethod,
+    cost: f64,
+) -> Vec<WorkerSamples> {
+    let of_worker = |recording: &Recording| {
+        let mine: Vec<&[u64]> = recording.of(method)?.collect();
+        // Between the first stamp and the second lies one reading of the clock,
+        // between the first and the third lie two.
+        let net = |upto: usize, readings: f64| {
+            let each = |words: &&[u64]| less(words[upto] - words[record::BEFORE], cost * readings);
+            mine.iter().map(each).collect()
+        };
+        Some(WorkerSamples {
+            round: recording.occasion.round,
+            call_ns: net(record::CALLED, 1.0),
+            total_ns: net(record::REAPED, 2.0),
+        })
+    };
+    recordings.into_iter().filter_map(of_worker).collect()
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the clock's cost is a small positive number of nanoseconds"
+)]
+fn less(interval: u64, cost: f64) -> u64 {
+    interval.saturating_sub(cost.round() as u64)
+}
+
+fn as_floats(samples: &[WorkerSamples], pick: fn(&WorkerSamples) -> &Vec<u64>) -> Vec<Vec<f64>> {
+    let floats = |worker| pick(worker).iter().map(|ns| *ns as f64).collect();
+    samples.iter().map(floats).collect()
+}
+
+/// The totals in samples, worker by worker.
+pub(super) fn totals_of(samples: &[WorkerSamples]) -> Vec<Vec<f64>> {
+    as_floats(samples, |worker| &worker.total_ns)
+}
+
+/// The totals of one method, worker by worker.
+pub(super) fn totals<'a>(
+    recordings: impl IntoIterator<Item = &'a Recording>,
+    method: SpawnMethod,
+    cost: f64,
+) -> Vec<Vec<f64>> {
+    totals_of(&samples(recordings, method, cost))
+}
+
+/// Calls and totals summed up; `None` without any.
+pub(super) fn summaries(samples: &[WorkerSamples], seed: u64) -> [Option<Summary>; 2] {
+    let calls = as_floats(samples, |worker| &worker.call_ns);
+    [calls, totals_of(samples)].map(|times| summarise(&times, seed))
+}
+
+/// The median total of one method in one recording.
+pub(super) fn typical_total(timing: &Recording, method: SpawnMethod, cost: f64) -> Option<f64> {
+    median(totals([timing], method, cost).first()?)
+}
+
+/// Why a method took no turns in these recordings, if the host lacks it.
+pub(super) fn unavailable<'a>(
+    recordings: impl IntoIterator<Item = &'a Recording>,
+    method: SpawnMethod,
+) -> Option<Missing> {
+    let gone = |recording: &'a Recording| &recording.prepared.unavailable;
+    let mut gone = recordings.into_iter().flat_map(gone);
+    let (_, reason) = gone.find(|(gone, _)| *gone == method)?;
+    Some(Missing::unavailable(reason.clone(), None))
+}
+
+/// The spawns of each method in these recordings.
+pub(super) fn spawns<'a>(recordings: impl IntoIterator<Item = &'a Recording>) -> u64 {
+    let of = |recording: &Recording| recording.done.spawns / recording.methods.len().max(1);
+    recordings.into_iter().map(of).sum::<usize>() as u64
+}
+
+/// How many spawns of this length fit into a time.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "both are positive, and the cast saturates"
+)]
+pub(super) fn spawns_within(time_ns: f64, total_ns: f64) -> usize {
+    (time_ns / total_ns) as usize
+}
+
+/// Why these timings of one parent are enough, if they are.
+pub(super) fn enough(
+    timings: &[&Recording],
+    plan: &Plan,
+    rounds: u32,
+    clock_cost_ns: f64,
+) -> Option<Stopped> {
+    let (stop, all) = (&plan.stop, || timings.iter().copied());
+    if stop.spawns.is_some_and(|asked| spawns(all()) >= asked) {
+        return Some(Stopped::Spawns);
+    }
+    let precision = stop.precision.filter(|_| rounds >= AIM_ROUNDS)?;
+    let methods = timings.first()?.methods.iter();
+    let widths = methods.map(|method| {
+        let totals = totals(all(), *method, clock_cost_ns);
+        let total = median_replicates(&totals, plan.seed, DRAWS_TO_DECIDE)?;
+        Some(total.estimate().relative_half_width())
+    });
+    let widest = widths
+        .collect::<Option<Vec<f64>>>()?
+        .into_iter()
+        .reduce(f64::max)?;
+    (widest <= precision).then_some(Stopped::Precision)
+}
