@@ -9,7 +9,7 @@ use crate::model::{Document, Explanation, Ledger, Missing, MissingKind, Phase};
 
 use super::super::header;
 use super::super::number::{Unit, counted, number};
-use super::super::picture::{Bar, Chart, Kind, Segment, ticks};
+use super::super::picture::{Bar, Chart, Kind, Segment};
 use super::{Found, names};
 
 /// What the phases leave of the total.
@@ -47,15 +47,12 @@ fn draw(document: &Document, explained: &Explained<'_>, found: &Found<'_, Ledger
     let kinds = phases(found.iter().map(|(_, ledger)| *ledger));
     let mut legend: Vec<Kind> = kinds
         .iter()
-        .map(|phase| Kind {
-            name: names::phase(*phase).to_owned(),
-            hue: Phase::ALL.iter().position(|p| p == phase).unwrap_or(0),
+        .map(|phase| {
+            let hue = Phase::ALL.iter().position(|p| p == phase).unwrap_or(0);
+            Kind::from((names::phase(*phase), hue))
         })
         .collect();
-    legend.push(Kind {
-        name: UNEXPLAINED.to_owned(),
-        hue: Phase::ALL.len(),
-    });
+    legend.push(Kind::from((UNEXPLAINED, Phase::ALL.len())));
     let bars = found.iter().map(|(method, ledger)| Bar {
         group: String::new(),
         name: method.name().to_owned(),
@@ -68,7 +65,6 @@ fn draw(document: &Document, explained: &Explained<'_>, found: &Found<'_, Ledger
         title: title(explained),
         lines: header::of_picture(document),
         axis: format!("time of one spawn ({})", unit.name),
-        ticks: ticks(bars.iter().map(Bar::height).fold(0.0, f64::max)),
         bars,
         legend,
     }
