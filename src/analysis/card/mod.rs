@@ -13,7 +13,7 @@ mod shapes;
 mod tests;
 mod tried;
 
-pub use charged::Charged;
+pub use charged::{Charged, Dependence};
 pub use design::{Design, environment, name};
 pub use fit::{Fit, forecast};
 pub use footprint::footprint_bytes;

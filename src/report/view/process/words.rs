@@ -211,12 +211,15 @@ fn free(rebuilt: &Rebuilt<'_>) -> Option<String> {
 
 fn foretold(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let (forecast, error) = spawns::error(rebuilt)?;
-    let as_expected = error.abs() <= forecast.error;
     Some(format!(
         "The stored card foretells the total {} % too {}, {} than nine of ten of its own \
          forecasts are off by.",
         number(error.abs() * 100.0, 1),
         if error < 0.0 { "low" } else { "high" },
-        if as_expected { "not more" } else { "more" },
+        if process::is_as_expected(&forecast, error) {
+            "not more"
+        } else {
+            "more"
+        },
     ))
 }
