@@ -1,6 +1,6 @@
-//! From what was measured to what may be said of it: findings from recordings, and
-//! findings from findings. Pure and seeded: nothing here measures, reads a file or
-//! words more than names.
+//! From figures to what may be said of them, and from an order to the trials that
+//! answer it. Pure and seeded: nothing here measures or reads a file, and the words that
+//! it has are names and reasons which a document keeps.
 //!
 //! - [`advise`]: what can be done about the cost of a process's forks;
 //! - [`card`]: from measured parents to prices;

@@ -3,7 +3,7 @@
 //! [`shape`], without stopping, tracing or changing it.
 //!
 //! It decides what is measured when; the measuring itself is the worker's, and
-//! what the figures mean is for the views. It prints nothing.
+//! what the figures mean is said by `analysis`. It prints nothing.
 
 pub mod census;
 pub mod error;

@@ -172,4 +172,28 @@ impl RemedyKind {
         Self::BestForks,
         Self::Best,
     ];
+
+    /// Its name as the row of a table, and in a list of several.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PosixSpawn => "posix_spawn",
+            Self::Vfork => "vfork",
+            Self::ForkServer => "a fork server",
+            Self::DontFork => "MADV_DONTFORK",
+            Self::HugePages => "huge pages",
+            Self::HugeHeap => "huge pages of malloc",
+            Self::NoHugePages => "no huge pages",
+            Self::FewerDescriptors => "fewer open files",
+            Self::Cloexec => "O_CLOEXEC",
+            Self::CloseRange => "close_range in the child",
+            Self::FewerThreads => "no other threads",
+            Self::NoFilePages => "no pages of files",
+            Self::StaticTarget => "a static program",
+            Self::Prelink => "prelink",
+            Self::Usevfork => "POSIX_SPAWN_USEVFORK",
+            Self::ChildRunsFirst => "sched_child_runs_first",
+            Self::BestForks => "together, with fork",
+            Self::Best => "together, best of all",
+        }
+    }
 }

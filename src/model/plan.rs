@@ -324,7 +324,7 @@ impl Backing {
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Program {
-    /// The embedded program: two instructions that exit, no libc.
+    /// The embedded program: a few instructions that exit, no libc.
     Embedded,
     /// A program of the user's: its resolved path, then its arguments.
     Path {

@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::model::{
     ChildAction, Likeness, Placement, Plan, Program, SpaceRequest, SpawnMethod, Temperature,
 };
+use crate::sys::perf::Counter;
 
 /// What the lab orders.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Order {
+pub enum Request {
     /// Prepare everything, try every method once, stay small.
     Prepare(Box<Assignment>),
     /// Build the address space, with the mappings of this other process. They come only
@@ -304,7 +305,7 @@ pub mod gauge_words {
 }
 
 /// The most perf counters on one side.
-pub const MOST_COUNTERS: usize = 8;
+pub const MOST_COUNTERS: usize = Counter::ALL.len();
 
 impl Pass {
     /// The words of one record of this pass.

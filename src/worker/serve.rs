@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::build::build;
 use super::prepare::prepare;
-use super::protocol::{Failure, Order, Reply, receive, send};
+use super::protocol::{Failure, Reply, Request, receive, send};
 use super::ready::Ready;
 use crate::model::Likeness;
 use crate::sys::clock::now_ns;
@@ -61,9 +61,9 @@ struct Worker {
 }
 
 impl Worker {
-    fn obey(&mut self, order: Order) -> Result<Reply, Failure> {
+    fn obey(&mut self, order: Request) -> Result<Reply, Failure> {
         match order {
-            Order::Prepare(assignment) => {
+            Request::Prepare(assignment) => {
                 let records = self.records.take().ok_or_else(|| out_of_turn("Prepare"))?;
                 let (ready, prepared) = prepare(*assignment, &records)?;
                 self.ready = Some(ready);
@@ -71,12 +71,12 @@ impl Worker {
                 trim_heap();
                 Ok(Reply::Prepared(prepared))
             }
-            Order::Inflate(likeness) => {
+            Request::Inflate(likeness) => {
                 let ready = self.ready.as_mut().ok_or_else(|| out_of_turn("Inflate"))?;
                 let took_ns = inflate(ready, likeness)?;
                 Ok(Reply::Inflated { took_ns })
             }
-            Order::Run => {
+            Request::Run => {
                 let ready = self.ready.as_mut().ok_or_else(|| out_of_turn("Run"))?;
                 ready.run().map(Reply::Done)
             }

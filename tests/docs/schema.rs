@@ -5,6 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use forktax::model::{
+    FaultCause, FaultPhase, LoopSystem, Mechanism, Phase, RemedyKind, Rung, SpawnMethod, StudyId,
+    Term,
+};
 use forktax::report::Contract;
 use serde_json::{Map, Value};
 
@@ -187,4 +191,31 @@ fn every_stored_document_is_of_its_form() {
         }
     }
     assert!(read > 20, "only {read} read");
+}
+
+/// A choice that is gone through as a whole somewhere: its name in the schema, and how
+/// many words the program goes through.
+fn choices() -> [(&'static str, usize); 10] {
+    [
+        ("FaultCause", FaultCause::ALL.len()),
+        ("FaultPhase", FaultPhase::ALL.len()),
+        ("LoopSystem", LoopSystem::ALL.len()),
+        ("Mechanism", Mechanism::ALL.len()),
+        ("Phase", Phase::ALL.len()),
+        ("RemedyKind", RemedyKind::ALL.len()),
+        ("Rung", Rung::ALL.len()),
+        ("SpawnMethod", SpawnMethod::ALL.len()),
+        ("StudyId", StudyId::ALL.len()),
+        ("Term", Term::ALL.len()),
+    ]
+}
+
+/// What is left out of a list of all is tried by nothing, and no compiler says so.
+#[test]
+fn all_are_all_of_them() {
+    let schema: Value = serde_json::from_str(&Contract::Document.text()).unwrap();
+    for (name, known) in choices() {
+        let words = schema["$defs"][name]["oneOf"].as_array().map(Vec::len);
+        assert_eq!(words, Some(known), "{name}");
+    }
 }

@@ -18,7 +18,7 @@ use forktax::model::{
 };
 use forktax::vm::PlacedLikeness;
 use forktax::worker::NAME;
-use forktax::worker::protocol::{Assignment, Order, Pass, Prepared, Reply, receive, send};
+use forktax::worker::protocol::{Assignment, Pass, Prepared, Reply, Request, receive, send};
 
 use super::FORKTAX;
 
@@ -85,13 +85,13 @@ impl Asked {
         }
     }
 
-    pub(super) fn ask(&mut self, order: &Order) -> Reply {
+    pub(super) fn ask(&mut self, order: &Request) -> Reply {
         send(&self.orders, order).unwrap();
         receive(&mut self.replies).unwrap().unwrap()
     }
 
     pub(super) fn prepare(&mut self, assignment: &Assignment) -> Prepared {
-        match self.ask(&Order::Prepare(Box::new(assignment.clone()))) {
+        match self.ask(&Request::Prepare(Box::new(assignment.clone()))) {
             Reply::Prepared(prepared) => prepared,
             other => panic!("{other:?}"),
         }
@@ -152,12 +152,12 @@ fn gained(likeness: Likeness) -> ([u64; 4], Likeness) {
     let pid = worker.process.pid();
     let beside = [prepared.instrument, image(pid)].concat();
     let before = figures(census::take(pid, &beside).unwrap());
-    let reply = worker.ask(&Order::Inflate(None));
+    let reply = worker.ask(&Request::Inflate(None));
     assert!(matches!(reply, Reply::Inflated { .. }), "{reply:?}");
     let inflated = figures(census::take(pid, &beside).unwrap());
     println!("the worker before {before:?}, inflated {inflated:?}");
     let copy = seen(pid);
-    let reply = worker.ask(&Order::Run);
+    let reply = worker.ask(&Request::Run);
     assert!(
         matches!(&reply, Reply::Done(done) if done.spawns == 4),
         "{reply:?}"

@@ -7,7 +7,7 @@ use std::process::Command;
 use forktax::lab::census;
 use forktax::model::{Cell, Document, Parent, Program, SpaceRequest, SpawnMethod};
 use forktax::sys::handlers::MOST_HANDLERS;
-use forktax::worker::protocol::{Failure, Order, Reply};
+use forktax::worker::protocol::{Failure, Reply, Request};
 
 use super::likeness::{Asked, assignment};
 use super::{FORKTAX, failure, sweep, total};
@@ -157,7 +157,7 @@ fn inflated(space: SpaceRequest, methods: &[SpawnMethod], program: Program) -> I
     let pid = worker.process.pid();
     let take = || census::take(pid, &prepared.instrument).unwrap();
     let before = take();
-    let reply = worker.ask(&Order::Inflate(None));
+    let reply = worker.ask(&Request::Inflate(None));
     let after = take();
     Inflated {
         worker,
@@ -182,7 +182,7 @@ impl Inflated {
             "{:?}",
             self.reply
         );
-        self.worker.ask(&Order::Run)
+        self.worker.ask(&Request::Run)
     }
 }
 

@@ -6,7 +6,7 @@ use forktax::model::{
     LikeRegion, Likeness, Parent, Program, RegionKind, SpaceRequest, SpawnMethod,
 };
 use forktax::vm::PlacedLikeness;
-use forktax::worker::protocol::{Assignment, Failure, Order, Pass, Reply};
+use forktax::worker::protocol::{Assignment, Failure, Pass, Reply, Request};
 
 use super::likeness::{Asked, assignment};
 
@@ -38,24 +38,24 @@ fn lived(assignment: &Assignment) -> ([Parent; 2], Reply) {
     let pid = worker.process.pid();
     let take = || census::take(pid, &prepared.instrument).unwrap();
     let before = take();
-    let reply = worker.ask(&Order::Inflate(None));
+    let reply = worker.ask(&Request::Inflate(None));
     assert!(matches!(reply, Reply::Inflated { .. }), "{reply:?}");
     let after = take();
-    ([before, after], worker.ask(&Order::Run))
+    ([before, after], worker.ask(&Request::Run))
 }
 
 /// What a worker says in the end, or when it cannot go on.
 fn last_said(assignment: &Assignment) -> Reply {
     let dir = tempfile::tempdir().unwrap();
     let mut worker = Asked::start(assignment, dir.path());
-    let prepare = Order::Prepare(Box::new(assignment.clone()));
-    for order in [prepare, Order::Inflate(None)] {
+    let prepare = Request::Prepare(Box::new(assignment.clone()));
+    for order in [prepare, Request::Inflate(None)] {
         let reply = worker.ask(&order);
         if matches!(reply, Reply::Failed(_)) {
             return reply;
         }
     }
-    worker.ask(&Order::Run)
+    worker.ask(&Request::Run)
 }
 
 /// Threads beside the likeness.

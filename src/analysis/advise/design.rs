@@ -1,24 +1,11 @@
 //! Which parents are built to try remedies on a shape, and what is spawned from them.
 
-use super::remedies::{Remedied, apply};
+use super::remedies::{Remedied, Way, apply, way};
 use crate::analysis::replica::{Blueprint, Trial};
 use crate::model::{Missing, ProcessRole, Program, RemedyHost, RemedyKind, SpawnMethod, Targets};
 
 /// A remedy that is tried, or why it is not.
 pub(super) type Tried = (RemedyKind, Result<String, Missing>);
-
-/// The remedies that change the parent, in the order of trying.
-const OF_PARENTS: [RemedyKind; 9] = [
-    RemedyKind::DontFork,
-    RemedyKind::HugePages,
-    RemedyKind::HugeHeap,
-    RemedyKind::NoHugePages,
-    RemedyKind::FewerDescriptors,
-    RemedyKind::Cloexec,
-    RemedyKind::CloseRange,
-    RemedyKind::FewerThreads,
-    RemedyKind::NoFilePages,
-];
 
 /// The trials of remedies on a shape.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,9 +31,12 @@ impl Design {
             remedies: Vec::new(),
             fan_out: blueprint.fan_out(),
         };
-        for kind in OF_PARENTS {
+        for kind in RemedyKind::ALL {
+            let Way::OfParents(change) = way(kind) else {
+                continue;
+            };
             let mut parent = Remedied::nothing(blueprint);
-            let applied = apply(kind, &mut parent, host);
+            let applied = apply(change, &mut parent, host);
             if applied.is_ok() {
                 let role = ProcessRole::Remedied(kind);
                 design.trials.push(parent.trial(role, SpawnMethod::Fork));
@@ -90,7 +80,10 @@ pub(super) fn together(
 ) -> Option<Trial> {
     let mut parent = Remedied::nothing(blueprint);
     for kind in kinds {
-        apply(*kind, &mut parent, host).ok()?;
+        let Way::OfParents(change) = way(*kind) else {
+            return None;
+        };
+        apply(change, &mut parent, host).ok()?;
     }
     Some(parent.trial(role, method))
 }

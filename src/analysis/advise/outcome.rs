@@ -1,6 +1,7 @@
 //! What came of the remedies, and which of them are worth trying together.
 
 use super::design::{Design, together};
+use super::remedies::{Way, instead, way};
 use crate::analysis::replica::{Blueprint, Times, Trial};
 use crate::model::{
     Availability, Missing, ProcessRole, ProcessTrial, Remedy, RemedyBaseline, RemedyHost,
@@ -11,13 +12,6 @@ use crate::units::thousands;
 
 /// With less of the huge pages that were ordered it is said how many there were.
 const GRANTED: f64 = 0.95;
-
-/// Methods that take the fork's place.
-const METHODS: [(RemedyKind, SpawnMethod); 3] = [
-    (RemedyKind::PosixSpawn, SpawnMethod::PosixSpawn),
-    (RemedyKind::Vfork, SpawnMethod::Vfork),
-    (RemedyKind::ForkServer, SpawnMethod::ForkServer),
-];
 
 /// Remedies to be tried together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,8 +65,8 @@ pub fn choose(design: &Design, trials: &[ProcessTrial], seed: u64) -> Vec<Chosen
     }
     // A child of posix_spawn is libc's and closes nothing by itself.
     let files = better(&[RemedyKind::FewerDescriptors, RemedyKind::Cloexec]);
-    let best = better(&METHODS.map(|(kind, _)| kind));
-    let method = METHODS.into_iter().find(|(kind, _)| Some(*kind) == best);
+    let best = better(&instead().map(|(kind, _)| kind).collect::<Vec<_>>());
+    let method = instead().find(|(kind, _)| Some(*kind) == best);
     if let (Some((_, method)), Some(files)) = (method, files) {
         chosen.push(Chosen {
             kind: RemedyKind::Best,
@@ -92,8 +86,7 @@ pub fn remedies(
     seed: u64,
 ) -> Vec<Remedy> {
     let judge = Judge::new(design, trials, seed);
-    let mut all: Vec<Remedy> = METHODS
-        .into_iter()
+    let mut all: Vec<Remedy> = instead()
         .map(|(kind, _)| Remedy {
             kind,
             applied_to: String::new(),
@@ -252,10 +245,7 @@ impl<'a> Judge<'a> {
 
     /// The trial and the method that show a remedy.
     fn place(&self, kind: RemedyKind) -> Option<(ProcessRole, SpawnMethod)> {
-        if kind == RemedyKind::Usevfork {
-            return Some((ProcessRole::Whole, SpawnMethod::PosixSpawnUsevfork));
-        }
-        if let Some((_, method)) = METHODS.into_iter().find(|(other, _)| *other == kind) {
+        if let Way::Instead(method) | Way::Flag(method) = way(kind) {
             return Some((ProcessRole::Whole, method));
         }
         let role = ProcessRole::Remedied(kind);
@@ -273,12 +263,8 @@ impl<'a> Judge<'a> {
 
     /// How many verdicts are taken.
     fn lines(&self) -> usize {
-        let of_parents = self
-            .design
-            .remedies
-            .iter()
-            .filter(|(_, tried)| tried.is_ok());
-        METHODS.len() + 1 + of_parents.count()
+        let kinds = RemedyKind::ALL.into_iter();
+        kinds.filter(|kind| self.place(*kind).is_some()).count()
     }
 
     fn resident(&self, role: ProcessRole) -> i64 {
@@ -315,7 +301,7 @@ impl<'a> Judge<'a> {
             .filter_map(|part| {
                 let (_, applied) = self.design.remedies.iter().find(|(k, _)| k == part)?;
                 let applied = applied.as_ref().ok()?;
-                Some(format!("{}: {applied}", short(*part)))
+                Some(format!("{}: {applied}", part.name()))
             })
             .collect();
         let head = match chosen.method {
@@ -327,20 +313,6 @@ impl<'a> Judge<'a> {
             applied_to: format!("{head}{}", words.join(", ")),
             outcome: self.outcome(kind),
         }
-    }
-}
-
-/// A remedy in a word, for a list of several.
-fn short(kind: RemedyKind) -> &'static str {
-    match kind {
-        RemedyKind::DontFork => "MADV_DONTFORK",
-        RemedyKind::HugePages => "huge pages",
-        RemedyKind::HugeHeap => "huge pages of malloc",
-        RemedyKind::FewerDescriptors => "fewer descriptors",
-        RemedyKind::Cloexec => "O_CLOEXEC",
-        RemedyKind::CloseRange => "close_range",
-        RemedyKind::FewerThreads => "fewer threads",
-        _ => "other",
     }
 }
 

@@ -44,6 +44,10 @@ impl<'a> Remedied<'a> {
         }
     }
 
+    fn page_size(&self) -> u64 {
+        self.blueprint.facts.page_size
+    }
+
     /// The trial of it.
     pub(super) fn trial(&self, role: ProcessRole, method: SpawnMethod) -> Trial {
         Trial {
@@ -54,29 +58,68 @@ impl<'a> Remedied<'a> {
     }
 }
 
+/// How a remedy is tried.
+#[derive(Clone, Copy)]
+pub(super) enum Way {
+    /// From a parent that was changed.
+    OfParents(Change),
+    /// By a method in the fork's place.
+    Instead(SpawnMethod),
+    /// By another flag of posix_spawn.
+    Flag(SpawnMethod),
+    /// With another program.
+    OfTargets,
+    /// With others of those that help.
+    Together,
+    /// Not at all: it is told as one, and changes programs or the host.
+    Told,
+}
+
+/// Changes a parent; what it was applied to, or why there is nothing.
+type Change = fn(&mut Remedied<'_>, &RemedyHost) -> Applied;
+
+/// How each of them is tried.
+pub(super) fn way(kind: RemedyKind) -> Way {
+    match kind {
+        RemedyKind::PosixSpawn => Way::Instead(SpawnMethod::PosixSpawn),
+        RemedyKind::Vfork => Way::Instead(SpawnMethod::Vfork),
+        RemedyKind::ForkServer => Way::Instead(SpawnMethod::ForkServer),
+        RemedyKind::Usevfork => Way::Flag(SpawnMethod::PosixSpawnUsevfork),
+        RemedyKind::DontFork => Way::OfParents(|parent, _| dont_fork(parent)),
+        RemedyKind::HugePages => Way::OfParents(|parent, host| huge(parent, host, is_memory)),
+        RemedyKind::HugeHeap => Way::OfParents(huge_heap),
+        RemedyKind::NoHugePages => Way::OfParents(|parent, _| no_huge(parent)),
+        RemedyKind::FewerDescriptors => Way::OfParents(|parent, _| fewer_descriptors(parent)),
+        RemedyKind::Cloexec => Way::OfParents(|parent, _| cloexec(parent)),
+        RemedyKind::CloseRange => Way::OfParents(|parent, _| close_range(parent)),
+        RemedyKind::FewerThreads => Way::OfParents(|parent, _| fewer_threads(parent)),
+        RemedyKind::NoFilePages => Way::OfParents(|parent, _| no_file_pages(parent)),
+        RemedyKind::StaticTarget => Way::OfTargets,
+        RemedyKind::BestForks | RemedyKind::Best => Way::Together,
+        RemedyKind::Prelink | RemedyKind::ChildRunsFirst => Way::Told,
+    }
+}
+
+/// The methods that take the fork's place.
+pub(super) fn instead() -> impl Iterator<Item = (RemedyKind, SpawnMethod)> {
+    RemedyKind::ALL
+        .into_iter()
+        .filter_map(|kind| match way(kind) {
+            Way::Instead(method) => Some((kind, method)),
+            _ => None,
+        })
+}
+
 /// Applies a remedy that changes the parent, on top of others.
 ///
 /// # Errors
 /// Why there is nothing to apply it to.
 pub(super) fn apply(
-    kind: RemedyKind,
+    change: Change,
     parent: &mut Remedied<'_>,
     host: &RemedyHost,
 ) -> Result<(), Missing> {
-    let page_size = parent.blueprint.facts.page_size;
-    let applied = match kind {
-        RemedyKind::DontFork => dont_fork(parent, page_size),
-        RemedyKind::HugePages => huge(parent, page_size, host, is_memory),
-        RemedyKind::HugeHeap => huge(parent, page_size, host, is_mallocs(page_size)),
-        RemedyKind::NoHugePages => no_huge(parent),
-        RemedyKind::FewerDescriptors => fewer_descriptors(parent),
-        RemedyKind::Cloexec => cloexec(parent),
-        RemedyKind::CloseRange => close_range(parent),
-        RemedyKind::FewerThreads => fewer_threads(parent),
-        RemedyKind::NoFilePages => no_file_pages(parent, page_size),
-        _ => Err("it changes nothing of the parent".to_owned()),
-    };
-    match applied {
+    match change(parent, host) {
         Ok(words) => {
             parent.applied_to = words;
             Ok(())
@@ -87,7 +130,8 @@ pub(super) fn apply(
 
 type Applied = Result<String, String>;
 
-fn dont_fork(parent: &mut Remedied<'_>, page_size: u64) -> Applied {
+fn dont_fork(parent: &mut Remedied<'_>) -> Applied {
+    let page_size = parent.page_size();
     let mut counter = Counter::new(page_size);
     let weights: Vec<f64> = (parent.mappings.iter())
         .map(|mapping| weight(&counter.count(mapping)))
@@ -149,12 +193,17 @@ fn is_mallocs(page_size: u64) -> impl Fn(&ShapeMapping) -> bool {
     }
 }
 
+fn huge_heap(parent: &mut Remedied<'_>, host: &RemedyHost) -> Applied {
+    let is_mallocs = is_mallocs(parent.page_size());
+    huge(parent, host, is_mallocs)
+}
+
 fn huge(
     parent: &mut Remedied<'_>,
-    page_size: u64,
     host: &RemedyHost,
     applies: impl Fn(&ShapeMapping) -> bool,
 ) -> Applied {
+    let page_size = parent.page_size();
     if let Some(reason) = &host.no_huge_pages {
         return Err(reason.clone());
     }
@@ -296,7 +345,8 @@ fn fewer_threads(parent: &mut Remedied<'_>) -> Applied {
     Ok(format!("{} threads, with their stacks", thousands(threads)))
 }
 
-fn no_file_pages(parent: &mut Remedied<'_>, page_size: u64) -> Applied {
+fn no_file_pages(parent: &mut Remedied<'_>) -> Applied {
+    let page_size = parent.page_size();
     let mut dropped = 0;
     for mapping in &mut parent.mappings {
         if !copies_entries(mapping) && !mapping.is_shared() {

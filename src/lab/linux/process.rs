@@ -23,7 +23,7 @@ use crate::sys::shared::memory_file;
 use crate::vm::PlacedLikeness;
 use crate::worker;
 use crate::worker::protocol::{
-    Assignment, Done, Failure, Order, PROGRESS_WORD, Prepared, Reply, send,
+    Assignment, Done, Failure, PROGRESS_WORD, Prepared, Reply, Request, send,
 };
 
 /// How often a silent worker is looked at.
@@ -57,7 +57,7 @@ impl Worker for LinuxWorker {
             let placed = PlacedLikeness::of(likeness, page_size() as u64);
             assignment.rewritable_likeness = placed.map_or(0, |placed| placed.rewritable_pages());
         }
-        let order = Order::Prepare(Box::new(assignment));
+        let order = Request::Prepare(Box::new(assignment));
         match self.ask(&order, "prepare", true, &mut || ())? {
             Reply::Prepared(prepared) => {
                 self.family.know_helpers(&prepared.helpers);
@@ -68,7 +68,7 @@ impl Worker for LinuxWorker {
     }
 
     fn inflate(&mut self) -> Result<u64, LabError> {
-        let order = Order::Inflate(self.likeness.take().map(Box::new));
+        let order = Request::Inflate(self.likeness.take().map(Box::new));
         match self.ask(&order, "inflate itself", false, &mut || ())? {
             Reply::Inflated { took_ns } => Ok(took_ns),
             other => Err(self.unexpected(other)),
@@ -76,7 +76,7 @@ impl Worker for LinuxWorker {
     }
 
     fn run(&mut self, idle: &mut dyn FnMut()) -> Result<Done, LabError> {
-        match self.ask(&Order::Run, "spawn", true, idle)? {
+        match self.ask(&Request::Run, "spawn", true, idle)? {
             Reply::Done(done) => Ok(done),
             other => Err(self.unexpected(other)),
         }
@@ -169,7 +169,7 @@ impl LinuxWorker {
     /// process and, where `spawning`, for a child that hangs.
     fn ask(
         &mut self,
-        order: &Order,
+        order: &Request,
         stage: &'static str,
         spawning: bool,
         idle: &mut dyn FnMut(),

@@ -1,6 +1,5 @@
 //! What is left of the cost of a fork with each remedy, as a picture.
 
-use super::names;
 use super::remedies::tried;
 use crate::model::{Missing, RemedyBaseline, RemedyOutcome, SpawnMethod};
 use crate::report::view::header;
@@ -26,7 +25,7 @@ pub(super) fn chart(rebuilt: &Rebuilt<'_>) -> Result<Chart, Missing> {
     let mut bars: Vec<Raw> = tried(rebuilt)
         .filter(|(_, outcome)| is_drawn(outcome))
         .map(|(remedy, outcome)| {
-            let name = names::short(remedy.kind);
+            let name = remedy.kind.name();
             raw(name, outcome.call_ns.value, outcome.total_ns.value)
         })
         .collect();

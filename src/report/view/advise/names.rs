@@ -2,30 +2,6 @@
 
 use crate::model::{RemedyBaseline, RemedyKind, RemedyVerdict};
 
-/// A remedy, as the row of a table.
-pub(super) fn short(kind: RemedyKind) -> &'static str {
-    match kind {
-        RemedyKind::PosixSpawn => "posix_spawn",
-        RemedyKind::Vfork => "vfork",
-        RemedyKind::ForkServer => "a fork server",
-        RemedyKind::DontFork => "MADV_DONTFORK",
-        RemedyKind::HugePages => "huge pages",
-        RemedyKind::HugeHeap => "huge pages of malloc",
-        RemedyKind::NoHugePages => "no huge pages",
-        RemedyKind::FewerDescriptors => "fewer open files",
-        RemedyKind::Cloexec => "O_CLOEXEC",
-        RemedyKind::CloseRange => "close_range in the child",
-        RemedyKind::FewerThreads => "no other threads",
-        RemedyKind::NoFilePages => "no pages of files",
-        RemedyKind::StaticTarget => "a static program",
-        RemedyKind::Prelink => "prelink",
-        RemedyKind::Usevfork => "POSIX_SPAWN_USEVFORK",
-        RemedyKind::ChildRunsFirst => "sched_child_runs_first",
-        RemedyKind::BestForks => "together, with fork",
-        RemedyKind::Best => "together, best of all",
-    }
-}
-
 /// A remedy in full, for a sentence or a heading.
 pub(super) fn in_full(kind: RemedyKind) -> &'static str {
     match kind {

@@ -55,7 +55,7 @@ pub(super) fn table(rebuilt: &Rebuilt<'_>, _notes: &mut Footnotes) -> Table {
 fn row(remedy: &Remedy, outcome: &RemedyOutcome, unit: Unit) -> Vec<Entry> {
     let spawns = per_second(outcome.total_ns);
     vec![
-        Entry::Name(names::short(remedy.kind).to_owned()),
+        Entry::Name(remedy.kind.name().to_owned()),
         figures::entry(unit, outcome.call_ns, false),
         figures::entry(unit, outcome.total_ns, false),
         figures::entry(PERCENT, outcome.ratio, false),
@@ -72,7 +72,7 @@ pub(super) fn applied_to(rebuilt: &Rebuilt<'_>) -> Block {
         title: "What each was applied to".to_owned(),
         terms: applied
             .map(|(remedy, _)| {
-                let name = names::short(remedy.kind).to_owned();
+                let name = remedy.kind.name().to_owned();
                 (name, remedy.applied_to.clone())
             })
             .collect(),
@@ -104,7 +104,7 @@ fn remarks(rebuilt: &Rebuilt<'_>) -> Vec<String> {
         .map(|(remedy, outcome)| {
             format!(
                 "{} is set against {}, and what remains is of that",
-                names::short(remedy.kind),
+                remedy.kind.name(),
                 names::baseline(outcome.against)
             )
         })
@@ -132,11 +132,9 @@ pub(super) fn not_tried(rebuilt: &Rebuilt<'_>) -> Vec<String> {
     let all = rebuilt.remedies.iter();
     let line = |remedy: &Remedy| match &remedy.outcome {
         Availability::Measured(_) => None,
-        Availability::Missing(missing) => Some(format!(
-            "{}: {}",
-            names::short(remedy.kind),
-            missing.in_words()
-        )),
+        Availability::Missing(missing) => {
+            Some(format!("{}: {}", remedy.kind.name(), missing.in_words()))
+        }
     };
     all.filter_map(line).collect()
 }

@@ -56,7 +56,7 @@ fn instead(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let clauses: Vec<String> = found
         .iter()
         .map(|(remedy, times)| {
-            let name = names::short(remedy.kind);
+            let name = remedy.kind.name();
             format!("{name}, {} faster", figures::times(*times))
         })
         .collect();
@@ -121,7 +121,7 @@ fn other(rebuilt: &Rebuilt<'_>) -> Option<String> {
 fn unseen(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let names: Vec<&str> = remedies::tried(rebuilt)
         .filter(|(_, outcome)| outcome.verdict == RemedyVerdict::NoDifference)
-        .map(|(remedy, _)| names::short(remedy.kind))
+        .map(|(remedy, _)| remedy.kind.name())
         .collect();
     (!names.is_empty()).then(|| format!("No difference is seen with: {}.", names.join(", ")))
 }
