@@ -188,24 +188,21 @@ pub(super) fn figures(findings: &Findings) -> &'static str {
     }
 }
 
-/// What the columns mean, a line each, after a word on what `figures` are; what several tables share, once.
-pub(super) fn legend(figures: &str, answers: &[Section]) -> Section {
-    let tables: Vec<&Table> = answers
-        .iter()
-        .filter_map(|section| match &section.block {
-            Block::Table(table) if !table.rows.is_empty() => Some(table),
-            _ => None,
-        })
-        .collect();
+/// What the columns mean that have an entry in some row, after a word on what `figures`
+/// are; what several tables share, once.
+pub(super) fn legend(figures: Option<&str>, sections: &[Section]) -> Section {
+    let tables = sections.iter().filter_map(|section| match &section.block {
+        Block::Table(table) if !table.rows.is_empty() => Some(table),
+        _ => None,
+    });
     let mut terms: Vec<(String, String)> = Vec::new();
-    if !tables.is_empty() {
+    if let Some(figures) = figures.filter(|_| tables.clone().next().is_some()) {
         terms.push((
             "±".to_owned(),
             format!("farther end of the 95 % interval; {figures}"),
         ));
     }
-    let columns = tables.iter().flat_map(|table| &table.columns);
-    for term in columns.filter_map(|column| column.legend.clone()) {
+    for term in tables.flat_map(Table::legend) {
         if !terms.contains(&term) {
             terms.push(term);
         }

@@ -2,12 +2,14 @@
 //! extrapolated.
 
 use crate::model::Availability;
-use crate::report::view::number::{Unit, significant};
+use crate::report::view::number::{Unit, percent, significant};
 use crate::report::view::table::Entry;
 use crate::stats::{Estimate, Summary};
 
 /// What stands before a figure that was not measured but worked out from a part.
-pub(super) const ABOUT: &str = "~";
+pub(super) fn mark(extrapolated: bool) -> &'static str {
+    if extrapolated { "~" } else { "" }
+}
 
 /// The median of a summary with its interval.
 pub(in crate::report::view) fn median(summary: &Availability<Summary>) -> Option<Estimate> {
@@ -22,8 +24,8 @@ pub(in crate::report::view) fn entry(unit: Unit, found: Estimate, extrapolated: 
 /// The same entry, marked where it was extrapolated.
 pub(in crate::report::view) fn marked(entry: Entry, extrapolated: bool) -> Entry {
     match entry {
-        Entry::Figure { value, half_width } if extrapolated => Entry::Figure {
-            value: format!("{ABOUT}{value}"),
+        Entry::Figure { value, half_width } => Entry::Figure {
+            value: format!("{}{value}", mark(extrapolated)),
             half_width,
         },
         entry => entry,
@@ -34,7 +36,7 @@ pub(in crate::report::view) fn marked(entry: Entry, extrapolated: bool) -> Entry
 pub(in crate::report::view) fn told(found: Estimate, extrapolated: bool) -> String {
     let unit = Unit::of_one(found.value);
     let [low, high] = found.ci95.map(|bound| significant(bound / unit.size));
-    let mark = if extrapolated { ABOUT } else { "" };
+    let mark = mark(extrapolated);
     format!("{mark}{} ({low} to {high})", unit.prose(found.value))
 }
 
@@ -42,4 +44,10 @@ pub(in crate::report::view) fn told(found: Estimate, extrapolated: bool) -> Stri
 pub(in crate::report::view) fn times(found: Estimate) -> String {
     let [low, high] = found.ci95.map(significant);
     format!("{} times ({low} to {high})", significant(found.value))
+}
+
+/// "1.2 % too low": how far a forecast is off.
+pub(super) fn off(error: f64) -> String {
+    let side = if error < 0.0 { "low" } else { "high" };
+    format!("{} % too {side}", percent(error.abs()))
 }

@@ -17,7 +17,8 @@ mod reservations;
 pub(super) mod spawns;
 pub(super) mod words;
 
-pub(super) use origin::lines as origin;
+pub(super) use origin::{has, lines as origin};
+pub(super) use reservations::reservation;
 
 use crate::analysis::sweep::times_as_long;
 use crate::model::{
