@@ -116,6 +116,14 @@ impl<T> Availability<T> {
         }
     }
 
+    /// A part of this figure, which may be missing by itself.
+    pub fn and_then<U>(&self, part: impl FnOnce(&T) -> Availability<U>) -> Availability<U> {
+        match self {
+            Self::Measured(value) => part(value),
+            Self::Missing(missing) => Availability::Missing(missing.clone()),
+        }
+    }
+
     /// The same availability of a figure computed from this one.
     pub fn map<U>(&self, compute: impl FnOnce(&T) -> U) -> Availability<U> {
         match self {

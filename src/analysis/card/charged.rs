@@ -2,12 +2,15 @@
 
 use super::shapes::{self, Shape};
 use super::tried::Tried;
-use super::{Fit, fit};
+use super::{Fit, fit, footprint_bytes};
 use crate::model::{
     Availability, Card, CardOrder, Counts, Document, Forecast, Price, PriceKind, PriceList,
     Purpose, SpawnMethod,
 };
 use crate::stats::{Estimate, Replicates};
+
+/// A `cpuid` that takes longer is not answered by the CPU alone.
+const TRAPS_NS: f64 = 500.0;
 
 /// A card with what was ordered for it.
 pub struct Charged<'a> {
@@ -53,6 +56,13 @@ impl<'a> Charged<'a> {
         self.of_kind(of).find(|price| price.method == Some(method))
     }
 
+    /// Whether a `cpuid` is seen to take longer than a CPU alone needs for it.
+    pub fn cpuid_traps(&self) -> bool {
+        let mut cpuid = self.of_kind(PriceKind::Cpuid);
+        let cpuid = cpuid.find_map(|price| price.priced.total_ns.measured()?.sound());
+        cpuid.is_some_and(|cpuid| cpuid.ci95[0] > TRAPS_NS)
+    }
+
     /// The trials with what came of them; one that the run did not come to is there
     /// without any figure.
     pub fn tried(&self) -> impl Iterator<Item = Tried<'a>> {
@@ -63,6 +73,35 @@ impl<'a> Charged<'a> {
             result: self.card.trials.get(index),
             forecast: self.forecast(index),
         })
+    }
+
+    /// The parents that the prices are fitted to.
+    pub fn fitted(&self) -> impl Iterator<Item = Tried<'a>> {
+        self.tried().filter(|tried| tried.trial.purpose.is_fitted())
+    }
+
+    /// The parents that no fit has seen.
+    pub fn unseen(&self) -> impl Iterator<Item = Tried<'a>> {
+        let is_unseen = |tried: &Tried<'_>| tried.trial.purpose == Purpose::Validation;
+        self.tried().filter(is_unseen)
+    }
+
+    /// The fitted parents beyond a knee, where a unit costs more.
+    pub fn beyond(&self, knee_bytes: u64) -> impl Iterator<Item = Tried<'a>> {
+        let is_beyond = move |tried: &Tried<'_>| {
+            let counts = tried.counts();
+            counts.is_some_and(|counts| footprint_bytes(counts) > knee_bytes)
+        };
+        self.fitted().filter(is_beyond)
+    }
+
+    /// The fitted parents with the errors of their totals, the farthest off first.
+    pub fn by_error(&self) -> Vec<(Tried<'a>, f64)> {
+        let errors = self.fitted();
+        let errors = errors.filter_map(|tried| Some((tried, tried.total()?.error())));
+        let mut errors: Vec<_> = errors.collect();
+        errors.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
+        errors
     }
 
     fn forecast(&self, trial: usize) -> Option<&'a Forecast> {

@@ -58,10 +58,8 @@ pub(super) fn all(charged: &Charged<'_>, empty: Counts) -> Vec<Shape> {
 /// and nothing that no parent had.
 fn is_within(charged: &Charged<'_>, empty: &Counts, shape: &Counts) -> bool {
     Term::ALL.iter().all(|term| {
-        let measured = charged
-            .tried()
-            .filter(|tried| tried.trial.purpose.is_fitted());
-        let counts = measured.filter_map(|tried| Some(term.count(tried.counts()?)));
+        let counts = charged.fitted();
+        let counts = counts.filter_map(|tried| Some(term.count(tried.counts()?)));
         let most = counts.max().unwrap_or(0);
         let count = term.count(shape);
         count == term.count(empty) || (count <= most.saturating_mul(2) && most > term.count(empty))

@@ -2,6 +2,7 @@
 
 use crate::model::{
     Availability, Counts, Forecast, Missing, SpawnMethod, Trial, TrialCell, TrialResult,
+    WorkerSamples,
 };
 use crate::stats::{Estimate, Summary};
 
@@ -50,6 +51,11 @@ impl<'a> Tried<'a> {
     pub fn fork(self) -> Option<&'a TrialCell> {
         let mut cells = self.result?.cells.iter();
         cells.find(|cell| cell.method == SpawnMethod::Fork)
+    }
+
+    /// Those forks, worker by worker.
+    pub fn samples(self) -> impl Iterator<Item = &'a WorkerSamples> {
+        self.fork().into_iter().flat_map(|cell| &cell.samples)
     }
 
     /// The call as measured and foretold.

@@ -7,9 +7,8 @@
 //! so that two profiles can be compared as texts.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
-use crate::model::{Mechanism, Missing, Profile, Side, Stored};
+use crate::model::{Availability, Mechanism, Missing, Profile, Side, Stored};
 
 /// The chains of all methods, each below its method.
 pub(in crate::report) fn render(stored: &Stored) -> Result<String, Missing> {
@@ -19,13 +18,12 @@ pub(in crate::report) fn render(stored: &Stored) -> Result<String, Missing> {
     };
     let mut out = String::new();
     let mut missing = None;
-    let methods = explanation.into_iter().flat_map(|found| &found.methods);
-    for method in methods {
-        match method.mechanisms.measured() {
-            Some(found) => {
-                out.push_str(&chains(&found.profile, method.method.name()));
+    for method in explanation.into_iter().flat_map(|found| &found.methods) {
+        match &method.mechanisms {
+            Availability::Measured(found) => {
+                out += &chains(&found.profile, method.method.name());
             }
-            None => missing = missing.or_else(|| method.mechanisms.missing().cloned()),
+            Availability::Missing(why) => missing = missing.or_else(|| Some(why.clone())),
         }
     }
     if out.is_empty() {
@@ -53,13 +51,10 @@ fn chains(profile: &Profile, root: &str) -> String {
         let samples = lines.entry(line).or_default();
         *samples = samples.saturating_add(stack.samples);
     }
+    let lines = lines.iter();
     lines
-        .iter()
-        .fold(String::new(), |mut text, (line, samples)| {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "{line} {samples}");
-            text
-        })
+        .map(|(line, samples)| format!("{line} {samples}\n"))
+        .collect()
 }
 
 /// A document may have been edited: an index may lead nowhere.

@@ -50,6 +50,12 @@ impl Layout {
         write!(writer, "\n{:1$}", "", 2 * self.broken.len())
     }
 
+    fn open<W: ?Sized + Write>(&mut self, writer: &mut W, bracket: &[u8]) -> io::Result<()> {
+        self.before_other(writer)?;
+        self.broken.push(false);
+        writer.write_all(bracket)
+    }
+
     fn before_number<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
         match self.announced.take() {
             Some(Position::Later) => writer.write_all(b" "),
@@ -100,9 +106,7 @@ impl Formatter for Layout {
     }
 
     fn begin_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.before_other(writer)?;
-        self.broken.push(false);
-        writer.write_all(b"[")
+        self.open(writer, b"[")
     }
 
     fn end_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
@@ -123,9 +127,7 @@ impl Formatter for Layout {
     }
 
     fn begin_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.before_other(writer)?;
-        self.broken.push(false);
-        writer.write_all(b"{")
+        self.open(writer, b"{")
     }
 
     fn end_object<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {

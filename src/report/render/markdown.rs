@@ -5,30 +5,35 @@ use crate::report::view::{Alignment, Block, Column, Table};
 
 /// The blocks as Markdown, an empty line between two of them.
 pub(in crate::report) fn render(blocks: &[Block]) -> String {
-    let pieces: Vec<String> = blocks
-        .iter()
-        .map(|block| match block {
-            Block::Table(table) => render_table(table),
-            Block::Lines { title, lines } => headed(title, lines.iter().map(|line| escape(line))),
-            Block::Drawing { title, lines } => drawing(title, lines),
-            Block::Legend { title, terms } => headed(
-                title,
-                terms
-                    .iter()
-                    .map(|(term, meaning)| format!("**{}**: {}", escape(term), escape(meaning))),
-            ),
-        })
-        .collect();
+    let pieces: Vec<String> = blocks.iter().map(piece).collect();
     pieces.join("\n")
 }
 
+fn piece(block: &Block) -> String {
+    match block {
+        Block::Table(table) => render_table(table),
+        Block::Lines { title, lines } => headed(title, lines.iter().map(|line| escape(line))),
+        Block::Drawing { title, lines } => drawing(title, lines),
+        Block::Legend { title, terms } => {
+            let term = |(term, meaning): &(String, String)| {
+                format!("**{}**: {}", escape(term), escape(meaning))
+            };
+            headed(title, terms.iter().map(term))
+        }
+    }
+}
+
 fn headed(title: &str, lines: impl Iterator<Item = String>) -> String {
-    let list: String = lines.map(|line| format!("- {line}\n")).collect();
+    let list = list(lines);
     if title.is_empty() {
         list
     } else {
         format!("### {}\n\n{list}", escape(title))
     }
+}
+
+fn list(lines: impl Iterator<Item = String>) -> String {
+    lines.map(|line| format!("- {line}\n")).collect()
 }
 
 /// A fenced block; backticks, which could end it, become quotation
@@ -53,12 +58,7 @@ fn render_table(table: &Table) -> String {
     }
     if !table.notes.is_empty() {
         out.push('\n');
-        out.extend(
-            table
-                .notes
-                .iter()
-                .map(|note| format!("- {}\n", escape(note))),
-        );
+        out += &list(table.notes.iter().map(|note| escape(note)));
     }
     out
 }

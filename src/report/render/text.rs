@@ -53,8 +53,8 @@ fn legend(terms: &[(String, String)], page: usize) -> Vec<String> {
     terms
         .iter()
         .map(|(term, meaning)| {
-            let padding = " ".repeat(width + 2 - self::width(term));
-            wrap_after(&format!("{term}{padding}"), meaning, width + 2, page)
+            let indent = width + 2;
+            wrap_after(&format!("{term:indent$}"), meaning, indent, page)
         })
         .collect()
 }
@@ -104,6 +104,7 @@ fn render_table(table: &Table, page: usize) -> io::Result<String> {
 }
 
 /// A column with its entries padded against each other.
+#[derive(Clone)]
 struct Padded<'a> {
     column: &'a Column,
     entries: Vec<String>,
@@ -111,58 +112,44 @@ struct Padded<'a> {
 }
 
 impl<'a> Padded<'a> {
+    /// As wide as the longest line of its head and its entries.
+    fn measure(&mut self) {
+        let head = [self.column.header.as_str(), &self.column.subheader];
+        let lines = self.entries.iter().flat_map(|entry| entry.lines());
+        self.width = lines.chain(head).map(width).max().unwrap_or(0);
+    }
+
     fn new(table: &'a Table, index: usize, drop_intervals: bool) -> Self {
         let column = &table.columns[index];
-        let entries: Vec<Entry> = table
-            .rows
-            .iter()
-            .filter_map(|row| row.get(index).cloned())
-            .map(|entry| match entry {
-                Entry::Figure { value, .. } if drop_intervals => Entry::Figure {
-                    value,
-                    half_width: None,
-                },
-                entry => entry,
-            })
-            .collect();
-        let entries = line_up(&entries);
-        let head = [&column.header, &column.subheader];
-        let body = entries.iter().map(|entry| width(entry));
-        Self {
-            width: body.chain(head.map(|head| width(head))).max().unwrap_or(0),
+        let entries = table.rows.iter().filter_map(|row| row.get(index));
+        let mut padded = Self {
             column,
-            entries,
-        }
+            entries: line_up(&entries.collect::<Vec<_>>(), drop_intervals),
+            width: 0,
+        };
+        padded.measure();
+        padded
     }
 }
 
 /// Pads what follows a value, so that right-aligned values stand in line.
-fn line_up(entries: &[Entry]) -> Vec<String> {
+fn line_up(entries: &[&Entry], drop_intervals: bool) -> Vec<String> {
     let tail = |entry: &Entry| match entry {
         Entry::Figure {
             half_width: Some(half),
             ..
-        } => format!(" ±{half}"),
+        } if !drop_intervals => format!(" ±{half}"),
         _ => String::new(),
     };
-    let longest = entries
-        .iter()
-        .map(|entry| width(&tail(entry)))
-        .max()
-        .unwrap_or(0);
-    entries
-        .iter()
-        .map(|entry| {
-            let tail = tail(entry);
-            let padding = " ".repeat(longest - width(&tail));
-            match entry {
-                Entry::Figure { value, .. } => format!("{value}{tail}{padding}"),
-                Entry::Missing => format!("n/a{padding}"),
-                Entry::Name(name) => harmless(name),
-                Entry::Blank => String::new(),
-            }
-        })
-        .collect()
+    let tails = entries.iter().map(|entry| width(&tail(entry)));
+    let longest = tails.max().unwrap_or(0);
+    let padded = |entry: &&Entry| match entry {
+        Entry::Figure { value, .. } => format!("{value}{:longest$}", tail(entry)),
+        Entry::Missing => format!("n/a{:longest$}", ""),
+        Entry::Name(name) => harmless(name),
+        Entry::Blank => String::new(),
+    };
+    entries.iter().map(padded).collect()
 }
 
 /// The columns, and the parts that they are printed in.
@@ -173,33 +160,25 @@ fn lay_out(table: &Table, page: usize) -> (Vec<Padded<'_>>, Vec<Vec<usize>>) {
             .map(|index| Padded::new(table, *index, drop && table.columns[*index].yields))
             .collect()
     };
-    let whole = pad(false);
-    if total(&whole, &all) <= page {
-        return (whole, vec![all]);
-    }
-    let bare = pad(true);
-    if total(&bare, &all) <= page {
-        return (bare, vec![all]);
-    }
+    let (whole, bare) = (pad(false), pad(true));
     let others = &all[..all.len().saturating_sub(1)];
-    let broken = break_last(pad(false), others, page);
-    if total(&broken, &all) <= page {
-        return (broken, vec![all]);
+    let broken = break_last(whole.clone(), others, page);
+    for columns in [&whole, &bare, &broken] {
+        if total(columns, &all) <= page {
+            return (columns.clone(), vec![all]);
+        }
     }
-    let keys: Vec<usize> = all
-        .iter()
-        .copied()
-        .filter(|index| table.columns[*index].key)
-        .collect();
-    let (whole, bare) = (
-        break_last(whole, &keys, page),
-        break_last(bare, &keys, page),
-    );
-    let (parts, bare_parts) = (split(&whole, page), split(&bare, page));
-    if bare_parts.len() < parts.len() {
-        (bare, bare_parts)
+    let is_key = |index: &usize| table.columns[*index].key;
+    let keys: Vec<usize> = all.iter().copied().filter(is_key).collect();
+    let [whole, bare] = [whole, bare].map(|columns| {
+        let broken = break_last(columns, &keys, page);
+        let parts = split(&broken, page);
+        (broken, parts)
+    });
+    if bare.1.len() < whole.1.len() {
+        bare
     } else {
-        (whole, parts)
+        whole
     }
 }
 
@@ -211,9 +190,7 @@ fn break_last<'a>(mut columns: Vec<Padded<'a>>, beside: &[usize], page: usize) -
         for entry in &mut last.entries {
             *entry = break_list(entry, room);
         }
-        let head = [last.column.header.as_str(), &last.column.subheader];
-        let lines = last.entries.iter().flat_map(|entry| entry.lines());
-        last.width = lines.chain(head).map(width).max().unwrap_or(0);
+        last.measure();
     }
     columns
 }
@@ -284,22 +261,13 @@ fn grid(columns: &[Padded<'_>], indices: &[usize], rules: &[usize]) -> io::Resul
             .build(),
     );
     let part: Vec<&Padded<'_>> = indices.iter().map(|index| &columns[*index]).collect();
-    let two_lines = part
-        .iter()
-        .any(|padded| !padded.column.subheader.is_empty());
-    grid.set_titles(Row::new(
-        part.iter()
-            .map(|padded| head(padded.column, two_lines))
-            .collect(),
-    ));
-    let rows = part
-        .iter()
-        .map(|padded| padded.entries.len())
-        .max()
-        .unwrap_or(0);
+    let two_lines = part.iter().any(|p| !p.column.subheader.is_empty());
+    let heads = part.iter().map(|padded| head(padded.column, two_lines));
+    grid.set_titles(Row::new(heads.collect()));
+    let rows = part.iter().map(|padded| padded.entries.len());
     // The line that each rule stands before, the head and its rule included.
     let (mut line, mut ruled) = (2 + usize::from(two_lines), Vec::new());
-    for row in 0..rows {
+    for row in 0..rows.max().unwrap_or(0) {
         let entry = |padded: &&Padded<'_>| padded.entries.get(row).cloned().unwrap_or_default();
         let cells = part
             .iter()

@@ -1,9 +1,7 @@
 //! Footnotes: why figures are missing, each reason once.
 
-use crate::model::{Availability, Document, Missing, SpawnMethod};
-use crate::stats::Estimate;
+use crate::model::{Document, Missing, SpawnMethod};
 
-use super::number::Unit;
 use super::table::{Entry, Table};
 
 /// More columns than this are not listed one by one.
@@ -23,34 +21,6 @@ struct Note {
 }
 
 impl Footnotes {
-    /// The entry of a figure; if it is missing, the reason is noted under a name.
-    pub(super) fn named(
-        &mut self,
-        figure: &Availability<Estimate>,
-        unit: Unit,
-        name: &str,
-        method: Option<SpawnMethod>,
-    ) -> Entry {
-        match figure {
-            Availability::Measured(found) => unit.entry(*found),
-            Availability::Missing(missing) => self.missing(missing, name, method),
-        }
-    }
-
-    /// The same for a figure that has no interval.
-    pub(super) fn bare(
-        &mut self,
-        figure: &Availability<f64>,
-        unit: Unit,
-        name: &str,
-        method: Option<SpawnMethod>,
-    ) -> Entry {
-        match figure {
-            Availability::Measured(value) => unit.bare(*value),
-            Availability::Missing(missing) => self.missing(missing, name, method),
-        }
-    }
-
     /// The entry of a figure that is missing; the reason is noted.
     pub(super) fn missing(
         &mut self,
@@ -68,9 +38,27 @@ impl Footnotes {
         document: &Document,
         make: impl FnOnce(&mut Self) -> Table,
     ) -> Table {
+        self.noted(make, |own, _| own.lines(document))
+    }
+
+    /// The same of a table that follows others of the same rows: what was told below
+    /// those is not told again.
+    pub(super) fn under_next(
+        &mut self,
+        document: &Document,
+        make: impl FnOnce(&mut Self) -> Table,
+    ) -> Table {
+        self.noted(make, |own, told| own.lines_after(told, document))
+    }
+
+    fn noted(
+        &mut self,
+        make: impl FnOnce(&mut Self) -> Table,
+        lines: impl FnOnce(&Self, &Self) -> Vec<String>,
+    ) -> Table {
         let mut own = Self::default();
         let table = make(&mut own);
-        let lines = own.lines(document);
+        let lines = lines(&own, self);
         self.absorb(own);
         table.noting(lines)
     }

@@ -32,6 +32,12 @@ pub(super) const NANOSECOND: Unit = Unit {
     size: 1.0,
 };
 
+/// Costs of larger ones.
+pub(super) const MICROSECOND: Unit = Unit {
+    name: "us",
+    size: 1e3,
+};
+
 /// Bytes are shown in this one.
 pub(super) const MEBIBYTE: Unit = Unit {
     name: "MiB",

@@ -4,6 +4,9 @@
 use super::number::{number, significant};
 use crate::stats::Estimate;
 
+/// What spans more than this is shown by its ratios.
+const WIDE: f64 = 30.0;
+
 /// A picture.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Picture {
@@ -24,8 +27,6 @@ pub struct Chart {
     pub lines: Vec<String>,
     /// What the axis measures, and its unit.
     pub axis: String,
-    /// Marks of the axis, from 0 on: each with its place and its words.
-    pub ticks: Vec<(f64, String)>,
     /// What every segment stands for, from the bottom up.
     pub legend: Vec<Kind>,
     /// The bars, from left to right.
@@ -39,6 +40,15 @@ pub struct Kind {
     pub name: String,
     /// Which colour it has: the same in every picture.
     pub hue: usize,
+}
+
+impl From<(&str, usize)> for Kind {
+    fn from((name, hue): (&str, usize)) -> Self {
+        Self {
+            name: name.to_owned(),
+            hue,
+        }
+    }
 }
 
 /// One bar.
@@ -135,6 +145,18 @@ pub struct PlotPoint {
     pub story: String,
 }
 
+impl Chart {
+    /// How high its highest bar reaches.
+    pub fn height(&self) -> f64 {
+        self.bars.iter().map(Bar::height).fold(0.0, f64::max)
+    }
+
+    /// Marks of the axis, from 0 on: each with its place and its words.
+    pub fn ticks(&self) -> Vec<(f64, String)> {
+        ticks(self.height())
+    }
+}
+
 impl Bar {
     /// How high it reaches: its parts may be more than their total, as medians
     /// do not add up.
@@ -145,7 +167,7 @@ impl Bar {
 }
 
 /// Round marks, about six of them, the last one not above the highest bar.
-pub(super) fn ticks(highest: f64) -> Vec<(f64, String)> {
+fn ticks(highest: f64) -> Vec<(f64, String)> {
     if !(highest > 0.0 && highest.is_finite()) {
         return vec![(0.0, "0".to_owned())];
     }
@@ -159,6 +181,24 @@ pub(super) fn ticks(highest: f64) -> Vec<(f64, String)> {
         .filter(|value| *value <= highest)
         .map(|value| (value, number(value, decimals)))
         .collect()
+}
+
+/// An axis that holds some values: logarithmic if they are wide apart and none
+/// is 0, and from 0 on otherwise.
+pub(super) fn spanning(name: String, values: &[f64]) -> PlotAxis {
+    let values = || values.iter().copied().filter(|value| value.is_finite());
+    let highest = values().fold(0.0, f64::max);
+    let lowest = values().fold(f64::INFINITY, f64::min);
+    if lowest > 0.0 && highest / lowest > WIDE && highest < 1e18 {
+        return logarithmic(name, lowest, highest);
+    }
+    let top = if highest > 0.0 { highest * 1.05 } else { 1.0 };
+    PlotAxis {
+        name,
+        scale: Scale::Linear,
+        range: [0.0, top],
+        ticks: ticks(top),
+    }
 }
 
 /// A logarithmic axis from one value to another; marks at powers, and between if few.

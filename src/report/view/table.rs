@@ -193,10 +193,10 @@ impl Column {
 
     /// The head without a unit: what prose calls the column.
     pub fn term(&self) -> String {
-        if self.subheader.starts_with('(') {
-            self.header.clone()
-        } else {
-            self.full_header()
+        let head = self.full_header();
+        match head.split_once(" (") {
+            Some((name, _unit)) => name.to_owned(),
+            None => head,
         }
     }
 }

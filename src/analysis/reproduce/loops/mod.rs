@@ -6,12 +6,14 @@ mod changes;
 mod claims;
 mod compare;
 mod growth;
+mod split;
 
 pub use calls::{Memory, alike, memory};
 pub use changes::{Fastest, Floor, Headline, fastest, floor, headline};
 pub use claims::{LikePython, Longer, Size, Start, like_python, size, start};
 pub use compare::{Span, Term, sign};
 pub use growth::Growth;
+pub use split::Split;
 
 use crate::model::{Document, Loop, LoopSystem, Looped, Loops, Reproduction};
 
@@ -46,6 +48,20 @@ impl<'a> Programs<'a> {
     /// What a program took, if it ran.
     pub fn looped(&self, system: LoopSystem) -> Option<&'a Looped> {
         self.row(system)?.here.measured()
+    }
+
+    /// What was published of a program as a multiple of the base's real time.
+    pub fn published_times(&self, row: &Loop) -> Option<f64> {
+        let base = published_real(self.row(BASE)?)?;
+        let times = published_real(row)? / base;
+        times.is_finite().then_some(times)
+    }
+
+    /// What was published of the first program beyond the second, in seconds.
+    pub fn published_more(&self, first: LoopSystem, second: LoopSystem) -> Option<f64> {
+        let [first, second] = [first, second].map(|system| published_real(self.row(system)?));
+        let more = first? - second?;
+        more.is_finite().then_some(more)
     }
 
     /// The rows of the study's own programs.

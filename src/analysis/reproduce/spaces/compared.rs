@@ -1,6 +1,6 @@
 //! What a spawn takes here, beside what was published of it.
 
-use super::parents::{Asked, Parent, Study};
+use super::parents::{Asked, Row, Study};
 use crate::model::{Availability, Missing, PublishedFigure};
 use crate::stats::Estimate;
 
@@ -14,11 +14,8 @@ pub fn published(asked: &Asked<'_>) -> Availability<f64> {
 }
 
 /// This host's time over the published one, where parents and parts are alike.
-pub fn over_published(
-    study: &Study<'_>,
-    parent: &Parent<'_>,
-    asked: &Asked<'_>,
-) -> Availability<Estimate> {
+pub fn over_published(study: &Study<'_>, row: &Row<'_>) -> Availability<Estimate> {
+    let asked = &row.asked;
     let ns = match published(asked) {
         Availability::Measured(ns) if ns > 0.0 => ns,
         Availability::Measured(_) => {
@@ -26,7 +23,7 @@ pub fn over_published(
         }
         Availability::Missing(missing) => return Availability::Missing(missing),
     };
-    let here = study.here(parent, asked.method, asked.part);
+    let here = study.here(row.parent, asked.method, asked.part);
     if here.measured().is_some() && !study.is_whole() {
         return Availability::Missing(Missing::unavailable(
             format!("built at {} of the published size", study.share()),

@@ -8,6 +8,6 @@ mod scale;
 mod statements;
 
 pub use compared::{over_published, published};
-pub use parents::{Asked, Axis, Parent, Study};
+pub use parents::{Asked, Axis, Parent, Row, Study};
 pub use scale::{Alone, Cost, Layout, Over, Per, costs, layout};
 pub use statements::{Grown, RatioSpan, certain, grown, ratio_spans};

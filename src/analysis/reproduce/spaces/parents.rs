@@ -41,6 +41,20 @@ pub struct Asked<'a> {
     pub figure: Option<&'a PublishedFigure>,
 }
 
+/// One of them, and its place among the others.
+pub struct Row<'a> {
+    /// The parent's place in the study.
+    pub place: usize,
+    /// The parent.
+    pub parent: &'a Parent<'a>,
+    /// What is asked of it.
+    pub asked: Asked<'a>,
+    /// Whether it is the first of its parent.
+    pub first: bool,
+    /// Whether it is the first of its parent and method: this host's times are told once.
+    pub first_of_method: bool,
+}
+
 /// How the parents of a study differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Axis {
@@ -117,6 +131,41 @@ impl<'a> Study<'a> {
         let place = |method| SpawnMethod::ALL.iter().position(|known| *known == method);
         asked.sort_by_key(|asked| place(asked.method));
         asked
+    }
+
+    /// The same of all parents.
+    pub fn rows(&self) -> Vec<Row<'_>> {
+        let mut rows = Vec::new();
+        for (place, parent) in self.parents.iter().enumerate() {
+            let mut before = None;
+            for asked in self.asked(parent) {
+                let above = before.replace(asked.method);
+                rows.push(Row {
+                    place,
+                    parent,
+                    first: above.is_none(),
+                    first_of_method: above != Some(asked.method),
+                    asked,
+                });
+            }
+        }
+        rows
+    }
+
+    /// The size of a parent along the axis, as it was published.
+    pub fn published_size(&self, parent: &Parent<'_>) -> Option<u64> {
+        match self.axis() {
+            Axis::Vmas => parent.point.vmas,
+            Axis::Ptes | Axis::Pages => parent.point.ptes,
+        }
+    }
+
+    /// The same of a space as the kernel counts it.
+    pub fn built_size(&self, space: &Space) -> u64 {
+        match self.axis() {
+            Axis::Vmas => space.parent.mappings.vmas,
+            Axis::Ptes | Axis::Pages => space.parent.mappings.present_ptes,
+        }
     }
 
     /// What the study timed, by its first figure.

@@ -76,14 +76,14 @@ pub enum Over<'a> {
 }
 
 impl Cost<'_> {
-    /// This host's figure of the part that the study timed.
-    pub fn alike(&self) -> &Availability<Estimate> {
-        &self.here[usize::from(self.part == Part::Total)]
+    /// This host's figure of a part.
+    pub fn of(&self, part: Part) -> &Availability<Estimate> {
+        &self.here[usize::from(part == Part::Total)]
     }
 
     /// This host's cost over the published one; none of costs that might be 0.
     pub fn over_published(&self) -> Availability<Estimate> {
-        let (published, here) = match (&self.published, self.alike()) {
+        let (published, here) = match (&self.published, self.of(self.part)) {
             (Availability::Measured(published), Availability::Measured(here)) => (*published, here),
             (Availability::Missing(missing), _) | (_, Availability::Missing(missing)) => {
                 return Availability::Missing(missing.clone());
@@ -264,10 +264,7 @@ fn ordered(study: &Study<'_>, parent: &Parent<'_>) -> u64 {
 /// The size of a parent as the kernel counts it.
 fn built(study: &Study<'_>, parent: &Parent<'_>) -> Result<f64, Missing> {
     let space = parent.space().ok_or_else(|| parent.unseen())?;
-    Ok(match study.axis() {
-        Axis::Vmas => space.parent.mappings.vmas as f64,
-        Axis::Ptes | Axis::Pages => space.parent.mappings.present_ptes as f64,
-    })
+    Ok(study.built_size(space) as f64)
 }
 
 pub(super) fn both(
@@ -298,11 +295,8 @@ fn published(
     let (Some(a), Some(b)) = (figure(small), figure(large)) else {
         return Availability::unavailable("the study prints no number for it", None);
     };
-    let size = |parent: &Parent<'_>| match study.axis() {
-        Axis::Vmas => parent.point.vmas,
-        Axis::Ptes | Axis::Pages => parent.point.ptes,
-    };
-    let (Some(from), Some(to)) = (size(small), size(large)) else {
+    let sizes = [small, large].map(|parent| study.published_size(parent));
+    let [Some(from), Some(to)] = sizes else {
         return Availability::unavailable("the sizes of the parents were not published", None);
     };
     let slope = (b - a) / (to as f64 - from as f64);

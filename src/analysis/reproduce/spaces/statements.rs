@@ -64,28 +64,26 @@ pub struct RatioSpan<'a> {
 }
 
 /// The ratios of each line, in the order of the parents.
-pub fn ratio_spans<'a>(study: &Study<'a>) -> Vec<RatioSpan<'a>> {
+pub fn ratio_spans<'a>(study: &'a Study<'a>) -> Vec<RatioSpan<'a>> {
     let mut spans: Vec<RatioSpan<'a>> = Vec::new();
-    for parent in &study.parents {
-        for asked in study.asked(parent) {
-            let ratio = over_published(study, parent, &asked);
-            let ratio = ratio.measured().map(|ratio| ratio.value);
-            let Some(ratio) = ratio.filter(|ratio| ratio.is_finite()) else {
-                continue;
-            };
-            let series = asked.figure.filter(|_| study.has_series());
-            let (method, series) = (asked.method, series.map(|figure| figure.series.as_str()));
-            let of_line =
-                |span: &&mut RatioSpan<'_>| (span.method, span.series) == (method, series);
-            match spans.iter_mut().find(of_line) {
-                Some(span) => (span.low, span.high) = (span.low.min(ratio), span.high.max(ratio)),
-                None => spans.push(RatioSpan {
-                    method,
-                    series,
-                    low: ratio,
-                    high: ratio,
-                }),
-            }
+    for row in study.rows() {
+        let ratio = over_published(study, &row);
+        let ratio = ratio.measured().map(|ratio| ratio.value);
+        let Some(ratio) = ratio.filter(|ratio| ratio.is_finite()) else {
+            continue;
+        };
+        let series = row.asked.figure.filter(|_| study.has_series());
+        let series = series.map(|figure| figure.series.as_str());
+        let method = row.asked.method;
+        let of_line = |span: &&mut RatioSpan<'_>| (span.method, span.series) == (method, series);
+        match spans.iter_mut().find(of_line) {
+            Some(span) => (span.low, span.high) = (span.low.min(ratio), span.high.max(ratio)),
+            None => spans.push(RatioSpan {
+                method,
+                series,
+                low: ratio,
+                high: ratio,
+            }),
         }
     }
     spans

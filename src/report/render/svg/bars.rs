@@ -1,7 +1,7 @@
 //! Stacked bars with an axis and a legend.
 
 use super::sheet::{Drawing, Sheet, below, reach};
-use super::{CHARACTER, DARK, LINE, MARGIN, PALETTE, escape};
+use super::{DARK, LINE, MARGIN, escape};
 use crate::report::view::{Bar, Chart, Segment};
 
 const AXIS_WIDTH: f64 = 64.0;
@@ -28,9 +28,10 @@ pub(super) fn render(chart: &Chart) -> Drawing {
         sheet: Sheet::default(),
     };
     let width = (canvas.right + LEGEND_WIDTH).max(reach(&chart.title, &chart.lines)) + MARGIN;
-    let names = groups(chart, &places).map(|group| group.lines.len());
+    let groups = groups(chart, &places);
+    let names = groups.iter().map(|group| group.lines.len());
     let height = canvas.bottom + (2 + names.max().unwrap_or(0)) as f64 * LINE + MARGIN;
-    canvas.draw(chart, &places, width, height)
+    canvas.draw(chart, &places, &groups, [width, height])
 }
 
 /// Where a bar stands, from the left end of the plot.
@@ -52,10 +53,7 @@ fn places(chart: &Chart) -> Vec<Place> {
     let mut places = Vec::new();
     for (index, bar) in chart.bars.iter().enumerate() {
         let [slot_width, width] = if bar.group.is_empty() { ALONE } else { GROUPED };
-        let before = index
-            .checked_sub(1)
-            .and_then(|before| chart.bars.get(before));
-        if before.is_some_and(|before| before.group != bar.group) {
+        if index > 0 && chart.bars[index - 1].group != bar.group {
             right += GAP;
         }
         // A group of one takes the room of two, so that its name has it too.
@@ -78,37 +76,33 @@ struct Group {
     middle: f64,
 }
 
-fn groups<'a>(chart: &'a Chart, places: &'a [Place]) -> impl Iterator<Item = Group> + 'a {
+fn groups(chart: &Chart, places: &[Place]) -> Vec<Group> {
     let grouped = chart.bars.iter().zip(places);
     let grouped: Vec<_> = grouped.filter(|(bar, _)| !bar.group.is_empty()).collect();
-    let mut groups = Vec::new();
-    for bars in grouped.chunk_by(|a, b| a.0.group == b.0.group) {
-        let (Some(first), Some(last)) = (bars.first(), bars.last()) else {
-            continue;
-        };
-        let right = last.1.slot + last.1.slot_width;
-        let room = (right - first.1.slot).max(2.0 * GROUPED[0]) + GAP / 2.0;
-        groups.push(Group {
-            lines: broken(&first.0.group, room),
-            middle: f64::midpoint(first.1.slot, right),
-        });
-    }
-    groups.into_iter()
+    let group = |bars: &[(&Bar, &Place)]| {
+        let ((bar, first), (_, last)) = (bars.first()?, bars.last()?);
+        let right = last.slot + last.slot_width;
+        let room = (right - first.slot).max(2.0 * GROUPED[0]) + GAP / 2.0;
+        Some(Group {
+            lines: broken(&bar.group, room),
+            middle: f64::midpoint(first.slot, right),
+        })
+    };
+    let groups = grouped.chunk_by(|a, b| a.0.group == b.0.group);
+    groups.filter_map(group).collect()
 }
 
 /// Words in lines that fit a width, as far as single words do.
 fn broken(text: &str, room: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
-        let fits = |line: &&mut String| {
-            (line.chars().count() + 1 + word.chars().count()) as f64 * CHARACTER <= room
-        };
-        match lines.last_mut().filter(fits) {
-            Some(line) => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            None => lines.push(word.to_owned()),
+        let longer = lines.last().map(|line| format!("{line} {word}"));
+        match (
+            lines.last_mut(),
+            longer.filter(|line| super::width(line) <= room),
+        ) {
+            (Some(line), Some(longer)) => *line = longer,
+            _ => lines.push(word.to_owned()),
         }
     }
     lines
@@ -116,9 +110,8 @@ fn broken(text: &str, room: f64) -> Vec<String> {
 
 /// Pixels for one unit of the axis; 0 for a chart without any height.
 fn scale(chart: &Chart) -> f64 {
-    let highest = chart.bars.iter().map(Bar::height).fold(0.0, f64::max);
-    let scale = PLOT_HEIGHT / highest;
-    if highest > 0.0 && scale.is_finite() {
+    let scale = PLOT_HEIGHT / chart.height();
+    if scale > 0.0 && scale.is_finite() {
         scale
     } else {
         0.0
@@ -135,17 +128,22 @@ struct Canvas {
 }
 
 impl Canvas {
-    fn draw(mut self, chart: &Chart, places: &[Place], width: f64, height: f64) -> Drawing {
-        self.sheet.open([width, height], &chart.title, &chart.lines);
+    fn draw(
+        mut self,
+        chart: &Chart,
+        places: &[Place],
+        groups: &[Group],
+        size: [f64; 2],
+    ) -> Drawing {
+        self.sheet.open(size, &chart.title, &chart.lines);
         self.axis(chart);
         for (bar, place) in chart.bars.iter().zip(places) {
             self.bar(chart, bar, place);
         }
-        for group in groups(chart, places) {
+        for group in groups {
             for (index, line) in group.lines.iter().enumerate() {
                 let y = self.bottom + LINE * (index as f64 + 2.0);
-                self.sheet
-                    .text(self.left + group.middle, y, "text-anchor=\"middle\"", line);
+                self.sheet.centred(self.left + group.middle, y, line);
             }
         }
         self.legend(chart);
@@ -154,15 +152,14 @@ impl Canvas {
 
     fn axis(&mut self, chart: &Chart) {
         let (left, right) = (self.left, self.right);
-        for (value, label) in &chart.ticks {
+        for (value, label) in chart.ticks() {
             let y = self.bottom - value * self.scale;
-            let stroke = if *value == 0.0 { "#222222" } else { "#DDDDDD" };
+            let stroke = if value == 0.0 { "#222222" } else { "#DDDDDD" };
             self.sheet.put(&format!(
                 "<line x1=\"{left:.1}\" x2=\"{right:.1}\" y1=\"{y:.1}\" y2=\"{y:.1}\" \
                  stroke=\"{stroke}\"/>"
             ));
-            self.sheet
-                .text(left - 8.0, y + 4.0, "text-anchor=\"end\"", label);
+            self.sheet.mark_up(left, y, &label);
         }
         self.sheet
             .upright(self.bottom - PLOT_HEIGHT / 2.0, &chart.axis);
@@ -189,29 +186,22 @@ impl Canvas {
         let colour = colour(chart, segment.kind);
         let story = escape(&segment.story);
         // The white edge parts neighbours, but would swallow what is thin.
-        let edge = if height >= 2.0 {
-            " stroke=\"#FFFFFF\""
-        } else {
-            ""
+        let edge = match height >= 2.0 {
+            true => " stroke=\"#FFFFFF\"",
+            false => "",
         };
         self.sheet.put(&format!(
             "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" \
              fill=\"{colour}\"{edge}><title>{story}</title></rect>"
         ));
-        let fits = segment.label.chars().count() as f64 * CHARACTER <= width - 8.0;
-        if height >= 16.0 && fits {
-            let ink = if DARK.contains(&colour) {
-                "#FFFFFF"
-            } else {
-                "#222222"
+        if height >= 16.0 && super::width(&segment.label) <= width - 8.0 {
+            let ink = match DARK.contains(&colour) {
+                true => "#FFFFFF",
+                false => "#222222",
             };
             let attributes = format!("text-anchor=\"middle\" fill=\"{ink}\"");
-            self.sheet.text(
-                x + width / 2.0,
-                y + height / 2.0 + 4.0,
-                &attributes,
-                &segment.label,
-            );
+            let (middle, base) = (x + width / 2.0, y + height / 2.0 + 4.0);
+            self.sheet.text(middle, base, &attributes, &segment.label);
         }
     }
 
@@ -235,8 +225,7 @@ impl Canvas {
 }
 
 fn colour(chart: &Chart, kind: usize) -> &'static str {
-    let hue = chart.legend.get(kind).map_or(0, |kind| kind.hue);
-    PALETTE[hue % PALETTE.len()]
+    super::colour(chart.legend.get(kind).map_or(0, |kind| kind.hue))
 }
 
 #[cfg(test)]
@@ -249,7 +238,6 @@ mod tests {
             title: "nothing".to_owned(),
             lines: Vec::new(),
             axis: "time of one spawn (ns)".to_owned(),
-            ticks: vec![(0.0, "0".to_owned())],
             legend: Vec::new(),
             bars: vec![Bar {
                 group: String::new(),

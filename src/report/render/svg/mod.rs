@@ -32,6 +32,16 @@ const LINE: f64 = 18.0;
 /// The space of one character of the labels, by which they are judged to fit.
 const CHARACTER: f64 = 6.6;
 
+/// The colour of a hue.
+fn colour(hue: usize) -> &'static str {
+    PALETTE[hue % PALETTE.len()]
+}
+
+/// The room that a label takes.
+fn width(label: &str) -> f64 {
+    label.chars().count() as f64 * CHARACTER
+}
+
 /// The picture.
 pub(in crate::report) fn render(picture: &Picture) -> io::Result<String> {
     match picture {

@@ -4,7 +4,7 @@
 use std::io;
 
 use super::sheet::{Drawing, Sheet, below, reach};
-use super::{CHARACTER, LINE, MARGIN, PALETTE, escape};
+use super::{LINE, MARGIN, colour, escape, width};
 use crate::report::view::{Plot, PlotAxis, PlotPoint, Scale, Series};
 
 const AXIS_WIDTH: f64 = 84.0;
@@ -47,11 +47,10 @@ impl Place {
     /// `None` unless the ends are finite and apart, and above 0 where only
     /// ratios count.
     fn of(axis: &PlotAxis) -> Option<Self> {
-        let ends = axis.range.map(|end| match axis.scale {
+        let [from, to] = axis.range.map(|end| match axis.scale {
             Scale::Linear => end,
             Scale::Logarithmic => end.log10(),
         });
-        let [from, to] = ends;
         let is_long = from.is_finite() && to.is_finite() && (to - from).is_finite() && to > from;
         is_long.then_some(Self {
             scale: axis.scale,
@@ -115,16 +114,12 @@ impl Canvas {
         for (value, label) in &axis.ticks {
             let y = self.y(*value);
             self.line([left, y], [right, y], "#DDDDDD");
-            self.sheet
-                .text(left - 8.0, y + 4.0, "text-anchor=\"end\"", label);
+            self.sheet.mark_up(left, y, label);
         }
         self.sheet
             .upright(self.bottom - PLOT_HEIGHT / 2.0, &axis.name);
-        self.line(
-            [left, self.bottom],
-            [left, self.bottom - PLOT_HEIGHT],
-            "#222222",
-        );
+        let top = self.bottom - PLOT_HEIGHT;
+        self.line([left, self.bottom], [left, top], "#222222");
     }
 
     /// Marks whose words would run into those before them have none.
@@ -135,17 +130,15 @@ impl Canvas {
         for (value, label) in &axis.ticks {
             let x = self.x(*value);
             self.line([x, bottom], [x, bottom + 5.0], "#222222");
-            let half = label.chars().count() as f64 * CHARACTER / 2.0;
+            let half = width(label) / 2.0;
             if x - half >= free {
-                self.sheet
-                    .text(x, bottom + 18.0, "text-anchor=\"middle\"", label);
+                self.sheet.centred(x, bottom + 18.0, label);
                 free = x + half + GAP;
             }
         }
         let middle = left + PLOT_WIDTH / 2.0;
         let below = bottom + 18.0 + 1.4 * LINE;
-        self.sheet
-            .text(middle, below, "text-anchor=\"middle\"", &axis.name);
+        self.sheet.centred(middle, below, &axis.name);
     }
 
     fn x(&self, value: f64) -> f64 {
@@ -157,12 +150,10 @@ impl Canvas {
     }
 
     fn series(&mut self, series: &Series) {
-        let colour = colour(series);
-        let places: Vec<String> = series
-            .points
-            .iter()
-            .map(|point| format!("{:.1},{:.1}", self.x(point.across), self.y(point.up.value)))
-            .collect();
+        let colour = colour(series.hue);
+        let place = |point: &PlotPoint| [self.x(point.across), self.y(point.up.value)];
+        let places = series.points.iter().map(place);
+        let places: Vec<String> = places.map(|[x, y]| format!("{x:.1},{y:.1}")).collect();
         if series.joined && places.len() > 1 {
             self.sheet.put(&format!(
                 "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" \
@@ -192,7 +183,7 @@ impl Canvas {
     }
 
     fn marker(&mut self, [x, y]: [f64; 2], series: &Series, story: &str) {
-        let colour = colour(series);
+        let colour = colour(series.hue);
         let fill = if series.published { "#FFFFFF" } else { colour };
         let story = escape(story);
         self.sheet.put(&format!(
@@ -206,7 +197,7 @@ impl Canvas {
         let mut y = self.bottom - PLOT_HEIGHT + 8.0;
         for series in &plot.series {
             if series.joined {
-                let colour = colour(series);
+                let colour = colour(series.hue);
                 self.sheet.put(&format!(
                     "<line x1=\"{x:.1}\" y1=\"{y:.1}\" x2=\"{:.1}\" y2=\"{y:.1}\" \
                      stroke=\"{colour}\" stroke-width=\"2\"{}/>",
@@ -223,15 +214,10 @@ impl Canvas {
     }
 }
 
-fn colour(series: &Series) -> &'static str {
-    PALETTE[series.hue % PALETTE.len()]
-}
-
 fn dashes(series: &Series) -> &'static str {
-    if series.published {
-        " stroke-dasharray=\"6 4\""
-    } else {
-        ""
+    match series.published {
+        true => " stroke-dasharray=\"6 4\"",
+        false => "",
     }
 }
 

@@ -1,6 +1,6 @@
 //! The sheet that a picture is drawn on: its heading, its texts, its end.
 
-use super::{CHARACTER, LINE, MARGIN, escape};
+use super::{LINE, MARGIN, escape, width};
 
 /// A picture as it grows.
 #[derive(Default)]
@@ -76,6 +76,16 @@ impl Sheet {
         ));
     }
 
+    /// The same around the middle of a place.
+    pub(super) fn centred(&mut self, x: f64, y: f64, text: &str) {
+        self.text(x, y, "text-anchor=\"middle\"", text);
+    }
+
+    /// A mark of the axis that goes up, left of the plot.
+    pub(super) fn mark_up(&mut self, left: f64, y: f64, label: &str) {
+        self.text(left - 8.0, y + 4.0, "text-anchor=\"end\"", label);
+    }
+
     /// The name of the axis that goes up, along it and around its middle.
     pub(super) fn upright(&mut self, middle: f64, name: &str) {
         let (x, y) = (MARGIN + 4.0, middle);
@@ -100,7 +110,6 @@ pub(super) fn below(lines: &[String]) -> f64 {
 
 /// How far a heading reaches; the title is set larger.
 pub(super) fn reach(title: &str, lines: &[String]) -> f64 {
-    let width = |text: &str, character: f64| text.chars().count() as f64 * character;
-    let lines = lines.iter().map(|line| width(line, CHARACTER));
-    MARGIN + lines.fold(width(title, 1.6 * CHARACTER), f64::max)
+    let lines = lines.iter().map(|line| width(line));
+    MARGIN + lines.fold(1.6 * width(title), f64::max)
 }

@@ -3,11 +3,11 @@
 
 use super::names;
 use crate::analysis::card::{Charged, Compared, Fit, Shape, Tried};
-use crate::model::{Counts, Purpose, Term};
+use crate::model::{Counts, Term};
 use crate::report::view::header;
 use crate::report::view::number::{Unit, counted, number};
 use crate::report::view::picture::{
-    Bar, Chart, Kind, Plot, PlotPoint, Segment, Series, logarithmic, ticks,
+    Bar, Chart, Kind, Plot, PlotPoint, Segment, Series, logarithmic,
 };
 use crate::stats::Estimate;
 
@@ -21,15 +21,10 @@ const GREY: usize = 12;
 const TIMES: [f64; 2] = [1.0, 1e15];
 
 /// What was measured over what was foretold; `None` if nothing was foretold.
-pub(super) fn forecasts(charged: &Charged<'_>) -> Option<Plot> {
-    let points = |wanted: fn(Purpose) -> bool| {
-        let tried = charged.tried();
-        let tried = tried.filter(|tried| wanted(tried.trial.purpose));
-        let drawn = tried.filter_map(|tried| Some((tried, drawable(tried.total()?)?)));
-        drawn.collect::<Vec<_>>()
-    };
-    let fitted = points(Purpose::is_fitted);
-    let unseen = points(|purpose| purpose == Purpose::Validation);
+pub(super) fn forecasts<'a>(charged: &Charged<'a>) -> Option<Plot> {
+    let drawn = |tried: Tried<'a>| Some((tried, drawable(tried.total()?)?));
+    let fitted: Vec<_> = charged.fitted().filter_map(drawn).collect();
+    let unseen: Vec<_> = charged.unseen().filter_map(drawn).collect();
     let all = || fitted.iter().chain(&unseen).map(|(_, compared)| *compared);
     let ends = all().flat_map(|c| [c.measured.value, c.foretold]);
     let highest = ends.clone().fold(0.0, f64::max);
@@ -37,7 +32,7 @@ pub(super) fn forecasts(charged: &Charged<'_>) -> Option<Plot> {
     if highest <= 0.0 {
         return None;
     }
-    let unit = Unit::of_time(std::iter::once(highest));
+    let unit = Unit::of_one(highest);
     let axis = |name: &str| {
         let name = format!("total of one fork, {name} ({})", unit.name);
         logarithmic(name, lowest / unit.size, highest / unit.size)
@@ -47,19 +42,15 @@ pub(super) fn forecasts(charged: &Charged<'_>) -> Option<Plot> {
     series.push(scattered("parents of the design", 0, &fitted, unit));
     series.push(scattered("parents that no fit has seen", 4, &unseen, unit));
     series.retain(|series| !series.points.is_empty());
+    let mut lines = header::of_picture(charged.document);
+    lines.push("each foretold by prices that were fitted without it".to_owned());
     Some(Plot {
         title: "What a fork takes, as foretold and as measured".to_owned(),
-        lines: lines(charged),
+        lines,
         across,
         up,
         series,
     })
-}
-
-fn lines(charged: &Charged<'_>) -> Vec<String> {
-    let mut lines = header::of_picture(charged.document);
-    lines.push("each foretold by prices that were fitted without it".to_owned());
-    lines
 }
 
 fn drawable(compared: Compared) -> Option<Compared> {
@@ -135,17 +126,13 @@ pub(super) fn shares(charged: &Charged<'_>, fit: &Fit) -> Option<Chart> {
         title: "What a fork of these parents is foretold to take, and for what".to_owned(),
         lines: definitions(&shapes, empty),
         axis: "share of the total (%)".to_owned(),
-        ticks: ticks(100.0),
         legend: Term::ALL.iter().zip(0..).map(kind).collect(),
         bars,
     })
 }
 
 fn kind((term, hue): (&Term, usize)) -> Kind {
-    Kind {
-        name: names::whole_term(*term).to_owned(),
-        hue,
-    }
+    Kind::from((names::whole_term(*term), hue))
 }
 
 fn bar(name: &str, terms: &[(Term, f64)]) -> Option<Bar> {
@@ -154,7 +141,7 @@ fn bar(name: &str, terms: &[(Term, f64)]) -> Option<Bar> {
     if !(total > 0.0 && total < TIMES[1]) {
         return None;
     }
-    let unit = Unit::of_time(std::iter::once(total));
+    let unit = Unit::of_one(total);
     let segment = |(term, ns): &(Term, f64)| {
         let share = ns / total * 100.0;
         Segment {

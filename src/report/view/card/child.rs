@@ -8,9 +8,6 @@ use crate::report::view::footnotes::Footnotes;
 use crate::report::view::grid::Grid;
 use crate::report::view::table::{Column, Table};
 
-/// A `cpuid` that takes longer is not answered by the CPU alone.
-const TRAPS_NS: f64 = 500.0;
-
 /// The child's program and its environment.
 pub(super) fn programs(charged: &Charged<'_>, notes: &mut Footnotes) -> Table {
     let kinds = [
@@ -62,9 +59,7 @@ pub(super) fn faults(charged: &Charged<'_>, notes: &mut Footnotes) -> Table {
         PriceKind::Syscall,
         PriceKind::Cpuid,
     ];
-    let mut cpuid = charged.of_kind(PriceKind::Cpuid);
-    let cpuid = cpuid.find_map(|price| price.priced.total_ns.measured()?.sound());
-    let traps = cpuid.is_some_and(|cpuid| cpuid.ci95[0] > TRAPS_NS);
+    let traps = charged.cpuid_traps();
     let trap = "a cpuid of this price traps: a hypervisor answers it, not the CPU".to_owned();
     list("Faults and traps", charged, &kinds, notes).noting(traps.then_some(trap))
 }

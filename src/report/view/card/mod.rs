@@ -24,28 +24,26 @@ impl Charged<'_> {
     /// The tables in the order of reading, and what they say in a few sentences.
     pub(super) fn answers(&self, footnotes: &mut Footnotes) -> Answers {
         let fit = self.fit();
-        let mut sections = vec![
-            self.table("prices", footnotes, terms::table),
-            Section::new("work", terms::legend(self)),
-        ];
-        let makers: [(&str, Maker); 5] = [
+        let makers: [(&str, Maker); 10] = [
+            ("prices", terms::table),
             ("beside", others::parents),
             ("methods", others::spawns),
             ("programs", child::programs),
             ("faults", child::faults),
             ("grade", grade::table),
+            ("unseen", design::unseen),
+            ("unseen", design::unseen_times),
+            ("design", design::fitted),
+            ("design", design::fitted_times),
         ];
-        let unseen = design::VALIDATION.map(|make| ("unseen", make));
-        let design = design::FITTED.map(|make| ("design", make));
-        for (name, make) in makers.into_iter().chain(unseen).chain(design) {
-            sections.push(self.table(name, footnotes, make));
-        }
-        let left_out = design::left_out(self);
-        sections.push(Section::lines(
-            "left-out",
-            "Left out of the design",
-            left_out,
-        ));
+        let table = |(name, make): (_, Maker)| {
+            let table = footnotes.under_next(self.document, |notes| make(self, notes));
+            Section::table(name, table)
+        };
+        let mut sections: Vec<Section> = makers.into_iter().map(table).collect();
+        sections.insert(1, Section::new("work", terms::legend(self)));
+        let title = "Left out of the design";
+        sections.push(Section::lines("left-out", title, design::left_out(self)));
         (sections, words::sentences(self, fit.as_ref()))
     }
 
@@ -61,17 +59,6 @@ impl Charged<'_> {
             Some(shares) => Picture::Both(plot, shares),
             None => Picture::Lines(plot),
         })
-    }
-
-    /// A table with footnotes under its other notes; what earlier ones told of the same
-    /// rows is not told again.
-    fn table(&self, name: &'static str, footnotes: &mut Footnotes, make: Maker) -> Section {
-        let mut own = Footnotes::default();
-        let mut table = make(self, &mut own);
-        let lines = own.lines_after(footnotes, self.document);
-        table.notes.extend(lines);
-        footnotes.absorb(own);
-        Section::table(name, table)
     }
 }
 

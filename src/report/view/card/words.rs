@@ -3,7 +3,8 @@
 use super::{child, grade};
 use crate::analysis::card::{Charged, Fit};
 use crate::model::{Availability, PriceKind, Purpose, SpawnMethod};
-use crate::report::view::number::{Unit, number, significant};
+use crate::report::view::number::{number, prose};
+use crate::report::view::prose::{listed, time_within};
 use crate::stats::Estimate;
 
 /// The sentences that there are figures for, the most useful first.
@@ -26,33 +27,22 @@ fn total(charged: &Charged<'_>, of: PriceKind, method: Option<SpawnMethod>) -> O
     price.priced.total_ns.measured()?.sound()
 }
 
-/// "151.7 us (148.5 to 212.9)".
-fn told(found: Estimate) -> String {
-    let unit = Unit::of_time(std::iter::once(found.value));
-    let [low, high] = found.ci95.map(|bound| significant(bound / unit.size));
-    format!("{} ({low} to {high})", unit.prose(found.value))
-}
-
 /// What a fork costs at the least.
 fn empty_parent(charged: &Charged<'_>) -> Option<String> {
     let price = charged.price(PriceKind::Spawn, SpawnMethod::Fork)?;
     let whole = price.priced.total_ns.measured()?.sound()?;
-    let call = price
-        .priced
-        .call_ns
-        .measured()
-        .and_then(|call| call.sound());
+    let call = price.priced.call_ns.measured();
+    let call = call.and_then(|call| call.sound());
     let call = call.map_or(String::new(), |call| {
-        let unit = Unit::of_time(std::iter::once(call.value));
-        format!(", {} of it in the call", unit.prose(call.value))
+        format!(", {} of it in the call", prose(call.value))
     });
     let other = total(charged, PriceKind::Spawn, Some(SpawnMethod::Vfork));
     let other = other.map_or(String::new(), |other| {
-        format!("; a vfork takes {}", told(other))
+        format!("; a vfork takes {}", time_within(other))
     });
     Some(format!(
         "A fork of an empty parent takes {}{call}{other}.",
-        told(whole)
+        time_within(whole)
     ))
 }
 
@@ -60,7 +50,7 @@ fn empty_parent(charged: &Charged<'_>) -> Option<String> {
 fn larger_parents(charged: &Charged<'_>, fit: &Fit) -> Option<String> {
     let longer = charged.larger_parents(fit).into_iter();
     let clauses: Vec<String> = longer
-        .map(|(shape, more)| format!("{} with {}", told(more), shape.name))
+        .map(|(shape, more)| format!("{} with {}", time_within(more), shape.name))
         .collect();
     (!clauses.is_empty()).then(|| {
         format!(
@@ -91,28 +81,22 @@ fn flat_methods(charged: &Charged<'_>) -> Option<String> {
         let names: Vec<&str> = flat.iter().map(|(name, ..)| *name).collect();
         let most = flat.iter().map(|(_, most, _)| *most).fold(0.0, f64::max);
         let units = flat.iter().map(|(.., units)| *units).fold(0.0, f64::max);
-        let unit = Unit::of_time(std::iter::once(most));
         clauses.push(format!(
             "of {} no dependence on the address space is seen: over {} mappings of a page, \
              each adds less than {}",
-            listed(&names),
+            listed(&names, "and"),
             number(units, 0),
-            unit.prose(most)
+            prose(most)
         ));
     }
     let clause = |(name, found): (&str, Estimate)| {
-        format!("a mapping with a page adds {} to {name}", told(found))
+        format!(
+            "a mapping with a page adds {} to {name}",
+            time_within(found)
+        )
     };
     clauses.extend(sloped.into_iter().map(clause));
     sentence(clauses)
-}
-
-/// "vfork, posix_spawn and clone3-vfork".
-fn listed(names: &[&str]) -> String {
-    match names.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-        _ => names.concat(),
-    }
 }
 
 /// Clauses as one sentence, its first letter large.
@@ -131,14 +115,14 @@ fn files_and_threads(charged: &Charged<'_>) -> Option<String> {
         let file = total(charged, PriceKind::CloexecDescriptor, Some(method))?;
         Some(format!(
             "{} to a {}",
-            told(file.map(|ns| ns * MANY)),
+            time_within(file.map(|ns| ns * MANY)),
             method.name()
         ))
     });
     let files: Vec<String> = files.collect();
     let mut clauses = Vec::new();
     if !files.is_empty() {
-        let files = files.join(" and ");
+        let files = listed(&files, "and");
         clauses.push(format!(
             "1,000 close-on-exec descriptors of the parent add {files}"
         ));
@@ -146,7 +130,7 @@ fn files_and_threads(charged: &Charged<'_>) -> Option<String> {
     if let Some(thread) = total(charged, PriceKind::Thread, Some(SpawnMethod::Fork)) {
         clauses.push(format!(
             "a thread of the parent, with its stack, adds {} to a fork",
-            told(thread)
+            time_within(thread)
         ));
     }
     sentence(clauses)
@@ -161,15 +145,15 @@ fn dynamic_start(charged: &Charged<'_>) -> Option<String> {
     let loader = more.map_or(String::new(), |more| {
         format!(
             ", and {program}, which a loader completes, {} more than that",
-            told(more)
+            time_within(more)
         )
     });
     let fixed = child::command(charged, Purpose::StaticProgram)?;
     Some(format!(
         "The exec and end of a program of three instructions take {}; the static {fixed} takes \
          {} more{loader}.",
-        told(bare),
-        told(start)
+        time_within(bare),
+        time_within(start)
     ))
 }
 
@@ -178,12 +162,15 @@ fn pages_after(charged: &Charged<'_>) -> Option<String> {
     let copy = total(charged, PriceKind::ParentCopy, None)?;
     let reuse = total(charged, PriceKind::ParentReuse, None);
     let reuse = reuse.map_or(String::new(), |reuse| {
-        format!(", and {} once the child has another program", told(reuse))
+        format!(
+            ", and {} once the child has another program",
+            time_within(reuse)
+        )
     });
     Some(format!(
         "After a fork, each page that the parent writes to costs it {} while the child has the \
          page too{reuse}.",
-        told(copy)
+        time_within(copy)
     ))
 }
 

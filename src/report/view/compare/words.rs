@@ -3,7 +3,8 @@
 use crate::analysis::compare::{judged, largest, visible_in_half};
 use crate::model::{ComparedLine, Comparison, FailAbove, HostFact, Verdict};
 
-use super::super::number::{counted, significant};
+use crate::report::view::number::{counted, significant};
+use crate::report::view::prose::interval;
 
 /// What was found, what would have been, and what was to fail.
 pub(super) fn sentences(comparison: &Comparison) -> Vec<String> {
@@ -83,12 +84,12 @@ fn visible(level: &[&ComparedLine], lead: &str) -> Option<String> {
 /// The largest of several differences.
 fn farthest<'a>(lines: impl Iterator<Item = &'a ComparedLine>) -> Option<String> {
     let (line, ratio) = largest(lines)?;
-    let [low, high] = ratio.ci95.map(significant);
     Some(format!(
-        "; the largest difference is that of {} {}: {} times A's ({low} to {high})",
+        "; the largest difference is that of {} {}: {} times A's ({})",
         line.group,
         line.what,
-        significant(ratio.value)
+        significant(ratio.value),
+        interval(ratio)
     ))
 }
 

@@ -5,7 +5,7 @@ use crate::analysis::process::{is_extrapolated, unshared};
 use crate::model::{Cost, Missing};
 use crate::report::view::header;
 use crate::report::view::number::{Unit, significant};
-use crate::report::view::picture::{Bar, Chart, Kind, Segment, ticks};
+use crate::report::view::picture::{Bar, Chart, Kind, Segment};
 
 /// What segments stand for: the legend, from the bottom up, with its hues.
 const KINDS: [(&str, usize); 2] = [
@@ -81,20 +81,13 @@ pub(in crate::report::view) fn draw(
     if drawn.is_empty() {
         return Err(Missing::unavailable("no cost is told from 0", None));
     }
-    let unit = Unit::of_time(std::iter::once(highest));
+    let unit = Unit::of_one(highest);
     let bars: Vec<Bar> = drawn.iter().map(|raw| bar(raw, unit)).collect();
     Ok(Chart {
         title: title.to_owned(),
         lines,
         axis: format!("time of one spawn ({})", unit.name),
-        ticks: ticks(bars.iter().map(Bar::height).fold(0.0, f64::max)),
-        legend: KINDS
-            .iter()
-            .map(|(name, hue)| Kind {
-                name: (*name).to_owned(),
-                hue: *hue,
-            })
-            .collect(),
+        legend: KINDS.map(Kind::from).into(),
         bars,
     })
 }

@@ -3,6 +3,7 @@
 
 use crate::model::Availability;
 use crate::report::view::number::{Unit, percent, significant};
+use crate::report::view::prose::{interval, time_within};
 use crate::report::view::table::Entry;
 use crate::stats::{Estimate, Summary};
 
@@ -34,16 +35,12 @@ pub(in crate::report::view) fn marked(entry: Entry, extrapolated: bool) -> Entry
 
 /// "5.10 ms (4.93 to 5.32)", with a mark before it where it was extrapolated.
 pub(in crate::report::view) fn told(found: Estimate, extrapolated: bool) -> String {
-    let unit = Unit::of_one(found.value);
-    let [low, high] = found.ci95.map(|bound| significant(bound / unit.size));
-    let mark = mark(extrapolated);
-    format!("{mark}{} ({low} to {high})", unit.prose(found.value))
+    format!("{}{}", mark(extrapolated), time_within(found))
 }
 
 /// "46.0 times (44.1 to 47.9)".
 pub(in crate::report::view) fn times(found: Estimate) -> String {
-    let [low, high] = found.ci95.map(significant);
-    format!("{} times ({low} to {high})", significant(found.value))
+    format!("{} times ({})", significant(found.value), interval(found))
 }
 
 /// "1.2 % too low": how far a forecast is off.

@@ -4,9 +4,9 @@ mod loops;
 mod points;
 mod source;
 
+use super::Answers;
 use super::footnotes::Footnotes;
 use super::picture::Picture;
-use super::{Answers, Section};
 use crate::analysis::reproduce::loops::Programs;
 use crate::analysis::reproduce::spaces::Study;
 use crate::model::{Answer, Document, Missing, Reproduction};

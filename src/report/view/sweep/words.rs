@@ -6,7 +6,8 @@ use crate::analysis::sweep::{
 use crate::model::Document;
 use crate::stats::Estimate;
 
-use crate::report::view::number::{Unit, significant};
+use crate::report::view::number::{Unit, prose, significant};
+use crate::report::view::prose::{interval, listed};
 
 /// The sentences, the most useful first, or none.
 pub(super) fn sentences(
@@ -40,11 +41,8 @@ fn how_much(
         .collect();
     let (first, last) = (known.first()?, known.last()?);
     let clause = |(size, ratio): &(u64, Estimate)| {
-        format!(
-            "{} {}",
-            sizes.axis.prose(*size),
-            compared("fork", baseline, *ratio)
-        )
+        let size = sizes.axis.prose(*size);
+        format!("{size} {}", compared("fork", baseline, *ratio))
     };
     if first.0 == last.0 {
         return Some(format!("With {}.", clause(first)));
@@ -69,8 +67,8 @@ fn compared(method: &str, with: &str, ratio: Estimate) -> String {
 
 /// "1.43 times as long as vfork (1.42 to 1.44)".
 fn multiple(than: &str, ratio: Estimate) -> String {
-    let [low, high] = ratio.ci95.map(significant);
-    format!("{} times{than} ({low} to {high})", significant(ratio.value))
+    let times = significant(ratio.value);
+    format!("{times} times{than} ({})", interval(ratio))
 }
 
 /// From which size on fork costs at least twice the baseline.
@@ -99,7 +97,7 @@ fn paid_where(extra: &Extra) -> Option<String> {
         return None;
     }
     let share = extra.growth(extra.points.last()?)?.share?;
-    let percent = |share: f64| significant(share * 100.0);
+    let percent = share.map(|share| share * 100.0);
     let noun = extra.axis.noun();
     let (copied, freed) = match extra.axis {
         Axis::Mappings | Axis::Ptes => ("the address space", "the copy is freed"),
@@ -110,11 +108,10 @@ fn paid_where(extra: &Extra) -> Option<String> {
         ),
     };
     let mut sentence = format!(
-        "Of what more {noun}s add to fork, {} % ({} to {} %) is paid in the call, which copies \
+        "Of what more {noun}s add to fork, {} % ({} %) is paid in the call, which copies \
          {copied}, and the rest after it, when {freed}",
-        percent(share.value),
-        percent(share.ci95[0]),
-        percent(share.ci95[1]),
+        significant(percent.value),
+        interval(percent),
     );
     if let Some([call, after]) = extra.rising() {
         let unit = Unit::of_time([call.value, after.value].into_iter());
@@ -136,9 +133,8 @@ fn each(document: &Document, sizes: &Sizes<'_>) -> Option<String> {
     let adds: Vec<String> = dearer
         .iter()
         .map(|(name, slope)| {
-            let [low, high] = slope.ci95.map(|bound| significant(bound / unit.size));
-            let (adds, name) = (unit.prose(slope.value), name.name());
-            format!("{adds} ({low} to {high}) to {name}")
+            let span = interval(slope.map(|bound| bound / unit.size));
+            format!("{} ({span}) to {}", unit.prose(slope.value), name.name())
         })
         .collect();
     let noun = sizes.axis.noun();
@@ -155,15 +151,6 @@ fn each(document: &Document, sizes: &Sizes<'_>) -> Option<String> {
     }
 }
 
-/// "a", "a and b", "a, b and c".
-fn listed<S: AsRef<str>>(words: &[S], last: &str) -> String {
-    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
-    match words.split_last() {
-        Some((end, rest)) if !rest.is_empty() => format!("{} {last} {end}", rest.join(", ")),
-        _ => words.concat(),
-    }
-}
-
 /// The fastest method at the largest size, where fork is not the question.
 fn lead(found: &Fastest, axis: Axis) -> String {
     let name = found.method.name();
@@ -171,7 +158,6 @@ fn lead(found: &Fastest, axis: Axis) -> String {
     let clauses: Vec<String> = others
         .map(|(method, ratio)| compared(method.name(), name, *ratio))
         .collect();
-    let unit = Unit::of_time(std::iter::once(found.median_ns));
     let lead = if found.is_told_apart {
         "is the fastest"
     } else {
@@ -180,7 +166,7 @@ fn lead(found: &Fastest, axis: Axis) -> String {
     format!(
         "With {} {name} {lead} ({}): {}.",
         axis.prose(found.size),
-        unit.prose(found.median_ns),
+        prose(found.median_ns),
         clauses.join("; ")
     )
 }

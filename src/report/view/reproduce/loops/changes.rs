@@ -3,7 +3,7 @@
 
 use super::calls;
 use super::names::{program, prose};
-use super::prose::{difference, percent, time};
+use super::prose::difference;
 use crate::analysis::reproduce::loops::{self, BASE, Memory, Programs, alike, memory};
 use crate::model::LoopSystem::{
     self, CFork, CForkMalloc, CPosixSpawn, CPosixSpawnPlain, PythonFork, PythonPopen,
@@ -11,6 +11,7 @@ use crate::model::LoopSystem::{
 };
 use crate::model::ObservedCall;
 use crate::report::view::number::{counted, number, significant};
+use crate::report::view::prose::{interval, percent_within, time_within};
 
 /// The sentences; none about what was not seen.
 pub(super) fn lines(programs: &Programs<'_>) -> Vec<String> {
@@ -131,9 +132,9 @@ fn floor(programs: &Programs<'_>) -> Option<String> {
          program of three instructions {} are left, and another way to spawn can save no more than \
          those. A fork server, which does not start the program anew each time, saves the rest.",
         prose(CPosixSpawn),
-        time(found.own),
-        percent(found.share),
-        time(found.least),
+        time_within(found.own),
+        percent_within(found.share),
+        time_within(found.least),
     ))
 }
 
@@ -158,9 +159,8 @@ fn first_row(programs: &Programs<'_>) -> Option<String> {
     let found = loops::headline(programs)?;
     let [ours, theirs] = [PythonPopen, BASE].map(program);
     let compared = if found.here.differs_from(1.0) {
-        let [low, high] = found.here.ci95.map(significant);
-        let times = significant(found.here.value);
-        format!("{ours} takes {times} times ({low} to {high}) as long as {theirs}")
+        let (times, span) = (significant(found.here.value), interval(found.here));
+        format!("{ours} takes {times} times ({span}) as long as {theirs}")
     } else {
         format!("no difference is seen between {ours} and {theirs}")
     };

@@ -1,11 +1,11 @@
 //! The study's figures and this host's as pairs of bars.
 
 use super::names;
-use crate::analysis::reproduce::loops::Programs;
-use crate::model::{Loop, Missing};
+use crate::analysis::reproduce::loops::{Programs, Split};
+use crate::model::Missing;
 use crate::report::view::number::{number, significant};
-use crate::report::view::picture::{Bar, Chart, Kind, Segment, ticks};
-use crate::report::view::{header, table::Block};
+use crate::report::view::picture::{Bar, Chart, Kind, Segment};
+use crate::report::view::reproduce::source;
 
 /// What segments stand for: the legend, from the bottom up, with its hues.
 const KINDS: [(&str, usize); 4] = [
@@ -17,16 +17,6 @@ const KINDS: [(&str, usize); 4] = [
 
 /// The last of them.
 const UNSPLIT: usize = 3;
-
-/// Sums of medians are not medians of sums: by so much they may exceed them.
-const SLACK: f64 = 1.02;
-
-/// Seconds of a run.
-struct Times {
-    real: f64,
-    /// In user mode and in the kernel.
-    split: Option<[f64; 2]>,
-}
 
 /// The picture, or why there is nothing to draw.
 pub(in crate::report::view::reproduce) fn chart(programs: &Programs<'_>) -> Result<Chart, Missing> {
@@ -42,80 +32,29 @@ pub(in crate::report::view::reproduce) fn chart(programs: &Programs<'_>) -> Resu
         .flat_map(|row| {
             let group = format!("{} {}", names::key(row.system), names::program(row.system));
             let named = [
-                (year.clone(), published(row)),
-                ("here".to_owned(), here(row)),
+                (year.clone(), Split::published(row)),
+                ("here".to_owned(), Split::here(row)),
             ];
             named
                 .into_iter()
-                .filter_map(move |(name, times)| Some(bar(&group, name, &times?)))
+                .filter_map(move |(name, split)| Some(bar(&group, name, split?)))
         })
         .collect();
-    let year = &programs.study.source.year;
+    let mut lines = source::of_picture(programs.study, programs.document, 1);
+    let interpreter = programs.loops.interpreter.measured();
+    lines.extend(interpreter.map(|found| format!("Python {}", found.version)));
     Ok(Chart {
         title: format!("Time of one run of {}, {year} and here", programs.spawned()),
-        lines: origin(programs),
+        lines,
         axis: "real time of a run (ms)".to_owned(),
-        ticks: ticks(bars.iter().map(Bar::height).fold(0.0, f64::max)),
-        legend: KINDS
-            .iter()
-            .map(|(name, hue)| Kind {
-                name: (*name).to_owned(),
-                hue: *hue,
-            })
-            .collect(),
+        legend: KINDS.map(Kind::from).into(),
         bars,
     })
 }
 
-fn origin(programs: &Programs<'_>) -> Vec<String> {
-    let source = &programs.study.source;
-    let mut lines = vec![format!(
-        "{}, {} ({}): {}",
-        source.title, source.authors, source.year, source.address
-    )];
-    if let Block::Lines { lines: host, .. } = header::lines(programs.document) {
-        lines.extend(host.into_iter().next().map(|line| format!("here: {line}")));
-    }
-    if let Some(found) = programs.loops.interpreter.measured() {
-        lines.push(format!("Python {}", found.version));
-    }
-    lines
-}
-
-fn published(row: &Loop) -> Option<Times> {
-    let figures = row.published?;
-    let runs = figures.iterations as f64;
-    times(
-        figures.real_s / runs,
-        Some([figures.user_s / runs, figures.sys_s / runs]),
-    )
-}
-
-fn here(row: &Loop) -> Option<Times> {
-    let looped = row.here.measured()?;
-    let runs = row.iterations as f64;
-    let split = looped.user_s.measured().zip(looped.sys_s.measured());
-    times(
-        looped.real_s.value / runs,
-        split.map(|(user, sys)| [user.value / runs, sys.value / runs]),
-    )
-}
-
-/// Times that can be drawn; CPU time only where it fits into real time.
-fn times(real: f64, split: Option<[f64; 2]>) -> Option<Times> {
-    let fits = |split: &[f64; 2]| {
-        split.iter().all(|part| part.is_finite() && *part >= 0.0)
-            && split.iter().sum::<f64>() <= real * SLACK
-    };
-    (real.is_finite() && real > 0.0).then(|| Times {
-        real,
-        split: split.filter(fits),
-    })
-}
-
-fn bar(group: &str, name: String, times: &Times) -> Bar {
-    let real = times.real * 1e3;
-    let parts = match times.split {
+fn bar(group: &str, name: String, split: Split) -> Bar {
+    let real = split.real * 1e3;
+    let parts = match split.cpu {
         Some([user, sys]) => {
             let (user, sys) = (user * 1e3, sys * 1e3);
             vec![(0, sys), (1, user), (2, real - user - sys)]

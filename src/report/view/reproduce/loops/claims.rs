@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 
 use super::names::{key, prose};
-use super::prose::{difference, percent, time};
+use super::prose::difference;
 use crate::analysis::reproduce::loops::{
     self, BASE, Growth, LikePython, Longer, Programs, Size, sign, size,
 };
@@ -12,6 +12,7 @@ use crate::model::LoopSystem::{
     CFork, CForkLikePython, CForkMalloc, PythonFork, PythonPopen, PythonPosixSpawn,
 };
 use crate::report::view::number::{counted, integer, number};
+use crate::report::view::prose::{percent_within, time_within};
 use crate::stats::Estimate;
 
 /// One paragraph a supposition; what cannot be tested is said so.
@@ -44,16 +45,16 @@ fn start(programs: &Programs<'_>) -> Option<String> {
     let mut told = vec![format!(
         "before and after its loop, row {} spends {}, spread over {}; that is {} of its time",
         prose(PythonPopen),
-        time(found.ns),
+        time_within(found.ns),
         counted(found.iterations, "run"),
-        percent(found.share)
+        percent_within(found.share)
     )];
     let year = programs.study.source.year;
     told.extend(found.longer.map(|longer| in_longer(longer, year)));
     told.push(match found.of_extra {
         Some(extra) => format!(
             "its start is {} of what the row takes beyond row {}: {}",
-            percent(extra),
+            percent_within(extra),
             key(BASE),
             cause(
                 extra,
@@ -157,7 +158,7 @@ fn like_python(programs: &Programs<'_>) -> Option<String> {
     Some(format!(
         "{lead}: the address space{vmas} explains {} of what row {} takes beyond row {}{}; \
          {verdict}, and {}",
-        percent(share),
+        percent_within(share),
         prose(PythonFork),
         key(CFork),
         found.surplus.map_or(String::new(), surplus),

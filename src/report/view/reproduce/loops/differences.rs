@@ -1,21 +1,21 @@
 //! The differences between programs that the study's claims are about.
 
 use super::names::key;
-use crate::analysis::reproduce::loops::{Programs, published_real};
+use crate::analysis::reproduce::loops::Programs;
 use crate::model::LoopSystem::{
     self, CFork, CForkLikePython, CForkMalloc, CPosixSpawn, CPosixSpawnFloor, CPosixSpawnPlain,
     PythonFork, PythonPopen, PythonPopenPreexec, PythonPosixSpawn,
 };
-use crate::report::view::number::{Unit, number};
+use crate::report::view::footnotes::Footnotes;
+use crate::report::view::grid::Grid;
+use crate::report::view::number::{MICROSECOND, number};
 use crate::report::view::table::{Column, Entry, Table};
-
-const MICROSECOND: Unit = Unit {
-    name: "us",
-    size: 1e3,
-};
+use crate::stats::Estimate;
 
 /// Two programs, and what the first does that the second does not.
-const PAIRS: [(LoopSystem, LoopSystem, &str); 9] = [
+type Pair = (LoopSystem, LoopSystem, &'static str);
+
+const PAIRS: [Pair; 9] = [
     (PythonFork, CFork, "Python and os.fork, not C and fork"),
     (CForkLikePython, CFork, "Python's mappings in a C program"),
     (
@@ -36,38 +36,34 @@ const PAIRS: [(LoopSystem, LoopSystem, &str); 9] = [
 ];
 
 /// The table, with a row for each pair that ran.
-pub(super) fn table(programs: &Programs<'_>) -> Table {
+pub(super) fn table(programs: &Programs<'_>, notes: &mut Footnotes) -> Table {
     let year = programs.study.source.year;
-    let rows = PAIRS.iter().filter_map(|(first, second, what)| {
-        let more = programs.more(*first, *second)?;
-        Some(vec![
-            Entry::Name(format!("{} - {}", key(*first), key(*second))),
-            Entry::Name((*what).to_owned()),
-            published(programs, *first, *second),
-            MICROSECOND.entry(more),
-        ])
-    });
-    Table {
-        title: "What makes the difference".to_owned(),
-        columns: vec![
+    let ran = |pair: Pair| Some((pair, programs.more(pair.0, pair.1)?));
+    Grid::new()
+        .column(
             Column::name("rows"),
-            Column::name("what the first does"),
+            |((first, second, _), _): &(Pair, Estimate)| {
+                format!("{} - {}", key(*first), key(*second))
+            },
+        )
+        .column(Column::name("what the first does"), |(pair, _)| pair.2)
+        .column(
             Column::number("more", &format!("{year} (us)")),
+            |((first, second, _), _)| {
+                let published = programs.published_more(*first, *second);
+                published.map(|seconds| Entry::exact(number(seconds * 1e6, 0)))
+            },
+        )
+        .column(
             Column::number("more", "here (us)").explained(
                 "a run of the first row minus one of the second, round by round; here in the \
                  loop, so that no start of an interpreter is in it",
             ),
-        ],
-        rows: rows.collect(),
-        rules: Vec::new(),
-        notes: Vec::new(),
-    }
-}
-
-/// What the published figures say, which have no interval.
-fn published(programs: &Programs<'_>, first: LoopSystem, second: LoopSystem) -> Entry {
-    let real = |system| published_real(programs.row(system)?);
-    let more = real(first).zip(real(second)).map(|(a, b)| (a - b) * 1e6);
-    more.filter(|us| us.is_finite())
-        .map_or(Entry::Blank, |us| Entry::exact(number(us, 0)))
+            |(_, more)| MICROSECOND.entry(*more),
+        )
+        .table(
+            "What makes the difference",
+            PAIRS.into_iter().filter_map(ran),
+            notes,
+        )
 }

@@ -9,6 +9,7 @@ mod differences;
 mod names;
 mod parents;
 mod prose;
+mod remarks;
 mod time;
 
 pub(super) use chart::chart;
@@ -16,8 +17,10 @@ pub(super) use chart::chart;
 use crate::analysis::reproduce::loops::{Programs, is_control};
 use crate::model::{Availability, Loop, LoopSystem, Order, Program, ReproduceOrder};
 use crate::report::view::footnotes::Footnotes;
+use crate::report::view::grid::Grid;
 use crate::report::view::number::{counted, integer, significant};
-use crate::report::view::table::{Column, Entry, Table};
+use crate::report::view::reproduce::source;
+use crate::report::view::table::{Column, Table};
 use crate::report::view::{Answers, Section};
 
 /// Makes a table, and notes why figures are missing from it.
@@ -31,18 +34,14 @@ impl<'a> Programs<'a> {
             ("cpu", time::cpu),
             ("parents", parents::spaces),
             ("calls", parents::calls),
-            ("differences", |programs, _| differences::table(programs)),
+            ("differences", differences::table),
         ];
-        let mut sections = vec![Section::lines("study", &self.title(), self.source())];
-        for (name, make) in makers {
-            let mut own = Footnotes::default();
-            let mut table = make(self, &mut own);
-            table
-                .notes
-                .extend(own.lines_after(footnotes, self.document));
-            footnotes.absorb(own);
-            sections.push(Section::table(name, table));
-        }
+        let table = |(name, make): (_, Maker)| {
+            let table = footnotes.under_next(self.document, |notes| make(self, notes));
+            Section::table(name, table)
+        };
+        let mut sections = vec![source::section(self.study, self.how_repeated())];
+        sections.extend(makers.into_iter().map(table));
         let title = "What the study supposed, tested here";
         sections.push(Section::lines("claims", title, claims::lines(self)));
         let title = format!("What has changed since {}", self.study.source.year);
@@ -50,27 +49,23 @@ impl<'a> Programs<'a> {
         (sections, changes::in_short(self))
     }
 
-    /// The columns that name a row.
-    fn keys(&self) -> Vec<Column> {
-        vec![Column::name("#"), Column::name("program")]
+    /// The columns that name a row, a program.
+    fn grid<'g>(&self) -> Grid<'g, &'a Loop>
+    where
+        'a: 'g,
+    {
+        Grid::new()
+            .placed(|row: &&Loop, _| (names::key(row.system).to_owned(), None))
+            .column(Column::name("#"), |row| names::key(row.system))
+            .column(Column::name("program"), |row| names::program(row.system))
     }
 
-    /// A row a program, with its keys.
-    fn rows(&self, mut entries: impl FnMut(&'a Loop) -> Vec<Entry>) -> Vec<Vec<Entry>> {
-        let row = |row: &'a Loop| {
-            let keys = [names::key(row.system), names::program(row.system)];
-            let mut all: Vec<Entry> = keys.map(|key| Entry::Name(key.to_owned())).into();
-            all.extend(entries(row));
-            all
-        };
-        self.loops.rows.iter().map(row).collect()
-    }
-
-    /// Where the study's own programs end.
-    fn rules(&self) -> Vec<usize> {
+    /// The table of all programs, with a rule where the study's own end.
+    fn table(&self, grid: Grid<'_, &'a Loop>, title: &str, notes: &mut Footnotes) -> Table {
         let mut rows = self.loops.rows.iter();
         let first = rows.position(|row| is_control(row.system));
-        first.filter(|first| *first > 0).into_iter().collect()
+        let rule = first.filter(|first| *first > 0);
+        grid.table(title, &self.loops.rows, notes).ruled(rule)
     }
 
     /// What the children execute, as it was typed.
@@ -81,17 +76,9 @@ impl<'a> Programs<'a> {
         }
     }
 
-    fn title(&self) -> String {
-        format!("Study {}", self.study.study.name())
-    }
-
-    fn source(&self) -> Vec<String> {
-        let source = &self.study.source;
-        let mut lines = vec![
-            format!("{}, {} ({})", source.title, source.authors, source.year),
-            source.address.clone(),
-            source.setting.clone(),
-        ];
+    /// The size of what was built, the interpreter and the loops.
+    fn how_repeated(&self) -> Vec<String> {
+        let mut lines = Vec::new();
         if self.study.scale < 1.0 {
             let because = self.study.scaled_because.as_deref();
             let because = because.map_or(String::new(), |because| format!(": {because}"));
@@ -103,9 +90,7 @@ impl<'a> Programs<'a> {
                 format!("here: Python {} ({})", found.version, found.path)
             }
             Availability::Missing(missing) => {
-                let remedy = missing.remedy.as_ref();
-                let remedy = remedy.map_or(String::new(), |remedy| format!("; {remedy}"));
-                format!("here: no interpreter: {}{remedy}", missing.reason)
+                format!("here: no interpreter: {}", missing.in_words())
             }
         });
         if let Order::Reproduce(ReproduceOrder {

@@ -1,14 +1,13 @@
 //! The table that compares: what was published of a spawn, and what it takes
 //! here.
 
-use crate::analysis::reproduce::spaces::{Asked, Parent, Study, over_published, published};
-use crate::model::{Availability, Part, PublishedFigure, PublishedUnit, SpawnMethod};
-use crate::stats::Estimate;
-
-use super::super::super::footnotes::Footnotes;
-use super::super::super::number::{Unit, number};
-use super::super::super::table::{Column, Entry, Table};
 use super::names::line_name;
+use crate::analysis::reproduce::spaces::{Row, Study, over_published, published};
+use crate::model::{Part, PublishedFigure, PublishedUnit};
+use crate::report::view::footnotes::Footnotes;
+use crate::report::view::grid::Grid;
+use crate::report::view::number::{Unit, number};
+use crate::report::view::table::{Column, Entry, Table};
 
 /// Ratios, which may be far below 1.
 pub(super) const TIMES: Unit = Unit {
@@ -16,43 +15,36 @@ pub(super) const TIMES: Unit = Unit {
     size: 1.0,
 };
 
-/// The times of the table have one unit, so that they can be compared.
-struct Layout {
-    unit: Unit,
-    series: bool,
-    raw: bool,
-    timed: bool,
-}
+/// Both parts of a spawn's time, in the order of their columns.
+pub(super) const PARTS: [Part; 2] = [Part::Call, Part::Total];
 
 /// Makes the table.
 pub(super) fn table(study: &Study<'_>, notes: &mut Footnotes) -> Table {
-    let layout = Layout {
-        unit: unit(study),
-        series: study.has_series(),
-        raw: study
-            .figures()
-            .any(|f| f.unit != PublishedUnit::Milliseconds),
-        timed: !study.has_one_part(),
-    };
-    let mut rows = Vec::new();
-    for parent in &study.parents {
-        let mut before: Option<SpawnMethod> = None;
-        for asked in study.asked(parent) {
-            let same = before.is_some_and(|method| method == asked.method);
-            let first = before.is_none();
-            rows.push(layout.row(study, parent, &asked, [first, same], notes));
-            before = Some(asked.method);
-        }
+    let unit = unit(study);
+    let grid = Grid::new()
+        .by_method(|row: &Row<'_>| row.asked.method)
+        .column(Column::name("parent"), |row| {
+            row.first.then(|| row.parent.name())
+        })
+        .column(Column::name("method"), |row| {
+            row.first_of_method.then(|| row.asked.method.name())
+        });
+    let mut grid = as_published(grid, study, unit);
+    for part in PARTS {
+        let head = here(study, part, &format!("here {}", unit.subheader()));
+        grid = grid.column(head.explained_as(word(part), covers(part)), move |row| {
+            let time = || study.here(row.parent, row.asked.method, part);
+            row.first_of_method.then(|| unit.found(&time()))
+        });
     }
-    Table {
-        title: "One spawn, as published and here".to_owned(),
-        columns: layout.columns(study),
-        rows,
-        rules: Vec::new(),
-        notes: Vec::new(),
-    }
+    let over = Column::number("here over", "published").explained(
+        "what the study timed, here over there: it compares hosts and programs, not kernels alone",
+    );
+    grid.column(over, |row| TIMES.found(&over_published(study, row)))
+        .table("One spawn, as published and here", study.rows(), notes)
 }
 
+/// The times of the table have one unit, so that they can be compared.
 fn unit(study: &Study<'_>) -> Unit {
     let published = study.figures().map(PublishedFigure::per_spawn_ns);
     let cells = study.document.findings.cells().iter();
@@ -60,89 +52,40 @@ fn unit(study: &Study<'_>) -> Unit {
     Unit::of_time(published.chain(here))
 }
 
-impl Layout {
-    fn columns(&self, study: &Study<'_>) -> Vec<Column> {
-        let unit = self.unit.subheader();
-        let mut columns = vec![Column::name("parent"), Column::name("method")];
-        if self.series {
-            columns.push(Column::name("series"));
-        }
-        if self.raw {
-            columns.push(Column::number("as published", ""));
-        }
-        let mut published = Column::number("published", &unit);
-        if self.timed {
-            columns.push(Column::name("timed"));
-        } else {
-            published = published.explained(format!("one spawn, {}", covers(study.part())));
-        }
-        columns.push(published);
-        for part in [Part::Call, Part::Total] {
-            let mut column = Column::number(word(part), &format!("here {unit}"))
-                .explained_as(word(part), covers(part));
-            column.yields = !self.timed && part != study.part();
-            columns.push(column);
-        }
-        columns.push(Column::number("here over", "published").explained(
-            "what the study timed, here over there: it compares hosts and programs, not kernels alone",
-        ));
-        columns
+/// What the study printed. What is the same in all of its figures has no column.
+fn as_published<'a>(
+    mut grid: Grid<'a, Row<'a>>,
+    study: &Study<'_>,
+    unit: Unit,
+) -> Grid<'a, Row<'a>> {
+    let in_ms = |figure: &PublishedFigure| figure.unit == PublishedUnit::Milliseconds;
+    if study.has_series() {
+        grid = grid.column(Column::name("series"), |row| {
+            row.asked.figure.map(|figure| line_name(&figure.series))
+        });
     }
+    if !study.figures().all(in_ms) {
+        grid = grid.column(Column::number("as published", ""), |row| {
+            row.asked.figure.map(|figure| Entry::exact(printed(figure)))
+        });
+    }
+    let mut published_head = Column::number("published", &unit.subheader());
+    if study.has_one_part() {
+        let legend = format!("one spawn, {}", covers(study.part()));
+        published_head = published_head.explained(legend);
+    } else {
+        grid = grid.column(Column::name("timed"), |row| word(row.asked.part));
+    }
+    grid.column(published_head, move |row| {
+        published(&row.asked).map(|ns| unit.bare(*ns))
+    })
+}
 
-    fn row(
-        &self,
-        study: &Study<'_>,
-        parent: &Parent<'_>,
-        asked: &Asked<'_>,
-        [first, same]: [bool; 2],
-        notes: &mut Footnotes,
-    ) -> Vec<Entry> {
-        let (method, part) = (asked.method, asked.part);
-        let unless = |blank: bool, name: String| {
-            if blank {
-                Entry::Blank
-            } else {
-                Entry::Name(name)
-            }
-        };
-        let mut row = vec![
-            unless(!first, parent.name()),
-            unless(same, method.name().to_owned()),
-        ];
-        if self.series {
-            row.push(asked.figure.map_or(Entry::Blank, |figure| {
-                Entry::Name(line_name(&figure.series))
-            }));
-        }
-        if self.raw {
-            row.push(
-                asked
-                    .figure
-                    .map_or(Entry::Blank, |figure| Entry::exact(raw(figure))),
-            );
-        }
-        if self.timed {
-            row.push(Entry::Name(word(part).to_owned()));
-        }
-        let published = published(asked);
-        row.push(notes.bare(&published, self.unit, "published", Some(method)));
-        for part in [Part::Call, Part::Total] {
-            row.push(if same {
-                Entry::Blank
-            } else {
-                let here = study.here(parent, method, part);
-                time(
-                    &here,
-                    self.unit,
-                    &format!("{} here", word(part)),
-                    method,
-                    notes,
-                )
-            });
-        }
-        let ratio = over_published(study, parent, asked);
-        row.push(time(&ratio, TIMES, "here over published", method, notes));
-        row
+/// The head of what a part takes here.
+pub(super) fn here(study: &Study<'_>, part: Part, subheader: &str) -> Column {
+    Column {
+        yields: study.has_one_part() && part != study.part(),
+        ..Column::number(word(part), subheader)
     }
 }
 
@@ -163,7 +106,7 @@ fn covers(part: Part) -> &'static str {
 }
 
 /// The figure in the study's own unit.
-fn raw(figure: &PublishedFigure) -> String {
+fn printed(figure: &PublishedFigure) -> String {
     let value = figure.value;
     let shown = if value == value.round() || value.abs() >= 1e9 {
         number(value, 0)
@@ -176,15 +119,4 @@ fn raw(figure: &PublishedFigure) -> String {
         PublishedUnit::SecondsOf500 => format!("{shown} s of 500"),
         PublishedUnit::Milliseconds => format!("{shown} ms"),
     }
-}
-
-/// An estimate's entry, or the reason for its gap among the notes.
-pub(super) fn time(
-    found: &Availability<Estimate>,
-    unit: Unit,
-    name: &str,
-    method: SpawnMethod,
-    notes: &mut Footnotes,
-) -> Entry {
-    notes.named(found, unit, name, Some(method))
 }

@@ -1,17 +1,13 @@
 //! The picture: time over the size of the parent, published lines dashed beside
 //! this host's own.
 
-use crate::analysis::reproduce::spaces::{Axis, Layout, Parent, Study, layout, published};
-use crate::model::{Missing, Part, Space, SpawnMethod};
-use crate::stats::Estimate;
-
-use super::super::super::number::{Unit, counted};
-use super::super::super::picture::{Plot, PlotAxis, PlotPoint, Scale, Series, logarithmic};
 use super::compared::word;
 use super::names::line_name;
-
-/// What spans more than this is shown by its ratios.
-const WIDE: f64 = 30.0;
+use crate::analysis::reproduce::spaces::{Axis, Layout, Parent, Row, Study, layout, published};
+use crate::model::{Missing, Space, SpawnMethod};
+use crate::report::view::number::{Unit, counted};
+use crate::report::view::picture::{Plot, PlotAxis, PlotPoint, Scale, Series, spanning};
+use crate::stats::Estimate;
 
 /// Places in the renderer's palette: of each method, in their order; of their
 /// lines over scattered pages; and of further published lines of one method.
@@ -19,146 +15,139 @@ const METHODS: [usize; 7] = [0, 5, 4, 6, 7, 11, 12];
 const SCATTERED: [usize; 7] = [10, 9, 3, 8, 6, 1, 2];
 const FURTHER: [usize; 3] = [3, 8, 9];
 
+/// A point, and what tells its line from others.
+struct Drawn {
+    line: String,
+    method: SpawnMethod,
+    kind: &'static str,
+    point: PlotPoint,
+}
+
 /// Draws it, with these lines above it.
 ///
 /// # Errors
 /// If there is no time to draw.
 pub(super) fn plot(study: &Study<'_>, lines: Vec<String>) -> Result<Plot, Missing> {
-    let mut series = published_lines(study);
-    series.extend(own_lines(study));
-    series.retain(|series| !series.points.is_empty());
-    let points = || series.iter().flat_map(|series| &series.points);
-    if points().next().is_none() {
+    let rows = study.rows();
+    let published = rows.iter().filter_map(|row| of_study(study, row));
+    let mut series = joined(study, published, true);
+    let here = rows.iter().filter_map(|row| of_host(study, row));
+    series.extend(joined(study, here, false));
+    let of_all = |value: fn(&PlotPoint) -> f64| -> Vec<f64> {
+        let points = series.iter().flat_map(|series| &series.points);
+        points.map(value).collect()
+    };
+    let (sizes, times) = (of_all(|point| point.across), of_all(|point| point.up.value));
+    if times.is_empty() {
         return Err(Missing::not_asked(
             "nothing was published in numbers, and nothing was measured",
         ));
     }
-    let highest = points().map(|point| point.up.value).fold(0.0, f64::max);
-    let unit = Unit::of_time(std::iter::once(highest));
-    let across = across(
-        study,
-        &points().map(|point| point.across).collect::<Vec<_>>(),
-    );
+    let unit = Unit::of_one(times.iter().copied().fold(0.0, f64::max));
+    let heights: Vec<f64> = times.iter().map(|ns| ns / unit.size).collect();
     for point in series.iter_mut().flat_map(|series| &mut series.points) {
         point.up = point.up.map(|ns| ns / unit.size);
     }
-    let heights = series.iter().flat_map(|series| &series.points);
-    let heights: Vec<f64> = heights.map(|point| point.up.value).collect();
-    let part = if study.has_one_part() {
-        format!(", {}", word(study.part()))
-    } else {
-        String::new()
+    let part = match study.has_one_part() {
+        true => format!(", {}", word(study.part())),
+        false => String::new(),
     };
     Ok(Plot {
         title: "One spawn, as published and here".to_owned(),
         lines,
-        across,
-        up: axis(format!("time of one spawn{part} ({})", unit.name), &heights),
+        across: across(study, &sizes),
+        up: spanning(format!("time of one spawn{part} ({})", unit.name), &heights),
         series,
     })
 }
 
-/// Each line of the study, in its order.
-fn published_lines(study: &Study<'_>) -> Vec<Series> {
+/// The points as lines, those in the order of their first points.
+fn joined(study: &Study<'_>, points: impl Iterator<Item = Drawn>, published: bool) -> Vec<Series> {
     let mut lines: Vec<((SpawnMethod, &str), Series)> = Vec::new();
-    for (index, parent) in study.parents.iter().enumerate() {
-        for asked in study.asked(parent) {
-            let ns = published(&asked).measured().copied();
-            let (Some(figure), Some(ns)) = (asked.figure, ns.filter(|ns| *ns > 0.0)) else {
-                continue;
-            };
-            // A size that was not published is forktax's own choice, and is
-            // known once it was built.
-            let built = parent.space().filter(|_| study.is_whole());
-            let size = match study.axis() {
-                Axis::Pages => Some(index as u64 + 1),
-                Axis::Vmas => parent
-                    .point
-                    .vmas
-                    .or(built.map(|space| space.parent.mappings.vmas)),
-                Axis::Ptes => parent
-                    .point
-                    .ptes
-                    .or(built.map(|space| space.parent.mappings.present_ptes)),
-            };
-            let Some(across) = size.map(|size| size as f64) else {
-                continue;
-            };
-            let name = format!("{}{}, published", line_name(&figure.series), kind(parent));
-            let point = PlotPoint {
-                across,
-                up: Estimate::exact(ns),
-                story: story_of_published(&name, parent, ns),
-            };
-            if let Some((_, line)) = lines.iter_mut().find(|(_, line)| line.name == name) {
-                line.points.push(point);
-                continue;
-            }
-            let others = lines
-                .iter()
-                .filter(|((method, known), _)| *method == asked.method && *known == kind(parent));
-            let others = others.count();
-            let line = Series {
-                name,
-                hue: hue(asked.method, kind(parent), others),
-                published: true,
-                joined: study.axis() != Axis::Pages,
-                marked: true,
-                points: vec![point],
-            };
-            lines.push(((asked.method, kind(parent)), line));
+    for drawn in points {
+        let like = (drawn.method, drawn.kind);
+        if let Some((_, line)) = lines.iter_mut().find(|(_, line)| line.name == drawn.line) {
+            line.points.push(drawn.point);
+            continue;
         }
+        let others = lines.iter().filter(|(known, _)| *known == like).count();
+        let line = Series {
+            name: drawn.line,
+            hue: hue(drawn.method, drawn.kind, others),
+            published,
+            joined: study.axis() != Axis::Pages,
+            marked: true,
+            points: vec![drawn.point],
+        };
+        lines.push((like, line));
     }
-    lines.into_iter().map(|(_, line)| ordered(line)).collect()
-}
-
-/// This host's lines: one a method, a layout of pages and a part.
-fn own_lines(study: &Study<'_>) -> Vec<Series> {
-    let mut lines: Vec<Series> = Vec::new();
-    for (index, parent) in study.parents.iter().enumerate() {
-        let mut drawn: Vec<(SpawnMethod, Part)> = Vec::new();
-        for asked in study.asked(parent) {
-            let here = study.here(parent, asked.method, asked.part);
-            let here = here
-                .measured()
-                .filter(|here| here.value.is_finite() && here.value > 0.0);
-            let (Some(here), Some(space)) = (here, parent.space()) else {
-                continue;
-            };
-            if drawn.contains(&(asked.method, asked.part)) {
-                continue;
-            }
-            drawn.push((asked.method, asked.part));
-            let across = match study.axis() {
-                Axis::Pages => index as f64 + 1.0,
-                Axis::Vmas => space.parent.mappings.vmas as f64,
-                Axis::Ptes => space.parent.mappings.present_ptes as f64,
-            };
-            let name = format!("{}{}, here", asked.method.name(), kind(parent));
-            let point = PlotPoint {
-                across,
-                up: *here,
-                story: story(&name, parent, *here, space),
-            };
-            match lines.iter_mut().find(|line| line.name == name) {
-                Some(line) => line.points.push(point),
-                None => lines.push(Series {
-                    name,
-                    hue: hue(asked.method, kind(parent), 0),
-                    published: false,
-                    joined: study.axis() != Axis::Pages,
-                    marked: true,
-                    points: vec![point],
-                }),
-            }
-        }
-    }
+    let ordered = |(_, mut line): (_, Series)| {
+        line.points.sort_by(|a, b| a.across.total_cmp(&b.across));
+        line
+    };
     lines.into_iter().map(ordered).collect()
 }
 
-fn ordered(mut line: Series) -> Series {
-    line.points.sort_by(|a, b| a.across.total_cmp(&b.across));
-    line
+/// A published time, which has no interval.
+fn of_study(study: &Study<'_>, row: &Row<'_>) -> Option<Drawn> {
+    let (figure, parent) = (row.asked.figure?, row.parent);
+    let ns = *published(&row.asked).measured().filter(|ns| **ns > 0.0)?;
+    // A size that was not published is forktax's own choice, and is known once it was
+    // built.
+    let built = parent.space().filter(|_| study.is_whole());
+    let built = built.map(|space| study.built_size(space));
+    let across = place(study, row, study.published_size(parent).or(built))?;
+    let line = format!("{}{}, published", line_name(&figure.series), kind(parent));
+    let unit = Unit::of_one(ns);
+    let time = unit.bare(ns).plain();
+    Some(Drawn {
+        method: row.asked.method,
+        kind: kind(parent),
+        point: PlotPoint {
+            across,
+            up: Estimate::exact(ns),
+            story: format!("{line}, {}: {time} {}", parent.name(), unit.name),
+        },
+        line,
+    })
+}
+
+/// A time of this host, and what the parent has.
+fn of_host(study: &Study<'_>, row: &Row<'_>) -> Option<Drawn> {
+    let (asked, parent) = (&row.asked, row.parent);
+    let here = *study.here(parent, asked.method, asked.part).measured()?;
+    let space = parent.space()?;
+    if !row.first_of_method || !here.value.is_finite() || here.value <= 0.0 {
+        return None;
+    }
+    let line = format!("{}{}, here", asked.method.name(), kind(parent));
+    let unit = Unit::of_one(here.value);
+    let time = unit.entry(here).plain();
+    let has = contents(space);
+    Some(Drawn {
+        method: asked.method,
+        kind: kind(parent),
+        point: PlotPoint {
+            across: place(study, row, Some(study.built_size(space)))?,
+            up: here,
+            story: format!("{line}, {} ({has}): {time} {}", parent.name(), unit.name),
+        },
+        line,
+    })
+}
+
+fn contents(space: &Space) -> String {
+    let mappings = &space.parent.mappings;
+    let ptes = counted(mappings.present_ptes, "PTE");
+    format!("{}, {ptes}", counted(mappings.vmas, "VMA"))
+}
+
+/// Where a parent stands on the axis: by its size, or side by side with the others.
+fn place(study: &Study<'_>, row: &Row<'_>, size: Option<u64>) -> Option<f64> {
+    match study.axis() {
+        Axis::Pages => Some(row.place as f64 + 1.0),
+        Axis::Vmas | Axis::Ptes => size.map(|size| size as f64),
+    }
 }
 
 /// What sets a parent's line apart from those of dense pages.
@@ -179,26 +168,6 @@ fn hue(method: SpawnMethod, kind: &str, others: usize) -> usize {
     hues[place.unwrap_or(0)]
 }
 
-/// A published time, which has no interval.
-fn story_of_published(name: &str, parent: &Parent<'_>, ns: f64) -> String {
-    let unit = Unit::of_time(std::iter::once(ns));
-    let time = unit.bare(ns).plain();
-    format!("{name}, {}: {time} {}", parent.name(), unit.name)
-}
-
-/// A time of this host, and what the parent has.
-fn story(name: &str, parent: &Parent<'_>, here: Estimate, space: &Space) -> String {
-    let unit = Unit::of_time(std::iter::once(here.value));
-    format!(
-        "{name}, {} ({}, {}): {} {}",
-        parent.name(),
-        counted(space.parent.mappings.vmas, "VMA"),
-        counted(space.parent.mappings.present_ptes, "PTE"),
-        unit.entry(here).plain(),
-        unit.name
-    )
-}
-
 /// The axis of the parents.
 fn across(study: &Study<'_>, sizes: &[f64]) -> PlotAxis {
     let name = match study.axis() {
@@ -216,23 +185,5 @@ fn across(study: &Study<'_>, sizes: &[f64]) -> PlotAxis {
             };
         }
     };
-    axis(name.to_owned(), sizes)
-}
-
-/// An axis that holds some values: logarithmic if they are wide apart and none
-/// is 0, and from 0 on otherwise.
-fn axis(name: String, values: &[f64]) -> PlotAxis {
-    let values = || values.iter().copied().filter(|value| value.is_finite());
-    let highest = values().fold(0.0, f64::max);
-    let lowest = values().fold(f64::INFINITY, f64::min);
-    if lowest > 0.0 && highest / lowest > WIDE && highest < 1e18 {
-        return logarithmic(name, lowest, highest);
-    }
-    let top = if highest > 0.0 { highest * 1.05 } else { 1.0 };
-    PlotAxis {
-        name,
-        scale: Scale::Linear,
-        range: [0.0, top],
-        ticks: super::super::super::picture::ticks(top),
-    }
+    spanning(name.to_owned(), sizes)
 }

@@ -3,36 +3,52 @@
 
 use crate::analysis::reproduce::spaces::{Parent, Study};
 use crate::model::{Availability, Space};
+use crate::report::view::footnotes::Footnotes;
+use crate::report::view::grid::Grid;
+use crate::report::view::number::MEBIBYTE;
+use crate::report::view::table::{Column, Entry, Table};
 
-use super::super::super::footnotes::Footnotes;
-use super::super::super::number::{MEBIBYTE, PLAIN as WHOLE, Unit, number};
-use super::super::super::table::{Column, Entry, Table};
-
-/// A column: its head, and its entry of a parent.
-struct SizeColumn {
-    column: Column,
-    size: fn(&Parent<'_>) -> Availability<f64>,
-    unit: Unit,
-}
-
-/// Makes the table.
+/// Makes the table. Sizes that were published of no parent, and huge pages that none has
+/// or was to have, have no column.
 pub(super) fn table(study: &Study<'_>, notes: &mut Footnotes) -> Table {
-    let shown = columns(study);
-    let rows = study.parents.iter().map(|parent| {
-        let mut row = vec![Entry::Name(parent.name())];
-        row.extend(shown.iter().map(|column| entry(parent, column, notes)));
-        row
-    });
-    let rows = rows.collect();
-    let mut columns = vec![Column::name("parent")];
-    columns.extend(shown.into_iter().map(|shown| shown.column));
-    Table {
-        title: title(study),
-        columns,
-        rows,
-        rules: Vec::new(),
-        notes: Vec::new(),
+    let has = |size: fn(&Parent<'_>) -> bool| study.parents.iter().any(size);
+    let page_size = study.document.host.page_size.max(1);
+    let bytes = MEBIBYTE.subheader();
+    let mut grid = Grid::new().column(Column::name("parent"), |parent: &&Parent<'_>| parent.name());
+    if has(|parent| parent.point.vmas.is_some()) {
+        grid = grid.column(Column::number("VMAs", "published"), |parent| {
+            published(parent.point.vmas)
+        });
     }
+    grid = grid.column(
+        Column::number("VMAs", "here").explained("all mappings, the worker's own included"),
+        |parent| here(parent, |space| space.parent.mappings.vmas),
+    );
+    if has(|parent| parent.point.ptes.is_some()) {
+        grid = grid.column(Column::number("PTEs", "published"), |parent| {
+            published(parent.point.ptes)
+        });
+    }
+    grid = grid
+        .column(
+            Column::number("PTEs", "here")
+                .explained("present page-table entries of base pages, the worker's own included"),
+            |parent| here(parent, |space| space.parent.mappings.present_ptes),
+        )
+        .column(
+            Column::number("page-table", "pages").explained("below the top level, from VmPTE"),
+            move |parent| here(parent, |space| space.parent.page_table_bytes / page_size),
+        )
+        .column(Column::number("resident", &bytes), |parent| {
+            here(parent, |space| space.parent.resident_bytes).map(in_mebibytes)
+        });
+    if has(has_huge_pages) {
+        grid = grid.column(
+            Column::number("huge", &bytes).explained("resident memory in huge pages"),
+            |parent| here(parent, |space| space.parent.huge_bytes).map(in_mebibytes),
+        );
+    }
+    grid.table(title(study), &study.parents, notes)
 }
 
 fn title(study: &Study<'_>) -> String {
@@ -45,79 +61,24 @@ fn title(study: &Study<'_>) -> String {
     )
 }
 
-/// Sizes that were published of no parent, and huge pages that none has or was
-/// to have, have no column.
-fn columns(study: &Study<'_>) -> Vec<SizeColumn> {
-    let points = || study.parents.iter().map(|parent| parent.point);
-    let spaces = || study.parents.iter().filter_map(Parent::space);
-    let column = |column, size, unit| SizeColumn { column, size, unit };
-    let bytes = MEBIBYTE.subheader();
-    let mut columns = Vec::new();
-    if points().any(|point| point.vmas.is_some()) {
-        let head = Column::number("VMAs", "published");
-        columns.push(column(head, |parent| published(parent.point.vmas), WHOLE));
-    }
-    let head = Column::number("VMAs", "here").explained("all mappings, the worker's own included");
-    columns.push(column(
-        head,
-        |parent| here(parent, |s| s.parent.mappings.vmas),
-        WHOLE,
-    ));
-    if points().any(|point| point.ptes.is_some()) {
-        let head = Column::number("PTEs", "published");
-        columns.push(column(head, |parent| published(parent.point.ptes), WHOLE));
-    }
-    let head = Column::number("PTEs", "here")
-        .explained("present page-table entries of base pages, the worker's own included");
-    columns.push(column(
-        head,
-        |parent| here(parent, |s| s.parent.mappings.present_ptes),
-        WHOLE,
-    ));
-    let page = Unit {
-        name: "pages",
-        size: study.document.host.page_size.max(1) as f64,
-    };
-    let head = Column::number("page-table", "pages").explained("below the top level, from VmPTE");
-    columns.push(column(
-        head,
-        |parent| here(parent, |s| s.parent.page_table_bytes),
-        page,
-    ));
-    let head = Column::number("resident", &bytes);
-    columns.push(column(
-        head,
-        |parent| here(parent, |s| s.parent.resident_bytes),
-        MEBIBYTE,
-    ));
-    let asked = || study.parents.iter().any(Parent::asks_for_huge_pages);
-    if asked() || spaces().any(|space| space.parent.huge_bytes > 0) {
-        let head = Column::number("huge", &bytes).explained("resident memory in huge pages");
-        columns.push(column(
-            head,
-            |parent| here(parent, |s| s.parent.huge_bytes),
-            MEBIBYTE,
-        ));
-    }
-    columns
-}
-
-fn published(size: Option<u64>) -> Availability<f64> {
+fn published(size: Option<u64>) -> Availability<u64> {
     let none = || Availability::unavailable("not published", None);
-    size.map_or_else(none, |size| Availability::Measured(size as f64))
+    size.map_or_else(none, Availability::Measured)
 }
 
-fn here(parent: &Parent<'_>, size: fn(&Space) -> u64) -> Availability<f64> {
+fn here(parent: &Parent<'_>, size: impl Fn(&Space) -> u64) -> Availability<u64> {
     match parent.space() {
-        Some(space) => Availability::Measured(size(space) as f64),
+        Some(space) => Availability::Measured(size(space)),
         None => Availability::Missing(parent.unseen()),
     }
 }
 
-fn entry(parent: &Parent<'_>, shown: &SizeColumn, notes: &mut Footnotes) -> Entry {
-    match (shown.size)(parent) {
-        Availability::Measured(size) if shown.unit == MEBIBYTE => MEBIBYTE.bare(size),
-        Availability::Measured(size) => Entry::exact(number((size / shown.unit.size).floor(), 0)),
-        Availability::Missing(missing) => notes.missing(&missing, &shown.column.term(), None),
-    }
+/// Whether it has huge pages or was to have some.
+fn has_huge_pages(parent: &Parent<'_>) -> bool {
+    let huge_bytes = parent.space().map_or(0, |space| space.parent.huge_bytes);
+    parent.asks_for_huge_pages() || huge_bytes > 0
+}
+
+fn in_mebibytes(bytes: &u64) -> Entry {
+    MEBIBYTE.bare(*bytes as f64)
 }

@@ -1,13 +1,13 @@
 //! The answer in a few sentences, and none that the intervals do not support.
 
+use super::costs::parents;
+use super::names::line_name;
 use crate::analysis::reproduce::spaces::{
     Cost, Grown, Over, Per, Study, certain, grown, ratio_spans,
 };
 use crate::model::{Part, SpawnMethod};
-
-use super::super::super::number::{Unit, significant};
-use super::costs::parents;
-use super::names::line_name;
+use crate::report::view::grouped::grouped;
+use crate::report::view::number::{Unit, prose, significant};
 
 /// The sentences.
 pub(super) fn sentences(study: &Study<'_>, costs: &[Cost<'_>]) -> Vec<String> {
@@ -38,21 +38,15 @@ fn copied(costs: &[Cost<'_>]) -> Vec<String> {
     let forks = |cost: &&Cost<'_>| {
         cost.method == SpawnMethod::Fork && !matches!(cost.per, Per::Alone(_) | Per::BasePage)
     };
-    let forks: Vec<&Cost<'_>> = costs.iter().filter(forks).collect();
-    let like = |a: &Cost<'_>, b: &Cost<'_>| parents(&a.over) == parents(&b.over) && a.per == b.per;
-    let mut sentences = Vec::new();
-    for (index, cost) in forks.iter().enumerate() {
-        if forks[..index].iter().any(|before| like(before, cost)) {
-            continue;
-        }
-        let published = forks[index..].iter().filter(|other| like(other, cost));
-        let published: Vec<&Cost<'_>> = published.copied().collect();
-        sentences.extend(copy(cost, &published));
-    }
-    sentences
+    let forks = costs.iter().filter(forks);
+    let alike = forks.map(|cost| ((parents(&cost.over), cost.per), cost));
+    let alike = grouped(alike).into_iter();
+    alike.filter_map(|(_, lines)| copy(&lines)).collect()
 }
 
-fn copy(cost: &Cost<'_>, lines: &[&Cost<'_>]) -> Option<String> {
+/// Costs that the published lines share.
+fn copy(lines: &[&Cost<'_>]) -> Option<String> {
+    let cost = lines.first()?;
     let [call, total] = &cost.here;
     let (call, total) = (certain(call)?, certain(total)?);
     let (unit, noun) = (cost.per.unit(), cost.per.noun());
@@ -102,7 +96,7 @@ fn alone(costs: &[Cost<'_>]) -> Option<String> {
         "Dense and scattered parents together say that the call pays {} for a PTE and {} for \
          each page-table page.",
         unit.prose(entry),
-        Unit::of_time(std::iter::once(table)).prose(table)
+        prose(table)
     ))
 }
 
@@ -113,7 +107,7 @@ fn flat(study: &Study<'_>, costs: &[Cost<'_>]) -> Vec<String> {
         let (name, span) = (cost.method.name(), parents(&cost.over));
         Some(match grown(study, cost)? {
             Grown::Flat { change, of } => {
-                let unit = Unit::of_time(std::iter::once(of));
+                let unit = Unit::of_one(of);
                 let change = unit.entry(change).plain();
                 format!(
                     "{name} stays flat: from {span}, its total changes by {change} {}, of {}.",
@@ -123,7 +117,7 @@ fn flat(study: &Study<'_>, costs: &[Cost<'_>]) -> Vec<String> {
             }
             Grown::By { change, of } => format!(
                 "{name} is not flat: from {span}, its total grows by {}.",
-                Unit::of_time(std::iter::once(of)).prose(change.value)
+                Unit::of_one(of).prose(change.value)
             ),
         })
     });

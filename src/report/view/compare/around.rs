@@ -1,0 +1,115 @@
+//! What was compared, and what differs around it.
+
+use crate::model::{
+    Caveat, ComparedSide, Comparison, HostDifference, HostFact, PlanDifference, PlanFact, Stopped,
+};
+use crate::report::view::number::counted;
+use crate::report::view::{closing, header};
+use crate::units::utc;
+
+/// Both results: where they are from, and how they came about.
+pub(super) fn sides(comparison: &Comparison) -> Vec<String> {
+    let Comparison { tool, a, b, .. } = comparison;
+    let mut told = vec![
+        format!("{} {}: B compared with A", tool.name, tool.version),
+        format!("A: {}", side(a)),
+        format!("B: {}", side(b)),
+    ];
+    let [of_a, of_b] = [a, b].map(conditions);
+    if of_a == of_b {
+        told.push(format!("both: {of_a}"));
+    } else {
+        told.extend([format!("A: {of_a}"), format!("B: {of_b}")]);
+    }
+    told
+}
+
+fn side(side: &ComparedSide) -> String {
+    let ended = match side.stopped {
+        Stopped::Interrupted | Stopped::Failed(_) => {
+            format!(", {}", closing::stopped(&side.stopped))
+        }
+        Stopped::Precision | Stopped::Time | Stopped::Spawns => String::new(),
+    };
+    format!(
+        "{} of {}, by forktax {} in {}{ended}; {}",
+        side.file,
+        utc(side.started_unix_s),
+        side.tool_version,
+        counted(u64::from(side.rounds), "round"),
+        header::machine(&side.host),
+    )
+}
+
+fn conditions(side: &ComparedSide) -> String {
+    let plan = &side.plan;
+    format!(
+        "{}; child: {}",
+        header::conditions(plan.placement, plan.temperature),
+        header::child(plan.child, &plan.program)
+    )
+}
+
+/// What differs in hosts and plans.
+pub(super) fn differences(comparison: &Comparison) -> Vec<String> {
+    let mut told: Vec<String> = comparison.host_differences.iter().map(of_hosts).collect();
+    told.extend(comparison.plan_differences.iter().map(of_plans));
+    if told.is_empty() {
+        told.push("nothing that forktax knows to bear on what a spawn costs".to_owned());
+    }
+    told.extend(unknown(comparison));
+    told
+}
+
+fn of_hosts(difference: &HostDifference) -> String {
+    let HostDifference { fact, a, b } = difference;
+    let remark = if fact.bears() {
+        ""
+    } else {
+        ": that changes what can be measured, and not what a spawn costs"
+    };
+    format!("{}: {a} in A, {b} in B{remark}", fact.name())
+}
+
+fn of_plans(difference: &PlanDifference) -> String {
+    let PlanDifference { fact, a, b } = difference;
+    let remark = match fact {
+        PlanFact::Methods => ": the methods took turns with others",
+        _ => "",
+    };
+    format!("{}: {a} in A, {b} in B{remark}", fact.name())
+}
+
+/// The facts that one of the two hosts did not tell.
+fn unknown(comparison: &Comparison) -> Option<String> {
+    let hosts = [&comparison.a.host, &comparison.b.host];
+    let one_sided = |fact: &HostFact| {
+        let [a, b] = hosts.map(|host| fact.of(host).is_some());
+        a != b
+    };
+    let facts = HostFact::ALL.into_iter().filter(one_sided);
+    let names: Vec<&str> = facts.map(HostFact::name).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "known of one of them only, and so not compared: {}",
+            names.join(", ")
+        )
+    })
+}
+
+/// The reservations about both, but for those about figures that are not compared.
+pub(super) fn caveats(comparison: &Comparison) -> Vec<String> {
+    let elsewhere = |caveat: &&Caveat| {
+        matches!(
+            caveat,
+            Caveat::Unavailable { .. } | Caveat::MethodUnavailable { .. }
+        )
+    };
+    let of_side = |name: &str, side: &ComparedSide| {
+        let told = side.caveats.iter().filter(|caveat| !elsewhere(caveat));
+        let mut lines: Vec<String> = told.map(|caveat| format!("{name}: {caveat}")).collect();
+        lines.dedup();
+        lines
+    };
+    [of_side("A", &comparison.a), of_side("B", &comparison.b)].concat()
+}
