@@ -49,10 +49,7 @@ pub fn entries_per_table(page_size: u64) -> u64 {
 
 /// How many page tables of the lowest level hold entries of these mappings that a fork
 /// copies. Neighbours may share a table, which counts once.
-pub(super) fn copied_tables<'a>(
-    mappings: impl Iterator<Item = &'a ShapeMapping>,
-    page_size: u64,
-) -> u64 {
+pub fn copied_tables<'a>(mappings: impl Iterator<Item = &'a ShapeMapping>, page_size: u64) -> u64 {
     let reach = entries_per_table(page_size).max(1);
     let copied = mappings.filter(|mapping| fate(mapping) == Fate::Copied);
     let mut tables: Vec<[u64; 2]> = Vec::new();
