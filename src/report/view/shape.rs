@@ -33,7 +33,7 @@ fn in_short(shape: &ProcessShape) -> Vec<String> {
     let copied = copied(&shape.mappings);
     let sum = MappingSum::of(&copied, page_size);
     let copy = format!(
-        "A fork of {} copies {} of its {}: {} with {} of its own.",
+        "A fork of {} copies the entries of {} of its {}: {} with {} of its own.",
         shape.process.name,
         integer(sum.count),
         counted(shape.mappings.len() as u64, "mapping"),

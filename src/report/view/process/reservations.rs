@@ -99,7 +99,7 @@ pub(in crate::report::view) fn reservation(reservation: ShapeReservation) -> &'s
              read it while its threads wait, with the right to trace it (as root)"
         }
         ShapeReservation::NoFlags => {
-            "the flags of the mappings were left out, and those that forks leave out \
+            "the flags of the mappings were not read, and those that forks leave out \
              (MADV_DONTFORK) are taken for others; read it without --no-flags"
         }
     }
