@@ -7,19 +7,17 @@
 
 pub(in crate::lab) mod files;
 mod levels;
-mod likeness;
 pub(in crate::lab) mod mappings;
 pub(in crate::lab) mod pages;
 mod ranges;
 mod tables;
 mod tree;
 
-pub use likeness::likeness;
 pub use ranges::map_ranges;
 pub use tables::page_tables;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::analysis::mappings::{Fate, is_of_file};
 use crate::model::{Counts, Parent};
@@ -73,16 +71,10 @@ pub enum CensusError {
 /// Takes the census of a process, without the VMAs that begin in one of the
 /// `instrument`'s address ranges: what measures is not what is measured.
 pub fn take(pid: i32, instrument: &[[usize; 2]]) -> Result<Parent, CensusError> {
-    take_below(&Path::new("/proc").join(pid.to_string()), pid, instrument)
+    take_from(&ProcessFiles::of(pid), instrument)
 }
 
-/// The same, from the files of a directory such as `/proc/PID`.
-fn take_below(
-    directory: &Path,
-    pid: i32,
-    instrument: &[[usize; 2]],
-) -> Result<Parent, CensusError> {
-    let files = ProcessFiles { directory, pid };
+fn take_from(files: &ProcessFiles, instrument: &[[usize; 2]]) -> Result<Parent, CensusError> {
     let Standing {
         page_table_bytes,
         threads,
@@ -97,6 +89,7 @@ fn take_below(
     let found = count(&mappings)?;
     let left_out_ptes: u64 = count(&left_out)?.iter().map(|found| found.present).sum();
     let rollup: SmapsRollup = files.read("smaps_rollup")?;
+    let pid = files.pid;
     let rollup = Rollup::of(&rollup).ok_or(CensusError::NoAddressSpace { pid })?;
     let page_table_bytes = page_table_bytes.saturating_sub(own_tables(&left_out) * page_size);
     Ok(Parent {

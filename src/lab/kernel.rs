@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::error::LabError;
 use crate::model::Parent;
 use crate::model::{
-    Interpreter, Likeness, LoopSystem, Missing, PageTables, Placement, Plan, ProcessShape, Reach,
+    Interpreter, LoopSystem, Missing, PageTables, Placement, Plan, ProcessShape, Reach,
     SpaceRequest,
 };
 use crate::profile::faults::MapRange;
@@ -200,11 +200,11 @@ pub trait Script {
     /// [`LabError::Census`].
     fn census(&self) -> Result<Parent, LabError>;
 
-    /// Its mappings, for a worker to build.
+    /// Its shape, for a worker to become like it.
     ///
     /// # Errors
     /// [`LabError::Census`].
-    fn likeness(&self) -> Result<Likeness, LabError>;
+    fn shape(&self) -> Result<ProcessShape, LabError>;
 
     /// Lets it run its loop; calls `idle` now and then meanwhile.
     ///

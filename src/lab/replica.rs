@@ -110,7 +110,7 @@ impl<'a> Experiment<'a> {
 }
 
 /// The shape of a worker that was not inflated.
-fn own_shape(kernel: &dyn Kernel, plan: &Plan) -> Result<ProcessShape, LabError> {
+pub(super) fn own_shape(kernel: &dyn Kernel, plan: &Plan) -> Result<ProcessShape, LabError> {
     let mut assignment = Assignment::of_plan(plan, SpaceRequest::NOTHING, Pass::Timing);
     // A worker of one method: what the others keep for themselves is in no fork.
     assignment.alone(SpawnMethod::Fork);

@@ -108,6 +108,7 @@ impl ExecImage {
     }
 
     /// The path that is executed.
+    #[inline]
     pub fn path(&self) -> &CStr {
         &self.path
     }
@@ -123,11 +124,13 @@ impl ExecImage {
     }
 
     /// `argv`: null-terminated, alive as long as `self`.
+    #[inline]
     pub(super) fn argv(&self) -> *const *const libc::c_char {
         self.argv.as_ptr()
     }
 
     /// `envp`: null-terminated, alive as long as `self`.
+    #[inline]
     pub(super) fn envp(&self) -> *const *const libc::c_char {
         self.envp.as_ptr()
     }

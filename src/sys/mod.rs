@@ -28,6 +28,7 @@ mod stamp;
 use std::io;
 
 /// Turns the -1 of a libc call into the error that errno names.
+#[inline]
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result == -1 {
         Err(io::Error::last_os_error())

@@ -159,6 +159,11 @@ pub fn wait(pid: i32) -> io::Result<ExitStatus> {
 }
 
 /// What a child of fork or of a vfork-like clone does; it never comes back.
+///
+/// A fork copies no entries of code (mm/memory.c, vma_needs_copy), so that each
+/// stretch of it which the child runs costs a fault. It is a part of the function that
+/// forks, as is what it calls, for there to be one.
+#[inline(always)]
 fn run_child(action: &Action) -> ! {
     if let Some(to) = &action.stamp {
         let first = raw_now_ns();

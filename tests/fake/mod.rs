@@ -126,7 +126,7 @@ pub(crate) fn missing(reason: &str) -> Missing {
 
 impl Kernel for Fake {
     fn check_limits(&self, spaces: &[SpaceRequest]) -> Result<(), LabError> {
-        let is_likeness = |space: &SpaceRequest| matches!(space, SpaceRequest::Likeness(_));
+        let is_likeness = |space: &SpaceRequest| space.clone().take_likeness().is_some();
         if self.fault == Fault::NoRoom && spaces.iter().any(is_likeness) {
             let (asked, limit) = (70, 60);
             return Err(LimitError::Mappings { asked, limit }.into());

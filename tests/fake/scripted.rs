@@ -7,12 +7,12 @@ use std::time::Duration;
 use forktax::lab::error::LabError;
 use forktax::lab::kernel::{Sampler, Script, ScriptLoop, ScriptOrder, ScriptTimes, Watching};
 use forktax::model::{
-    CallName, Interpreter, LikeRegion, Likeness, LoopSystem, Missing, Reach, RegionKind,
+    CallName, Interpreter, LoopSystem, MappingContent, Missing, ProcessShape, Reach, ShapeMapping,
 };
 use forktax::model::{Counts, Parent};
 use forktax::sys::events::{Mode, SampleEvent};
 
-use super::Fault;
+use super::{Fault, small_shape};
 
 /// The process of every script.
 pub(crate) const SCRIPT: u32 = 7_000;
@@ -72,7 +72,7 @@ impl Script for FakeScript {
         })
     }
 
-    fn likeness(&self) -> Result<Likeness, LabError> {
+    fn shape(&self) -> Result<ProcessShape, LabError> {
         let system = self.order.system;
         assert_eq!(system, LoopSystem::PythonFork, "only this one is a model");
         if self.fault == Fault::NoLikeness {
@@ -80,21 +80,14 @@ impl Script for FakeScript {
             let cause = std::io::ErrorKind::PermissionDenied.into();
             return Err(LabError::Io { what, cause });
         }
-        let region = |number: u64| LikeRegion {
-            first_page: 0x1000 + 4 * number,
-            pages: 2,
-            backing: RegionKind::Anon,
-            writable: true,
-            readable: true,
-            written: vec![[0, 1]],
-            read: Vec::new(),
-            huge: Vec::new(),
-            dontfork: false,
-            stretch: 0,
+        let mapping = |number: u64| ShapeMapping {
+            anon_vma: true,
+            own: vec![[0, 1]],
+            ..ShapeMapping::untouched(0x1000 + 4 * number, 2, MappingContent::Anonymous)
         };
-        Ok(Likeness {
-            of: "python3.11".to_owned(),
-            regions: (0..70).map(region).collect(),
+        Ok(ProcessShape {
+            mappings: (0..70).map(mapping).collect(),
+            ..small_shape()
         })
     }
 

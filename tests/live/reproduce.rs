@@ -71,10 +71,13 @@ fn the_programs_of_the_article_run() {
     if let Some(like) = row(&document, LoopSystem::CForkLikePython) {
         let like = like.parent.measured().unwrap();
         let python = python.parent.measured().unwrap();
-        assert!(
-            like.mappings.vmas >= python.mappings.vmas
-                && like.mappings.present_ptes >= python.mappings.present_ptes
-        );
+        let pairs = [
+            [like.mappings.vmas, python.mappings.vmas],
+            [like.mappings.ptes, python.mappings.ptes],
+        ];
+        for [built, wanted] in pairs {
+            assert!(built.abs_diff(wanted) <= 160 + wanted / 20, "{pairs:?}");
+        }
     }
 }
 

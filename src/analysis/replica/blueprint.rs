@@ -86,7 +86,7 @@ impl Blueprint {
     }
 
     /// The order for a worker with all of it.
-    pub(in crate::analysis) fn whole(&self) -> SpaceRequest {
+    pub fn whole(&self) -> SpaceRequest {
         self.request(&self.mappings, self.beside())
     }
 

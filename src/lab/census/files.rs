@@ -17,12 +17,27 @@ use crate::sys::pagemap::{first_used, is_unsupported};
 pub(in crate::lab) const NO_SUCH_PROCESS: i32 = 3;
 
 /// The files in a directory such as `/proc/PID`.
-pub(in crate::lab) struct ProcessFiles<'a> {
-    pub(in crate::lab) directory: &'a Path,
+pub(in crate::lab) struct ProcessFiles {
+    pub(in crate::lab) directory: PathBuf,
     pub(in crate::lab) pid: i32,
 }
 
-impl ProcessFiles<'_> {
+impl ProcessFiles {
+    /// Those of a living process.
+    pub(in crate::lab) fn of(pid: i32) -> Self {
+        let directory = Path::new("/proc").join(pid.to_string());
+        Self { directory, pid }
+    }
+
+    /// Those of a process that a directory was made for.
+    #[cfg(test)]
+    pub(in crate::lab) fn below(directory: &Path) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            pid: 7,
+        }
+    }
+
     /// Reads and parses one.
     pub(in crate::lab) fn read<T: FromRead>(&self, name: &str) -> Result<T, CensusError> {
         let file = File::open(self.directory.join(name)).map_err(ProcError::from);

@@ -3,8 +3,6 @@
 //!
 //! All of them, the instrument's too: a fault there is a fault all the same.
 
-use std::path::Path;
-
 use super::files::ProcessFiles;
 use super::mappings::{Mapping, mappings};
 use super::pages::{Page, visit_pages};
@@ -19,11 +17,7 @@ use crate::profile::faults::{MapRange, Source};
 /// The zero page, which a read of untouched memory maps, looks the same from
 /// outside and counts as one of them.
 pub fn map_ranges(pid: i32) -> Result<Vec<MapRange>, CensusError> {
-    let directory = Path::new("/proc").join(pid.to_string());
-    let files = ProcessFiles {
-        directory: &directory,
-        pid,
-    };
+    let files = ProcessFiles::of(pid);
     let maps = files.listed("maps")?;
     let pagemap = files.pagemap()?;
     let page_size = procfs::page_size();

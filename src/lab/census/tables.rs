@@ -15,7 +15,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
 
 use super::files::ProcessFiles;
 use super::levels::{Entries, Geometry};
@@ -33,18 +32,14 @@ pub fn page_tables(
     instrument: &[[usize; 2]],
     tree: bool,
 ) -> Result<PageTables, CensusError> {
-    let directory = Path::new("/proc").join(pid.to_string());
-    page_tables_below(&directory, pid, instrument, tree)
+    page_tables_from(&ProcessFiles::of(pid), instrument, tree)
 }
 
-/// The same, from the files of a directory such as `/proc/PID`.
-fn page_tables_below(
-    directory: &Path,
-    pid: i32,
+fn page_tables_from(
+    files: &ProcessFiles,
     instrument: &[[usize; 2]],
     with_tree: bool,
 ) -> Result<PageTables, CensusError> {
-    let files = ProcessFiles { directory, pid };
     let vm_pte_bytes = files.standing()?.page_table_bytes;
     let smaps = files.listed("smaps")?;
     let page_size = procfs::page_size();

@@ -76,28 +76,24 @@ fn dmi(files: &Files<'_>) -> String {
 }
 
 fn hypervisor_name(files: &Files<'_>) -> Option<&'static str> {
-    let dmi = dmi(files);
-    let named = |text: &str, names: &[(&str, &'static str)]| {
-        names
-            .iter()
-            .find(|(sign, _)| text.contains(sign))
-            .map(|(_, name)| *name)
-    };
+    const CLOCKSOURCE: &str = "sys/devices/system/clocksource/clocksource0/available_clocksource";
     let word = |path: &str| files.word(path).unwrap_or_default();
-    named(&dmi, &DMI_NAMES)
-        .or_else(|| named(&word("sys/hypervisor/type"), &[("xen", "Xen")]))
-        .or_else(|| {
-            let compatible = word("proc/device-tree/hypervisor/compatible");
-            named(&compatible, &[("kvm", "KVM"), ("xen", "Xen")])
-        })
-        .or_else(|| {
-            let path = "sys/devices/system/clocksource/clocksource0/available_clocksource";
-            named(&word(path), &CLOCKSOURCES)
-        })
-        .or_else(|| {
-            let release = word("proc/sys/kernel/osrelease").to_lowercase();
-            named(&release, &[("microsoft", "Hyper-V, WSL")])
-        })
+    let release = word("proc/sys/kernel/osrelease").to_lowercase();
+    let signs: [(String, &[(&str, &'static str)]); 5] = [
+        (dmi(files), &DMI_NAMES),
+        (word("sys/hypervisor/type"), &[("xen", "Xen")]),
+        (
+            word("proc/device-tree/hypervisor/compatible"),
+            &[("kvm", "KVM"), ("xen", "Xen")],
+        ),
+        (word(CLOCKSOURCE), &CLOCKSOURCES),
+        (release, &[("microsoft", "Hyper-V, WSL")]),
+    ];
+    signs.iter().find_map(|(text, names)| {
+        let mut names = names.iter();
+        let named = names.find(|(sign, _)| text.contains(sign));
+        named.map(|(_, name)| *name)
+    })
 }
 
 /// The container's kind, by the most telling sign.

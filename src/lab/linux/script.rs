@@ -23,7 +23,8 @@ use crate::lab::census;
 use crate::lab::error::{LabError, ProgramError, signal_name};
 use crate::lab::kernel::{Script, ScriptLoop, ScriptOrder, ScriptTimes};
 use crate::lab::preflight::not_started;
-use crate::model::{Likeness, LoopSystem, Parent, Placement};
+use crate::lab::shape::{self, Options};
+use crate::model::{LoopSystem, Parent, Placement, ProcessShape};
 use crate::sys::clock::now_ns;
 use crate::sys::process;
 use crate::sys::shared::memory_file;
@@ -63,12 +64,9 @@ impl Script for LinuxScript {
         Ok(census::take(self.pid().cast_signed(), &[])?)
     }
 
-    fn likeness(&self) -> Result<Likeness, LabError> {
-        let program = std::fs::read_link(format!("/proc/{}/exe", self.pid()))
-            .map_err(failed("could not read which program interprets a script"))?;
-        let name = program.file_name().unwrap_or(program.as_os_str());
+    fn shape(&self) -> Result<ProcessShape, LabError> {
         let pid = self.pid().cast_signed();
-        Ok(census::likeness(pid, &name.to_string_lossy())?)
+        Ok(shape::take(pid, Options::default())?)
     }
 
     fn run(&mut self, idle: &mut dyn FnMut()) -> Result<ScriptLoop, LabError> {

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use super::{Experiment, Purpose};
+use crate::analysis::replica::Blueprint;
 use crate::lab::error::LabError;
 use crate::lab::kernel::{Kernel, ScriptLoop, ScriptOrder, ScriptTimes};
 use crate::lab::outlook::{Outlook, Watch, Watched};
+use crate::lab::replica::own_shape;
 use crate::lab::runner::Turn;
 use crate::lab::session::Recording;
 use crate::model::{
-    Likeness, LoopRun, LoopSystem, Missing, ObservedCall, Parent, Program, SpaceRequest,
+    LoopRun, LoopSystem, Missing, ObservedCall, Parent, ProcessShape, Program, SpaceRequest,
     SpawnMethod,
 };
 use crate::profile::modes::{ModeTicks, Split, split};
@@ -190,8 +192,8 @@ impl Experiment<'_> {
             return Ok(());
         };
         let mut brought = run_script(turn.kernel, &order, &purpose.watch(), turn.timeout)?;
-        match brought.likeness.take() {
-            Some(Ok(likeness)) => self.plan_likeness(likeness)?,
+        match brought.shape.take() {
+            Some(Ok(shape)) => self.plan_likeness(&shape)?,
             Some(Err(error)) => self.fail(LoopSystem::CForkLikePython, error),
             None => {}
         }
@@ -220,8 +222,9 @@ impl Experiment<'_> {
 
     /// Plans a space like a script's. Nobody has asked for one of this size, so that
     /// a host without room for it has no more than a row less.
-    fn plan_likeness(&mut self, likeness: Likeness) -> Result<(), LabError> {
-        let space = SpaceRequest::Likeness(likeness);
+    fn plan_likeness(&mut self, shape: &ProcessShape) -> Result<(), LabError> {
+        let own = own_shape(self.kernel, self.plan)?;
+        let space = Blueprint::of(shape, &own).whole();
         match self.kernel.check_limits(std::slice::from_ref(&space)) {
             Ok(()) => self.likeness = Some(space),
             Err(LabError::Limit(limit)) => {
@@ -273,7 +276,7 @@ fn loop_run(recording: &Recording, round: u32) -> LoopRun {
 struct ScriptRun {
     parent: Parent,
     /// Of the script that is the model of a C program's address space.
-    likeness: Option<Result<Likeness, LabError>>,
+    shape: Option<Result<ProcessShape, LabError>>,
     looped: ScriptLoop,
     times: ScriptTimes,
     watched: Option<Result<Watched, Missing>>,
@@ -310,7 +313,7 @@ fn run_script(
     script.ready()?;
     let parent = script.census()?;
     let looks = order.system == MODEL && *watch == Watch::Calls;
-    let likeness = looks.then(|| script.likeness());
+    let shape = looks.then(|| script.shape());
     let mut outlook = at_once.unwrap_or_else(open);
     let looped = script.run(&mut || outlook.collect())?;
     let (times, watched) = if samples {
@@ -321,7 +324,7 @@ fn run_script(
     };
     Ok(ScriptRun {
         parent,
-        likeness,
+        shape,
         looped,
         times,
         watched,

@@ -8,7 +8,7 @@ use crate::lab::census::CensusError;
 use crate::lab::census::files::{NO_SUCH_PROCESS, ProcessFiles, refuse};
 
 /// Open files: those that an exec keeps, and those that it closes.
-pub(super) fn descriptors(files: &ProcessFiles<'_>) -> Result<[u64; 2], CensusError> {
+pub(super) fn descriptors(files: &ProcessFiles) -> Result<[u64; 2], CensusError> {
     let path = files.directory.join("fdinfo");
     let entries = fs::read_dir(&path).map_err(|error| refuse(files.pid, path, error.into()))?;
     let mut counts = [0, 0];
@@ -33,7 +33,7 @@ fn closes(fdinfo: &str) -> bool {
 
 /// Whether it is in another control group for memory than this process, as far as
 /// that can be seen.
-pub(super) fn is_in_other_group(files: &ProcessFiles<'_>) -> bool {
+pub(super) fn is_in_other_group(files: &ProcessFiles) -> bool {
     let theirs = fs::read_to_string(files.directory.join("cgroup"));
     let ours = fs::read_to_string("/proc/self/cgroup");
     match (theirs, ours) {
@@ -69,7 +69,7 @@ pub(super) struct StackPointers {
 
 /// Looks where the threads' stacks are. A thread that runs does not show it, and is
 /// looked at again a few times.
-pub(super) fn stack_pointers(files: &ProcessFiles<'_>) -> StackPointers {
+pub(super) fn stack_pointers(files: &ProcessFiles) -> StackPointers {
     const TURNS: u32 = 4;
     let mut pointers = StackPointers::default();
     let Ok(tasks) = fs::read_dir(files.directory.join("task")) else {

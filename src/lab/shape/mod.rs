@@ -22,7 +22,6 @@ mod stretch;
 mod tests;
 
 use std::io;
-use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use procfs::process::Status;
@@ -57,13 +56,11 @@ const ATTEMPTS: u32 = 3;
 /// [`CensusError`]: the process is gone, has no address space, or may not be looked at;
 /// or the kernel lacks a file.
 pub fn take(pid: i32, options: Options) -> Result<ProcessShape, CensusError> {
-    take_below(&Path::new("/proc").join(pid.to_string()), pid, options)
+    take_from(&ProcessFiles::of(pid), options)
 }
 
-/// The same, from the files of a directory such as `/proc/PID`.
-fn take_below(directory: &Path, pid: i32, options: Options) -> Result<ProcessShape, CensusError> {
+fn take_from(files: &ProcessFiles, options: Options) -> Result<ProcessShape, CensusError> {
     let begin = Instant::now();
-    let files = ProcessFiles { directory, pid };
     // Says what has no address space before any of its files is missing.
     files.standing()?;
     let first_list = if options.without_flags {
@@ -71,10 +68,10 @@ fn take_below(directory: &Path, pid: i32, options: Options) -> Result<ProcessSha
     } else {
         "smaps"
     };
-    let (mut reading, changed) = read(&files, first_list)?;
-    let pointers = beside::stack_pointers(&files);
+    let (mut reading, changed) = read(files, first_list)?;
+    let pointers = beside::stack_pointers(files);
     reading.mark_stacks(&pointers.seen);
-    let mut process = facts(&files, &reading)?;
+    let mut process = facts(files, &reading)?;
     let mut note = |holds, reservation| {
         if holds {
             process.reservations.push(reservation);
@@ -108,7 +105,7 @@ struct Reading {
 }
 
 /// Reads until no mapping comes or goes meanwhile, and says whether that failed.
-fn read(files: &ProcessFiles<'_>, first_list: &str) -> Result<(Reading, bool), CensusError> {
+fn read(files: &ProcessFiles, first_list: &str) -> Result<(Reading, bool), CensusError> {
     let mut attempt = 1;
     loop {
         let mut before = files.listed(first_list)?;
@@ -169,7 +166,7 @@ impl pages::Source for Opened {
     }
 }
 
-fn read_pages(files: &ProcessFiles<'_>, all: &[Listed]) -> Result<Reading, CensusError> {
+fn read_pages(files: &ProcessFiles, all: &[Listed]) -> Result<Reading, CensusError> {
     let pagemap = files.pagemap()?;
     let scanner = Scanner::probe(pagemap.file()).map_err(|error| pagemap.refuse(error))?;
     let mut opened = Opened { pagemap, scanner };
@@ -177,7 +174,7 @@ fn read_pages(files: &ProcessFiles<'_>, all: &[Listed]) -> Result<Reading, Censu
     read.map_err(|error| opened.pagemap.refuse(error))
 }
 
-fn look(files: &ProcessFiles<'_>, all: &[Listed], opened: &mut Opened) -> io::Result<Reading> {
+fn look(files: &ProcessFiles, all: &[Listed], opened: &mut Opened) -> io::Result<Reading> {
     let page_size = procfs::page_size();
     let program = std::fs::read_link(files.directory.join("exe")).ok();
     let program = program.map(|path| path.to_string_lossy().into_owned());
@@ -254,7 +251,7 @@ impl Reading {
 
 /// The process but for its memory, as it is after that was read: what has ended
 /// meanwhile is an error.
-fn facts(files: &ProcessFiles<'_>, reading: &Reading) -> Result<ProcessFacts, CensusError> {
+fn facts(files: &ProcessFiles, reading: &Reading) -> Result<ProcessFacts, CensusError> {
     /// Longer than any name of a process.
     const LONGEST: usize = 64;
     let page_table_bytes = files.standing()?.page_table_bytes;
@@ -297,7 +294,7 @@ fn cpus(status: &Status) -> Vec<usize> {
     cpus.filter_map(|cpu| usize::try_from(cpu).ok()).collect()
 }
 
-fn reservations(files: &ProcessFiles<'_>, status: &Status) -> Vec<ShapeReservation> {
+fn reservations(files: &ProcessFiles, status: &Status) -> Vec<ShapeReservation> {
     let held = [
         (status.seccomp.unwrap_or(0) > 0, ShapeReservation::Seccomp),
         (status.tracerpid > 0, ShapeReservation::Traced),

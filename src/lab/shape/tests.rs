@@ -37,7 +37,11 @@ fn captured(maps: &str) -> tempfile::TempDir {
 }
 
 fn of_captured(maps: &str) -> ProcessShape {
-    take_below(captured(maps).path(), 7, Options::default()).unwrap()
+    take_from(
+        &ProcessFiles::below(captured(maps).path()),
+        Options::default(),
+    )
+    .unwrap()
 }
 
 #[test]
@@ -92,7 +96,7 @@ fn names_are_left_out_if_asked() {
         anonymous: true,
         ..Options::default()
     };
-    let shape = take_below(root.path(), 7, anonymous).unwrap();
+    let shape = take_from(&ProcessFiles::below(root.path()), anonymous).unwrap();
     assert_eq!(shape.process.name, "process");
     assert!(shape.mappings.iter().all(|mapping| mapping.name.is_none()));
 }
@@ -100,7 +104,7 @@ fn names_are_left_out_if_asked() {
 #[test]
 fn flags_are_left_out_if_asked() {
     let root = captured(SMAPS);
-    let plain = take_below(root.path(), 7, Options::default()).unwrap();
+    let plain = take_from(&ProcessFiles::below(root.path()), Options::default()).unwrap();
     let headers: Vec<&str> = SMAPS
         .lines()
         .filter(|line| !line.split(' ').next().unwrap().ends_with(':'))
@@ -111,7 +115,7 @@ fn flags_are_left_out_if_asked() {
         without_flags: true,
         ..Options::default()
     };
-    let shape = take_below(root.path(), 7, without_flags).unwrap();
+    let shape = take_from(&ProcessFiles::below(root.path()), without_flags).unwrap();
     check(&shape).unwrap();
     let reservations = &shape.process.reservations;
     assert!(reservations.contains(&ShapeReservation::NoFlags));
@@ -176,11 +180,7 @@ fn the_scan_and_the_entries_find_the_same() {
     arena.forbid_huge_pages().unwrap();
     let shared = SharedWords::anonymous(3 * page / 8).unwrap();
     let untouched = Untouched::map(5).unwrap();
-    let directory = Path::new("/proc/self");
-    let files = ProcessFiles {
-        directory,
-        pid: me(),
-    };
+    let files = ProcessFiles::of(me());
     let all = files.listed("smaps").unwrap();
     let pagemap = files.pagemap().unwrap();
     let scanner = Scanner::probe(pagemap.file()).unwrap();

@@ -61,7 +61,7 @@ fn a_captured_process_has_the_tables_that_the_kernel_counted() {
         return;
     }
     let root = captured();
-    let tables = page_tables_below(root.path(), 7, &[], true).unwrap();
+    let tables = page_tables_from(&ProcessFiles::below(root.path()), &[], true).unwrap();
     let below_the_root = tables.levels.iter().take(3);
     let pages: u64 = below_the_root.map(|level| level.tables).sum();
     assert_eq!(pages * 4, 44, "VmPTE of that process: 44 kB");
@@ -92,10 +92,10 @@ fn a_captured_process_has_the_tables_that_the_kernel_counted() {
 fn files_that_are_cut_short_are_refused() {
     let root = captured();
     fs::write(root.path().join("pagemap"), []).unwrap();
-    let error = page_tables_below(root.path(), 7, &[], false).unwrap_err();
+    let error = page_tables_from(&ProcessFiles::below(root.path()), &[], false).unwrap_err();
     assert!(matches!(error, CensusError::Gone { pid: 7 }), "{error:?}");
     fs::remove_file(root.path().join("smaps")).unwrap();
-    let error = page_tables_below(root.path(), 7, &[], false).unwrap_err();
+    let error = page_tables_from(&ProcessFiles::below(root.path()), &[], false).unwrap_err();
     assert!(error.to_string().contains("/smaps"), "{error}");
 }
 

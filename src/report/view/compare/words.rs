@@ -54,7 +54,9 @@ pub(super) fn around(comparison: &Comparison) -> Option<String> {
     let hosts = comparison.host_differences.iter().map(|found| found.fact);
     let hosts = hosts.filter(|fact| fact.bears()).map(HostFact::name);
     let plans = comparison.plan_differences.iter();
-    let names: Vec<&str> = hosts.chain(plans.map(|found| found.fact.name())).collect();
+    let mut names: Vec<&str> = hosts.chain(plans.map(|found| found.fact.name())).collect();
+    // Each address space that differs is a difference of its own.
+    names.dedup();
     (!names.is_empty()).then(|| format!("A and B also differ in: {}.", names.join(", ")))
 }
 
