@@ -3,11 +3,11 @@
 use super::footnotes::Footnotes;
 use super::grid::Grid;
 use super::number::{counted, integer, number, significant};
-use super::process::{has, reservation};
+use super::process::{content, has, reservation};
 use super::table::{Column, Entry, Table};
 use super::{CAVEATS, IN_SHORT, Section, closing};
 use crate::analysis::mappings::{MappingSum, copied, entries_per_table};
-use crate::model::{MappingContent, MappingFlag, ProcessFacts, ProcessShape, ShapeMapping};
+use crate::model::{MappingFlag, ProcessFacts, ProcessShape, ShapeMapping};
 use crate::units::{bytes, utc};
 
 const MEBIBYTE: f64 = 1_048_576.0;
@@ -42,11 +42,11 @@ fn in_short(shape: &ProcessShape) -> Vec<String> {
     );
     let contents = MappingSum::by_content(copied, page_size);
     let most = contents.iter().find(|(_, of)| of.own > sum.own / 2);
-    let most = most.map(|(content, of)| {
+    let most = most.map(|(kind, of)| {
         format!(
             "Most of these pages, {} %, are \"{}\".",
             number(of.own as f64 / sum.own as f64 * 100.0, 0),
-            content_in_words(*content)
+            content(*kind)[1]
         )
     });
     let next = "What such a fork costs is measured by forktax explain, and what helps by forktax \
@@ -88,7 +88,7 @@ fn table(shape: &ProcessShape) -> Table {
     let contents = MappingSum::by_content(&shape.mappings, page_size);
     let mut rows: Vec<(&str, MappingSum)> = contents
         .into_iter()
-        .map(|(content, sum)| (content_in_words(content), sum))
+        .map(|(kind, sum)| (content(kind)[1], sum))
         .collect();
     let sum = Some(rows.len()).filter(|rows| *rows > 1);
     if sum.is_some() {
@@ -186,21 +186,6 @@ fn at_a_fork(sum: &MappingSum) -> String {
         "left out".to_owned()
     } else {
         "not copied".to_owned()
-    }
-}
-
-fn content_in_words(content: MappingContent) -> &'static str {
-    match content {
-        MappingContent::Program => "program",
-        MappingContent::Library => "libraries",
-        MappingContent::Heap => "heap",
-        MappingContent::Stack => "stack",
-        MappingContent::ThreadStack => "thread stacks",
-        MappingContent::Anonymous => "anonymous",
-        MappingContent::File => "files",
-        MappingContent::SharedMemory => "shared memory",
-        MappingContent::Hugetlb => "hugetlbfs",
-        MappingContent::Kernel => "kernel's own",
     }
 }
 

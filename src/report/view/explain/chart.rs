@@ -45,7 +45,7 @@ fn draw(document: &Document, explained: &Explained<'_>, found: &Found<'_, Ledger
         .iter()
         .map(|phase| {
             let hue = Phase::ALL.iter().position(|p| p == phase).unwrap_or(0);
-            Kind::from((names::phase(*phase), hue))
+            Kind::from((names::phase(*phase)[0], hue))
         })
         .collect();
     legend.push(Kind::from((UNEXPLAINED, Phase::ALL.len())));
@@ -68,14 +68,13 @@ fn draw(document: &Document, explained: &Explained<'_>, found: &Found<'_, Ledger
 fn segments(ledger: &Ledger, kinds: &[Phase], unit: Unit) -> Vec<Segment> {
     let phases = kinds.iter().enumerate().filter_map(|(kind, phase)| {
         let time = time(ledger, *phase)?;
-        let names = [names::short_phase(*phase), names::phase(*phase)];
-        Some((kind, names, time.ns.measured()?.value))
+        Some((kind, names::phase(*phase), time.ns.measured()?.value))
     });
     let rest = (kinds.len(), [UNEXPLAINED; 2], ledger.unexplained_ns.value);
     phases
         .chain(std::iter::once(rest))
         .filter(|(_, _, ns)| ns.is_finite() && *ns > 0.0)
-        .map(|(kind, [short, long], ns)| {
+        .map(|(kind, [long, short], ns)| {
             let size = unit.prose(ns);
             let share = percent(ns / ledger.total_ns.value);
             Segment {

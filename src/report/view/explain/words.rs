@@ -40,7 +40,7 @@ fn name(span: &Span) -> String {
     let phases: Vec<&str> = span
         .phases
         .iter()
-        .map(|phase| names::phase(*phase))
+        .map(|phase| names::phase(*phase)[0])
         .collect();
     phases.join(", with ")
 }

@@ -17,6 +17,7 @@ mod reservations;
 pub(super) mod spawns;
 pub(super) mod words;
 
+pub(super) use names::content;
 pub(super) use origin::{has, lines as origin};
 pub(super) use reservations::reservation;
 

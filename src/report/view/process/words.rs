@@ -185,7 +185,7 @@ fn free(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let big = looks_big(rebuilt.blame()?);
     let big: Vec<String> = big
         .iter()
-        .map(|free| format!("{} {}", bytes(free.bytes), names::free_of(free.why)))
+        .map(|free| format!("{} {}", bytes(free.bytes), names::free(free.why)[1]))
         .collect();
     (!big.is_empty()).then(|| format!("Next to nothing is paid for {}.", big.join(" and ")))
 }
