@@ -64,6 +64,17 @@ fn another_schema_is_refused_by_its_version() {
 }
 
 #[test]
+fn findings_that_were_not_ordered_are_refused() {
+    let document = stored::with("sweep", |document| {
+        document.plan.order = stored::stored("card").plan.order;
+    });
+    let json = stored::text(&document, Format::Json);
+    let error = parse(json.as_bytes()).unwrap_err();
+    assert!(matches!(error, ReportError::Unordered), "{error}");
+    assert!(error.to_string().contains("not what its plan orders"));
+}
+
+#[test]
 fn what_is_no_document_is_refused_with_its_place() {
     let whole = &stored::TEXTS["sweep"];
     let cut = parse(&whole.as_bytes()[..whole.len() / 2]).unwrap_err();

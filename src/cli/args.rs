@@ -246,13 +246,34 @@ pub(super) struct SpawningArgs {
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub(super) spawns: Option<u64>,
 
+    #[command(flatten)]
+    pub(super) temperature: TemperatureArgs,
+
+    #[command(flatten)]
+    pub(super) running: RunningArgs,
+}
+
+/// What happens between two spawns.
+#[derive(Debug, clap::Args)]
+pub(super) struct TemperatureArgs {
     /// Evict the caches and idle before each spawn, as for a server that forks
     /// now and then; the default is hot, as for a fuzzer
     #[arg(long)]
     pub(super) cold: bool,
+}
 
-    #[command(flatten)]
-    pub(super) running: RunningArgs,
+/// Two programs that are set beside each other.
+#[derive(Debug, clap::Args)]
+pub(super) struct TargetArgs {
+    /// A statically linked program, and its arguments, to tell the start of libc
+    /// [default: one of those that many hosts have, such as ldconfig]
+    #[arg(long, value_name = "COMMAND")]
+    pub(super) static_program: Option<String>,
+
+    /// A dynamically linked program, and its arguments, to tell what the loader takes
+    /// [default: true]
+    #[arg(long, value_name = "COMMAND")]
+    pub(super) dynamic_program: Option<String>,
 }
 
 /// For how long is measured, where, and in which environment.

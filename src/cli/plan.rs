@@ -12,9 +12,11 @@ mod tests;
 
 use std::time::{Duration, SystemTime};
 
-use super::args::{CpuArg, RunningArgs};
+use super::args::{ChildArg, CpuArg, RunningArgs, TemperatureArgs};
 use crate::lab::limits::LimitError;
-use crate::model::{Placement, SpaceRequest, StopRule};
+use crate::model::{
+    ChildAction, Order, Placement, Plan, Program, SpaceRequest, SpawnMethod, StopRule, Temperature,
+};
 
 pub(super) use card::of_card;
 pub(super) use process::{Found as FoundProcess, made_up_shape, of_advise, of_process};
@@ -23,6 +25,10 @@ pub(super) use sweep::{of_explain, of_sweep};
 
 /// The relative half-width of an interval at which a sweep has seen enough.
 const PRECISION: f64 = 0.02;
+
+/// Idling before a cold spawn: long enough for the caches of the kernel's own
+/// work to be evicted by it, short enough for a run to have some spawns.
+const COLD_IDLE_US: u64 = 20_000;
 
 /// Why there is no plan: what is wrong with the arguments.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -48,10 +54,58 @@ pub(super) struct Surroundings {
     pub(super) fits: Box<Fits>,
 }
 
+/// What a command has a run do; all else is as it was typed, for every command alike.
+struct Task {
+    order: Order,
+    spaces: Vec<SpaceRequest>,
+    methods: Vec<SpawnMethod>,
+    baseline: SpawnMethod,
+    child: ChildAction,
+    program: Program,
+    temperature: Temperature,
+    stop: StopRule,
+}
+
+impl Task {
+    fn plan(self, running: &RunningArgs, host: &Surroundings) -> Result<Plan, PlanError> {
+        Ok(Plan {
+            order: self.order,
+            spaces: self.spaces,
+            methods: self.methods,
+            baseline: self.baseline,
+            child: self.child,
+            program: self.program,
+            environment: program::environment(&host.path, &running.env),
+            stop: self.stop,
+            placement: placement(running.cpu, &host.allowed_cpus)?,
+            temperature: self.temperature,
+            seed: seed(running),
+            spawn_timeout_ms: timeout_ms(running.timeout)?,
+        })
+    }
+}
+
 /// For how long a command measures where nothing was typed.
 struct Pace {
     time: Duration,
     precision: Option<f64>,
+}
+
+fn child(arg: ChildArg) -> ChildAction {
+    match arg {
+        ChildArg::Exec => ChildAction::Exec,
+        ChildArg::Exit => ChildAction::Exit,
+    }
+}
+
+fn temperature(args: &TemperatureArgs, host: &Surroundings) -> Temperature {
+    match args.cold {
+        true => Temperature::Cold {
+            evict_bytes: host.evict_bytes,
+            idle_us: COLD_IDLE_US,
+        },
+        false => Temperature::Hot,
+    }
 }
 
 fn stop_rule(args: &RunningArgs, spawns: Option<u64>, pace: &Pace) -> Result<StopRule, PlanError> {

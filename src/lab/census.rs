@@ -212,9 +212,7 @@ impl Rollup {
             hugetlb_bytes: sum(figures, &["Shared_Hugetlb", "Private_Hugetlb"]),
         })
     }
-}
 
-impl Rollup {
     /// Base pages that huge ones stand for: pagemap repeats a huge page's one entry for
     /// each of them.
     fn huge_pages(&self, page_size: u64) -> u64 {

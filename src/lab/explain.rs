@@ -155,7 +155,7 @@ impl Inquiry<'_> {
                 let mine = |chained: &&Chained| chained.recording.methods == [method];
                 let first = evidence.chains.first().map(|c| &c.recording);
                 let mine = evidence.chains.iter().find(mine);
-                answered(first) && !mine.is_some_and(is_blind(self))
+                answered(first) && !mine.is_some_and(|mine| is_blind(self, mine))
             }
             Part::Faults(..) => answered(evidence.faults.first()),
         }

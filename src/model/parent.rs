@@ -34,7 +34,6 @@ pub struct Counts {
     pub ptes: u64,
     /// Empty entries of the VMAs that hold an anonymous page, in page tables where they
     /// have others that are not: a fork looks at them (mm/memory.c, `copy_pte_range`).
-    /// 0 of the groups of a process, where they are not counted.
     pub empty_entries: u64,
     /// Page tables. Of a whole process all that the kernel counts below the top level
     /// but those that it keeps in reserve, one for each huge page; of a part of its

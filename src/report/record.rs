@@ -1,11 +1,14 @@
 //! The flat record: a figure a line, the same fields for every command. Every export
 //! that is no table and no picture is made of it.
 //!
-//! A name is the path of a figure in the document, and its unit is the end of the name
-//! of a field on that path: what the document's contract says of a field holds here, and
+//! A name is the path of a figure in the document, and its unit is the one that a field on
+//! that path declares: what the document's contract says of a field holds here, and
 //! a figure that a document gains is in every export at once. Left out is what is no
 //! figure: words, orders, places in a list, and the single spawns that the figures are
-//! made of.
+//! made of. What follows from the figures, and reports show as well, comes after them.
+
+mod derived;
+mod units;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -13,11 +16,13 @@ use serde_json::{Map, Value};
 use super::render::harmless;
 use super::view::child;
 use crate::analysis::reproduce::loops::BASE;
+use crate::analysis::reproduce::spaces::Study;
 use crate::model::{
     Answer, Cell, ComparedSide, Comparison, Document, Explanation, Findings, LineUnit, LoneLine,
-    Stored, Which,
+    Reproduction, Stored, Which,
 };
 use crate::units::utc;
+use units::declared;
 
 /// One figure, or the reason why there is none. What does not apply is empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -42,7 +47,8 @@ pub struct Record {
     pub method: String,
     /// The figure's path within its part.
     pub name: String,
-    /// Its unit; 1 for a ratio or a share.
+    /// Its unit; 1 for a ratio or a share. Empty of what is missing and would have had
+    /// figures of several units.
     pub unit: String,
     /// What a ratio is a multiple of, where the name does not say it.
     pub baseline: String,
@@ -83,21 +89,12 @@ fn run(document: &Document, into: &mut Vec<Record>) {
         ..Record::default()
     };
     match &document.findings {
-        Findings::Sweep { cells } => spawns(&of("sweep"), cells, into),
+        Findings::Sweep { cells } => {
+            spawns(&of("sweep"), cells, into);
+            derived::extra(&of("sweep"), document, into);
+        }
         Findings::Explanation(found) => explanation(&of("explain"), found, into),
-        Findings::Reproduction(found) => match &found.answer {
-            Answer::Spaces { points, cells } => {
-                spawns(&of("reproduce"), cells, into);
-                part(&of("reproduce"), "points", points, into);
-            }
-            Answer::Programs(loops) => {
-                let about = Record {
-                    baseline: json(&BASE).as_str().unwrap_or_default().to_owned(),
-                    ..of("reproduce")
-                };
-                part(&about, "loops", loops, into);
-            }
-        },
+        Findings::Reproduction(found) => reproduction(&of("reproduce"), document, found, into),
         Findings::Card(card) => {
             let trials = document.plan.order.card().map(|order| &order.trials);
             for (trial, result) in trials.into_iter().flatten().zip(&card.trials) {
@@ -117,6 +114,28 @@ fn run(document: &Document, into: &mut Vec<Record>) {
             }
         }
         Findings::Advice(found) => part(&of("advise"), "advice", found, into),
+    }
+}
+
+fn reproduction(about: &Record, document: &Document, found: &Reproduction, into: &mut Vec<Record>) {
+    let study = Record {
+        kind: "study",
+        ..about.clone().in_unit("1")
+    };
+    walk(&study, "scale", &json(&found.scale), into);
+    match &found.answer {
+        Answer::Spaces { points, cells } => {
+            spawns(about, cells, into);
+            part(about, "points", points, into);
+            derived::costs(about, &Study::of(document, found, points), into);
+        }
+        Answer::Programs(loops) => {
+            let about = Record {
+                baseline: json(&BASE).as_str().unwrap_or_default().to_owned(),
+                ..about.clone()
+            };
+            part(&about, "loops", loops, into);
+        }
     }
 }
 
@@ -209,6 +228,13 @@ impl Record {
 
     fn from(self, parent: String) -> Self {
         Self { parent, ..self }
+    }
+
+    fn in_unit(self, unit: &str) -> Self {
+        Self {
+            unit: unit.to_owned(),
+            ..self
+        }
     }
 
     /// With a verdict as the document has it: a word, or a word and its reason.
@@ -338,12 +364,15 @@ fn object(about: &Record, path: &str, fields: &Map<String, Value>, into: &mut Ve
     }
     about.source = text("source").to_owned();
     for (field, value) in fields {
-        let is_no_number = value.is_number() && NO_NUMBERS.contains(&field.as_str());
-        if is_no_number || NO_FIGURES.contains(&field.as_str()) {
+        let left_out = match value.is_number() {
+            true => NO_NUMBERS.as_slice(),
+            false => NO_FIGURES.as_slice(),
+        };
+        if left_out.contains(&field.as_str()) {
             continue;
         }
         let mut about = about.clone();
-        if let Some(unit) = unit_of(field) {
+        if let Some(unit) = declared(field) {
             about.unit = unit.to_owned();
         }
         if field == "ratio" {
@@ -370,14 +399,9 @@ fn of_ratio(about: Record, fields: &Map<String, Value>) -> Record {
 const MISSING: &str = "n/a";
 
 fn figure(about: &Record, path: &str, value: String) -> Record {
-    let unit = match about.unit.as_str() {
-        "" => "count".to_owned(),
-        known => known.to_owned(),
-    };
     let mut figure = Record {
         parent: harmless(&about.parent),
         name: harmless(path),
-        unit,
         value,
         ..about.clone()
     };
@@ -429,43 +453,5 @@ fn join(path: &str, name: &str) -> String {
     match (path, name) {
         ("", only) | (only, "") => only.to_owned(),
         (path, name) => format!("{path}.{name}"),
-    }
-}
-
-/// The unit that a field has, and all below it; `None` of one that counts something, or
-/// has what counts.
-fn unit_of(field: &str) -> Option<&'static str> {
-    const UNITS: [(&str, &str); 6] = [
-        ("ns", "ns"),
-        ("us", "us"),
-        ("s", "s"),
-        ("bytes", "bytes"),
-        ("hz", "1/s"),
-        ("per_second", "1/s"),
-    ];
-    const RATIOS: [&str; 15] = [
-        "counting_slowdown",
-        "covered",
-        "error",
-        "factor",
-        "loo_median",
-        "loo_p90",
-        "r_squared",
-        "ratio",
-        "scale",
-        "share",
-        "slowdown",
-        "validation_median",
-        "validation_worst",
-        "visible_from",
-        "worker_spread",
-    ];
-    let ends_in = |unit: &str| {
-        let rest = field.strip_suffix(unit);
-        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('_'))
-    };
-    match UNITS.iter().find(|(end, _)| ends_in(end)) {
-        Some((_, unit)) => Some(unit),
-        None => RATIOS.contains(&field).then_some("1"),
     }
 }

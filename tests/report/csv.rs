@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use forktax::analysis::sweep::{Extra, Sizes};
 use forktax::model::{Availability, Findings, Stored};
 use forktax::report::{Format, Record, Shown, render};
 use serde_json::Value;
@@ -40,10 +41,12 @@ fn every_record_is_a_figure_or_says_why_there_is_none() {
     for (name, stored) in results() {
         for record in records(&stored) {
             let number = |of: &str| field(&record, of).parse::<f64>();
-            assert_ne!(field(&record, "unit"), "", "{name}: {record:?}");
             match field(&record, "value") {
                 "n/a" => assert_ne!(field(&record, "reason"), "", "{name}: {record:?}"),
-                _ => assert!(number("value").is_ok(), "{name}: {record:?}"),
+                _ => {
+                    assert!(number("value").is_ok(), "{name}: {record:?}");
+                    assert_ne!(field(&record, "unit"), "", "{name}: {record:?}");
+                }
             }
             if field(&record, "low").is_empty() {
                 assert_eq!(field(&record, "high"), "", "{name}: {record:?}");
@@ -67,39 +70,114 @@ fn no_two_records_are_of_one_figure() {
     }
 }
 
-/// Figures with an interval, and missing ones, wherever they are in a document.
-fn counted(value: &Value) -> [usize; 2] {
-    let sum = |found: [usize; 2], value: &Value| {
-        let more = counted(value);
-        [found[0] + more[0], found[1] + more[1]]
-    };
+/// What is no figure, wherever it is in a document: orders, names, and what the figures
+/// were made of.
+const NO_FIGURES: [&str; 8] = [
+    "gauges", "request", "role", "runs", "samples", "source", "stacks", "tree",
+];
+
+/// Numbers that are bits, or a place in another list, or how many workers are behind a
+/// compared line.
+const NO_NUMBERS: [&str; 5] = ["a_workers", "b_workers", "flags", "space", "trial"];
+
+/// The figures in a part of a document, as they are written there: value and bounds, or
+/// nothing where it says why there is none.
+fn figures(value: &Value, found: &mut Vec<[String; 3]>) {
     match value {
-        Value::Object(fields) if fields.contains_key("ci95") && fields.contains_key("value") => {
-            [1, 0]
-        }
-        Value::Object(fields) if fields.contains_key("missing") => [0, 1],
-        Value::Object(fields) => fields.values().fold([0, 0], sum),
-        Value::Array(items) => items.iter().fold([0, 0], sum),
-        _ => [0, 0],
+        Value::Number(number) => found.push([number.to_string(), String::new(), String::new()]),
+        Value::Object(fields) => match (fields.get("value"), fields.get("ci95")) {
+            (Some(value), Some(bounds)) => {
+                found.push([value, &bounds[0], &bounds[1]].map(ToString::to_string));
+            }
+            _ if fields.contains_key("missing") => {
+                found.push(["n/a".to_owned(), String::new(), String::new()]);
+            }
+            _ => {
+                let is_figure = |field: &str, value: &Value| match value {
+                    Value::Number(_) => !NO_NUMBERS.contains(&field),
+                    // A space with a kind is an order for one.
+                    Value::Object(parts) if field == "space" => !parts.contains_key("kind"),
+                    _ => !NO_FIGURES.contains(&field),
+                };
+                let parts = fields
+                    .iter()
+                    .filter(|(field, value)| is_figure(field, value));
+                parts.for_each(|(_, value)| figures(value, found));
+            }
+        },
+        Value::Array(items) if items.iter().all(Value::is_number) => {}
+        Value::Array(items) => items.iter().for_each(|item| figures(item, found)),
+        _ => {}
     }
 }
 
 #[test]
-fn no_interval_and_no_reason_of_a_document_is_left_out() {
+fn every_figure_of_a_document_is_in_the_records_once() {
     for (name, stored) in results() {
-        let value = match &stored {
-            Stored::Run(document) => serde_json::to_value(&document.findings).unwrap(),
-            Stored::Comparison(comparison) => {
-                serde_json::to_value((&comparison.lines, &comparison.lone)).unwrap()
+        let mut wanted = Vec::new();
+        match &stored {
+            Stored::Run(document) => {
+                let findings = serde_json::to_value(&document.findings).unwrap();
+                figures(&findings, &mut wanted);
             }
-        };
+            Stored::Comparison(comparison) => {
+                let lines = serde_json::to_value((&comparison.lines, &comparison.lone)).unwrap();
+                figures(&lines, &mut wanted);
+            }
+        }
+        let derived = ["costs", "extra"];
         let records = records(&stored);
-        let of = |is: fn(&csv::StringRecord) -> bool| records.iter().filter(|r| is(r)).count();
-        let found = [
-            of(|record| !field(record, "low").is_empty()),
-            of(|record| field(record, "value") == "n/a"),
-        ];
-        assert_eq!(found, counted(&value), "{name}");
+        let stored = records
+            .iter()
+            .filter(|record| !derived.contains(&field(record, "kind")));
+        let of = |record: &csv::StringRecord| {
+            ["value", "low", "high"].map(|of| field(record, of).to_owned())
+        };
+        let mut found: Vec<[String; 3]> = stored.map(of).collect();
+        found.sort();
+        wanted.sort();
+        assert_eq!(found, wanted, "{name}");
+    }
+}
+
+/// The records of a kind that have a name.
+fn of_kind(document: &str, kind: &str) -> Vec<csv::StringRecord> {
+    let mut records = records(&Stored::from(RUNS[document].clone()));
+    records.retain(|record| field(record, "kind") == kind);
+    records
+}
+
+#[test]
+fn what_follows_from_the_figures_is_there_with_its_interval() {
+    let extra = of_kind("sweep", "extra");
+    let sizes = Sizes::of(&RUNS["sweep"]);
+    let whole = Extra::of(&RUNS["sweep"], &sizes).unwrap();
+    let totals = extra
+        .iter()
+        .filter(|r| field(r, "name").ends_with("total_ns"));
+    let totals: Vec<&str> = totals.map(|record| field(record, "value")).collect();
+    let points = whole.points.iter();
+    let wanted: Vec<String> = points
+        .map(|p| Value::from(p.extra().value).to_string())
+        .collect();
+    assert_eq!(totals, wanted);
+    let one_more = |record: &&csv::StringRecord| field(record, "unit") == "ns/mapping";
+    assert_eq!(extra.iter().filter(one_more).count(), 2);
+
+    let descriptors = of_kind("sweep-fds", "extra");
+    let of_each = |r: &&csv::StringRecord| field(r, "name") == "one_more.total";
+    let methods = RUNS["sweep-fds"].plan.methods.len();
+    assert_eq!(descriptors.iter().filter(of_each).count(), methods);
+
+    let costs = of_kind("mt-dup-2023", "costs");
+    assert!(costs.iter().any(|cost| field(cost, "unit") == "ns/VMA"));
+    for record in [extra, costs].concat() {
+        let has_interval = !field(&record, "low").is_empty();
+        let published = field(&record, "name").ends_with(".published");
+        assert!(
+            has_interval || published || field(&record, "value") == "n/a",
+            "{record:?}"
+        );
     }
 }
 

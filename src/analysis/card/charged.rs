@@ -9,8 +9,19 @@ use crate::model::{
 };
 use crate::stats::{Estimate, Replicates};
 
-/// A `cpuid` that takes longer is not answered by the CPU alone.
-const TRAPS_NS: f64 = 500.0;
+/// Whether a method looks at the address space.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Dependence {
+    /// A mapping with a page adds so much to it, in nanoseconds.
+    Adds(Estimate),
+    /// It is not seen to: over so many mappings each adds less than this.
+    NoneSeen {
+        /// In nanoseconds.
+        at_most_ns: f64,
+        /// The mappings.
+        units: f64,
+    },
+}
 
 /// A card with what was ordered for it.
 pub struct Charged<'a> {
@@ -56,11 +67,30 @@ impl<'a> Charged<'a> {
         self.of_kind(of).find(|price| price.method == Some(method))
     }
 
-    /// Whether a `cpuid` is seen to take longer than a CPU alone needs for it.
+    /// Whether a hypervisor answers `cpuid` instead of the CPU: so long it takes.
     pub fn cpuid_traps(&self) -> bool {
-        let mut cpuid = self.of_kind(PriceKind::Cpuid);
-        let cpuid = cpuid.find_map(|price| price.priced.total_ns.measured()?.sound());
-        cpuid.is_some_and(|cpuid| cpuid.ci95[0] > TRAPS_NS)
+        /// The CPU alone takes less.
+        const TRAPS_NS: f64 = 500.0;
+        let mut prices = self.of_kind(PriceKind::Cpuid);
+        let cpuid = prices.find_map(|price| price.priced.total_ns.measured()?.sound());
+        cpuid.is_some_and(|cpuid| cpuid.is_above(TRAPS_NS))
+    }
+
+    /// Which methods depend on the address space: what a mapping with a page adds to each,
+    /// as far as that is known.
+    pub fn dependence(&self) -> Vec<(Option<SpawnMethod>, Dependence)> {
+        let prices = self.of_kind(PriceKind::Mapping);
+        let each = prices.filter_map(|price| {
+            let found = match (&price.priced.total_ns, price.priced.at_most.total_ns) {
+                (Availability::Measured(found), _) => Dependence::Adds(found.sound()?),
+                (Availability::Missing(_), most) => Dependence::NoneSeen {
+                    at_most_ns: most.filter(|most| most.is_finite())?,
+                    units: price.units,
+                },
+            };
+            Some((price.method, found))
+        });
+        each.collect()
     }
 
     /// The trials with what came of them; one that the run did not come to is there

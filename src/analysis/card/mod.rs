@@ -6,16 +6,18 @@ mod design;
 mod differences;
 mod fit;
 mod footprint;
+mod grade;
 mod prices;
 mod shapes;
 #[cfg(test)]
 mod tests;
 mod tried;
 
-pub use charged::Charged;
+pub use charged::{Charged, Dependence};
 pub use design::{Design, environment, name};
 pub use fit::{Fit, forecast};
 pub use footprint::footprint_bytes;
+pub use grade::error;
 pub use prices::{PriceLine, Slice, fit, lines, price_list};
 pub use shapes::Shape;
 pub use tried::{Compared, Tried};

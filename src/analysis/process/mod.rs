@@ -14,6 +14,6 @@ mod tests;
 pub use blame::blame;
 pub use design::Design;
 pub use statements::{
-    beside, checked, dearest_groups, dearest_rungs, deviation, error, is_extrapolated, is_most,
-    is_off, looks_big, of_one, per_second, share, unshared,
+    beside, checked, dearest_groups, dearest_rungs, deviation, error, is_as_expected,
+    is_extrapolated, is_most, is_off, looks_big, of_one, per_second, share, unshared,
 };

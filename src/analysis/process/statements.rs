@@ -112,6 +112,11 @@ pub fn is_off(unit: &UnitResemblance) -> bool {
     many && deviation(unit).is_none_or(|off| off.abs() > TOLERATED)
 }
 
+/// Whether a forecast is off by no more than nine of ten of the card's own.
+pub fn is_as_expected(forecast: &ProcessForecast, error: f64) -> bool {
+    error.abs() <= forecast.error
+}
+
 /// How far a forecast of the total is off, as a share of what was measured: below 0 if
 /// it is too low.
 pub fn error(forecast: &ProcessForecast, measured_ns: f64) -> Option<f64> {

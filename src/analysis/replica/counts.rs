@@ -95,10 +95,26 @@ impl Counter {
         Counts {
             anon_vmas: 1,
             ptes: pages(&entries),
+            empty_entries: self.empty_entries(mapping, &entries),
             tables: self.tables(mapping.first_page, &entries),
             huge_entries: pages(&mapping.huge) / self.fan_out,
             ..has
         }
+    }
+
+    /// The entries of a mapping that are empty, in the page tables where it has others.
+    fn empty_entries(&self, mapping: &ShapeMapping, entries: &[[u64; 2]]) -> u64 {
+        let mut reached = 0;
+        let mut next = 0;
+        for [first, count] in entries {
+            let from = ((mapping.first_page + first) / self.fan_out).max(next);
+            next = (mapping.first_page + first + count - 1) / self.fan_out + 1;
+            if from < next {
+                let start = mapping.first_page.max(from * self.fan_out);
+                reached += mapping.end_page().min(next * self.fan_out) - start;
+            }
+        }
+        reached - pages(entries)
     }
 
     /// The page tables that the entries lie in and that were not counted yet.

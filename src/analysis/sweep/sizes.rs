@@ -27,6 +27,16 @@ impl Axis {
         }
     }
 
+    /// What one unit of it is called.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Mappings => "mapping",
+            Self::Ptes => "PTE",
+            Self::Descriptors => "descriptor",
+            Self::Threads => "thread",
+        }
+    }
+
     /// Whether a difference of so many mappings and page-table entries is one of
     /// the entries.
     ///

@@ -2,7 +2,7 @@
 
 use clap::Parser;
 
-use super::{AFTER_HELP, OutputArgs, RunningArgs};
+use super::{AFTER_HELP, OutputArgs, RunningArgs, TargetArgs};
 
 /// The arguments of a card.
 #[derive(Debug, Parser)]
@@ -24,15 +24,8 @@ pub(in crate::cli) struct CardArgs {
     #[arg(long)]
     pub(in crate::cli) no_store: bool,
 
-    /// A statically linked program, and its arguments, to tell the start of libc
-    /// [default: one of those that many hosts have, such as ldconfig]
-    #[arg(long, value_name = "COMMAND")]
-    pub(in crate::cli) static_program: Option<String>,
-
-    /// A dynamically linked program, and its arguments, to tell what the loader takes
-    /// [default: true]
-    #[arg(long, value_name = "COMMAND")]
-    pub(in crate::cli) dynamic_program: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) targets: TargetArgs,
 
     #[command(flatten)]
     pub(in crate::cli) running: RunningArgs,

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use super::{AFTER_HELP, BesideArgs, OutputArgs, RunningArgs, SpaceArgs};
+use super::{
+    AFTER_HELP, BesideArgs, OutputArgs, RunningArgs, SpaceArgs, TargetArgs, TemperatureArgs,
+};
 use crate::units::parse_count;
 
 /// Which process, or which shape of one.
@@ -46,19 +48,11 @@ pub(in crate::cli) struct AdviseArgs {
     #[command(flatten)]
     pub(in crate::cli) beside: BesideArgs,
 
-    /// Evict the caches and idle before each spawn, as for a server that forks
-    /// now and then; the default is hot, as for a fuzzer
-    #[arg(long)]
-    pub(in crate::cli) cold: bool,
+    #[command(flatten)]
+    pub(in crate::cli) temperature: TemperatureArgs,
 
-    /// A statically linked program, and its arguments, to set against a dynamically
-    /// linked one [default: one of those that many hosts have, such as ldconfig]
-    #[arg(long, value_name = "COMMAND")]
-    pub(in crate::cli) static_program: Option<String>,
-
-    /// A dynamically linked program, and its arguments [default: true]
-    #[arg(long, value_name = "COMMAND")]
-    pub(in crate::cli) dynamic_program: Option<String>,
+    #[command(flatten)]
+    pub(in crate::cli) targets: TargetArgs,
 
     #[command(flatten)]
     pub(in crate::cli) running: RunningArgs,

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use super::program::environment;
-use super::{Pace, PlanError, Surroundings, placement, seed, stop_rule, timeout_ms};
+use super::{Pace, PlanError, Surroundings, Task, seed, stop_rule};
 use crate::analysis::card::Design;
 use crate::cli::args::CardArgs;
 use crate::lab::programs;
@@ -32,13 +31,19 @@ pub(in crate::cli) fn of_card(args: &CardArgs, host: &Surroundings) -> Result<Pl
         quick: args.quick,
         seed,
         fits: &fits,
-        static_program: programs::static_program(args.static_program.as_deref(), &host.path)
-            .map_err(PlanError::refused)?,
-        dynamic_program: programs::dynamic_program(args.dynamic_program.as_deref(), &host.path)
-            .map_err(PlanError::refused)?,
+        static_program: programs::static_program(
+            args.targets.static_program.as_deref(),
+            &host.path,
+        )
+        .map_err(PlanError::refused)?,
+        dynamic_program: programs::dynamic_program(
+            args.targets.dynamic_program.as_deref(),
+            &host.path,
+        )
+        .map_err(PlanError::refused)?,
     };
     let (trials, left_out) = design.trials();
-    Ok(Plan {
+    let task = Task {
         order: Order::Card(CardOrder {
             quick: args.quick,
             trials,
@@ -50,20 +55,21 @@ pub(in crate::cli) fn of_card(args: &CardArgs, host: &Surroundings) -> Result<Pl
         baseline: SpawnMethod::Fork,
         child: ChildAction::Exec,
         program: Program::Embedded,
-        environment: environment(&host.path, &running.env),
-        stop: stop_rule(running, None, &pace)?,
-        placement: placement(running.cpu, &host.allowed_cpus)?,
         temperature: Temperature::Hot,
+        stop: stop_rule(running, None, &pace)?,
+    };
+    // What was drawn for the design is the run's seed too.
+    Ok(Plan {
         seed,
-        spawn_timeout_ms: timeout_ms(running.timeout)?,
+        ..task.plan(running, host)?
     })
 }
 
 /// Whose programs were named.
 fn named(args: &CardArgs) -> Vec<Purpose> {
     let programs = [
-        (&args.static_program, Purpose::StaticProgram),
-        (&args.dynamic_program, Purpose::DynamicProgram),
+        (&args.targets.static_program, Purpose::StaticProgram),
+        (&args.targets.dynamic_program, Purpose::DynamicProgram),
     ];
     let named = programs
         .into_iter()

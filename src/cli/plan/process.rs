@@ -3,19 +3,21 @@
 use std::time::Duration;
 
 use super::methods::Wanted;
-use super::program::{environment, program};
+use super::program::program;
 use super::spaces::{Beside, spaces};
-use super::sweep::{explain, temperature};
-use super::{Pace, PlanError, Surroundings, methods, placement, seed, stop_rule, timeout_ms};
+use super::sweep::explain;
+use super::{
+    Pace, PlanError, Surroundings, Task, child, methods, placement, stop_rule, temperature,
+};
 use crate::analysis::replica::{made_up, request_of, scaled};
 use crate::analysis::shape::check_page_size;
-use crate::cli::args::{AdviseArgs, BackingArg, ChildArg, ExplainArgs, RunningArgs, SpaceArgs};
+use crate::cli::args::{AdviseArgs, BackingArg, ExplainArgs, RunningArgs, SpaceArgs};
 use crate::lab::limits::LimitError;
 use crate::lab::programs;
 use crate::model::{
     AdviseOrder, Availability, CardPrices, ChildAction, Order, Placement, Plan, ProcessOrder,
     ProcessShape, Program, RemedyHost, ReplicaOrder, ShapeScale, SpaceRequest, SpawnMethod,
-    Targets,
+    Targets, Temperature,
 };
 use crate::units::thousands;
 
@@ -55,10 +57,7 @@ pub(in crate::cli) fn of_process(
     host: &Surroundings,
 ) -> Result<Plan, PlanError> {
     let spawning = &args.spawning;
-    let child = match spawning.child {
-        ChildArg::Exec => ChildAction::Exec,
-        ChildArg::Exit => ChildAction::Exit,
-    };
+    let child = child(spawning.child);
     let wanted = Wanted {
         child,
         explained: false,
@@ -81,7 +80,7 @@ pub(in crate::cli) fn of_process(
         methods,
         child,
         program: program(&args.program, &host.path)?,
-        cold: spawning.cold,
+        temperature: temperature(&spawning.temperature, host),
         time: if args.ledger {
             2 * EXPLAIN_TIME
         } else {
@@ -134,14 +133,14 @@ pub(in crate::cli) fn of_advise(
         ])?;
     }
     let targets = Targets {
-        fixed: target(&args.static_program, programs::static_program)?,
-        dynamic: target(&args.dynamic_program, programs::dynamic_program)?,
+        fixed: target(&args.targets.static_program, programs::static_program)?,
+        dynamic: target(&args.targets.dynamic_program, programs::dynamic_program)?,
     };
     let spawns = Spawns {
         methods: ADVISED.to_vec(),
         child: ChildAction::Exec,
         program: program(&args.program, &host.path)?,
-        cold: args.cold,
+        temperature: temperature(&args.temperature, host),
         time: ADVISE_TIME,
     };
     spawns.plan(&args.running, found, host, |replica, host| {
@@ -183,7 +182,7 @@ struct Spawns {
     methods: Vec<SpawnMethod>,
     child: ChildAction,
     program: Program,
-    cold: bool,
+    temperature: Temperature,
     time: Duration,
 }
 
@@ -214,19 +213,19 @@ impl Spawns {
             cpus,
             prices: found.prices,
         };
-        Ok(Plan {
+        let task = Task {
             order: order(replica, found.host),
             spaces: vec![space],
             baseline: methods::baseline(&self.methods),
             methods: self.methods,
             child: self.child,
             program: self.program,
-            environment: environment(&host.path, &running.env),
+            temperature: self.temperature,
             stop: stop_rule(running, None, &pace)?,
+        };
+        Ok(Plan {
             placement,
-            temperature: temperature(self.cold, host),
-            seed: seed(running),
-            spawn_timeout_ms: timeout_ms(running.timeout)?,
+            ..task.plan(running, host)?
         })
     }
 }

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use super::program::{environment, program};
-use super::{
-    PRECISION, Pace, PlanError, Surroundings, placement, seed, stop_rule, time, timeout_ms,
-};
+use super::program::program;
+use super::{PRECISION, Pace, PlanError, Surroundings, Task, stop_rule, time};
 use crate::analysis::reproduce::studies;
 use crate::cli::args::{ReproduceArgs, study_names};
 use crate::lab::limits::LimitError;
@@ -111,22 +109,18 @@ fn plan(
     stop: StopRule,
     order: ReproduceOrder,
 ) -> Result<Plan, PlanError> {
-    let running = &args.running;
     let outline = studies::outline(order.study);
-    Ok(Plan {
+    let task = Task {
         order: Order::Reproduce(order),
         spaces,
         methods: outline.methods.to_vec(),
         baseline: outline.baseline,
         child: outline.child,
         program,
-        environment: environment(&host.path, &running.env),
-        stop,
-        placement: placement(running.cpu, &host.allowed_cpus)?,
         temperature: Temperature::Hot,
-        seed: seed(running),
-        spawn_timeout_ms: timeout_ms(running.timeout)?,
-    })
+        stop,
+    };
+    task.plan(&args.running, host)
 }
 
 fn loops(args: &ReproduceArgs) -> Result<LoopOrder, PlanError> {

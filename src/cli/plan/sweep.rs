@@ -3,15 +3,13 @@
 use std::time::Duration;
 
 use super::methods::Wanted;
-use super::program::{environment, program};
+use super::program::program;
 use super::spaces::{Beside, spaces};
 use super::{
-    PRECISION, Pace, PlanError, Surroundings, methods, placement, seed, stop_rule, timeout_ms,
+    PRECISION, Pace, PlanError, Surroundings, Task, child, methods, stop_rule, temperature,
 };
-use crate::cli::args::{ChildArg, ExplainArgs, SpawningArgs, SweepArgs};
-use crate::model::{
-    ChildAction, ExplainOrder, Order, Plan, SpaceRequest, SpawnMethod, Temperature,
-};
+use crate::cli::args::{ExplainArgs, SpawningArgs, SweepArgs};
+use crate::model::{ChildAction, ExplainOrder, Order, Plan, SpaceRequest, SpawnMethod};
 use crate::units::thousands;
 
 const LADDER: [u64; 4] = [0, 100, 1_000, 10_000];
@@ -32,9 +30,6 @@ const EXPLAIN_TIME: Duration = Duration::from_secs(20);
 const REWRITTEN: u64 = 1_000;
 /// Above this the kernel spends its time on samples.
 const MOST_HZ: u64 = 50_000;
-/// Idling before a cold spawn: long enough for the caches of the kernel's own
-/// work to be evicted by it, short enough for a run to have some spawns.
-const COLD_IDLE_US: u64 = 20_000;
 
 /// The plan of a sweep.
 pub(in crate::cli) fn of_sweep(args: &SweepArgs, host: &Surroundings) -> Result<Plan, PlanError> {
@@ -128,10 +123,7 @@ fn plan(
     defaults: Defaults<'_>,
     host: &Surroundings,
 ) -> Result<Plan, PlanError> {
-    let child = match spawning.child {
-        ChildArg::Exec => ChildAction::Exec,
-        ChildArg::Exit => ChildAction::Exit,
-    };
+    let child = child(spawning.child);
     let wanted = Wanted {
         child,
         explained: defaults.order.explain().is_some(),
@@ -143,28 +135,15 @@ fn plan(
             "{name} with --child exit: {why}"
         )));
     }
-    Ok(Plan {
+    let task = Task {
         order: defaults.order,
         spaces,
         baseline: methods::baseline(&methods),
         methods,
         child,
         program: program(words, &host.path)?,
-        environment: environment(&host.path, &spawning.running.env),
+        temperature: temperature(&spawning.temperature, host),
         stop: stop_rule(&spawning.running, spawning.spawns, &defaults.pace)?,
-        placement: placement(spawning.running.cpu, &host.allowed_cpus)?,
-        temperature: temperature(spawning.cold, host),
-        seed: seed(&spawning.running),
-        spawn_timeout_ms: timeout_ms(spawning.running.timeout)?,
-    })
-}
-
-pub(super) fn temperature(cold: bool, host: &Surroundings) -> Temperature {
-    match cold {
-        true => Temperature::Cold {
-            evict_bytes: host.evict_bytes,
-            idle_us: COLD_IDLE_US,
-        },
-        false => Temperature::Hot,
-    }
+    };
+    task.plan(&spawning.running, host)
 }

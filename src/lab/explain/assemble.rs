@@ -1,16 +1,14 @@
 //! From the evidence to the explanation.
 
 use super::{Inquiry, breakpoint, faults, ledger, mechanisms, rewriting};
-use crate::model::{Availability, Cell, Explanation, MethodExplained, PageTables};
+use crate::model::{Availability, Cell, Explanation, MethodExplained, Missing};
 
 /// The whole explanation.
 pub(super) fn explanation(inquiry: &Inquiry<'_>, cells: Vec<Cell>) -> Explanation {
-    let exit_probe = inquiry
-        .evidence
-        .exit
-        .clone()
-        .unwrap_or_else(Availability::not_reached);
-    let breakpoint = breakpoint::cost(&inquiry.evidence.hits, inquiry.plan.seed);
+    let evidence = &inquiry.evidence;
+    let exit_probe = evidence.exit.clone();
+    let exit_probe = exit_probe.unwrap_or_else(Availability::not_reached);
+    let breakpoint = breakpoint::cost(&evidence.hits, inquiry.plan.seed);
     let methods = inquiry.plan.methods.iter().map(|method| MethodExplained {
         method: *method,
         ledger: ledger::ledger(inquiry, *method, &exit_probe, &breakpoint),
@@ -20,10 +18,8 @@ pub(super) fn explanation(inquiry: &Inquiry<'_>, cells: Vec<Cell>) -> Explanatio
     });
     let methods = methods.collect();
     let tables = |index: usize| {
-        let tables: Option<&PageTables> = inquiry.evidence.tables.as_ref().map(|t| &t[index]);
-        tables.map_or_else(Availability::not_reached, |tables| {
-            Availability::Measured(tables.clone())
-        })
+        let tables = evidence.tables.as_ref().map(|tables| tables[index].clone());
+        Availability::of(tables, Missing::not_reached)
     };
     Explanation {
         space: inquiry.request().clone(),

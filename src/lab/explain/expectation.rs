@@ -5,7 +5,9 @@
 //! address space, and says which. Where neither tells, there is none: a guess
 //! that happens to be right would teach nothing.
 
-use crate::model::{Availability, FaultCause, FaultCount, FaultPhase, Faults, SpawnMethod};
+use crate::model::{
+    Availability, FaultCause, FaultCount, FaultPhase, Faults, Missing, SpawnMethod,
+};
 use crate::profile::faults::FaultTally;
 use crate::stats::{DRAWS, mean_replicates};
 
@@ -26,14 +28,14 @@ pub(super) fn faults(
     method: usize,
     seed: u64,
     expectation: &Expectation<'_>,
-) -> Availability<Faults> {
+) -> Result<Faults, Missing> {
     let of_method = |tally: &FaultTally| {
         let spawns = tally.spawns.iter();
         spawns.filter(|spawn| spawn.method == method).count() as u64
     };
     let spawns = workers.iter().map(of_method).sum();
     if spawns == 0 {
-        return Availability::not_asked("no spawn of this method was looked at");
+        return Err(Missing::not_asked("no spawn of this method was looked at"));
     }
     let pairs = FaultPhase::ALL
         .into_iter()
@@ -54,11 +56,10 @@ pub(super) fn faults(
         };
         is_telling(&row).then_some(row)
     });
-    Availability::Measured(Faults {
+    let lost = workers.iter().map(|tally| tally.lost);
+    Ok(Faults {
         spawns,
-        lost: workers
-            .iter()
-            .fold(0_u64, |sum, tally| sum.saturating_add(tally.lost)),
+        lost: lost.fold(0, u64::saturating_add),
         counts: counts.collect(),
     })
 }
@@ -198,8 +199,7 @@ mod tests {
     #[test]
     fn workers_add_up_to_a_mean_with_its_interval() {
         let workers = [worker(10, 2), worker(10, 4), worker(20, 3)];
-        let faults = faults(&workers, 0, 7, &expectation(SpawnMethod::Fork));
-        let faults = faults.measured().unwrap();
+        let faults = &faults(&workers, 0, 7, &expectation(SpawnMethod::Fork)).unwrap();
         assert_eq!((faults.spawns, faults.lost), (40, 0));
         let parent = row(faults, ParentAfter, CopyOnWrite);
         let [low, high] = parent.counted.ci95;
@@ -214,8 +214,7 @@ mod tests {
     #[test]
     fn a_child_in_its_parent_s_memory_makes_nothing_to_copy() {
         let alone = expectation(SpawnMethod::Vfork);
-        let measured = faults(&[worker(5, 2)], 1, 7, &alone);
-        let measured = measured.measured().unwrap();
+        let measured = &faults(&[worker(5, 2)], 1, 7, &alone).unwrap();
         for phase in [ParentAfter, ChildBeforeExec] {
             let row = row(measured, phase, CopyOnWrite);
             assert_eq!(
@@ -230,19 +229,17 @@ mod tests {
         let fork = expectation(SpawnMethod::Fork);
         let small = faults(&[worker(5, 2)], 0, 7, &fork);
         let large = Expectation {
-            small: small.measured(),
+            small: small.as_ref().ok(),
             ..fork
         };
-        let measured = faults(&[worker(5, 32)], 0, 7, &large);
-        let measured = measured.measured().unwrap();
+        let measured = &faults(&[worker(5, 32)], 0, 7, &large).unwrap();
         let parent = row(measured, ParentAfter, CopyOnWrite);
         assert_eq!(
             (parent.counted.value, parent.expected.measured()),
             (32.0, Some(&2.0)),
             "what is counted does not depend on what is foretold"
         );
-        let alone = faults(&[worker(5, 2)], 0, 7, &fork);
-        let alone = alone.measured().unwrap();
+        let alone = &faults(&[worker(5, 2)], 0, 7, &fork).unwrap();
         let parent = row(alone, ParentAfter, CopyOnWrite);
         assert!(parent.expected.missing().is_some() && parent.rule.is_empty());
     }
@@ -251,7 +248,7 @@ mod tests {
     fn what_libc_does_for_std_is_not_guessed() {
         let small = faults(&[worker(5, 2)], 0, 7, &expectation(SpawnMethod::Fork));
         let std = Expectation {
-            small: small.measured(),
+            small: small.as_ref().ok(),
             ..expectation(SpawnMethod::Std)
         };
         let expected = std.of(ParentAfter, CopyOnWrite).0;
@@ -265,7 +262,7 @@ mod tests {
             ..expectation(SpawnMethod::Fork)
         };
         let measured = faults(&[worker(1, 0)], 0, 7, &embedded);
-        let row = row(measured.measured().unwrap(), Program, File);
+        let row = row(measured.as_ref().unwrap(), Program, File);
         assert_eq!(
             (row.counted.value, row.expected.measured()),
             (0.0, Some(&1.0))
@@ -275,6 +272,6 @@ mod tests {
     #[test]
     fn a_method_without_spawns_has_no_faults_at_all() {
         let none = faults(&[worker(3, 1)], 2, 7, &expectation(SpawnMethod::Fork));
-        assert!(none.missing().is_some());
+        assert!(none.is_err());
     }
 }

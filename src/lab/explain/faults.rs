@@ -9,9 +9,8 @@ use crate::profile::faults::{FaultTally, Observed, SpawnStamps, tally};
 
 /// The page faults of a method, or why there are none.
 pub(super) fn faults(inquiry: &Inquiry<'_>, method: SpawnMethod) -> Availability<Faults> {
-    let small = (inquiry.space() > 0).then(|| from(inquiry, method, 0, None));
-    let small = small.as_ref().and_then(Availability::measured);
-    from(inquiry, method, inquiry.space(), small)
+    let small = (inquiry.space() > 0).then(|| from(inquiry, method, 0, None).ok());
+    from(inquiry, method, inquiry.space(), small.flatten().as_ref()).into()
 }
 
 fn from(
@@ -19,22 +18,20 @@ fn from(
     method: SpawnMethod,
     space: usize,
     small: Option<&Faults>,
-) -> Availability<Faults> {
+) -> Result<Faults, Missing> {
     let recordings = inquiry.evidence.faults.iter();
     let mine = recordings.filter(|r| r.methods == [method] && r.occasion.of == space);
-    let tallies: Result<Vec<FaultTally>, Missing> = mine
-        .filter_map(|recording| tally_of(inquiry, recording).transpose())
-        .collect();
+    let tallies = mine.filter_map(|recording| tally_of(inquiry, recording).transpose());
+    let tallies: Vec<FaultTally> = tallies.collect::<Result<_, _>>()?;
+    if tallies.is_empty() {
+        return Err(Missing::not_reached());
+    }
     let expectation = Expectation {
         method,
         embedded: is_embedded(inquiry),
         small,
     };
-    match tallies {
-        Err(missing) => Availability::Missing(missing),
-        Ok(tallies) if tallies.is_empty() => Availability::not_reached(),
-        Ok(tallies) => expected(&tallies, 0, inquiry.plan.seed, &expectation),
-    }
+    expected(&tallies, 0, inquiry.plan.seed, &expectation)
 }
 
 fn tally_of(inquiry: &Inquiry<'_>, recording: &Recording) -> Result<Option<FaultTally>, Missing> {

@@ -32,10 +32,9 @@ pub(super) fn ledger(
         order,
         hit: hit.unwrap_or_default(),
     };
-    match stamped(inquiry, method, given) {
-        Ok(stamped) => of_workers(inquiry, method, &stamped),
-        Err(missing) => Availability::Missing(missing),
-    }
+    stamped(inquiry, method, given)
+        .and_then(|stamped| of_workers(inquiry, method, &stamped))
+        .into()
 }
 
 /// What was found out of this host before.
@@ -165,16 +164,15 @@ fn of_workers(
     inquiry: &Inquiry<'_>,
     method: SpawnMethod,
     stamped: &Stamped,
-) -> Availability<Ledger> {
+) -> Result<Ledger, Missing> {
     let seed = inquiry.plan.seed;
     let median_of = |pick: &dyn Fn(&PhaseTimes) -> Option<f64>| {
         let of_worker = |spawns: &Vec<PhaseTimes>| spawns.iter().filter_map(pick).collect();
         let workers: Vec<Vec<f64>> = stamped.workers.iter().map(of_worker).collect();
         median_replicates(&workers, seed, DRAWS)
     };
-    let Some(total) = median_of(&|times| Some(times.total)) else {
-        return Availability::Missing(nothing_stamped(inquiry, stamped));
-    };
+    let total = median_of(&|times| Some(times.total));
+    let total = total.ok_or_else(|| nothing_stamped(inquiry, stamped))?;
     let medians: Vec<Option<Replicates>> = (0..Phase::ALL.len())
         .map(|phase| median_of(&|times| times.phases[phase]))
         .collect();
@@ -187,7 +185,7 @@ fn of_workers(
         let ns = Availability::of(median, || why_not(phase, method, inquiry, stamped));
         PhaseTime { phase, ns }
     });
-    Availability::Measured(Ledger {
+    Ok(Ledger {
         spawns: stamped
             .workers
             .iter()

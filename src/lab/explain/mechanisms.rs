@@ -47,14 +47,13 @@ impl Chained {
 }
 
 /// Whether its samples tell nothing of its spawns, so that more of them would not.
-pub(super) fn is_blind<'a>(inquiry: &'a Inquiry<'_>) -> impl Fn(&Chained) -> bool + 'a {
-    |chained| {
-        let watched = chained.recording.watched.as_ref();
-        let watched = watched.and_then(|watched| watched.as_ref().ok());
-        let methods = &chained.recording.methods;
-        let blind = watched.zip(methods.first());
-        blind.is_some_and(|(watched, method)| blind_to(inquiry, *method, watched).is_some())
-    }
+pub(super) fn is_blind(inquiry: &Inquiry<'_>, chained: &Chained) -> bool {
+    let Recording {
+        watched, methods, ..
+    } = &chained.recording;
+    let watched = watched.as_ref().and_then(|watched| watched.as_ref().ok());
+    let both = watched.zip(methods.first());
+    both.is_some_and(|(watched, method)| blind_to(inquiry, *method, watched).is_some())
 }
 
 /// What the kernel does while a method spawns, or why nobody can see it.

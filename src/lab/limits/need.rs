@@ -174,7 +174,7 @@ impl Layout {
 
     fn mappings(&self, count: u64, backing: Backing) -> Need {
         let size = self.page_size;
-        let private_bytes = count.saturating_mul(self.span).saturating_mul(size);
+        let mapped = product([count, self.span, size]);
         let mut resident = count.saturating_mul(self.resident);
         if count > 0 && backing == Backing::File {
             // The pages of the file itself, which all mappings share.
@@ -189,18 +189,15 @@ impl Layout {
         Need {
             mappings: count,
             resident_bytes: resident.saturating_mul(size),
-            page_tables_bytes: self.tables(count).saturating_mul(2).saturating_mul(size),
+            page_tables_bytes: product([self.tables(count), 2, size]),
             // The arena of all mappings and their gaps is found as a whole.
             address_space_bytes: match count {
                 0 => 0,
-                _ => count
-                    .saturating_mul(self.stride)
-                    .saturating_mul(size)
-                    .saturating_add(ARENA_ALIGN),
+                _ => product([count, self.stride, size]).saturating_add(ARENA_ALIGN),
             },
             private_bytes: match backing {
                 Backing::Shared => 0,
-                Backing::Anon | Backing::File => private_bytes,
+                Backing::Anon | Backing::File => mapped,
             },
             kernel_bytes: count.saturating_mul(structures),
             ..Need::NOTHING
@@ -235,10 +232,8 @@ fn heap(page_size: u64, count: u64, bytes: u64, pages: u64, spacing: u64) -> Nee
     let address_space_bytes = round_up(count.saturating_mul(chunk), page_size);
     // Pages beyond the block's end cannot be written.
     let written = pages.min(chunk.div_ceil(page_size).div_ceil(spacing.max(1)));
-    let resident_bytes = count
-        .saturating_mul(written.saturating_add(1))
-        .saturating_mul(page_size)
-        .min(address_space_bytes);
+    let resident_bytes = product([count, written.saturating_add(1), page_size]);
+    let resident_bytes = resident_bytes.min(address_space_bytes);
     let region = Layout {
         page_size,
         span: address_space_bytes / page_size,
@@ -290,7 +285,7 @@ fn alike(likeness: &Likeness, page_size: u64) -> Need {
             .saturating_sub(zeros)
             .saturating_add(below)
             .saturating_mul(page_size),
-        page_tables_bytes: tables.saturating_mul(2).saturating_mul(page_size),
+        page_tables_bytes: product([tables, 2, page_size]),
         // The arena is found as a whole.
         address_space_bytes: match mappings {
             0 => 0,
@@ -311,8 +306,8 @@ fn threads(page_size: u64, count: u64) -> Need {
     let structures = THREAD_MAPPINGS * 2 * VMA_BYTES + ANON_VMA_BYTES + ANON_VMA_COPY_BYTES;
     Need {
         mappings: count.saturating_mul(THREAD_MAPPINGS),
-        resident_bytes: count.saturating_mul(THREAD_PAGES).saturating_mul(page_size),
-        page_tables_bytes: count.saturating_mul(2).saturating_mul(page_size),
+        resident_bytes: product([count, THREAD_PAGES, page_size]),
+        page_tables_bytes: product([count, 2, page_size]),
         address_space_bytes: count.saturating_mul(reserved),
         private_bytes: count.saturating_mul(THREAD_STACK_BYTES),
         kernel_bytes: count.saturating_mul(structures + TASK_BYTES),
@@ -323,10 +318,13 @@ fn threads(page_size: u64, count: u64) -> Need {
 
 /// Pages from the first to the last that is written; a mapping has at least one.
 fn span(pages: u64, spacing: u64) -> u64 {
-    pages
-        .saturating_sub(1)
-        .saturating_mul(spacing.max(1))
-        .saturating_add(1)
+    let apart = pages.saturating_sub(1).saturating_mul(spacing.max(1));
+    apart.saturating_add(1)
+}
+
+/// All of them multiplied, or the largest number there is.
+fn product(factors: [u64; 3]) -> u64 {
+    factors.into_iter().fold(1, u64::saturating_mul)
 }
 
 /// The next multiple, or the largest number there is.

@@ -28,6 +28,22 @@ fn the_worker_s_own_mappings_stand_for_as_many_like_them() {
 }
 
 #[test]
+fn empty_entries_are_those_beside_others_in_a_page_table() {
+    let groups = groups(&server().mappings, PAGE);
+    let empty = |name: &str| {
+        let group = groups.iter().find(|group| group.name == name).unwrap();
+        group.counts.empty_entries
+    };
+    // 23 of the 100 pages of the library's variables are there, and 3 of 30; its code has
+    // none of its own, and the heap has all.
+    assert_eq!((empty("/lib/a.so"), empty("[heap]")), (77 + 27, 0));
+    let far = anonymous(TABLE - 10, 10 * TABLE, &[[5, 10], [8 * TABLE, 1]]);
+    let counts = super::super::counts::total(&[far], PAGE);
+    // 10 pages lie in the first table, and those of two others are reached as a whole.
+    assert_eq!(counts.empty_entries, 10 + 2 * TABLE - 11);
+}
+
+#[test]
 fn a_large_mapping_is_nobody_s_stand_in() {
     let own = shape(vec![anonymous(10, 5, &[[0, 4]])]);
     let process = shape(vec![anonymous(TABLE, 900, &[[0, 900]])]);

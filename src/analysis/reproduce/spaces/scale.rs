@@ -38,6 +38,20 @@ pub enum Per {
     Alone(Alone),
 }
 
+impl Per {
+    /// What it is called.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Pte => "PTE",
+            Self::Vma => "VMA",
+            Self::BasePage => "4 KiB",
+            Self::Gib => "GiB",
+            Self::Alone(Alone::Pte) => "PTE alone",
+            Self::Alone(Alone::Table) => "table",
+        }
+    }
+}
+
 /// What two layouts together tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Alone {

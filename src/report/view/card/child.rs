@@ -59,9 +59,8 @@ pub(super) fn faults(charged: &Charged<'_>, notes: &mut Footnotes) -> Table {
         PriceKind::Syscall,
         PriceKind::Cpuid,
     ];
-    let traps = charged.cpuid_traps();
     let trap = "a cpuid of this price traps: a hypervisor answers it, not the CPU".to_owned();
-    list("Faults and traps", charged, &kinds, notes).noting(traps.then_some(trap))
+    list("Faults and traps", charged, &kinds, notes).noting(charged.cpuid_traps().then_some(trap))
 }
 
 /// One row a kind, each in a unit of its own.

@@ -1,8 +1,8 @@
 //! The card in a few sentences, and none that the intervals do not support.
 
 use super::{child, grade};
-use crate::analysis::card::{Charged, Fit};
-use crate::model::{Availability, PriceKind, Purpose, SpawnMethod};
+use crate::analysis::card::{Charged, Dependence, Fit};
+use crate::model::{PriceKind, Purpose, SpawnMethod};
 use crate::report::view::number::{number, prose};
 use crate::report::view::prose::{listed, time_within};
 use crate::stats::Estimate;
@@ -64,16 +64,11 @@ fn larger_parents(charged: &Charged<'_>, fit: &Fit) -> Option<String> {
 fn flat_methods(charged: &Charged<'_>) -> Option<String> {
     let mut flat = Vec::new();
     let mut sloped = Vec::new();
-    for price in charged.of_kind(PriceKind::Mapping) {
-        let name = price.method.map_or("a spawn", SpawnMethod::name);
-        match (&price.priced.total_ns, price.priced.at_most.total_ns) {
-            (Availability::Missing(_), Some(most)) if most.is_finite() => {
-                flat.push((name, most, price.units));
-            }
-            (Availability::Measured(found), _) => {
-                sloped.extend(found.sound().map(|found| (name, found)))
-            }
-            (Availability::Missing(_), _) => {}
+    for (method, found) in charged.dependence() {
+        let name = method.map_or("a spawn", SpawnMethod::name);
+        match found {
+            Dependence::NoneSeen { at_most_ns, units } => flat.push((name, at_most_ns, units)),
+            Dependence::Adds(found) => sloped.push((name, found)),
         }
     }
     let mut clauses = Vec::new();

@@ -192,7 +192,7 @@ fn free(rebuilt: &Rebuilt<'_>) -> Option<String> {
 
 fn foretold(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let (forecast, error) = spawns::error(rebuilt)?;
-    let side = match error.abs() <= forecast.error {
+    let side = match process::is_as_expected(&forecast, error) {
         true => "not more",
         false => "more",
     };

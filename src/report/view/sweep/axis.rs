@@ -25,16 +25,6 @@ impl Axis {
         }
     }
 
-    /// What one unit of it is called.
-    pub(in crate::report::view) fn noun(self) -> &'static str {
-        match self {
-            Self::Mappings => "mapping",
-            Self::Ptes => "PTE",
-            Self::Descriptors => "descriptor",
-            Self::Threads => "thread",
-        }
-    }
-
     /// What comes with one more of them.
     pub(in crate::report::view) fn held(self) -> &'static str {
         match self {

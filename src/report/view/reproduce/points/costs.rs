@@ -2,7 +2,7 @@
 
 use super::compared::{PARTS, TIMES, here};
 use super::names::{line_name, short};
-use crate::analysis::reproduce::spaces::{Alone, Axis, Cost, Over, Per, Study};
+use crate::analysis::reproduce::spaces::{Axis, Cost, Over, Per, Study};
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::grid::Grid;
 use crate::report::view::number::{MICROSECOND, NANOSECOND, Unit};
@@ -17,18 +17,6 @@ impl Per {
         match self {
             Self::Pte | Self::BasePage | Self::Alone(_) => NANOSECOND,
             Self::Vma | Self::Gib => MICROSECOND,
-        }
-    }
-
-    /// What it is of, in prose.
-    pub(super) fn noun(self) -> &'static str {
-        match self {
-            Self::Pte => "PTE",
-            Self::Vma => "VMA",
-            Self::BasePage => "4 KiB",
-            Self::Gib => "GiB",
-            Self::Alone(Alone::Pte) => "PTE alone",
-            Self::Alone(Alone::Table) => "table",
         }
     }
 }
