@@ -6,6 +6,7 @@ mod design;
 mod differences;
 mod fit;
 mod footprint;
+mod grade;
 mod prices;
 mod shapes;
 #[cfg(test)]
@@ -16,6 +17,7 @@ pub use charged::{Charged, Dependence};
 pub use design::{Design, environment, name};
 pub use fit::{Fit, forecast};
 pub use footprint::footprint_bytes;
+pub use grade::error;
 pub use prices::{PriceLine, Slice, fit, lines, price_list};
 pub use shapes::Shape;
 pub use tried::{Compared, Tried};

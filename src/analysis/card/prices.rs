@@ -2,6 +2,7 @@
 
 use super::differences::{Difference, Differences, Moment, median_of};
 use super::fit::{COLUMNS, Fit, Observation, error_quantile, relative_errors};
+use super::grade::NO_ERROR;
 use crate::model::{
     AtMost, Availability, CardOrder, Errors, Forecast, Grade, Missing, Price, PriceKind, PriceList,
     Priced, Purpose, SpawnMethod, Term, TermPrice, TrialResult,
@@ -250,8 +251,8 @@ impl Reckoning {
         };
         Errors {
             r_squared: fit.r_squared[of],
-            loo_median: error_quantile(left_out(), 0.5).unwrap_or(f64::MAX),
-            loo_p90: error_quantile(left_out(), 0.9).unwrap_or(f64::MAX),
+            loo_median: error_quantile(left_out(), 0.5).unwrap_or(NO_ERROR),
+            loo_p90: error_quantile(left_out(), 0.9).unwrap_or(NO_ERROR),
             validation_median: figure(error_quantile(validation(), 0.5)),
             validation_worst: figure(error_quantile(validation(), 1.0)),
         }

@@ -67,6 +67,13 @@ impl Extra {
         })
     }
 
+    /// Whether there are sizes that it may grow between.
+    pub fn has_growth(&self) -> bool {
+        let mut sizes = self.points.iter().map(|point| point.size);
+        let base = sizes.next();
+        sizes.any(|size| Some(size) > base)
+    }
+
     /// The growth from the smallest size to that of a point.
     pub fn growth(&self, point: &Point) -> Option<Growth> {
         let base = self.points.first()?;

@@ -32,7 +32,7 @@ pub(super) const NANOSECOND: Unit = Unit {
     size: 1.0,
 };
 
-/// Costs of larger ones.
+/// What takes longer than that.
 pub(super) const MICROSECOND: Unit = Unit {
     name: "us",
     size: 1e3,

@@ -1,7 +1,7 @@
 //! Stacked bars with an axis and a legend.
 
 use super::sheet::{Drawing, Sheet, below, reach};
-use super::{DARK, LINE, MARGIN, escape};
+use super::{CHARACTER, DARK, LINE, MARGIN, colour, escape, label_width};
 use crate::report::view::{Bar, Chart, Segment};
 
 const AXIS_WIDTH: f64 = 64.0;
@@ -16,22 +16,33 @@ const PLOT_HEIGHT: f64 = 440.0;
 
 /// The picture.
 pub(super) fn render(chart: &Chart) -> Drawing {
-    let top = below(&chart.lines);
     let places = places(chart);
+    let groups = groups(chart, &places);
     let last = places.last();
     let bars_width = last.map_or(0.0, |place| place.slot + place.slot_width);
-    let canvas = Canvas {
-        left: MARGIN + AXIS_WIDTH,
-        bottom: top + PLOT_HEIGHT,
-        right: MARGIN + AXIS_WIDTH + bars_width,
-        scale: scale(chart),
-        sheet: Sheet::default(),
-    };
-    let width = (canvas.right + LEGEND_WIDTH).max(reach(&chart.title, &chart.lines)) + MARGIN;
-    let groups = groups(chart, &places);
+    let left = MARGIN + AXIS_WIDTH;
+    let right = left + bars_width;
+    let bottom = below(&chart.lines) + PLOT_HEIGHT;
+    let width = (right + LEGEND_WIDTH).max(reach(&chart.title, &chart.lines)) + MARGIN;
     let names = groups.iter().map(|group| group.lines.len());
-    let height = canvas.bottom + (2 + names.max().unwrap_or(0)) as f64 * LINE + MARGIN;
-    canvas.draw(chart, &places, &groups, [width, height])
+    let height = bottom + (2 + names.max().unwrap_or(0)) as f64 * LINE + MARGIN;
+    let mut canvas = Canvas {
+        chart,
+        left,
+        right,
+        bottom,
+        scale: scale(chart),
+        sheet: Sheet::new([width, height], &chart.title, &chart.lines),
+    };
+    canvas.axis();
+    for (bar, place) in chart.bars.iter().zip(&places) {
+        canvas.bar(bar, place);
+    }
+    for group in &groups {
+        canvas.group(group);
+    }
+    canvas.legend();
+    canvas.sheet.close()
 }
 
 /// Where a bar stands, from the left end of the plot.
@@ -96,13 +107,10 @@ fn groups(chart: &Chart, places: &[Place]) -> Vec<Group> {
 fn broken(text: &str, room: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
-        let longer = lines.last().map(|line| format!("{line} {word}"));
-        match (
-            lines.last_mut(),
-            longer.filter(|line| super::width(line) <= room),
-        ) {
-            (Some(line), Some(longer)) => *line = longer,
-            _ => lines.push(word.to_owned()),
+        let fits = |line: &&mut String| label_width(line) + label_width(word) + CHARACTER <= room;
+        match lines.last_mut().filter(fits) {
+            Some(line) => *line += &format!(" {word}"),
+            None => lines.push(word.to_owned()),
         }
     }
     lines
@@ -119,7 +127,8 @@ fn scale(chart: &Chart) -> f64 {
 }
 
 /// The picture as it grows, and where the plot lies in it.
-struct Canvas {
+struct Canvas<'a> {
+    chart: &'a Chart,
     left: f64,
     right: f64,
     bottom: f64,
@@ -127,32 +136,10 @@ struct Canvas {
     sheet: Sheet,
 }
 
-impl Canvas {
-    fn draw(
-        mut self,
-        chart: &Chart,
-        places: &[Place],
-        groups: &[Group],
-        size: [f64; 2],
-    ) -> Drawing {
-        self.sheet.open(size, &chart.title, &chart.lines);
-        self.axis(chart);
-        for (bar, place) in chart.bars.iter().zip(places) {
-            self.bar(chart, bar, place);
-        }
-        for group in groups {
-            for (index, line) in group.lines.iter().enumerate() {
-                let y = self.bottom + LINE * (index as f64 + 2.0);
-                self.sheet.centred(self.left + group.middle, y, line);
-            }
-        }
-        self.legend(chart);
-        self.sheet.close()
-    }
-
-    fn axis(&mut self, chart: &Chart) {
+impl Canvas<'_> {
+    fn axis(&mut self) {
         let (left, right) = (self.left, self.right);
-        for (value, label) in chart.ticks() {
+        for (value, label) in self.chart.ticks() {
             let y = self.bottom - value * self.scale;
             let stroke = if value == 0.0 { "#222222" } else { "#DDDDDD" };
             self.sheet.put(&format!(
@@ -162,16 +149,16 @@ impl Canvas {
             self.sheet.mark_up(left, y, &label);
         }
         self.sheet
-            .upright(self.bottom - PLOT_HEIGHT / 2.0, &chart.axis);
+            .upright(self.bottom - PLOT_HEIGHT / 2.0, &self.chart.axis);
     }
 
-    fn bar(&mut self, chart: &Chart, bar: &Bar, place: &Place) {
+    fn bar(&mut self, bar: &Bar, place: &Place) {
         let (x, width) = (self.left + place.left(), place.width);
         let mut y = self.bottom;
         for segment in &bar.segments {
             let height = segment.value * self.scale;
             y -= height;
-            self.segment(chart, segment, [x, y, width, height]);
+            self.segment(segment, [x, y, width, height]);
         }
         let top = y.min(self.bottom - bar.total * self.scale);
         let middle = x + width / 2.0;
@@ -182,8 +169,8 @@ impl Canvas {
         }
     }
 
-    fn segment(&mut self, chart: &Chart, segment: &Segment, [x, y, width, height]: [f64; 4]) {
-        let colour = colour(chart, segment.kind);
+    fn segment(&mut self, segment: &Segment, [x, y, width, height]: [f64; 4]) {
+        let colour = self.colour(segment.kind);
         let story = escape(&segment.story);
         // The white edge parts neighbours, but would swallow what is thin.
         let edge = match height >= 2.0 {
@@ -194,7 +181,7 @@ impl Canvas {
             "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" \
              fill=\"{colour}\"{edge}><title>{story}</title></rect>"
         ));
-        if height >= 16.0 && super::width(&segment.label) <= width - 8.0 {
+        if height >= 16.0 && label_width(&segment.label) <= width - 8.0 {
             let ink = match DARK.contains(&colour) {
                 true => "#FFFFFF",
                 false => "#222222",
@@ -205,16 +192,24 @@ impl Canvas {
         }
     }
 
+    /// The name of a group below its bars.
+    fn group(&mut self, group: &Group) {
+        for (index, line) in group.lines.iter().enumerate() {
+            let y = self.bottom + LINE * (index as f64 + 2.0);
+            self.sheet.centred(self.left + group.middle, y, line);
+        }
+    }
+
     /// The legend beside the bars, in their order: what is on top comes first.
-    fn legend(&mut self, chart: &Chart) {
+    fn legend(&mut self) {
         let x = self.right + 16.0;
         let mut y = self.bottom - PLOT_HEIGHT;
-        for (kind, entry) in chart.legend.iter().enumerate().rev() {
-            let drawn = chart.bars.iter().flat_map(|bar| &bar.segments);
+        for (kind, entry) in self.chart.legend.iter().enumerate().rev() {
+            let drawn = self.chart.bars.iter().flat_map(|bar| &bar.segments);
             if !drawn.into_iter().any(|segment| segment.kind == kind) {
                 continue;
             }
-            let colour = colour(chart, kind);
+            let colour = self.colour(kind);
             self.sheet.put(&format!(
                 "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"14.0\" height=\"14.0\" fill=\"{colour}\"/>"
             ));
@@ -222,10 +217,11 @@ impl Canvas {
             y += LINE + 4.0;
         }
     }
-}
 
-fn colour(chart: &Chart, kind: usize) -> &'static str {
-    super::colour(chart.legend.get(kind).map_or(0, |kind| kind.hue))
+    fn colour(&self, kind: usize) -> &'static str {
+        let hue = self.chart.legend.get(kind).map_or(0, |kind| kind.hue);
+        colour(hue)
+    }
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ fn colour(hue: usize) -> &'static str {
 }
 
 /// The room that a label takes.
-fn width(label: &str) -> f64 {
+fn label_width(label: &str) -> f64 {
     label.chars().count() as f64 * CHARACTER
 }
 

@@ -4,7 +4,7 @@
 use std::io;
 
 use super::sheet::{Drawing, Sheet, below, reach};
-use super::{LINE, MARGIN, colour, escape, width};
+use super::{LINE, MARGIN, colour, escape, label_width};
 use crate::report::view::{Plot, PlotAxis, PlotPoint, Scale, Series};
 
 const AXIS_WIDTH: f64 = 84.0;
@@ -25,15 +25,28 @@ pub(super) fn render(plot: &Plot) -> io::Result<Drawing> {
         Place::of(axis)
             .ok_or_else(|| io::Error::other(format!("the axis \"{}\" has no two ends", axis.name)))
     };
-    let top = below(&plot.lines);
-    let canvas = Canvas {
-        left: MARGIN + AXIS_WIDTH,
-        bottom: top + PLOT_HEIGHT,
+    let left = MARGIN + AXIS_WIDTH;
+    let bottom = below(&plot.lines) + PLOT_HEIGHT;
+    let width = left + PLOT_WIDTH + LEGEND_WIDTH;
+    let width = width.max(reach(&plot.title, &plot.lines)) + MARGIN;
+    let height = bottom + 3.0 * LINE + MARGIN;
+    let mut canvas = Canvas {
+        left,
+        bottom,
         across: place(&plot.across)?,
         up: place(&plot.up)?,
-        sheet: Sheet::default(),
+        sheet: Sheet::new([width, height], &plot.title, &plot.lines),
     };
-    Ok(canvas.draw(plot))
+    canvas.axis_up(&plot.up);
+    canvas.axis_across(&plot.across);
+    // What was measured here is drawn last and so lies above.
+    let (published, own): (Vec<_>, Vec<_>) =
+        plot.series.iter().partition(|series| series.published);
+    for series in published.into_iter().chain(own) {
+        canvas.series(series);
+    }
+    canvas.legend(plot);
+    Ok(canvas.sheet.close())
 }
 
 /// How the values of an axis become shares of its length.
@@ -85,23 +98,6 @@ struct Canvas {
 }
 
 impl Canvas {
-    fn draw(mut self, plot: &Plot) -> Drawing {
-        let width = self.left + PLOT_WIDTH + LEGEND_WIDTH;
-        let width = width.max(reach(&plot.title, &plot.lines)) + MARGIN;
-        let height = self.bottom + 3.0 * LINE + MARGIN;
-        self.sheet.open([width, height], &plot.title, &plot.lines);
-        self.axis_up(&plot.up);
-        self.axis_across(&plot.across);
-        // What was measured here is drawn last and so lies above.
-        let (published, own): (Vec<_>, Vec<_>) =
-            plot.series.iter().partition(|series| series.published);
-        for series in published.into_iter().chain(own) {
-            self.series(series);
-        }
-        self.legend(plot);
-        self.sheet.close()
-    }
-
     fn line(&mut self, [x1, y1]: [f64; 2], [x2, y2]: [f64; 2], stroke: &str) {
         self.sheet.put(&format!(
             "<line x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\" \
@@ -130,7 +126,7 @@ impl Canvas {
         for (value, label) in &axis.ticks {
             let x = self.x(*value);
             self.line([x, bottom], [x, bottom + 5.0], "#222222");
-            let half = width(label) / 2.0;
+            let half = label_width(label) / 2.0;
             if x - half >= free {
                 self.sheet.centred(x, bottom + 18.0, label);
                 free = x + half + GAP;

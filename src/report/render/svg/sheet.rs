@@ -1,9 +1,8 @@
 //! The sheet that a picture is drawn on: its heading, its texts, its end.
 
-use super::{LINE, MARGIN, escape, width};
+use super::{LINE, MARGIN, escape, label_width};
 
 /// A picture as it grows.
-#[derive(Default)]
 pub(super) struct Sheet {
     title: String,
     size: [f64; 2],
@@ -49,16 +48,20 @@ impl Drawing {
 }
 
 impl Sheet {
-    /// Begins, with a title and the lines below it.
-    pub(super) fn open(&mut self, size: [f64; 2], title: &str, lines: &[String]) {
-        self.size = size;
-        title.clone_into(&mut self.title);
+    /// A sheet with a title and the lines below it.
+    pub(super) fn new(size: [f64; 2], title: &str, lines: &[String]) -> Self {
+        let mut sheet = Self {
+            title: title.to_owned(),
+            size,
+            out: String::new(),
+        };
         let big = "font-size=\"17\" font-weight=\"bold\"";
-        self.text(MARGIN, MARGIN + LINE, big, title);
+        sheet.text(MARGIN, MARGIN + LINE, big, title);
         for (index, line) in lines.iter().enumerate() {
             let y = MARGIN + LINE * (index as f64 + 2.2);
-            self.text(MARGIN, y, "fill=\"#666666\"", line);
+            sheet.text(MARGIN, y, "fill=\"#666666\"", line);
         }
+        sheet
     }
 
     /// An element on a line of its own.
@@ -110,6 +113,6 @@ pub(super) fn below(lines: &[String]) -> f64 {
 
 /// How far a heading reaches; the title is set larger.
 pub(super) fn reach(title: &str, lines: &[String]) -> f64 {
-    let lines = lines.iter().map(|line| width(line));
-    MARGIN + lines.fold(1.6 * width(title), f64::max)
+    let lines = lines.iter().map(|line| label_width(line));
+    MARGIN + lines.fold(1.6 * label_width(title), f64::max)
 }

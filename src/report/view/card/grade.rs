@@ -1,7 +1,7 @@
 //! How good the card is: what its own forecasts are worth.
 
-use crate::analysis::card::Charged;
-use crate::model::{Availability, Errors, Missing};
+use crate::analysis::card::{Charged, error};
+use crate::model::{Availability, Errors};
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::grid::Grid;
 use crate::report::view::number::{PERCENT, Unit, counted, significant};
@@ -31,7 +31,7 @@ pub(super) fn table(charged: &Charged<'_>, notes: &mut Footnotes) -> Table {
         .column(
             Column::number("R2", "")
                 .explained("the share of the weighted variance that the fit explains"),
-            |row| error(&Availability::Measured(row.1.r_squared), EXPLAINED),
+            |row| shown(&error(row.1.r_squared), EXPLAINED),
         )
         .column(
             Column::number("left out:", "median (%)").explained_as(
@@ -39,10 +39,10 @@ pub(super) fn table(charged: &Charged<'_>, notes: &mut Footnotes) -> Table {
                 "parents of the design, each foretold by a fit to all others: the median of the \
                  errors, and what nine of ten stay below",
             ),
-            |row| error(&Availability::Measured(row.1.loo_median), PERCENT),
+            |row| shown(&error(row.1.loo_median), PERCENT),
         )
         .column(Column::number("left out:", "9 of 10 (%)"), |row| {
-            error(&Availability::Measured(row.1.loo_p90), PERCENT)
+            shown(&error(row.1.loo_p90), PERCENT)
         })
         .column(
             Column::number("unseen:", "median (%)").explained_as(
@@ -50,10 +50,10 @@ pub(super) fn table(charged: &Charged<'_>, notes: &mut Footnotes) -> Table {
                 "parents drawn by chance and kept out of every fit: the median of the errors, \
                  and the largest",
             ),
-            |row| error(&row.1.validation_median, PERCENT),
+            |row| shown(&told(&row.1.validation_median), PERCENT),
         )
         .column(Column::number("unseen:", "worst (%)"), |row| {
-            error(&row.1.validation_worst, PERCENT)
+            shown(&told(&row.1.validation_worst), PERCENT)
         })
         .table(
             "How good the card is: how far its forecasts of a fork are off",
@@ -63,40 +63,27 @@ pub(super) fn table(charged: &Charged<'_>, notes: &mut Footnotes) -> Table {
         .noting(fitted)
 }
 
-fn error(error: &Availability<f64>, unit: Unit) -> Availability<Entry> {
-    match error {
-        Availability::Measured(found) => readable(*found).map_or_else(
-            || Availability::Missing(no_error()),
-            |error| Availability::Measured(unit.bare(error)),
-        ),
-        Availability::Missing(missing) => Availability::Missing(missing.clone()),
-    }
+fn shown(found: &Availability<f64>, unit: Unit) -> Availability<Entry> {
+    found.map(|error| unit.bare(*error))
 }
 
-fn no_error() -> Missing {
-    Missing::unavailable(
-        "no parent was foretold without itself",
-        Some("raise --time, or let the host have room for more parents"),
-    )
-}
-
-/// An error that is one: a fit without any has none, which is stored as a huge one.
-fn readable(error: f64) -> Option<f64> {
-    const HUGE: f64 = 1e9;
-    (error.abs() < HUGE).then_some(error)
+/// An error that there may be none of.
+fn told(found: &Availability<f64>) -> Availability<f64> {
+    found.and_then(|stored| error(*stored))
 }
 
 /// The grade of the total in words.
 pub(super) fn sentence(errors: &Errors) -> Option<String> {
-    let percent = |error: f64| Some(significant(readable(error)? * 100.0));
-    let (middle, most) = (percent(errors.loo_median)?, percent(errors.loo_p90)?);
+    let percent = |error: Availability<f64>| Some(significant(error.measured()? * 100.0));
+    let middle = percent(error(errors.loo_median))?;
+    let most = percent(error(errors.loo_p90))?;
     let mut sentence = format!(
         "forecasts of a fork's total are off by {middle} % in the middle and by more than \
          {most} % in one of ten"
     );
-    let unseen = errors.validation_median.measured().copied();
-    let worst = errors.validation_worst.measured().copied();
-    if let Some((unseen, worst)) = unseen.and_then(percent).zip(worst.and_then(percent)) {
+    let unseen = percent(told(&errors.validation_median));
+    let worst = percent(told(&errors.validation_worst));
+    if let Some((unseen, worst)) = unseen.zip(worst) {
         sentence += &format!(
             "; of parents drawn by chance that no fit has seen, by {unseen} % in the middle and \
              by {worst} % at the worst"

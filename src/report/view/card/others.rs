@@ -3,7 +3,7 @@
 use super::figures::{self, UNIT, bounds_explained};
 use super::names;
 use crate::analysis::card::{Charged, Slice};
-use crate::model::{Availability, Price, PriceKind, SpawnMethod};
+use crate::model::{Price, PriceKind, SpawnMethod};
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::grid::{Cell, Grid};
 use crate::report::view::number::number;
@@ -27,12 +27,11 @@ pub(super) fn parents(charged: &Charged<'_>, notes: &mut Footnotes) -> Table {
         .column(Column::name(UNIT), |kind| unit(*kind).name);
     for method in methods(charged) {
         grid = grid.column(Column::number(method.name(), ""), move |kind| {
-            let price = charged.price(*kind, method);
-            match price.map(|price| figures::entry(&price.priced, Slice::Total, unit(*kind))) {
-                Some(Availability::Measured(entry)) => entry.into(),
-                Some(Availability::Missing(missing)) => {
+            match charged.price(*kind, method) {
+                Some(price) => {
                     let name = format!("{}: {}", names::kind(*kind), method.name());
-                    Cell::missing(missing, &name, None)
+                    let entry = figures::entry(&price.priced, Slice::Total, unit(*kind));
+                    Cell::named(entry, &name, None)
                 }
                 // What a mapping adds to a fork is the first table's, and depends on what
                 // it holds.

@@ -28,7 +28,7 @@ pub(super) fn answers(
         ]);
     }
     let extra = Extra::of(document, sizes);
-    let beyond = extra.as_ref().and_then(beyond::table);
+    let beyond = extra.as_ref().map(beyond::table);
     sections.extend(beyond.map(|table| Section::table("beyond", table)));
     let words = words::sentences(document, sizes, extra.as_ref());
     (sections, words)
