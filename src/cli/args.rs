@@ -1,5 +1,6 @@
 //! The arguments as typed. What they mean together is `plan`'s to decide.
 
+mod advise;
 mod card;
 mod compare;
 mod process;
@@ -15,9 +16,10 @@ use clap::{Parser, ValueEnum};
 use crate::report::Format;
 use crate::units::{Blocks, parse_count, parse_duration};
 
+pub(super) use advise::AdviseArgs;
 pub(super) use card::CardArgs;
 pub(super) use compare::CompareArgs;
-pub(super) use process::{AdviseArgs, ProcessArgs};
+pub(super) use process::ProcessArgs;
 pub(super) use reproduce::{ReproduceArgs, study_names};
 pub(super) use shape::{ShapeArgs, ShapeFormatArg};
 pub(super) use shown::ShownArgs;

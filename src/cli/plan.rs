@@ -1,5 +1,6 @@
 //! From arguments to a plan: all validation that needs no measurement.
 
+mod advise;
 mod card;
 mod methods;
 mod process;
@@ -18,8 +19,9 @@ use crate::model::{
     ChildAction, Order, Placement, Plan, Program, SpaceRequest, SpawnMethod, StopRule, Temperature,
 };
 
+pub(super) use advise::{made_up_shape, of_advise};
 pub(super) use card::of_card;
-pub(super) use process::{Found as FoundProcess, made_up_shape, of_advise, of_process};
+pub(super) use process::{Found as FoundProcess, of_process};
 pub(super) use reproduce::of_reproduce;
 pub(super) use sweep::{of_explain, of_sweep};
 

@@ -1,44 +1,30 @@
-//! The plans for a live process: to explain it, and to try remedies on it.
+//! The plan that explains a live process, and what it shares with an advice.
 
 use std::time::Duration;
 
 use super::methods::Wanted;
 use super::program::program;
-use super::spaces::{Beside, spaces};
 use super::sweep::explain;
 use super::{
     Pace, PlanError, Surroundings, Task, child, methods, placement, stop_rule, temperature,
 };
-use crate::analysis::replica::{made_up, request_of, scaled};
+use crate::analysis::replica::{request_of, scaled};
 use crate::analysis::shape::check_page_size;
-use crate::cli::args::{AdviseArgs, BackingArg, ExplainArgs, RunningArgs, SpaceArgs};
+use crate::cli::args::{BackingArg, ExplainArgs, RunningArgs, SpaceArgs};
 use crate::lab::limits::LimitError;
-use crate::lab::programs;
 use crate::model::{
-    AdviseOrder, Availability, CardPrices, ChildAction, Order, Placement, Plan, ProcessOrder,
-    ProcessShape, Program, RemedyHost, ReplicaOrder, ShapeScale, SpaceRequest, SpawnMethod,
-    Targets, Temperature,
+    Availability, CardPrices, ChildAction, Order, Placement, Plan, ProcessOrder, ProcessShape,
+    Program, RemedyHost, ReplicaOrder, ShapeScale, SpaceRequest, SpawnMethod, Temperature,
 };
 use crate::units::thousands;
 
 const EXPLAIN_TIME: Duration = Duration::from_secs(20);
-const ADVISE_TIME: Duration = Duration::from_secs(40);
 /// What is explained beside the fork where nothing is said.
 const EXPLAINED: [SpawnMethod; 3] = [
     SpawnMethod::Fork,
     SpawnMethod::Vfork,
     SpawnMethod::PosixSpawn,
 ];
-const ADVISED: [SpawnMethod; 5] = [
-    SpawnMethod::Fork,
-    SpawnMethod::Vfork,
-    SpawnMethod::PosixSpawn,
-    SpawnMethod::PosixSpawnUsevfork,
-    SpawnMethod::ForkServer,
-];
-/// Where no advice has mappings named.
-const ADVISED_MAPPINGS: u64 = 1_000;
-const ADVISED_HUGE: u64 = 100;
 
 /// What the plan needs to know besides the arguments.
 pub(in crate::cli) struct Found {
@@ -93,7 +79,7 @@ pub(in crate::cli) fn of_process(
 }
 
 /// What a process has is not for the command line to say.
-fn refuse_spaces(space: &SpaceArgs) -> Result<(), PlanError> {
+pub(super) fn refuse_spaces(space: &SpaceArgs) -> Result<(), PlanError> {
     refuse(&[
         (space.pages.is_some(), "--pages"),
         (space.spacing != 1, "--spacing"),
@@ -104,7 +90,7 @@ fn refuse_spaces(space: &SpaceArgs) -> Result<(), PlanError> {
 }
 
 /// Refuses the first of these options that is given.
-fn refuse(options: &[(bool, &str)]) -> Result<(), PlanError> {
+pub(super) fn refuse(options: &[(bool, &str)]) -> Result<(), PlanError> {
     match options.iter().find(|(given, _)| *given) {
         Some((_, name)) => Err(PlanError::refused(format!(
             "{name} with a process: the process itself says what there is; leave it out"
@@ -113,81 +99,18 @@ fn refuse(options: &[(bool, &str)]) -> Result<(), PlanError> {
     }
 }
 
-/// The plan that tries remedies.
-pub(in crate::cli) fn of_advise(
-    args: &AdviseArgs,
-    found: Found,
-    host: &Surroundings,
-) -> Result<Plan, PlanError> {
-    let target =
-        |asked: &Option<String>,
-         find: fn(Option<&str>, &str) -> Result<Availability<Program>, String>| {
-            let found = find(asked.as_deref(), &host.path).map_err(PlanError::refused)?;
-            Ok::<_, PlanError>(found.measured().cloned())
-        };
-    if args.process.is_given() {
-        refuse_spaces(&args.space)?;
-        refuse(&[
-            (args.beside.fds.is_some(), "--fds"),
-            (args.beside.threads.is_some(), "--threads"),
-        ])?;
-    }
-    let targets = Targets {
-        fixed: target(&args.targets.static_program, programs::static_program)?,
-        dynamic: target(&args.targets.dynamic_program, programs::dynamic_program)?,
-    };
-    let spawns = Spawns {
-        methods: ADVISED.to_vec(),
-        child: ChildAction::Exec,
-        program: program(&args.program, &host.path)?,
-        temperature: temperature(&args.temperature, host),
-        time: ADVISE_TIME,
-    };
-    spawns.plan(&args.running, found, host, |replica, host| {
-        Order::Advise(AdviseOrder {
-            replica,
-            host,
-            targets,
-        })
-    })
-}
-
-/// The shape of what an advice orders without a process.
-pub(in crate::cli) fn made_up_shape(
-    args: &AdviseArgs,
-    kernel: &str,
-    host: &Surroundings,
-) -> Result<ProcessShape, PlanError> {
-    let default = match args.space.huge {
-        true => ADVISED_HUGE,
-        false => ADVISED_MAPPINGS,
-    };
-    let sizes = [args.mappings.unwrap_or(default)];
-    let beside = Beside::of(&args.beside, Some(&sizes))?;
-    if beside.is_list() {
-        return Err(PlanError::refused(
-            "--fds and --threads: an advice is given on one parent; give each a single number",
-        ));
-    }
-    let spaces = spaces(&sizes, &args.space, &beside, host.page_size)?;
-    let nothing = || PlanError::refused("no parent is left to advise on");
-    let space = spaces.last().ok_or_else(nothing)?;
-    // Its list of mappings is made only if it is one that fits.
-    (host.fits)(space).map_err(|error| PlanError::refused(error.to_string()))?;
-    made_up(space, host.page_size, kernel).map_err(|error| PlanError::refused(error.to_string()))
-}
-
 /// What the workers spawn, and for how long.
-struct Spawns {
-    methods: Vec<SpawnMethod>,
-    child: ChildAction,
-    program: Program,
-    temperature: Temperature,
-    time: Duration,
+pub(super) struct Spawns {
+    pub(super) methods: Vec<SpawnMethod>,
+    pub(super) child: ChildAction,
+    pub(super) program: Program,
+    pub(super) temperature: Temperature,
+    pub(super) time: Duration,
 }
 
 impl Spawns {
-    fn plan(
+    /// The plan of it.
+    pub(super) fn plan(
         self,
         running: &RunningArgs,
         found: Found,
