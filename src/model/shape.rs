@@ -201,6 +201,13 @@ pub enum MappingFlag {
     PageFrames,
 }
 
+impl ProcessFacts {
+    /// All its open files, whether an exec closes them or not.
+    pub fn open_files(&self) -> u64 {
+        self.descriptors.saturating_add(self.cloexec_descriptors)
+    }
+}
+
 impl ShapeMapping {
     /// A private mapping that can be read and written to, with nothing in it yet.
     pub fn untouched(first_page: u64, pages: u64, content: MappingContent) -> Self {

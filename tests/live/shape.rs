@@ -8,7 +8,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use forktax::analysis::shape::{check, parse_shape};
-use forktax::model::{MappingContent, MappingFlag, ProcessShape, ShapeMapping, ShapeReservation};
+use forktax::model::{
+    MappingContent, MappingFlag, ProcessShape, SHAPE_VERSION, ShapeMapping, ShapeReservation,
+};
 use forktax::sys::gauge::Untouched;
 use forktax::sys::memory::{Arena, Pages, Source, Touches, page_size};
 use forktax::sys::shared::SharedWords;
@@ -310,7 +312,8 @@ fn what_cannot_be_looked_at_is_refused_with_a_remedy() {
 fn a_file_that_is_no_shape_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("x.json");
-    fs::write(&file, "{\"shape_version\": 1, \"tool\": \"\\u001b[31m\"}").unwrap();
+    let text = format!("{{\"shape_version\": {SHAPE_VERSION}, \"tool\": \"\\u001b[31m\"}}");
+    fs::write(&file, text).unwrap();
     let said = failure(&format!("shape --shape {}", file.display()), 4);
     assert!(
         said.contains("no shape of a process") && !said.contains('\u{1b}'),

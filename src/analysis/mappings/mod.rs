@@ -8,7 +8,9 @@
 mod content;
 mod fate;
 mod listed;
+mod sum;
 
 pub use content::{contents, harmless, holds_anon, is_of_file, kept_name, region_kind};
 pub use fate::{Fate, copied_tables, entries_per_table, fate, fate_of};
 pub use listed::{Listed, listed};
+pub use sum::{MappingSum, copied};

@@ -47,12 +47,8 @@ fn advice(document: &Document, caveat: &Caveat) -> Option<&'static str> {
 /// The facts of the run, and where its figures come from.
 pub(super) fn run(document: &Document) -> Vec<String> {
     let run = &document.run;
-    let outliers = document
-        .findings
-        .cells()
-        .iter()
-        .map(|cell| cell.outliers)
-        .fold(0, u64::saturating_add);
+    let outliers = document.findings.cells().iter().map(|cell| cell.outliers);
+    let outliers = outliers.fold(0, u64::saturating_add);
     let mut lines = vec![format!(
         "{} timed in {} ({}) and {} s; {}",
         counted(spawns(&document.findings), "spawn"),
@@ -136,10 +132,9 @@ pub(super) fn stopped(stopped: &Stopped) -> String {
 
 /// Where CPU time comes from, and its split where there is one.
 fn cpu_time(document: &Document) -> Option<String> {
-    let mut cells = document.findings.cells().iter();
-    let split = cells.any(|cell| cell.sys_ns.measured().is_some());
-    let mut cells = document.findings.cells().iter();
-    let whole = cells.any(|cell| cell.cpu_ns.measured().is_some());
+    let cells = document.findings.cells();
+    let split = cells.iter().any(|cell| cell.sys_ns.measured().is_some());
+    let whole = cells.iter().any(|cell| cell.cpu_ns.measured().is_some());
     let source = "CPU time is the scheduler's exact run time (getrusage)";
     if split {
         Some(format!(
@@ -153,21 +148,15 @@ fn cpu_time(document: &Document) -> Option<String> {
 
 /// Where the page faults and the switches come from.
 fn counters(document: &Document) -> Option<String> {
-    let sources = || {
-        document
-            .findings
-            .cells()
-            .iter()
-            .flat_map(|cell| [cell.minor_faults.source, cell.context_switches.source])
+    let is_from = |source| {
+        let mut cells = document.findings.cells().iter();
+        cells.any(|cell| [cell.minor_faults.source, cell.context_switches.source].contains(&source))
     };
-    let source = match (
-        sources().any(|source| source == CountSource::Perf),
-        sources().any(|source| source == CountSource::Rusage),
-    ) {
-        (true, false) => "perf events",
-        (false, true) => "getrusage",
-        (true, true) => "perf events, and getrusage where those are not permitted",
-        (false, false) => return None,
+    let source = match [CountSource::Perf, CountSource::Rusage].map(is_from) {
+        [true, false] => "perf events",
+        [false, true] => "getrusage",
+        [true, true] => "perf events, and getrusage where those are not permitted",
+        [false, false] => return None,
     };
     Some(format!(
         "page faults and context switches come from {source}, in a loop of its own"
@@ -188,24 +177,21 @@ pub(super) fn figures(findings: &Findings) -> &'static str {
     }
 }
 
-/// What the columns mean, a line each, after a word on what `figures` are; what several tables share, once.
-pub(super) fn legend(figures: &str, answers: &[Section]) -> Section {
-    let tables: Vec<&Table> = answers
-        .iter()
-        .filter_map(|section| match &section.block {
-            Block::Table(table) if !table.rows.is_empty() => Some(table),
-            _ => None,
-        })
-        .collect();
+/// What the columns mean that have an entry in some row, after a word on what `figures`
+/// are; what several tables share, once.
+pub(super) fn legend(figures: Option<&str>, sections: &[Section]) -> Section {
+    let tables = sections.iter().filter_map(|section| match &section.block {
+        Block::Table(table) if !table.rows.is_empty() => Some(table),
+        _ => None,
+    });
     let mut terms: Vec<(String, String)> = Vec::new();
-    if !tables.is_empty() {
+    if let Some(figures) = figures.filter(|_| tables.clone().next().is_some()) {
         terms.push((
             "±".to_owned(),
             format!("farther end of the 95 % interval; {figures}"),
         ));
     }
-    let columns = tables.iter().flat_map(|table| &table.columns);
-    for term in columns.filter_map(|column| column.legend.clone()) {
+    for term in tables.flat_map(Table::legend) {
         if !terms.contains(&term) {
             terms.push(term);
         }

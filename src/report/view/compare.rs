@@ -11,7 +11,7 @@ use crate::model::Comparison;
 /// The whole report.
 pub(super) fn sections(comparison: &Comparison) -> Vec<Section> {
     let tables = lines::tables(comparison);
-    let legend = closing::legend(closing::OF_RUNS, &tables);
+    let legend = closing::legend(Some(closing::OF_RUNS), &tables);
     let [mut verdict, further] = in_short(words::sentences(comparison));
     if let Some(line) = words::around(comparison) {
         verdict.block.say(line);

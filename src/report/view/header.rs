@@ -6,10 +6,9 @@ use crate::model::{
 
 use super::number::{counted, integer, significant};
 use super::process;
-use super::table::Block;
 
 /// The lines of the method.
-pub(super) fn lines(document: &Document) -> Block {
+pub(super) fn lines(document: &Document) -> Vec<String> {
     let Document {
         tool, host, plan, ..
     } = document;
@@ -26,28 +25,21 @@ pub(super) fn lines(document: &Document) -> Block {
         child(plan.child, &plan.program),
         plan.seed
     ));
-    Block::Lines {
-        title: "How it was measured".to_owned(),
-        lines,
-    }
+    lines
 }
 
 /// Those that a picture has room for: the machine, the conditions, the child; and the
 /// process, if one was rebuilt.
 pub(super) fn of_picture(document: &Document) -> Vec<String> {
+    let lines = lines(document);
     let rebuilt = document.plan.order.replica().is_some();
-    match lines(document) {
-        Block::Lines { lines, .. } => {
-            let last = lines.len().saturating_sub(1);
-            let has_room = |index: usize| [0, 3, 4].contains(&index) || rebuilt && index == last;
-            let lines = lines.into_iter().enumerate();
-            lines
-                .filter(|(index, _)| has_room(*index))
-                .map(|(_, line)| line)
-                .collect()
-        }
-        Block::Table(_) | Block::Drawing { .. } | Block::Legend { .. } => Vec::new(),
-    }
+    let last = lines.len().saturating_sub(1);
+    let has_room = |index: usize| [0, 3, 4].contains(&index) || rebuilt && index == last;
+    let lines = lines.into_iter().enumerate();
+    lines
+        .filter(|(index, _)| has_room(*index))
+        .map(|(_, line)| line)
+        .collect()
 }
 
 /// What all parents have more than a worker, and what becomes of their descriptors
@@ -87,12 +79,11 @@ fn parents(plan: &Plan) -> Option<String> {
 /// Kernel, CPU and hypervisor in one line.
 pub(super) fn machine(host: &Host) -> String {
     format!(
-        "Linux {} {}, {}, {} CPU{}, virtualisation: {}",
+        "Linux {} {}, {}, {}, virtualisation: {}",
         host.kernel,
         host.arch,
         shown(&host.cpu, "CPU model"),
-        host.cores,
-        if host.cores == 1 { "" } else { "s" },
+        counted(host.cores as u64, "CPU"),
         host.virtualisation,
     )
 }

@@ -61,13 +61,13 @@ fn of_run(document: &Document) -> Vec<Section> {
     let rebuilt = Rebuilt::of(document);
     let mut caveats = rebuilt.map(|rebuilt| rebuilt.caveats()).unwrap_or_default();
     caveats.extend(closing::caveats(document, &footnotes));
-    let legend = closing::legend(closing::figures(&document.findings), &answers);
+    let legend = closing::legend(Some(closing::figures(&document.findings)), &answers);
     let [verdict, further] = in_short(words);
     let mut sections = vec![verdict];
     sections.extend(answers);
     sections.extend([
         further,
-        Section::new("method", header::lines(document)),
+        Section::lines("method", "How it was measured", header::lines(document)),
         Section::lines(CAVEATS, "Caveats", caveats),
         Section::lines("run", "Run", closing::run(document)),
         legend,

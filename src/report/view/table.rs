@@ -65,6 +65,17 @@ pub struct Table {
 }
 
 impl Table {
+    /// What its columns mean that have an entry in some row.
+    pub(super) fn legend(&self) -> impl Iterator<Item = (String, String)> {
+        let is_used = |index: &usize| {
+            let mut entries = self.rows.iter().filter_map(|row| row.get(*index));
+            entries.any(|entry| *entry != Entry::Blank)
+        };
+        let columns = self.columns.iter().enumerate();
+        let used = columns.filter(move |(index, _)| is_used(index));
+        used.filter_map(|(_, column)| column.legend.clone())
+    }
+
     /// The same table with rules before these rows.
     pub(super) fn ruled(mut self, rules: impl IntoIterator<Item = usize>) -> Self {
         self.rules.extend(rules);

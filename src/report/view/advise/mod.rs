@@ -16,8 +16,10 @@ use crate::model::Missing;
 /// The tables in the order of reading, and what they say in a few sentences.
 pub(super) fn answers(rebuilt: &Rebuilt<'_>, footnotes: &mut Footnotes) -> Answers {
     let mut sections = vec![
-        rebuilt.table("spawns", footnotes, spawns::table),
-        rebuilt.table("remedies", footnotes, remedies::table),
+        rebuilt.table("spawns", footnotes, |notes| spawns::table(rebuilt, notes)),
+        rebuilt.table("remedies", footnotes, |notes| {
+            remedies::table(rebuilt, notes)
+        }),
         Section::new("applied-to", remedies::applied_to(rebuilt)),
         Section::lines("not-tried", "Not tried", remedies::not_tried(rebuilt)),
     ];
@@ -25,7 +27,9 @@ pub(super) fn answers(rebuilt: &Rebuilt<'_>, footnotes: &mut Footnotes) -> Answe
     sections.extend(recipes.map(|recipe| Section::new("recipes", recipe)));
     sections.extend([
         Section::lines("harmful", "Harmful here", remedies::harmful(rebuilt)),
-        rebuilt.table("likeness", footnotes, likeness::table),
+        rebuilt.table("likeness", footnotes, |notes| {
+            likeness::table(rebuilt, notes)
+        }),
     ]);
     (sections, words::sentences(rebuilt))
 }

@@ -7,8 +7,9 @@ use crate::model::{
     Availability, Remedy, RemedyBaseline, RemedyKind, RemedyOutcome, RemedyVerdict,
 };
 use crate::report::view::footnotes::Footnotes;
+use crate::report::view::grid::Grid;
 use crate::report::view::number::{PERCENT, PLAIN, Unit};
-use crate::report::view::process::{Rebuilt, figures};
+use crate::report::view::process::Rebuilt;
 use crate::report::view::table::{Block, Column, Entry, Table};
 use crate::units::bytes;
 
@@ -21,48 +22,39 @@ pub(super) fn tried<'a>(
 }
 
 /// What came of each.
-pub(super) fn table(rebuilt: &Rebuilt<'_>, _notes: &mut Footnotes) -> Table {
-    let totals = tried(rebuilt).map(|(_, outcome)| outcome.total_ns.value);
-    let unit = Unit::of_time(totals);
-    let mut rows: Vec<(f64, Vec<Entry>)> = tried(rebuilt)
-        .map(|(remedy, outcome)| (outcome.ratio.value, row(remedy, outcome, unit)))
-        .collect();
-    rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+pub(super) fn table(rebuilt: &Rebuilt<'_>, notes: &mut Footnotes) -> Table {
+    type Row<'a> = (&'a Remedy, &'a RemedyOutcome);
+    let mut rows: Vec<Row<'_>> = tried(rebuilt).collect();
+    rows.sort_by(|a, b| a.1.ratio.value.total_cmp(&b.1.ratio.value));
+    let unit = Unit::of_time(rows.iter().map(|row| row.1.total_ns.value));
     let head = |name: &str| Column::number(name, &unit.subheader());
-    Table {
-        title: "Remedies, tried one at a time, the best first".to_owned(),
-        columns: vec![
-            Column::name("remedy"),
-            head("call"),
-            head("total"),
+    Grid::new()
+        .column(Column::name("remedy"), |row: &Row<'_>| row.0.kind.name())
+        .column(head("call"), |row| unit.entry(row.1.call_ns))
+        .column(head("total"), |row| unit.entry(row.1.total_ns))
+        .column(
             Column::number("remains", "(%)").explained(
                 "the total as a share of the fork's from the whole shape; under 100 it is cheaper",
             ),
-            Column::number("spawns", "per s"),
+            |row| PERCENT.entry(row.1.ratio),
+        )
+        .column(Column::number("spawns", "per s"), |row| {
+            per_second(row.1.total_ns).map(|spawns| PLAIN.entry(spawns))
+        })
+        .column(
             Column::number("memory", "")
                 .explained("resident memory that it takes, or below 0 saves"),
+            |row| Entry::exact(memory(row.1.memory_bytes)),
+        )
+        .column(
             Column::words("verdict").explained(
                 "helps or harms: the total is told from that without it, all remedies judged at \
                  once; none seen: no difference is",
             ),
-        ],
-        rows: rows.into_iter().map(|(_, row)| row).collect(),
-        rules: Vec::new(),
-        notes: remarks(rebuilt),
-    }
-}
-
-fn row(remedy: &Remedy, outcome: &RemedyOutcome, unit: Unit) -> Vec<Entry> {
-    let spawns = per_second(outcome.total_ns);
-    vec![
-        Entry::Name(remedy.kind.name().to_owned()),
-        figures::entry(unit, outcome.call_ns, false),
-        figures::entry(unit, outcome.total_ns, false),
-        figures::entry(PERCENT, outcome.ratio, false),
-        spawns.map_or(Entry::Blank, |spawns| figures::entry(PLAIN, spawns, false)),
-        Entry::exact(memory(outcome.memory_bytes)),
-        Entry::Name(names::verdict(outcome.verdict).to_owned()),
-    ]
+            |row| names::verdict(row.1.verdict),
+        )
+        .table("Remedies, tried one at a time, the best first", rows, notes)
+        .noting(remarks(rebuilt))
 }
 
 /// What each was applied to, in words.

@@ -5,10 +5,10 @@
 
 use crate::analysis::explain::{Explained, phases, time};
 use crate::analysis::sweep::Sizes;
-use crate::model::{Document, Explanation, Ledger, Missing, MissingKind, Phase};
+use crate::model::{Document, Explanation, Ledger, Missing, Phase};
 
 use super::super::header;
-use super::super::number::{Unit, counted, number};
+use super::super::number::{Unit, counted, percent};
 use super::super::picture::{Bar, Chart, Kind, Segment};
 use super::{Found, names};
 
@@ -21,11 +21,7 @@ pub(in crate::report::view) fn chart(
     explanation: &Explanation,
 ) -> Result<Chart, Missing> {
     let sizes = Sizes::of(document);
-    let nothing = Missing {
-        missing: MissingKind::NotAsked,
-        reason: "no method was explained".to_owned(),
-        remedy: None,
-    };
+    let nothing = || Missing::not_asked("no method was explained");
     let explained = Explained::of(document, explanation, &sizes);
     let methods = &explanation.methods;
     let found: Found<'_, Ledger> = methods
@@ -35,7 +31,7 @@ pub(in crate::report::view) fn chart(
         .collect();
     if found.is_empty() {
         let mut reasons = methods.iter().filter_map(|method| method.ledger.missing());
-        return Err(reasons.next().cloned().unwrap_or(nothing));
+        return Err(reasons.next().cloned().unwrap_or_else(nothing));
     }
     Ok(draw(document, &explained, &found))
 }
@@ -49,7 +45,7 @@ fn draw(document: &Document, explained: &Explained<'_>, found: &Found<'_, Ledger
         .iter()
         .map(|phase| {
             let hue = Phase::ALL.iter().position(|p| p == phase).unwrap_or(0);
-            Kind::from((names::phase(*phase), hue))
+            Kind::from((names::phase(*phase)[0], hue))
         })
         .collect();
     legend.push(Kind::from((UNEXPLAINED, Phase::ALL.len())));
@@ -60,12 +56,11 @@ fn draw(document: &Document, explained: &Explained<'_>, found: &Found<'_, Ledger
         label: unit.prose(ledger.total_ns.value),
         segments: segments(ledger, &kinds, unit),
     });
-    let bars: Vec<Bar> = bars.collect();
     Chart {
         title: title(explained),
         lines: header::of_picture(document),
         axis: format!("time of one spawn ({})", unit.name),
-        bars,
+        bars: bars.collect(),
         legend,
     }
 }
@@ -73,18 +68,15 @@ fn draw(document: &Document, explained: &Explained<'_>, found: &Found<'_, Ledger
 fn segments(ledger: &Ledger, kinds: &[Phase], unit: Unit) -> Vec<Segment> {
     let phases = kinds.iter().enumerate().filter_map(|(kind, phase)| {
         let time = time(ledger, *phase)?;
-        let names = [names::short_phase(*phase), names::phase(*phase)];
-        Some((kind, names, time.ns.measured()?.value))
+        Some((kind, names::phase(*phase), time.ns.measured()?.value))
     });
     let rest = (kinds.len(), [UNEXPLAINED; 2], ledger.unexplained_ns.value);
     phases
         .chain(std::iter::once(rest))
         .filter(|(_, _, ns)| ns.is_finite() && *ns > 0.0)
-        .map(|(kind, [short, long], ns)| {
-            let (size, share) = (
-                unit.prose(ns),
-                number(ns / ledger.total_ns.value * 100.0, 1),
-            );
+        .map(|(kind, [long, short], ns)| {
+            let size = unit.prose(ns);
+            let share = percent(ns / ledger.total_ns.value);
             Segment {
                 kind,
                 value: ns / unit.size,

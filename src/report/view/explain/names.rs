@@ -7,7 +7,7 @@ use crate::model::{FaultCause, FaultPhase, Level, Mechanism, Phase, SkipReason};
 /// A line of the ledger, as the row of a table.
 pub(super) fn line(line: LedgerLine) -> &'static str {
     match line {
-        LedgerLine::Phase(of) => phase(of),
+        LedgerLine::Phase(of) => phase(of)[0],
         LedgerLine::Unexplained => "unexplained",
         LedgerLine::Stamped => "total (with stamps)",
         LedgerLine::Stamping => "stamping adds",
@@ -15,39 +15,24 @@ pub(super) fn line(line: LedgerLine) -> &'static str {
     }
 }
 
-/// A phase, as the row of a table.
-pub(super) fn phase(phase: Phase) -> &'static str {
+/// A phase, as the row of a table, and in one or two words where room is short.
+pub(super) fn phase(phase: Phase) -> [&'static str; 2] {
     match phase {
-        Phase::Copy => "call, until the copy is made",
-        Phase::Return => "return to the parent",
-        Phase::Wake => "wake-up, until the child's first instruction",
-        Phase::BeforeExec => "child before exec",
-        Phase::ExecTeardown => "exec, until the old address space is gone",
-        Phase::ExecStart => "exec, until the program's first instruction",
-        Phase::Loader => "dynamic loader",
-        Phase::Libc => "libc's start",
-        Phase::Run => "program",
-        Phase::Exit => "exit",
-        Phase::Teardown => "teardown of the program's memory",
-        Phase::Reap => "reap",
-    }
-}
-
-/// A phase in one or two words, where room is short.
-pub(super) fn short_phase(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Copy => "call",
-        Phase::Return => "return",
-        Phase::Wake => "wake-up",
-        Phase::BeforeExec => "before exec",
-        Phase::ExecTeardown => "exec: teardown",
-        Phase::ExecStart => "exec: start",
-        Phase::Loader => "loader",
-        Phase::Libc => "libc",
-        Phase::Run => "program",
-        Phase::Exit => "exit",
-        Phase::Teardown => "teardown",
-        Phase::Reap => "reap",
+        Phase::Copy => ["call, until the copy is made", "call"],
+        Phase::Return => ["return to the parent", "return"],
+        Phase::Wake => ["wake-up, until the child's first instruction", "wake-up"],
+        Phase::BeforeExec => ["child before exec", "before exec"],
+        Phase::ExecTeardown => [
+            "exec, until the old address space is gone",
+            "exec: teardown",
+        ],
+        Phase::ExecStart => ["exec, until the program's first instruction", "exec: start"],
+        Phase::Loader => ["dynamic loader", "loader"],
+        Phase::Libc => ["libc's start", "libc"],
+        Phase::Run => ["program", "program"],
+        Phase::Exit => ["exit", "exit"],
+        Phase::Teardown => ["teardown of the program's memory", "teardown"],
+        Phase::Reap => ["reap", "reap"],
     }
 }
 

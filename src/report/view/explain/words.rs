@@ -1,13 +1,15 @@
 //! The explanation in a few sentences, and none that the intervals do not
 //! support.
 
-use super::super::number::{Unit, counted, significant};
+use super::super::number::{Unit, counted, prose, significant};
+use super::super::prose::interval;
 use super::names;
 use crate::analysis::explain::{
     Explained, Span, alternative, first_to_look_at, grown, hidden_tax, kept, largest_mechanism,
     saved, spans, starts,
 };
 use crate::model::SpawnMethod;
+use crate::stats::Estimate;
 
 /// The sentences, the most useful first.
 pub(super) fn sentences(explained: &Explained<'_>) -> Vec<String> {
@@ -23,9 +25,14 @@ pub(super) fn sentences(explained: &Explained<'_>) -> Vec<String> {
 }
 
 /// The interval in percent: "50.1 to 50.9 %".
-fn percents(ci95: [f64; 2]) -> String {
-    let [low, high] = ci95.map(|share| significant(share * 100.0));
-    format!("{low} to {high} %")
+fn percents(share: Estimate) -> String {
+    interval(share.map(|share| share * 100.0)) + " %"
+}
+
+/// The interval of a time: "50.1 us to 50.9 us".
+fn range(time: Estimate, unit: Unit) -> String {
+    let [low, high] = time.ci95.map(|bound| unit.prose(bound));
+    format!("{low} to {high}")
 }
 
 /// A span by its last phase, with those that lie within it for want of a stamp.
@@ -33,7 +40,7 @@ fn name(span: &Span) -> String {
     let phases: Vec<&str> = span
         .phases
         .iter()
-        .map(|phase| names::phase(*phase))
+        .map(|phase| names::phase(*phase)[0])
         .collect();
     phases.join(", with ")
 }
@@ -44,29 +51,25 @@ fn largest_phase(explained: &Explained<'_>, method: SpawnMethod) -> Option<Strin
     let [first, second, ..] = spans.as_slice() else {
         return None;
     };
-    let unit = Unit::of_time(std::iter::once(total.value));
-    let share = |span: &Span| format!("{} %", significant(span.share * 100.0));
+    let unit = Unit::of_one(total.value);
+    let share = |span: &Span| significant(span.share * 100.0);
     let lead = format!(
         "Of the {} of a {} spawn",
         unit.prose(total.value),
         method.name()
     );
-    let names = [first, second].map(name);
-    let shares = [first, second].map(share);
-    if first.time.exceeds(&second.time) {
-        return Some(format!(
-            "{lead}, the largest part is \"{}\": {} ({}); next is \"{}\" ({}).",
-            names[0],
+    let [largest, next] = [first, second].map(|span| format!("\"{}\"", name(span)));
+    let [most, less] = [first, second].map(share);
+    Some(match first.time.exceeds(&second.time) {
+        true => format!(
+            "{lead}, the largest part is {largest}: {} ({most} %); next is {next} ({less} %).",
             unit.prose(first.time.value),
-            shares[0],
-            names[1],
-            shares[1],
-        ));
-    }
-    Some(format!(
-        "{lead}, \"{}\" ({}) and \"{}\" ({}) take most; no difference is seen between the two.",
-        names[0], shares[0], names[1], shares[1],
-    ))
+        ),
+        false => format!(
+            "{lead}, {largest} ({most} %) and {next} ({less} %) take most; no difference is seen \
+             between the two."
+        ),
+    })
 }
 
 /// The mechanism with the largest share, if it is seen to be the largest.
@@ -81,7 +84,7 @@ fn largest_part_of_cpu(explained: &Explained<'_>, method: SpawnMethod) -> Option
         method.name(),
         names::mechanism(first.mechanism),
         significant(first.share.value * 100.0),
-        percents(first.share.ci95),
+        percents(first.share),
         names::mechanism(second.mechanism),
         significant(second.share.value * 100.0),
     ))
@@ -107,21 +110,20 @@ fn scatter(explained: &Explained<'_>) -> Option<String> {
         counted(found.tables, "page table"),
     );
     if let Some(extra) = found.longer {
-        let unit = Unit::of_time(std::iter::once(extra.value));
-        let [low, high] = extra.ci95.map(|bound| unit.prose(bound));
-        sentence += &format!(
-            " A fork from it takes {} longer ({low} to {high})",
-            unit.prose(extra.value)
-        );
+        let unit = Unit::of_one(extra.value);
         let work = found.table_work.map_or(String::new(), |work| {
             format!(
                 "; work on page tables (copied, allocated, unmapped, freed) is {} % of its CPU \
                  time ({})",
                 significant(work.value * 100.0),
-                percents(work.ci95)
+                percents(work)
             )
         });
-        sentence += &(work + ".");
+        sentence += &format!(
+            " A fork from it takes {} longer ({}){work}.",
+            unit.prose(extra.value),
+            range(extra, unit)
+        );
     }
     Some(sentence)
 }
@@ -129,37 +131,28 @@ fn scatter(explained: &Explained<'_>) -> Option<String> {
 /// What another method saves, and what it cannot.
 fn switch(explained: &Explained<'_>, other: SpawnMethod) -> String {
     let name = other.name();
-    let unknown = || format!("How fork and {name} differ is not known: too few turns have both.");
     let Some(saved) = saved(explained, other) else {
-        return unknown();
+        return format!("How fork and {name} differ is not known: too few turns have both.");
     };
-    let percent = |share: f64| significant(share.abs() * 100.0);
-    let mut sentence = if saved.is_above(0.0) {
-        format!(
-            "{name} instead of fork saves {} % of the total ({})",
-            percent(saved.value),
-            percents(saved.ci95)
-        )
+    let percent = significant(saved.value.abs() * 100.0);
+    let compared = if saved.is_above(0.0) {
+        let range = percents(saved);
+        format!("{name} instead of fork saves {percent} % of the total ({range})")
     } else if saved.is_below(0.0) {
-        let [low, high] = saved.ci95.map(|share| -share);
-        format!(
-            "{name} instead of fork takes {} % more ({})",
-            percent(saved.value),
-            percents([high, low])
-        )
+        let range = percents(saved.turned(|share| -share));
+        format!("{name} instead of fork takes {percent} % more ({range})")
     } else {
         format!("No difference is seen between the totals of fork and {name}")
     };
-    if let Some(kept) = kept(explained, other) {
-        let unit = Unit::of_time(std::iter::once(kept.value));
-        let [low, high] = kept.ci95.map(|bound| unit.prose(bound));
-        sentence += &format!(
-            "; what both must do from the new program's exec on stays: {} of {name}'s total \
-             ({low} to {high})",
-            unit.prose(kept.value)
-        );
-    }
-    sentence + "."
+    let stays = kept(explained, other).map_or(String::new(), |kept| {
+        let unit = Unit::of_one(kept.value);
+        format!(
+            "; what both must do from the new program's exec on stays: {} of {name}'s total ({})",
+            unit.prose(kept.value),
+            range(kept, unit)
+        )
+    });
+    format!("{compared}{stays}.")
 }
 
 /// Which share of a total is the dynamic loader's, and libc's as far as it is
@@ -171,7 +164,7 @@ fn start_of_program(explained: &Explained<'_>) -> Option<String> {
         .iter()
         .map(|start| {
             let share = significant(start.share.value * 100.0);
-            let (name, ends) = (start.method.name(), percents(start.share.ci95));
+            let (name, ends) = (start.method.name(), percents(start.share));
             format!("{share} % of {name}'s total ({ends})")
         })
         .collect();
@@ -192,14 +185,12 @@ fn start_of_program(explained: &Explained<'_>) -> Option<String> {
 fn tax(explained: &Explained<'_>) -> Option<String> {
     let found = hidden_tax(explained)?;
     let taxed = found.rewriting;
-    let [low, high] = taxed.tax_ns.ci95.map(significant);
-    let unit = Unit::of_time(std::iter::once(found.all.value));
     let mut sentence = format!(
-        "After a {}, each page that the parent writes to again costs {} ns more ({low} to {high} \
-         ns), {} for {}",
+        "After a {}, each page that the parent writes to again costs {} ns more ({} ns), {} for {}",
         found.method.name(),
         significant(taxed.tax_ns.value),
-        unit.prose(found.all.value),
+        interval(taxed.tax_ns),
+        prose(found.all.value),
         counted(taxed.pages, "page"),
     );
     if let Some(calls) = found.calls {

@@ -81,7 +81,7 @@ pub(in crate::report::view) fn draw(
     if drawn.is_empty() {
         return Err(Missing::unavailable("no cost is told from 0", None));
     }
-    let unit = Unit::of_time(std::iter::once(highest));
+    let unit = Unit::of_one(highest);
     let bars: Vec<Bar> = drawn.iter().map(|raw| bar(raw, unit)).collect();
     Ok(Chart {
         title: title.to_owned(),

@@ -2,12 +2,15 @@
 //! extrapolated.
 
 use crate::model::Availability;
-use crate::report::view::number::{Unit, significant};
+use crate::report::view::number::{Unit, percent, significant};
+use crate::report::view::prose::{interval, time_within};
 use crate::report::view::table::Entry;
 use crate::stats::{Estimate, Summary};
 
 /// What stands before a figure that was not measured but worked out from a part.
-pub(super) const ABOUT: &str = "~";
+pub(super) fn mark(extrapolated: bool) -> &'static str {
+    if extrapolated { "~" } else { "" }
+}
 
 /// The median of a summary with its interval.
 pub(in crate::report::view) fn median(summary: &Availability<Summary>) -> Option<Estimate> {
@@ -22,8 +25,8 @@ pub(in crate::report::view) fn entry(unit: Unit, found: Estimate, extrapolated: 
 /// The same entry, marked where it was extrapolated.
 pub(in crate::report::view) fn marked(entry: Entry, extrapolated: bool) -> Entry {
     match entry {
-        Entry::Figure { value, half_width } if extrapolated => Entry::Figure {
-            value: format!("{ABOUT}{value}"),
+        Entry::Figure { value, half_width } => Entry::Figure {
+            value: format!("{}{value}", mark(extrapolated)),
             half_width,
         },
         entry => entry,
@@ -32,14 +35,16 @@ pub(in crate::report::view) fn marked(entry: Entry, extrapolated: bool) -> Entry
 
 /// "5.10 ms (4.93 to 5.32)", with a mark before it where it was extrapolated.
 pub(in crate::report::view) fn told(found: Estimate, extrapolated: bool) -> String {
-    let unit = Unit::of_one(found.value);
-    let [low, high] = found.ci95.map(|bound| significant(bound / unit.size));
-    let mark = if extrapolated { ABOUT } else { "" };
-    format!("{mark}{} ({low} to {high})", unit.prose(found.value))
+    format!("{}{}", mark(extrapolated), time_within(found))
 }
 
 /// "46.0 times (44.1 to 47.9)".
 pub(in crate::report::view) fn times(found: Estimate) -> String {
-    let [low, high] = found.ci95.map(significant);
-    format!("{} times ({low} to {high})", significant(found.value))
+    format!("{} times ({})", significant(found.value), interval(found))
+}
+
+/// "1.2 % too low": how far a forecast is off.
+pub(super) fn off(error: f64) -> String {
+    let side = if error < 0.0 { "low" } else { "high" };
+    format!("{} % too {side}", percent(error.abs()))
 }

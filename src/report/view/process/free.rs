@@ -9,7 +9,10 @@ use crate::units::bytes;
 
 /// Makes the table, with the reasons below it.
 pub(super) fn table(blame: &Blame, notes: &mut Footnotes) -> Table {
-    let reason = |free: &FreeMemory| names::free(free.why).join(": ");
+    let reason = |free: &FreeMemory| {
+        let [name, _, why] = names::free(free.why);
+        format!("{name}: {why}")
+    };
     Grid::new()
         .column(Column::name("memory"), |free: &&FreeMemory| {
             names::free(free.why)[0]

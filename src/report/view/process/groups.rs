@@ -50,7 +50,7 @@ pub(super) fn contents(blame: &Blame, notes: &mut Footnotes) -> Table {
             names::short(&group.name)
         })
         .column(Column::name("what"), |group| {
-            (!group.rest).then(|| names::content(group.content))
+            (!group.rest).then(|| names::content(group.content)[0])
         })
         .column(Column::number("mappings", ""), |group| group.mappings.vmas)
         .column(

@@ -17,7 +17,9 @@ mod reservations;
 pub(super) mod spawns;
 pub(super) mod words;
 
-pub(super) use origin::lines as origin;
+pub(super) use names::content;
+pub(super) use origin::{has, lines as origin};
+pub(super) use reservations::reservation;
 
 use crate::analysis::sweep::times_as_long;
 use crate::model::{
@@ -29,9 +31,6 @@ use crate::report::view::picture::Picture;
 use crate::report::view::table::Table;
 use crate::report::view::{Answers, Section};
 use crate::stats::Estimate;
-
-/// Makes a table, and notes why figures are missing from it.
-pub(super) type Maker = fn(&Rebuilt<'_>, &mut Footnotes) -> Table;
 
 /// A rebuilt process with the order for it.
 pub(super) struct Rebuilt<'a> {
@@ -67,22 +66,25 @@ impl<'a> Rebuilt<'a> {
     /// The tables of an explanation in the order of reading, and what they say in a few
     /// sentences.
     pub(super) fn explained(&self, footnotes: &mut Footnotes) -> Answers {
-        let mut table = |name, make: &dyn Fn(&mut Footnotes) -> Table| {
-            Section::table(name, footnotes.under(self.document, make))
-        };
-        let mut sections = vec![table("spawns", &|notes| spawns::table(self, notes))];
+        let mut sections =
+            vec![self.table("spawns", footnotes, |notes| spawns::table(self, notes))];
         if let Some(blame) = self.blame() {
             sections.extend([
-                table("costs", &|notes| ladder::table(self, blame, notes)),
-                table("charged", &|notes| groups::costs(self, blame, notes)),
-                table("contents", &|notes| groups::contents(blame, notes)),
-                table("free", &|notes| free::table(blame, notes)),
+                self.table("costs", footnotes, |notes| {
+                    ladder::table(self, blame, notes)
+                }),
+                self.table("charged", footnotes, |notes| {
+                    groups::costs(self, blame, notes)
+                }),
+                self.table("contents", footnotes, |notes| {
+                    groups::contents(blame, notes)
+                }),
+                self.table("free", footnotes, |notes| free::table(blame, notes)),
             ]);
         }
-        sections.extend([
-            table("likeness", &|notes| likeness::table(self, notes)),
-            Section::lines("not-found", "Not found out", self.not_found(footnotes)),
-        ]);
+        sections.push(self.table("likeness", footnotes, |notes| likeness::table(self, notes)));
+        let not_found = self.not_found(footnotes);
+        sections.push(Section::lines("not-found", "Not found out", not_found));
         (sections, words::sentences(self))
     }
 
@@ -101,12 +103,9 @@ impl<'a> Rebuilt<'a> {
         &self,
         name: &'static str,
         footnotes: &mut Footnotes,
-        make: Maker,
+        make: impl FnOnce(&mut Footnotes) -> Table,
     ) -> Section {
-        Section::table(
-            name,
-            footnotes.under(self.document, |notes| make(self, notes)),
-        )
+        Section::table(name, footnotes.under(self.document, make))
     }
 
     /// Why the cost could not be shared out, where that was asked for.

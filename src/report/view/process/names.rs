@@ -33,19 +33,19 @@ pub(super) fn units(rung: Rung) -> Option<&'static str> {
     }
 }
 
-/// What is mapped, in a word.
-pub(super) fn content(content: MappingContent) -> &'static str {
+/// What is mapped: in a word of one name's mappings, and of all of a process.
+pub(in crate::report::view) fn content(content: MappingContent) -> [&'static str; 2] {
     match content {
-        MappingContent::Program => "program",
-        MappingContent::Library => "library",
-        MappingContent::Heap => "heap",
-        MappingContent::Stack => "stack",
-        MappingContent::ThreadStack => "stacks",
-        MappingContent::Anonymous => "anonymous",
-        MappingContent::File => "file",
-        MappingContent::SharedMemory => "shared",
-        MappingContent::Hugetlb => "hugetlbfs",
-        MappingContent::Kernel => "kernel",
+        MappingContent::Program => ["program", "program"],
+        MappingContent::Library => ["library", "libraries"],
+        MappingContent::Heap => ["heap", "heap"],
+        MappingContent::Stack => ["stack", "stack"],
+        MappingContent::ThreadStack => ["stacks", "thread stacks"],
+        MappingContent::Anonymous => ["anonymous", "anonymous"],
+        MappingContent::File => ["file", "files"],
+        MappingContent::SharedMemory => ["shared", "shared memory"],
+        MappingContent::Hugetlb => ["hugetlbfs", "hugetlbfs"],
+        MappingContent::Kernel => ["kernel", "kernel's own"],
     }
 }
 
@@ -62,50 +62,45 @@ pub(super) fn unit(unit: ShapeUnit) -> &'static str {
     }
 }
 
-/// Memory that costs next to nothing, as the row of a table; and why it does.
-pub(super) fn free(why: FreeReason) -> [&'static str; 2] {
+/// Memory that costs next to nothing: as the row of a table, in a sentence, and why it
+/// does.
+pub(super) fn free(why: FreeReason) -> [&'static str; 3] {
     match why {
         FreeReason::Untouched => [
             "never touched",
+            "of address space that was never touched",
             "page tables are there for pages that were touched, and a fork walks no others \
              (mm/memory.c, copy_page_range)",
         ],
         FreeReason::Shared => [
             "shared memory",
+            "of shared memory",
             "a fork leaves its page tables out, as the child's faults find the pages again \
              (mm/memory.c, vma_needs_copy)",
         ],
         FreeReason::FilePages => [
             "pages of files",
+            "of files' pages",
             "in a mapping without a page of its own there is no anon_vma, so that a fork leaves \
              its page tables out too (mm/memory.c, vma_needs_copy)",
         ],
         FreeReason::ZeroPages => [
             "the kernel's page of zeros",
+            "of zeros",
             "it was read and never written to: without a page of its own a mapping has no \
              anon_vma (mm/memory.c, vma_needs_copy)",
         ],
         FreeReason::DontFork => [
             "left out of forks",
+            "that forks leave out",
             "MADV_DONTFORK keeps the mapping out of every child (madvise(2); dup_mmap)",
         ],
         FreeReason::HugePages => [
             "in huge pages",
+            "in huge pages",
             "one entry of the next table maps hundreds of pages, and is copied as one \
              (mm/huge_memory.c, copy_huge_pmd)",
         ],
-    }
-}
-
-/// Memory that costs next to nothing, in a sentence.
-pub(super) fn free_of(why: FreeReason) -> &'static str {
-    match why {
-        FreeReason::Untouched => "of address space that was never touched",
-        FreeReason::Shared => "of shared memory",
-        FreeReason::FilePages => "of files' pages",
-        FreeReason::ZeroPages => "of zeros",
-        FreeReason::DontFork => "that forks leave out",
-        FreeReason::HugePages => "in huge pages",
     }
 }
 

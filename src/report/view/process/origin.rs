@@ -1,6 +1,6 @@
 //! The header's lines on the process that was rebuilt.
 
-use crate::model::{ProcessFacts, ReplicaOrder};
+use crate::model::{ProcessFacts, ProcessShape, ReplicaOrder};
 use crate::report::view::number::{counted, integer, significant};
 use crate::units::{bytes, utc};
 
@@ -10,7 +10,9 @@ const MOST_RANGES: usize = 8;
 /// Where the shape comes from, and what the process has besides its mappings.
 pub(in crate::report::view) fn lines(order: &ReplicaOrder) -> Vec<String> {
     let facts = &order.shape.process;
-    let mut lines = vec![taken(facts), has(facts, order.shape.mappings.len() as u64)];
+    let resident = bytes(facts.resident_bytes);
+    let has = format!("it has {}, {resident} resident", has(&order.shape));
+    let mut lines = vec![taken(facts), has];
     lines.extend(cpus(&order.cpus).map(|cpus| format!("the workers run on {cpus} as it does")));
     lines
 }
@@ -35,19 +37,19 @@ fn taken(facts: &ProcessFacts) -> String {
     format!("{process}, {when} on Linux {}{cpus}", facts.kernel)
 }
 
-fn has(facts: &ProcessFacts, mappings: u64) -> String {
-    let files = facts.descriptors.saturating_add(facts.cloexec_descriptors);
+/// "30 mappings, 2 threads, 5 open files (1 closed by an exec), 1 signal handler".
+pub(in crate::report::view) fn has(shape: &ProcessShape) -> String {
+    let facts = &shape.process;
     let closed = match facts.cloexec_descriptors {
         0 => String::new(),
         count => format!(" ({} closed by an exec)", integer(count)),
     };
     format!(
-        "it has {}, {}, {}{closed}, {}, {} resident",
-        counted(mappings, "mapping"),
+        "{}, {}, {}{closed}, {}",
+        counted(shape.mappings.len() as u64, "mapping"),
         counted(facts.threads, "thread"),
-        counted(files, "open file"),
+        counted(facts.open_files(), "open file"),
         counted(facts.handlers, "signal handler"),
-        bytes(facts.resident_bytes)
     )
 }
 

@@ -9,7 +9,7 @@ use crate::report::view::number::{integer, number};
 pub(super) fn lines(rebuilt: &Rebuilt<'_>) -> Vec<String> {
     let mut lines: Vec<String> = elsewhere(rebuilt).into_iter().collect();
     let reservations = rebuilt.order.shape.process.reservations.iter();
-    lines.extend(reservations.map(|reservation| in_words(*reservation).to_owned()));
+    lines.extend(reservations.map(|found| reservation(*found).to_owned()));
     lines.extend(swapped(rebuilt));
     lines.extend(scaled(&rebuilt.order.scale));
     lines.extend(deviations(rebuilt));
@@ -66,39 +66,41 @@ fn elsewhere(rebuilt: &Rebuilt<'_>) -> Option<String> {
     })
 }
 
-fn in_words(reservation: ShapeReservation) -> &'static str {
+/// What a shape does not tell, and the remedy.
+pub(in crate::report::view) fn reservation(reservation: ShapeReservation) -> &'static str {
     match reservation {
         ShapeReservation::ChangedWhileRead => {
-            "the process changed while its mappings were read, and the last reading counts; read it \
-             again while it rests, or stop it meanwhile (kill -STOP)"
+            "the process changed each time its mappings were read, and the last reading counts; \
+             read it again while it rests, or stop it meanwhile (kill -STOP)"
         }
         ShapeReservation::Seccomp => {
-            "the system calls of the process pass a seccomp filter, and those of the workers none: \
-             each of its own forks costs a little more"
+            "the system calls of the process pass a seccomp filter, which makes each of its own \
+             forks a little dearer than one that is rebuilt from its shape"
         }
         ShapeReservation::Traced => {
-            "the process is traced, and each of its own forks may stop for the tracer, which no \
-             worker's does; end the tracer"
+            "the process is traced, and each of its own forks may stop for the tracer; end the \
+             tracer"
         }
         ShapeReservation::OtherControlGroup => {
-            "the process is in another control group, where its page tables are charged; run forktax \
-             in that group to charge the workers there"
+            "the process is in another control group than forktax, and its page tables are charged \
+             there; run forktax in that group to have the like"
         }
         ShapeReservation::NoPhysicalAddresses => {
-            "where the pages of the process lie in physical memory was not to be seen, and those of \
-             the workers may lie more or less together, which bears on the price of a PTE; read it \
-             with CAP_SYS_ADMIN"
+            "where the pages of the process lie in physical memory was not to be seen, and rebuilt \
+             ones may lie more or less together, which bears on the price of a PTE; read it with \
+             CAP_SYS_ADMIN"
         }
         ShapeReservation::NoZeroPages => {
-            "which pages are the kernel's page of zeros was not to be seen: they are taken for the \
-             process's own, which cost more; Linux 6.7 shows them (PAGEMAP_SCAN)"
+            "which pages are the kernel's page of zeros was not to be seen, and some are taken for \
+             the process's own, which cost more; Linux 6.7 and newer show them (PAGEMAP_SCAN)"
         }
         ShapeReservation::NoThreadStacks => {
-            "which mappings are stacks of threads was not to be seen: they are told as other memory"
+            "not all stacks of threads were to be seen, and those are among the anonymous memory; \
+             read it while its threads wait, with the right to trace it (as root)"
         }
         ShapeReservation::NoFlags => {
-            "the flags of the mappings were not read (--no-flags): those that forks leave out \
-             (MADV_DONTFORK) are rebuilt and charged like the others"
+            "the flags of the mappings were not read, and those that forks leave out \
+             (MADV_DONTFORK) are taken for others; read it without --no-flags"
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::analysis::process;
 use crate::model::{Availability, ProcessForecast, ProcessRole, SpawnMethod, TrialCell};
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::grid::Grid;
-use crate::report::view::number::{PLAIN, Unit, percent, significant};
+use crate::report::view::number::{PLAIN, Unit, significant};
 use crate::report::view::table::{Column, Entry, Table};
 use crate::stats::Summary;
 use crate::units::utc;
@@ -128,23 +128,18 @@ pub(super) fn error(rebuilt: &Rebuilt<'_>) -> Option<(ProcessForecast, f64)> {
 
 fn forecast_remark(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let (forecast, error) = error(rebuilt)?;
-    let when = rebuilt
-        .order
-        .prices
-        .measured()
-        .map_or(String::new(), |prices| {
-            format!(" of {}", utc(prices.measured_unix_s))
-        });
-    let part = if rebuilt.is_part() {
-        " of what the workers have"
-    } else {
-        ""
+    let prices = rebuilt.order.prices.measured();
+    let when = prices.map_or(String::new(), |prices| {
+        format!(" of {}", utc(prices.measured_unix_s))
+    });
+    let part = match rebuilt.is_part() {
+        true => " of what the workers have",
+        false => "",
     };
     Some(format!(
-        "the card{when} foretells the total of a fork{part} {} % too {}; nine of ten of its own \
-         forecasts are off by less than {} %",
-        percent(error.abs()),
-        if error < 0.0 { "low" } else { "high" },
+        "the card{when} foretells the total of a fork{part} {}; nine of ten of its own forecasts \
+         are off by less than {} %",
+        figures::off(error),
         significant(forecast.error * 100.0)
     ))
 }

@@ -52,7 +52,7 @@ pub(in crate::report::view) fn each(rebuilt: &Rebuilt<'_>) -> Option<String> {
         }
     });
     let most = per_second(total).map(|most| {
-        let mark = if extrapolated { figures::ABOUT } else { "" };
+        let mark = figures::mark(extrapolated);
         format!("; at most {mark}{} a second", significant(most.value))
     });
     Some(format!(
@@ -66,46 +66,39 @@ pub(in crate::report::view) fn each(rebuilt: &Rebuilt<'_>) -> Option<String> {
 /// How long the process stands still, and what comes after.
 fn standing_still(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let ([call, total], extrapolated) = fork(rebuilt)?;
-    let share = share(call, total)?;
     Some(format!(
-        "For the call, {}, the thread that forks stands still: {}{} % of the total; in the rest of \
-         it the child runs, its exec or exit frees the copy, and it is waited for.",
+        "For the call, {}, the thread that forks stands still: {} of the total; in the rest of it \
+         the child runs, its exec or exit frees the copy, and it is waited for.",
         figures::told(call, extrapolated),
-        if extrapolated { figures::ABOUT } else { "" },
-        number(share * 100.0, 0)
+        percent(call, total, extrapolated)?
     ))
 }
 
-/// "83 % of it".
+/// "83 %" of a whole.
 fn percent(part: Estimate, whole: Estimate, extrapolated: bool) -> Option<String> {
-    let share = share(part, whole)?;
-    let mark = if extrapolated { figures::ABOUT } else { "" };
-    Some(format!("{mark}{} %", number(share * 100.0, 0)))
+    let share = number(share(part, whole)? * 100.0, 0);
+    Some(format!("{}{share} %", figures::mark(extrapolated)))
 }
 
 fn dearest_rung(blame: &Blame) -> Option<String> {
-    let leaders = dearest_rungs(blame);
     let clause = |rung: &&RungCost| {
         let extrapolated = is_extrapolated(rung);
         let share = percent(rung.cost.total_ns, blame.fork.total_ns, extrapolated)?;
-        Some(format!(
-            "{} ({share}, {})",
-            work(rung),
-            figures::told(rung.cost.total_ns, extrapolated)
-        ))
+        let told = figures::told(rung.cost.total_ns, extrapolated);
+        Some(format!("{} ({share}, {told})", work(rung)))
     };
+    let leaders = dearest_rungs(blame);
+    let clauses: Option<Vec<String>> = leaders.iter().map(clause).collect();
+    let clauses = clauses?.join("; ");
     match leaders.as_slice() {
-        [one] => Some(format!("Most of a fork's cost is {}.", clause(one)?))
-            .filter(|_| is_most(one.cost.total_ns, blame))
-            .or_else(|| Some(format!("The largest part of a fork is {}.", clause(one)?))),
         [] => None,
-        several => {
-            let clauses: Option<Vec<String>> = several.iter().map(clause).collect();
-            Some(format!(
-                "The largest parts of a fork, which are not told apart, are {}.",
-                clauses?.join("; ")
-            ))
+        [one] if is_most(one.cost.total_ns, blame) => {
+            Some(format!("Most of a fork's cost is {clauses}."))
         }
+        [_] => Some(format!("The largest part of a fork is {clauses}.")),
+        _ => Some(format!(
+            "The largest parts of a fork, which are not told apart, are {clauses}."
+        )),
     }
 }
 
@@ -124,34 +117,27 @@ fn work(rung: &RungCost) -> String {
 }
 
 fn dearest_group(blame: &Blame) -> Option<String> {
-    let leaders = dearest_groups(blame);
     let extrapolated = blame.rungs.iter().any(is_extrapolated);
     let clause = |group: &&GroupCost| {
         let share = percent(group.cost.total_ns, blame.fork.total_ns, extrapolated)?;
         Some(format!("{} ({share})", names::shortened(&group.name, 60)))
     };
-    match leaders.as_slice() {
-        [] => None,
-        [one] => {
-            let told = figures::told(one.cost.total_ns, extrapolated);
-            let check = one
-                .without
-                .and_then(|without| checked(&one.cost, &without, extrapolated));
-            Some(format!(
-                "{} is charged {told}, for {}{}.",
-                clause(one)?,
-                contents(&one.mappings),
-                check.unwrap_or_default()
-            ))
-        }
-        several => {
-            let clauses: Option<Vec<String>> = several.iter().map(clause).collect();
-            Some(format!(
-                "Charged most, and not told apart, are {}.",
-                clauses?.join("; ")
-            ))
-        }
-    }
+    let leaders = dearest_groups(blame);
+    let clauses: Option<Vec<String>> = leaders.iter().map(clause).collect();
+    let clauses = clauses?.join("; ");
+    let [one] = leaders.as_slice() else {
+        let several = format!("Charged most, and not told apart, are {clauses}.");
+        return Some(several).filter(|_| !leaders.is_empty());
+    };
+    // Of a part of a shape, the two are on different scales.
+    let without = one.without.filter(|_| !extrapolated);
+    let check = without.and_then(|without| checked(&one.cost, &without));
+    Some(format!(
+        "{clauses} is charged {}, for {}{}.",
+        figures::told(one.cost.total_ns, extrapolated),
+        contents(&one.mappings),
+        check.unwrap_or_default()
+    ))
 }
 
 /// What mappings have of what a fork pays for, in the words of what there is most of.
@@ -168,12 +154,8 @@ fn contents(counts: &Counts) -> String {
     }
 }
 
-/// Whether a group's share is what was measured without it. Of a part of a shape, both
-/// are on different scales.
-fn checked(cost: &Cost, without: &Cost, extrapolated: bool) -> Option<String> {
-    if extrapolated {
-        return None;
-    }
+/// Whether a group's share is what was measured without it.
+fn checked(cost: &Cost, without: &Cost) -> Option<String> {
     let (measured, agrees) = process::checked(cost, without)?;
     let verdict = match agrees {
         true => "which agrees",
@@ -189,11 +171,10 @@ fn checked(cost: &Cost, without: &Cost, extrapolated: bool) -> Option<String> {
 fn beside(rebuilt: &Rebuilt<'_>, blame: &Blame) -> Option<String> {
     let (total, share) = process::beside(blame)?;
     let facts = &rebuilt.order.shape.process;
-    let files = facts.descriptors.saturating_add(facts.cloexec_descriptors);
     Some(format!(
         "Its {}, {} and {} add {}, {} %.",
         counted(facts.threads, "thread"),
-        counted(files, "open file"),
+        counted(facts.open_files(), "open file"),
         counted(facts.handlers, "signal handler"),
         figures::told(total, false),
         number(share * 100.0, 0)
@@ -204,22 +185,20 @@ fn free(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let big = looks_big(rebuilt.blame()?);
     let big: Vec<String> = big
         .iter()
-        .map(|free| format!("{} {}", bytes(free.bytes), names::free_of(free.why)))
+        .map(|free| format!("{} {}", bytes(free.bytes), names::free(free.why)[1]))
         .collect();
     (!big.is_empty()).then(|| format!("Next to nothing is paid for {}.", big.join(" and ")))
 }
 
 fn foretold(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let (forecast, error) = spawns::error(rebuilt)?;
+    let side = match process::is_as_expected(&forecast, error) {
+        true => "not more",
+        false => "more",
+    };
     Some(format!(
-        "The stored card foretells the total {} % too {}, {} than nine of ten of its own \
-         forecasts are off by.",
-        number(error.abs() * 100.0, 1),
-        if error < 0.0 { "low" } else { "high" },
-        if process::is_as_expected(&forecast, error) {
-            "not more"
-        } else {
-            "more"
-        },
+        "The stored card foretells the total {}, {side} than nine of ten of its own forecasts are \
+         off by.",
+        figures::off(error)
     ))
 }
