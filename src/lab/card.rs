@@ -23,9 +23,10 @@ pub(super) fn run(
 ) -> Outcome {
     let mut experiment = Experiment::new(kernel, plan, order);
     let result = experiment.run(progress);
+    let ended = experiment.rounds.ended(result);
     let card = || Findings::Card(experiment.card(host.clock_cost_ns));
     let findings = experiment.rounds.has_times().then(card);
-    experiment.rounds.outcome(host, result, findings)
+    experiment.rounds.outcome(host, ended, findings)
 }
 
 struct Experiment<'a> {

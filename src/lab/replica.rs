@@ -101,11 +101,12 @@ impl<'a> Experiment<'a> {
         progress: &mut dyn Progress,
         findings: impl FnOnce(&Self) -> Findings,
     ) -> Outcome {
+        let ended = self.rounds.ended(result);
         let findings = self.rounds.has_times().then(|| {
             progress.step("putting the figures together", 1.0);
             findings(&self)
         });
-        self.rounds.outcome(host, result, findings)
+        self.rounds.outcome(host, ended, findings)
     }
 }
 

@@ -4,7 +4,7 @@
 use super::assemble::document;
 use super::error::LabError;
 use super::kernel::Kernel;
-use super::outcome::{Outcome, Progress};
+use super::outcome::{Ended, Outcome, Progress};
 use super::outlook::Watch;
 use super::runner::{AIM_ROUNDS, Feature, LEAST_TURNS, MOST_TURNS, Rhythm, Runner, Turn};
 use super::tried::Tried;
@@ -98,16 +98,15 @@ impl<'a> Rounds<'a> {
         self.tried().iter().any(|tried| !tried.workers.is_empty())
     }
 
+    /// The run as far as it came, before anything is made of it.
+    pub(super) fn ended(&self, result: Result<Stopped, LabError>) -> Ended {
+        self.runner.ended(result)
+    }
+
     /// What they come to, with these findings if anything was timed.
-    pub(super) fn outcome(
-        self,
-        host: Host,
-        result: Result<Stopped, LabError>,
-        findings: Option<Findings>,
-    ) -> Outcome {
+    pub(super) fn outcome(self, host: Host, ended: Ended, findings: Option<Findings>) -> Outcome {
         /// Figures of fewer rounds have a reservation.
         const ENOUGH: u32 = 3;
-        let ended = self.runner.ended(result);
         let rounds = ended.run.rounds;
         let document = findings.map(|findings| {
             let mut document = document(host, self.plan, &ended, &[], |_| findings);

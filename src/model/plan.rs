@@ -254,7 +254,9 @@ impl SpaceRequest {
                 spacing,
             } => {
                 let blocks = format!("{} x malloc({})", thousands(*count), thousands(*bytes));
-                blocks + &pages_in_words(*pages, *spacing)
+                // Blocks are untouched unless it is said otherwise.
+                let touched = if *pages == 1 { " x 1 page" } else { "" };
+                blocks + touched + &pages_in_words(*pages, *spacing)
             }
             Self::Likeness(likeness) => format!("like {}", likeness.of),
             Self::Descriptors { count, cloexec } => {

@@ -308,6 +308,9 @@ fn walk(about: &Record, path: &str, value: &Value, into: &mut Vec<Record>) {
     }
 }
 
+/// Elements whose children execute another program than the plan's.
+const OTHER_PROGRAMS: [&str; 2] = ["static_target", "c_posix_spawn_floor"];
+
 /// Numbers in a row are what figures were made of.
 fn list(about: &Record, path: &str, items: &[Value], into: &mut Vec<Record>) {
     match items {
@@ -316,7 +319,12 @@ fn list(about: &Record, path: &str, items: &[Value], into: &mut Vec<Record>) {
         [Value::String(name), item] => walk(about, &join(path, name), item, into),
         items => {
             for (index, item) in items.iter().enumerate() {
-                walk(about, &join(path, &name_of(item, index)), item, into);
+                let name = name_of(item, index);
+                let mut about = about.clone();
+                if name.split('.').any(|word| OTHER_PROGRAMS.contains(&word)) {
+                    about.child.clear();
+                }
+                walk(&about, &join(path, &name), item, into);
             }
         }
     }

@@ -72,11 +72,11 @@ fn the_programs_of_the_article_run() {
         let like = like.parent.measured().unwrap();
         let python = python.parent.measured().unwrap();
         let pairs = [
-            [like.mappings.vmas, python.mappings.vmas],
-            [like.mappings.ptes, python.mappings.ptes],
+            [like.mappings.vmas, python.mappings.vmas, 10],
+            [like.mappings.ptes, python.mappings.ptes, 160],
         ];
-        for [built, wanted] in pairs {
-            assert!(built.abs_diff(wanted) <= 160 + wanted / 20, "{pairs:?}");
+        for [built, wanted, off] in pairs {
+            assert!(built.abs_diff(wanted) <= off + wanted / 20, "{pairs:?}");
         }
     }
 }

@@ -230,6 +230,34 @@ fn the_name_of_a_library_is_no_unit() {
 }
 
 #[test]
+fn the_child_of_another_program_is_not_that_of_the_plan() {
+    for (document, other) in [
+        ("advise", "static_target"),
+        ("python-2014", "c_posix_spawn_floor"),
+    ] {
+        let records = records(&Stored::from(stored(document)));
+        let of = |is_other: bool| {
+            let mut found = records.iter();
+            let mine = move |record: &&csv::StringRecord| {
+                field(record, "name").contains(other) == is_other
+            };
+            found.by_ref().filter(mine).collect::<Vec<_>>()
+        };
+        assert!(
+            of(true)
+                .iter()
+                .all(|record| field(record, "child").is_empty())
+        );
+        assert!(
+            of(false)
+                .iter()
+                .any(|record| !field(record, "child").is_empty())
+        );
+        assert!(!of(true).is_empty(), "{document}");
+    }
+}
+
+#[test]
 fn what_was_judged_is_the_ratio_alone() {
     for record in records(&Stored::from(stored("advise"))) {
         let is_ratio = leaf(&record) == "ratio";

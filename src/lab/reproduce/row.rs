@@ -192,12 +192,17 @@ impl Experiment<'_> {
             return Ok(());
         };
         let mut brought = run_script(turn.kernel, &order, &purpose.watch(), turn.timeout)?;
-        match brought.shape.take() {
-            Some(Ok(shape)) => self.plan_likeness(&shape)?,
-            Some(Err(error)) => self.fail(LoopSystem::CForkLikePython, error),
-            None => {}
-        }
         turn.note_left_behind(brought.times.left_behind);
+        let planned = match brought.shape.take() {
+            Some(shape) => shape.and_then(|shape| self.plan_likeness(&shape)),
+            None => Ok(()),
+        };
+        match planned {
+            Err(error @ LabError::Interrupted(_)) => return Err(error),
+            // The script itself ran.
+            Err(error) => self.fail(LoopSystem::CForkLikePython, error),
+            Ok(()) => {}
+        }
         let row = &mut self.rows[row];
         match purpose {
             Purpose::Observe => row.learn_calls(brought.watched),

@@ -94,8 +94,11 @@ pub struct LikePython {
     pub more: Estimate,
     /// The share of that in what Python takes beyond C, where it takes more.
     pub share: Option<Estimate>,
-    /// What the likeness has more than Python, if anything.
+    /// What the likeness has more than Python, if it is larger in a respect and smaller in
+    /// none.
     pub surplus: Option<Growth>,
+    /// What it has less, the other way round.
+    pub deficit: Option<Growth>,
     /// Minor faults that Python has more than the likeness, where more are seen.
     pub faults: Option<f64>,
 }
@@ -103,11 +106,15 @@ pub struct LikePython {
 /// How much of what Python takes beyond C its mappings cost a C program too.
 pub fn like_python(programs: &Programs<'_>) -> Option<LikePython> {
     let terms = [CForkLikePython, CFork, PythonFork].map(|system| (system, Span::InLoop));
-    let surplus = programs.growth(CForkLikePython, PythonFork);
+    let growth = |larger, smaller| {
+        let growth = programs.growth(larger, smaller);
+        growth.filter(|growth| *growth != Growth::default())
+    };
     Some(LikePython {
         more: programs.more(CForkLikePython, CFork)?,
         share: programs.share(&terms, |v| v[0] - v[1], |v| v[2] - v[1]),
-        surplus: surplus.filter(|surplus| *surplus != Growth::default()),
+        surplus: growth(CForkLikePython, PythonFork),
+        deficit: growth(PythonFork, CForkLikePython),
         faults: faults(programs),
     })
 }

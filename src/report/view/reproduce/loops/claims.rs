@@ -161,18 +161,23 @@ fn like_python(programs: &Programs<'_>) -> Option<String> {
         percent_within(share),
         prose(PythonFork),
         key(CFork),
-        found.surplus.map_or(String::new(), surplus),
+        apart(&found),
         rest(&found)
     ))
 }
 
-/// What the likeness has more than its model, and so copies more than that.
-fn surplus(surplus: Growth) -> String {
+/// What the likeness has more or less than its model, and so copies more or less.
+fn apart(found: &LikePython) -> String {
     let built = key(CForkLikePython);
-    format!(
-        ", or somewhat less, as row {built} has {} more",
-        surplus.in_words()
-    )
+    let words = |share, growth: Growth, than| {
+        let growth = growth.in_words();
+        format!(", or somewhat {share}, as row {built} has {growth} {than}")
+    };
+    match (found.surplus, found.deficit) {
+        (Some(surplus), _) => words("less", surplus, "more"),
+        (None, Some(deficit)) => words("more", deficit, "less"),
+        (None, None) => String::new(),
+    }
 }
 
 fn rest(found: &LikePython) -> String {
