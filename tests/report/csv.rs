@@ -236,12 +236,10 @@ fn the_child_of_another_program_is_not_that_of_the_plan() {
         ("python-2014", "c_posix_spawn_floor"),
     ] {
         let records = records(&Stored::from(stored(document)));
-        let of = |is_other: bool| {
-            let mut found = records.iter();
-            let mine = move |record: &&csv::StringRecord| {
-                field(record, "name").contains(other) == is_other
-            };
-            found.by_ref().filter(mine).collect::<Vec<_>>()
+        let of = |is_other: bool| -> Vec<&csv::StringRecord> {
+            let records = records.iter();
+            let mine = records.filter(|record| field(record, "name").contains(other) == is_other);
+            mine.collect()
         };
         assert!(
             of(true)

@@ -2,7 +2,7 @@
 
 use forktax::model::{
     Answer, Availability, CallName, Caveat, Document, Findings, Interpreter, LoopSystem, Looped,
-    Loops, Missing, ObservedCall, Reproduction, Stopped,
+    Loops, Missing, ObservedCall, Parent, Reproduction, Stopped,
 };
 use forktax::report::Format;
 
@@ -123,6 +123,38 @@ fn what_changed_is_said_as_it_was_seen() {
     ] {
         says(&report, words);
     }
+}
+
+#[test]
+fn a_likeness_says_in_what_it_differs_from_its_model() {
+    // VMAs and present PTEs of Python and of its likeness.
+    let sized = |python: [u64; 2], likeness: [u64; 2]| {
+        prose(&steady(as_usual, |document| {
+            for (system, looped) in measured(document) {
+                let [vmas, ptes] = match system {
+                    LoopSystem::PythonFork => python,
+                    LoopSystem::CForkLikePython => likeness,
+                    _ => continue,
+                };
+                let mut parent = Parent::default();
+                parent.mappings.vmas = vmas;
+                parent.mappings.present_ptes = ptes;
+                looped.parent = Availability::Measured(parent);
+            }
+        }))
+    };
+    let place = |words: &str| format!("takes beyond row 2{words}");
+    let same = sized([39, 2_000], [39, 2_000]);
+    says(&same, &place("; it is the larger part"));
+    let more = sized([39, 2_000], [42, 2_000]);
+    says(&more, &place(", or somewhat less, as row b has 3 VMAs, no"));
+    let less = sized([39, 2_000], [39, 1_990]);
+    says(
+        &less,
+        &place(", or somewhat more, as row b has no VMA, 10 present PTEs"),
+    );
+    let mixed = sized([39, 2_000], [42, 1_990]);
+    says(&mixed, &place(", about, as row b has more of one thing"));
 }
 
 #[test]

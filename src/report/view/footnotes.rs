@@ -28,7 +28,22 @@ impl Footnotes {
         name: &str,
         method: Option<SpawnMethod>,
     ) -> Entry {
-        self.note(missing, name.to_owned(), method);
+        let known = self.notes.iter().position(|note| note.missing == *missing);
+        let index = known.unwrap_or_else(|| {
+            self.notes.push(Note {
+                missing: missing.clone(),
+                columns: Vec::new(),
+                methods: Vec::new(),
+            });
+            self.notes.len() - 1
+        });
+        let Note {
+            columns, methods, ..
+        } = &mut self.notes[index];
+        if !columns.iter().any(|column| column == name) {
+            columns.push(name.to_owned());
+        }
+        methods.extend(method.filter(|method| !methods.contains(method)));
         Entry::Missing
     }
 
@@ -68,24 +83,6 @@ impl Footnotes {
         self.notes.extend(other.notes);
     }
 
-    fn note(&mut self, missing: &Missing, column: String, method: Option<SpawnMethod>) {
-        let known = self.notes.iter().position(|note| note.missing == *missing);
-        let index = known.unwrap_or_else(|| {
-            self.notes.push(Note {
-                missing: missing.clone(),
-                columns: Vec::new(),
-                methods: Vec::new(),
-            });
-            self.notes.len() - 1
-        });
-        let note = &mut self.notes[index];
-        if !note.columns.contains(&column) {
-            note.columns.push(column);
-        }
-        note.methods
-            .extend(method.filter(|method| !note.methods.contains(method)));
-    }
-
     /// Whether a reason is among the footnotes.
     pub(super) fn names(&self, reason: &str) -> bool {
         self.notes.iter().any(|note| note.missing.reason == reason)
@@ -98,7 +95,7 @@ impl Footnotes {
 
     /// The same below a table that follows others of the same rows: what was told
     /// below those is not told again.
-    pub(super) fn lines_after(&self, told: &Self, document: &Document) -> Vec<String> {
+    fn lines_after(&self, told: &Self, document: &Document) -> Vec<String> {
         let is_told = |note: &Note| {
             let mut told = told
                 .notes

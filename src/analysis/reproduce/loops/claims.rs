@@ -87,6 +87,17 @@ fn longer(programs: &Programs<'_>) -> Option<Longer> {
     })
 }
 
+/// How one address space differs from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Apart {
+    /// It has so much more.
+    More(Growth),
+    /// It has so much less.
+    Less(Growth),
+    /// It has more in one respect and less in another.
+    Mixed,
+}
+
 /// What a C program in the mappings of Python tells.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LikePython {
@@ -94,11 +105,8 @@ pub struct LikePython {
     pub more: Estimate,
     /// The share of that in what Python takes beyond C, where it takes more.
     pub share: Option<Estimate>,
-    /// What the likeness has more than Python, if it is larger in a respect and smaller in
-    /// none.
-    pub surplus: Option<Growth>,
-    /// What it has less, the other way round.
-    pub deficit: Option<Growth>,
+    /// How the likeness differs from Python; `None` if it does not, or nobody has seen.
+    pub apart: Option<Apart>,
     /// Minor faults that Python has more than the likeness, where more are seen.
     pub faults: Option<f64>,
 }
@@ -106,17 +114,26 @@ pub struct LikePython {
 /// How much of what Python takes beyond C its mappings cost a C program too.
 pub fn like_python(programs: &Programs<'_>) -> Option<LikePython> {
     let terms = [CForkLikePython, CFork, PythonFork].map(|system| (system, Span::InLoop));
-    let growth = |larger, smaller| {
-        let growth = programs.growth(larger, smaller);
-        growth.filter(|growth| *growth != Growth::default())
-    };
     Some(LikePython {
         more: programs.more(CForkLikePython, CFork)?,
         share: programs.share(&terms, |v| v[0] - v[1], |v| v[2] - v[1]),
-        surplus: growth(CForkLikePython, PythonFork),
-        deficit: growth(PythonFork, CForkLikePython),
+        apart: apart(programs),
         faults: faults(programs),
     })
+}
+
+fn apart(programs: &Programs<'_>) -> Option<Apart> {
+    for system in [CForkLikePython, PythonFork] {
+        programs.looped(system)?.parent.measured()?;
+    }
+    let more = programs.growth(CForkLikePython, PythonFork);
+    let less = programs.growth(PythonFork, CForkLikePython);
+    match (more, less) {
+        (Some(_), Some(_)) => None,
+        (Some(more), None) => Some(Apart::More(more)),
+        (None, Some(less)) => Some(Apart::Less(less)),
+        (None, None) => Some(Apart::Mixed),
+    }
 }
 
 /// The faults that the interpreter has beyond a C program of the same mappings:

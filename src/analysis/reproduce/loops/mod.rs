@@ -10,7 +10,7 @@ mod split;
 
 pub use calls::{Memory, alike, memory};
 pub use changes::{Fastest, Floor, Headline, fastest, floor, headline};
-pub use claims::{LikePython, Longer, Size, Start, like_python, size, start};
+pub use claims::{Apart, LikePython, Longer, Size, Start, like_python, size, start};
 pub use compare::{Span, Term, sign};
 pub use growth::Growth;
 pub use split::Split;

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use super::names::{key, prose};
 use super::prose::difference;
 use crate::analysis::reproduce::loops::{
-    self, BASE, Growth, LikePython, Longer, Programs, Size, sign, size,
+    self, Apart, BASE, LikePython, Longer, Programs, Size, sign, size,
 };
 use crate::model::LoopSystem::{
     CFork, CForkLikePython, CForkMalloc, PythonFork, PythonPopen, PythonPosixSpawn,
@@ -161,22 +161,26 @@ fn like_python(programs: &Programs<'_>) -> Option<String> {
         percent_within(share),
         prose(PythonFork),
         key(CFork),
-        apart(&found),
+        found.apart.map_or(String::new(), apart),
         rest(&found)
     ))
 }
 
 /// What the likeness has more or less than its model, and so copies more or less.
-fn apart(found: &LikePython) -> String {
+fn apart(apart: Apart) -> String {
     let built = key(CForkLikePython);
-    let words = |share, growth: Growth, than| {
-        let growth = growth.in_words();
-        format!(", or somewhat {share}, as row {built} has {growth} {than}")
-    };
-    match (found.surplus, found.deficit) {
-        (Some(surplus), _) => words("less", surplus, "more"),
-        (None, Some(deficit)) => words("more", deficit, "less"),
-        (None, None) => String::new(),
+    match apart {
+        Apart::More(more) => {
+            let more = more.in_words();
+            format!(", or somewhat less, as row {built} has {more} more")
+        }
+        Apart::Less(less) => {
+            let less = less.in_words();
+            format!(", or somewhat more, as row {built} has {less} less")
+        }
+        Apart::Mixed => {
+            format!(", about, as row {built} has more of one thing and less of another")
+        }
     }
 }
 
