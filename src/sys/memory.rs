@@ -67,6 +67,21 @@ impl Arena {
         })
     }
 
+    /// An arena of a test's own, below all that the kernel gives by itself: tests are
+    /// threads of one process, whose stacks and heaps take what was free just before.
+    #[cfg(test)]
+    pub(crate) fn apart(len: usize, align: usize) -> Self {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        const FIRST: usize = 1 << 36;
+        static NEXT: AtomicUsize = AtomicUsize::new(FIRST);
+        let padded = len + align;
+        let start = NEXT.fetch_add(padded, Ordering::Relaxed);
+        Self {
+            start: start.next_multiple_of(align),
+            len,
+        }
+    }
+
     /// The arena's first address.
     pub fn start(&self) -> usize {
         self.start
@@ -254,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_place_outside_of_the_arena_is_refused() {
-        let arena = Arena::find(8 * page_size(), page_size()).unwrap();
+        let arena = Arena::apart(8 * page_size(), page_size());
         for (offset, len) in [(8, 1), (0, 9), (usize::MAX / page_size(), 1)] {
             let refused = arena.place(
                 offset * page_size(),
@@ -269,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_touch_outside_of_the_mapping_is_refused() {
-        let arena = Arena::find(8 * page_size(), page_size()).unwrap();
+        let arena = Arena::apart(8 * page_size(), page_size());
         let touches = Touches {
             count: 3,
             distance: page_size(),
@@ -287,7 +302,7 @@ mod tests {
     #[test]
     fn a_sample_of_the_pages_is_spread_evenly() {
         for (wanted, of) in [(1, 9), (3, 9), (4, 9), (9, 9), (20, 9)] {
-            let arena = Arena::find(of * page_size(), page_size()).unwrap();
+            let arena = Arena::apart(of * page_size(), page_size());
             let touches = Touches {
                 count: of,
                 distance: page_size(),
@@ -340,7 +355,7 @@ mod tests {
 
     #[test]
     fn nothing_is_replaced() {
-        let arena = Arena::find(4 * page_size(), page_size()).unwrap();
+        let arena = Arena::apart(4 * page_size(), page_size());
         arena
             .place(
                 0,

@@ -221,7 +221,7 @@ mod tests {
         let page = page_size();
         // More runs than one call has room for.
         let pages = 3 * REGIONS;
-        let arena = Arena::find(pages * page, page).unwrap();
+        let arena = Arena::apart(pages * page, page);
         let touches = Touches {
             count: pages / 2,
             distance: 2 * page,

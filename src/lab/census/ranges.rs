@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn touched_pages_are_the_process_s_own() {
         let page = usize::try_from(procfs::page_size()).unwrap();
-        let arena = Arena::find(16 * page, page).unwrap();
+        let arena = Arena::apart(16 * page, page);
         let touches = Touches {
             count: 2,
             distance: 5 * page,

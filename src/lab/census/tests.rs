@@ -85,7 +85,7 @@ fn touched_memory_shows_in_a_living_process() {
     let page_size = usize::try_from(procfs::page_size()).unwrap();
     let before = take(me, &[]).unwrap();
     // Not from malloc, which may have touched memory left to give.
-    let arena = Arena::find(PAGES * page_size, page_size).unwrap();
+    let arena = Arena::apart(PAGES * page_size, page_size);
     let touches = Touches {
         count: PAGES,
         distance: page_size,

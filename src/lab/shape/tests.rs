@@ -168,7 +168,7 @@ fn at(shape: &ProcessShape, address: usize) -> &ShapeMapping {
 fn the_scan_and_the_entries_find_the_same() {
     let _turn = crate::lab::census::tests::alone();
     let page = page_size();
-    let arena = Arena::find(4_000 * page, page).unwrap();
+    let arena = Arena::apart(4_000 * page, page);
     let touches = Touches {
         count: 900,
         distance: 3 * page,

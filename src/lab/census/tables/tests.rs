@@ -203,7 +203,7 @@ fn scattered_pages_take_a_table_each_in_a_living_process() {
     let page_size = usize::try_from(procfs::page_size()).unwrap();
     let reach = page_size * (page_size / 8);
     let before = page_tables(me(), &[], false).unwrap();
-    let arena = Arena::find(TABLES * reach, reach).unwrap();
+    let arena = Arena::apart(TABLES * reach, reach);
     let touches = Touches {
         count: TABLES,
         distance: reach,
@@ -236,7 +236,7 @@ fn memory_that_no_fork_copies_says_why() {
     const WORDS: usize = 4 << 20;
     let page_size = usize::try_from(procfs::page_size()).unwrap();
     let words = SharedWords::anonymous(WORDS).unwrap();
-    let arena = Arena::find(2048 * page_size, page_size).unwrap();
+    let arena = Arena::apart(2048 * page_size, page_size);
     let touches = Touches {
         count: 2048,
         distance: page_size,
@@ -274,7 +274,7 @@ fn many_mappings_are_drawn_as_one_and_read_in_time() {
     // Of two pages each: more than any other test touches meanwhile.
     const COUNT: usize = 10_000;
     let page_size = usize::try_from(procfs::page_size()).unwrap();
-    let arena = Arena::find(COUNT * 3 * page_size, page_size).unwrap();
+    let arena = Arena::apart(COUNT * 3 * page_size, page_size);
     let touches = Touches {
         count: 2,
         distance: page_size,

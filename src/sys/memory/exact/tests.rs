@@ -37,7 +37,7 @@ fn lines(arena: &Arena) -> Vec<(usize, String)> {
 
 /// A free arena whose first and last page stay empty.
 fn arena(pages: usize) -> Arena {
-    Arena::find(pages * page_size(), page_size()).unwrap()
+    Arena::apart(pages * page_size(), page_size())
 }
 
 /// Which pages of the arena are present: 'w' the process's own, 'r' others.
@@ -195,7 +195,7 @@ fn what_is_left_out_of_forks_is_so_from_the_start() {
 #[test]
 fn huge_pages_stand_beside_small_ones() {
     let huge = page_size() / 8;
-    let arena = Arena::find(5 * huge * page_size(), huge * page_size()).unwrap();
+    let arena = Arena::apart(5 * huge * page_size(), huge * page_size());
     let mapping = Exact {
         huge: &[[2 * huge as u64, huge as u64]],
         written: &[[3, 2], [huge as u64 + 1, 1]],
