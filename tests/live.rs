@@ -8,6 +8,8 @@
     reason = "in a test an unwrap is an assertion, and one that skips says so"
 )]
 
+#[path = "live/around.rs"]
+mod around;
 #[path = "live/card.rs"]
 mod card;
 #[path = "live/compare.rs"]

@@ -104,6 +104,18 @@ pub(super) enum Command {
     Schema(SchemaArgs),
 }
 
+impl Command {
+    /// Whether it reads of processes, and not of files alone.
+    pub(super) fn looks_at_processes(&self) -> bool {
+        match self {
+            Self::Compare(_) | Self::Show(_) | Self::Schema(_) => false,
+            Self::Shape(args) => args.pid.is_some(),
+            Self::Reproduce(args) => !args.list,
+            _ => true,
+        }
+    }
+}
+
 /// The arguments of a sweep.
 #[derive(Debug, Parser)]
 #[command(after_help = AFTER_HELP)]

@@ -5,7 +5,8 @@ use super::measure;
 use super::output::{self, Exports, OutputError};
 use crate::model::{Card, Caveat, Document, Findings, Host, Placement, Stored};
 use crate::report::Subject;
-use crate::store::{Found, Store};
+use crate::store::{Found, Store, StoreError};
+use crate::sys::process;
 
 /// Measures a card and stores it, or prints the one that was stored.
 pub(super) fn run(args: &CardArgs) -> anyhow::Result<()> {
@@ -23,7 +24,12 @@ pub(super) fn run(args: &CardArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(super) fn is_card(document: &Document) -> bool {
+/// The cards of this user.
+pub(super) fn store() -> Result<Store, StoreError> {
+    Store::of_user(process::user(), is_card)
+}
+
+fn is_card(document: &Document) -> bool {
     matches!(document.findings, Findings::Card(_))
 }
 
@@ -33,7 +39,7 @@ fn keep(document: &Document) -> anyhow::Result<String> {
     if !matches!(&document.findings, Findings::Card(card) if graded(card)) {
         return Ok("the card has no fork's prices, and was not stored".to_owned());
     }
-    let store = Store::of_user(is_card)?;
+    let store = store()?;
     if is_lesser(document) && has_better(&store, &document.host) {
         let why = "a card of the whole design, of enough rounds and under usual conditions is \
                    stored, and stays in place of this one";
@@ -60,7 +66,7 @@ fn has_better(store: &Store, host: &Host) -> bool {
 }
 
 fn print_stored(args: &CardArgs) -> anyhow::Result<()> {
-    let card = match Store::of_user(is_card)?.find(&measure::host()) {
+    let card = match store()?.find(&measure::host()) {
         Found::Found { document, .. } => Stored::Run(document),
         other => return Err(OutputError::of_store(&other).into()),
     };

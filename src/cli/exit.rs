@@ -7,6 +7,7 @@ use super::output::OutputError;
 use super::plan::PlanError;
 use crate::lab::census::CensusError;
 use crate::lab::error::LabError;
+use crate::lab::ground::GroundError;
 use crate::report::ReportError;
 
 const MEASURING: u8 = 1;
@@ -21,7 +22,7 @@ pub(super) fn code(error: &anyhow::Error) -> ExitCode {
     // A process that cannot be looked at is a bad argument, and so is a section that is not
     // there.
     let usage = error.is::<PlanError>() || error.is::<CensusError>() || error.is::<ReportError>();
-    if usage {
+    if usage || error.is::<GroundError>() {
         return USAGE.into();
     }
     if error.is::<OutputError>() {

@@ -14,9 +14,6 @@ use crate::model::{Host, Plan, Stored};
 use crate::report::Subject;
 use crate::sys::{clock, memory, perf, process};
 
-/// Where programs are looked up when there is no PATH, as in execvp(3).
-const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
-
 /// Carries out a sweep.
 pub(super) fn sweep(args: &SweepArgs) -> anyhow::Result<()> {
     let plan = plan::of_sweep(args, &surroundings()?)?;
@@ -47,7 +44,7 @@ pub(super) fn surroundings() -> anyhow::Result<Surroundings> {
         allowed_cpus: process::allowed_cpus()?,
         page_size,
         evict_bytes: linux::evict_bytes(),
-        path: std::env::var("PATH").unwrap_or_else(|_| DEFAULT_PATH.to_owned()),
+        path: plan::search_path(std::env::var("PATH"))?,
         fits: Box::new(move |space| limits::check(&Need::of(space, page_size), &Limits::read())),
     })
 }
@@ -85,7 +82,7 @@ fn run(plan: &Plan, args: &OutputArgs) -> anyhow::Result<Option<Stored>> {
             return Err(error.into());
         }
     };
-    let mut bar = Bar::new(args.quiet);
+    let mut bar = Bar::new(args.quiet, plan::length(plan));
     let outcome = lab::run(&kernel, host, plan, &mut bar);
     bar.finish();
     match outcome.document {

@@ -17,13 +17,37 @@ mod shape;
 mod show;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Parser;
+use signal_hook::consts::SIGXFSZ;
+
+use crate::lab::ground;
+use crate::sys;
 
 /// Runs the command that was typed and says how it ended.
 pub fn main() -> ExitCode {
-    let args = args::Args::parse();
-    let result = match args.command {
+    survive_file_size();
+    match ground::check_rights()
+        .map_err(Into::into)
+        .and_then(|()| run(args::Args::parse().command))
+    {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(&error);
+            exit::code(&error)
+        }
+    }
+}
+
+fn run(command: Option<args::Command>) -> anyhow::Result<()> {
+    if command
+        .as_ref()
+        .is_none_or(args::Command::looks_at_processes)
+    {
+        ground::check_processes()?;
+    }
+    match command {
         None => measure::sweep(&args::SweepArgs::defaults()),
         Some(args::Command::Sweep(sweep)) => measure::sweep(&sweep),
         Some(args::Command::Explain(args)) if args.process.is_given() => process::explain(&args),
@@ -36,12 +60,15 @@ pub fn main() -> ExitCode {
         Some(args::Command::Shape(args)) => shape::run(&args),
         Some(args::Command::Show(show)) => show::run(&show),
         Some(args::Command::Schema(args)) => schema::run(&args),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            output::complain(&error);
-            exit::code(&error)
-        }
+    }
+}
+
+/// Has a write beyond `RLIMIT_FSIZE` fail with an error instead of ending this process. An
+/// exec gives a signal with a handler its default action back, so that no program inherits
+/// this.
+fn survive_file_size() {
+    if !sys::process::ignores(SIGXFSZ) {
+        // Without the handler such a write ends the process, as it does by default.
+        let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
     }
 }

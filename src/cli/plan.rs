@@ -2,6 +2,7 @@
 
 mod advise;
 mod card;
+mod length;
 mod methods;
 mod process;
 mod program;
@@ -21,7 +22,9 @@ use crate::model::{
 
 pub(super) use advise::{made_up_shape, of_advise};
 pub(super) use card::of_card;
+pub(super) use length::length;
 pub(super) use process::{Found as FoundProcess, of_process};
+pub(super) use program::search_path;
 pub(super) use reproduce::of_reproduce;
 pub(super) use sweep::{of_explain, of_sweep};
 

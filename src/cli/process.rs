@@ -2,14 +2,14 @@
 //! is made.
 
 use super::args::{AdviseArgs, ExplainArgs, ProcessArgs};
-use super::card::is_card;
+use super::card as stored;
 use super::measure;
 use super::plan::{self, FoundProcess};
 use crate::analysis::card;
 use crate::lab::host::remedies;
 use crate::lab::shape::{self, Options};
 use crate::model::{Availability, CardPrices, Document, Findings, Host, ProcessShape};
-use crate::store::{Found, Store};
+use crate::store::Found;
 
 /// Explains a process.
 pub(super) fn explain(args: &ExplainArgs) -> anyhow::Result<()> {
@@ -50,7 +50,7 @@ fn found(shape: ProcessShape) -> FoundProcess {
 
 /// The prices of the card that is stored for this host.
 fn prices(host: &Host) -> Availability<CardPrices> {
-    let store = match Store::of_user(is_card) {
+    let store = match stored::store() {
         Ok(store) => store,
         Err(error) => return Availability::unavailable(error.to_string(), None),
     };

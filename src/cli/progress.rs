@@ -1,17 +1,23 @@
-//! Progress on stderr, where somebody looks at it.
+//! Progress on stderr: at the beginning how long the run takes, and then how far it is,
+//! where somebody looks at it.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::output;
 use crate::lab::Progress;
 
 const STEPS: u64 = 1_000;
 
 /// A bar on stderr; hidden when that is no terminal, or on request.
-pub(super) struct Bar(ProgressBar);
+pub(super) struct Bar {
+    bar: ProgressBar,
+    /// What is still to be said at the first step, when nothing stands in the way any more.
+    begins: Option<String>,
+}
 
 impl Bar {
-    /// Draws nothing before the first step.
-    pub(super) fn new(quiet: bool) -> Self {
+    /// Draws nothing before the first step, and says then how long the run takes.
+    pub(super) fn new(quiet: bool, length: String) -> Self {
         let target = if quiet {
             ProgressDrawTarget::hidden()
         } else {
@@ -20,24 +26,28 @@ impl Bar {
         let bar = ProgressBar::with_draw_target(Some(STEPS), target);
         let style = ProgressStyle::with_template("{bar:24} {percent:>3} %  {wide_msg}");
         bar.set_style(style.expect("the template is well-formed"));
-        Self(bar)
+        let begins = (!quiet).then_some(length);
+        Self { bar, begins }
     }
 
     /// Takes the bar off the screen.
     pub(super) fn finish(&self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
 }
 
 impl Progress for Bar {
     fn step(&mut self, what: &str, share: f64) {
+        if let Some(length) = self.begins.take() {
+            output::tell(false, &length);
+        }
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "a share lies between 0 and 1, and the cast saturates"
         )]
-        self.0.set_position((share * STEPS as f64) as u64);
-        self.0.set_message(what.to_owned());
-        self.0.tick();
+        self.bar.set_position((share * STEPS as f64) as u64);
+        self.bar.set_message(what.to_owned());
+        self.bar.tick();
     }
 }

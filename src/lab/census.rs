@@ -10,6 +10,7 @@ mod levels;
 pub(in crate::lab) mod mappings;
 pub(in crate::lab) mod pages;
 mod ranges;
+mod refused;
 mod tables;
 mod tree;
 
@@ -33,14 +34,14 @@ use pages::{ENTRY_BYTES, Found, Vma, count_pages};
 pub enum CensusError {
     /// The process is another user's, or protected from being traced.
     #[error(
-        "permission to read {} is refused: run as the owner of process {pid}, or as root",
+        "permission to read {} is refused: {remedy}",
         file.display()
     )]
     NotPermitted {
-        /// The process.
-        pid: i32,
         /// The file that could not be read.
         file: PathBuf,
+        /// What to do about it.
+        remedy: String,
     },
     /// The process ended, or never was.
     #[error(

@@ -5,6 +5,7 @@ use std::io;
 use super::census::CensusError;
 use super::limits::LimitError;
 use crate::model::Missing;
+use crate::sys::in_words;
 use crate::worker::protocol::Failure;
 
 /// Whatever breaks a run off.
@@ -67,7 +68,7 @@ pub enum LabError {
     #[error("interrupted by {}", signal_name(*.0))]
     Interrupted(i32),
     /// Something between the lab and the worker.
-    #[error("{what}: {cause}")]
+    #[error("{what}: {}", in_words(cause))]
     Io {
         /// What was being done.
         what: String,
@@ -165,6 +166,7 @@ pub fn signal_name(signal: i32) -> String {
         libc::SIGTERM => "SIGTERM",
         libc::SIGSYS => "SIGSYS",
         libc::SIGXCPU => "SIGXCPU",
+        libc::SIGXFSZ => "SIGXFSZ",
         _ => "signal",
     };
     format!("{name} ({signal})")

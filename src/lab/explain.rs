@@ -30,7 +30,7 @@ use crate::stats::{DRAWS, Replicates, median_replicates};
 use crate::worker::protocol::{Assignment, Pass};
 
 /// The fewest rounds: who asks for a time keeps it, and one worker is an answer.
-const LEAST_ROUNDS: u32 = 1;
+pub(super) const LEAST_ROUNDS: u32 = 1;
 /// The most turns of a worker that has a method to itself and has to fill its slice.
 const MOST_ALONE: usize = 100_000;
 

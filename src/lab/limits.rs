@@ -12,6 +12,7 @@ mod refusal;
 
 pub use cgroup::CgroupRoom;
 pub use need::Need;
+pub(in crate::lab) use read::{is_initial_namespace, read_file_size};
 pub use refusal::{LimitError, Short};
 
 use crate::sys::handlers::MOST_HANDLERS;
@@ -20,6 +21,11 @@ use crate::worker::protocol::OWN_DESCRIPTORS;
 /// VMAs that are not the order's: the worker's own image and libraries, its
 /// samples, and the stack that posix_spawn maps for its child.
 pub const OWN_VMAS: u64 = 48;
+
+/// Descriptors that this process opens besides those that it has: a worker's socket and
+/// records, files of `/proc`, results, and a few for what is recorded from outside, which
+/// can do without.
+const OPENED: u64 = 12;
 
 /// Bytes that every limit of memory must leave on top of 5 % of the need.
 const SPARE_BYTES: u64 = 64 << 20;
@@ -52,6 +58,10 @@ pub struct Limits {
     pub max_map_count: Option<u64>,
     /// `MemAvailable` of `/proc/meminfo`, in bytes.
     pub mem_available: Option<u64>,
+    /// The soft `RLIMIT_NOFILE` and the descriptors of this process, which opens some more.
+    pub open_files: Option<Room>,
+    /// `RLIMIT_FSIZE`, which files in memory count against too.
+    pub file_size: Option<u64>,
     /// `RLIMIT_AS` and this process's size, which a worker begins with too.
     pub address_space: Option<Room>,
     /// `RLIMIT_DATA` and this process's private writable memory.
@@ -75,6 +85,7 @@ pub fn check(need: &Need, limits: &Limits) -> Result<(), LimitError> {
     check_mappings(need, limits)?;
     check_handlers(need)?;
     check_descriptors(need, limits)?;
+    check_file_size(need.file_bytes, limits.file_size)?;
     check_virtual_memory(need, limits)?;
     check_memory(need, limits)?;
     check_processes(need, limits)
@@ -101,6 +112,7 @@ fn check_handlers(need: &Need) -> Result<(), LimitError> {
 }
 
 fn check_descriptors(need: &Need, limits: &Limits) -> Result<(), LimitError> {
+    fits(need, OPENED, limits.open_files).map_err(LimitError::OpenFiles)?;
     let asked = need.descriptors;
     if asked == 0 {
         return Ok(()); // A worker's own are as many as this process has.
@@ -108,6 +120,14 @@ fn check_descriptors(need: &Need, limits: &Limits) -> Result<(), LimitError> {
     let all = asked.saturating_add(OWN_DESCRIPTORS);
     fits(need, all, limits.descriptors)
         .map_err(|short| LimitError::Descriptors(Short { asked, ..short }))
+}
+
+/// Whether a file in memory may be so large.
+pub(super) fn check_file_size(asked: u64, limit: Option<u64>) -> Result<(), LimitError> {
+    match limit {
+        Some(limit) if asked > limit => Err(LimitError::FileSize { asked, limit }),
+        _ => Ok(()),
+    }
 }
 
 fn check_virtual_memory(need: &Need, limits: &Limits) -> Result<(), LimitError> {
@@ -135,7 +155,7 @@ fn check_memory(need: &Need, limits: &Limits) -> Result<(), LimitError> {
     if need.memory_bytes() == 0 {
         return Ok(());
     }
-    let (asked, need) = (with_headroom(need.memory_bytes()), *need);
+    let (asked, need) = (with_headroom(need.memory_bytes()), Box::new(*need));
     if let Some(available) = limits.mem_available.filter(|left| asked > *left) {
         return Err(LimitError::MemAvailable {
             asked,
@@ -306,10 +326,10 @@ mod tests {
             processes: room(400, used),
             ..Limits::default()
         };
-        assert_eq!(check(&need(1, 1, 1), &limits(397)), Ok(()));
+        assert_eq!(check(&need(1, 1, 1), &limits(395)), Ok(()));
         assert_eq!(
-            refusal(&need(1, 1, 1), limits(398)),
-            "3 processes and the 398 that this user has exceed RLIMIT_NPROC = 400: end some, or \
+            refusal(&need(1, 1, 1), limits(396)),
+            "5 processes and the 396 that this user has exceed RLIMIT_NPROC = 400: end some, or \
              raise it with \"ulimit -u 401\""
         );
     }
@@ -343,6 +363,43 @@ mod tests {
     }
 
     #[test]
+    fn the_descriptors_of_this_process_are_checked_for_every_order() {
+        let limits = |limit| Limits {
+            open_files: room(limit, 4),
+            ..Limits::default()
+        };
+        assert_eq!(check(&need(0, 0, 1), &limits(16)), Ok(()));
+        assert_eq!(
+            refusal(&need(0, 0, 1), limits(8)),
+            "12 descriptors and the 4 in use exceed RLIMIT_NOFILE = 8: raise it with \
+             \"ulimit -n 16\""
+        );
+    }
+
+    #[test]
+    fn files_in_memory_are_checked_against_the_limit_of_files() {
+        let limits = Limits {
+            file_size: Some(2 << 20),
+            ..Limits::default()
+        };
+        let of = |backing, pages| SpaceRequest::Mappings {
+            mappings: 10,
+            pages,
+            spacing: 1,
+            backing,
+            huge: false,
+        };
+        let check = |backing, pages| check(&Need::of(&of(backing, pages), 4096), &limits);
+        assert_eq!(check(Backing::File, 512), Ok(()));
+        assert_eq!(check(Backing::Anon, 513), Ok(()));
+        assert_eq!(
+            check(Backing::File, 513).unwrap_err().to_string(),
+            "a file in memory takes 2 MiB (2,101,248 bytes), but RLIMIT_FSIZE = 2 MiB \
+             (2,097,152 bytes): ask for less, or raise it with \"ulimit -f unlimited\""
+        );
+    }
+
+    #[test]
     fn handlers_are_checked() {
         let handlers = |count| Need::of(&SpaceRequest::Handlers { count }, 4096);
         assert_eq!(check(&handlers(52), &Limits::default()), Ok(()));
@@ -362,8 +419,8 @@ mod tests {
         };
         assert_eq!(
             refusal(&threads, limits),
-            "1,003 processes and threads and the 2 that this user has exceed RLIMIT_NPROC = 400: \
-             ask for fewer threads, end some, or raise it with \"ulimit -u 1005\""
+            "1,005 processes and threads and the 2 that this user has exceed RLIMIT_NPROC = 400: \
+             ask for fewer threads, end some, or raise it with \"ulimit -u 1007\""
         );
         let limits = Limits {
             cgroup_pids: group(400, 2, "/sys/fs/cgroup/a/pids.max"),
@@ -414,8 +471,8 @@ mod tests {
         };
         assert_eq!(
             refusal(&need(0, 0, 1), limits),
-            "3 processes and the 18 in the control group exceed /sys/fs/cgroup/a/pids.max = 20: \
-             end some, or raise it with \"echo 21 > /sys/fs/cgroup/a/pids.max\""
+            "5 processes and the 18 in the control group exceed /sys/fs/cgroup/a/pids.max = 20: \
+             end some, or raise it with \"echo 23 > /sys/fs/cgroup/a/pids.max\""
         );
     }
 }

@@ -70,8 +70,9 @@ impl Linux {
                 sys::process::allowed_cpus().map_err(failed("could not read the CPUs"))?;
             let others: Vec<usize> = allowed.into_iter().filter(|cpu| *cpu != pinned).collect();
             if !others.is_empty() {
-                sys::process::run_on(&others)
-                    .map_err(failed("could not leave the workers' CPU"))?;
+                sys::process::run_on(&others).map_err(failed(
+                    "could not leave the workers' CPU, which --cpu any does without",
+                ))?;
             }
         }
         Ok(Self {
@@ -112,9 +113,10 @@ impl Kernel for Linux {
         timeout: Duration,
     ) -> Result<Box<dyn Worker>, LabError> {
         self.stop.check()?;
+        let records = assignment.shared_words() * size_of::<u64>();
+        limits::check_file_size(records as u64, limits::read_file_size())?;
         let worker = LinuxWorker::launch(assignment, timeout, &self.stop, &self.inherited);
-        let worker = worker.map_err(failed("could not start a worker"))?;
-        Ok(Box::new(worker))
+        Ok(Box::new(worker?))
     }
 
     fn watch(

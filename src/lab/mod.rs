@@ -7,6 +7,7 @@
 
 pub mod census;
 pub mod error;
+pub mod ground;
 pub mod host;
 pub mod kernel;
 pub mod limits;
@@ -38,4 +39,4 @@ mod sweep;
 mod tried;
 
 pub use outcome::{Outcome, Progress};
-pub use run::run;
+pub use run::{least_rounds, run};

@@ -1,6 +1,12 @@
-//! Where a program is.
+//! Where a program is: one that somebody named, where `PATH` says; one that forktax takes
+//! by itself, where only the administrator puts programs.
 
 use std::path::{Path, PathBuf};
+
+/// Where programs are that nobody named. `PATH` may hold folders that others write to, and
+/// the one that a command is given in. What the distribution installed comes first; a
+/// language's interpreter is in `/usr/local/bin` alone in many images of containers.
+pub const SYSTEM_PATH: &str = "/usr/bin:/bin:/usr/sbin:/sbin:/usr/local/bin";
 
 /// The path of a program: as typed if it has a slash, else from `PATH`. What is
 /// found nowhere keeps its name, and fails with it when it is tried.

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::path::resolve;
+use super::path::{SYSTEM_PATH, resolve};
 use crate::model::{Availability, Missing, Program};
 use crate::sys::program::elf::{Header, segments};
 
@@ -37,7 +37,8 @@ impl Linkage {
     }
 }
 
-/// A statically linked program: the one that was asked for, or one that is found.
+/// A statically linked program: the one that was asked for, by `path` if it is a name; or
+/// one that the system has.
 ///
 /// # Errors
 /// Why the one that was asked for is none.
@@ -45,7 +46,7 @@ pub fn static_program(asked: Option<&str>, path: &str) -> Result<Availability<Pr
     find(Linkage::Static, asked, &STATIC, "--static-program", path)
 }
 
-/// A dynamically linked program: the one that was asked for, or one that is found.
+/// A dynamically linked program, in the same way.
 ///
 /// # Errors
 /// Why the one that was asked for is none.
@@ -60,13 +61,13 @@ fn find(
     argument: &str,
     path: &str,
 ) -> Result<Availability<Program>, String> {
-    let path = format!("{path}:{ADMINISTRATORS}");
     if let Some(command) = asked {
+        let path = format!("{path}:{ADMINISTRATORS}");
         let program = linked(command, wanted, &path).map_err(|why| format!("{argument}: {why}"))?;
         return Ok(Availability::Measured(program));
     }
     let mut usual_ones = usual.iter();
-    let found = usual_ones.find_map(|command| linked(command, wanted, &path).ok());
+    let found = usual_ones.find_map(|command| linked(command, wanted, SYSTEM_PATH).ok());
     Ok(Availability::of(found, || {
         let how = wanted.adverb();
         let names: Vec<&str> = usual.iter().filter_map(|c| c.split(' ').next()).collect();

@@ -22,7 +22,7 @@ use crate::model::{
 };
 
 /// The fewest rounds: one alone has no interval.
-const LEAST_ROUNDS: u32 = 2;
+pub(super) const LEAST_ROUNDS: u32 = 2;
 /// Iterations of a run in which the system calls are observed.
 const OBSERVED: u64 = 5;
 /// Every so many rounds the program that runs longer has its turn.

@@ -12,7 +12,7 @@ use crate::model::{Caveat, Findings, Host, Missing, Plan, Stopped};
 use crate::worker::protocol::Assignment;
 
 /// The fewest rounds: figures rest on how trials differ within one.
-const LEAST_ROUNDS: u32 = 2;
+pub(super) const LEAST_ROUNDS: u32 = 2;
 
 /// What is tried.
 #[derive(Debug, Clone)]

@@ -2,8 +2,19 @@
 
 use super::kernel::Kernel;
 use super::outcome::{Outcome, Progress};
-use super::{advise, card, explain, process, reproduce, sweep};
+use super::{advise, card, explain, process, reproduce, rounds, sweep};
 use crate::model::{Host, Order, Plan};
+
+/// Rounds that a plan has at the least, whatever its time says.
+pub fn least_rounds(order: &Order) -> u32 {
+    match order {
+        Order::Sweep => sweep::LEAST_ROUNDS,
+        Order::Explain(_) => explain::LEAST_ROUNDS,
+        Order::Reproduce(order) if order.loops.is_some() => reproduce::LEAST_ROUNDS,
+        Order::Reproduce(_) => sweep::LEAST_ROUNDS,
+        Order::Card(_) | Order::Process(_) | Order::Advise(_) => rounds::LEAST_ROUNDS,
+    }
+}
 
 /// Carries out a plan.
 pub fn run(kernel: &dyn Kernel, host: Host, plan: &Plan, progress: &mut dyn Progress) -> Outcome {

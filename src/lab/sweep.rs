@@ -13,7 +13,7 @@ use crate::model::{Cell, Findings, Host, Plan, Stopped, Temperature};
 use crate::worker::protocol::{Assignment, Pass};
 
 /// The fewest rounds: who asks for a time keeps it, and one worker is an answer.
-const LEAST_ROUNDS: u32 = 1;
+pub(super) const LEAST_ROUNDS: u32 = 1;
 /// A method this many times cheaper than the dearest gets extra spawns in the
 /// passes that count, for this share of the slice, all such methods together.
 const MUCH_CHEAPER: f64 = 10.0;

@@ -4,7 +4,8 @@
 //! fingerprint of the facts that bear on what a spawn costs. A name is a hint where to
 //! look and proves nothing: what a file says of itself decides, so that a card that
 //! was copied from another machine is not taken for this one's. Only regular files are
-//! opened, and no symbolic link is followed. What a card is, is the caller's to say.
+//! opened, no symbolic link is followed, and what others than the user and root may write
+//! to is not believed. What a card is, is the caller's to say.
 
 mod files;
 mod found;
@@ -57,18 +58,19 @@ pub enum StoreError {
 #[derive(Debug, Clone)]
 pub struct Store {
     directory: PathBuf,
+    user: u32,
     is_card: fn(&Document) -> bool,
 }
 
 impl Store {
-    /// The store of this user: `$XDG_CACHE_HOME/forktax`, else `$HOME/.cache/forktax`.
-    /// Nothing is created before something is kept.
+    /// The store of the effective user, who is given: `$XDG_CACHE_HOME/forktax`, else
+    /// `$HOME/.cache/forktax`. Nothing is created before something is kept.
     ///
     /// # Errors
     /// [`StoreError::NoPlace`].
-    pub fn of_user(is_card: fn(&Document) -> bool) -> Result<Self, StoreError> {
+    pub fn of_user(user: u32, is_card: fn(&Document) -> bool) -> Result<Self, StoreError> {
         let variable = |name| std::env::var_os(name);
-        Self::below(variable("XDG_CACHE_HOME"), variable("HOME"), is_card)
+        Self::below(variable("XDG_CACHE_HOME"), variable("HOME"), user, is_card)
     }
 
     /// The same for these values of the two variables. A path that is not absolute is
@@ -76,6 +78,7 @@ impl Store {
     fn below(
         cache: Option<OsString>,
         home: Option<OsString>,
+        user: u32,
         is_card: fn(&Document) -> bool,
     ) -> Result<Self, StoreError> {
         let absolute = |path: Option<OsString>| {
@@ -86,6 +89,7 @@ impl Store {
         let cache = cache.ok_or(StoreError::NoPlace)?;
         Ok(Self {
             directory: cache.join(DIRECTORY),
+            user,
             is_card,
         })
     }
@@ -107,7 +111,7 @@ impl Store {
             &Shown::default(),
         )?;
         let path = self.place(&document.host);
-        match files::replace(&self.directory, &path, &bytes) {
+        match files::replace(&self.directory, &path, &bytes, self.user) {
             Ok(()) => Ok(path),
             Err(why) => Err(StoreError::Write { path, why }),
         }
@@ -192,7 +196,7 @@ impl Store {
     }
 
     fn read(&self, path: &Path) -> Read {
-        let bytes = match files::read(path) {
+        let bytes = match files::read(path, self.user) {
             Ok(Some(bytes)) => bytes,
             Ok(None) => return Read::Nothing,
             Err(error) => return Read::Failed(error.to_string()),

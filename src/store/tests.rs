@@ -1,4 +1,4 @@
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 
 use super::*;
 use crate::model::{Availability, Findings, HostFact, SCHEMA_VERSION};
@@ -10,7 +10,11 @@ fn is_sweep(document: &Document) -> bool {
 
 /// A store in a directory that does not exist yet.
 fn store(home: &tempfile::TempDir) -> Store {
-    Store::below(None, Some(home.path().into()), is_sweep).unwrap()
+    Store::below(None, Some(home.path().into()), owner(home.path()), is_sweep).unwrap()
+}
+
+fn owner(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().uid()
 }
 
 fn stored(name: &str) -> Document {
@@ -36,7 +40,7 @@ fn home() -> tempfile::TempDir {
 #[test]
 fn the_place_is_the_users_cache() {
     let below = |cache: Option<&str>, home: Option<&str>| {
-        let store = Store::below(cache.map(Into::into), home.map(Into::into), is_sweep);
+        let store = Store::below(cache.map(Into::into), home.map(Into::into), 0, is_sweep);
         store.map(|store| store.directory)
     };
     assert_eq!(
@@ -259,4 +263,61 @@ fn many_may_keep_a_card_at_once() {
         }
     });
     assert_eq!(fs::read_dir(&store.directory).unwrap().count(), 1);
+}
+
+/// Why the one card of a store is not believed.
+fn disbelief(store: &Store, host: &Host) -> String {
+    match store.find(host) {
+        Found::Unreadable { why, .. } => why,
+        found => panic!("{found:?}"),
+    }
+}
+
+#[test]
+fn what_others_may_have_written_is_not_believed() {
+    let home = home();
+    let (mut store, card) = (store(&home), card());
+    let path = store.save(&card).unwrap();
+    let host = &card.host;
+    let allow = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for mode in [0o602, 0o620] {
+        allow(&path, mode);
+        assert_eq!(disbelief(&store, host), "others may write to it");
+    }
+    allow(&path, 0o600);
+    // Where files are the user's own, it is of no matter who else may add some.
+    allow(&store.directory, 0o777);
+    assert!(matches!(store.find(host), Found::Found { .. }));
+    let own = owner(&path);
+    if own == 0 {
+        // Root's files are believed, and root's directories that are root's alone.
+        store.user = 12_345;
+        assert_eq!(disbelief(&store, host), "others may write to its directory");
+        allow(&store.directory, 0o755);
+        assert!(matches!(store.find(host), Found::Found { .. }));
+        chown(&path, Some(54_321), None).unwrap();
+    } else {
+        store.user = own + 1;
+    }
+    let stranger = owner(&path);
+    assert_eq!(
+        disbelief(&store, host),
+        format!("it belongs to user {stranger}, who is neither this one nor root")
+    );
+    if own == 0 {
+        chown(&path, Some(0), None).unwrap();
+        chown(&store.directory, Some(54_321), None).unwrap();
+    }
+    let said = store.find(host).to_string();
+    assert!(
+        said.contains(&format!("belongs to user {stranger}")),
+        "{said}"
+    );
+    let refused = store.save(&card).unwrap_err().to_string();
+    assert!(
+        refused.contains("its directory belongs to user"),
+        "{refused}"
+    );
 }

@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod descriptors;
 pub mod events;
+pub mod filter;
 pub mod gauge;
 pub mod handlers;
 pub mod image;
@@ -43,5 +44,38 @@ fn check_errno(errno: libc::c_int) -> io::Result<()> {
         Ok(())
     } else {
         Err(io::Error::from_raw_os_error(errno))
+    }
+}
+
+/// An error of the system, and what to do about one that has one cause as a rule.
+pub fn in_words(error: &io::Error) -> String {
+    let remedy = match error.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES | libc::ENOSYS) => {
+            ": look for what forbids it in the container's seccomp profile and the security \
+             module's log"
+        }
+        Some(libc::EMFILE) => ": raise the limit of open files, \"ulimit -n\"",
+        Some(libc::EAGAIN) => {
+            ": raise the limit of processes, \"ulimit -u\" or the control group's pids.max"
+        }
+        Some(libc::ENOMEM) => ": free memory, or raise the control group's memory.max",
+        _ => "",
+    };
+    format!("{error}{remedy}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_comes_with_its_remedy_if_there_is_one() {
+        let words = |errno| in_words(&io::Error::from_raw_os_error(errno));
+        assert!(words(libc::EAGAIN).ends_with(
+            "(os error 11): raise the limit of processes, \
+             \"ulimit -u\" or the control group's pids.max"
+        ));
+        assert!(words(libc::EPERM).contains("seccomp profile"));
+        assert!(words(libc::EIO).ends_with("(os error 5)"));
     }
 }

@@ -199,10 +199,42 @@ pub fn ignores(signal: i32) -> bool {
     mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
+/// The effective user.
+pub fn user() -> u32 {
+    // SAFETY: geteuid(2) takes nothing and cannot fail.
+    unsafe { libc::geteuid() }
+}
+
 /// Whether this process has the effective user 0.
 pub fn is_root() -> bool {
-    // SAFETY: geteuid(2) takes nothing and cannot fail.
-    unsafe { libc::geteuid() == 0 }
+    user() == 0
+}
+
+/// Whether the program was executed with rights that its caller lacks: by its mode, its
+/// file's capabilities, or a security module (`AT_SECURE`, see getauxval(3)).
+pub fn has_gained_rights() -> bool {
+    // SAFETY: getauxval(3) takes a number, and answers 0 to one that it does not know.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
+/// Raises the soft limit of this thread's stack to `least` bytes, as far as the hard one
+/// allows, and gives what it is then. The kernel asks for it whenever the stack grows.
+///
+/// # Errors
+/// None on Linux, but getrlimit(2) reserves the right.
+pub fn raise_stack(least: u64) -> io::Result<u64> {
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: the limit is a live structure that the kernel writes to.
+    check(unsafe { libc::getrlimit(libc::RLIMIT_STACK, &raw mut limit) })?;
+    if limit.rlim_cur < least {
+        limit.rlim_cur = least.min(limit.rlim_max);
+        // SAFETY: the limit is a live structure that the kernel only reads.
+        check(unsafe { libc::setrlimit(libc::RLIMIT_STACK, &raw const limit) })?;
+    }
+    Ok(limit.rlim_cur)
 }
 
 #[cfg(test)]

@@ -26,7 +26,10 @@ pub use self::error::TraceError;
 use self::call::{At, Creation, Flags};
 use self::tracee::{State, Stop, Tracee};
 use super::clock;
+use super::filter::Tried;
 use crate::sys::events::SampleEvent;
+
+static CALL: Tried = Tried::new(libc::SYS_ptrace);
 
 /// Calls after which a process is set free: what it goes on to do is the same.
 pub const MOST_CALLS: usize = 64;
@@ -74,6 +77,9 @@ impl CallTracer {
     /// Why the process cannot be traced.
     pub fn start(&mut self) -> Result<(), TraceError> {
         self.stop();
+        if CALL.is_deadly() {
+            return Err(TraceError::Deadly);
+        }
         let (until, asked) = mpsc::channel();
         let (begun, answer) = mpsc::channel();
         let (pid, found) = (self.pid, self.found.0.clone());

@@ -10,7 +10,7 @@ use crate::sys::memory::{
     Arena, Exact, Pages, Source, Stuff, Touches, disable_huge_pages, grow_heap,
 };
 use crate::sys::shared::memory_file;
-use crate::sys::{descriptors, handlers, threads};
+use crate::sys::{descriptors, handlers, in_words, threads};
 use crate::vm::{
     Descriptors, Heap, PlacedLikeness, PlacedMapping, Region, Shape, THREAD_STACK_BYTES,
 };
@@ -93,7 +93,7 @@ fn place_all(region: &Region, pages: &mut Pages) -> Result<(), Failure> {
     let failed = |placed: u64, error: &io::Error| Failure::Inflation {
         placed,
         wanted: region.count,
-        why: error.to_string(),
+        why: in_words(error),
     };
     let backing = Store::new(region).map_err(|error| failed(0, &error))?;
     let span = region
@@ -126,7 +126,7 @@ fn build_likeness(placed: &PlacedLikeness, pages: &mut Pages) -> Result<(), Fail
     let failed = |built: usize, error: &io::Error| Failure::Inflation {
         placed: built as u64,
         wanted: placed.mappings.len() as u64,
-        why: error.to_string(),
+        why: in_words(error),
     };
     if placed.mappings.is_empty() {
         return Ok(());
@@ -181,7 +181,7 @@ fn fill_heap(heap: &Heap, pages: &mut Pages) -> Result<(), Failure> {
             "could not take {} blocks of {} bytes from malloc",
             heap.count, heap.bytes
         ),
-        why: error.to_string(),
+        why: in_words(&error),
     })
 }
 

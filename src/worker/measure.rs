@@ -15,6 +15,7 @@ use super::probe::Probe;
 use super::protocol::{FIRST_RECORD, Failure, PROGRESS_WORD, record};
 use crate::model::SpawnMethod;
 use crate::sys::clock::now_ns;
+use crate::sys::in_words;
 use crate::sys::spawn::Spawn;
 
 /// A method that takes turns.
@@ -116,6 +117,6 @@ fn succeeded(method: SpawnMethod, status: io::Result<ExitStatus>) -> Result<(), 
 fn call_failed(method: SpawnMethod, error: &io::Error) -> Failure {
     Failure::Spawn {
         method,
-        why: error.to_string(),
+        why: in_words(error),
     }
 }

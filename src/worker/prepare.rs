@@ -12,6 +12,7 @@ use super::protocol::{Assignment, Failure, Pass, Prepared, schedule, stamp_words
 use super::ready::{Course, Ready};
 use crate::model::{ChildAction, Placement, Program, SpawnMethod, Temperature};
 use crate::sys::image::ExecImage;
+use crate::sys::in_words;
 use crate::sys::landmarks::fix_addresses;
 use crate::sys::memory::{Pages, leave_libraries_out_of_forks, page_size};
 use crate::sys::process;
@@ -26,7 +27,7 @@ use crate::vm::Shape;
 pub(super) fn setup<T>(what: &str, result: io::Result<T>) -> Result<T, Failure> {
     result.map_err(|error| Failure::Setup {
         what: what.to_owned(),
-        why: error.to_string(),
+        why: in_words(&error),
     })
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use forktax::model::{Answer, Document, Findings, Loop, LoopSystem, Looped};
 
-use super::{failure, forktax, output};
+use super::{failure, output};
 
 fn reproduced(words: &str) -> Document {
     let output = output(&format!("reproduce --format json --seed 1 {words}"));
@@ -77,28 +77,6 @@ fn the_programs_of_the_article_run() {
         ];
         for [built, wanted, off] in pairs {
             assert!(built.abs_diff(wanted) <= off + wanted / 20, "{pairs:?}");
-        }
-    }
-}
-
-#[test]
-fn without_python_the_other_programs_run() {
-    let dir = tempfile::tempdir().unwrap();
-    let output = forktax("reproduce python-2014 --format json --iterations 3 --repeats 2 --")
-        .arg("/bin/sh")
-        .args(["-c", ":"])
-        .env("PATH", dir.path())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    let document: Document = serde_json::from_slice(&output.stdout).unwrap();
-    for row in rows(&document) {
-        let needs = row.system.is_script() || row.system == LoopSystem::CForkLikePython;
-        assert_eq!(row.here.missing().is_some(), needs, "{:?}", row.system);
-        if let Some(missing) = row.here.missing() {
-            assert!(missing.reason.contains("python3: not found in PATH"));
-            assert!(missing.remedy.as_ref().unwrap().contains("--python"));
         }
     }
 }

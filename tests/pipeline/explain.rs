@@ -1,5 +1,6 @@
 //! The pipeline behind `explain`, on the fake.
 
+use forktax::lab::error::LabError;
 use forktax::model::SpawnMethod::{Fork, PosixSpawn, Vfork};
 use forktax::model::{
     Availability, Caveat, ChildAction, Document, ExitOrder, ExplainOrder, Explanation, FaultCause,
@@ -50,6 +51,17 @@ fn phase(ledger: &Ledger, phase: Phase) -> Option<f64> {
 fn close(ns: Option<f64>, wanted: f64) {
     let ns = ns.unwrap();
     assert!((ns - wanted).abs() < 1_000.0, "{ns} instead of {wanted}");
+}
+
+#[test]
+fn a_worker_that_dies_is_the_error_whatever_part_it_was_for() {
+    // Those of the first round are of all parts, the probes' among them; one has no loop
+    // to die in, as its page tables are all that is looked at.
+    let survives = |nth: &u32| {
+        let (outcome, _) = carry_out(Fault::WorkerDies(*nth), &default_plan());
+        !matches!(outcome.error, Some(LabError::Died { .. }))
+    };
+    assert_eq!((1..=16).filter(survives).count(), 1);
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub(in crate::cli) struct ReproduceArgs {
     pub(in crate::cli) repeats: Option<u64>,
 
     /// The interpreter of the Python programs: a path, or a name for PATH
-    /// [default: python3; python-2014 only]
+    /// [default: the system's python3; python-2014 only]
     #[arg(long, value_name = "PATH|NAME")]
     pub(in crate::cli) python: Option<String>,
 

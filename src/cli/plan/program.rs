@@ -1,8 +1,24 @@
 //! The program that the children execute, and the environment that they do it in.
 
+use std::env::VarError;
+
 use super::PlanError;
 use crate::lab::path::resolve;
 use crate::model::Program;
+
+/// Where programs are looked up when there is no PATH, as in execvp(3).
+const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// What the variable PATH comes to.
+pub(in crate::cli) fn search_path(variable: Result<String, VarError>) -> Result<String, PlanError> {
+    match variable {
+        Ok(path) => Ok(path),
+        Err(VarError::NotPresent) => Ok(DEFAULT_PATH.to_owned()),
+        Err(VarError::NotUnicode(path)) => Err(PlanError::refused(format!(
+            "PATH is not UTF-8, and a result tells it as text: leave {path:?} out of it"
+        ))),
+    }
+}
 
 /// The program of these words; the embedded one if there are none.
 pub(super) fn program(words: &[String], path: &str) -> Result<Program, PlanError> {

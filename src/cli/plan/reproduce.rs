@@ -13,10 +13,10 @@ use crate::model::{
 };
 use crate::units::thousands;
 
-const ITERATIONS: u64 = 1_000;
+pub(super) const ITERATIONS: u64 = 1_000;
 /// The longer loop runs so many times as long as the others.
 const LONGER: u64 = 10;
-const REPEATS: u64 = 7;
+pub(super) const REPEATS: u64 = 7;
 /// One run has no interval.
 const LEAST_REPEATS: u64 = 2;
 

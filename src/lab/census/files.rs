@@ -10,6 +10,7 @@ use procfs::{FromRead, ProcError};
 
 use super::CensusError;
 use super::pages::{ENTRY_BYTES, EntrySource};
+use super::refused::remedy;
 use crate::analysis::mappings::{Listed, listed};
 use crate::sys::pagemap::{first_used, is_unsupported};
 
@@ -149,7 +150,10 @@ pub(in crate::lab) fn gone_if_short(error: io::Error) -> ProcError {
 
 pub(in crate::lab) fn refuse(pid: i32, file: PathBuf, error: ProcError) -> CensusError {
     match error {
-        ProcError::PermissionDenied(_) => CensusError::NotPermitted { pid, file },
+        ProcError::PermissionDenied(_) => {
+            let remedy = remedy(pid);
+            CensusError::NotPermitted { file, remedy }
+        }
         // The file is missing because its process is, or for the kernel's lack of it.
         ProcError::NotFound(_) if !file.parent().is_some_and(Path::exists) => {
             CensusError::Gone { pid }

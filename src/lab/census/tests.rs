@@ -221,14 +221,16 @@ fn a_kernel_without_pagemap_is_told_apart_from_a_process_that_is_gone() {
 
 #[test]
 fn refusals_are_typed() {
-    let refused = refuse(
-        7,
-        PathBuf::from("/proc/7/maps"),
-        ProcError::PermissionDenied(None),
-    );
+    // No process has this number, so that nothing is known of it.
+    let pid = i32::MAX;
+    let file = PathBuf::from(format!("/proc/{pid}/maps"));
+    let refused = refuse(pid, file, ProcError::PermissionDenied(None));
     assert_eq!(
         refused.to_string(),
-        "permission to read /proc/7/maps is refused: run as the owner of process 7, or as root"
+        format!(
+            "permission to read /proc/{pid}/maps is refused: run as the owner of process {pid}, \
+             or as root"
+        )
     );
     let searched = io::Error::from_raw_os_error(NO_SUCH_PROCESS);
     let gone = refuse(7, PathBuf::from("/proc/self/maps"), searched.into());

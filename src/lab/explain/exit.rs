@@ -58,10 +58,10 @@ pub(super) fn probe(
 }
 
 /// What a probe's failure means: the run goes on without its figure, unless it
-/// was to be broken off.
+/// was to be broken off, or somebody ends its workers.
 pub(super) fn refused(error: LabError) -> Result<Missing, LabError> {
     match error {
-        LabError::Interrupted(_) => Err(error),
+        LabError::Interrupted(_) | LabError::Died { .. } => Err(error),
         error => Ok(Missing::unavailable(
             format!("a worker that was to find it out failed: {error}"),
             None,

@@ -22,8 +22,12 @@ const BLOCK_HEADER: u64 = 16;
 /// The VMAs that a heap ends up in: `[heap]`, and separately mapped blocks,
 /// which the kernel merges as they lie side by side with the same protection.
 const HEAP_VMAS: u64 = 2;
-/// The worker, its child, and the child's own child where a shell is between.
-const PROCESSES: u64 = 3;
+/// The worker, the server that one method keeps, their child, the child's own child where a
+/// shell is between, and the process that watches over them.
+const PROCESSES: u64 = 5;
+/// More than the records of most workers take. Those of some are as large as their task,
+/// and checked when they are made.
+const RECORDS_BYTES: u64 = 1 << 20;
 /// Pages that an idle thread makes resident: the end of its stack, and its share of
 /// the heap.
 const THREAD_PAGES: u64 = 4;
@@ -56,6 +60,8 @@ pub struct Need {
     pub descriptors: u64,
     /// Signals with a handler.
     pub handlers: u64,
+    /// The largest file in memory.
+    pub file_bytes: u64,
 }
 
 impl Need {
@@ -104,6 +110,7 @@ impl Need {
         processes: PROCESSES,
         descriptors: 0,
         handlers: 0,
+        file_bytes: RECORDS_BYTES,
     };
 
     /// Both in one worker.
@@ -119,6 +126,7 @@ impl Need {
             processes: PROCESSES.saturating_add(sum(Self::threads)),
             descriptors: sum(|need| need.descriptors),
             handlers: sum(|need| need.handlers),
+            file_bytes: self.file_bytes.max(other.file_bytes),
         }
     }
 
@@ -200,6 +208,10 @@ impl Layout {
                 Backing::Anon | Backing::File => mapped,
             },
             kernel_bytes: count.saturating_mul(structures),
+            file_bytes: match backing {
+                Backing::File => self.span.saturating_mul(size).max(RECORDS_BYTES),
+                Backing::Anon | Backing::Shared => RECORDS_BYTES,
+            },
             ..Need::NOTHING
         }
     }
@@ -294,6 +306,7 @@ fn alike(likeness: &Likeness, page_size: u64) -> Need {
         private_bytes: private.map(|m| m.len).sum(),
         kernel_bytes: (mappings * 2 * VMA_BYTES)
             .saturating_add(anon * (ANON_VMA_BYTES + ANON_VMA_COPY_BYTES)),
+        file_bytes: placed.file_len.max(RECORDS_BYTES),
         ..Need::NOTHING
     }
 }

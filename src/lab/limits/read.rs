@@ -49,19 +49,38 @@ impl Limits {
         Self {
             max_map_count: number(&proc.join("sys/vm/max_map_count")),
             mem_available: memory.as_ref().and_then(|memory| memory.mem_available),
+            open_files: room(|all| all.max_open_files.soft_limit, descriptors(&proc)),
+            file_size: rlimits.as_ref().and_then(file_size),
             address_space: room(|all| all.max_address_space.soft_limit, used(|s| s.vmsize)),
             private: room(|all| all.max_data_size.soft_limit, used(|s| s.vmdata)),
             commit: memory.as_ref().and_then(|memory| commit(memory, &proc)),
             processes,
             descriptors: rlimits.as_ref().and_then(|all| {
                 let limit = finite(all.max_open_files.hard_limit)?;
-                let used = fs::read_dir(proc.join("self/fd")).ok()?.count() as u64;
+                let used = descriptors(&proc)?;
                 Some(Room { limit, used })
             }),
             cgroup_memory: groups.as_ref().and_then(Groups::memory),
             cgroup_pids: groups.as_ref().and_then(Groups::pids),
         }
     }
+}
+
+/// The limit of this process's files. A worker's records are as large as its task, so that
+/// they are checked when it is launched.
+pub(in crate::lab) fn read_file_size() -> Option<u64> {
+    let limits = procfs::process::Limits::from_file("/proc/self/limits");
+    file_size(&limits.ok()?)
+}
+
+fn file_size(limits: &procfs::process::Limits) -> Option<u64> {
+    finite(limits.max_file_size.soft_limit)
+}
+
+/// The descriptors of this process.
+fn descriptors(proc: &Path) -> Option<u64> {
+    let open = fs::read_dir(proc.join("self/fd")).ok()?;
+    Some(open.count() as u64)
 }
 
 fn finite(limit: LimitValue) -> Option<u64> {
@@ -85,10 +104,18 @@ fn commit(memory: &Meminfo, proc: &Path) -> Option<Room> {
 /// Whether the kernel lets this process exceed `RLIMIT_NPROC`: root and holders
 /// of two capabilities, but only those of the initial user namespace.
 fn is_exempt(status: &Status, proc: &Path) -> bool {
-    let initial = fs::read_to_string(proc.join("self/uid_map"))
+    is_initial(proc) && (status.ruid == 0 || status.capeff & EXEMPTING != 0)
+}
+
+/// Whether this process is in the initial user namespace, where its rights reach everybody.
+pub(in crate::lab) fn is_initial_namespace() -> bool {
+    is_initial(Path::new("/proc"))
+}
+
+fn is_initial(proc: &Path) -> bool {
+    fs::read_to_string(proc.join("self/uid_map"))
         .map(|map| map.split_whitespace().eq(["0", "0", "4294967295"]))
-        .unwrap_or(true);
-    initial && (status.ruid == 0 || status.capeff & EXEMPTING != 0)
+        .unwrap_or(true)
 }
 
 /// The threads of a real user, which are what `RLIMIT_NPROC` counts.

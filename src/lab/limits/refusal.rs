@@ -67,6 +67,25 @@ pub enum LimitError {
         .0.enough().saturating_add(OWN_DESCRIPTORS)
     )]
     Descriptors(Short),
+    /// More descriptors of this process itself than the soft `RLIMIT_NOFILE`.
+    #[error(
+        "{} descriptors and the {} in use exceed RLIMIT_NOFILE = {}: raise it with \
+         \"ulimit -n {}\"",
+        thousands(.0.asked), thousands(.0.room.used), thousands(.0.room.limit), .0.enough()
+    )]
+    OpenFiles(Short),
+    /// A larger file in memory than `RLIMIT_FSIZE`.
+    #[error(
+        "a file in memory takes {} ({} bytes), but RLIMIT_FSIZE = {} ({} bytes): ask for less, or \
+         raise it with \"ulimit -f unlimited\"",
+        bytes(*asked), thousands(*asked), bytes(*limit), thousands(*limit)
+    )]
+    FileSize {
+        /// Its bytes.
+        asked: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// More address space than there is.
     #[error(
         "the mappings take {} of address space, but a process has only {}: {}",
@@ -114,7 +133,7 @@ pub enum LimitError {
         /// Bytes that are needed, with headroom.
         asked: u64,
         /// What they are made of.
-        need: Need,
+        need: Box<Need>,
         /// `MemAvailable`.
         available: u64,
     },
@@ -129,7 +148,7 @@ pub enum LimitError {
         /// Bytes that are needed, with headroom.
         asked: u64,
         /// What they are made of.
-        need: Need,
+        need: Box<Need>,
         /// The group's limit.
         group: CgroupRoom,
     },

@@ -14,9 +14,9 @@ use self::answer::Answer;
 use super::Stop;
 use super::family::{Family, fate, floods};
 use crate::lab::error::LabError;
-use crate::lab::path::resolve;
+use crate::lab::path::{SYSTEM_PATH, resolve};
 use crate::lab::preflight::not_started;
-use crate::model::{Interpreter, Missing, Plan};
+use crate::model::{Interpreter, Missing, Order, Plan};
 use crate::sys::process::still_runs;
 use crate::sys::shared::memory_file;
 
@@ -47,9 +47,13 @@ pub(super) fn find(
         .filter_map(|variable| variable.split_once('='))
         .collect();
     let path = planned.iter().find(|(name, _)| *name == "PATH");
-    let found = resolve(asked, path.map_or("", |(_, path)| path));
+    let (path, place) = match is_own(plan) {
+        true => (SYSTEM_PATH, SYSTEM_PATH),
+        false => (path.map_or("", |(_, path)| path), "PATH"),
+    };
+    let found = resolve(asked, path);
     if !found.contains('/') {
-        return Err(refused("not found in PATH".to_owned(), INSTALL));
+        return Err(refused(format!("not found in {place}"), INSTALL));
     }
     if Path::new(&found).is_dir() {
         return Err(missing("is a directory".to_owned()));
@@ -74,6 +78,17 @@ pub(super) fn find(
         answer = again;
     }
     Err(missing("a wrapper of a wrapper without end".to_owned()))
+}
+
+/// Whether nobody has named the interpreter.
+fn is_own(plan: &Plan) -> bool {
+    let Order::Reproduce(order) = &plan.order else {
+        return false;
+    };
+    order
+        .loops
+        .as_ref()
+        .is_some_and(|loops| loops.own_interpreter)
 }
 
 /// A reason that names what was asked for; a path may be in it already.

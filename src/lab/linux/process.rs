@@ -134,24 +134,29 @@ impl LinuxWorker {
         timeout: Duration,
         stop: &Stop,
         inherited: &[i32],
-    ) -> io::Result<Self> {
+    ) -> Result<Self, LabError> {
         let mappings = assignment.space.mappings();
         let mut assignment = assignment.clone();
         let likeness = assignment.space.take_likeness();
-        let records = memory_file(c"forktax-records", false)?;
-        records.set_len((assignment.shared_words() * size_of::<u64>()) as u64)?;
-        let (ours, theirs) = UnixStream::pair()?;
-        ours.set_read_timeout(Some(LOOK))?;
+        let records = records_file(assignment.shared_words());
+        let records = records.map_err(failed("could not make a file in memory (memfd_create)"))?;
+        let (ours, theirs) =
+            sockets().map_err(failed("could not make a pair of sockets for a worker"))?;
         let variables = assignment.environment.iter();
         let child = Command::new("/proc/self/exe")
             .arg0(worker::NAME)
             .env_clear()
             .envs(variables.filter_map(|variable| variable.split_once('=')))
             .stdin(OwnedFd::from(theirs))
-            .stdout(records.try_clone()?)
+            .stdout(
+                records
+                    .try_clone()
+                    .map_err(failed("could not share a worker's records"))?,
+            )
             .stderr(Stdio::null())
             .process_group(0)
-            .spawn()?;
+            .spawn()
+            .map_err(failed("could not start a worker"))?;
         Ok(Self {
             family: Family::of(&child, inherited),
             control: BufReader::new(ours),
@@ -193,11 +198,11 @@ impl LinuxWorker {
             if progress != last.0 {
                 last = (progress, Instant::now());
             } else if last.1.elapsed() > self.timeout + self.pause() {
-                if spawning {
-                    return Err(self.hung());
-                }
                 if self.is_stopped() {
                     return Err(self.lost("was stopped by a signal", stage));
+                }
+                if spawning {
+                    return Err(self.hung());
                 }
             }
         }
@@ -235,7 +240,9 @@ impl LinuxWorker {
     /// What was looked up of it, or that it is gone.
     fn seen<T>(&self, found: Result<T, CensusError>) -> Result<T, LabError> {
         found.map_err(|error| match error {
-            CensusError::Gone { .. } => self.lost("ended", "be looked at"),
+            CensusError::Gone { .. } | CensusError::NoAddressSpace { .. } => {
+                self.lost("ended", "be looked at")
+            }
             other => other.into(),
         })
     }
@@ -277,7 +284,16 @@ impl LinuxWorker {
             return LabError::Worker { mappings, failure };
         };
         let status = ExitStatus::from_raw(status);
-        let (program, said) = (self.program(), String::new());
+        let said = match status.signal() {
+            Some(libc::SIGSYS) => {
+                "; a seccomp filter kills whoever makes a system call that it forbids".to_owned()
+            }
+            _ => String::new(),
+        };
+        let program = match method {
+            SpawnMethod::System => format!("{}, by the shell of system()", self.program()),
+            _ => self.program(),
+        };
         let error = match (status.code(), status.signal(), &self.assignment.program) {
             (Some(127), ..) if method == SpawnMethod::System => ProgramError::Exec {
                 program,
@@ -298,12 +314,19 @@ impl LinuxWorker {
     /// The error of a worker that is gone.
     fn died(&mut self, stage: &'static str) -> LabError {
         let status = self.family.end();
-        let killed = status.signal() == Some(libc::SIGKILL);
-        let hint = match (killed, self.oom_kills, oom_kills()) {
-            (true, Some(before), Some(after)) if after > before => {
+        let hint = match (status.signal(), self.oom_kills, oom_kills()) {
+            (Some(libc::SIGKILL), Some(before), Some(after)) if after > before => {
                 ": the kernel killed it for want of memory; ask for fewer mappings or pages"
             }
-            (true, ..) => ": somebody killed it, or memory ran out (see dmesg)",
+            (Some(libc::SIGKILL), ..) => ": somebody killed it, or memory ran out (see dmesg)",
+            (Some(libc::SIGSYS), ..) => {
+                ": a seccomp filter kills whoever makes a system call that it forbids; leave out \
+                 the methods that make it, or loosen the filter"
+            }
+            (Some(libc::SIGSEGV | libc::SIGBUS), ..) => {
+                ": memory ran out for its stack or its files, or it has a bug; ask for less"
+            }
+            (Some(_), ..) => ": somebody sent it the signal; run again",
             _ => "",
         };
         LabError::Died {
@@ -313,6 +336,19 @@ impl LinuxWorker {
             hint: hint.to_owned(),
         }
     }
+}
+
+fn records_file(words: usize) -> io::Result<File> {
+    let records = memory_file(c"forktax-records", false)?;
+    records.set_len((words * size_of::<u64>()) as u64)?;
+    Ok(records)
+}
+
+/// The lab's end of a conversation, and the worker's.
+fn sockets() -> io::Result<(UnixStream, UnixStream)> {
+    let (ours, theirs) = UnixStream::pair()?;
+    ours.set_read_timeout(Some(LOOK))?;
+    Ok((ours, theirs))
 }
 
 /// Whether nothing is wrong but that nothing came yet.

@@ -135,6 +135,10 @@ impl Counters {
         };
         let mut failures = Vec::new();
         for &counter in wanted {
+            if super::CALL.is_deadly() {
+                failures.push((counter, PerfError::Deadly));
+                continue;
+            }
             match counters.add(scope, counter) {
                 Ok(()) => counters.opened.push(counter),
                 Err(failure) => failures.push((counter, explain(&failure, counter))),

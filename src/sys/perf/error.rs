@@ -6,6 +6,8 @@
 
 use std::{fs, io};
 
+use crate::sys::filter::is_filtered;
+
 /// Why a perf event could not be opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PerfError {
@@ -32,6 +34,9 @@ pub enum PerfError {
         /// Whether a seccomp filter is in force.
         filtered: bool,
     },
+    /// A filter ends whoever makes the system call.
+    #[error("a seccomp filter kills whoever calls perf_event_open")]
+    Deadly,
     /// The limit of open files is reached.
     #[error("too many open files for another perf event")]
     TooManyFiles,
@@ -70,7 +75,7 @@ pub(super) struct Attempt {
 impl PerfError {
     /// The cause behind a failed opening.
     pub(super) fn of_opening(failure: &io::Error, attempt: Attempt) -> Self {
-        classify(failure.raw_os_error(), attempt, paranoid, seccomp_filtered)
+        classify(failure.raw_os_error(), attempt, paranoid, is_filtered)
     }
 
     /// What to do about it.
@@ -89,7 +94,7 @@ impl PerfError {
                     "run `sysctl kernel.perf_event_paranoid={needed}` as root, or grant CAP_PERFMON (CAP_SYS_ADMIN before Linux 5.8)"
                 );
             }
-            Self::NoSyscall { filtered: true } => {
+            Self::NoSyscall { filtered: true } | Self::Deadly => {
                 "allow perf_event_open in the container's seccomp profile"
             }
             Self::NoSyscall { filtered: false } => {
@@ -169,18 +174,6 @@ fn paranoid() -> Option<i64> {
     text.trim().parse().ok()
 }
 
-fn seccomp_filtered() -> bool {
-    fs::read_to_string("/proc/self/status").is_ok_and(|status| has_seccomp_filter(&status))
-}
-
-/// Whether a status file tells of seccomp mode 2, a filter.
-fn has_seccomp_filter(status: &str) -> bool {
-    status
-        .lines()
-        .filter_map(|line| line.strip_prefix("Seccomp:"))
-        .any(|mode| mode.trim() == "2")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -257,6 +250,7 @@ mod tests {
             paranoid(Some(3)),
             PerfError::NoSyscall { filtered: true },
             PerfError::NoSyscall { filtered: false },
+            PerfError::Deadly,
             PerfError::TooManyFiles,
             PerfError::NoRingMemory,
             PerfError::NoCpu(7),
@@ -297,13 +291,5 @@ mod tests {
             needed: 0,
         };
         assert!(!allowed.remedy().contains("sysctl"));
-    }
-
-    #[test]
-    fn only_mode_2_is_a_filter() {
-        assert!(has_seccomp_filter(
-            "NoNewPrivs:\t0\nSeccomp:\t2\nCpus:\t1\n"
-        ));
-        assert!(!has_seccomp_filter("Seccomp:\t0\nSeccomp_filters:\t2\n"));
     }
 }

@@ -23,6 +23,11 @@ pub use counters::{Counter, Counters, OpenedCounters, Scope};
 pub use error::PerfError;
 pub use recorder::{Recorder, Target};
 
+use super::filter::Tried;
+
+/// The system call behind all of them.
+static CALL: Tried = Tried::new(libc::SYS_perf_event_open);
+
 /// Whether a hardware PMU answers. Where cycles may not be counted nobody can
 /// tell, and then the answer is no.
 pub fn has_pmu() -> bool {

@@ -132,6 +132,9 @@ impl Fill {
 }
 
 fn open_event(target: Target, cpu: u32, instrument: &dyn Instrument) -> Result<Event, PerfError> {
+    if super::CALL.is_deadly() {
+        return Err(PerfError::Deadly);
+    }
     let mut opts = instrument.opts();
     let attempt = Attempt {
         hardware: false,

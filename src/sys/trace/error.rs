@@ -14,6 +14,9 @@ pub enum TraceError {
     /// A seccomp filter is in force, which probably refuses ptrace(2).
     #[error("a seccomp filter blocks ptrace")]
     Filtered,
+    /// A filter ends whoever calls ptrace(2).
+    #[error("a seccomp filter kills whoever calls ptrace")]
+    Deadly,
     /// The user may not trace the process.
     #[error("this user may not trace the process")]
     NotPermitted,
@@ -56,7 +59,7 @@ impl TraceError {
             Self::Yama(_) => {
                 "run `sysctl kernel.yama.ptrace_scope=1` as root, or grant CAP_SYS_PTRACE"
             }
-            Self::Filtered => "allow ptrace in the container's seccomp profile",
+            Self::Filtered | Self::Deadly => "allow ptrace in the container's seccomp profile",
             Self::NotPermitted => {
                 "run as the owner of the process, and look for a denial in the security module's log"
             }
@@ -179,6 +182,7 @@ mod tests {
             TraceError::Yama(2),
             TraceError::Yama(3),
             TraceError::Filtered,
+            TraceError::Deadly,
             TraceError::NotPermitted,
             TraceError::Kernel,
             TraceError::Gone,

@@ -68,7 +68,7 @@ pub fn loops(system: LoopSystem) -> Option<PublishedLoop> {
 }
 
 /// What the scripts of `python-2014` are interpreted by, where no other program is
-/// named: a name for PATH.
+/// named.
 pub const OWN_INTERPRETER: &str = python_2014::INTERPRETER;
 
 /// What the children of `python-2014` execute, where no other program is named.
