@@ -36,6 +36,7 @@ mod shown;
 mod variants;
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -480,11 +481,8 @@ fn a_killed_worker_is_reported_and_what_was_measured_is_kept() {
     let killed = (0..1_000).any(|_| {
         let worker = worker_of(child.id());
         worker.is_some_and(|pid| {
-            Command::new("kill")
-                .args(["-KILL", &pid])
-                .status()
-                .unwrap()
-                .success()
+            let mut command = Command::new("kill");
+            command.args(["-KILL", &pid]).status().unwrap().success()
         })
     });
     assert!(killed, "no worker was found");
@@ -494,14 +492,42 @@ fn a_killed_worker_is_reported_and_what_was_measured_is_kept() {
     assert_no_process(&dir.path().display().to_string());
 }
 
+/// Whichever of the tool's processes is killed, the others end what is below them; and
+/// the supervisor does where all of the user's group are.
 #[test]
-fn workers_die_with_a_lab_that_is_killed() {
+fn nothing_outlives_a_tool_that_is_killed() {
+    for victim in [Some(0), Some(1), Some(2), Some(3), None] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut child = begin_hanging(dir.path());
+        await_spawns(dir.path(), 2);
+        let pid = match victim {
+            Some(steps) => below(child.id(), steps).unwrap(),
+            None => format!("-{}", child.id()),
+        };
+        kill_by("KILL", &pid);
+        assert!(!child.wait().unwrap().success(), "{victim:?}");
+        assert_no_process(&dir.path().display().to_string());
+    }
+}
+
+/// A shell's background job that leaves a daemon behind, after the shell has become the
+/// tool: that adopts nobody who is not below it.
+#[test]
+fn another_s_orphan_is_left_alone() {
     let dir = tempfile::tempdir().unwrap();
-    let mut child = begin_endless(dir.path(), &dir.path().join("none.json"));
-    await_spawns(dir.path(), 50);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert_no_process(&dir.path().display().to_string());
+    let daemon = dir.path().join("daemon");
+    let mark = dir.path().display();
+    let script = format!(
+        "(sleep .3; MARK={mark} sleep 600 > /dev/null 2>&1 & echo $! > {}) & exec {FORKTAX} sweep -q --mappings 0 \
+         --spawns 2000 --format json",
+        daemon.display()
+    );
+    let mut shell = Command::new("sh");
+    let output = shell.args(["-c", &script]).output().unwrap();
+    let pid = fs::read_to_string(&daemon).unwrap();
+    let lives = Path::new("/proc").join(pid.trim()).exists();
+    kill_by("KILL", pid.trim());
+    assert!(output.status.success() && lives, "{output:?}");
 }
 
 /// Spawns after which at least four workers are through, and one of any four
@@ -535,6 +561,18 @@ fn begin_endless_by(method: &str, dir: &Path, export: &Path) -> Child {
         .unwrap()
 }
 
+/// The same with a program that works when it is tried, and hangs from then on; in a
+/// group of its own.
+fn begin_hanging(dir: &Path) -> Child {
+    let trace = dir.join("trace").display().to_string();
+    let text = format!("test -e {trace} && echo >> {trace} && sleep 600; echo >> {trace}");
+    let mut command = forktax("sweep -q --mappings 0 --spawns 1M --method vfork");
+    let command = command.args(["--env", &format!("MARK={}", dir.display())]);
+    let command = command.args(["--", "sh", "-c", &text]);
+    let command = command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.process_group(0).spawn().unwrap()
+}
+
 /// Waits until the program ran so often: several workers are through then.
 fn await_spawns(dir: &Path, spawns: u64) {
     let begin = Instant::now();
@@ -548,15 +586,28 @@ fn await_spawns(dir: &Path, spawns: u64) {
 }
 
 fn kill(signal: &str, child: &Child) {
+    kill_by(signal, &child.id().to_string());
+}
+
+/// A process, or a group if it has a minus before it.
+fn kill_by(signal: &str, pid: &str) {
     let status = Command::new("kill")
-        .args([format!("-{signal}"), child.id().to_string()])
+        .args([&format!("-{signal}"), "--", pid])
         .status();
     assert!(status.unwrap().success());
 }
 
-fn worker_of(lab: u32) -> Option<String> {
-    let children = fs::read_to_string(format!("/proc/{lab}/task/{lab}/children")).ok()?;
-    children.split_whitespace().next().map(str::to_owned)
+/// The process below the tool that is this many steps away: its supervisor, the run
+/// itself, a worker.
+fn below(tool: u32, steps: u32) -> Option<String> {
+    (0..steps).try_fold(tool.to_string(), |pid, _| {
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+        children.split_whitespace().next().map(str::to_owned)
+    })
+}
+
+fn worker_of(tool: u32) -> Option<String> {
+    below(tool, 3)
 }
 
 /// Asserts that no process has `mark` in its arguments or environment, except

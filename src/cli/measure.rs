@@ -1,7 +1,5 @@
 //! The commands that measure: plan, measure, print, export.
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-
 use super::args::{CardArgs, ExplainArgs, OutputArgs, ReproduceArgs, SweepArgs};
 use super::output::{self, Exports};
 use super::plan::{self, Surroundings};
@@ -60,12 +58,7 @@ fn run(plan: &Plan, args: &OutputArgs) -> anyhow::Result<Option<Stored>> {
     output::check_shown(&args.shown, subject, output::format(args.format))?;
     let exports = Exports::open(&args.export)?;
     let stop = Stop::default();
-    // A signal that is ignored stays so, as under nohup(1).
-    let caught = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
-    for signal in caught
-        .into_iter()
-        .filter(|signal| !process::ignores(*signal))
-    {
+    for signal in linux::stopping() {
         let number = usize::try_from(signal)?;
         signal_hook::flag::register_usize(signal, stop.0.clone(), number)?;
     }

@@ -22,45 +22,47 @@ use std::sync::Arc;
 use clap::Parser;
 use signal_hook::consts::SIGXFSZ;
 
+use self::args::{Args, Command};
 use crate::lab::ground;
+use crate::lab::linux::supervised;
 use crate::sys;
 
 /// Runs the command that was typed and says how it ended.
 pub fn main() -> ExitCode {
     survive_file_size();
-    match ground::check_rights()
-        .map_err(Into::into)
-        .and_then(|()| run(args::Args::parse().command))
-    {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            output::complain(&error);
-            exit::code(&error)
-        }
+    if let Err(error) = ground::check_rights() {
+        return failed(&error.into());
     }
+    let command = Args::parse().command;
+    if !command.as_ref().is_none_or(Command::looks_at_processes) {
+        return run(command);
+    }
+    let checked = ground::check_processes().map_err(anyhow::Error::from);
+    let ended = checked.and_then(|()| Ok(supervised(|| run(command))?));
+    ended.unwrap_or_else(|error| failed(&error))
 }
 
-fn run(command: Option<args::Command>) -> anyhow::Result<()> {
-    if command
-        .as_ref()
-        .is_none_or(args::Command::looks_at_processes)
-    {
-        ground::check_processes()?;
-    }
-    match command {
+fn run(command: Option<Command>) -> ExitCode {
+    let result = match command {
         None => measure::sweep(&args::SweepArgs::defaults()),
-        Some(args::Command::Sweep(sweep)) => measure::sweep(&sweep),
-        Some(args::Command::Explain(args)) if args.process.is_given() => process::explain(&args),
-        Some(args::Command::Explain(explain)) => measure::explain(&explain),
-        Some(args::Command::Advise(advise)) => process::advise(&advise),
-        Some(args::Command::Reproduce(args)) if args.list => list::run(),
-        Some(args::Command::Reproduce(reproduce)) => measure::reproduce(&reproduce),
-        Some(args::Command::Card(args)) => card::run(&args),
-        Some(args::Command::Compare(compare)) => compare::run(&compare),
-        Some(args::Command::Shape(args)) => shape::run(&args),
-        Some(args::Command::Show(show)) => show::run(&show),
-        Some(args::Command::Schema(args)) => schema::run(&args),
-    }
+        Some(Command::Sweep(sweep)) => measure::sweep(&sweep),
+        Some(Command::Explain(args)) if args.process.is_given() => process::explain(&args),
+        Some(Command::Explain(explain)) => measure::explain(&explain),
+        Some(Command::Advise(advise)) => process::advise(&advise),
+        Some(Command::Reproduce(args)) if args.list => list::run(),
+        Some(Command::Reproduce(reproduce)) => measure::reproduce(&reproduce),
+        Some(Command::Card(args)) => card::run(&args),
+        Some(Command::Compare(compare)) => compare::run(&compare),
+        Some(Command::Shape(args)) => shape::run(&args),
+        Some(Command::Show(show)) => show::run(&show),
+        Some(Command::Schema(args)) => schema::run(&args),
+    };
+    result.map_or_else(|error| failed(&error), |()| ExitCode::SUCCESS)
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    output::complain(error);
+    exit::code(error)
 }
 
 /// Has a write beyond `RLIMIT_FSIZE` fail with an error instead of ending this process. An

@@ -326,10 +326,10 @@ mod tests {
             processes: room(400, used),
             ..Limits::default()
         };
-        assert_eq!(check(&need(1, 1, 1), &limits(395)), Ok(()));
+        assert_eq!(check(&need(1, 1, 1), &limits(396)), Ok(()));
         assert_eq!(
-            refusal(&need(1, 1, 1), limits(396)),
-            "5 processes and the 396 that this user has exceed RLIMIT_NPROC = 400: end some, or \
+            refusal(&need(1, 1, 1), limits(397)),
+            "4 processes and the 397 that this user has exceed RLIMIT_NPROC = 400: end some, or \
              raise it with \"ulimit -u 401\""
         );
     }
@@ -419,8 +419,8 @@ mod tests {
         };
         assert_eq!(
             refusal(&threads, limits),
-            "1,005 processes and threads and the 2 that this user has exceed RLIMIT_NPROC = 400: \
-             ask for fewer threads, end some, or raise it with \"ulimit -u 1007\""
+            "1,004 processes and threads and the 2 that this user has exceed RLIMIT_NPROC = 400: \
+             ask for fewer threads, end some, or raise it with \"ulimit -u 1006\""
         );
         let limits = Limits {
             cgroup_pids: group(400, 2, "/sys/fs/cgroup/a/pids.max"),
@@ -471,8 +471,8 @@ mod tests {
         };
         assert_eq!(
             refusal(&need(0, 0, 1), limits),
-            "5 processes and the 18 in the control group exceed /sys/fs/cgroup/a/pids.max = 20: \
-             end some, or raise it with \"echo 23 > /sys/fs/cgroup/a/pids.max\""
+            "4 processes and the 18 in the control group exceed /sys/fs/cgroup/a/pids.max = 20: \
+             end some, or raise it with \"echo 22 > /sys/fs/cgroup/a/pids.max\""
         );
     }
 }

@@ -6,6 +6,7 @@ mod interpreter;
 mod orphans;
 mod process;
 mod script;
+mod supervisor;
 mod watch;
 
 use std::fs::File;
@@ -14,9 +15,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use self::orphans::{children, end_orphans};
+pub(super) use self::family::Family;
 use self::process::LinuxWorker;
 use self::script::LinuxScript;
+pub use self::supervisor::supervised;
 use super::error::LabError;
 use super::kernel::{Kernel, Sampler, Script, ScriptOrder, Watching, Worker};
 use super::limits::{self, Limits, Need};
@@ -28,6 +30,15 @@ use crate::sys;
 use crate::sys::landmarks;
 use crate::sys::memory::page_size;
 use crate::worker::protocol::Assignment;
+
+/// The signals that ask a run to stop; one that is ignored stays so, as under nohup(1).
+pub fn stopping() -> Vec<i32> {
+    let signals = [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM];
+    let heard = signals.into_iter();
+    heard
+        .filter(|signal| !sys::process::ignores(*signal))
+        .collect()
+}
 
 /// The signal that asked the run to stop, 0 for none; a handler sets it.
 #[derive(Debug, Clone, Default)]
@@ -51,13 +62,12 @@ impl Stop {
 pub struct Linux {
     stop: Stop,
     begin: Instant,
-    /// Children from before an exec of this process, which are not ours to end.
-    inherited: Vec<i32>,
 }
 
 impl Linux {
     /// Readies this process for the plan: its descriptors will not reach the
-    /// workers, it keeps off their CPU, and it adopts what they leave behind.
+    /// workers, it keeps off their CPU, and it adopts what they leave behind. Its main
+    /// thread has no children of its own, which would be ended with those.
     ///
     /// # Errors
     /// [`LabError::Io`].
@@ -78,7 +88,6 @@ impl Linux {
         Ok(Self {
             stop,
             begin: Instant::now(),
-            inherited: children(),
         })
     }
 }
@@ -102,9 +111,7 @@ impl Kernel for Linux {
             return Ok(());
         };
         let timeout = Duration::from_millis(plan.spawn_timeout_ms);
-        let tried = preflight::try_program(path, argv, &plan.environment, timeout, &self.stop);
-        end_orphans(&self.inherited, &[]);
-        tried
+        preflight::try_program(path, argv, &plan.environment, timeout, &self.stop)
     }
 
     fn launch(
@@ -115,7 +122,7 @@ impl Kernel for Linux {
         self.stop.check()?;
         let records = assignment.shared_words() * size_of::<u64>();
         limits::check_file_size(records as u64, limits::read_file_size())?;
-        let worker = LinuxWorker::launch(assignment, timeout, &self.stop, &self.inherited);
+        let worker = LinuxWorker::launch(assignment, timeout, &self.stop);
         Ok(Box::new(worker?))
     }
 
@@ -155,7 +162,7 @@ impl Kernel for Linux {
     }
 
     fn interpreter(&self, plan: &Plan, asked: &str) -> Result<Interpreter, LabError> {
-        interpreter::find(plan, asked, &self.stop, &self.inherited)
+        interpreter::find(plan, asked, &self.stop)
     }
 
     fn start_script(
@@ -164,7 +171,7 @@ impl Kernel for Linux {
         timeout: Duration,
     ) -> Result<Box<dyn Script>, LabError> {
         self.stop.check()?;
-        let script = LinuxScript::start(order, timeout, &self.stop, &self.inherited)?;
+        let script = LinuxScript::start(order, timeout, &self.stop)?;
         Ok(Box::new(script))
     }
 

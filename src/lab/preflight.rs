@@ -9,8 +9,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use super::error::{LabError, ProgramError, signal_name};
-use super::linux::Stop;
-use crate::sys::process::kill;
+use super::linux::{Family, Stop};
+use crate::sys::process::{kill_with_parent, still_runs};
 
 /// How often a running program is looked at.
 const LOOK: Duration = Duration::from_millis(2);
@@ -29,12 +29,8 @@ pub(super) fn try_program(
         what: "could not make a pair of sockets".to_owned(),
         cause,
     })?;
-    let mut child = start(path, argv, environment, stderr)?;
-    let ended = await_end(&mut child, timeout, stop, &mut said);
-    // Whatever the program left in its group shall not outlive the trial.
-    let _ = kill(-child.id().cast_signed(), libc::SIGKILL);
-    let _ = child.wait();
-    let Some(status) = ended? else {
+    let child = start(path, argv, environment, stderr)?;
+    let Some(status) = await_end(Family::of(&child), timeout, stop, &mut said)? else {
         let seconds = timeout.as_secs_f64();
         return Err(ProgramError::Hung {
             program: path.to_owned(),
@@ -67,7 +63,8 @@ fn start(
         .stdout(Stdio::null())
         .stderr(stderr)
         .process_group(0);
-    command
+    // Nobody is left to end it, once the run is gone.
+    kill_with_parent(&mut command)
         .spawn()
         .map_err(|error| not_started(path, &error).into())
 }
@@ -86,26 +83,24 @@ pub(super) fn not_started(path: &str, error: &io::Error) -> ProgramError {
     }
 }
 
-/// The status, or `None` when the time is up.
+/// The status, or `None` when the time is up. Whatever the program has left in its group
+/// does not outlive the trial.
 fn await_end(
-    child: &mut Child,
+    mut family: Family,
     timeout: Duration,
     stop: &Stop,
     said: &mut Said,
 ) -> Result<Option<ExitStatus>, LabError> {
     let begin = Instant::now();
-    loop {
+    while still_runs(family.pid().cast_signed()).unwrap_or(false) {
         said.listen();
-        let status = child.try_wait().map_err(|cause| LabError::Io {
-            what: "could not wait for the program".to_owned(),
-            cause,
-        })?;
-        if status.is_some() || begin.elapsed() > timeout {
-            return Ok(status);
+        if begin.elapsed() > timeout {
+            return Ok(None);
         }
         stop.check()?;
         std::thread::sleep(LOOK);
     }
+    Ok(Some(family.end()))
 }
 
 fn judge(path: &str, status: ExitStatus, said: &Said) -> Result<(), ProgramError> {

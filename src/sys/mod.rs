@@ -19,6 +19,7 @@ pub mod process;
 pub mod program;
 pub mod shared;
 pub mod spawn;
+pub mod supervision;
 pub mod threads;
 pub mod trace;
 pub mod usage;

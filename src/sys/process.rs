@@ -2,8 +2,11 @@
 
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use super::check;
+use super::supervision::{hear_of_parent, set_of};
 
 /// The CPUs that this process may run on, ascending.
 ///
@@ -46,9 +49,14 @@ fn empty_set() -> libc::cpu_set_t {
 /// # Errors
 /// None on Linux, but prctl(2) reserves the right.
 pub fn die_with_parent() -> io::Result<()> {
-    let signal = libc::c_ulong::from(libc::SIGKILL.unsigned_abs());
-    // SAFETY: this prctl takes a signal number and no pointer.
-    check(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) }).map(drop)
+    hear_of_parent(libc::SIGKILL)
+}
+
+/// The same of what is executed.
+pub fn kill_with_parent(command: &mut Command) -> &mut Command {
+    // SAFETY: between fork and exec the child makes one system call, and allocates
+    // nothing and takes no lock.
+    unsafe { command.pre_exec(die_with_parent) }
 }
 
 /// Makes orphans among this process's descendants its own children, so that it
@@ -75,13 +83,7 @@ pub fn restore_sigpipe() {
 /// # Errors
 /// EINVAL for what is no signal.
 pub(super) fn unblock(signal: i32) -> io::Result<()> {
-    // SAFETY: a sigset_t is numbers, for which all zeros is a value; the next
-    // call makes it an empty set.
-    let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };
-    // SAFETY: `set` is live and writable.
-    check(unsafe { libc::sigemptyset(&raw mut set) })?;
-    // SAFETY: `set` is live and initialised; a bad number is an error.
-    check(unsafe { libc::sigaddset(&raw mut set, signal) })?;
+    let set = set_of(&[signal])?;
     // SAFETY: the default action runs no code of this process.
     unsafe { libc::signal(signal, libc::SIG_DFL) };
     // SAFETY: `set` is initialised and only read, and no old mask is wanted.

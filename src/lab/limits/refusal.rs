@@ -33,6 +33,12 @@ impl Short {
 /// Why an address space cannot be built on this host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
+    /// Not even the tool's own processes.
+    #[error(
+        "no process can be started: a limit is reached, RLIMIT_NPROC (ulimit -u) or pids.max of \
+         the control group; end some processes, or raise it"
+    )]
+    NoProcess,
     /// More VMAs than `vm.max_map_count`.
     #[error(
         "{} mappings and {OWN_VMAS} of the worker's own exceed vm.max_map_count = {}: ask for at \

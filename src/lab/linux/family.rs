@@ -12,9 +12,8 @@ use crate::sys::usage::{self, Usage};
 
 /// A process that leads a process group. Dropping it ends them all.
 #[derive(Debug)]
-pub(super) struct Family {
+pub(in crate::lab) struct Family {
     pid: u32,
-    inherited: Vec<i32>,
     helpers: Vec<i32>,
     ended: Option<(ExitStatus, Usage)>,
     orphans: u64,
@@ -23,10 +22,9 @@ pub(super) struct Family {
 impl Family {
     /// Takes a leader over: it is waited for here, by its number, and nowhere
     /// else.
-    pub(super) fn of(leader: &Child, inherited: &[i32]) -> Self {
+    pub(in crate::lab) fn of(leader: &Child) -> Self {
         Self {
             pid: leader.id(),
-            inherited: inherited.to_vec(),
             helpers: Vec::new(),
             ended: None,
             orphans: 0,
@@ -34,7 +32,7 @@ impl Family {
     }
 
     /// The leader.
-    pub(super) fn pid(&self) -> u32 {
+    pub(in crate::lab) fn pid(&self) -> u32 {
         self.pid
     }
 
@@ -60,14 +58,14 @@ impl Family {
     }
 
     /// Ends the leader, its process group, and what escaped from that.
-    pub(super) fn end(&mut self) -> ExitStatus {
+    pub(in crate::lab) fn end(&mut self) -> ExitStatus {
         // The group goes first: its number is the leader's, which cannot be
         // given to anybody else before the leader was waited for.
         if self.ended.is_none() {
             let _ = process::kill(-self.pid.cast_signed(), libc::SIGKILL);
         }
         let status = self.reap().unwrap_or_default().0;
-        self.orphans += end_orphans(&self.inherited, &self.helpers);
+        self.orphans += end_orphans(&self.helpers);
         status
     }
 }

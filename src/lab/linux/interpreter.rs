@@ -17,7 +17,7 @@ use crate::lab::error::LabError;
 use crate::lab::path::{SYSTEM_PATH, resolve};
 use crate::lab::preflight::not_started;
 use crate::model::{Interpreter, Missing, Order, Plan};
-use crate::sys::process::still_runs;
+use crate::sys::process::{kill_with_parent, still_runs};
 use crate::sys::shared::memory_file;
 
 const QUESTION: &str = include_str!("scripts/interpreter.py");
@@ -30,12 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(5);
 
 /// Finds it by asking it, and by asking its answer again.
-pub(super) fn find(
-    plan: &Plan,
-    asked: &str,
-    stop: &Stop,
-    inherited: &[i32],
-) -> Result<Interpreter, LabError> {
+pub(super) fn find(plan: &Plan, asked: &str, stop: &Stop) -> Result<Interpreter, LabError> {
     // Whoever asked to stop is not told that an interpreter is missing.
     let refused = |why: String, remedy| match stop.check() {
         Err(stopped) => stopped,
@@ -62,12 +57,12 @@ pub(super) fn find(
     // what is measured: the answer must do without them.
     let mut wrapper = Command::new(&found);
     wrapper.envs(planned.iter().copied());
-    let mut answer = ask(wrapper, &found, stop, inherited).map_err(missing)?;
+    let mut answer = ask(wrapper, &found, stop).map_err(missing)?;
     for _ in 0..MOST_WRAPPERS {
         let program = answer.program();
         let mut command = Command::new(program);
         command.env_clear().envs(planned.iter().copied());
-        let again = ask(command, program, stop, inherited).map_err(missing)?;
+        let again = ask(command, program, stop).map_err(missing)?;
         if again.program() == program {
             return Ok(Interpreter {
                 asked: asked.to_owned(),
@@ -100,12 +95,7 @@ fn named(asked: &str, why: String) -> String {
     }
 }
 
-fn ask(
-    mut command: Command,
-    program: &str,
-    stop: &Stop,
-    inherited: &[i32],
-) -> Result<Answer, String> {
+fn ask(mut command: Command, program: &str, stop: &Stop) -> Result<Answer, String> {
     let file = || memory_file(c"forktax-answer", false).map_err(|error| error.to_string());
     let (mut answer, mut said) = (file()?, file()?);
     let share = |file: &File| file.try_clone().map_err(|error| error.to_string());
@@ -115,10 +105,10 @@ fn ask(
         .stdout(share(&answer)?)
         .stderr(share(&said)?)
         .process_group(0);
-    let child = command
+    let child = kill_with_parent(&mut command)
         .spawn()
         .map_err(|error| not_started(program, &error).to_string())?;
-    let status = await_end(Family::of(&child, inherited), stop, [&answer, &said])?;
+    let status = await_end(Family::of(&child), stop, [&answer, &said])?;
     if !status.success() {
         let said = text(&mut said);
         let reason = said.lines().rfind(|line| !line.trim().is_empty());

@@ -7,12 +7,11 @@ use crate::sys::process;
 /// Kills and reaps the children that this process got by adoption: programs
 /// that left their process group, as daemons do. Returns how many there were besides
 /// those `known`.
-pub(super) fn end_orphans(inherited: &[i32], known: &[i32]) -> u64 {
+pub(super) fn end_orphans(known: &[i32]) -> u64 {
     const TRIES: u32 = 100;
     let mut ended = 0;
     for _ in 0..TRIES {
-        let mut adopted = children();
-        adopted.retain(|pid| !inherited.contains(pid));
+        let adopted = children();
         if adopted.is_empty() {
             break;
         }
@@ -27,7 +26,7 @@ pub(super) fn end_orphans(inherited: &[i32], known: &[i32]) -> u64 {
 }
 
 /// The children of this process's main thread, which is the one that spawns.
-pub(super) fn children() -> Vec<i32> {
+fn children() -> Vec<i32> {
     let pid = std::process::id();
     let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
     list.unwrap_or_default()

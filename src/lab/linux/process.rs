@@ -133,7 +133,6 @@ impl LinuxWorker {
         assignment: &Assignment,
         timeout: Duration,
         stop: &Stop,
-        inherited: &[i32],
     ) -> Result<Self, LabError> {
         let mappings = assignment.space.mappings();
         let mut assignment = assignment.clone();
@@ -158,7 +157,7 @@ impl LinuxWorker {
             .spawn()
             .map_err(failed("could not start a worker"))?;
         Ok(Self {
-            family: Family::of(&child, inherited),
+            family: Family::of(&child),
             control: BufReader::new(ours),
             records,
             assignment,

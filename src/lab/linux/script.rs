@@ -111,13 +111,12 @@ impl LinuxScript {
         order: &ScriptOrder,
         timeout: Duration,
         stop: &Stop,
-        inherited: &[i32],
     ) -> Result<Self, LabError> {
         let source = Source::of(order.system).ok_or_else(|| {
             let why = format!("{:?} is run by no interpreter", order.system);
             failed("could not start a script")(io::Error::other(why))
         })?;
-        let start = || Self::begin(order, &source, timeout, stop, inherited);
+        let start = || Self::begin(order, &source, timeout, stop);
         let what = format!("could not start {} by {}", source.name, order.interpreter);
         on_cpu(order.placement, start).map_err(failed(&what))
     }
@@ -127,7 +126,6 @@ impl LinuxScript {
         source: &Source,
         timeout: Duration,
         stop: &Stop,
-        inherited: &[i32],
     ) -> io::Result<Self> {
         let said = memory_file(c"forktax-said", false)?;
         let (ours, theirs) = UnixStream::pair()?;
@@ -147,7 +145,7 @@ impl LinuxScript {
         let begin_ns = now_ns();
         let child = command.spawn()?;
         Ok(Self {
-            family: Family::of(&child, inherited),
+            family: Family::of(&child),
             control: BufReader::new(ours),
             said,
             name: source.name,

@@ -1,0 +1,111 @@
+//! Who ends what a run leaves behind, also where the run itself was killed.
+//!
+//! Who descends from whom is lost once a process is adopted. So the process that the
+//! user started, which may have had children before its exec and as process 1 gets
+//! those of others, adopts nobody: it only passes signals on. Below it a supervisor, in
+//! a group of its own that no signal to the user's reaches, adopts what loses its parent
+//! below it; and below that the run, which does so too, and ends what its workers have
+//! left while it lives.
+
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitCode, ExitStatus};
+
+use super::orphans::end_orphans;
+use super::{failed, stopping};
+use crate::lab::error::{LabError, signal_name};
+use crate::lab::limits::LimitError;
+use crate::sys::supervision::{self, Held};
+use crate::sys::{process, usage};
+
+/// Runs in a process of its own and ends like it; nothing of it is left behind.
+///
+/// # Errors
+/// [`LabError::Io`] if there can be no such process, or if it was killed.
+pub fn supervised(run: impl FnOnce() -> ExitCode) -> Result<ExitCode, LabError> {
+    let user = std::process::id().cast_signed();
+    let group = supervision::group();
+    let passed_on = stopping();
+    let could_not = || failed("could not start a supervisor");
+    let held = Held::back(&passed_on).map_err(could_not())?;
+    process::forbid_core_files().map_err(could_not())?;
+    if let Some(supervisor) = fork()? {
+        let status = watch(supervisor, &held, || false).map_err(could_not())?;
+        return match status.signal() {
+            Some(signal) if !passed_on.contains(&signal) => Err(killed(signal)),
+            _ => Ok(end_like(status)),
+        };
+    }
+    supervise(user, group).map_err(could_not())?;
+    if let Some(child) = fork()? {
+        let status = watch(child, &held, || supervision::parent() != user);
+        end_orphans(&[]);
+        return Ok(end_like(status.map_err(could_not())?));
+    }
+    // Without the supervisor it stops and ends by itself what is below it.
+    let stop = passed_on.last().copied().unwrap_or(libc::SIGKILL);
+    supervision::hear_of_parent(stop).map_err(could_not())?;
+    supervision::join(group).map_err(could_not())?;
+    held.release().map_err(could_not())?;
+    Ok(run())
+}
+
+fn fork() -> Result<Option<i32>, LabError> {
+    supervision::fork().map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => LimitError::NoProcess.into(),
+        _ => failed("could not start a supervisor")(error),
+    })
+}
+
+/// Becomes the supervisor.
+fn supervise(user: i32, group: i32) -> io::Result<()> {
+    // Any signal that is held back has it look around.
+    supervision::hear_of_parent(libc::SIGCHLD)?;
+    process::adopt_orphans()?;
+    // Whoever ends all processes of the tool's name leaves it time for its work.
+    supervision::rename(c"supervisor")?;
+    // A group's leader has its own already.
+    if group != std::process::id().cast_signed() {
+        supervision::join(0)?;
+    }
+    if supervision::parent() == user {
+        return Ok(());
+    }
+    Err(io::Error::other("whoever started it is gone"))
+}
+
+/// Passes signals on to a child until that has ended; kills it once it is `forsaken`.
+fn watch(child: i32, held: &Held, forsaken: impl Fn() -> bool) -> io::Result<ExitStatus> {
+    while process::still_runs(child)? {
+        if forsaken() {
+            process::kill(child, libc::SIGKILL)?;
+            break;
+        }
+        match held.wait()? {
+            libc::SIGCHLD => {}
+            // The child was not waited for, so that its number is still its own.
+            signal => process::kill(child, signal)?,
+        }
+    }
+    Ok(usage::reap(child)?.0)
+}
+
+/// Ends as another process has ended.
+fn end_like(status: ExitStatus) -> ExitCode {
+    const OF_SIGNALS: i32 = 128;
+    if let Some(signal) = status.signal() {
+        // Where it goes on, the status says it.
+        let _ = supervision::die_by(signal);
+    }
+    let code = status
+        .code()
+        .or(status.signal().map(|signal| OF_SIGNALS + signal));
+    let code = code.and_then(|code| u8::try_from(code).ok());
+    code.map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+fn killed(signal: i32) -> LabError {
+    let why = ": somebody sent it a signal, or memory ran out (see dmesg)";
+    let cause = io::Error::other(format!("killed by {}{why}", signal_name(signal)));
+    failed("the process that measures is gone")(cause)
+}
