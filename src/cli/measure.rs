@@ -1,5 +1,7 @@
 //! The commands that measure: plan, measure, print, export.
 
+use signal_hook::consts::SIGXCPU;
+
 use super::args::{CardArgs, ExplainArgs, OutputArgs, ReproduceArgs, SweepArgs};
 use super::output::{self, Exports};
 use super::plan::{self, Surroundings};
@@ -58,7 +60,10 @@ fn run(plan: &Plan, args: &OutputArgs) -> anyhow::Result<Option<Stored>> {
     output::check_shown(&args.shown, subject, output::format(args.format))?;
     let exports = Exports::open(&args.export)?;
     let stop = Stop::default();
-    for signal in linux::stopping() {
+    let out_of_time = [SIGXCPU]
+        .into_iter()
+        .filter(|signal| !process::ignores(*signal));
+    for signal in linux::stopping().into_iter().chain(out_of_time) {
         let number = usize::try_from(signal)?;
         signal_hook::flag::register_usize(signal, stop.0.clone(), number)?;
     }

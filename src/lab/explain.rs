@@ -51,7 +51,7 @@ pub(super) fn run(
         parts: Vec::new(),
         useless: Vec::new(),
         landmarks: Ok(Vec::new()),
-        symbols: kernel.symbols(),
+        symbols: Err(Missing::not_reached()),
         evidence: Evidence::default(),
     };
     let result = inquiry.run(&mut runner, progress);
@@ -91,6 +91,8 @@ impl Inquiry<'_> {
     ) -> Result<Stopped, LabError> {
         self.kernel.check_limits(&self.plan.spaces)?;
         self.kernel.try_program(self.plan)?;
+        // Tens of megabytes, which the limits leave.
+        self.symbols = self.kernel.symbols();
         self.landmarks = self.kernel.landmarks(self.plan);
         self.parts = self.all_parts();
         for part in &self.parts {

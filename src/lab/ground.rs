@@ -1,7 +1,9 @@
 //! What every command stands on: rights that are its caller's own, and a `/proc` that
 //! shows the processes by the numbers that they have here.
 
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use procfs::FromRead;
@@ -44,6 +46,18 @@ pub enum GroundError {
          in the container's seccomp profile, or have it answered with ENOSYS"
     )]
     DeadlyCall(&'static str),
+    /// The program's own file cannot be read.
+    #[error(
+        "this user may execute forktax and not read it, and from a program like that the kernel \
+         hides even what is its own: make its file readable (chmod a+r)"
+    )]
+    Unreadable,
+    /// No `/dev/null`.
+    #[error(
+        "{0}, which stands for what programs read and write: make it with \
+         \"mknod -m 666 /dev/null c 1 3\", or start the container with a /dev"
+    )]
+    NoNull(String),
     /// There is no `/proc`.
     #[error(
         "/proc is not mounted, and all that is known of processes comes from there: mount it \
@@ -94,7 +108,22 @@ fn judge_rights(status: &Status) -> Result<(), GroundError> {
 /// [`GroundError`].
 pub fn check_processes() -> Result<(), GroundError> {
     judge_proc(Path::new("/proc"), std::process::id())?;
+    let own = File::open("/proc/self/exe");
+    if own.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+        return Err(GroundError::Unreadable);
+    }
+    check_null(Path::new("/dev/null")).map_err(GroundError::NoNull)?;
     filter::deadly_call().map_or(Ok(()), |call| Err(GroundError::DeadlyCall(call)))
+}
+
+fn check_null(path: &Path) -> Result<(), String> {
+    let device = File::options().read(true).write(true).open(path);
+    let device = device.and_then(|file| file.metadata());
+    match device {
+        Ok(known) if known.file_type().is_char_device() => Ok(()),
+        Ok(_) => Err(format!("{} is no device", path.display())),
+        Err(error) => Err(format!("cannot open {}: {error}", path.display())),
+    }
 }
 
 fn judge_proc(proc: &Path, own: u32) -> Result<(), GroundError> {
@@ -156,6 +185,16 @@ mod tests {
         assert_eq!(judge_proc(root.path(), 7), Err(GroundError::OthersProc));
         assert_eq!(judge_proc(root.path(), 4711), Ok(()));
         assert_eq!(check_processes(), Ok(()));
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_dev_null_is_not_taken_for_it() {
+        let root = tempfile::tempdir().unwrap();
+        let null = root.path().join("null");
+        let absent = check_null(&null).unwrap_err();
+        assert!(absent.contains("No such file"), "{absent}");
+        std::fs::write(&null, "written by somebody").unwrap();
+        assert!(check_null(&null).unwrap_err().ends_with("is no device"));
     }
 
     #[test]

@@ -30,6 +30,9 @@ const OPENED: u64 = 12;
 /// Bytes that every limit of memory must leave on top of 5 % of the need.
 const SPARE_BYTES: u64 = 64 << 20;
 
+/// What this process itself takes for the kernel's symbols and for what is recorded.
+const RECORDED_BYTES: u64 = 32 << 20;
+
 /// What a process can map at all, on x86-64 and on arm64 with 48-bit
 /// addresses: the lower half of a 48-bit space.
 const USER_ADDRESS_SPACE: u64 = 1 << 47;
@@ -132,7 +135,9 @@ pub(super) fn check_file_size(asked: u64, limit: Option<u64>) -> Result<(), Limi
 
 fn check_virtual_memory(need: &Need, limits: &Limits) -> Result<(), LimitError> {
     if need.address_space_bytes == 0 {
-        return Ok(()); // An empty worker is no larger than this process.
+        // An empty worker is no larger than this process, which grows by what is recorded.
+        fits(need, RECORDED_BYTES, limits.address_space).map_err(LimitError::AddressSpace)?;
+        return fits(need, RECORDED_BYTES, limits.private).map_err(LimitError::Private);
     }
     // What is reserved is known to the byte, but for a heap's last few.
     let asked = need.address_space_bytes.saturating_add(SPARE_BYTES);
@@ -294,6 +299,29 @@ mod tests {
             "1.6 GiB of address space and the 10 MiB in use exceed RLIMIT_AS = 1 GiB: ask for \
              fewer or smaller mappings, or raise it with \"ulimit -v 1677824\""
         );
+    }
+
+    #[test]
+    fn what_is_recorded_needs_room_beside_an_empty_worker_too() {
+        let limits = Limits {
+            address_space: room(64 << 20, 20 << 20),
+            private: room(16 << 20, 1 << 20),
+            ..Limits::default()
+        };
+        let text = refusal(&need(0, 0, 1), limits.clone());
+        assert!(text.contains("exceed RLIMIT_DATA = 16 MiB"), "{text}");
+        let private = None;
+        let limits = Limits { private, ..limits };
+        assert_eq!(check(&need(0, 0, 1), &limits), Ok(()));
+        let address_space = room(48 << 20, 20 << 20);
+        let text = refusal(
+            &need(0, 0, 1),
+            Limits {
+                address_space,
+                ..limits
+            },
+        );
+        assert!(text.contains("exceed RLIMIT_AS = 48 MiB"), "{text}");
     }
 
     #[test]

@@ -148,7 +148,10 @@ impl Kernel for Linux {
         let found = landmarks::find(path, argv, &plan.environment);
         let found = found.map_err(|error| {
             let reason = format!("where {path} begins could not be found out: {error}");
-            Missing::unavailable(reason, None)
+            let is_refused = error.kind() == io::ErrorKind::PermissionDenied;
+            let remedy = "make the program readable, and allow ptrace and personality in the \
+                          container's seccomp profile";
+            Missing::unavailable(reason, is_refused.then_some(remedy))
         })?;
         let marks = [
             (Landmark::First, Some(found.first)),

@@ -96,7 +96,12 @@ fn linked(command: &str, wanted: Linkage, path: &str) -> Result<Program, String>
 
 fn linkage(file: &Path) -> Result<Linkage, String> {
     const MOST_BYTES: usize = 1 << 16;
-    let opened = File::open(file).map_err(|error| error.to_string())?;
+    let opened = File::open(file).map_err(|error| match error.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            format!("{error}: it must be readable, to see how it is linked")
+        }
+        _ => format!("{error}: name a program by its path, or one that is in PATH"),
+    })?;
     let mut header = [0; crate::sys::program::elf::HEADER_BYTES];
     let read = opened.read_exact_at(&mut header, 0);
     // A script may be shorter than the header of a program.

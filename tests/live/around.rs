@@ -79,7 +79,7 @@ fn the_proc_of_another_namespace_or_none_is_named() {
 }
 
 #[test]
-fn a_program_that_is_setuid_or_too_capable_is_refused() {
+fn a_program_that_is_setuid_too_capable_or_unreadable_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let copy = dir.path().join("forktax");
     fs::copy(FORKTAX, &copy).unwrap();
@@ -100,26 +100,30 @@ fn a_program_that_is_setuid_or_too_capable_is_refused() {
         let output = Command::new(&copy).arg("schema").output().unwrap();
         refused(&output, &["as another user or group", "chmod ug-s"]);
     }
-    open(&copy, 0o755).unwrap();
     let user = [
         "setpriv",
-        "--reuid",
-        "12345",
-        "--regid",
-        "12345",
+        "--reuid=12345",
+        "--regid=12345",
         "--clear-groups",
     ];
     if !can(&user) {
         return;
     }
+    let by_user = |words: &str| {
+        let mut command = Command::new(user[0]);
+        command.args(&user[1..]).arg(&copy).args(words.split(' '));
+        command.current_dir("/").output().unwrap()
+    };
+    open(&copy, 0o711).unwrap();
+    let named = ["execute forktax and not read it", "chmod a+r"];
+    refused(&by_user("sweep --spawns 2"), &named);
+    open(&copy, 0o755).unwrap();
     for (granted, is_refused) in [("cap_dac_override+ep", true), ("cap_perfmon+ep", false)] {
         let set = Command::new("setcap").arg(granted).arg(&copy).status();
         if !set.is_ok_and(|status| status.success()) {
             return println!("skipped: no setcap");
         }
-        let mut command = Command::new(user[0]);
-        command.args(&user[1..]).arg(&copy).arg("schema");
-        let output = command.current_dir("/").output().unwrap();
+        let output = by_user("schema");
         match is_refused {
             true => refused(&output, &["more capabilities than to look on", "setcap"]),
             false => assert!(output.status.success(), "{}", said(&output)),
@@ -339,6 +343,20 @@ fn how_long_it_takes_is_said_first_unless_nobody_wants_to_know() {
         );
         let quiet = forktax(&format!("{words} -q")).output().unwrap();
         assert_eq!(said(&quiet), "", "{words}");
+    }
+}
+
+#[test]
+fn a_process_that_proc_hides_is_not_said_to_be_gone() {
+    let hiding = "mount -t proc -o hidepid=2 proc /proc && \
+                  exec setpriv --reuid=12345 --regid=12345 --clear-groups \"$0\" \"$@\"";
+    let around = ["unshare", "-m", "sh", "-c", hiding];
+    if can(&around) {
+        let output = within(&around, "shape --pid 1");
+        refused(
+            &output,
+            &["hidepid", "as the owner of process 1, or as root"],
+        );
     }
 }
 

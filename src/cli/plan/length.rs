@@ -10,6 +10,9 @@ use crate::units::thousands;
 /// the fewest spawns. The middle of a card's on a host of two CPUs.
 const WORKER_S: f64 = 0.12;
 
+/// What the programs of a round take besides their iterations.
+const PROGRAMS_S: f64 = 1.0;
+
 /// One line on it.
 pub(in crate::cli) fn length(plan: &Plan) -> String {
     let stop = &plan.stop;
@@ -44,7 +47,7 @@ fn round_s(order: &Order) -> f64 {
         order => loops(order).map_or(0.0, |loops| {
             let of_iteration = studies::outline(StudyId::Python2014).seconds as f64
                 / (ITERATIONS * REPEATS) as f64;
-            loops.iterations as f64 * of_iteration
+            PROGRAMS_S + loops.iterations as f64 * of_iteration
         }),
     }
 }

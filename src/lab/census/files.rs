@@ -10,7 +10,7 @@ use procfs::{FromRead, ProcError};
 
 use super::CensusError;
 use super::pages::{ENTRY_BYTES, EntrySource};
-use super::refused::remedy;
+use super::refused::{hidden, is_hidden, remedy};
 use crate::analysis::mappings::{Listed, listed};
 use crate::sys::pagemap::{first_used, is_unsupported};
 
@@ -156,7 +156,13 @@ pub(in crate::lab) fn refuse(pid: i32, file: PathBuf, error: ProcError) -> Censu
         }
         // The file is missing because its process is, or for the kernel's lack of it.
         ProcError::NotFound(_) if !file.parent().is_some_and(Path::exists) => {
-            CensusError::Gone { pid }
+            match is_hidden(pid) {
+                true => CensusError::NotPermitted {
+                    file,
+                    remedy: hidden(pid),
+                },
+                false => CensusError::Gone { pid },
+            }
         }
         ProcError::Io(error, _) if error.raw_os_error() == Some(NO_SUCH_PROCESS) => {
             CensusError::Gone { pid }

@@ -1,10 +1,13 @@
 //! Why the kernel lets nobody look at a process (kernel/ptrace.c, `__ptrace_may_access`;
 //! security/commoncap.c, `cap_ptrace_access_check`), and what to do about it.
 
+use std::io;
+
 use procfs::FromRead;
 use procfs::process::Status;
 
 use crate::lab::limits::is_initial_namespace;
+use crate::sys::process::kill;
 
 const CAP_SYS_PTRACE: u64 = 1 << 19;
 
@@ -15,6 +18,19 @@ pub(super) fn remedy(pid: i32) -> String {
     both.map_or_else(
         || usual(pid),
         |(own, theirs)| judge(&own, &theirs, is_initial_namespace()),
+    )
+}
+
+/// Whether a process is there that `/proc` does not show: it can be asked for by its number.
+pub(super) fn is_hidden(pid: i32) -> bool {
+    kill(pid, 0).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+}
+
+/// What to do about that.
+pub(super) fn hidden(pid: i32) -> String {
+    format!(
+        "/proc hides the processes of others (hidepid): {}",
+        usual(pid)
     )
 }
 
@@ -31,7 +47,8 @@ fn judge(own: &Status, theirs: &Status, is_initial: bool) -> String {
         users.iter().all(|user| *user == own.euid) && groups.iter().all(|group| *group == own.egid);
     if own.capeff & CAP_SYS_PTRACE != 0 {
         return match is_initial {
-            true => "a security module forbids it: look for the denial in its log".to_owned(),
+            true => "a security module or the sandbox forbids it: look for the denial in its log"
+                .to_owned(),
             false => format!(
                 "the rights of this user namespace do not reach process {pid}: run outside of it"
             ),

@@ -19,6 +19,7 @@ use crate::lab::shape::{self, Options};
 use crate::model::{Likeness, PageTables, Parent, ProcessShape, Program, SpawnMethod, Temperature};
 use crate::profile::faults::MapRange;
 use crate::sys::memory::page_size;
+use crate::sys::process::still_runs;
 use crate::sys::shared::memory_file;
 use crate::vm::PlacedLikeness;
 use crate::worker;
@@ -198,7 +199,11 @@ impl LinuxWorker {
                 last = (progress, Instant::now());
             } else if last.1.elapsed() > self.timeout + self.pause() {
                 if self.is_stopped() {
-                    return Err(self.lost("was stopped by a signal", stage));
+                    return Err(self.lost(
+                        "was stopped",
+                        stage,
+                        ": somebody sent it a signal; run again",
+                    ));
                 }
                 if spawning {
                     return Err(self.hung());
@@ -236,23 +241,23 @@ impl LinuxWorker {
         matches!(state, Some('T' | 't'))
     }
 
-    /// What was looked up of it, or that it is gone.
+    /// What was looked up of it while it was there. Of a process that has ended the kernel
+    /// still tells some things, which are true of nothing any more.
     fn seen<T>(&self, found: Result<T, CensusError>) -> Result<T, LabError> {
-        found.map_err(|error| match error {
-            CensusError::Gone { .. } | CensusError::NoAddressSpace { .. } => {
-                self.lost("ended", "be looked at")
-            }
-            other => other.into(),
-        })
+        if still_runs(self.family.pid().cast_signed()).unwrap_or(true) {
+            return Ok(found?);
+        }
+        let hint = ": somebody sent it a signal, or memory ran out (see dmesg)";
+        Err(self.lost("ended", "be looked at", hint))
     }
 
     /// The error of a worker that is of no more use.
-    fn lost(&self, how: &str, stage: &'static str) -> LabError {
+    fn lost(&self, how: &str, stage: &'static str, hint: &str) -> LabError {
         LabError::Died {
             mappings: self.mappings,
             how: how.to_owned(),
             stage,
-            hint: ": somebody sent it a signal, or memory ran out (see dmesg)".to_owned(),
+            hint: hint.to_owned(),
         }
     }
 

@@ -105,7 +105,11 @@ fn end_like(status: ExitStatus) -> ExitCode {
 }
 
 fn killed(signal: i32) -> LabError {
-    let why = ": somebody sent it a signal, or memory ran out (see dmesg)";
+    let why = match signal {
+        libc::SIGSYS => ": a seccomp filter kills whoever makes a system call that it forbids",
+        libc::SIGXCPU => ": RLIMIT_CPU is spent",
+        _ => ": somebody sent it a signal, or memory ran out (see dmesg)",
+    };
     let cause = io::Error::other(format!("killed by {}{why}", signal_name(signal)));
     failed("the process that measures is gone")(cause)
 }
