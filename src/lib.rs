@@ -6,7 +6,7 @@
 //! tables of both, and a renderer turns those into bytes. The modules, from the ground
 //! up; none imports one below itself in this list:
 //!
-//! - [`units`]: numbers as people type and read them;
+//! - [`units`]: numbers as people type and read them, and texts of others;
 //! - [`stats`]: pure, seeded estimates with intervals;
 //! - [`model`]: the vocabulary, as serde types;
 //! - [`vm`]: what an address space is to be, pure;

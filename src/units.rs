@@ -3,11 +3,18 @@
 //!
 //! Everything is exact integer arithmetic: a text either names one whole number
 //! of units or is refused with the text and an example. It must never round
-//! what was typed, and it knows nothing of the rest of the program.
+//! what was typed, and it knows nothing of the rest of the program. Texts of others are
+//! in `foreign`.
+
+mod foreign;
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
+
+pub use foreign::{
+    ForeignError, LARGEST_FILE, harmless, parser_said, read_foreign, steers, write_json_text,
+};
 
 /// A text that does not name a figure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -286,16 +293,6 @@ pub fn nanoseconds(ns: f64) -> String {
         _ => 4,
     };
     format!("{value:.decimals$} {unit}")
-}
-
-/// Whether a character may steer a terminal or move what is printed beside it: control
-/// characters, and those that change the direction of writing or take no place.
-pub fn steers(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
-        )
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub mod view;
 use std::io;
 
 use crate::model::{Missing, ProcessShape, Stored};
+use crate::units::ForeignError;
 
 pub use format::{Format, Subject};
 pub use parse::parse;
@@ -25,15 +26,15 @@ pub use shown::{Legend, Shown, WIDTH};
 /// Why a document could not be read or a report not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// The document's bytes could not be had.
-    #[error("cannot read the document")]
-    Read(#[source] io::Error),
+    /// What is read from no file.
+    #[error(transparent)]
+    Refused(#[from] ForeignError),
     /// The bytes are no JSON, or end too early.
     #[error("the document is broken JSON: {0}; was it cut off or edited?")]
-    Broken(#[source] serde_json::Error),
+    Broken(String),
     /// The bytes are JSON of another kind.
     #[error("the JSON is not a forktax document: {0}")]
-    Foreign(#[source] serde_json::Error),
+    Foreign(String),
     /// The document has a schema that this program does not know.
     #[error(
         "the document has schema version {found}, but this program reads version {known}; \

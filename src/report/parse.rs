@@ -11,6 +11,7 @@ use serde::de::IgnoredAny;
 use super::ReportError;
 use crate::analysis::card::price_list;
 use crate::model::{Document, Findings, Order, SCHEMA_VERSION, Stored};
+use crate::units::{parser_said, read_foreign};
 
 /// The field that every version of the schema has, and the one that only a comparison
 /// has.
@@ -24,9 +25,8 @@ struct Envelope {
 ///
 /// # Errors
 /// [`ReportError`].
-pub fn parse(mut reader: impl Read) -> Result<Stored, ReportError> {
-    let mut bytes = Vec::new();
-    reader.read_to_end(&mut bytes).map_err(ReportError::Read)?;
+pub fn parse(reader: impl Read) -> Result<Stored, ReportError> {
+    let bytes = read_foreign(reader)?;
     let envelope: Envelope = serde_json::from_slice(&bytes).map_err(refuse)?;
     if envelope.schema_version != u64::from(SCHEMA_VERSION) {
         return Err(ReportError::SchemaVersion {
@@ -58,9 +58,10 @@ fn refitted(mut document: Document) -> Document {
 
 /// Both kinds of error name the line and the column.
 fn refuse(error: serde_json::Error) -> ReportError {
+    let said = parser_said(&error);
     if error.is_data() {
-        ReportError::Foreign(error)
+        ReportError::Foreign(said)
     } else {
-        ReportError::Broken(error)
+        ReportError::Broken(said)
     }
 }

@@ -13,19 +13,18 @@ mod units;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::render::harmless;
 use super::view::child;
 use crate::analysis::reproduce::loops::BASE;
 use crate::analysis::reproduce::spaces::Study;
 use crate::model::{
-    Answer, Cell, ComparedSide, Comparison, Document, Explanation, Findings, LineUnit, LoneLine,
-    Reproduction, Stored, Which,
+    Answer, Cell, ComparedSide, Comparison, Document, Explanation, Findings, Host, LineUnit,
+    LoneLine, Reproduction, Stored, Which,
 };
-use crate::units::utc;
+use crate::units::{harmless, utc};
 use units::declared;
 
 /// One figure, or the reason why there is none. What does not apply is empty.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Record {
     /// The machine, by the hash that stands for it.
     pub host: String,
@@ -76,15 +75,21 @@ pub fn records(stored: &Stored) -> Vec<Record> {
     records
 }
 
+fn machine(host: &Host) -> String {
+    host.machine
+        .measured()
+        .map_or_else(String::new, |it| short(it))
+}
+
 fn run(document: &Document, into: &mut Vec<Record>) {
     let host = &document.host;
     let of = |command| Record {
-        host: host.machine.measured().cloned().unwrap_or_default(),
-        kernel: host.kernel.clone(),
+        host: machine(host),
+        kernel: short(&host.kernel),
         date: utc(document.run.started_unix_s),
-        version: document.tool.version.clone(),
+        version: short(&document.tool.version),
         command,
-        child: harmless(&child(document.plan.child, &document.plan.program)),
+        child: short(&child(document.plan.child, &document.plan.program)),
         baseline: document.plan.baseline.name().to_owned(),
         ..Record::default()
     };
@@ -99,7 +104,7 @@ fn run(document: &Document, into: &mut Vec<Record>) {
             let trials = document.plan.order.card().map(|order| &order.trials);
             for (trial, result) in trials.into_iter().flatten().zip(&card.trials) {
                 let about = Record {
-                    child: harmless(&child(trial.child, &trial.program)),
+                    child: short(&child(trial.child, &trial.program)),
                     ..of("card").from(trial.space.key())
                 };
                 part(&about, "trials", &(trial.purpose, result), into);
@@ -168,10 +173,10 @@ fn compared(comparison: &Comparison, into: &mut Vec<Record>) {
         ..Record::default()
     };
     let side = |side: &ComparedSide| Record {
-        host: side.host.machine.measured().cloned().unwrap_or_default(),
-        kernel: side.host.kernel.clone(),
+        host: machine(&side.host),
+        kernel: short(&side.host.kernel),
         date: utc(side.started_unix_s),
-        version: side.tool_version.clone(),
+        version: short(&side.tool_version),
         ..about.clone()
     };
     for line in &comparison.lines {
@@ -179,7 +184,7 @@ fn compared(comparison: &Comparison, into: &mut Vec<Record>) {
             unit,
             ..about.judged(&json(&line.verdict))
         };
-        let name = |figure: &str| format!("{}.{figure}", line.key);
+        let name = |figure: &str| format!("{}.{figure}", short(&line.key));
         let [a, b] = [&comparison.a, &comparison.b].map(|of| judged(side(of), unit(&line.unit)));
         walk(&a, &name("a"), &json(&line.a), into);
         walk(&b, &name("b"), &json(&line.b), into);
@@ -214,8 +219,8 @@ fn compared(comparison: &Comparison, into: &mut Vec<Record>) {
 fn unit(unit: &LineUnit) -> String {
     match unit {
         LineUnit::Ns => "ns".to_owned(),
-        LineUnit::NsPer(what) => format!("ns/{what}"),
-        LineUnit::Other(other) => other.clone(),
+        LineUnit::NsPer(what) => format!("ns/{}", short(what)),
+        LineUnit::Other(other) => short(other),
     }
 }
 
@@ -225,6 +230,30 @@ impl Record {
         "host", "kernel", "date", "version", "command", "kind", "parent", "child", "method",
         "name", "unit", "baseline", "source", "value", "low", "high", "verdict", "reason",
     ];
+
+    /// What they hold.
+    pub(super) fn fields(&self) -> [&str; 18] {
+        [
+            &self.host,
+            &self.kernel,
+            &self.date,
+            &self.version,
+            self.command,
+            self.kind,
+            &self.parent,
+            &self.child,
+            &self.method,
+            &self.name,
+            &self.unit,
+            &self.baseline,
+            &self.source,
+            &self.value,
+            &self.low,
+            &self.high,
+            &self.verdict,
+            &self.reason,
+        ]
+    }
 
     fn from(self, parent: String) -> Self {
         Self { parent, ..self }
@@ -254,6 +283,13 @@ impl Record {
             },
         }
     }
+}
+
+/// Text as it stands in a record: a line, and not so long that a thousand records of it
+/// would be a large file.
+pub(super) fn short(text: &str) -> String {
+    const LONGEST: usize = 1_024;
+    harmless(text, LONGEST)
 }
 
 /// All figures of one part.
@@ -361,7 +397,7 @@ fn object(about: &Record, path: &str, fields: &Map<String, Value>, into: &mut Ve
             remedy => format!("{}; {remedy}", text("reason")),
         };
         into.push(Record {
-            reason: harmless(&reason),
+            reason: short(&reason),
             ..figure(about, path, MISSING.to_owned())
         });
         return;
@@ -408,8 +444,8 @@ const MISSING: &str = "n/a";
 
 fn figure(about: &Record, path: &str, value: String) -> Record {
     let mut figure = Record {
-        parent: harmless(&about.parent),
-        name: harmless(path),
+        parent: short(&about.parent),
+        name: short(path),
         value,
         ..about.clone()
     };
@@ -438,7 +474,7 @@ fn name_of(item: &Value, index: usize) -> String {
     let flags = item.get("flags").and_then(Value::as_u64);
     words.extend(flags.map(|flags| format!("{flags:#x}")));
     match item.get("method") {
-        _ if !words.is_empty() => words.join("."),
+        _ if !words.is_empty() => short(&words.join(".")),
         Some(_) => String::new(),
         None => (index + 1).to_string(),
     }

@@ -6,8 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// More than any card has; what is larger was not written by forktax.
-const LARGEST: u64 = 256 << 20;
+use crate::units::LARGEST_FILE;
+
 /// The permissions of group and others to write.
 const WRITTEN_BY_OTHERS: u32 = 0o022;
 
@@ -35,7 +35,7 @@ pub(super) fn read(path: &Path, user: u32) -> io::Result<Option<Vec<u8>>> {
     if !metadata.is_file() {
         return Err(io::Error::other("it is no regular file"));
     }
-    if metadata.len() > LARGEST {
+    if metadata.len() > LARGEST_FILE {
         return Err(io::Error::other("it is larger than any card"));
     }
     check_owner("it", &metadata, user)?;
@@ -46,7 +46,7 @@ pub(super) fn read(path: &Path, user: u32) -> io::Result<Option<Vec<u8>>> {
         check_directory(directory, user)?;
     }
     let mut bytes = Vec::new();
-    file.take(LARGEST).read_to_end(&mut bytes)?;
+    file.take(LARGEST_FILE).read_to_end(&mut bytes)?;
     Ok(Some(bytes))
 }
 

@@ -6,14 +6,19 @@ use std::sync::LazyLock;
 
 use fastrand::Rng;
 use forktax::analysis::compare::{Input, compare};
-use forktax::model::{Answer, Availability, Comparison, Document, Findings, SCHEMA_VERSION, Tool};
-use forktax::report::{Format, parse};
+use forktax::analysis::shape::to_json;
+use forktax::model::{
+    Answer, Availability, Comparison, Document, Findings, ProcessShape, SCHEMA_VERSION, Tool,
+};
+use forktax::report::{Format, Shown, parse, render_shape};
 use forktax::stats::Estimate;
+use forktax::units::steers;
 use proptest::prelude::*;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::stored::{RUNS, cells, comparisons, render, stored};
+use crate::stored::{RUNS, cells, comparisons, render, shapes, stored};
 
 /// Cuts long lists, of which a report says no more than of short ones.
 fn cut(value: &mut Value) {
@@ -103,6 +108,17 @@ fn fit(report: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Bytes that steer no terminal, but for ends of lines.
+fn steady(report: &[u8]) -> Result<(), TestCaseError> {
+    let text = std::str::from_utf8(report).expect("it is UTF-8");
+    let found = text.chars().find(|c| *c != '\n' && steers(*c));
+    prop_assert!(found.is_none(), "{:?} in {}", found, text);
+    Ok(())
+}
+
+/// Words of anybody: such as are read, and such as steer terminals and spreadsheets.
+const WORDS: &str = "[a-z\\PC]{0,30}|[-=+@a-c \\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]{0,30}";
+
 /// What every report of every document keeps.
 fn holds(document: &Document) -> Result<(), TestCaseError> {
     for format in Format::ALL {
@@ -111,6 +127,7 @@ fn holds(document: &Document) -> Result<(), TestCaseError> {
             continue;
         };
         prop_assert!(!bytes.is_empty());
+        steady(&bytes)?;
         match format {
             Format::Table => fit(&bytes)?,
             Format::Svg => {
@@ -127,7 +144,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_document_panics_or_leaves_its_columns(seed: u64, words in "[a-z\\PC]{0,40}") {
+    fn no_document_panics_or_leaves_its_columns(seed: u64, words in WORDS) {
         static SMALL: LazyLock<Vec<Value>> = LazyLock::new(|| RUNS.values().map(small).collect());
         let mut rng = Rng::with_seed(seed);
         let value = SMALL[rng.usize(..SMALL.len())].clone();
@@ -142,17 +159,81 @@ proptest! {
     }
 
     #[test]
-    fn no_comparison_panics_or_leaves_its_columns(seed: u64, words in "[a-z\\PC]{0,30}") {
+    fn no_comparison_panics_or_leaves_its_columns(seed: u64, words in WORDS) {
         static SMALL: LazyLock<Vec<Value>> =
             LazyLock::new(|| comparisons().into_iter().map(|(_, stored)| small(stored)).collect());
         let mut rng = Rng::with_seed(seed);
         let value = SMALL[rng.usize(..SMALL.len())].clone();
         let comparison: Comparison = distorted(value, &words, &mut rng);
         for format in [Format::Markdown, Format::Csv, Format::Json] {
-            prop_assert!(!render(&comparison, format).unwrap().is_empty());
+            let report = render(&comparison, format).unwrap();
+            prop_assert!(!report.is_empty());
+            steady(&report)?;
         }
-        fit(&render(&comparison, Format::Table).unwrap())?;
+        let report = render(&comparison, Format::Table).unwrap();
+        fit(&report)?;
+        steady(&report)?;
     }
+
+    #[test]
+    fn no_shape_steers_a_terminal(words in WORDS) {
+        static SHAPES: LazyLock<Vec<Value>> =
+            LazyLock::new(|| shapes().into_iter().map(|(_, shape)| small(shape)).collect());
+        for value in SHAPES.iter() {
+            let mut shape: ProcessShape = ProcessShape::deserialize(value).unwrap();
+            shape.process.name.clone_from(&words);
+            shape.process.kernel.clone_from(&words);
+            for mapping in &mut shape.mappings {
+                mapping.name = Some(words.clone());
+            }
+            for format in [Format::Table, Format::Markdown] {
+                steady(&render_shape(&shape, format, &Shown::default()).unwrap())?;
+            }
+            let json = to_json(&shape).unwrap();
+            steady(&json)?;
+            prop_assert_eq!(serde_json::from_slice::<ProcessShape>(&json).unwrap(), shape);
+        }
+    }
+}
+
+/// Every text of a document, as far as it is free, says the same.
+#[test]
+fn no_field_is_a_way_around() {
+    const HOSTILE: &str = "=\u{1b}[2J\u{9b}\u{7f}\u{202e}\n\t\u{e0041}\u{200d}";
+    for name in [
+        "sweep",
+        "explain",
+        "card",
+        "advise",
+        "python-2014",
+        "mt-dup-2023",
+    ] {
+        let document: Document = said_everywhere(small(&RUNS[name]), HOSTILE);
+        holds(&document).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    for (name, comparison) in comparisons() {
+        let comparison: Comparison = said_everywhere(small(comparison), HOSTILE);
+        for format in Format::ALL {
+            if let Ok(report) = render(&comparison, format) {
+                steady(&report).unwrap_or_else(|error| panic!("{name}: {error}"));
+            }
+        }
+    }
+}
+
+/// A document whose free texts are all the same.
+fn said_everywhere<T: DeserializeOwned>(mut value: Value, words: &str) -> T {
+    for number in 0..size(&value) {
+        let text = part(&mut value, number).filter(|part| part.is_string());
+        let Some(text) = text else {
+            continue;
+        };
+        let before = mem::replace(text, json!(words));
+        if T::deserialize(&value).is_err() {
+            *part(&mut value, number).expect("it was there") = before;
+        }
+    }
+    T::deserialize(&value).expect("what broke it was taken back")
 }
 
 /// What no JSON can hold, but a computation may give.

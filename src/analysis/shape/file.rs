@@ -1,16 +1,13 @@
 //! From a file to a shape and back.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::ser::{Formatter, Serializer};
 
 use super::check::{MappingFault, ProcessFault, check};
 use crate::model::{ProcessShape, SHAPE_VERSION};
-use crate::units::steers;
-
-/// The most bytes that are read: some ten times what a process of 64 GiB needs whose
-/// every second page is missing.
-pub const LARGEST_FILE: u64 = 256 << 20;
+use crate::units::{ForeignError, parser_said, read_foreign, write_json_text};
 
 /// Stands for the name of a process that is not to be told.
 const NO_NAME: &str = "process";
@@ -18,12 +15,9 @@ const NO_NAME: &str = "process";
 /// Why a file is no shape that can be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ShapeFileError {
-    /// The bytes could not be had.
-    #[error("cannot read the shape")]
-    Read(#[source] io::Error),
-    /// More than is read.
-    #[error("the file is larger than {} MiB, and no shape is: was another file meant?", LARGEST_FILE >> 20)]
-    TooLarge,
+    /// What is read from no file.
+    #[error(transparent)]
+    Refused(#[from] ForeignError),
     /// The bytes are no JSON, or end too early.
     #[error("the shape is broken JSON: {0}; was it cut off or edited?")]
     Broken(String),
@@ -79,14 +73,7 @@ struct Envelope {
 /// [`ShapeFileError`] of any kind but that of the page size, which is for the host to
 /// judge: [`check_page_size`].
 pub fn parse_shape(reader: impl Read) -> Result<ProcessShape, ShapeFileError> {
-    let mut bytes = Vec::new();
-    let mut limited = reader.take(LARGEST_FILE + 1);
-    limited
-        .read_to_end(&mut bytes)
-        .map_err(ShapeFileError::Read)?;
-    if bytes.len() as u64 > LARGEST_FILE {
-        return Err(ShapeFileError::TooLarge);
-    }
+    let bytes = read_foreign(reader)?;
     let envelope: Envelope = serde_json::from_slice(&bytes).map_err(|error| refuse(&error))?;
     if envelope.shape_version != u64::from(SHAPE_VERSION) {
         return Err(ShapeFileError::Version {
@@ -99,12 +86,8 @@ pub fn parse_shape(reader: impl Read) -> Result<ProcessShape, ShapeFileError> {
     Ok(shape)
 }
 
-/// The parser's words may quote the file, which may want to steer a terminal.
 fn refuse(error: &serde_json::Error) -> ShapeFileError {
-    const MOST: usize = 300;
-    let said = error.to_string();
-    let said = said.chars().take(MOST);
-    let said = said.map(|c| if steers(c) { ' ' } else { c }).collect();
+    let said = parser_said(error);
     if error.is_data() {
         ShapeFileError::Foreign(said)
     } else {
@@ -132,9 +115,23 @@ pub fn check_page_size(shape: &ProcessShape, host: u64) -> Result<(), ShapeFileE
 /// None that is known: a shape holds nothing that JSON has no form for but figures
 /// that are not finite, and those become `null`.
 pub fn to_json(shape: &ProcessShape) -> io::Result<Vec<u8>> {
-    let mut bytes = serde_json::to_vec(shape)?;
+    let mut bytes = Vec::new();
+    shape.serialize(&mut Serializer::with_formatter(&mut bytes, Harmless))?;
     bytes.push(b'\n');
     Ok(bytes)
+}
+
+/// JSON without spaces, whose bytes steer no terminal.
+struct Harmless;
+
+impl Formatter for Harmless {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        write_json_text(writer, fragment)
+    }
 }
 
 /// Takes out all names: the process's, and those of its files and of its memory.

@@ -11,4 +11,4 @@ mod file;
 pub(crate) mod tests;
 
 pub use check::{MappingFault, ProcessFault, RunKind, check};
-pub use file::{LARGEST_FILE, ShapeFileError, anonymise, check_page_size, parse_shape, to_json};
+pub use file::{ShapeFileError, anonymise, check_page_size, parse_shape, to_json};

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::{Availability, Mechanism, Missing, Profile, Side, Stored};
+use crate::units::harmless;
 
 /// The chains of all methods, each below its method.
 pub(in crate::report) fn render(stored: &Stored) -> Result<String, Missing> {
@@ -67,7 +68,9 @@ fn name(profile: &Profile, function: u32) -> &str {
 
 /// Writes a name that can end neither its frame nor its line.
 fn push(line: &mut String, name: &str) {
-    line.extend(super::harmless(name).chars().map(|c| match c {
+    /// The kernel's own limit (KSYM_NAME_LEN, include/linux/kallsyms.h).
+    const LONGEST: usize = 512;
+    line.extend(harmless(name, LONGEST).chars().map(|c| match c {
         ';' => ':',
         ' ' => '_',
         other => other,

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 
 use crate::model::Stored;
+use crate::units::write_json_text;
 
 /// A result, with a final newline.
 pub(in crate::report) fn render(stored: &Stored) -> io::Result<Vec<u8>> {
@@ -103,6 +104,14 @@ impl Formatter for Layout {
     fn begin_string<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
         self.before_other(writer)?;
         CompactFormatter.begin_string(writer)
+    }
+
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        write_json_text(writer, fragment)
     }
 
     fn begin_array<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {

@@ -1,6 +1,5 @@
 //! GitHub's Markdown: tables with alignment, lists for everything else.
 
-use super::harmless;
 use crate::report::view::{Alignment, Block, Column, Table};
 
 /// The blocks as Markdown, an empty line between two of them.
@@ -41,7 +40,7 @@ fn list(lines: impl Iterator<Item = String>) -> String {
 fn drawing(title: &str, lines: &[String]) -> String {
     let lines: String = lines
         .iter()
-        .map(|line| format!("{}\n", harmless(line).trim_end().replace('`', "'")))
+        .map(|line| format!("{}\n", line.trim_end().replace('`', "'")))
         .collect();
     format!("### {}\n\n```text\n{lines}```\n", escape(title))
 }
@@ -72,7 +71,7 @@ fn row(cells: impl Iterator<Item = String>) -> String {
 /// escape, and names are full of them.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in harmless(text).trim().chars() {
+    for c in text.trim().chars() {
         if matches!(c, '\\' | '`' | '*' | '|' | '<' | '[' | ']') {
             out.push('\\');
         }

@@ -9,7 +9,6 @@ use std::io;
 use prettytable::format::{Alignment as Side, FormatBuilder, LinePosition, LineSeparator};
 use prettytable::{Cell, Row};
 
-use super::harmless;
 use crate::report::view::{Alignment, Block, Column, Entry, Table};
 
 /// The blocks as text, an empty line between two of them. No line is longer than `page`,
@@ -44,7 +43,7 @@ fn headed(title: &str, lines: impl IntoIterator<Item = String>, page: usize) -> 
 
 /// A line of a drawing as it is, unless it would leave the terminal.
 fn cut(line: &str, page: usize) -> String {
-    let line: String = harmless(line).chars().take(page).collect();
+    let line: String = line.chars().take(page).collect();
     line.trim_end().to_owned() + "\n"
 }
 
@@ -68,7 +67,7 @@ fn wrap(paragraph: &str, indent: usize, page: usize) -> String {
 fn wrap_after(term: &str, paragraph: &str, indent: usize, page: usize) -> String {
     let mut lines = vec![term.to_owned()];
     let mut fresh = true;
-    for word in harmless(paragraph).split_whitespace() {
+    for word in paragraph.split_whitespace() {
         let line = lines.last().map_or(0, |line| width(line));
         if !fresh && line + 1 + width(word) > page {
             lines.push(" ".repeat(indent));
@@ -146,7 +145,7 @@ fn line_up(entries: &[&Entry], drop_intervals: bool) -> Vec<String> {
     let padded = |entry: &&Entry| match entry {
         Entry::Figure { value, .. } => format!("{value}{:longest$}", tail(entry)),
         Entry::Missing => format!("n/a{:longest$}", ""),
-        Entry::Name(name) => harmless(name),
+        Entry::Name(name) => name.clone(),
         Entry::Blank => String::new(),
     };
     entries.iter().map(padded).collect()

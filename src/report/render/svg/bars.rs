@@ -3,6 +3,7 @@
 use super::sheet::{Drawing, Sheet, below, reach};
 use super::{CHARACTER, DARK, LINE, MARGIN, colour, escape, label_width};
 use crate::report::view::{Bar, Chart, Segment};
+use crate::units::harmless;
 
 const AXIS_WIDTH: f64 = 64.0;
 /// The room of a bar that stands alone, and its width.
@@ -12,6 +13,8 @@ const GROUPED: [f64; 2] = [62.0, 50.0];
 /// Between two groups.
 const GAP: f64 = 28.0;
 const LEGEND_WIDTH: f64 = 330.0;
+/// The most characters below a group; each word may take a line.
+const LONGEST_NAME: usize = 120;
 const PLOT_HEIGHT: f64 = 440.0;
 
 /// The picture.
@@ -95,7 +98,7 @@ fn groups(chart: &Chart, places: &[Place]) -> Vec<Group> {
         let right = last.slot + last.slot_width;
         let room = (right - first.slot).max(2.0 * GROUPED[0]) + GAP / 2.0;
         Some(Group {
-            lines: broken(&bar.group, room),
+            lines: broken(&harmless(&bar.group, LONGEST_NAME), room),
             middle: f64::midpoint(first.slot, right),
         })
     };

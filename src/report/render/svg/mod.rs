@@ -10,8 +10,8 @@ mod sheet;
 use std::fmt::Write;
 use std::io;
 
-use super::harmless;
 use crate::report::view::Picture;
+use crate::units::harmless;
 
 /// A colour for each hue, from the palettes of Okabe and Ito and of Tol, which
 /// people who are colour-blind can tell apart; neighbours differ in lightness.
@@ -32,6 +32,9 @@ const LINE: f64 = 18.0;
 /// The space of one character of the labels, by which they are judged to fit.
 const CHARACTER: f64 = 6.6;
 
+/// The most characters of a text; no picture is as wide as a file may say.
+const LONGEST: usize = 300;
+
 /// The colour of a hue.
 fn colour(hue: usize) -> &'static str {
     PALETTE[hue % PALETTE.len()]
@@ -39,7 +42,7 @@ fn colour(hue: usize) -> &'static str {
 
 /// The room that a label takes.
 fn label_width(label: &str) -> f64 {
-    label.chars().count() as f64 * CHARACTER
+    label.chars().count().min(LONGEST) as f64 * CHARACTER
 }
 
 /// The picture.
@@ -54,7 +57,7 @@ pub(in crate::report) fn render(picture: &Picture) -> io::Result<String> {
 /// Text that is nothing but text in XML, attributes included.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in harmless(text).chars() {
+    for c in harmless(text, LONGEST).chars() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
