@@ -16,6 +16,8 @@ mod card;
 mod compare;
 #[path = "live/explain.rs"]
 mod explain;
+#[path = "live/exported.rs"]
+mod exported;
 #[path = "live/likeness.rs"]
 mod likeness;
 #[path = "live/parents.rs"]

@@ -333,7 +333,8 @@ pub(super) struct OutputArgs {
     /// Write the result to a file as well; .txt, .md, .csv or .json says how, of a
     /// reproduction also .svg (the figures side by side), of a card .svg (what its
     /// prices foretell), and of an explanation .svg (the ledger), .folded and .flame.svg
-    /// (the stacks). Repeatable; the files are opened before anything is measured
+    /// (the stacks); or as FORMAT=FILE, such as json=/dev/stdout. Repeatable; that the files
+    /// can be written is checked before anything is measured
     #[arg(long, value_name = "FILE", value_parser = parse_export)]
     pub(super) export: Vec<ExportArg>,
 
@@ -443,12 +444,19 @@ pub(super) struct ExportArg {
 }
 
 fn parse_export(text: &str) -> Result<ExportArg, String> {
+    if let Some((format, path)) = text.split_once('=')
+        && let Some(format) = Format::from_name(format)
+    {
+        let path = PathBuf::from(path);
+        return Ok(ExportArg { path, format });
+    }
     let path = PathBuf::from(text);
     let name = path.file_name().and_then(|name| name.to_str());
     let format = name.and_then(Format::from_file_name);
     let format = format.ok_or(
         "the extension says how to write it: .txt, .md, .csv or .json; \
-         for a reproduction or a card also .svg, for an explanation .svg, .folded or .flame.svg",
+         for a reproduction or a card also .svg, for an explanation .svg, .folded or .flame.svg; \
+         or the format's name before it, as in json=/dev/stdout",
     )?;
     Ok(ExportArg { path, format })
 }
@@ -483,6 +491,22 @@ mod tests {
     fn the_definitions_hold_together() {
         Args::command().debug_assert();
         SweepArgs::defaults();
+    }
+
+    #[test]
+    fn a_format_is_told_by_the_extension_or_before_the_file() {
+        for (text, path, format) in [
+            ("a.csv", "a.csv", Format::Csv),
+            ("json=/dev/fd/63", "/dev/fd/63", Format::Json),
+            ("flamegraph=x=y", "x=y", Format::FlameGraph),
+            ("./json=a.md", "./json=a.md", Format::Markdown),
+            ("x=y.json", "x=y.json", Format::Json),
+        ] {
+            let export = parse_export(text).unwrap();
+            assert_eq!(export.path, PathBuf::from(path));
+            assert_eq!(export.format, format, "{text}");
+        }
+        assert!(parse_export("json").is_err() && parse_export("pdf=x").is_err());
     }
 
     #[test]

@@ -42,10 +42,10 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<()> {
         let why = "- names stdin for both results, which can be read once: give a file for one";
         return Err(CompareError::Refused(why.to_owned()).into());
     }
+    let exports = Exports::open(&args.export)?;
     let comparison = comparison(args)?;
     let judged = judge(&comparison);
     let stored = Stored::from(comparison);
-    let exports = Exports::open(&args.export)?;
     // One way out that is barred shall not bar the other.
     let printed = output::print(&stored, args.format, &args.shown);
     exports.write(&stored)?;

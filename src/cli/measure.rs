@@ -73,13 +73,7 @@ fn run(plan: &Plan, args: &OutputArgs) -> anyhow::Result<Option<Stored>> {
         // The workers inherit it.
         process::run_on(cpus)?;
     }
-    let kernel = match Linux::new(stop, plan.placement) {
-        Ok(kernel) => kernel,
-        Err(error) => {
-            exports.abandon();
-            return Err(error.into());
-        }
-    };
+    let kernel = Linux::new(stop, plan.placement)?;
     let mut bar = Bar::new(args.quiet, plan::length(plan));
     let outcome = lab::run(&kernel, host, plan, &mut bar);
     bar.finish();
@@ -99,10 +93,7 @@ fn run(plan: &Plan, args: &OutputArgs) -> anyhow::Result<Option<Stored>> {
             written?;
             Ok(Some(stored))
         }
-        None => {
-            exports.abandon();
-            outcome.error.map_or(Ok(None), |error| Err(error.into()))
-        }
+        None => outcome.error.map_or(Ok(None), |error| Err(error.into())),
     }
 }
 

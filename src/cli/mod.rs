@@ -19,10 +19,9 @@ mod show;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
 use signal_hook::consts::SIGXFSZ;
 
-use self::args::{Args, Command};
+use self::args::Command;
 use crate::lab::ground;
 use crate::lab::linux::supervised;
 use crate::sys;
@@ -33,7 +32,7 @@ pub fn main() -> ExitCode {
     if let Err(error) = ground::check_rights() {
         return failed(&error.into());
     }
-    let command = Args::parse().command;
+    let command = output::arguments().command;
     if !command.as_ref().is_none_or(Command::looks_at_processes) {
         return run(command);
     }

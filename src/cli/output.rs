@@ -1,18 +1,26 @@
 //! What leaves the program: results to stdout and files, talk to stderr.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::fmt::Display;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use super::args::{ExportArg, FormatArg, ShownArgs};
+use clap::Parser;
+
+use super::args::{Args, ExportArg, FormatArg, ShownArgs};
+use super::place::{self, Identity, Place};
 use crate::model::Stored;
 use crate::report::view::Block;
 use crate::report::{self, Format, ReportError, Shown, Subject, WIDTH};
 use crate::store::Found;
+use crate::units::{harmless, steers};
 
 /// The narrowest and the widest page that a text is laid out for.
 const WIDTHS: [usize; 2] = [80, 200];
+
+/// The most characters of a message, or of a line of one.
+const LONGEST: usize = 4_096;
 
 /// A result that could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -46,17 +54,16 @@ pub(super) fn format(arg: FormatArg) -> Format {
     }
 }
 
-/// Files that were opened before the measuring, so that a bad path fails at
-/// once. What they held stays until there is a result to replace it.
+/// Places that were looked at before the measuring, so that a bad path fails at once.
+/// What is there stays until there is a result to replace it.
 #[derive(Debug)]
 pub(super) struct Exports(Vec<Export>);
 
 #[derive(Debug)]
 struct Export {
     path: PathBuf,
-    file: File,
+    place: Place,
     format: Format,
-    is_new: bool,
 }
 
 /// Refuses files that the coming result could not be written to.
@@ -77,111 +84,67 @@ pub(super) fn check_shown(
 }
 
 impl Exports {
-    /// Opens all files, or none.
+    /// Looks at all places. Nothing is created by that.
     pub(super) fn open(args: &[ExportArg]) -> Result<Self, OutputError> {
         let mut exports = Self(Vec::new());
         for arg in args {
-            match open(arg).and_then(|export| exports.once(export)) {
-                Ok(export) => exports.0.push(export),
-                Err(error) => {
-                    exports.abandon();
-                    return Err(error);
-                }
-            }
+            let fail = |why: &dyn Display| OutputError::new(arg.path.display(), &why);
+            let place = Place::open(&arg.path, place::FOR_ALL).map_err(|error| fail(&error))?;
+            exports.check(&place).map_err(|why| fail(&why))?;
+            exports.0.push(Export {
+                path: arg.path.clone(),
+                place,
+                format: arg.format,
+            });
         }
         Ok(exports)
     }
 
-    /// Refuses a file that is open already, under this or another name.
-    fn once(&self, export: Export) -> Result<Export, OutputError> {
-        let identity = |export: &Export| {
-            let metadata = export.file.metadata().ok().filter(|m| m.is_file())?;
-            Some((metadata.dev(), metadata.ino()))
+    /// Refuses a file that is written to already, under this or another name.
+    fn check(&self, place: &Place) -> Result<(), &'static str> {
+        let Some(identity) = place.identity() else {
+            return Ok(());
         };
-        let mine = identity(&export);
-        let twice = mine.is_some() && self.0.iter().any(|other| identity(other) == mine);
-        if twice {
-            let why = "named twice, and each export would overwrite the other";
-            return Err(OutputError::new(export.path.display(), &why));
+        let mut others = self.0.iter().map(|export| export.place.identity());
+        if others.any(|other| other == Some(identity)) {
+            return Err("named twice, and each export would overwrite the other");
         }
-        Ok(export)
+        if place.is_replaced() && stdout_identity().as_ref() == Some(identity) {
+            return Err("stdout goes there already, and would be overwritten: name another file");
+        }
+        Ok(())
     }
 
     /// Writes the whole report to every file, as far as that is possible, and
     /// returns the first error.
     pub(super) fn write(self, stored: &Stored) -> Result<(), OutputError> {
         let whole = Shown::default();
-        let written = self.0.into_iter().map(|mut export| {
-            let bytes = report::render(stored, export.format, &whole).map_err(|error| {
-                let refused = OutputError::new(export.path.display(), &error);
-                export.remove_if_new();
-                refused
-            })?;
-            replace(&mut export.file, &bytes)
-                .map_err(|error| OutputError::new(export.path.display(), &error))
+        let written = self.0.into_iter().map(|export| {
+            let fail = |why: &dyn Display| OutputError::new(export.path.display(), &why);
+            let bytes = report::render(stored, export.format, &whole).map_err(|why| fail(&why))?;
+            export.place.fill(&bytes).map_err(|error| fail(&error))
         });
         // All of them are tried before the first error is returned.
         let written: Vec<Result<(), OutputError>> = written.collect();
         written.into_iter().collect()
     }
-
-    /// Removes the files that would stay behind empty.
-    pub(super) fn abandon(self) {
-        self.0.iter().for_each(Export::remove_if_new);
-    }
 }
 
-impl Export {
-    fn remove_if_new(&self) {
-        if self.is_new {
-            // A file that cannot be removed is empty, and the error that led
-            // here is the one to report.
-            let _ = std::fs::remove_file(&self.path);
-        }
-    }
-}
-
-fn open(arg: &ExportArg) -> Result<Export, OutputError> {
-    let path = &arg.path;
-    let is_new = !path.exists();
-    if path.metadata().is_ok_and(|m| m.file_type().is_fifo()) {
-        let why = "a FIFO would block until somebody reads it: print to stdout and pipe that";
-        return Err(OutputError::new(path.display(), &why));
-    }
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path);
-    let file = file.map_err(|error| OutputError::new(path.display(), &error))?;
-    Ok(Export {
-        path: path.clone(),
-        file,
-        format: arg.format,
-        is_new,
-    })
-}
-
-/// Writes over what a file held, and cuts off the rest only then.
-fn replace(file: &mut File, bytes: &[u8]) -> io::Result<()> {
-    file.write_all(bytes)?;
-    if file.metadata()?.is_file() {
-        file.set_len(bytes.len() as u64)?;
-    }
-    Ok(())
+/// The regular file that stdout leads to.
+fn stdout_identity() -> Option<Identity> {
+    let stdout = io::stdout().as_fd().try_clone_to_owned().ok()?;
+    place::identity(&stdout.into()).ok()?
 }
 
 /// Reads what was stored; `-` is stdin.
 pub(super) fn read(path: &Path) -> Result<Stored, OutputError> {
-    let fail = |why: &dyn std::fmt::Display| OutputError::new(path.display(), &why.to_string());
-    let mut bytes = Vec::new();
-    let read = if path == Path::new("-") {
-        io::stdin().lock().read_to_end(&mut bytes)
-    } else {
-        File::open(path).and_then(|mut file| file.read_to_end(&mut bytes))
-    };
-    read.map_err(|error| fail(&error))?;
-    report::parse(bytes.as_slice()).map_err(|error| fail(&error))
+    if path == Path::new("-") {
+        let parsed = report::parse(io::stdin().lock());
+        return parsed.map_err(|error| OutputError::new("stdin", &error));
+    }
+    let fail = |why: &dyn Display| OutputError::new(path.display(), &why);
+    let file = File::open(path).map_err(|error| fail(&error))?;
+    report::parse(file).map_err(|error| fail(&error))
 }
 
 /// Prints a report on stdout, or what is wanted of it.
@@ -226,17 +189,36 @@ fn put(bytes: &[u8]) -> Result<(), OutputError> {
     }
 }
 
+/// The arguments as they were typed. A refusal quotes them.
+pub(super) fn arguments() -> Args {
+    Args::try_parse().unwrap_or_else(|error| {
+        let said = error.to_string();
+        if !said.contains(|c| c != '\n' && steers(c)) {
+            error.exit()
+        }
+        // clap begins it anew.
+        let said = said.trim_start_matches("error: ").lines();
+        let lines: Vec<String> = said.map(|line| harmless(line, LONGEST)).collect();
+        clap::Error::raw(error.kind(), lines.join("\n") + "\n").exit()
+    })
+}
+
 /// Says on stderr what was done, unless nobody wants to know.
 pub(super) fn tell(quiet: bool, what: &str) {
     if !quiet {
-        let _ = writeln!(io::stderr(), "forktax: {what}");
+        say(what);
     }
 }
 
 /// Says on stderr what went wrong.
 pub(super) fn complain(error: &anyhow::Error) {
+    say(&format!("{error:#}"));
+}
+
+/// Names of files and what programs say is part of it, and may be anything.
+fn say(what: &str) {
     // Nobody is left to tell if stderr is closed.
-    let _ = writeln!(io::stderr(), "forktax: {error:#}");
+    let _ = writeln!(io::stderr(), "forktax: {}", harmless(what, LONGEST));
 }
 
 #[cfg(test)]

@@ -5,8 +5,11 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output;
 use crate::lab::Progress;
+use crate::units::harmless;
 
 const STEPS: u64 = 1_000;
+/// The most characters of what is being done; a terminal shows fewer.
+const LONGEST: usize = 500;
 
 /// A bar on stderr; hidden when that is no terminal, or on request.
 pub(super) struct Bar {
@@ -47,7 +50,8 @@ impl Progress for Bar {
             reason = "a share lies between 0 and 1, and the cast saturates"
         )]
         self.bar.set_position((share * STEPS as f64) as u64);
-        self.bar.set_message(what.to_owned());
+        // It names programs.
+        self.bar.set_message(harmless(what, LONGEST));
         self.bar.tick();
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::args::{ShapeArgs, ShapeFormatArg};
 use super::output::{self, OutputError};
-use super::place;
+use super::place::{self, Place};
 use crate::analysis::shape::{anonymise, parse_shape, to_json};
 use crate::lab::shape::{Options, take};
 use crate::model::ProcessShape;
@@ -14,18 +14,19 @@ use crate::report::{self, Format, Subject};
 
 /// Takes or reads a shape, writes and prints it.
 pub(super) fn run(args: &ShapeArgs) -> anyhow::Result<()> {
-    let file = args.output.as_deref().filter(|path| !is_stream(path));
-    if let Some(path) = file {
-        place::check(path).map_err(|error| OutputError::new(path.display(), &error))?;
-    }
+    let path = args.output.as_deref().filter(|path| !is_stream(path));
+    let name = path.map(|path| path.display().to_string());
+    let fail = |error: io::Error| OutputError::new(name.as_deref().unwrap_or("stdout"), &error);
+    let place = path.map(|path| Place::open(path, place::FOR_OWNER));
+    let place = place.transpose().map_err(fail)?;
     output::check_shown(&args.shown, Subject::Shape, format(args.format))?;
     let shape = shape(args)?;
     let to_stdout = args.output.as_deref().is_some_and(is_stream);
     // A file that cannot be written is no reason not to print, nor the other way round.
     let printed = output::print_bytes(&printed(&shape, args, to_stdout)?);
-    if let Some(path) = file {
-        let placed = to_json(&shape).and_then(|bytes| place::replace(path, &bytes));
-        placed.map_err(|error| OutputError::new(path.display(), &error))?;
+    if let Some(place) = place {
+        let bytes = to_json(&shape).map_err(fail)?;
+        place.fill(&bytes).map_err(fail)?;
     }
     Ok(printed?)
 }
@@ -54,13 +55,12 @@ fn shape(args: &ShapeArgs) -> anyhow::Result<ProcessShape> {
 
 /// Reads a shape and checks it; `-` is stdin.
 pub(super) fn read(path: &Path) -> Result<ProcessShape, OutputError> {
-    let parsed = if is_stream(path) {
-        parse_shape(io::stdin().lock())
-    } else {
-        let file = File::open(path).map_err(|error| OutputError::new(path.display(), &error))?;
-        parse_shape(file)
-    };
-    parsed.map_err(|error| OutputError::new(path.display(), &anyhow::Error::from(error)))
+    if is_stream(path) {
+        let parsed = parse_shape(io::stdin().lock());
+        return parsed.map_err(|error| OutputError::new("stdin", &error));
+    }
+    let file = File::open(path).map_err(|error| OutputError::new(path.display(), &error))?;
+    parse_shape(file).map_err(|error| OutputError::new(path.display(), &error))
 }
 
 fn printed(shape: &ProcessShape, args: &ShapeArgs, as_file: bool) -> anyhow::Result<Vec<u8>> {

@@ -7,17 +7,8 @@ use crate::report::Subject;
 /// Prints what was stored.
 pub(super) fn run(args: &ShowArgs) -> anyhow::Result<()> {
     let exports = Exports::open(&args.export)?;
-    let stored = match output::read(&args.file) {
-        Ok(stored) => stored,
-        Err(error) => {
-            exports.abandon();
-            return Err(error.into());
-        }
-    };
-    if let Err(error) = check(args, Subject::of(&stored)) {
-        exports.abandon();
-        return Err(error);
-    }
+    let stored = output::read(&args.file)?;
+    check(args, Subject::of(&stored))?;
     exports.write(&stored)?;
     Ok(output::print(&stored, args.format, &args.shown)?)
 }

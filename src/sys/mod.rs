@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod descriptors;
 pub mod events;
+pub mod files;
 pub mod filter;
 pub mod gauge;
 pub mod handlers;
