@@ -105,7 +105,7 @@ fn run(document: &Document, into: &mut Vec<Record>) {
             for (trial, result) in trials.into_iter().flatten().zip(&card.trials) {
                 let about = Record {
                     child: short(&child(trial.child, &trial.program)),
-                    ..of("card").from(trial.space.key())
+                    ..of("card").from(&trial.space.key())
                 };
                 part(&about, "trials", &(trial.purpose, result), into);
             }
@@ -147,7 +147,7 @@ fn reproduction(about: &Record, document: &Document, found: &Reproduction, into:
 fn spawns(about: &Record, cells: &[Cell], into: &mut Vec<Record>) {
     for cell in cells {
         part(
-            &about.clone().from(cell.space.request.key()),
+            &about.clone().from(&cell.space.request.key()),
             "cells",
             cell,
             into,
@@ -162,7 +162,7 @@ fn explanation(about: &Record, found: &Explanation, into: &mut Vec<Record>) {
         // The one was written just now, and the other is the parent of all the rest.
         fields.retain(|field, _| field != "cells" && field != "space");
     }
-    let about = about.clone().from(found.space.key());
+    let about = about.clone().from(&found.space.key());
     part(&about, "explanation", &rest, into);
 }
 
@@ -255,7 +255,8 @@ impl Record {
         ]
     }
 
-    fn from(self, parent: String) -> Self {
+    fn from(self, parent: &str) -> Self {
+        let parent = short(parent);
         Self { parent, ..self }
     }
 
@@ -288,7 +289,7 @@ impl Record {
 /// Text as it stands in a record: a line, and not so long that a thousand records of it
 /// would be a large file.
 pub(super) fn short(text: &str) -> String {
-    const LONGEST: usize = 1_024;
+    const LONGEST: usize = 512;
     harmless(text, LONGEST)
 }
 
@@ -444,7 +445,6 @@ const MISSING: &str = "n/a";
 
 fn figure(about: &Record, path: &str, value: String) -> Record {
     let mut figure = Record {
-        parent: short(&about.parent),
         name: short(path),
         value,
         ..about.clone()

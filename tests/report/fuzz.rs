@@ -8,7 +8,8 @@ use fastrand::Rng;
 use forktax::analysis::compare::{Input, compare};
 use forktax::analysis::shape::to_json;
 use forktax::model::{
-    Answer, Availability, Comparison, Document, Findings, ProcessShape, SCHEMA_VERSION, Tool,
+    Answer, Availability, Comparison, Document, Findings, ProcessShape, SCHEMA_VERSION, Stored,
+    Tool,
 };
 use forktax::report::{Format, Shown, parse, render_shape};
 use forktax::stats::Estimate;
@@ -18,7 +19,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::stored::{RUNS, cells, comparisons, render, shapes, stored};
+use crate::stored::{RUNS, cells, comparisons, render, shapes, stored, text};
 
 /// Cuts long lists, of which a report says no more than of short ones.
 fn cut(value: &mut Value) {
@@ -216,6 +217,30 @@ fn no_field_is_a_way_around() {
         for format in Format::ALL {
             if let Ok(report) = render(&comparison, format) {
                 steady(&report).unwrap_or_else(|error| panic!("{name}: {error}"));
+            }
+        }
+    }
+}
+
+/// No cell widens a table, no text a picture, and none stands in a thousand records whole.
+#[test]
+fn one_long_text_makes_no_large_report() {
+    let long = "x".repeat(100_000);
+    for name in ["explain", "advise"] {
+        let document: Document = said_everywhere(small(&RUNS[name]), "LONG");
+        let json = text(&document, Format::Json);
+        let json = json.replace("\"LONG\"", &json!(long).to_string());
+        let Stored::Run(document) = parse(json.as_bytes()).unwrap() else {
+            panic!("it is the document of a run");
+        };
+        for format in [Format::Table, Format::Markdown, Format::Csv, Format::Svg] {
+            if let Ok(report) = render(&*document, format) {
+                let sizes = [report.len(), json.len()];
+                assert!(
+                    10 * sizes[0] < sizes[1],
+                    "{name} {}: {sizes:?}",
+                    format.name()
+                );
             }
         }
     }

@@ -32,7 +32,7 @@ pub(super) fn extra(about: &Record, document: &Document, into: &mut Vec<Record>)
             let is_it = |group: &&Group<'_>| sizes.axis.size(group.space) == point.size;
             let group = groups.find(is_it);
             let key = group.map(|group| group.space.request.key());
-            let beyond = beyond.clone().from(key.unwrap_or_default());
+            let beyond = beyond.clone().from(&key.unwrap_or_default());
             add(&beyond, &name("total_ns"), "ns", Some(point.extra()));
             add(&beyond, &name("call_ns"), "ns", point.in_call());
             add(&beyond, &name("after_ns"), "ns", point.after_call());
