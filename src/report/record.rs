@@ -78,16 +78,16 @@ pub fn records(stored: &Stored) -> Vec<Record> {
 fn machine(host: &Host) -> String {
     host.machine
         .measured()
-        .map_or_else(String::new, |it| short(it))
+        .map_or_else(String::new, |it| fact(it))
 }
 
 fn run(document: &Document, into: &mut Vec<Record>) {
     let host = &document.host;
     let of = |command| Record {
         host: machine(host),
-        kernel: short(&host.kernel),
+        kernel: fact(&host.kernel),
         date: utc(document.run.started_unix_s),
-        version: short(&document.tool.version),
+        version: fact(&document.tool.version),
         command,
         child: short(&child(document.plan.child, &document.plan.program)),
         baseline: document.plan.baseline.name().to_owned(),
@@ -174,9 +174,9 @@ fn compared(comparison: &Comparison, into: &mut Vec<Record>) {
     };
     let side = |side: &ComparedSide| Record {
         host: machine(&side.host),
-        kernel: short(&side.host.kernel),
+        kernel: fact(&side.host.kernel),
         date: utc(side.started_unix_s),
-        version: short(&side.tool_version),
+        version: fact(&side.tool_version),
         ..about.clone()
     };
     for line in &comparison.lines {
@@ -290,6 +290,12 @@ impl Record {
 /// would be a large file.
 pub(super) fn short(text: &str) -> String {
     const LONGEST: usize = 512;
+    harmless(text, LONGEST)
+}
+
+/// What each record of a run says again: no name of a kernel is longer (`__NEW_UTS_LEN`).
+fn fact(text: &str) -> String {
+    const LONGEST: usize = 64;
     harmless(text, LONGEST)
 }
 
