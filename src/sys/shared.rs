@@ -17,11 +17,16 @@ pub struct SharedWords {
 }
 
 impl SharedWords {
-    /// Maps the whole of `file`, which must hold at least `words` words.
+    /// Maps the whole of `file`, which must hold at least `words` words, and seals it
+    /// against being cut off: what is mapped beyond a file's end kills who reads it.
     ///
     /// # Errors
-    /// Those of mmap(2) and madvise(2); EINVAL if the file is too short.
+    /// Those of mmap(2) and madvise(2); EINVAL if the file is too short, or is none of
+    /// [`memory_file`].
     pub fn of_file(file: &File, words: usize) -> io::Result<Self> {
+        // SAFETY: F_ADD_SEALS takes a number, and changes nothing but what may be done to
+        // the file from now on.
+        check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_ADD_SEALS, libc::F_SEAL_SHRINK) })?;
         if file.metadata()?.len() / (size_of::<u64>() as u64) < words as u64 {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         }
@@ -91,9 +96,10 @@ pub fn memory_file(name: &std::ffi::CStr, executable: bool) -> io::Result<File> 
     } else {
         MFD_NOEXEC_SEAL
     };
-    create(name, kind | libc::MFD_CLOEXEC).or_else(|error| match error.raw_os_error() {
-        // Linux before 6.3 does not know the two flags.
-        Some(libc::EINVAL) => create(name, libc::MFD_CLOEXEC),
+    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
+    create(name, kind | flags).or_else(|error| match error.raw_os_error() {
+        // Linux before 6.3 does not know the two kinds.
+        Some(libc::EINVAL) => create(name, flags),
         _ => Err(error),
     })
 }
@@ -134,7 +140,11 @@ mod tests {
         let mut word = [0; 8];
         file.read_exact_at(&mut word, 56).unwrap();
         assert_eq!(u64::from_ne_bytes(word), 42);
+        assert!(file.set_len(4095).is_err(), "it is mapped");
         assert!(SharedWords::of_file(&file, 513).is_err());
+        let other = tempfile::tempfile().unwrap();
+        other.set_len(4096).unwrap();
+        assert!(SharedWords::of_file(&other, 512).is_err());
         assert!(SharedWords::anonymous(usize::MAX / 8 + 2).is_err());
     }
 }

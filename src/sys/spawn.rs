@@ -1,12 +1,10 @@
 //! The spawn methods, one type each: everything that can be prepared is
 //! prepared in `new`, and `spawn` does nothing but spawn.
 //!
-//! No other thread of the process may run code: the children run between fork and
-//! exec in a copy, or in the very memory, of their parent. What there may be is
-//! threads that sleep in the kernel from beginning to end and hold no lock
-//! ([`super::threads`]). A child of fork does not have them, so a lock that one of
-//! them held would never be given back; and a child that shares its parent's memory
-//! would find them at work in it.
+//! The children run between fork and exec in a copy, or in the very memory, of their
+//! parent: so whoever makes them is [`Alone`]. A child of fork has no other thread, so
+//! that a lock which one of them held would never be given back; and a child that shares
+//! its parent's memory would find them at work in it.
 
 mod held;
 mod library;
@@ -14,7 +12,7 @@ mod server;
 
 use std::ffi::{c_int, c_void};
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::ptr::NonNull;
@@ -28,6 +26,7 @@ use super::check;
 use super::clone3::{self, LastCall};
 use super::image::ExecImage;
 use super::stamp::{raw_now_ns, raw_write_words};
+use super::threads::Alone;
 
 /// What a child does once it runs, in this order.
 #[derive(Debug, Clone)]
@@ -35,7 +34,7 @@ pub struct Action {
     /// Stamps its first moment and the one before it goes on.
     pub stamp: Option<StampTo>,
     /// Puts this descriptor in the place of its standard output.
-    pub redirect: Option<RawFd>,
+    pub redirect: Option<Rc<OwnedFd>>,
     /// Closes all descriptors above the standard ones (close_range(2), Linux 5.9).
     pub close: bool,
     /// What it does last.
@@ -87,10 +86,10 @@ fn cannot(what: &str) -> io::Error {
 
 /// Where a child writes its stamps: a descriptor and an offset. A write needs no
 /// mapping, which would be one more to copy and to fault in.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct StampTo {
     /// The file.
-    pub fd: i32,
+    pub file: Rc<OwnedFd>,
     /// The first byte.
     pub offset: u64,
 }
@@ -167,12 +166,12 @@ pub fn wait(pid: i32) -> io::Result<ExitStatus> {
 fn run_child(action: &Action) -> ! {
     if let Some(to) = &action.stamp {
         let first = raw_now_ns();
-        raw_write_words(to.fd, [first, raw_now_ns()], to.offset);
+        raw_write_words(&to.file, [first, raw_now_ns()], to.offset);
     }
-    if let Some(fd) = action.redirect {
+    if let Some(file) = &action.redirect {
         // SAFETY: dup2(2) takes two numbers; in this child nobody owns its
         // standard output.
-        unsafe { libc::dup2(fd, libc::STDOUT_FILENO) };
+        unsafe { libc::dup2(file.as_raw_fd(), libc::STDOUT_FILENO) };
     }
     if action.close {
         // SAFETY: in this child nobody owns a descriptor, or uses one before it
@@ -201,7 +200,7 @@ pub struct Fork {
 
 impl Fork {
     /// Prepares nothing: fork needs nothing.
-    pub fn new(action: Action) -> Self {
+    pub fn new(action: Action, _: Alone) -> Self {
         Self { action }
     }
 }
@@ -209,8 +208,8 @@ impl Fork {
 impl Spawn for Fork {
     #[inline]
     fn spawn(&mut self) -> io::Result<Spawned> {
-        // SAFETY: by this module's contract no other thread runs code or holds a
-        // lock. So those that libc's fork takes where there are several threads
+        // SAFETY: no other thread runs code or holds a lock, or there would be no
+        // `Fork`. So those that libc's fork takes where there are several threads
         // (malloc's and stdio's) are free, and no lock is held in the child, which
         // has only this thread and only execs or exits.
         match check(unsafe { libc::fork() })? {
@@ -234,7 +233,7 @@ impl Vfork {
     ///
     /// # Errors
     /// ENOMEM.
-    pub fn new(action: Action) -> io::Result<Self> {
+    pub fn new(action: Action, _: Alone) -> io::Result<Self> {
         Ok(Self {
             action: Box::new(action),
             stack: Stack::new()?,
@@ -254,8 +253,8 @@ impl Spawn for Vfork {
         let argument = std::ptr::from_mut(self.action.as_mut()).cast();
         // SAFETY: the stack's top is the end of a mapping that nobody else
         // uses, aligned to a page; `child` never returns; this thread does not
-        // run before the child has exec'd or left (CLONE_VFORK), and by this
-        // module's contract no other one runs at all.
+        // run before the child has exec'd or left (CLONE_VFORK), and no
+        // other one runs at all, or there would be no `Vfork`.
         let pid = check(unsafe { libc::clone(child, self.stack.top(), flags, argument) })?;
         Ok(Spawned::Running(pid))
     }
@@ -375,10 +374,14 @@ mod tests {
     #[test]
     fn methods_refuse_what_their_children_cannot_do() {
         let mut action = executes();
-        action.stamp = Some(StampTo { fd: 1, offset: 8 });
+        let file = Rc::new(std::fs::File::open("/dev/null").unwrap().into());
+        action.stamp = Some(StampTo {
+            file: Rc::clone(&file),
+            offset: 8,
+        });
         assert_eq!(refusals(&action), [""; 5]);
 
-        action.redirect = Some(1);
+        action.redirect = Some(file);
         let [posix_spawn, usevfork, others @ ..] = refusals(&action);
         assert_eq!([posix_spawn, usevfork], [""; 2]);
         let why = cannot("redirect its output").to_string();

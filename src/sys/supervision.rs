@@ -6,21 +6,15 @@ use std::io;
 
 use super::check;
 use super::process::unblock;
+use super::threads::Alone;
 
 /// Goes on as two processes: the child's number in the parent, nothing in the child.
 ///
 /// # Errors
-/// EAGAIN at a limit of processes, ENOMEM; `InvalidInput` if the process has more than
-/// one thread, of which the child would have the caller's alone, and with it whatever
-/// locks the others hold.
-pub fn fork() -> io::Result<Option<i32>> {
-    if std::fs::read_dir("/proc/self/task")?.count() != 1 {
-        let why = "a process of several threads is not to be doubled";
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
-    }
-    // SAFETY: there is no other thread, as was seen just now, and this one makes none
-    // in between: so the child has all of the parent's threads, and memory in which
-    // nobody was at work. It may do whatever the parent may.
+/// EAGAIN at a limit of processes, ENOMEM.
+pub fn fork(_: Alone) -> io::Result<Option<i32>> {
+    // SAFETY: no other thread runs code: so the child has memory in which nobody was at
+    // work, and locks that are free. It may do whatever the parent may.
     let child = check(unsafe { libc::fork() })?;
     Ok((child > 0).then_some(child))
 }
@@ -148,13 +142,6 @@ pub fn die_by(signal: i32) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_process_of_several_threads_is_not_doubled() {
-        // The test harness is one.
-        let refused = fork().unwrap_err();
-        assert_eq!(refused.kind(), io::ErrorKind::InvalidInput);
-    }
 
     #[test]
     fn what_is_no_signal_is_refused() {

@@ -5,11 +5,33 @@
 
 use std::ffi::c_void;
 use std::io;
+use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::check_errno;
+
+/// The right to make a copy of this process, or to lend its memory to a child: no other
+/// thread runs code, and so none holds a lock that the child would wait for, or works in
+/// memory that the child has. Threads that sleep do no harm; that no others are started
+/// by whoever has this right is one of the walls that `tests/layers` guards.
+#[derive(Debug, Clone, Copy)]
+pub struct Alone(PhantomData<*const ()>);
+
+impl Alone {
+    /// Makes sure that there is no other thread.
+    ///
+    /// # Errors
+    /// `InvalidInput` if there is one; those of reading /proc/self/task.
+    pub fn make_sure() -> io::Result<Self> {
+        if std::fs::read_dir("/proc/self/task")?.count() == 1 {
+            return Ok(Self(PhantomData));
+        }
+        let why = "a process of several threads is not to be doubled";
+        Err(io::Error::new(io::ErrorKind::InvalidInput, why))
+    }
+}
 
 /// The threads that have come as far as their last system call.
 static ARRIVED: AtomicU64 = AtomicU64::new(0);
@@ -124,6 +146,13 @@ mod tests {
 
     // That threads sleep is tested where what they map disturbs no other test:
     // src/lab/census.rs.
+    #[test]
+    fn a_process_of_several_threads_is_not_alone() {
+        // The test harness is one.
+        let refused = Alone::make_sure().unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::InvalidInput);
+    }
+
     #[test]
     fn a_stack_that_is_too_small_is_refused_and_none_is_no_error() {
         start_sleeping(0, 1 << 20).unwrap();

@@ -178,10 +178,14 @@ impl PlacedLikeness {
         runs.sum::<u64>() / self.huge_page.max(1)
     }
 
-    /// The pages that the parent can write to again.
+    /// The pages that the parent can write to again, and a child of fork as well.
     pub fn rewritable_pages(&self) -> u64 {
-        let writable = self.mappings.iter().filter(|mapping| mapping.writable);
-        writable.map(PlacedMapping::own_pages).sum()
+        let of_both = |mapping: &&PlacedMapping| mapping.writable && !mapping.dontfork;
+        self.mappings
+            .iter()
+            .filter(of_both)
+            .map(PlacedMapping::own_pages)
+            .sum()
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 
 use super::measure::{Contender, try_once};
@@ -21,6 +21,7 @@ use crate::sys::spawn::{
     Action, Clone3Vfork, Fork, ForkServer, PosixSpawn, Spawn, StampTo, StdCommand, System, Then,
     Vfork, execve_address,
 };
+use crate::sys::threads::Alone;
 use crate::vm::Shape;
 
 /// Names what was being done in an error of the system.
@@ -64,9 +65,11 @@ pub(super) fn prepare(
     }
     let stamps = stamps_to(records, &assignment);
     let stamps = setup("could not hand the records on", stamps)?;
+    let alone = setup("could not count the threads", Alone::make_sure())?;
     // Before a server is forked off, which does without them as well.
-    let mut instrument = setup("could not trim the worker", leave_libraries_out_of_forks())?;
-    let (contenders, unavailable) = contenders(&assignment, &shared, stamps.as_ref())?;
+    let trimmed = leave_libraries_out_of_forks(alone);
+    let mut instrument = setup("could not trim the worker", trimmed)?;
+    let (contenders, unavailable) = contenders(&assignment, &shared, stamps.as_ref(), alone)?;
     let extras = assignment.extras_of(&unavailable);
     let schedule = schedule(assignment.seed, &extras, assignment.turns);
     instrument.extend(
@@ -98,6 +101,7 @@ pub(super) fn prepare(
         pages,
         cold,
         course,
+        alone,
         _stamps: stamps,
     };
     Ok((ready, prepared))
@@ -115,14 +119,17 @@ fn cold_of(temperature: Temperature) -> io::Result<Option<Cold>> {
 }
 
 /// The children's way to the records, if they stamp.
-fn stamps_to(records: &File, assignment: &Assignment) -> io::Result<Option<OwnedFd>> {
-    match (assignment.pass, &assignment.program) {
-        (Pass::Stamping, Program::Embedded) => inheritable(records).map(Some),
+fn stamps_to(records: &File, assignment: &Assignment) -> io::Result<Option<Rc<OwnedFd>>> {
+    if assignment.pass != Pass::Stamping {
+        return Ok(None);
+    }
+    let stamps = match &assignment.program {
+        Program::Embedded => inheritable(records),
         // A program of the user's shall neither see nor spoil the records; its
         // stamping ends with the exec.
-        (Pass::Stamping, Program::Path { .. }) => records.as_fd().try_clone_to_owned().map(Some),
-        _ => Ok(None),
-    }
+        Program::Path { .. } => records.as_fd().try_clone_to_owned(),
+    };
+    stamps.map(|stamps| Some(Rc::new(stamps)))
 }
 
 /// A sample of the pages that the shape will touch.
@@ -155,11 +162,11 @@ fn image_of(assignment: &Assignment, stamps: Option<RawFd>) -> io::Result<ExecIm
 }
 
 /// What the children do.
-fn action_of(assignment: &Assignment, stamps: Option<RawFd>) -> Result<Action, Failure> {
+fn action_of(assignment: &Assignment, stamps: Option<&Rc<OwnedFd>>) -> Result<Action, Failure> {
     let offset = place(stamp_words::CHILD);
     let then = match assignment.child {
         ChildAction::Exec => {
-            let image = image_of(assignment, stamps);
+            let image = image_of(assignment, stamps.map(|file| file.as_raw_fd()));
             Then::Exec(Rc::new(setup("could not prepare the program", image)?))
         }
         ChildAction::Exit => Then::Exit,
@@ -169,7 +176,7 @@ fn action_of(assignment: &Assignment, stamps: Option<RawFd>) -> Result<Action, F
         false => None,
     };
     Ok(Action {
-        stamp: stamps.map(|fd| StampTo { fd, offset }),
+        stamp: stamps.cloned().map(|file| StampTo { file, offset }),
         redirect,
         close: assignment.closes_descriptors,
         then,
@@ -189,18 +196,18 @@ fn check_closing(assignment: &Assignment) -> io::Result<()> {
 fn contenders(
     assignment: &Assignment,
     shared: &SharedWords,
-    stamps: Option<&OwnedFd>,
+    stamps: Option<&Rc<OwnedFd>>,
+    alone: Alone,
 ) -> Result<(Vec<Contender>, Unavailable), Failure> {
     setup(
         "could not have descriptors closed",
         check_closing(assignment),
     )?;
-    let fd = stamps.map(AsRawFd::as_raw_fd);
-    let action = action_of(assignment, fd)?;
+    let action = action_of(assignment, stamps)?;
     let mut working = Vec::new();
     let mut unavailable = Vec::new();
     for method in assignment.methods.iter().copied() {
-        let spawner = setup(method.name(), spawner(method, action.clone()))?;
+        let spawner = setup(method.name(), spawner(method, action.clone(), alone))?;
         let mut contender = Contender {
             method,
             spawner,
@@ -223,22 +230,21 @@ fn contenders(
     Ok((working, unavailable))
 }
 
-/// A descriptor of /dev/null that children inherit, for the rest of the worker's
-/// life.
-fn inheritable_null() -> io::Result<RawFd> {
+/// A descriptor of /dev/null that children inherit.
+fn inheritable_null() -> io::Result<Rc<OwnedFd>> {
     let null = File::options().write(true).open("/dev/null")?;
-    Ok(inheritable(&null)?.into_raw_fd())
+    inheritable(&null).map(Rc::new)
 }
 
-fn spawner(method: SpawnMethod, action: Action) -> io::Result<Box<dyn Spawn>> {
+fn spawner(method: SpawnMethod, action: Action, alone: Alone) -> io::Result<Box<dyn Spawn>> {
     Ok(match method {
-        SpawnMethod::Fork => Box::new(Fork::new(action)),
-        SpawnMethod::Vfork => Box::new(Vfork::new(action)?),
+        SpawnMethod::Fork => Box::new(Fork::new(action, alone)),
+        SpawnMethod::Vfork => Box::new(Vfork::new(action, alone)?),
         SpawnMethod::PosixSpawn => Box::new(PosixSpawn::new(action)?),
         SpawnMethod::PosixSpawnUsevfork => Box::new(PosixSpawn::with_usevfork(action)?),
         SpawnMethod::Clone3Vfork => Box::new(Clone3Vfork::new(action)?),
         SpawnMethod::Std => Box::new(StdCommand::new(action)?),
         SpawnMethod::System => Box::new(System::new(action)?),
-        SpawnMethod::ForkServer => Box::new(ForkServer::start(action)?),
+        SpawnMethod::ForkServer => Box::new(ForkServer::start(action, alone)?),
     })
 }

@@ -9,6 +9,7 @@ use crate::sys::gauge::{self, Untouched};
 use crate::sys::memory::Pages;
 use crate::sys::perf::Counters;
 use crate::sys::spawn::{Held, child_writes};
+use crate::sys::threads::Alone;
 use crate::sys::usage::{self, Usage, Whose};
 
 /// Reads before and after a spawn; must not allocate.
@@ -168,14 +169,14 @@ impl Probe for StampProbe<'_> {
 /// What writing to the parent's pages costs after a spawn: the rewriting pass.
 pub(super) struct RewriteProbe<'a> {
     pages: &'a Pages,
-    /// Whether a forked child is held as well: one of the methods is fork.
-    holds: bool,
+    /// Where a forked child is held as well: one of the methods is fork.
+    holds: Option<Alone>,
     error: Option<io::Error>,
 }
 
 impl<'a> RewriteProbe<'a> {
     /// Writes to these pages.
-    pub(super) fn new(pages: &'a Pages, holds: bool) -> Self {
+    pub(super) fn new(pages: &'a Pages, holds: Option<Alone>) -> Self {
         Self {
             pages,
             holds,
@@ -194,8 +195,8 @@ impl<'a> RewriteProbe<'a> {
         now_ns() - begin
     }
 
-    fn held(&self) -> io::Result<u64> {
-        let held = Held::fork()?;
+    fn held(&self, alone: Alone) -> io::Result<u64> {
+        let held = Held::fork(alone)?;
         let took = self.timed();
         held.release()?;
         Ok(took)
@@ -206,14 +207,16 @@ impl<'a> RewriteProbe<'a> {
 pub(super) struct GaugeProbe<'a> {
     rewriting: RewriteProbe<'a>,
     untouched: &'a Untouched,
+    alone: Alone,
 }
 
 impl<'a> GaugeProbe<'a> {
     /// Takes over the probe of the pages.
-    pub(super) fn new(rewriting: RewriteProbe<'a>, untouched: &'a Untouched) -> Self {
+    pub(super) fn new(rewriting: RewriteProbe<'a>, untouched: &'a Untouched, alone: Alone) -> Self {
         Self {
             rewriting,
             untouched,
+            alone,
         }
     }
 
@@ -224,7 +227,7 @@ impl<'a> GaugeProbe<'a> {
 
     fn gauge(&self, words: &[AtomicU64]) -> io::Result<()> {
         let store = |word: usize, value: u64| words[word].store(value, Ordering::Relaxed);
-        let (took, pages) = child_writes(self.rewriting.pages)?;
+        let (took, pages) = child_writes(self.rewriting.pages, self.alone)?;
         store(gauge_words::CHILD, took);
         store(gauge_words::CHILD_PAGES, pages as u64);
         store(gauge_words::FAULTS, self.untouched.touch()?);
@@ -268,10 +271,10 @@ impl Probe for RewriteProbe<'_> {
         store(rewrite_words::AFTER, self.timed());
         store(rewrite_words::AGAIN, self.timed());
         store(rewrite_words::PAGES, self.pages.len() as u64);
-        if !self.holds || self.pages.is_empty() {
+        let Some(alone) = self.holds.filter(|_| !self.pages.is_empty()) else {
             return;
-        }
-        match self.held() {
+        };
+        match self.held(alone) {
             Ok(took) => store(rewrite_words::HELD, took),
             Err(error) => self.error = self.error.take().or(Some(error)),
         }

@@ -17,6 +17,7 @@ use crate::sys::gauge::Untouched;
 use crate::sys::memory::Pages;
 use crate::sys::perf::{Counter, Counters, Scope};
 use crate::sys::shared::SharedWords;
+use crate::sys::threads::Alone;
 use crate::sys::usage::{self, Whose};
 use crate::vm::Shape;
 
@@ -26,8 +27,9 @@ pub(super) struct Ready {
     pub(super) pages: Pages,
     pub(super) cold: Option<Cold>,
     pub(super) course: Course,
+    pub(super) alone: Alone,
     /// The children's way to the records; it must stay open.
-    pub(super) _stamps: Option<OwnedFd>,
+    pub(super) _stamps: Option<Rc<OwnedFd>>,
 }
 
 /// What the loop runs over.
@@ -112,7 +114,7 @@ impl Ready {
 
     fn rewrite(&mut self) -> Result<usize, Failure> {
         let holds = self.course.assignment.methods.contains(&SpawnMethod::Fork);
-        let mut probe = RewriteProbe::new(&self.pages, holds);
+        let mut probe = RewriteProbe::new(&self.pages, holds.then_some(self.alone));
         let spawns = self.course.record(self.cold.take(), &mut probe)?;
         setup("could not fork a child that waits", probe.finish())?;
         Ok(spawns)
@@ -121,8 +123,8 @@ impl Ready {
     fn gauge(&mut self) -> Result<usize, Failure> {
         let memory = Untouched::map(gauge_words::FAULT_COUNT);
         let memory = setup("could not map the memory for page faults", memory)?;
-        let rewriting = RewriteProbe::new(&self.pages, true);
-        let mut probe = GaugeProbe::new(rewriting, &memory);
+        let rewriting = RewriteProbe::new(&self.pages, Some(self.alone));
+        let mut probe = GaugeProbe::new(rewriting, &memory, self.alone);
         let spawns = self.course.record(self.cold.take(), &mut probe)?;
         setup("could not gauge what small things cost", probe.finish())?;
         Ok(spawns)

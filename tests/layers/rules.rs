@@ -46,6 +46,7 @@ pub(crate) fn breaches(sources: &[Source]) -> Vec<String> {
             found.extend(computed(source));
             found.extend(words(source, for_tests));
             found.extend(exits(source, for_tests));
+            found.extend(threads(source, for_tests));
             found
         })
         .collect()
@@ -159,6 +160,27 @@ fn exits(source: &Source, for_tests: bool) -> Vec<String> {
         .collect()
 }
 
+/// The file that may start a thread: whoever forks relies on being alone
+/// (`sys::threads::Alone`), and the tracer runs in a process that does not.
+const TRACER: &str = "src/sys/trace.rs";
+
+fn threads(source: &Source, for_tests: bool) -> Vec<String> {
+    if for_tests || source.name == TRACER {
+        return Vec::new();
+    }
+    let starts = |reference: &&Reference| {
+        let mut pairs = reference.segments.windows(2);
+        !reference.test
+            && pairs.any(|pair| {
+                pair[0] == "thread" && ["spawn", "scope", "Builder"].contains(&pair[1].as_str())
+            })
+    };
+    let started = source.references.iter().filter(starts);
+    started
+        .map(|reference| breach(source, reference.line, "only the tracer starts a thread"))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,6 +212,17 @@ mod tests {
         }
         let all = "use crate::*;";
         falls("src/stats/x.rs", all, "src/stats/x.rs:1: stats imports *");
+    }
+
+    #[test]
+    fn a_thread_is_started_by_the_tracer_alone() {
+        let text = "fn f() { std::thread::spawn(|| ()); }";
+        let complaint = "src/worker/x.rs:1: only the tracer starts a thread";
+        falls("src/worker/x.rs", text, complaint);
+        let builder = "use std::thread::Builder;";
+        falls("src/worker/x.rs", builder, complaint);
+        stands(TRACER, text);
+        stands("src/worker/x.rs", "fn f() { std::thread::sleep(TIME); }");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use forktax::model::{
     ChildAction, Likeness, Parent, Placement, Program, RegionKind, SpaceRequest, SpawnMethod,
     Temperature,
 };
+use forktax::sys::shared::memory_file;
 use forktax::vm::PlacedLikeness;
 use forktax::worker::NAME;
 use forktax::worker::protocol::{Assignment, Pass, Prepared, Reply, Request, receive, send};
@@ -65,18 +66,14 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn start(assignment: &Assignment, dir: &std::path::Path) -> Self {
-        let records = File::create_new(dir.join("records")).unwrap();
-        records
-            .set_len(assignment.shared_words() as u64 * 8)
-            .unwrap();
-        drop(records);
-        let mut open = File::options();
-        let records = open.read(true).write(true).open(dir.join("records"));
+    pub(super) fn start(assignment: &Assignment) -> Self {
+        let records = memory_file(c"records", false).unwrap();
+        let bytes = assignment.shared_words() as u64 * 8;
+        records.set_len(bytes).unwrap();
         let (orders, theirs) = UnixStream::pair().unwrap();
         let mut command = Command::new(FORKTAX);
         let command = command.arg0(NAME).stdin(OwnedFd::from(theirs));
-        let process = Ended(command.stdout(records.unwrap()).spawn().unwrap());
+        let process = Ended(command.stdout(records).spawn().unwrap());
         let replies = BufReader::new(orders.try_clone().unwrap());
         Self {
             process,
@@ -136,9 +133,8 @@ fn image(pid: i32) -> Vec<[usize; 2]> {
 /// What a worker gains by building a likeness: mappings, those with pages of
 /// their own, entries and page tables.
 fn gained(likeness: Likeness) -> ([u64; 4], Likeness) {
-    let dir = tempfile::tempdir().unwrap();
     let assignment = assignment(SpaceRequest::Likeness(likeness));
-    let mut worker = Asked::start(&assignment, dir.path());
+    let mut worker = Asked::start(&assignment);
     let prepared = worker.prepare(&assignment);
     let figures = |census: Parent| {
         let tables = census.page_table_bytes / 4096;

@@ -144,7 +144,6 @@ fn a_soft_limit_is_raised_and_a_hard_one_is_kept() {
 /// A worker with what was asked for, its census before and after, and what it said
 /// of the inflation.
 fn inflated(space: SpaceRequest, methods: &[SpawnMethod], program: Program) -> Inflated {
-    let dir = tempfile::tempdir().unwrap();
     let assignment = forktax::worker::protocol::Assignment {
         methods: methods.to_vec(),
         extras: vec![0; methods.len()],
@@ -152,7 +151,7 @@ fn inflated(space: SpaceRequest, methods: &[SpawnMethod], program: Program) -> I
         rewrite_pages: 0,
         ..assignment(space)
     };
-    let mut worker = Asked::start(&assignment, dir.path());
+    let mut worker = Asked::start(&assignment);
     let prepared = worker.prepare(&assignment);
     let pid = worker.process.pid();
     let take = || census::take(pid, &prepared.instrument).unwrap();

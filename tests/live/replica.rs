@@ -32,8 +32,7 @@ fn anon(first_page: u64, pages: u64) -> LikeRegion {
 /// Runs a worker through its life: before and after its inflation, and what it said
 /// last.
 fn lived(assignment: &Assignment) -> ([Parent; 2], Reply) {
-    let dir = tempfile::tempdir().unwrap();
-    let mut worker = Asked::start(assignment, dir.path());
+    let mut worker = Asked::start(assignment);
     let prepared = worker.prepare(assignment);
     let pid = worker.process.pid();
     let take = || census::take(pid, &prepared.instrument).unwrap();
@@ -46,8 +45,7 @@ fn lived(assignment: &Assignment) -> ([Parent; 2], Reply) {
 
 /// What a worker says in the end, or when it cannot go on.
 fn last_said(assignment: &Assignment) -> Reply {
-    let dir = tempfile::tempdir().unwrap();
-    let mut worker = Asked::start(assignment, dir.path());
+    let mut worker = Asked::start(assignment);
     let prepare = Request::Prepare(Box::new(assignment.clone()));
     for order in [prepare, Request::Inflate(None)] {
         let reply = worker.ask(&order);

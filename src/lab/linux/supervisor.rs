@@ -16,6 +16,7 @@ use super::{failed, stopping};
 use crate::lab::error::{LabError, signal_name};
 use crate::lab::limits::LimitError;
 use crate::sys::supervision::{self, Held};
+use crate::sys::threads::Alone;
 use crate::sys::{process, usage};
 
 /// Runs in a process of its own and ends like it; nothing of it is left behind.
@@ -51,7 +52,8 @@ pub fn supervised(run: impl FnOnce() -> ExitCode) -> Result<ExitCode, LabError> 
 }
 
 fn fork() -> Result<Option<i32>, LabError> {
-    supervision::fork().map_err(|error| match error.kind() {
+    let copied = Alone::make_sure().and_then(supervision::fork);
+    copied.map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => LimitError::NoProcess.into(),
         _ => failed("could not start a supervisor")(error),
     })

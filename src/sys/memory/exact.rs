@@ -49,6 +49,11 @@ impl Exact<'_> {
     fn has_own(&self) -> bool {
         !self.written.is_empty() || !self.huge.is_empty()
     }
+
+    /// Whether its pages can be written to again, by a child of fork as well.
+    fn is_rewritten(&self) -> bool {
+        self.writable && !self.dontfork
+    }
 }
 
 /// What a mapping is made of.
@@ -124,7 +129,7 @@ unsafe fn fill(start: usize, mapping: &Exact<'_>, pages: &mut Pages) -> io::Resu
         // writable and that no Rust object lives there; a volatile write cannot be
         // left out.
         unsafe { page.write_volatile(1) };
-        if mapping.writable {
+        if mapping.is_rewritten() {
             pages.note(page);
         }
     };

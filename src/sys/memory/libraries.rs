@@ -3,10 +3,11 @@
 use std::io;
 
 use crate::sys::check;
+use crate::sys::threads::Alone;
 
 /// Leaves libm and libgcc_s out of every fork (MADV_DONTFORK), and returns the
-/// address ranges that they cover. For the worker only, whose children exec or
-/// exit at once.
+/// address ranges that they cover. Whoever is alone has children by `sys::spawn`
+/// only, which exec or exit at once, or serve and fork such children.
 ///
 /// Without this a fork from an empty worker would pay for libraries that only
 /// the worker's own machinery uses, which is a tenth of such a fork. Nothing is
@@ -15,7 +16,7 @@ use crate::sys::check;
 ///
 /// # Errors
 /// Those of reading /proc/self/maps and of madvise(2).
-pub fn leave_libraries_out_of_forks() -> io::Result<Vec<[usize; 2]>> {
+pub fn leave_libraries_out_of_forks(_: Alone) -> io::Result<Vec<[usize; 2]>> {
     let maps = std::fs::read_to_string("/proc/self/maps")?;
     let ranges = spare_ranges(&maps);
     for [start, end] in ranges.iter().copied() {

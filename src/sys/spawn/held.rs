@@ -1,5 +1,4 @@
-//! A child that lives on beside its parent. No other thread of the process may run
-//! code, as for all spawns.
+//! A child that lives on beside its parent.
 
 use std::io::{self, Read};
 use std::os::fd::AsRawFd;
@@ -10,6 +9,7 @@ use super::wait;
 use crate::sys::check;
 use crate::sys::clock::now_ns;
 use crate::sys::memory::{Page, Pages};
+use crate::sys::threads::Alone;
 
 /// A forked child that does nothing and keeps its copy of the address space.
 #[derive(Debug)]
@@ -28,11 +28,10 @@ impl Held {
     ///
     /// # Errors
     /// Those of pipe(2) and fork(2).
-    pub fn fork() -> io::Result<Self> {
+    pub fn fork(_: Alone) -> io::Result<Self> {
         let (end, leash) = io::pipe()?;
         let (fd, other) = (end.as_raw_fd(), leash.as_raw_fd());
-        // SAFETY: by this module's contract no other thread runs code or holds a
-        // lock that the child, which has only this thread, would wait for; and the
+        // SAFETY: the caller is alone: no other thread runs code or holds a lock that the child, which has only this thread, would wait for; and the
         // child only closes, reads and exits.
         match check(unsafe { libc::fork() })? {
             0 => sleep_until_closed(fd, other),
@@ -61,13 +60,12 @@ const CHILD_PAGES: usize = 256;
 ///
 /// # Errors
 /// Those of pipe(2), fork(2), and of the child that did not answer.
-pub fn child_writes(pages: &Pages) -> io::Result<(u64, usize)> {
+pub fn child_writes(pages: &Pages, _: Alone) -> io::Result<(u64, usize)> {
     let mut list = [Page::NONE; CHILD_PAGES];
     let count = pages.copy_to(&mut list);
     let (mut end, answer) = io::pipe()?;
     let fd = answer.as_raw_fd();
-    // SAFETY: by this module's contract no other thread runs code, so no lock is held
-    // that the child could miss; it only writes to memory and to the pipe, and exits.
+    // SAFETY: the caller is alone: no other thread runs code, so no lock is held that the child could miss; it only writes to memory and to the pipe, and exits.
     let pid = match check(unsafe { libc::fork() })? {
         0 => write_and_answer(&list[..count], fd),
         pid => pid,

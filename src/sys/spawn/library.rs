@@ -2,7 +2,7 @@
 
 use std::ffi::{CString, OsStr};
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus};
@@ -18,17 +18,21 @@ use crate::sys::{check, check_errno};
 pub struct PosixSpawn {
     image: Rc<ExecImage>,
     attributes: Option<Box<libc::posix_spawnattr_t>>,
-    redirect: Option<Box<libc::posix_spawn_file_actions_t>>,
+    /// The action, and the file that it names.
+    redirect: Option<(Box<libc::posix_spawn_file_actions_t>, Rc<OwnedFd>)>,
 }
 
 impl PosixSpawn {
     /// Without attributes; a file action if the output is redirected.
     ///
     /// # Errors
-    /// `InvalidInput` for what its child cannot do, EBADF for a descriptor that cannot
-    /// be.
+    /// `InvalidInput` for what its child cannot do.
     pub fn new(mut action: Action) -> io::Result<Self> {
-        let redirect = action.redirect.take().map(redirecting).transpose()?;
+        let redirect = action.redirect.take().map(|file| {
+            let actions = redirecting(file.as_raw_fd())?;
+            io::Result::Ok((actions, file))
+        });
+        let redirect = redirect.transpose()?;
         Ok(Self {
             image: action.program()?,
             attributes: None,
@@ -84,8 +88,8 @@ impl Spawn for PosixSpawn {
             .map_or(std::ptr::null(), std::ptr::from_ref);
         let actions = self
             .redirect
-            .as_deref()
-            .map_or(std::ptr::null(), std::ptr::from_ref);
+            .as_ref()
+            .map_or(std::ptr::null(), |(actions, _)| &raw const **actions);
         let mut pid = 0;
         // SAFETY: path, argv and envp are null-terminated and live in `image`,
         // attributes and file actions are null, which means none, or initialised.

@@ -15,6 +15,7 @@ use std::rc::Rc;
 use super::{Action, Spawn, Spawned, run_child, wait};
 use crate::sys::check;
 use crate::sys::process::{die_with_parent, kill};
+use crate::sys::threads::Alone;
 
 /// A server, and the way to it. It ends with this, and with the process that started it.
 #[derive(Debug)]
@@ -35,11 +36,10 @@ impl ForkServer {
     ///
     /// # Errors
     /// Those of socketpair(2) and fork(2).
-    pub fn start(action: Action) -> io::Result<Self> {
+    pub fn start(action: Action, _: Alone) -> io::Result<Self> {
         let (ours, theirs) = UnixStream::pair()?;
         let parent = std::process::id().cast_signed();
-        // SAFETY: by the module's contract no other thread runs code or holds a lock
-        // that the server, which has only this thread, would wait for; and the server
+        // SAFETY: the caller is alone: no other thread runs code or holds a lock that the server, which has only this thread, would wait for; and the server
         // never comes back.
         match check(unsafe { libc::fork() })? {
             0 => serve(parent, ours.as_raw_fd(), theirs.as_raw_fd(), &action),

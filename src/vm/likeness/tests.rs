@@ -156,13 +156,19 @@ fn zeros_and_huge_pages_are_counted_as_what_they_are() {
     (heap.stretch, heap.dontfork) = (3, true);
     let mut zeros = anon(HIGH + UPPER, 8);
     zeros.read = vec![[0, 8]];
+    let forked = LikeRegion {
+        dontfork: false,
+        ..heap.clone()
+    };
+    let forked = placed(&[forked, zeros.clone()]).unwrap();
+    assert_eq!(forked.rewritable_pages(), 3 + 2 * TABLE);
     let placed = placed(&[heap, zeros]).unwrap();
     let built = &placed.mappings[0];
     assert_eq!((built.stretch, built.dontfork), (3, true));
     assert_eq!(built.written, [[0, 2], [3, 1]], "ascending");
     assert_eq!(built.offset / PAGE % TABLE, 100);
     assert_eq!(placed.present_pages(), 3 + 1 + 2 * TABLE + 8);
-    assert_eq!(placed.rewritable_pages(), 3 + 2 * TABLE);
+    assert_eq!(placed.rewritable_pages(), 0, "a child lacks them");
     assert_eq!((placed.anon_mappings(), placed.zero_mappings()), (1, 1));
     assert_eq!(placed.huge_pages(), 2);
     assert_eq!(

@@ -104,12 +104,13 @@ fn a_mark_keeps_neighbours_apart() {
 }
 
 #[test]
-fn only_pages_that_stay_writable_are_noted() {
+fn only_pages_that_a_child_can_write_to_are_noted() {
     let arena = arena(12);
     let mut pages = Pages::sample(10, 10).unwrap();
-    for (offset, writable) in [(1, false), (5, true)] {
+    for (offset, writable, dontfork) in [(1, false, false), (4, true, true), (8, true, false)] {
         let mapping = Exact {
             writable,
+            dontfork,
             written: &[[0, 2]],
             ..anonymous(offset, 3)
         };
