@@ -259,11 +259,13 @@ fn number(call: &str) -> Option<&'static str> {
             ("perf_event_open", "298"),
             ("clone3", "435"),
             ("memfd_create", "319"),
+            ("kill", "62"),
         ],
         "aarch64" => [
             ("perf_event_open", "241"),
             ("clone3", "435"),
             ("memfd_create", "279"),
+            ("kill", "129"),
         ],
         _ => return None,
     };
@@ -316,6 +318,14 @@ fn a_filter_that_nothing_goes_with_is_named() {
             said.contains("memfd_create") && said.contains("seccomp"),
             "{said}"
         );
+    }
+}
+
+#[test]
+fn a_filter_that_refuses_kill_is_no_reason_to_wait_for_ever() {
+    if let Some(around) = filter("1", "kill") {
+        let output = within(&around, "sweep --mappings 0 --method vfork --spawns 2");
+        assert!(output.status.success(), "{}", said(&output));
     }
 }
 

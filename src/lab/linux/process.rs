@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
+use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
@@ -33,8 +34,10 @@ pub(super) const LOOK: Duration = Duration::from_millis(50);
 /// A worker on this machine.
 #[derive(Debug)]
 pub(super) struct LinuxWorker {
-    family: Family,
+    /// Closed before the family is ended: a worker leaves by itself then, where a filter
+    /// refuses kill(2).
     control: BufReader<UnixStream>,
+    family: Family,
     records: File,
     /// What it is to do, without the mappings of another process, which are in
     /// `likeness` until it gets them.
@@ -110,6 +113,8 @@ impl Worker for LinuxWorker {
     }
 
     fn end(&mut self) -> u64 {
+        // What is closed already is as good.
+        let _ = self.control.get_ref().shutdown(Shutdown::Both);
         self.family.end();
         self.family.orphans()
     }
