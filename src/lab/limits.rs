@@ -309,7 +309,10 @@ mod tests {
             ..Limits::default()
         };
         let text = refusal(&need(0, 0, 1), limits.clone());
-        assert!(text.contains("exceed RLIMIT_DATA = 16 MiB"), "{text}");
+        assert!(
+            text.contains("exceed RLIMIT_DATA = 16 MiB: raise it"),
+            "{text}"
+        );
         let private = None;
         let limits = Limits { private, ..limits };
         assert_eq!(check(&need(0, 0, 1), &limits), Ok(()));

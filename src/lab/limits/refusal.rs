@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use super::{CgroupRoom, Need, OWN_DESCRIPTORS, OWN_VMAS, Room};
+use super::{CgroupRoom, Need, OWN_DESCRIPTORS, OWN_VMAS, RECORDED_BYTES, Room};
 use crate::units::{bytes, thousands};
 
 /// A need that is more than a limit leaves.
@@ -107,17 +107,17 @@ pub enum LimitError {
     },
     /// More address space than `RLIMIT_AS`.
     #[error(
-        "{} of address space and the {} in use exceed RLIMIT_AS = {}: {}, or raise it with \
+        "{} of address space and the {} in use exceed RLIMIT_AS = {}: {}raise it with \
          \"ulimit -v {}\"",
-        bytes(.0.asked), bytes(.0.room.used), bytes(.0.room.limit), less(.0.threads),
+        bytes(.0.asked), bytes(.0.room.used), bytes(.0.room.limit), less_or(.0),
         .0.kibibytes()
     )]
     AddressSpace(Short),
     /// More private writable memory than `RLIMIT_DATA`.
     #[error(
-        "{} of private memory and the {} in use exceed RLIMIT_DATA = {}: {}, or raise it with \
+        "{} of private memory and the {} in use exceed RLIMIT_DATA = {}: {}raise it with \
          \"ulimit -d {}\"",
-        bytes(.0.asked), bytes(.0.room.used), bytes(.0.room.limit), less(.0.threads),
+        bytes(.0.asked), bytes(.0.room.used), bytes(.0.room.limit), less_or(.0),
         .0.kibibytes()
     )]
     Private(Short),
@@ -205,6 +205,14 @@ fn fewer(need: &Need) -> String {
         _ => ", pages, descriptors or threads",
     };
     format!("ask for fewer mappings{others}")
+}
+
+/// What to ask for before another remedy; nothing where the need is none of the order's.
+fn less_or(short: &Short) -> String {
+    match short.asked {
+        ..=RECORDED_BYTES => String::new(),
+        _ => format!("{}, or ", less(short.threads)),
+    }
 }
 
 /// What to ask for where address space is short.
