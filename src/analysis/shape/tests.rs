@@ -206,6 +206,27 @@ fn every_broken_promise_is_named() {
 }
 
 #[test]
+fn any_kind_of_page_of_its_own_makes_an_anon_vma() {
+    for kept in ["own", "swapped", "huge"] {
+        let mut shape = full();
+        let heap = &mut shape.mappings[0];
+        for (kind, runs) in [
+            ("own", &mut heap.own),
+            ("swapped", &mut heap.swapped),
+            ("huge", &mut heap.huge),
+        ] {
+            if kind != kept {
+                runs.clear();
+            }
+        }
+        check(&shape).unwrap_or_else(|error| panic!("{kept}: {error}"));
+        let heap = &mut shape.mappings[0];
+        (heap.own, heap.swapped, heap.huge) = (Vec::new(), Vec::new(), Vec::new());
+        assert!(check(&shape).is_err(), "without {kept}");
+    }
+}
+
+#[test]
 fn what_is_no_shape_is_told_from_what_is_broken() {
     let whole = to_json(&full()).unwrap();
     let cut = parsed(&whole[..whole.len() / 2]).unwrap_err();

@@ -56,12 +56,25 @@ fn a_captured_process_of_an_old_kernel_has_a_shape() {
     let process = &shape.process;
     assert_eq!((process.descriptors, process.cloexec_descriptors), (1, 1));
     assert_eq!(process.page_table_bytes, 48 << 10);
+    assert_eq!(process.name, "cat");
+    assert_eq!(
+        process.resident_bytes,
+        1_668 << 10,
+        "the sum of Rss in smaps"
+    );
     let reserved = |reservation| process.reservations.contains(&reservation);
     assert!(
         reserved(ShapeReservation::NoZeroPages),
         "a file has no scan"
     );
-    assert!(!reserved(ShapeReservation::ChangedWhileRead));
+    for other in [
+        ShapeReservation::ChangedWhileRead,
+        ShapeReservation::Seccomp,
+        ShapeReservation::Traced,
+        ShapeReservation::OtherControlGroup,
+    ] {
+        assert!(!reserved(other), "{other:?}");
+    }
     let heap = shape
         .mappings
         .iter()
@@ -74,6 +87,25 @@ fn a_captured_process_of_an_old_kernel_has_a_shape() {
     assert_eq!((text.anon_vma, &text.file[..]), (false, &[[0, 2]][..]));
     let copied = shape.mappings.iter().filter(|mapping| mapping.anon_vma);
     assert!((5..15).contains(&copied.count()));
+}
+
+#[test]
+fn who_watches_a_process_and_its_group_are_told() {
+    let root = captured(SMAPS);
+    let status = STATUS.replace("TracerPid:\t0", "TracerPid:\t7");
+    let status = status.replace("Seccomp:\t0", "Seccomp:\t2");
+    fs::write(root.path().join("status"), status).unwrap();
+    let elsewhere = "5:memory:/elsewhere\n0::/elsewhere\n";
+    fs::write(root.path().join("cgroup"), elsewhere).unwrap();
+    let shape = take_from(&ProcessFiles::below(root.path()), Options::default()).unwrap();
+    for reservation in [
+        ShapeReservation::Seccomp,
+        ShapeReservation::Traced,
+        ShapeReservation::OtherControlGroup,
+    ] {
+        let told = shape.process.reservations.contains(&reservation);
+        assert!(told, "{reservation:?}");
+    }
 }
 
 #[test]
