@@ -446,6 +446,7 @@ pub(super) struct ExportArg {
 fn parse_export(text: &str) -> Result<ExportArg, String> {
     if let Some((format, path)) = text.split_once('=')
         && let Some(format) = Format::from_name(format)
+        && !path.is_empty()
     {
         let path = PathBuf::from(path);
         return Ok(ExportArg { path, format });
@@ -506,7 +507,9 @@ mod tests {
             assert_eq!(export.path, PathBuf::from(path));
             assert_eq!(export.format, format, "{text}");
         }
-        assert!(parse_export("json").is_err() && parse_export("pdf=x").is_err());
+        for bad in ["json", "json=", "pdf=x"] {
+            assert!(parse_export(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

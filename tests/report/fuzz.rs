@@ -237,7 +237,7 @@ fn one_long_text_makes_no_large_report() {
             if let Ok(report) = render(&*document, format) {
                 let sizes = [report.len(), json.len()];
                 assert!(
-                    10 * sizes[0] < sizes[1],
+                    5 * sizes[0] < sizes[1],
                     "{name} {}: {sizes:?}",
                     format.name()
                 );
