@@ -149,6 +149,47 @@ mod tests {
         assert_eq!(memory_group(""), None);
     }
 
+    /// What is found where these threads, besides the first, show this of their calls.
+    fn found(threads: &[(&str, Option<&str>)]) -> StackPointers {
+        let root = tempfile::tempdir().unwrap();
+        let files = ProcessFiles::below(root.path());
+        for (thread, syscall) in threads {
+            let task = root.path().join("task").join(thread);
+            fs::create_dir_all(&task).unwrap();
+            if let Some(text) = syscall {
+                fs::write(task.join("syscall"), text).unwrap();
+            }
+        }
+        stack_pointers(&files)
+    }
+
+    #[test]
+    fn threads_that_run_or_refuse_leave_the_list_incomplete() {
+        let sleeps = ("77", Some("34 0x0 0x7ff0 0x7f2a0000\n"));
+        let all = found(&[sleeps, ("78", Some("-1 0x8000 0x7f2a0000\n"))]);
+        let (mut seen, incomplete) = (all.seen, all.incomplete);
+        seen.sort_unstable();
+        assert_eq!((&seen[..], incomplete), (&[0x7ff0, 0x8000][..], false));
+        for other in [Some("running\n"), None] {
+            let some = found(&[sleeps, ("78", other)]);
+            assert_eq!((&some.seen[..], some.incomplete), (&[0x7ff0][..], true));
+        }
+        assert_eq!(found(&[]).seen, [0; 0]);
+    }
+
+    #[test]
+    fn a_thread_that_runs_is_looked_at_again_and_one_that_is_gone_is_not_missed() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(matches!(
+            stack_pointer(&root.path().join("1")),
+            Looked::Ended
+        ));
+        fs::write(root.path().join("syscall"), "running\n").unwrap();
+        assert!(matches!(stack_pointer(root.path()), Looked::Running));
+        fs::remove_file(root.path().join("syscall")).unwrap();
+        assert!(matches!(stack_pointer(root.path()), Looked::Refused));
+    }
+
     #[test]
     fn stack_pointers_are_the_last_word_but_one() {
         let blocked = "202 0x7f00 0x189 0x0 0x0 0x0 0x0 0x7ffd12340 0x7f56780\n";
