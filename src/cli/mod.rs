@@ -24,10 +24,11 @@ use signal_hook::consts::SIGXFSZ;
 use self::args::Command;
 use crate::lab::ground;
 use crate::lab::linux::supervised;
-use crate::sys;
+use crate::sys::{self, supervision};
 
 /// Runs the command that was typed and says how it ended.
 pub fn main() -> ExitCode {
+    supervision::keep_children();
     survive_file_size();
     if let Err(error) = ground::check_rights() {
         return failed(&error.into());

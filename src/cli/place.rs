@@ -7,6 +7,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Component, Path, PathBuf};
 
@@ -40,6 +41,11 @@ impl Place {
     /// Looks at a path, and refuses what could not be written to. A link is followed, be
     /// there something at its end or not; a descriptor is written to where it stands.
     pub(super) fn open(path: &Path, mode: u32) -> io::Result<Self> {
+        if !path.exists() && path.as_os_str().as_bytes().ends_with(b"/") {
+            return Err(io::Error::other(
+                "there is no such folder, and a file has no slash",
+            ));
+        }
         match follow(path)? {
             Target::Own(number) => Self::at(files::duplicate_for_writing(number)?),
             Target::Descriptor => Self::at(open(path, true)?),
@@ -88,7 +94,11 @@ impl Place {
     pub(super) fn fill(self, bytes: &[u8]) -> io::Result<()> {
         match self.way {
             Way::Named { target, mode } => replace(&target, bytes, mode),
-            Way::Open(mut file) => file.write_all(bytes),
+            // A reader that has seen enough is no error.
+            Way::Open(mut file) => match file.write_all(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+                written => written,
+            },
         }
     }
 }
@@ -181,9 +191,12 @@ fn check_creation(folder: &Path) -> io::Result<()> {
 }
 
 /// Puts a file of these bytes in the place of the one that is there, or over it where
-/// nothing can be put beside it.
+/// nothing can be put beside it, or where that would not be the same in all else.
 fn replace(target: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let there = target.metadata().ok().filter(Metadata::is_file);
+    if there.as_ref().is_some_and(|of| of.nlink() > 1) || files::has_acl(target) {
+        return overwrite(target, bytes);
+    }
     match put_beside(target, bytes, there.as_ref(), mode) {
         Err(error) if there.is_some() && is_barred(&error) => overwrite(target, bytes),
         placed => placed,
@@ -227,9 +240,10 @@ fn inherit(file: &File, there: &Metadata) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(there.mode() & kept))
 }
 
-/// Writes over what a file held, and cuts off the rest only then.
+/// Writes over what a file held, if there is room, and cuts off the rest only then.
 fn overwrite(target: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).open(target)?;
+    files::reserve(&file, bytes.len())?;
     file.write_all(bytes)?;
     file.set_len(bytes.len() as u64)
 }

@@ -64,6 +64,12 @@ pub enum GroundError {
          with \"mount -t proc proc /proc\""
     )]
     NoProc,
+    /// A PID namespace that this process itself is not in.
+    #[error(
+        "the children of this process would be in another PID namespace than itself: give \
+         unshare or nsenter --fork"
+    )]
+    ChildrenElsewhere,
     /// A `/proc` of other processes.
     #[error(
         "/proc is of another PID namespace, where the numbers of processes are others than here: \
@@ -108,6 +114,10 @@ fn judge_rights(status: &Status) -> Result<(), GroundError> {
 /// [`GroundError`].
 pub fn check_processes() -> Result<(), GroundError> {
     judge_proc(Path::new("/proc"), std::process::id())?;
+    let namespace = |name: &str| std::fs::read_link(Path::new("/proc/self/ns").join(name)).ok();
+    if namespace("pid") != namespace("pid_for_children") {
+        return Err(GroundError::ChildrenElsewhere);
+    }
     let own = File::open("/proc/self/exe");
     if own.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
         return Err(GroundError::Unreadable);

@@ -22,6 +22,35 @@ pub fn check_folder(folder: &Path) -> io::Result<()> {
         .map(drop)
 }
 
+/// Whether a file has an access control list, which says more than its mode (acl(5)).
+pub fn has_acl(file: &Path) -> bool {
+    let Ok(path) = CString::new(file.as_os_str().as_bytes()) else {
+        return false;
+    };
+    let (name, nowhere) = (c"system.posix_acl_access", std::ptr::null_mut());
+    // SAFETY: both strings live beyond the call, which only reads them; with a size of 0 it
+    // writes nothing and tells how much there is.
+    unsafe { libc::getxattr(path.as_ptr(), name.as_ptr(), nowhere, 0) > 0 }
+}
+
+/// Makes sure of the room for so many bytes, where the file system can; the file stays as
+/// it is.
+///
+/// # Errors
+/// ENOSPC, EDQUOT, EFBIG.
+pub fn reserve(file: &File, bytes: usize) -> io::Result<()> {
+    let Ok(bytes @ 1..) = libc::off_t::try_from(bytes) else {
+        return Ok(());
+    };
+    // SAFETY: fallocate(2) takes numbers; the descriptor is open while `file` lives.
+    let reserved =
+        check(unsafe { libc::fallocate(file.as_raw_fd(), libc::FALLOC_FL_KEEP_SIZE, 0, bytes) });
+    match reserved {
+        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => Ok(()),
+        reserved => reserved.map(drop),
+    }
+}
+
 /// Another descriptor of what is open under a number: both write at one offset.
 ///
 /// # Errors
@@ -57,6 +86,22 @@ mod tests {
     use std::os::unix::fs::OpenOptionsExt;
 
     use super::*;
+
+    #[test]
+    fn room_is_made_sure_of_and_nothing_changes() {
+        let file = tempfile::tempfile().unwrap();
+        reserve(&file, 0).unwrap();
+        reserve(&file, 100_000).unwrap();
+        assert_eq!(file.metadata().unwrap().len(), 0);
+        let too_much = reserve(&file, usize::MAX >> 1);
+        assert!(too_much.is_err(), "more than any file has");
+    }
+
+    #[test]
+    fn a_plain_file_has_no_list() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert!(!has_acl(file.path()) && !has_acl(Path::new("nul\0")));
+    }
 
     #[test]
     fn a_folder_is_told_from_none() {

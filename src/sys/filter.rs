@@ -1,6 +1,7 @@
 //! System calls that a seccomp filter ends the caller for: nobody survives to say so, and
 //! so a child tries them first.
 
+use std::os::unix::process::ExitStatusExt;
 use std::sync::OnceLock;
 
 use super::check;
@@ -56,7 +57,7 @@ fn has_filter(status: &str) -> bool {
 /// signal.
 fn ends_a_caller(number: libc::c_long) -> std::io::Result<bool> {
     // SAFETY: the child makes two system calls and leaves; it runs no other code of this
-    // process, takes no lock and does not allocate.
+    // process, takes no lock and does not allocate, so that other threads do not matter.
     let child = check(unsafe { libc::fork() })?;
     if child == 0 {
         // SAFETY: whatever the call is, with null pointers and the number 0 it is an error,
@@ -65,10 +66,8 @@ fn ends_a_caller(number: libc::c_long) -> std::io::Result<bool> {
         // SAFETY: _exit(2) takes a number and runs no code of this process.
         unsafe { libc::_exit(0) };
     }
-    let mut status = 0;
-    // SAFETY: `status` is live and writable.
-    check(unsafe { libc::waitpid(child, &raw mut status, 0) })?;
-    Ok(libc::WIFSIGNALED(status))
+    let status = super::spawn::wait(child)?;
+    Ok(status.signal().is_some())
 }
 
 #[cfg(test)]

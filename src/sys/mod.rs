@@ -60,7 +60,9 @@ pub fn in_words(error: &io::Error) -> String {
         Some(libc::EAGAIN) => {
             ": raise the limit of processes, \"ulimit -u\" or the control group's pids.max"
         }
-        Some(libc::ENOMEM) => ": free memory, or raise the control group's memory.max",
+        Some(libc::ENOMEM) => {
+            ": look at \"ulimit -v\" and -d, vm.max_map_count and vm.overcommit_memory"
+        }
         _ => "",
     };
     format!("{error}{remedy}")

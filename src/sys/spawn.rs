@@ -25,7 +25,8 @@ pub use server::{ForkServer, Served};
 use super::check;
 use super::clone3::{self, LastCall};
 use super::image::ExecImage;
-use super::stamp::{raw_now_ns, raw_write_words};
+pub use super::stamp::StampTo;
+use super::stamp::raw_now_ns;
 use super::threads::Alone;
 
 /// What a child does once it runs, in this order.
@@ -82,16 +83,6 @@ impl Action {
 fn cannot(what: &str) -> io::Error {
     let why = format!("its child runs no code of forktax's own that could {what}");
     io::Error::new(io::ErrorKind::InvalidInput, why)
-}
-
-/// Where a child writes its stamps: a descriptor and an offset. A write needs no
-/// mapping, which would be one more to copy and to fault in.
-#[derive(Debug, Clone)]
-pub struct StampTo {
-    /// The file.
-    pub file: Rc<OwnedFd>,
-    /// The first byte.
-    pub offset: u64,
 }
 
 /// What a spawn leaves behind.
@@ -166,7 +157,7 @@ pub fn wait(pid: i32) -> io::Result<ExitStatus> {
 fn run_child(action: &Action) -> ! {
     if let Some(to) = &action.stamp {
         let first = raw_now_ns();
-        raw_write_words(&to.file, [first, raw_now_ns()], to.offset);
+        to.write([first, raw_now_ns()]);
     }
     if let Some(file) = &action.redirect {
         // SAFETY: dup2(2) takes two numbers; in this child nobody owns its
@@ -375,10 +366,7 @@ mod tests {
     fn methods_refuse_what_their_children_cannot_do() {
         let mut action = executes();
         let file = Rc::new(std::fs::File::open("/dev/null").unwrap().into());
-        action.stamp = Some(StampTo {
-            file: Rc::clone(&file),
-            offset: 8,
-        });
+        action.stamp = Some(StampTo::new(Rc::clone(&file), 8));
         assert_eq!(refusals(&action), [""; 5]);
 
         action.redirect = Some(file);

@@ -9,6 +9,7 @@
 
 use std::arch::asm;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::rc::Rc;
 
 /// CLOCK_MONOTONIC in nanoseconds, by a system call.
 ///
@@ -23,11 +24,33 @@ pub(super) fn raw_now_ns() -> u64 {
     time[0].wrapping_mul(1_000_000_000).wrapping_add(time[1])
 }
 
-/// Writes two words at `offset` of a file by pwrite64(2), and does not tell
-/// whether it worked: whoever reads the file sees that.
-#[inline(always)]
-pub(super) fn raw_write_words(file: &OwnedFd, words: [u64; 2], offset: u64) {
-    raw_pwrite64(file.as_raw_fd(), &words, offset);
+/// Where a child writes its stamps: a descriptor and an offset. A write needs no
+/// mapping, which would be one more to copy and to fault in.
+#[derive(Debug, Clone)]
+pub struct StampTo {
+    /// Beside its owner, which lies elsewhere.
+    fd: i32,
+    offset: u64,
+    _file: Rc<OwnedFd>,
+}
+
+impl StampTo {
+    /// Into this file, from this byte on.
+    pub fn new(file: Rc<OwnedFd>, offset: u64) -> Self {
+        let fd = file.as_raw_fd();
+        Self {
+            fd,
+            offset,
+            _file: file,
+        }
+    }
+
+    /// Writes two words by pwrite64(2), and does not tell whether it worked: whoever
+    /// reads the file sees that.
+    #[inline(always)]
+    pub(super) fn write(&self, words: [u64; 2]) {
+        raw_pwrite64(self.fd, &words, self.offset);
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -130,10 +153,11 @@ mod tests {
     #[test]
     fn words_are_written_where_they_were_told_to() {
         let file = memory_file(c"forktax-test", false).unwrap();
-        let stamps = OwnedFd::from(file.try_clone().unwrap());
+        let stamps = Rc::new(OwnedFd::from(file.try_clone().unwrap()));
+        let write = |words, offset| StampTo::new(Rc::clone(&stamps), offset).write(words);
         let far = 0x1_0000_0018;
-        raw_write_words(&stamps, [1, 2], 8);
-        raw_write_words(&stamps, [u64::MAX, 0x0102_0304_0506_0708], far);
+        write([1, 2], 8);
+        write([u64::MAX, 0x0102_0304_0506_0708], far);
         let words = |offset| {
             let mut bytes = [0; 16];
             file.read_exact_at(&mut bytes, offset).unwrap();
@@ -153,6 +177,6 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_written_to_is_no_failure() {
         let null = File::open("/dev/null").unwrap();
-        raw_write_words(&null.into(), [0, 0], 0);
+        StampTo::new(Rc::new(null.into()), 0).write([0, 0]);
     }
 }

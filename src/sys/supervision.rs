@@ -25,19 +25,13 @@ pub fn parent() -> i32 {
     unsafe { libc::getppid() }
 }
 
-/// The process group of this process.
-pub fn group() -> i32 {
-    // SAFETY: getpgrp(2) takes nothing and cannot fail.
-    unsafe { libc::getpgrp() }
-}
-
-/// Makes this process a member of the group, or the leader of one of its own for 0.
+/// Makes this process the first of a session of its own, without a terminal.
 ///
 /// # Errors
-/// EPERM for a session's leader, and for a group of another session.
-pub fn join(group: i32) -> io::Result<()> {
-    // SAFETY: setpgid(2) takes two numbers.
-    check(unsafe { libc::setpgid(0, group) }).map(drop)
+/// EPERM for the leader of a process group.
+pub fn leave_session() -> io::Result<()> {
+    // SAFETY: setsid(2) takes nothing.
+    check(unsafe { libc::setsid() }).map(drop)
 }
 
 /// Has the kernel send `signal` to this process when its parent dies.
@@ -59,6 +53,13 @@ pub fn rename(name: &CStr) -> io::Result<()> {
     check(unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) }).map(drop)
 }
 
+/// Has ended children wait to be waited for, whatever this process was started with: where
+/// SIGCHLD is ignored, the kernel reaps them by itself.
+pub fn keep_children() {
+    // SAFETY: the default action runs no code of this process.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+}
+
 /// Signals that are held back, so that they wait to be fetched.
 pub struct Held {
     signals: libc::sigset_t,
@@ -66,15 +67,11 @@ pub struct Held {
 }
 
 impl Held {
-    /// Holds these back, and SIGCHLD, which comes whenever a child ends, whatever this
-    /// process was started with.
+    /// Holds these back, and SIGCHLD, which comes whenever a child ends.
     ///
     /// # Errors
     /// EINVAL for what is no signal.
     pub fn back(signals: &[i32]) -> io::Result<Self> {
-        // SAFETY: the default action runs no code of this process; ignored, the signal
-        // would have the kernel reap the children by itself.
-        unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
         let mut held = Self {
             signals: set_of(signals)?,
             before: set_of(&[])?,
@@ -149,6 +146,6 @@ mod tests {
             assert!(set_of(&[bad]).is_err(), "{bad}");
         }
         assert!(hear_of_parent(1_000).is_err());
-        assert!(parent() > 0 && group() > 0);
+        assert!(parent() > 0);
     }
 }

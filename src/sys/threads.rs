@@ -144,8 +144,6 @@ fn restore(before: &libc::sigset_t) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    // That threads sleep is tested where what they map disturbs no other test:
-    // src/lab/census.rs.
     #[test]
     fn a_process_of_several_threads_is_not_alone() {
         // The test harness is one.
@@ -153,6 +151,8 @@ mod tests {
         assert_eq!(refused.kind(), io::ErrorKind::InvalidInput);
     }
 
+    // That threads sleep is tested where what they map disturbs no other test:
+    // src/lab/census.rs.
     #[test]
     fn a_stack_that_is_too_small_is_refused_and_none_is_no_error() {
         start_sleeping(0, 1 << 20).unwrap();

@@ -15,13 +15,13 @@ use crate::sys::image::ExecImage;
 use crate::sys::in_words;
 use crate::sys::landmarks::fix_addresses;
 use crate::sys::memory::{Pages, leave_libraries_out_of_forks, page_size};
-use crate::sys::process;
 use crate::sys::shared::{SharedWords, inheritable};
 use crate::sys::spawn::{
     Action, Clone3Vfork, Fork, ForkServer, PosixSpawn, Spawn, StampTo, StdCommand, System, Then,
     Vfork, execve_address,
 };
 use crate::sys::threads::Alone;
+use crate::sys::{perf, process};
 use crate::vm::Shape;
 
 /// Names what was being done in an error of the system.
@@ -62,6 +62,9 @@ pub(super) fn prepare(
             "could not switch off address-space randomisation",
             fix_addresses(),
         )?;
+    }
+    if assignment.pass == Pass::Counting {
+        perf::try_out();
     }
     let stamps = stamps_to(records, &assignment);
     let stamps = setup("could not hand the records on", stamps)?;
@@ -176,7 +179,7 @@ fn action_of(assignment: &Assignment, stamps: Option<&Rc<OwnedFd>>) -> Result<Ac
         false => None,
     };
     Ok(Action {
-        stamp: stamps.cloned().map(|file| StampTo { file, offset }),
+        stamp: stamps.cloned().map(|file| StampTo::new(file, offset)),
         redirect,
         close: assignment.closes_descriptors,
         then,

@@ -176,8 +176,16 @@ fn threads(source: &Source, for_tests: bool) -> Vec<String> {
             })
     };
     let started = source.references.iter().filter(starts);
-    started
-        .map(|reference| breach(source, reference.line, "only the tracer starts a thread"))
+    let mut lines: Vec<usize> = started.map(|reference| reference.line).collect();
+    let hidden = ["enable_steady_tick", "pthread_create"];
+    let sleepers = "src/sys/threads.rs";
+    let named = source.tokens.iter().filter(|token| {
+        !token.test && source.name != sleepers && hidden.contains(&token.text.as_str())
+    });
+    lines.extend(named.map(|token| token.line));
+    let lines = lines.into_iter();
+    lines
+        .map(|line| breach(source, line, "only the tracer starts a thread"))
         .collect()
 }
 
@@ -221,6 +229,8 @@ mod tests {
         falls("src/worker/x.rs", text, complaint);
         let builder = "use std::thread::Builder;";
         falls("src/worker/x.rs", builder, complaint);
+        let ticking = "fn f(bar: Bar) { bar.enable_steady_tick(TIME); }";
+        falls("src/worker/x.rs", ticking, complaint);
         stands(TRACER, text);
         stands("src/worker/x.rs", "fn f() { std::thread::sleep(TIME); }");
     }

@@ -59,6 +59,29 @@ fn a_file_is_replaced_and_nothing_stays_beside_it() {
 }
 
 #[test]
+fn a_file_of_two_names_stays_one() {
+    let root = root();
+    let [one, other] = ["one", "other"].map(|name| root.path().join(name));
+    fs::write(&one, "what was there, and longer").unwrap();
+    fs::hard_link(&one, &other).unwrap();
+    put(&one, b"new");
+    assert_eq!(fs::read(&other).unwrap(), b"new");
+    assert_eq!(names(root.path()), 2);
+}
+
+#[test]
+fn a_name_that_can_only_be_a_folder_s_is_refused() {
+    let root = root();
+    let path = root.path().join("new.json/");
+    assert!(
+        refusal(&path).contains("no such folder"),
+        "{}",
+        path.display()
+    );
+    assert_eq!(names(root.path()), 0);
+}
+
+#[test]
 fn the_owner_stays_where_root_writes() {
     let root = root();
     let path = root.path().join("theirs");

@@ -4,11 +4,15 @@ use std::fs::File;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
+use std::time::Duration;
 
 use super::orphans::end_orphans;
 use crate::lab::error::signal_name;
 use crate::sys::process;
 use crate::sys::usage::{self, Usage};
+
+/// Some processes cannot be ended, in whose sleep the kernel waits for a device.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A process that leads a process group. Dropping it ends them all.
 #[derive(Debug)]
@@ -65,7 +69,7 @@ impl Family {
             let _ = process::kill(-self.pid.cast_signed(), libc::SIGKILL);
         }
         let status = self.reap().unwrap_or_default().0;
-        self.orphans += end_orphans(&self.helpers);
+        self.orphans += end_orphans(&self.helpers, PATIENCE);
         status
     }
 }

@@ -1,16 +1,16 @@
 //! Processes that lost their parent and fell to this one, a subreaper.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::sys::process;
 
 /// Kills and reaps the children that this process got by adoption: programs
 /// that left their process group, as daemons do. Returns how many there were besides
 /// those `known`.
-pub(super) fn end_orphans(known: &[i32]) -> u64 {
-    const TRIES: u32 = 100;
+pub(super) fn end_orphans(known: &[i32], patience: Duration) -> u64 {
+    let begin = Instant::now();
     let mut ended = 0;
-    for _ in 0..TRIES {
+    while begin.elapsed() < patience {
         let adopted = children();
         if adopted.is_empty() {
             break;

@@ -2,14 +2,18 @@
 //!
 //! Who descends from whom is lost once a process is adopted. So the process that the
 //! user started, which may have had children before its exec and as process 1 gets
-//! those of others, adopts nobody: it only passes signals on. Below it a supervisor, in
-//! a group of its own that no signal to the user's reaches, adopts what loses its parent
-//! below it; and below that the run, which does so too, and ends what its workers have
-//! left while it lives.
+//! those of others, adopts nobody: it only passes signals on. Below it a supervisor
+//! adopts what loses its parent below it; and below that the run, which does so too, and
+//! ends what its workers have left while it lives.
+//!
+//! The supervisor has a session of its own: no signal to the user's group or terminal
+//! reaches it, and whether that group may be stopped from the terminal is the same as
+//! without it (a process whose parent is in another session holds no group in its).
 
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
+use std::time::Duration;
 
 use super::orphans::end_orphans;
 use super::{failed, stopping};
@@ -19,36 +23,50 @@ use crate::sys::supervision::{self, Held};
 use crate::sys::threads::Alone;
 use crate::sys::{process, usage};
 
+/// How long the supervisor looks for what a killed run leaves: a large worker lets go of
+/// its children only when its memory is free.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Runs in a process of its own and ends like it; nothing of it is left behind.
 ///
 /// # Errors
-/// [`LabError::Io`] if there can be no such process, or if it was killed.
+/// [`LabError::Io`] if there can be no such process, or if it was killed;
+/// [`LimitError::NoProcess`].
 pub fn supervised(run: impl FnOnce() -> ExitCode) -> Result<ExitCode, LabError> {
     let user = std::process::id().cast_signed();
-    let group = supervision::group();
     let passed_on = stopping();
     let could_not = || failed("could not start a supervisor");
     let held = Held::back(&passed_on).map_err(could_not())?;
     process::forbid_core_files().map_err(could_not())?;
+    // It ends when the last of the run's ends, be the supervisor there or not.
+    let (mut end, life) = io::pipe().map_err(could_not())?;
     if let Some(supervisor) = fork()? {
+        drop(life);
         let status = watch(supervisor, &held, || false).map_err(could_not())?;
+        let _ = end.read(&mut [0]);
         return match status.signal() {
             Some(signal) if !passed_on.contains(&signal) => Err(killed(signal)),
             _ => Ok(end_like(status)),
         };
     }
-    supervise(user, group).map_err(could_not())?;
+    drop(end);
+    adopt(user).map_err(could_not())?;
+    let supervisor = std::process::id().cast_signed();
     if let Some(child) = fork()? {
+        drop(life);
+        stand_apart().map_err(could_not())?;
         let status = watch(child, &held, || supervision::parent() != user);
-        end_orphans(&[]);
+        end_orphans(&[], PATIENCE);
         return Ok(end_like(status.map_err(could_not())?));
     }
     // Without the supervisor it stops and ends by itself what is below it.
     let stop = passed_on.last().copied().unwrap_or(libc::SIGKILL);
     supervision::hear_of_parent(stop).map_err(could_not())?;
-    supervision::join(group).map_err(could_not())?;
+    has_parent(supervisor).map_err(could_not())?;
     held.release().map_err(could_not())?;
-    Ok(run())
+    let ended = run();
+    drop(life);
+    Ok(ended)
 }
 
 fn fork() -> Result<Option<i32>, LabError> {
@@ -59,21 +77,27 @@ fn fork() -> Result<Option<i32>, LabError> {
     })
 }
 
-/// Becomes the supervisor.
-fn supervise(user: i32, group: i32) -> io::Result<()> {
+/// Becomes the one that gets what loses its parent.
+fn adopt(user: i32) -> io::Result<()> {
     // Any signal that is held back has it look around.
     supervision::hear_of_parent(libc::SIGCHLD)?;
     process::adopt_orphans()?;
-    // Whoever ends all processes of the tool's name leaves it time for its work.
-    supervision::rename(c"supervisor")?;
-    // A group's leader has its own already.
-    if group != std::process::id().cast_signed() {
-        supervision::join(0)?;
+    has_parent(user)
+}
+
+/// Leaves the user's session and its name to the others: whoever ends all processes of
+/// that name leaves the supervisor time for its work.
+fn stand_apart() -> io::Result<()> {
+    supervision::leave_session()?;
+    supervision::rename(c"supervisor")
+}
+
+/// A parent that died before a signal was asked for sends none.
+fn has_parent(parent: i32) -> io::Result<()> {
+    match supervision::parent() == parent {
+        true => Ok(()),
+        false => Err(io::Error::other("whoever started it is gone")),
     }
-    if supervision::parent() == user {
-        return Ok(());
-    }
-    Err(io::Error::other("whoever started it is gone"))
 }
 
 /// Passes signals on to a child until that has ended; kills it once it is `forsaken`.
@@ -85,8 +109,9 @@ fn watch(child: i32, held: &Held, forsaken: impl Fn() -> bool) -> io::Result<Exi
         }
         match held.wait()? {
             libc::SIGCHLD => {}
-            // The child was not waited for, so that its number is still its own.
-            signal => process::kill(child, signal)?,
+            // The child was not waited for, so that its number is still its own. Where a
+            // filter refuses the signal, the child's own end is still to come.
+            signal => drop(process::kill(child, signal)),
         }
     }
     Ok(usage::reap(child)?.0)
@@ -110,8 +135,8 @@ fn killed(signal: i32) -> LabError {
     let why = match signal {
         libc::SIGSYS => ": a seccomp filter kills whoever makes a system call that it forbids",
         libc::SIGXCPU => ": RLIMIT_CPU is spent",
-        _ => ": somebody sent it a signal, or memory ran out (see dmesg)",
+        _ => ": somebody sent a signal to it or to its supervisor, or memory ran out (see dmesg)",
     };
     let cause = io::Error::other(format!("killed by {}{why}", signal_name(signal)));
-    failed("the process that measures is gone")(cause)
+    failed("the run is gone")(cause)
 }

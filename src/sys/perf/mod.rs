@@ -28,6 +28,12 @@ use super::filter::Tried;
 /// The system call behind all of them.
 static CALL: Tried = Tried::new(libc::SYS_perf_event_open);
 
+/// Finds out now what opening an event finds out otherwise: where a filter is in force, by
+/// a child, which a process of many pages is dear to fork.
+pub fn try_out() {
+    CALL.is_deadly();
+}
+
 /// Whether a hardware PMU answers. Where cycles may not be counted nobody can
 /// tell, and then the answer is no.
 pub fn has_pmu() -> bool {
