@@ -194,7 +194,8 @@ fn small_limits_are_named_before_anything_is_measured() {
             "sweep --mappings 10 --pages 1k --backing file --spawns 2",
             "RLIMIT_FSIZE = 2 MiB",
         ),
-        ("--nofile=5", "sweep --spawns 2", "RLIMIT_NOFILE = 5"),
+        ("--nofile=5", "sweep --spawns 2", "RLIMIT_NOFILE leaves"),
+        ("--nofile=6", "sweep --spawns 2", "RLIMIT_NOFILE = 6"),
         ("--nofile=8", "sweep --spawns 2", "\"ulimit -n "),
         (
             "--stack=65536:65536",

@@ -33,6 +33,9 @@ impl Short {
 /// Why an address space cannot be built on this host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
+    /// Not even the tool's own descriptors.
+    #[error("RLIMIT_NOFILE leaves the tool itself no descriptor: raise it with \"ulimit -n 1024\"")]
+    NoDescriptor,
     /// Not even the tool's own processes.
     #[error(
         "no process can be started: a limit is reached, RLIMIT_NPROC (ulimit -u) or pids.max of \

@@ -39,7 +39,7 @@ pub fn supervised(run: impl FnOnce() -> ExitCode) -> Result<ExitCode, LabError> 
     let held = Held::back(&passed_on).map_err(could_not())?;
     process::forbid_core_files().map_err(could_not())?;
     // It ends when the last of the run's ends, be the supervisor there or not.
-    let (mut end, life) = io::pipe().map_err(could_not())?;
+    let (mut end, life) = io::pipe().map_err(refused)?;
     if let Some(supervisor) = fork()? {
         drop(life);
         let status = watch(supervisor, &held, || false).map_err(could_not())?;
@@ -71,10 +71,15 @@ pub fn supervised(run: impl FnOnce() -> ExitCode) -> Result<ExitCode, LabError> 
 
 fn fork() -> Result<Option<i32>, LabError> {
     let copied = Alone::make_sure().and_then(supervision::fork);
-    copied.map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock => LimitError::NoProcess.into(),
+    copied.map_err(refused)
+}
+
+fn refused(error: io::Error) -> LabError {
+    match error.raw_os_error() {
+        Some(libc::EAGAIN) => LimitError::NoProcess.into(),
+        Some(libc::EMFILE) => LimitError::NoDescriptor.into(),
         _ => failed("could not start a supervisor")(error),
-    })
+    }
 }
 
 /// Becomes the one that gets what loses its parent.
