@@ -1,0 +1,258 @@
+"""What the answers from a guest must say, whatever its kernel.
+
+Times are those of an emulated machine: only orderings with wide margins, counts and
+sums are looked at.
+"""
+
+import json
+import traceback
+
+
+class Checks:
+    """The answers of one guest, and what was found of them."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.passed = 0
+        self.failures = []
+
+    def that(self, holds, claim):
+        if holds:
+            self.passed += 1
+        else:
+            self.failures.append(claim)
+
+    def run(self, check, *arguments):
+        """One group of claims; an answer that lacks what they are about fails them."""
+        try:
+            check(self, *arguments)
+        except (KeyError, IndexError, StopIteration, TypeError, ValueError, OSError):
+            self.failures.append(f"{check.__name__}: {traceback.format_exc(limit=-2)}")
+
+    def read(self, name):
+        return json.loads(self.text(name))
+
+    def text(self, name):
+        return (self.folder / name).read_text(errors="replace")
+
+
+def missing_figures(part, path=""):
+    """All missing figures below a part of a document, with their paths."""
+    if isinstance(part, list):
+        part = dict(enumerate(part))
+    if isinstance(part, dict):
+        if "missing" in part:
+            yield path, part
+        for key, below in part.items():
+            yield from missing_figures(below, f"{path}/{key}")
+
+
+def statuses(checks, plan):
+    """Each command ended as it should, and what is missing says why."""
+    for step in plan:
+        status = int(checks.text(f"{step.name}.status"))
+        said = checks.text(f"{step.name}.err").strip()
+        checks.that(status == step.status, f"{step.name}: status {status}: {said}")
+        if step.status == 0 and step.command.startswith("forktax"):
+            checks.that("panicked" not in said and not said, f"{step.name}: said {said}")
+    for path in sorted(checks.folder.glob("*.json")):
+        for where, figure in missing_figures(checks.read(path.name)):
+            checks.that(figure.get("reason"), f"{path.name}: no reason is given at {where}")
+
+
+def median(cell, figure="total_ns"):
+    return cell[figure]["median"]["value"]
+
+
+def cell_of(cells, method, mappings):
+    found = (c for c in cells if c["method"] == method)
+    return next(c for c in found if c["space"]["request"]["mappings"] == mappings)
+
+
+def sweep(checks, name, mappings):
+    """Forks from many mappings are dear, other ways to spawn are not, and the parent is
+    the one that was ordered."""
+    cells = checks.read(f"{name}.json")["findings"]["sweep"]["cells"]
+    fork, spawn = (cell_of(cells, m, mappings) for m in ("fork", "posix_spawn"))
+    empty = cell_of(cells, "fork", 0)
+    checks.that(median(fork) > 2 * median(spawn), f"{name}: fork is not dearer than posix_spawn")
+    checks.that(median(fork) > 1.5 * median(empty), f"{name}: mappings do not add to a fork")
+    checks.that(median(fork) >= median(fork, "call_ns"), f"{name}: a call outlasts the spawn")
+    grown, before = fork["space"]["parent"], fork["space"]["before"]
+    for figure in "vmas", "anon_vmas", "present_ptes":
+        added = grown["mappings"][figure] - before["mappings"][figure]
+        off = abs(added - mappings)
+        checks.that(off <= 16 + mappings / 50, f"{name}: {mappings} mappings add {added} {figure}")
+    for cell in cells:
+        child = cell["minor_faults"]["child"]
+        value = child["value"] if "value" in child else None
+        checks.that(value is None or 0 < value < 200, f"{name}: {value} faults of a child")
+
+
+def methods(checks, name):
+    """Every way to spawn was there."""
+    cells = checks.read(f"{name}.json")["findings"]["sweep"]["cells"]
+    for cell in cells:
+        checks.that("median" in cell["total_ns"], f"{name}: {cell['method']} has no total")
+
+
+def ledger_of(checks, name, explained):
+    ledger = explained["ledger"]
+    phases = {phase["phase"]: phase["ns"].get("value", 0) for phase in ledger["phases"]}
+    total = ledger["total_ns"]["value"]
+    sum_ns = sum(phases.values()) + ledger["unexplained_ns"]["value"]
+    what = f"{name}: {explained['method']}"
+    checks.that(abs(sum_ns - total) < 1, f"{what}: phases are {sum_ns} of {total} ns")
+    checks.that(all(ns >= 0 for ns in phases.values()), f"{what}: a phase is below 0: {phases}")
+    checks.that(ledger["lost"] == 0, f"{what}: {ledger['lost']} records were lost")
+    whole = ledger["spawns"] > 2 * ledger["incomplete"]
+    checks.that(whole, f"{what}: {ledger['incomplete']} of {ledger['spawns']} are incomplete")
+    return phases
+
+
+def mechanisms_of(checks, name, explained):
+    found = explained["mechanisms"]
+    shares = {share["mechanism"]: share["share"]["value"] for share in found["shares"]}
+    what = f"{name}: {explained['method']}"
+    checks.that(found["samples"] >= 20, f"{what}: {found['samples']} samples only")
+    checks.that(abs(sum(shares.values()) - 1) < 1e-6, f"{what}: shares are not whole: {shares}")
+    other = shares.get("other", 0)
+    checks.that(other < 0.05, f"{what}: {other:.1%} of the samples are of no mechanism")
+    return shares
+
+
+def explanation(checks, name, mappings):
+    """The ledger is whole, the kernel's functions are known, and its tables are found."""
+    found = checks.read(f"{name}.json")["findings"]["explanation"]
+    fork, spawn = found["methods"]
+    phases, others = (ledger_of(checks, name, explained) for explained in (fork, spawn))
+    checks.that(phases["copy"] > 2 * others["copy"], f"{name}: the copy takes no longer")
+    torn = phases["exec_teardown"] > others["exec_teardown"]
+    checks.that(torn, f"{name}: the copy is thrown away in no time")
+    shares, _ = (mechanisms_of(checks, name, explained) for explained in (fork, spawn))
+    copying = sum(shares.get(m, 0) for m in ("vma_duplication", "anon_vma", "page_table_copy"))
+    checks.that(copying > 0.08, f"{name}: copying is {copying:.1%} of a fork")
+    probe = found["exit_probe"]
+    gaps = {
+        "before_teardown": probe["after_record_ns"],
+        "after_teardown": probe["before_record_ns"],
+    }
+    clear = 3 * sum(gaps.values()) < 4 * gaps[probe["order"]]
+    checks.that(clear, f"{name}: when EXIT is recorded is not clear: {probe}")
+    tables(checks, name, found)
+    # The parent's pages that were copied are written to again.
+    after = [c for c in fork["faults"]["counts"] if c["phase"] == "parent_after"]
+    checks.that(any(c["counted"]["value"] > 0 for c in after), f"{name}: no page is written again")
+
+
+def tables(checks, name, found):
+    """The tables that are counted are the kernel's, and each new page has an entry."""
+    before, after = found["page_tables_before"], found["page_tables"]
+    for built in before, after:
+        levels = {level["level"]: level for level in built["levels"]}
+        below = sum(levels[level]["tables"] for level in levels if level not in ("p4d", "pgd"))
+        kernels = built["vm_pte_bytes"] / 4096
+        checks.that(kernels * 0.7 <= below <= kernels, f"{name}: {below} of {kernels} tables")
+    copied = [sum(kind["copied"] for kind in built["kinds"]) for built in (before, after)]
+    asked = found["space"]["mappings"]
+    off = abs(copied[1] - copied[0] - asked)
+    checks.that(off <= 16 + asked / 50, f"{name}: {asked} pages add {copied} entries to copy")
+
+
+def runs(mapping, kind):
+    return sum(count for _, count in mapping.get(kind, []))
+
+
+def shape(checks, name, smaps=None):
+    """What holder.c has, page by page."""
+    found = checks.read(f"{name}.json")
+    mappings = found["mappings"]
+
+    def one(claim, has):
+        checks.that(sum(map(has, mappings)) == 1, f"{name}: {claim}")
+
+    # Each of the 1,000 pages is a run of its own.
+    scattered = [[page, 1] for page in range(0, 2000, 2)]
+    one("1,000 scattered pages", lambda m: m["pages"] == 2000 and m.get("own") == scattered)
+    one("300 shared pages", lambda m: m["permissions"] == "rw-s" and runs(m, "file") == 300)
+    one("40 pages that no fork copies", lambda m: "dont_fork" in m.get("flags", []))
+    one("8 MiB", lambda m: m["pages"] == 2048 and runs(m, "own") + runs(m, "huge") == 2048)
+    one("a page of zeros", lambda m: m["pages"] == 64 and m.get("zero") == [[5, 1]])
+    if smaps:
+        resident = sum(int(line.split()[1]) for line in checks.text(smaps).splitlines() if line.startswith("Rss:"))
+        off = abs(found["process"]["resident_bytes"] - resident * 1024)
+        checks.that(off <= 4 * 4096, f"{name}: resident memory is off by {off} bytes")
+
+
+def huge_pages(checks, name, expected):
+    """Whether the kernel gave huge pages where they were asked for."""
+    mappings = checks.read(f"{name}.json")["mappings"]
+    huge = sum(runs(mapping, "huge") for mapping in mappings)
+    checks.that((huge >= 3 * 512) == expected, f"{name}: {huge} pages are in huge ones")
+
+
+def process(checks, name):
+    """The likeness has what the process has, and its parts add up to the fork."""
+    found = checks.read(f"{name}.json")["findings"]["process"]
+    for unit in found["replica"]["likeness"]["units"]:
+        if unit["unit"] in ("vmas", "ptes"):
+            off = abs(unit["built"] - unit["process"])
+            checks.that(off <= 160 + unit["process"] / 20, f"{name}: {unit}")
+    fork = found["blame"]["fork"]["total_ns"]["value"]
+    rungs = sum(rung["cost"]["total_ns"]["value"] for rung in found["blame"]["rungs"])
+    checks.that(abs(rungs / fork - 1) < 1e-6, f"{name}: rungs are {rungs} of {fork} ns")
+
+
+def advice(checks, name):
+    """Each remedy was tried, or it is said why not."""
+    found = checks.read(f"{name}.json")["findings"]["advice"]
+    outcomes = [remedy["outcome"] for remedy in found["remedies"]]
+    checks.that(len(outcomes) >= 12, f"{name}: {len(outcomes)} remedies")
+    tried = [outcome for outcome in outcomes if "verdict" in outcome]
+    checks.that(len(tried) >= 4, f"{name}: only {len(tried)} remedies were tried")
+
+
+def card(checks, name):
+    """A larger parent is forked longer, by the prices that were found."""
+    found = checks.read(f"{name}.json")["findings"]["card"]
+    terms = {term["term"] for term in found["prices"]["terms"]}
+    checks.that({"fixed", "vma", "pte"} <= terms, f"{name}: prices of {terms}")
+    largest = max(found["trials"], key=lambda trial: trial["parent"]["mappings"]["vmas"])
+    smallest = min(found["trials"], key=lambda trial: trial["parent"]["mappings"]["vmas"])
+    of = [next(c for c in t["cells"] if c["method"] == "fork") for t in (largest, smallest)]
+    checks.that(median(of[0]) > 2 * median(of[1]), f"{name}: mappings are free")
+
+
+def refused(checks, name, words):
+    """A refusal names what it is about."""
+    said = checks.text(f"{name}.err")
+    checks.that(words in said, f"{name}: {words!r} is not in: {said}")
+
+
+def unprivileged(checks, name):
+    """Without privileges what is left out is said, with what to do about it."""
+    document = checks.read(f"{name}.json")
+    paranoid = document["host"]["perf_event_paranoid"]
+    found = document["findings"]["explanation"]
+    for explained in found["methods"]:
+        for part in "ledger", "mechanisms", "faults":
+            lost = explained[part]
+            told = lost.get("reason") and lost.get("remedy")
+            checks.that(told, f"{name}: {part} at perf_event_paranoid {paranoid}: {lost}")
+        checks.that("missing" not in explained["rewriting"], f"{name}: no page was written again")
+
+
+def same_answer(checks, name, stored):
+    """A stored document is shown as it was printed."""
+    checks.that(checks.text(f"{name}.out") == checks.text(f"{stored}.out"), f"{name} differs")
+
+
+def boot_option(checks, name, option):
+    """The host's description tells an option of the kernel's command line."""
+    boot = checks.read(f"{name}.json")["host"]["boot"]
+    checks.that(option in boot, f"{name}: {option} is not among {boot}")
+
+
+def says(checks, name, words):
+    """The report says something."""
+    checks.that(words in checks.text(name), f"{name}: {words!r} is not there")

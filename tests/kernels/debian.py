@@ -1,0 +1,80 @@
+"""Packages of Debian, taken by apt into a folder of its own.
+
+Nothing is installed, and the lists of the system's apt are left alone.
+"""
+
+import os
+import pathlib
+import subprocess
+
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+
+class NotToBeHad(Exception):
+    """What the checks need and this machine does not give."""
+
+
+def mirror():
+    """The mirror of the environment, else that of the system's apt, else Debian's own."""
+    if named := os.environ.get("DEBIAN_MIRROR"):
+        return named
+    query = ["apt-get", "indextargets", "--format", "$(ORIGIN) $(REPO_URI)", "Created-By: Packages"]
+    try:
+        known = subprocess.run(query, capture_output=True, text=True).stdout.splitlines()
+    except FileNotFoundError as error:
+        raise NotToBeHad("apt-get is missing: kernels are taken from Debian") from error
+    origins = (line.split(maxsplit=1) for line in known)
+    main = [uri for origin, uri in origins if origin == "Debian" and "security" not in uri]
+    return main[0] if main else "http://deb.debian.org/debian"
+
+
+class Suite:
+    """One suite of Debian, as a folder with lists and packages."""
+
+    def __init__(self, name, folder):
+        self.folder = folder / name
+        for part in "lists/partial", "cache/archives/partial":
+            (self.folder / part).mkdir(parents=True, exist_ok=True)
+        sources = self.folder / "sources.list"
+        own = {
+            "Dir::Etc::sourcelist": sources,
+            "Dir::Etc::sourceparts": "-",
+            "Dir::State::lists": self.folder / "lists",
+            "Dir::State::status": "/dev/null",
+            "Dir::Cache": self.folder / "cache",
+            "APT::Architecture": "amd64",
+            "APT::Sandbox::User": "root",
+        }
+        self.configuration = [word for key in own for word in ("-o", f"{key}={own[key]}")]
+        if not any((self.folder / "lists").glob("*_Packages*")):
+            options = f"arch=amd64 target=Packages signed-by={KEYRING}"
+            sources.write_text(f"deb [{options}] {mirror()} {name} main\n")
+            self._apt("apt-get", "update", "-q")
+
+    def _apt(self, tool, *words):
+        command = [tool, *self.configuration, *words]
+        try:
+            done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True)
+        except FileNotFoundError as error:
+            raise NotToBeHad(f"{tool} is missing: kernels are taken from Debian") from error
+        # apt takes an index that it could not fetch for a warning.
+        if done.returncode or "Failed to fetch" in done.stderr:
+            raise NotToBeHad(f"{tool} {' '.join(words)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def depends(self, package):
+        """The first package that this one, which holds nothing itself, stands for."""
+        lines = self._apt("apt-cache", "depends", package).splitlines()
+        return next(line.split()[1] for line in lines if line.strip().startswith("Depends:"))
+
+    def unpacked(self, package):
+        """The folder that a package's files are in, taken only once."""
+        place = self.folder / package
+        if not place.exists():
+            self._apt("apt-get", "download", "-q", package)
+            archive = next(self.folder.glob(f"{package}_*.deb"))
+            partial = pathlib.Path(f"{place}.partial")
+            subprocess.run(["dpkg-deb", "-x", archive, partial], check=True)
+            partial.rename(place)
+            archive.unlink()
+        return place

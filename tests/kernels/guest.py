@@ -1,0 +1,74 @@
+"""A guest with a kernel of its own, under QEMU's emulator, that does a list of commands."""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tarfile
+
+HERE = pathlib.Path(__file__).parent
+QEMU = "qemu-system-x86_64"
+PASSWD = "root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/tmp:/bin/sh\n"
+
+
+class GuestFailed(Exception):
+    """A guest that did not come to its end."""
+
+
+class Guest:
+    """A kernel and what its initramfs holds."""
+
+    def __init__(self, kernel, busybox, folder):
+        self.kernel = kernel
+        self.busybox = busybox
+        self.folder = folder
+        self.tree = folder / "tree"
+        shutil.rmtree(folder, ignore_errors=True)
+        for part in "bin", "dev", "etc", "proc", "sys", "tmp":
+            (self.tree / part).mkdir(parents=True)
+        (self.tree / "etc/passwd").write_text(PASSWD)
+        shutil.copy(busybox, self.tree / "bin/busybox")
+        (self.tree / "bin/sh").symlink_to("busybox")
+        shutil.copy(HERE / "init", self.tree / "init")
+
+    def add_program(self, path):
+        """Puts a program into /bin, with the shared libraries that it names."""
+        shutil.copy(path, self.tree / "bin")
+        listed = subprocess.run(["ldd", path], capture_output=True, text=True).stdout
+        for library in re.findall(r"(/\S+) \(0x", listed):
+            place = self.tree / library.lstrip("/")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(library, place)
+
+    def run(self, plan, seconds):
+        """Boots, does the plan, and returns the folder with what came of it."""
+        (self.tree / "prepare").write_text(plan.prepare)
+        lines = (f"{step.name}\t{step.user}\t{step.command}\n" for step in plan.steps)
+        (self.tree / "plan").write_text("".join(lines))
+        console, sent = self.folder / "console", self.folder / "sent.tar.gz"
+        command = [QEMU, "-accel", "tcg,thread=multi", "-cpu", plan.cpu, "-smp", "2", "-m", "1G"]
+        command += ["-nodefaults", "-display", "none", "-no-reboot"]
+        command += ["-serial", f"file:{console}", "-serial", f"file:{sent}"]
+        command += ["-kernel", self.kernel, "-initrd", self._initramfs()]
+        command += ["-append", f"console=ttyS0 panic=-1 quiet {plan.options}".strip()]
+        try:
+            subprocess.run(command, check=True, timeout=seconds, stdin=subprocess.DEVNULL)
+            results = self.folder / "results"
+            with tarfile.open(sent) as archive:
+                archive.extractall(results)
+        except (subprocess.SubprocessError, tarfile.TarError, EOFError) as error:
+            last = console.read_text(errors="replace")[-2000:] if console.exists() else ""
+            raise GuestFailed(f"{error}; the console's last lines:\n{last}") from error
+        return results
+
+    def _initramfs(self):
+        names = (path.relative_to(self.tree) for path in sorted(self.tree.rglob("*")))
+        listed = "".join(f"{name}\n" for name in names)
+        made = self.folder / "initramfs"
+        pack = [self.busybox, "cpio", "-o", "-H", "newc", "-R", "0:0"]
+        with open(made, "wb") as out:
+            subprocess.run(
+                pack, cwd=self.tree, input=listed.encode(), stdout=out, stderr=subprocess.DEVNULL, check=True
+            )
+        return made
