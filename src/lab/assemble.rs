@@ -140,7 +140,10 @@ fn per_second(total_ns: &Availability<Summary>) -> Availability<Estimate> {
     match total_ns {
         Availability::Missing(missing) => Availability::Missing(missing.clone()),
         Availability::Measured(total) => Availability::of(total.median.times_in(1e9), || {
-            Missing::unavailable("the clock did not tell all spawns from nothing", None)
+            Missing::unavailable(
+                "the total's interval reaches 0",
+                Some("raise --time or --spawns"),
+            )
         }),
     }
 }

@@ -71,6 +71,9 @@ pub struct Limits {
     pub private: Option<Room>,
     /// `CommitLimit` and `Committed_AS`, where the kernel never overcommits.
     pub commit: Option<Room>,
+    /// `MemTotal` and `SwapTotal`, more than which the kernel gives to no single mapping
+    /// where it guesses how far to overcommit.
+    pub one_mapping: Option<u64>,
     /// `RLIMIT_NPROC` and the threads of this real user; not for a process
     /// that the kernel exempts.
     pub processes: Option<Room>,
@@ -149,11 +152,19 @@ fn check_virtual_memory(need: &Need, limits: &Limits) -> Result<(), LimitError> 
         });
     }
     fits(need, asked, limits.address_space).map_err(LimitError::AddressSpace)?;
+    check_one_mapping(need.largest_bytes, limits.one_mapping)?;
     let asked = with_headroom(need.private_bytes);
     fits(need, asked, limits.private).map_err(LimitError::Private)?;
     // dup_mmap() charges the private memory once more, for the fork's copy.
     let asked = with_headroom(need.private_bytes.saturating_mul(2));
     fits(need, asked, limits.commit).map_err(LimitError::Commit)
+}
+
+fn check_one_mapping(asked: u64, limit: Option<u64>) -> Result<(), LimitError> {
+    match limit {
+        Some(limit) if asked > limit => Err(LimitError::OneMapping { asked, limit }),
+        _ => Ok(()),
+    }
 }
 
 fn check_memory(need: &Need, limits: &Limits) -> Result<(), LimitError> {
@@ -349,6 +360,22 @@ mod tests {
         let text = refusal(&need, limits(2 << 30));
         assert!(text.contains("CommitLimit = 2 GiB"), "{text}");
         assert!(text.contains("\"sysctl vm.overcommit_memory=0\""), "{text}");
+    }
+
+    #[test]
+    fn one_mapping_may_not_be_larger_than_memory_and_swap() {
+        let limits = Limits {
+            one_mapping: Some(1 << 30),
+            ..Limits::default()
+        };
+        assert_eq!(check(&need(1_000, 1, 1), &limits), Ok(()));
+        assert_eq!(check(&need(4, 500, 512), &limits), Ok(()));
+        assert_eq!(
+            refusal(&need(1, 1_000, 512), limits),
+            "a mapping of 2 GiB is larger than all memory and swap (1 GiB), and \
+             vm.overcommit_memory = 0 refuses it: ask for smaller mappings, or let the kernel \
+             overcommit with \"sysctl vm.overcommit_memory=1\""
+        );
     }
 
     #[test]

@@ -51,6 +51,8 @@ pub struct Need {
     pub address_space_bytes: u64,
     /// Of it, private and writable: what `RLIMIT_DATA` and overcommit charge.
     pub private_bytes: u64,
+    /// The largest single mapping whose memory the kernel accounts for (VM_ACCOUNT).
+    pub largest_bytes: u64,
     /// VMAs and `anon_vma` structures of the worker and of a fork's copy, its open
     /// files and its threads.
     pub kernel_bytes: u64,
@@ -106,6 +108,7 @@ impl Need {
         page_tables_bytes: 0,
         address_space_bytes: 0,
         private_bytes: 0,
+        largest_bytes: 0,
         kernel_bytes: 0,
         processes: PROCESSES,
         descriptors: 0,
@@ -122,6 +125,7 @@ impl Need {
             page_tables_bytes: sum(|need| need.page_tables_bytes),
             address_space_bytes: sum(|need| need.address_space_bytes),
             private_bytes: sum(|need| need.private_bytes),
+            largest_bytes: self.largest_bytes.max(other.largest_bytes),
             kernel_bytes: sum(|need| need.kernel_bytes),
             processes: PROCESSES.saturating_add(sum(Self::threads)),
             descriptors: sum(|need| need.descriptors),
@@ -207,6 +211,7 @@ impl Layout {
                 Backing::Shared => 0,
                 Backing::Anon | Backing::File => mapped,
             },
+            largest_bytes: self.span.saturating_mul(size),
             kernel_bytes: count.saturating_mul(structures),
             file_bytes: match backing {
                 Backing::File => self.span.saturating_mul(size).max(RECORDS_BYTES),
@@ -257,6 +262,7 @@ fn heap(page_size: u64, count: u64, bytes: u64, pages: u64, spacing: u64) -> Nee
         mappings: HEAP_VMAS,
         kernel_bytes: HEAP_VMAS * (2 * VMA_BYTES + ANON_VMA_BYTES + ANON_VMA_COPY_BYTES),
         address_space_bytes,
+        largest_bytes: chunk,
         ..region.mappings(1, Backing::Anon)
     }
 }

@@ -14,6 +14,8 @@ use super::{Limits, Room};
 
 /// `vm.overcommit_memory` of a kernel that never overcommits.
 const OVERCOMMIT_NEVER: u64 = 2;
+/// That of a kernel that refuses what can obviously not be.
+const OVERCOMMIT_GUESS: u64 = 0;
 /// Bits of the capabilities that lift `RLIMIT_NPROC` (kernel/fork.c,
 /// `copy_process`): `CAP_SYS_ADMIN` and `CAP_SYS_RESOURCE`.
 const EXEMPTING: u64 = 1 << 21 | 1 << 24;
@@ -54,6 +56,7 @@ impl Limits {
             address_space: room(|all| all.max_address_space.soft_limit, used(|s| s.vmsize)),
             private: room(|all| all.max_data_size.soft_limit, used(|s| s.vmdata)),
             commit: memory.as_ref().and_then(|memory| commit(memory, &proc)),
+            one_mapping: memory.as_ref().and_then(|all| one_mapping(all, &proc)),
             processes,
             descriptors: rlimits.as_ref().and_then(|all| {
                 let limit = finite(all.max_open_files.hard_limit)?;
@@ -92,13 +95,23 @@ fn finite(limit: LimitValue) -> Option<u64> {
 
 /// The commit charge, where it is limited.
 fn commit(memory: &Meminfo, proc: &Path) -> Option<Room> {
-    if number(&proc.join("sys/vm/overcommit_memory")) != Some(OVERCOMMIT_NEVER) {
+    if overcommit(proc) != Some(OVERCOMMIT_NEVER) {
         return None;
     }
     Some(Room {
         limit: memory.commit_limit?,
         used: memory.committed_as,
     })
+}
+
+/// All memory and swap, where no mapping may be larger.
+fn one_mapping(memory: &Meminfo, proc: &Path) -> Option<u64> {
+    let all = memory.mem_total.saturating_add(memory.swap_total);
+    (overcommit(proc) == Some(OVERCOMMIT_GUESS)).then_some(all)
+}
+
+fn overcommit(proc: &Path) -> Option<u64> {
+    number(&proc.join("sys/vm/overcommit_memory"))
 }
 
 /// Whether the kernel lets this process exceed `RLIMIT_NPROC`: root and holders
@@ -198,6 +211,17 @@ mod tests {
         };
         assert_eq!(limits.descriptors, Some(descriptors));
         assert_eq!((limits.cgroup_memory, limits.cgroup_pids), (None, None));
+    }
+
+    #[test]
+    fn memory_and_swap_limit_a_mapping_where_the_kernel_guesses() {
+        let root = tree(INITIAL, STATUS);
+        assert_eq!(Limits::read_below(root.path()).one_mapping, None);
+        let mode = root.path().join("proc/sys/vm/overcommit_memory");
+        fs::write(mode, "0\n").unwrap();
+        let limits = Limits::read_below(root.path());
+        assert_eq!(limits.one_mapping, Some(24_684_084 << 10));
+        assert_eq!(limits.commit, None);
     }
 
     #[test]

@@ -132,6 +132,20 @@ pub enum LimitError {
         bytes(.0.asked), bytes(.0.room.used), bytes(.0.room.limit), less(.0.threads)
     )]
     Commit(Short),
+    /// A larger mapping than a kernel grants that guesses (mm/util.c,
+    /// `__vm_enough_memory`).
+    #[error(
+        "a mapping of {} is larger than all memory and swap ({}), and vm.overcommit_memory = 0 \
+         refuses it: ask for smaller mappings, or let the kernel overcommit with \
+         \"sysctl vm.overcommit_memory=1\"",
+        bytes(*asked), bytes(*limit)
+    )]
+    OneMapping {
+        /// Bytes of the mapping.
+        asked: u64,
+        /// Bytes of memory and swap.
+        limit: u64,
+    },
     /// More memory than is available.
     #[error(
         "the address space takes up to {} of memory ({}), but MemAvailable = {}: {}, or free \

@@ -30,6 +30,7 @@ fn malloc(count: u64, bytes: u64, pages: u64) -> Need {
 fn one_page_mappings_take_a_page_each_and_share_page_tables() {
     let need = mappings(1_000, 1, 1, Backing::Anon, false);
     assert_eq!(need.mappings, 1_000);
+    assert_eq!(need.largest_bytes, PAGE);
     assert_eq!(need.resident_bytes, 1_000 * PAGE);
     assert_eq!(need.private_bytes, 1_000 * PAGE);
     // With a gap of a page after each, and what the start may be moved.
@@ -44,6 +45,7 @@ fn one_page_mappings_take_a_page_each_and_share_page_tables() {
 fn spread_pages_take_a_page_table_each() {
     let need = mappings(1, 1_000, 512, Backing::Anon, false);
     assert_eq!(need.private_bytes, (999 * 512 + 1) * PAGE);
+    assert_eq!(need.largest_bytes, need.private_bytes);
     assert_eq!(need.address_space_bytes, 1_000 * 512 * PAGE + (2 << 20));
     assert_eq!(need.resident_bytes, 1_000 * PAGE);
     assert!(need.page_tables_bytes >= 2 * 1_000 * PAGE);
