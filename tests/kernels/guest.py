@@ -32,14 +32,19 @@ class Guest:
         (self.tree / "bin/sh").symlink_to("busybox")
         shutil.copy(HERE / "init", self.tree / "init")
 
-    def add_program(self, path):
+    def add_program(self, name, path):
         """Puts a program into /bin, with the shared libraries that it names."""
-        shutil.copy(path, self.tree / "bin")
+        shutil.copy(path, self.tree / "bin" / name)
         listed = subprocess.run(["ldd", path], capture_output=True, text=True).stdout
         for library in re.findall(r"(/\S+) \(0x", listed):
             place = self.tree / library.lstrip("/")
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(library, place)
+
+    def bring(self, path):
+        """Puts a file into /brought."""
+        (self.tree / "brought").mkdir(exist_ok=True)
+        shutil.copy(path, self.tree / "brought")
 
     def run(self, plan, seconds):
         """Boots, does the plan, and returns the folder with what came of it."""

@@ -18,8 +18,8 @@ class Step:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """A guest's commands, how it is booted, and what to check: functions of `checks` and
-    their arguments."""
+    """A guest's commands, how it is booted, what to check (functions of `checks` and their
+    arguments), and files that it brings from other guests."""
 
     name: str
     steps: list
@@ -27,6 +27,7 @@ class Plan:
     options: str = ""
     cpu: str = "max"
     prepare: str = ""
+    brings: tuple = ()
 
     def check(self, found: Checks):
         found.run(checks.statuses, self.steps)
@@ -52,8 +53,8 @@ su -s /bin/sh nobody -c 'holder & echo $! >/tmp/nobodys'
 USUAL = Plan(
     "as it is",
     [
-        measured("sweep", "sweep --mappings 0,1k --method all --time 9s"),
-        measured("explain", "explain --mappings 500 --time 15s"),
+        measured("sweep", "sweep --mappings 0,1k --method all --spawns 8"),
+        measured("explain", "explain --mappings 500 --spawns 10"),
         Step("shape", "forktax shape --pid $(cat /tmp/roots) -o shape.json"),
         Step("smaps", "cat /proc/$(cat /tmp/roots)/smaps"),
         measured("process", "explain --pid $(cat /tmp/roots) --time 7s"),
@@ -61,9 +62,9 @@ USUAL = Plan(
         measured("card", "card --quick --no-store"),
         Step("again", "forktax show sweep.json"),
         Step("csv", "forktax show card.json --format csv"),
-        Step("compare", "forktax compare sweep.json sweep.json"),
-        measured("user-sweep", "sweep --mappings 0,1k --time 4s", user="nobody"),
-        measured("user-explain", "explain --mappings 200 --time 4s", user="nobody"),
+        Step("compare", "forktax compare sweep.json sweep.json --export compare.json"),
+        measured("user-sweep", "sweep --mappings 0,1k --spawns 8", user="nobody"),
+        measured("user-explain", "explain --mappings 200 --spawns 8", user="nobody"),
         Step("user-shape", "forktax shape --pid $(cat /tmp/nobodys) -o user-shape.json", "nobody"),
         Step("user-refused", "forktax shape --pid 1", "nobody", status=2),
         Step("bad-argument", "forktax sweep --mappings many", status=2),
@@ -81,7 +82,7 @@ USUAL = Plan(
         (checks.advice, "advise"),
         (checks.card, "card"),
         (checks.same_answer, "again", "sweep"),
-        (checks.says, "compare.out", "no difference"),
+        (checks.no_difference, "compare"),
         (checks.sweep, "user-sweep", 1000),
         (checks.unprivileged, "user-explain"),
         (checks.shape, "user-shape"),
@@ -92,4 +93,129 @@ USUAL = Plan(
     prepare=CGROUP_V2 + HOLDERS,
 )
 
-VARIANTS = []
+IN_GROUPS = [
+    Step("groups", "cat /proc/self/mounts"),
+    Step("in-group", "small forktax sweep --mappings 0,500 -q --spawns 12 --export in-group.json"),
+    Step("no-room", "small forktax sweep --mappings 1 --pages 100k", status=2),
+    Step("no-pids", "few forktax sweep --mappings 1", status=2),
+]
+
+
+def within(group, files):
+    """A command that executes another one within control groups."""
+    enter = "; ".join(f"echo $$ >{file}/cgroup.procs" for file in files)
+    return f"""
+printf '#!/bin/sh\\n{enter}\\nexec "$@"\\n' >/bin/{group}
+chmod +x /bin/{group}
+"""
+
+
+GROUPS_V1 = (
+    """
+mount -t tmpfs groups /sys/fs/cgroup
+for controller in memory pids; do
+    mkdir /sys/fs/cgroup/$controller
+    mount -t cgroup -o $controller $controller /sys/fs/cgroup/$controller
+done
+mkdir /sys/fs/cgroup/memory/small /sys/fs/cgroup/pids/few
+echo 200M >/sys/fs/cgroup/memory/small/memory.limit_in_bytes
+echo 3 >/sys/fs/cgroup/pids/few/pids.max
+"""
+    + within("small", ["/sys/fs/cgroup/memory/small"])
+    + within("few", ["/sys/fs/cgroup/pids/few"])
+)
+
+GROUPS_V2 = (
+    CGROUP_V2
+    + """
+echo "+memory +pids" >/sys/fs/cgroup/cgroup.subtree_control
+mkdir /sys/fs/cgroup/small /sys/fs/cgroup/few
+echo 200M >/sys/fs/cgroup/small/memory.max
+echo 3 >/sys/fs/cgroup/few/pids.max
+"""
+    + within("small", ["/sys/fs/cgroup/small"])
+    + within("few", ["/sys/fs/cgroup/few"])
+)
+
+SHAPE = Step("shape", "forktax shape --pid $(cat /tmp/roots) -o shape.json")
+
+PTI = Plan(
+    "kernel page tables apart, pages cleared",
+    [measured("sweep", "sweep --mappings 0,500 --spawns 12")],
+    [
+        (checks.sweep, "sweep", 500),
+        (checks.boot_option, "sweep", "pti=on"),
+        (checks.boot_option, "sweep", "init_on_alloc=1"),
+    ],
+    options="pti=on init_on_alloc=1",
+    prepare=CGROUP_V2,
+)
+
+VARIANTS = [
+    Plan(
+        "control groups of version 1, no huge pages",
+        [*IN_GROUPS, SHAPE],
+        [
+            (checks.says, "groups.out", "cgroup rw,relatime,memory"),
+            (checks.sweep, "in-group", 500),
+            (checks.refused, "no-room", "/sys/fs/cgroup/memory/small/memory.limit_in_bytes"),
+            (checks.refused, "no-pids", "/sys/fs/cgroup/pids/few/pids.max"),
+            (checks.shape, "shape"),
+            (checks.huge_pages, "shape", False),
+        ],
+        options="transparent_hugepage=never",
+        prepare=GROUPS_V1 + HOLDERS,
+    ),
+    Plan(
+        "control groups of version 2, huge pages always",
+        [*IN_GROUPS, SHAPE, measured("huge", "sweep --huge --mappings 0,20 --spawns 8")],
+        [
+            (checks.says, "groups.out", "cgroup2 rw,relatime"),
+            (checks.sweep, "in-group", 500),
+            (checks.refused, "no-room", "/sys/fs/cgroup/small/memory.max"),
+            (checks.refused, "no-pids", "/sys/fs/cgroup/few/pids.max"),
+            (checks.shape, "shape"),
+            (checks.huge_pages, "shape", True),
+            (checks.huge_sweep, "huge", 20),
+        ],
+        options="transparent_hugepage=always",
+        prepare=GROUPS_V2 + HOLDERS,
+    ),
+    PTI,
+    Plan(
+        "five levels of page tables, nopti",
+        [
+            Step("cpuinfo", "cat /proc/cpuinfo"),
+            measured("sweep", "sweep --mappings 0,500 --spawns 12"),
+            measured("explain", "explain --mappings 500 --spawns 10"),
+            Step("compare", "forktax compare /brought/sweep.json sweep.json --export compare.json"),
+        ],
+        [
+            (checks.says, "cpuinfo.out", " la57"),
+            (checks.boot_option, "sweep", "nopti"),
+            (checks.explanation, "explain", 500),
+            (checks.differs, "compare", "boot"),
+        ],
+        options="nopti",
+        cpu="max,la57=on",
+        prepare=CGROUP_V2,
+        brings=((PTI.name, "sweep.json"),),
+    ),
+    Plan(
+        "four levels of page tables, no clone3, perf events for everybody",
+        [
+            Step("cpuinfo", "cat /proc/cpuinfo"),
+            measured("explain", "explain --mappings 500 --spawns 10", user="nobody"),
+            Step("filtered", "without_clone3 forktax sweep -q --mappings 0 --spawns 12"
+                 " --method fork,posix_spawn,clone3-vfork --export filtered.json"),
+        ],
+        [
+            (checks.says_not, "cpuinfo.out", " la57"),
+            (checks.explanation, "explain", 500),
+            (checks.lacks, "filtered", "clone3-vfork"),
+        ],
+        options="no5lvl",
+        cpu="max,la57=on",
+        prepare=CGROUP_V2 + "echo -1 >/proc/sys/kernel/perf_event_paranoid\n",
+    ),
+]
