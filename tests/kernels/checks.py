@@ -184,8 +184,9 @@ def shape(checks, name, smaps=None):
     zero = [] if unseen else [[5, 1]]
     one("a page of zeros", lambda m: m["pages"] == 64 and m.get("zero", []) == zero)
     if smaps:
-        resident = sum(int(line.split()[1]) for line in checks.text(smaps).splitlines() if line.startswith("Rss:"))
-        off = abs(found["process"]["resident_bytes"] - resident * 1024)
+        lines = (line.split() for line in checks.text(smaps).splitlines())
+        resident = sum(int(words[1]) << 10 for words in lines if words[0] == "Rss:")
+        off = abs(found["process"]["resident_bytes"] - resident)
         checks.that(off <= 4 * 4096, f"{name}: resident memory is off by {off} bytes")
 
 

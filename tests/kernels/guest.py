@@ -1,6 +1,5 @@
 """A guest with a kernel of its own, under QEMU's emulator, that does a list of commands."""
 
-import os
 import pathlib
 import re
 import shutil
@@ -73,7 +72,6 @@ class Guest:
         made = self.folder / "initramfs"
         pack = [self.busybox, "cpio", "-o", "-H", "newc", "-R", "0:0"]
         with open(made, "wb") as out:
-            subprocess.run(
-                pack, cwd=self.tree, input=listed.encode(), stdout=out, stderr=subprocess.DEVNULL, check=True
-            )
+            quiet = {"stdout": out, "stderr": subprocess.DEVNULL}
+            subprocess.run(pack, cwd=self.tree, input=listed.encode(), check=True, **quiet)
         return made

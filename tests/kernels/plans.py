@@ -206,8 +206,11 @@ VARIANTS = [
         [
             Step("cpuinfo", "cat /proc/cpuinfo"),
             measured("explain", "explain --mappings 500 --spawns 10", user="nobody"),
-            Step("filtered", "without_clone3 forktax sweep -q --mappings 0 --spawns 12"
-                 " --method fork,posix_spawn,clone3-vfork --export filtered.json"),
+            Step(
+                "filtered",
+                "without_clone3 forktax sweep -q --mappings 0 --spawns 12"
+                " --method fork,posix_spawn,clone3-vfork --export filtered.json",
+            ),
         ],
         [
             (checks.says_not, "cpuinfo.out", " la57"),
