@@ -90,16 +90,22 @@ fn long_text(json: &[u8]) -> Option<usize> {
 /// Control characters steer (C0, DEL, C1; a line's end among them). So do the separators
 /// of lines and paragraphs where they are taken for a line's end. All others are those
 /// that Unicode has renderers leave out (`Default_Ignorable_Code_Point`, Unicode 16,
-/// DerivedCoreProperties.txt), and three marks of annotations like them: marks of
-/// direction, joiners and fillers of no width, tags, selectors of variants. Each can
-/// change the order of other characters, or tell two names apart that look the same.
+/// DerivedCoreProperties.txt), and all other format characters (category Cf): marks of
+/// direction and of annotations, joiners and fillers of no width, signs that reach over
+/// what follows, tags, selectors of variants. Each can change the order or the width of
+/// other characters, or tell two names apart that look the same.
 pub fn steers(c: char) -> bool {
     c.is_control()
         || matches!(
             c,
             '\u{ad}'
                 | '\u{34f}'
+                | '\u{600}'..='\u{605}'
                 | '\u{61c}'
+                | '\u{6dd}'
+                | '\u{70f}'
+                | '\u{890}'..='\u{891}'
+                | '\u{8e2}'
                 | '\u{115f}'..='\u{1160}'
                 | '\u{17b4}'..='\u{17b5}'
                 | '\u{180b}'..='\u{180f}'
@@ -111,6 +117,9 @@ pub fn steers(c: char) -> bool {
                 | '\u{feff}'
                 | '\u{ffa0}'
                 | '\u{fff0}'..='\u{fffb}'
+                | '\u{110bd}'
+                | '\u{110cd}'
+                | '\u{13430}'..='\u{1343f}'
                 | '\u{1bca0}'..='\u{1bca3}'
                 | '\u{1d173}'..='\u{1d17a}'
                 | '\u{e0000}'..='\u{e0fff}'
