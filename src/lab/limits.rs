@@ -94,6 +94,8 @@ pub fn check(need: &Need, limits: &Limits) -> Result<(), LimitError> {
     check_file_size(need.file_bytes, limits.file_size)?;
     check_virtual_memory(need, limits)?;
     check_memory(need, limits)?;
+    // Last of memory: it forbids one way to have it, where there may be enough.
+    check_one_mapping(need.largest_bytes, limits.one_mapping)?;
     check_processes(need, limits)
 }
 
@@ -152,7 +154,6 @@ fn check_virtual_memory(need: &Need, limits: &Limits) -> Result<(), LimitError> 
         });
     }
     fits(need, asked, limits.address_space).map_err(LimitError::AddressSpace)?;
-    check_one_mapping(need.largest_bytes, limits.one_mapping)?;
     let asked = with_headroom(need.private_bytes);
     fits(need, asked, limits.private).map_err(LimitError::Private)?;
     // dup_mmap() charges the private memory once more, for the fork's copy.
