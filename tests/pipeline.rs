@@ -12,6 +12,8 @@ mod fake;
 mod process;
 #[path = "pipeline/reproduce.rs"]
 mod reproduce;
+#[path = "pipeline/versus.rs"]
+mod versus;
 
 use fake::{Fake, Fault, host, plan};
 use forktax::lab::error::LabError;

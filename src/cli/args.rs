@@ -7,6 +7,7 @@ mod process;
 mod reproduce;
 mod shape;
 mod shown;
+mod versus;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,6 +24,7 @@ pub(super) use process::ProcessArgs;
 pub(super) use reproduce::{ReproduceArgs, study_names};
 pub(super) use shape::{ShapeArgs, ShapeFormatArg};
 pub(super) use shown::ShownArgs;
+pub(super) use versus::VersusArgs;
 
 const AFTER_HELP: &str = "\
 Exit status:
@@ -140,6 +142,9 @@ pub(super) struct SweepArgs {
 
     #[command(flatten)]
     pub(super) spawning: SpawningArgs,
+
+    #[command(flatten)]
+    pub(super) versus: VersusArgs,
 
     #[command(flatten)]
     pub(super) output: OutputArgs,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::args::CompareArgs;
 use super::output::{self, Exports};
-use crate::analysis::compare::{Input, NotComparable, compare};
+use crate::analysis::compare::{Input, NotComparable, compare, compare_by_turns};
 use crate::model::{Comparison, Document, Stored, Tool, Verdict};
 use crate::report::Subject;
 
@@ -38,7 +38,8 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<()> {
         Subject::Comparison,
         output::format(args.format),
     )?;
-    if [&args.a, &args.b].iter().all(|file| is_stdin(file)) {
+    let b = args.b.as_deref();
+    if is_stdin(&args.a) && b.is_some_and(is_stdin) {
         let why = "- names stdin for both results, which can be read once: give a file for one";
         return Err(CompareError::Refused(why.to_owned()).into());
     }
@@ -54,8 +55,11 @@ pub(super) fn run(args: &CompareArgs) -> anyhow::Result<()> {
 }
 
 fn comparison(args: &CompareArgs) -> anyhow::Result<Comparison> {
-    let (a, b) = (run_of(&args.a)?, run_of(&args.b)?);
-    let (name_a, name_b) = (args.a.display().to_string(), args.b.display().to_string());
+    let Some(file) = &args.b else {
+        return again(&args.a, args.fail_above);
+    };
+    let (a, b) = (run_of(&args.a)?, run_of(file)?);
+    let (name_a, name_b) = (args.a.display().to_string(), file.display().to_string());
     let a = Input {
         file: &name_a,
         document: &a,
@@ -67,6 +71,18 @@ fn comparison(args: &CompareArgs) -> anyhow::Result<Comparison> {
     Ok(compare(Tool::this(), a, b, args.fail_above).map_err(CompareError::from)?)
 }
 
+/// What --vs wrote, compared once more.
+fn again(file: &Path, fail_above: Option<f64>) -> anyhow::Result<Comparison> {
+    if let Stored::Comparison(stored) = output::read(file)?
+        && let Some(by_turns) = stored.by_turns
+    {
+        let compared = compare_by_turns(Tool::this(), by_turns, fail_above);
+        return Ok(compared.map_err(CompareError::from)?);
+    }
+    let what = "is not a result of --vs, which holds two: name another beside it";
+    Err(CompareError::Refused(format!("{} {what}", file.display())).into())
+}
+
 fn is_stdin(file: &Path) -> bool {
     file == Path::new("-")
 }
@@ -75,14 +91,15 @@ fn run_of(file: &Path) -> anyhow::Result<Document> {
     match output::read(file)? {
         Stored::Run(document) => Ok(*document),
         Stored::Comparison(_) => {
-            let what = "is a comparison already: name the two results themselves";
+            let what = "is a comparison already: name the two results themselves, or alone one \
+                        of --vs";
             Err(CompareError::Refused(format!("{} {what}", file.display())).into())
         }
     }
 }
 
 /// A build that asks to fail must not pass because nothing could be judged.
-fn judge(comparison: &Comparison) -> Result<(), CompareError> {
+pub(super) fn judge(comparison: &Comparison) -> Result<(), CompareError> {
     let Some(fail) = &comparison.fail_above else {
         return Ok(());
     };

@@ -6,16 +6,21 @@ use super::args::{CardArgs, ExplainArgs, OutputArgs, ReproduceArgs, SweepArgs};
 use super::output::{self, Exports};
 use super::plan::{self, Surroundings};
 use super::progress::Bar;
+use super::versus;
 use crate::lab;
+use crate::lab::error::LabError;
 use crate::lab::host::{self, Probed};
 use crate::lab::limits::{self, Limits, Need};
 use crate::lab::linux::{self, Linux, Stop};
-use crate::model::{Host, Plan, Stored};
+use crate::model::{Host, Placement, Plan, Stored};
 use crate::report::Subject;
 use crate::sys::{clock, memory, perf, process};
 
-/// Carries out a sweep.
+/// Carries out a sweep, or two by turns.
 pub(super) fn sweep(args: &SweepArgs) -> anyhow::Result<()> {
+    if args.versus.vs.is_some() {
+        return versus::run(args, &args.versus, &args.output, plan::of_sweep);
+    }
     let plan = plan::of_sweep(args, &surroundings()?)?;
     measure(&plan, &args.output)
 }
@@ -55,45 +60,85 @@ pub(super) fn measure(plan: &Plan, args: &OutputArgs) -> anyhow::Result<()> {
 
 /// Measures, prints and exports; the result of a run that ended by itself.
 fn run(plan: &Plan, args: &OutputArgs) -> anyhow::Result<Option<Stored>> {
-    let subject = Subject::of_order(&plan.order);
-    output::check(&args.export, subject)?;
-    output::check_shown(&args.shown, subject, output::format(args.format))?;
-    let exports = Exports::open(&args.export)?;
-    let stop = Stop::default();
-    let out_of_time = [SIGXCPU]
-        .into_iter()
-        .filter(|signal| !process::ignores(*signal));
-    for signal in linux::stopping().into_iter().chain(out_of_time) {
-        let number = usize::try_from(signal)?;
-        signal_hook::flag::register_usize(signal, stop.0.clone(), number)?;
-    }
-    let host = host();
+    let delivery = Delivery::ready(Subject::of_order(&plan.order), args)?;
     let cpus = plan.order.replica().map(|order| &order.cpus);
     if let Some(cpus) = cpus.filter(|cpus| !cpus.is_empty()) {
         // The workers inherit it.
         process::run_on(cpus)?;
     }
-    let kernel = Linux::new(stop, plan.placement)?;
-    let mut bar = Bar::new(args.quiet, plan::length(plan));
-    let outcome = lab::run(&kernel, host, plan, &mut bar);
-    bar.finish();
-    match outcome.document {
-        Some(document) => {
-            // One way out that is barred shall not bar the others.
-            let stored = Stored::from(document);
-            let printed = output::print(&stored, args.format, &args.shown);
-            let written = exports.write(&stored);
-            if let Some(error) = outcome.error {
-                for lost in printed.err().into_iter().chain(written.err()) {
-                    output::complain(&lost.into());
-                }
-                return Err(error.into());
-            }
-            printed?;
-            written?;
-            Ok(Some(stored))
+    let outcome = delivery.measure([plan], |kernel, host, bar| {
+        lab::run(kernel, host, plan, bar)
+    })?;
+    delivery.deliver(outcome.document.map(Stored::from), outcome.error)
+}
+
+/// Where a result goes, looked at before there is one.
+pub(super) struct Delivery<'a> {
+    args: &'a OutputArgs,
+    exports: Exports,
+    stop: Stop,
+}
+
+impl<'a> Delivery<'a> {
+    /// Refuses places that the result could not be written to; from here on a signal asks
+    /// the run to stop.
+    pub(super) fn ready(subject: Subject, args: &'a OutputArgs) -> anyhow::Result<Self> {
+        output::check(&args.export, subject)?;
+        output::check_shown(&args.shown, subject, output::format(args.format))?;
+        let exports = Exports::open(&args.export)?;
+        let stop = Stop::default();
+        let out_of_time = [SIGXCPU]
+            .into_iter()
+            .filter(|signal| !process::ignores(*signal));
+        for signal in linux::stopping().into_iter().chain(out_of_time) {
+            let number = usize::try_from(signal)?;
+            signal_hook::flag::register_usize(signal, stop.0.clone(), number)?;
         }
-        None => outcome.error.map_or(Ok(None), |error| Err(error.into())),
+        Ok(Self {
+            args,
+            exports,
+            stop,
+        })
+    }
+
+    /// Readies this machine for these plans, and has them carried out.
+    pub(super) fn measure<R, const PLANS: usize>(
+        &self,
+        plans: [&Plan; PLANS],
+        carry_out: impl FnOnce(&Linux, Host, &mut Bar) -> R,
+    ) -> anyhow::Result<R> {
+        let host = host();
+        let is_pinned = |plan: &&&Plan| matches!(plan.placement, Placement::Pinned(_));
+        let placed = plans.iter().find(is_pinned);
+        let placement = placed.map_or(Placement::Free, |plan| plan.placement);
+        let kernel = Linux::new(self.stop.clone(), placement)?;
+        let mut bar = Bar::new(self.args.quiet, plan::length(plans[0]));
+        let result = carry_out(&kernel, host, &mut bar);
+        bar.finish();
+        Ok(result)
+    }
+
+    /// Prints and exports what there is, and gives it back if the run ended by itself.
+    pub(super) fn deliver(
+        self,
+        stored: Option<Stored>,
+        error: Option<LabError>,
+    ) -> anyhow::Result<Option<Stored>> {
+        let Some(stored) = stored else {
+            return error.map_or(Ok(None), |error| Err(error.into()));
+        };
+        // One way out that is barred shall not bar the others.
+        let printed = output::print(&stored, self.args.format, &self.args.shown);
+        let written = self.exports.write(&stored);
+        if let Some(error) = error {
+            for lost in printed.err().into_iter().chain(written.err()) {
+                output::complain(&lost.into());
+            }
+            return Err(error.into());
+        }
+        printed?;
+        written?;
+        Ok(Some(stored))
     }
 }
 

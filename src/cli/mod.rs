@@ -15,6 +15,7 @@ mod progress;
 mod schema;
 mod shape;
 mod show;
+mod versus;
 
 use std::process::ExitCode;
 use std::sync::Arc;

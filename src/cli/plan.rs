@@ -41,7 +41,7 @@ const COLD_IDLE_US: u64 = 20_000;
 pub(super) struct PlanError(String);
 
 impl PlanError {
-    fn refused(why: impl Into<String>) -> Self {
+    pub(super) fn refused(why: impl Into<String>) -> Self {
         Self(why.into())
     }
 }

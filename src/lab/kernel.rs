@@ -23,6 +23,12 @@ pub trait Kernel {
     /// [`LabError::Limit`].
     fn check_limits(&self, spaces: &[SpaceRequest]) -> Result<(), LabError>;
 
+    /// Refuses two address spaces of which each would do, and both together do not.
+    ///
+    /// # Errors
+    /// [`LabError::Limit`].
+    fn check_both(&self, spaces: [&SpaceRequest; 2]) -> Result<(), LabError>;
+
     /// Runs the plan's program once, to tell a program that cannot be measured
     /// from a method that fails.
     ///
@@ -127,6 +133,13 @@ pub trait Worker {
     /// # Errors
     /// Whatever ends a worker.
     fn run(&mut self, idle: &mut dyn FnMut()) -> Result<Done, LabError>;
+
+    /// Has it spawn in so many turns more of a timing, while another worker waits; what
+    /// came of all its turns so far.
+    ///
+    /// # Errors
+    /// Whatever ends a worker.
+    fn turns(&mut self, turns: usize) -> Result<Done, LabError>;
 
     /// What the kernel says of its address space, the instrument left out.
     ///

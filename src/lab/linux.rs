@@ -106,6 +106,11 @@ impl Kernel for Linux {
         Ok(())
     }
 
+    fn check_both(&self, spaces: [&SpaceRequest; 2]) -> Result<(), LabError> {
+        let [a, b] = spaces.map(|space| Need::of(space, self.page_size()));
+        Ok(limits::check(&a.beside(b), &Limits::read())?)
+    }
+
     fn try_program(&self, plan: &Plan) -> Result<(), LabError> {
         let Program::Path { path, argv } = &plan.program else {
             return Ok(());

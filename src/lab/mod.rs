@@ -22,6 +22,7 @@ mod card;
 mod caveats;
 mod count;
 mod cpu_time;
+mod duet;
 mod explain;
 mod group;
 mod outcome;
@@ -37,6 +38,8 @@ mod samples;
 mod session;
 mod sweep;
 mod tried;
+mod versus;
 
 pub use outcome::{Outcome, Progress};
 pub use run::{least_rounds, run};
+pub use versus::{Versus, run as run_versus};

@@ -33,6 +33,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(super) use self::schedule::{AIM_ROUNDS, Rhythm};
 use self::schedule::{Schedule, Slot, Stage};
+use super::duet::{self, Until};
 use super::error::LabError;
 use super::kernel::Kernel;
 use super::outcome::{Ended, Progress};
@@ -106,6 +107,33 @@ impl Turn<'_> {
         let recording = session::run(self.kernel, &assignment, watch, self.timeout, occasion)?;
         self.note_left_behind(recording.left_behind);
         Ok(recording)
+    }
+
+    /// The same with two workers that take turns, for as long as this turn has. Which of
+    /// them begins is drawn.
+    pub(super) fn workers(
+        &self,
+        assignments: [Assignment; 2],
+        of: usize,
+    ) -> Result<[Recording; 2], LabError> {
+        let first = usize::from(self.seed % 2 == 1);
+        let until = Until {
+            slice: Duration::from_nanos(self.slice_ns),
+            turns: [assignments[0].least_turns, assignments[0].turns],
+        };
+        let assignments = assignments.map(|assignment| Assignment {
+            seed: self.seed,
+            ..assignment
+        });
+        let [a, b] = &assignments;
+        let round = self.round;
+        let occasion = Occasion { round, of };
+        let timeout = self.timeout;
+        let recordings = duet::run(self.kernel, [a, b], until, first, timeout, occasion)?;
+        for recording in &recordings {
+            self.note_left_behind(recording.left_behind);
+        }
+        Ok(recordings)
     }
 
     /// Hears of processes that somebody's children left behind.

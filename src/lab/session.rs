@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::error::LabError;
-use super::kernel::Kernel;
+use super::kernel::{Kernel, Worker};
 use super::outlook::{Outlook, Watch, Watched};
 use crate::model::{Missing, PageTables, Parent, SpawnMethod};
 use crate::profile::faults::MapRange;
@@ -137,12 +137,8 @@ pub(super) fn run(
     timeout: Duration,
     occasion: Occasion,
 ) -> Result<Recording, LabError> {
-    let mut worker = kernel.launch(assignment, timeout)?;
-    let prepared = worker.prepare()?;
-    let before = worker.census(&prepared.instrument)?;
-    let inflation_ns = worker.inflate()?;
-    let inflated = worker.census(&prepared.instrument)?;
-    verify(assignment, kernel.page_size(), &before, &inflated)?;
+    let mut inflated = Inflated::start(kernel, assignment, timeout)?;
+    let worker = &mut inflated.worker;
     let maps = match watch {
         Watch::Faults => worker.map_ranges()?,
         _ => Vec::new(),
@@ -151,46 +147,102 @@ pub(super) fn run(
         kernel,
         watch,
         assignment.placement,
-        prepared.execve,
+        inflated.prepared.execve,
         worker.pid(),
     );
     let done = worker.run(&mut || outlook.collect())?;
     let watched = outlook.close();
-    let after = worker.census(&prepared.instrument)?;
-    let stride = assignment.pass.record_words();
-    let words = worker
-        .records(FIRST_RECORD + done.spawns * stride)?
-        .split_off(FIRST_RECORD);
-    let methods: Vec<SpawnMethod> = assignment
-        .methods
-        .iter()
-        .copied()
-        .filter(|method| prepared.unavailable.iter().all(|(gone, _)| gone != method))
-        .collect();
-    let left_behind = worker.end();
-    let mut recording = Recording {
-        left_behind,
-        occasion,
-        pass: assignment.pass,
-        methods,
-        prepared,
-        done,
-        before,
-        inflation_ns,
-        inflated,
-        after,
-        words,
-        ticks: None,
-        lost_samples: 0,
-        watched,
-        maps,
-    };
+    let mut recording = inflated.recorded(assignment, done)?.end(occasion);
+    recording.watched = watched;
+    recording.maps = maps;
     match watch {
         Watch::Modes => recording.reduce_to_ticks(),
         Watch::Moments | Watch::Stamps(_) => recording.keep_the_spawns(),
         _ => {}
     }
     Ok(recording)
+}
+
+/// A worker with the address space that was ordered, about to spawn.
+pub(super) struct Inflated {
+    pub(super) worker: Box<dyn Worker>,
+    prepared: Prepared,
+    before: Parent,
+    inflation_ns: u64,
+    inflated: Parent,
+}
+
+impl Inflated {
+    /// Launches and inflates it, and verifies what came of that.
+    pub(super) fn start(
+        kernel: &dyn Kernel,
+        assignment: &Assignment,
+        timeout: Duration,
+    ) -> Result<Self, LabError> {
+        let mut worker = kernel.launch(assignment, timeout)?;
+        let prepared = worker.prepare()?;
+        let before = worker.census(&prepared.instrument)?;
+        let inflation_ns = worker.inflate()?;
+        let inflated = worker.census(&prepared.instrument)?;
+        verify(assignment, kernel.page_size(), &before, &inflated)?;
+        Ok(Self {
+            worker,
+            prepared,
+            before,
+            inflation_ns,
+            inflated,
+        })
+    }
+
+    /// Looks at it once more after its loop, and collects what it recorded.
+    pub(super) fn recorded(
+        self,
+        assignment: &Assignment,
+        done: Done,
+    ) -> Result<Recorded, LabError> {
+        let after = self.worker.census(&self.prepared.instrument)?;
+        let stride = assignment.pass.record_words();
+        let mut words = self.worker.records(FIRST_RECORD + done.spawns * stride)?;
+        let words = words.split_off(FIRST_RECORD);
+        let unavailable = &self.prepared.unavailable;
+        let works = |method: &SpawnMethod| unavailable.iter().all(|(gone, _)| gone != method);
+        let methods = assignment.methods.iter().copied().filter(works).collect();
+        Ok(Recorded {
+            worker: self.worker,
+            recording: Recording {
+                occasion: Occasion::default(),
+                pass: assignment.pass,
+                methods,
+                prepared: self.prepared,
+                done,
+                before: self.before,
+                inflation_ns: self.inflation_ns,
+                inflated: self.inflated,
+                after,
+                words,
+                left_behind: 0,
+                ticks: None,
+                lost_samples: 0,
+                watched: None,
+                maps: Vec::new(),
+            },
+        })
+    }
+}
+
+/// A worker that has nothing more to do, and what it recorded.
+pub(super) struct Recorded {
+    worker: Box<dyn Worker>,
+    recording: Recording,
+}
+
+impl Recorded {
+    /// Ends it.
+    pub(super) fn end(mut self, occasion: Occasion) -> Recording {
+        self.recording.occasion = occasion;
+        self.recording.left_behind = self.worker.end();
+        self.recording
+    }
 }
 
 /// Builds an address space and looks at its page tables, before and after.

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Availability, Caveat, ChildAction, Host, HostDifference, Placement, Program, SpawnMethod,
-    Stopped, Temperature, Tool,
+    Availability, Caveat, ChildAction, Document, Host, HostDifference, Placement, Program,
+    SpawnMethod, Stopped, Temperature, Tool,
 };
 use crate::stats::Estimate;
 
@@ -38,6 +38,23 @@ pub struct Comparison {
     pub lone: Vec<LoneLine>,
     /// What was to fail; null if nothing was.
     pub fail_above: Option<FailAbove>,
+    /// What was measured by `--vs`: the results themselves, in one run whose workers took
+    /// turns. Every line is of pairs of them then. Absent of two files, which keep their
+    /// own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_turns: Option<Box<ByTurns>>,
+}
+
+/// Two results of one run.
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
+pub struct ByTurns {
+    /// The options in which the second was to differ, as they were typed.
+    pub options: String,
+    /// The first. The cells of both come in the same order, and a cell's workers of one
+    /// round are those that took turns.
+    pub a: Document,
+    /// The second.
+    pub b: Document,
 }
 
 /// What was compared.
@@ -53,7 +70,7 @@ pub enum ComparedKind {
 /// One of the two results.
 #[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ComparedSide {
-    /// Its file, as it was given.
+    /// Its file, as it was given; of one that was measured beside the other, `A` or `B`.
     pub file: String,
     /// The version of the program that measured it.
     pub tool_version: String,

@@ -33,8 +33,8 @@ pub use card::{
 };
 pub use caveat::Caveat;
 pub use compare::{
-    ComparedKind, ComparedLine, ComparedPlan, ComparedSide, Comparison, FailAbove, LineUnit,
-    LoneLine, PlanDifference, PlanFact, Verdict, Which,
+    ByTurns, ComparedKind, ComparedLine, ComparedPlan, ComparedSide, Comparison, FailAbove,
+    LineUnit, LoneLine, PlanDifference, PlanFact, Verdict, Which,
 };
 pub use document::{
     Cell, CountSource, Counted, Document, Run, SCHEMA_VERSION, Space, Stopped, Tool, WorkerSamples,

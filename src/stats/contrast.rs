@@ -98,6 +98,22 @@ impl Contrast {
         .filter(|contrast| contrast.is_finite())
     }
 
+    /// The contrast of two sides that were measured side by side, from the logarithm of
+    /// their ratio and the pairs of workers behind it. What the host did to a pair, it did
+    /// to both.
+    pub fn of_pairs(log: &Replicates, pairs: usize) -> Option<Self> {
+        let Estimate { value, ci95 } = log.estimate();
+        Some(Self {
+            ratio: Estimate {
+                value: value.exp(),
+                ci95: ci95.map(f64::exp),
+            },
+            error: own_error(&log.draws, pairs),
+            freedom: whole(own_freedom(pairs), pairs),
+        })
+        .filter(|contrast| contrast.is_finite())
+    }
+
     /// The smallest ratio above 1 that would be called a difference, in a family of
     /// so many lines.
     pub fn least_visible(&self, lines: usize) -> f64 {
@@ -138,18 +154,20 @@ fn logarithm(value: f64) -> Option<f64> {
 /// the spread by Student's t is another, so that one is taken back here.
 fn error(party: Party<'_>) -> f64 {
     let draws = party.value.draws.iter().copied();
-    let logs: Vec<f64> = draws
-        .filter_map(logarithm)
-        .filter(|log| log.is_finite())
-        .collect();
+    let logs: Vec<f64> = draws.filter_map(logarithm).collect();
+    own_error(&logs, party.workers).hypot(party.drift)
+}
+
+/// The same of one run's own draws, as logarithms.
+fn own_error(logs: &[f64], workers: usize) -> f64 {
+    let finite = logs.iter().copied().filter(|log| log.is_finite());
+    let logs: Vec<f64> = finite.collect();
     let mean = logs.iter().sum::<f64>() / logs.len().max(1) as f64;
     let spread = stddev(&logs, mean);
-    let own = if party.workers < 2 {
-        spread
-    } else {
-        spread * two_sided_95(usize::MAX) / two_sided_95(party.workers - 1)
-    };
-    own.hypot(party.drift)
+    if workers < 2 {
+        return spread;
+    }
+    spread * two_sided_95(usize::MAX) / two_sided_95(workers - 1)
 }
 
 /// The degrees of freedom of a standard error from so many workers.
@@ -171,12 +189,17 @@ fn freedom(squares: [f64; 2], workers: [usize; 2]) -> usize {
     let sum = squares[0] + squares[1];
     let parts = squares[0].powi(2) / own[0] + squares[1].powi(2) / own[1];
     let freedom = sum * sum / parts;
+    let most = workers[0].saturating_add(workers[1]);
+    whole(freedom, most)
+}
+
+/// Degrees of freedom that are whole, rounded down, and no more than that.
+fn whole(freedom: f64, most: usize) -> usize {
     // Without any error there is nothing to weigh, and every difference is one.
     if !freedom.is_finite() {
         return 1;
     }
-    let most = workers[0].saturating_add(workers[1]).min(MOST_FREEDOM);
-    (1..=most)
+    (1..=most.min(MOST_FREEDOM))
         .rev()
         .find(|whole| *whole as f64 <= freedom)
         .unwrap_or(1)

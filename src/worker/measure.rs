@@ -38,6 +38,8 @@ pub(super) struct Limits {
     pub(super) extras: usize,
     /// Spawns in a turn.
     pub(super) turn: usize,
+    /// Spawns that were recorded before, in the places of the first records.
+    pub(super) behind: usize,
     /// The fewest spawns, however long they take.
     pub(super) least_spawns: usize,
     /// The slice, from the loop's beginning.
@@ -54,7 +56,8 @@ pub(super) fn run(
     probe: &mut impl Probe,
     pause: &mut impl Pause,
 ) -> Result<usize, Failure> {
-    let records = shared[FIRST_RECORD..].chunks_exact(record::WORDS + probe.words());
+    let stride = record::WORDS + probe.words();
+    let records = shared[FIRST_RECORD + limits.behind * stride..].chunks_exact(stride);
     let deadline = now_ns().saturating_add(limits.slice_ns);
     let mut spawns = 0;
     for (choice, words) in schedule.iter().zip(records) {

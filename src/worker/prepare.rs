@@ -98,6 +98,7 @@ pub(super) fn prepare(
         shared,
         contenders,
         schedule,
+        spawned: 0,
     };
     let ready = Ready {
         shape,

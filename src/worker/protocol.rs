@@ -22,6 +22,8 @@ pub enum Request {
     Inflate(Option<Box<Likeness>>),
     /// Spawn.
     Run,
+    /// Spawn in so many turns more, of a timing, while another worker waits for its own.
+    Turns(usize),
 }
 
 /// One worker's whole task.

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use super::measure::{self, Contender, Limits, try_once};
-use super::pause::{Cold, Hot, Pause};
+use super::pause::{Cold, Hot};
 use super::prepare::setup;
 use super::probe::{
     ClockOnly, CounterProbe, GaugeProbe, Probe, RewriteProbe, StampProbe, UsageProbe,
@@ -38,37 +38,59 @@ pub(super) struct Course {
     pub(super) shared: Rc<SharedWords>,
     pub(super) contenders: Vec<Contender>,
     pub(super) schedule: Vec<u8>,
+    /// Spawns that were recorded so far.
+    pub(super) spawned: usize,
 }
 
 impl Course {
-    fn record(&mut self, cold: Option<Cold>, probe: &mut impl Probe) -> Result<usize, Failure> {
-        match cold {
-            Some(mut cold) => self.record_paused(probe, &mut cold),
-            None => self.record_paused(probe, &mut Hot),
-        }
-    }
-
-    fn record_paused(
+    /// The whole schedule, as far as the slice goes.
+    fn record(
         &mut self,
+        cold: Option<&mut Cold>,
         probe: &mut impl Probe,
-        pause: &mut impl Pause,
     ) -> Result<usize, Failure> {
         let turn = self.contenders.len();
         let extras = self.schedule.len() - turn * self.assignment.turns;
         let limits = Limits {
             extras,
             turn,
+            behind: 0,
             least_spawns: extras + turn * self.assignment.least_turns,
             slice_ns: self.assignment.slice_ns,
         };
-        measure::run(
-            &mut self.contenders,
-            &self.schedule,
-            limits,
-            self.shared.words(),
-            probe,
-            pause,
-        )
+        self.record_within(self.schedule.len(), limits, cold, probe)
+    }
+
+    /// So many turns more.
+    fn record_turns(&mut self, turns: usize, cold: Option<&mut Cold>) -> Result<usize, Failure> {
+        let spawns = turns.saturating_mul(self.contenders.len());
+        let limits = Limits {
+            extras: 0,
+            turn: self.contenders.len(),
+            behind: self.spawned,
+            least_spawns: spawns,
+            slice_ns: u64::MAX,
+        };
+        let end = self.spawned.saturating_add(spawns).min(self.schedule.len());
+        self.record_within(end, limits, cold, &mut ClockOnly)
+    }
+
+    /// Spawns up to an end of the schedule; how many spawns are recorded by then.
+    fn record_within(
+        &mut self,
+        end: usize,
+        limits: Limits,
+        cold: Option<&mut Cold>,
+        probe: &mut impl Probe,
+    ) -> Result<usize, Failure> {
+        let schedule = &self.schedule[limits.behind..end];
+        let (contenders, shared) = (&mut self.contenders, self.shared.words());
+        let spawns = match cold {
+            Some(cold) => measure::run(contenders, schedule, limits, shared, probe, cold),
+            None => measure::run(contenders, schedule, limits, shared, probe, &mut Hot),
+        }?;
+        self.spawned = limits.behind + spawns;
+        Ok(self.spawned)
     }
 }
 
@@ -89,6 +111,14 @@ impl Ready {
         done.map(|done| Done { usage, ..done })
     }
 
+    /// So many turns more of a timing. Another worker has spawned meanwhile, so that the
+    /// first spawn of each method finds nothing of its own in the caches.
+    pub(super) fn turns(&mut self, turns: usize) -> Result<Done, Failure> {
+        self.warm_up()?;
+        let spawns = self.course.record_turns(turns, self.cold.as_mut());
+        spawns.map(spawns_only)
+    }
+
     /// One spawn of each method from the inflated space: the first fork after
     /// an inflation pays for what later ones find done.
     fn warm_up(&mut self) -> Result<(), Failure> {
@@ -103,7 +133,7 @@ impl Ready {
     }
 
     fn record(&mut self, probe: &mut impl Probe) -> Result<usize, Failure> {
-        self.course.record(self.cold.take(), probe)
+        self.course.record(self.cold.as_mut(), probe)
     }
 
     fn stamp(&mut self) -> Result<usize, Failure> {
@@ -115,7 +145,7 @@ impl Ready {
     fn rewrite(&mut self) -> Result<usize, Failure> {
         let holds = self.course.assignment.methods.contains(&SpawnMethod::Fork);
         let mut probe = RewriteProbe::new(&self.pages, holds.then_some(self.alone));
-        let spawns = self.course.record(self.cold.take(), &mut probe)?;
+        let spawns = self.course.record(self.cold.as_mut(), &mut probe)?;
         setup("could not fork a child that waits", probe.finish())?;
         Ok(spawns)
     }
@@ -125,7 +155,7 @@ impl Ready {
         let memory = setup("could not map the memory for page faults", memory)?;
         let rewriting = RewriteProbe::new(&self.pages, Some(self.alone));
         let mut probe = GaugeProbe::new(rewriting, &memory, self.alone);
-        let spawns = self.course.record(self.cold.take(), &mut probe)?;
+        let spawns = self.course.record(self.cold.as_mut(), &mut probe)?;
         setup("could not gauge what small things cost", probe.finish())?;
         Ok(spawns)
     }

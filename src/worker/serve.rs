@@ -80,6 +80,10 @@ impl Worker {
                 let ready = self.ready.as_mut().ok_or_else(|| out_of_turn("Run"))?;
                 ready.run().map(Reply::Done)
             }
+            Request::Turns(turns) => {
+                let ready = self.ready.as_mut().ok_or_else(|| out_of_turn("Turns"))?;
+                ready.turns(turns).map(Reply::Done)
+            }
         }
     }
 }

@@ -78,6 +78,8 @@ pub(crate) enum Fault {
     NoLikeness,
     /// There is no room for the address space of a script.
     NoRoom,
+    /// There is no room for two workers at once.
+    NoRoomForBoth,
     /// One of the scripts cannot do what it is to do.
     ScriptFails,
     /// A child exits with 9.
@@ -134,6 +136,16 @@ impl Kernel for Fake {
         Ok(())
     }
 
+    fn check_both(&self, _: [&SpaceRequest; 2]) -> Result<(), LabError> {
+        match self.fault {
+            Fault::NoRoomForBoth => {
+                let (asked, limit) = (70, 60);
+                Err(LimitError::Mappings { asked, limit }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn try_program(&self, _: &Plan) -> Result<(), LabError> {
         match self.fault {
             Fault::ProgramHangs => {
@@ -154,6 +166,7 @@ impl Kernel for Fake {
             number: self.launched.get(),
             clock: Rc::clone(&self.clock),
             state: Cell::new(State::Small),
+            taken: 0,
         };
         *self.last.borrow_mut() = Some((worker.timeline(), assignment.clone()));
         Ok(Box::new(worker))
@@ -238,6 +251,8 @@ struct FakeWorker {
     number: u32,
     clock: Rc<Cell<Duration>>,
     state: Cell<State>,
+    /// Turns that it has had beside another worker.
+    taken: usize,
 }
 
 impl FakeWorker {
@@ -477,6 +492,19 @@ impl Worker for FakeWorker {
             }
         }
         Ok(done)
+    }
+
+    fn turns(&mut self, turns: usize) -> Result<Done, LabError> {
+        assert!(self.assignment.pass == Pass::Timing && self.extras().iter().all(|e| *e == 0));
+        assert!(turns > 0 && self.taken + turns <= self.assignment.turns);
+        self.taken += turns;
+        let done = self.run(&mut || ())?;
+        let spawns = self.taken.min(40) * self.methods().len();
+        self.clock
+            .set(self.clock.get() - Duration::from_millis(200));
+        self.clock
+            .set(self.clock.get() + Duration::from_millis(2 * turns as u64));
+        Ok(Done { spawns, ..done })
     }
 
     fn census(&self, _: &[[usize; 2]]) -> Result<Parent, LabError> {

@@ -266,6 +266,10 @@ impl Kernel for Full {
         Err(LimitError::Mappings { asked, limit }.into())
     }
 
+    fn check_both(&self, [a, _]: [&SpaceRequest; 2]) -> Result<(), LabError> {
+        self.check_limits(std::slice::from_ref(a))
+    }
+
     fn try_program(&self, plan: &Plan) -> Result<(), LabError> {
         self.0.try_program(plan)
     }

@@ -5,6 +5,7 @@
 //! are compared by [`crate::stats::Contrast`], with a verdict that the whole family
 //! of lines shares. Nothing here measures, prints or opens a file.
 
+mod by_turns;
 mod card;
 mod difference;
 mod lines;
@@ -13,8 +14,10 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
+pub use by_turns::{compare_by_turns, logs_of_pairs};
 pub use lines::{Absent, Line, Lines, lines};
 pub use statements::{judged, largest, visible_in_half};
+pub use sweep::{CALL, Part, TOTAL};
 
 use crate::model::{
     Availability, ComparedLine, ComparedPlan, ComparedSide, Comparison, Document, FailAbove,
@@ -72,14 +75,25 @@ pub fn compare(
             b: lines::name(of_b.kind),
         });
     }
-    let lines = compared(&of_a, &of_b);
+    let lines = compared(&of_a, &of_b, &contrast);
+    Ok(assembled(tool, [a, b], [&of_a, &of_b], lines, fail_above))
+}
+
+/// All of it, from the lines that both have.
+fn assembled(
+    tool: Tool,
+    [a, b]: [Input<'_>; 2],
+    [of_a, of_b]: [&Lines; 2],
+    lines: Vec<ComparedLine>,
+    fail_above: Option<f64>,
+) -> Comparison {
     let fail_above = fail_above.map(|percent| FailAbove {
         percent,
         exceeded: exceeded(&lines, percent),
     });
-    let mut lone = lone(&of_a, &of_b, Which::A);
-    lone.extend(self::lone(&of_b, &of_a, Which::B));
-    Ok(Comparison {
+    let mut lone = lone(of_a, of_b, Which::A);
+    lone.extend(self::lone(of_b, of_a, Which::B));
+    Comparison {
         schema_version: SCHEMA_VERSION,
         tool,
         compared: of_a.kind,
@@ -91,7 +105,8 @@ pub fn compare(
         lines,
         lone,
         fail_above,
-    })
+        by_turns: None,
+    }
 }
 
 fn side(input: Input<'_>) -> ComparedSide {
@@ -123,6 +138,9 @@ fn side(input: Input<'_>) -> ComparedSide {
     }
 }
 
+/// How two lines are compared.
+type Compare<'a> = dyn Fn(&Line, &Line) -> Result<Contrast, String> + 'a;
+
 /// A line of both, before the size of the family is known.
 struct Pair<'a> {
     a: &'a Line,
@@ -131,7 +149,7 @@ struct Pair<'a> {
     contrast: Result<Contrast, String>,
 }
 
-fn compared(a: &Lines, b: &Lines) -> Vec<ComparedLine> {
+fn compared(a: &Lines, b: &Lines, contrast: &Compare<'_>) -> Vec<ComparedLine> {
     let pairs: Vec<Pair<'_>> = a
         .lines
         .iter()

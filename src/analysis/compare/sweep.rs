@@ -8,24 +8,27 @@ use crate::model::{
 use crate::stats::{Summary, drift, median, median_replicates};
 
 /// A part of a spawn, and where a cell keeps it.
-struct Part {
+pub struct Part {
     name: &'static str,
     figure: fn(&Cell) -> &Availability<Summary>,
-    samples: fn(&WorkerSamples) -> &[u64],
+    pub(super) samples: fn(&WorkerSamples) -> &[u64],
 }
 
-const PARTS: [Part; 2] = [
-    Part {
-        name: "call",
-        figure: |cell| &cell.call_ns,
-        samples: |worker| &worker.call_ns,
-    },
-    Part {
-        name: "total",
-        figure: |cell| &cell.total_ns,
-        samples: |worker| &worker.total_ns,
-    },
-];
+/// Until the spawning call returned.
+pub const CALL: Part = Part {
+    name: "call",
+    figure: |cell| &cell.call_ns,
+    samples: |worker| &worker.call_ns,
+};
+
+/// Until the child was waited for.
+pub const TOTAL: Part = Part {
+    name: "total",
+    figure: |cell| &cell.total_ns,
+    samples: |worker| &worker.total_ns,
+};
+
+pub(super) const PARTS: [Part; 2] = [CALL, TOTAL];
 
 pub(super) fn lines(cells: &[Cell], luck: u64) -> Lines {
     let mut lines = Lines {
@@ -49,7 +52,7 @@ pub(super) fn lines(cells: &[Cell], luck: u64) -> Lines {
     lines
 }
 
-fn line(cell: &Cell, part: &Part, luck: u64, drift: f64) -> Result<Line, String> {
+pub(super) fn line(cell: &Cell, part: &Part, luck: u64, drift: f64) -> Result<Line, String> {
     if let Some(missing) = (part.figure)(cell).missing() {
         return Err(missing.reason.clone());
     }
@@ -66,7 +69,7 @@ fn line(cell: &Cell, part: &Part, luck: u64, drift: f64) -> Result<Line, String>
     Ok(Line {
         key,
         group: cell.space.request.in_words(),
-        what: format!("{} {}", cell.method.name(), part.name),
+        what: what(cell, part),
         unit: LineUnit::Ns,
         value,
         workers: workers.len(),
@@ -74,9 +77,14 @@ fn line(cell: &Cell, part: &Part, luck: u64, drift: f64) -> Result<Line, String>
     })
 }
 
+/// What a part of a cell is, for people.
+pub(super) fn what(cell: &Cell, part: &Part) -> String {
+    format!("{} {}", cell.method.name(), part.name)
+}
+
 /// What is the same quantity in another sweep: the order of the address space, not
 /// what became of it, the method, and what the child does.
-fn key(cell: &Cell, part: &Part) -> String {
+pub(super) fn key(cell: &Cell, part: &Part) -> String {
     let child = match cell.child {
         ChildAction::Exec => "exec",
         ChildAction::Exit => "exit",

@@ -10,13 +10,14 @@ use super::{AFTER_HELP, ExportArg, FormatArg, ShownArgs, parse_export};
 #[derive(Debug, Parser)]
 #[command(after_help = AFTER_HELP)]
 pub(in crate::cli) struct CompareArgs {
-    /// The result that the other is measured by, stored as JSON; - reads stdin
+    /// The result that the other is measured by, stored as JSON, or one of --vs, which
+    /// holds both; - reads stdin
     #[arg(value_name = "A.json")]
     pub(in crate::cli) a: PathBuf,
 
     /// The result that is set beside it
     #[arg(value_name = "B.json")]
-    pub(in crate::cli) b: PathBuf,
+    pub(in crate::cli) b: Option<PathBuf>,
 
     /// Exit with status 1 if a line is dearer in B and the whole 95 % interval of its
     /// ratio lies more than so many percent above 1; with status 2 if no line could be
@@ -37,7 +38,7 @@ pub(in crate::cli) struct CompareArgs {
     pub(in crate::cli) shown: ShownArgs,
 }
 
-fn parse_percent(text: &str) -> Result<f64, String> {
+pub(super) fn parse_percent(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('%').unwrap_or(text).trim();
     let percent = number.parse::<f64>().ok();
     let sensible = percent.filter(|percent| (0.0..=1e6).contains(percent));

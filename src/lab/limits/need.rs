@@ -134,6 +134,20 @@ impl Need {
         }
     }
 
+    /// Both, each in a worker of its own. The one that waits for its turn has no children.
+    #[must_use]
+    pub fn beside(self, other: Self) -> Self {
+        let most = |of: fn(&Self) -> u64| of(&self).max(of(&other));
+        Self {
+            mappings: most(|need| need.mappings),
+            address_space_bytes: most(|need| need.address_space_bytes),
+            private_bytes: most(|need| need.private_bytes),
+            descriptors: most(|need| need.descriptors),
+            handlers: most(|need| need.handlers),
+            ..self.and(other)
+        }
+    }
+
     /// The threads among its processes.
     pub fn threads(&self) -> u64 {
         self.processes.saturating_sub(PROCESSES)

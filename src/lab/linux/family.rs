@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ExitStatus};
 use std::time::Duration;
 
-use super::orphans::end_orphans;
+use super::orphans::{end_orphans, forget_leader, know_leader};
 use crate::lab::error::signal_name;
 use crate::sys::process;
 use crate::sys::usage::{self, Usage};
@@ -27,6 +27,7 @@ impl Family {
     /// Takes a leader over: it is waited for here, by its number, and nowhere
     /// else.
     pub(in crate::lab) fn of(leader: &Child) -> Self {
+        know_leader(leader.id().cast_signed());
         Self {
             pid: leader.id(),
             helpers: Vec::new(),
@@ -56,6 +57,7 @@ impl Family {
         if let Some(ended) = self.ended {
             return Ok(ended);
         }
+        forget_leader(self.pid.cast_signed());
         let ended = usage::reap(self.pid.cast_signed())?;
         self.ended = Some(ended);
         Ok(ended)

@@ -1,8 +1,30 @@
 //! Processes that lost their parent and fell to this one, a subreaper.
 
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::sys::process;
+
+/// The children of this process that it started itself and has not waited for. Two workers
+/// may be alive at once, and what one left behind is no reason to end the other.
+static LEADERS: Mutex<Vec<i32>> = Mutex::new(Vec::new());
+
+/// Keeps a process that was started here apart from those that were adopted.
+pub(super) fn know_leader(pid: i32) {
+    leaders().push(pid);
+}
+
+/// Forgets it, before it is waited for: its number may be an orphan's next.
+pub(super) fn forget_leader(pid: i32) {
+    leaders().retain(|leader| *leader != pid);
+}
+
+fn leaders() -> std::sync::MutexGuard<'static, Vec<i32>> {
+    // A list of numbers is never half changed.
+    LEADERS
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
 
 /// Kills and reaps the children that this process got by adoption: programs
 /// that left their process group, as daemons do. Returns how many there were besides
@@ -11,7 +33,8 @@ pub(super) fn end_orphans(known: &[i32], patience: Duration) -> u64 {
     let begin = Instant::now();
     let mut ended = 0;
     while begin.elapsed() < patience {
-        let adopted = children();
+        let mut adopted = children();
+        adopted.retain(|pid| !leaders().contains(pid));
         if adopted.is_empty() {
             break;
         }

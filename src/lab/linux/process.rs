@@ -86,6 +86,13 @@ impl Worker for LinuxWorker {
         }
     }
 
+    fn turns(&mut self, turns: usize) -> Result<Done, LabError> {
+        match self.ask(&Request::Turns(turns), "spawn", true, &mut || ())? {
+            Reply::Done(done) => Ok(done),
+            other => Err(self.unexpected(other)),
+        }
+    }
+
     fn census(&self, instrument: &[[usize; 2]]) -> Result<Parent, LabError> {
         self.seen(census::take(self.family.pid().cast_signed(), instrument))
     }

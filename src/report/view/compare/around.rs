@@ -13,7 +13,14 @@ pub(super) fn sides(comparison: &Comparison) -> Vec<String> {
     let mut told = vec![
         format!("{} {}: B compared with A", tool.name, tool.version),
         format!("A: {}", side(a)),
-        format!("B: {}", side(b)),
+        match &comparison.by_turns {
+            None => format!("B: {}", side(b)),
+            Some(by_turns) => format!(
+                "B: the same run with {}; a worker of each at a time, which took turns every few \
+                 milliseconds",
+                options(&by_turns.options)
+            ),
+        },
     ];
     let [of_a, of_b] = [a, b].map(conditions);
     if of_a == of_b {
@@ -22,6 +29,14 @@ pub(super) fn sides(comparison: &Comparison) -> Vec<String> {
         told.extend([format!("A: {of_a}"), format!("B: {of_b}")]);
     }
     told
+}
+
+/// The options of B, as they were typed.
+pub(super) fn options(typed: &str) -> String {
+    match typed.trim() {
+        "" => "no option changed".to_owned(),
+        typed => format!("\"{typed}\""),
+    }
 }
 
 fn side(side: &ComparedSide) -> String {
