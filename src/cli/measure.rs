@@ -31,8 +31,11 @@ pub(super) fn explain(args: &ExplainArgs) -> anyhow::Result<()> {
     measure(&plan, &args.output)
 }
 
-/// Measures a study again.
+/// Measures a study again, or its parents by turns with themselves.
 pub(super) fn reproduce(args: &ReproduceArgs) -> anyhow::Result<()> {
+    if args.versus.vs.is_some() {
+        return versus::run(args, &args.versus, &args.output, plan::of_parents);
+    }
     let plan = plan::of_reproduce(args, &surroundings()?)?;
     measure(&plan, &args.output)
 }

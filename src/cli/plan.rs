@@ -25,7 +25,7 @@ pub(super) use card::of_card;
 pub(super) use length::length;
 pub(super) use process::{Found as FoundProcess, of_process};
 pub(super) use program::search_path;
-pub(super) use reproduce::of_reproduce;
+pub(super) use reproduce::{of_parents, of_reproduce};
 pub(super) use sweep::{of_explain, of_sweep};
 
 /// The relative half-width of an interval at which a sweep has seen enough.

@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 
 use super::ReportError;
 use crate::analysis::card::price_list;
-use crate::model::{Document, Findings, Order, SCHEMA_VERSION, Stored};
+use crate::model::{Comparison, Document, Findings, Order, SCHEMA_VERSION, Stored};
 use crate::units::{parser_said, read_foreign};
 
 /// The field that every version of the schema has, and the one that only a comparison
@@ -35,14 +35,22 @@ pub fn parse(reader: impl Read) -> Result<Stored, ReportError> {
         });
     }
     if envelope.compared.is_some() {
-        let comparison = serde_json::from_slice(&bytes).map_err(refuse)?;
+        let comparison: Box<Comparison> = serde_json::from_slice(&bytes).map_err(refuse)?;
+        let both = comparison.by_turns.iter();
+        both.flat_map(|both| [&both.a, &both.b])
+            .try_for_each(check)?;
         return Ok(Stored::Comparison(comparison));
     }
     let document: Document = serde_json::from_slice(&bytes).map_err(refuse)?;
-    if !document.plan.order.is_answered_by(&document.findings) {
-        return Err(ReportError::Unordered);
-    }
+    check(&document)?;
     Ok(refitted(document).into())
+}
+
+fn check(document: &Document) -> Result<(), ReportError> {
+    match document.plan.order.is_answered_by(&document.findings) {
+        true => Ok(()),
+        false => Err(ReportError::Unordered),
+    }
 }
 
 /// A card's prices are fitted to its trials anew: whoever reads an old card with a

@@ -185,3 +185,66 @@ fn a_large_environment_makes_an_exec_dearer() {
         "{total:?}"
     );
 }
+
+/// What a result of `--vs` says of one line.
+fn ratio_of(comparison: &Comparison, what: &str) -> forktax::stats::Estimate {
+    let mut lines = comparison.lines.iter();
+    let line = lines.find(|line| line.what == what).unwrap();
+    *line.ratio.measured().unwrap()
+}
+
+#[test]
+fn two_plans_by_turns_are_one_result_that_can_be_judged_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("both.json").display().to_string();
+    let words = "sweep -q --mappings 100 --method fork,vfork --spawns 64 --vs";
+    let run = forktax(words)
+        .args(["--mappings 400", "--export", &file])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{said}");
+    let printed = String::from_utf8_lossy(&run.stdout);
+    assert!(printed.contains("took turns"), "{printed}");
+    let text = fs::read(&file).unwrap();
+    let comparison: Comparison = serde_json::from_slice(&text).unwrap();
+    // Four times the mappings are no four times the time, and vfork copies none.
+    let [fork, vfork] = ["fork total", "vfork total"].map(|what| ratio_of(&comparison, what));
+    assert!(fork.value > 1.2 && vfork.value < 1.2, "{fork:?} {vfork:?}");
+    let by_turns = comparison.by_turns.as_ref().unwrap();
+    for document in [&by_turns.a, &by_turns.b] {
+        assert!(
+            document
+                .findings
+                .cells()
+                .iter()
+                .all(|cell| cell.spawns == 64)
+        );
+    }
+    let again = output(&format!("compare {file} --fail-above 5"));
+    let said = String::from_utf8_lossy(&again.stderr);
+    assert_eq!(again.status.code(), Some(1), "{said}");
+    assert!(output(&format!("show {file} --brief")).status.success());
+    let beside = output(&format!("compare {file} {}", data("sweep")));
+    assert_eq!(beside.status.code(), Some(2));
+    let alone = output(&format!("compare {}", data("sweep")));
+    assert_eq!(alone.status.code(), Some(2));
+}
+
+#[test]
+fn sides_that_cannot_take_turns_are_refused() {
+    for (options, words) in [
+        ("--mappings 1,2", "2 parents cannot take turns with 1"),
+        ("--method all", "methods cannot take turns"),
+        ("--time 3s", "of the whole run"),
+        ("--mappings", "a value is required"),
+    ] {
+        let run = forktax("sweep -q --mappings 1 --method fork --vs")
+            .arg(options)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&run.stderr);
+        assert_eq!(run.status.code(), Some(2), "{said}");
+        assert!(said.contains("--vs") && said.contains(words), "{said}");
+    }
+}

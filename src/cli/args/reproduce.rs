@@ -2,7 +2,7 @@
 
 use clap::Parser;
 
-use super::{AFTER_HELP, OutputArgs, RunningArgs};
+use super::{AFTER_HELP, OutputArgs, RunningArgs, VersusArgs};
 use crate::model::StudyId;
 use crate::units::parse_count;
 
@@ -36,6 +36,9 @@ pub(in crate::cli) struct ReproduceArgs {
 
     #[command(flatten)]
     pub(in crate::cli) running: RunningArgs,
+
+    #[command(flatten)]
+    pub(in crate::cli) versus: VersusArgs,
 
     #[command(flatten)]
     pub(in crate::cli) output: OutputArgs,

@@ -38,6 +38,24 @@ pub(in crate::cli) fn of_reproduce(
     }
 }
 
+/// The plan of a study's parents as they are, without what was published of them.
+pub(in crate::cli) fn of_parents(
+    args: &ReproduceArgs,
+    host: &Surroundings,
+) -> Result<Plan, PlanError> {
+    let plan = of_reproduce(args, host)?;
+    match args.study {
+        Some(StudyId::Python2014) => Err(PlanError::refused(
+            "python-2014 with --vs: its programs run in one piece each, and cannot take turns; \
+             run it twice",
+        )),
+        _ => Ok(Plan {
+            order: Order::Sweep,
+            ..plan
+        }),
+    }
+}
+
 fn of_programs(
     study: StudyId,
     args: &ReproduceArgs,
