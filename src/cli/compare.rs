@@ -79,7 +79,7 @@ fn again(file: &Path, fail_above: Option<f64>) -> anyhow::Result<Comparison> {
         let compared = compare_by_turns(Tool::this(), by_turns, fail_above);
         return Ok(compared.map_err(CompareError::from)?);
     }
-    let what = "is not a result of --vs, which holds two: name another beside it";
+    let what = "is no result of --vs, which holds two: name another beside it";
     Err(CompareError::Refused(format!("{} {what}", file.display())).into())
 }
 

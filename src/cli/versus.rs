@@ -95,7 +95,10 @@ fn check(a: &Plan, b: &Plan, options: &str) -> Result<(), PlanError> {
         (counts(|plan| plan.methods.len()), "methods"),
     ] {
         if a != b {
-            let why = format!("{a} {what} cannot take turns with {b}: name as many on both sides");
+            let why = format!(
+                "there are {a} {what} in A and {b} in B: they are paired, so name as many on \
+                 both sides"
+            );
             return Err(refused(options, &why));
         }
     }

@@ -93,7 +93,7 @@ fn what_cannot_be_compared_is_refused_by_its_status() {
             "no percentage",
         ),
         ("- -".to_owned(), 2, "can be read once"),
-        (sweep.clone(), 2, "B.json"),
+        (sweep.clone(), 2, "no result of --vs"),
         (
             format!("{sweep} {}/none.json", dir.path().display()),
             4,
@@ -234,8 +234,8 @@ fn two_plans_by_turns_are_one_result_that_can_be_judged_again() {
 #[test]
 fn sides_that_cannot_take_turns_are_refused() {
     for (options, words) in [
-        ("--mappings 1,2", "2 parents cannot take turns with 1"),
-        ("--method all", "methods cannot take turns"),
+        ("--mappings 1,2", "1 parents in A and 2 in B"),
+        ("--method all", "1 methods in A and"),
         ("--time 3s", "of the whole run"),
         ("--mappings", "a value is required"),
     ] {
