@@ -5,18 +5,19 @@ use std::process::Command;
 const README: &str = include_str!("../README.md");
 
 /// The commands of README's console blocks that call the tool.
-fn examples() -> Vec<Vec<&'static str>> {
+fn examples() -> Vec<Vec<String>> {
     let commands = README
         .lines()
         .filter_map(|line| line.strip_prefix("$ forktax "));
     commands
-        .map(|line| line.split_whitespace().collect())
+        .map(|line| shlex::split(line).expect("quotations are closed"))
         .collect()
 }
 
 /// What measures gets little time; everything else runs as it is.
-fn shortened(mut words: Vec<&'static str>) -> Vec<&'static str> {
-    let short: &[&str] = match words[..] {
+fn shortened(mut words: Vec<String>) -> Vec<String> {
+    let typed: Vec<&str> = words.iter().map(String::as_str).collect();
+    let short: &[&str] = match typed[..] {
         ["reproduce", "--list", ..] => &[],
         // Even the short design tries each parent twice, however long that takes.
         ["card", ..] => &["--quick", "--time", "300ms", "--no-store"],
@@ -25,7 +26,7 @@ fn shortened(mut words: Vec<&'static str>) -> Vec<&'static str> {
         ["sweep" | "explain" | "reproduce", ..] => &["--time", "300ms"],
         _ => &[],
     };
-    words.splice(1..1, short.iter().copied());
+    words.splice(1..1, short.iter().map(|word| (*word).to_owned()));
     words
 }
 
