@@ -12,6 +12,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Component, Path, PathBuf};
 
 use crate::sys::files;
+use crate::sys::supervision::Held;
 
 /// The mode of a new file that everybody may read, as far as the umask allows.
 pub(super) const FOR_ALL: u32 = 0o666;
@@ -93,7 +94,7 @@ impl Place {
     /// Puts the bytes there.
     pub(super) fn fill(self, bytes: &[u8]) -> io::Result<()> {
         match self.way {
-            Way::Named { target, mode } => replace(&target, bytes, mode),
+            Way::Named { target, mode } => undisturbed(|| replace(&target, bytes, mode)),
             // A reader that has seen enough is no error.
             Way::Open(mut file) => match file.write_all(bytes) {
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -188,6 +189,14 @@ fn check_creation(folder: &Path) -> io::Result<()> {
             _ => Err(error),
         },
     }
+}
+
+/// Does what must not be left half done: what asks this process to end waits until then.
+fn undisturbed<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let held = Held::back(&[libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM])?;
+    let done = work();
+    held.release()?;
+    done
 }
 
 /// Puts a file of these bytes in the place of the one that is there, or over it where

@@ -265,3 +265,21 @@ fn a_file_is_known_by_all_its_names() {
     assert!(!same("new", "other") && !same("file", "new"));
     assert!(place(Path::new("/dev/null")).identity().is_none());
 }
+
+#[test]
+fn nothing_ends_a_process_between_the_file_beside_and_the_name() {
+    let held_back = || {
+        let status = fs::read_to_string("/proc/thread-self/status")?;
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigBlk:"));
+        Ok(u64::from_str_radix(mask.unwrap().trim(), 16).unwrap())
+    };
+    let before = held_back().unwrap();
+    let during = undisturbed(held_back).unwrap();
+    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
+        assert_eq!(during >> (signal - 1) & 1, 1, "{signal}");
+    }
+    assert_eq!(held_back().unwrap(), before);
+    let failed = undisturbed(|| Err::<(), _>(io::Error::from_raw_os_error(libc::ENOSPC)));
+    assert_eq!(failed.unwrap_err().raw_os_error(), Some(libc::ENOSPC));
+    assert_eq!(held_back().unwrap(), before);
+}
