@@ -47,7 +47,8 @@ fn drawing(title: &str, lines: &[String]) -> String {
 
 fn render_table(table: &Table) -> String {
     let mut out = format!("### {}\n\n", escape(&table.title));
-    out += &row(table.columns.iter().map(Column::full_header));
+    let headers = table.columns.iter().map(Column::full_header);
+    out += &row(headers.map(|header| escape(&header)));
     out += &row(table.columns.iter().map(|column| match column.alignment {
         Alignment::Left => ":---".to_owned(),
         Alignment::Right => "---:".to_owned(),
@@ -78,4 +79,26 @@ fn escape(text: &str) -> String {
         out.push(c);
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::view::Entry;
+
+    #[test]
+    fn no_text_becomes_a_tag_a_link_or_a_cell() {
+        let (text, shown) = ("<b>|[x](y)`", "\\<b>\\|\\[x\\](y)\\`");
+        let table = Table {
+            title: text.to_owned(),
+            columns: vec![Column::name(text)],
+            rows: vec![vec![Entry::Name(text.to_owned())]],
+            rules: Vec::new(),
+            notes: vec![text.to_owned()],
+        };
+        assert_eq!(
+            render(&[Block::Table(table)]),
+            format!("### {shown}\n\n| {shown} |\n| :--- |\n| {shown} |\n\n- {shown}\n")
+        );
+    }
 }
