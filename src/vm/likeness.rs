@@ -8,8 +8,9 @@
 
 use crate::model::{LikeRegion, Likeness, RegionKind};
 
-/// The first address that is the kernel's.
-const USER_END: u64 = 1 << 47;
+/// One past the last address that any process has: an x86-64 CPU with five levels of page
+/// tables gives 56 bits, arm64 48 or 52.
+pub const USER_END: u64 = 1 << 56;
 /// Page-table entries are 8 bytes on every 64-bit architecture.
 const ENTRY_BYTES: u64 = 8;
 /// The widest reach that is kept; an arena's alignment takes as much.
@@ -83,7 +84,7 @@ pub struct LikenessError {
 /// What is wrong with a mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RegionFault {
-    /// No pages, or some beyond the 47 bits of user space.
+    /// No pages, or some beyond user space.
     #[error("is empty or reaches beyond user space: take the likeness again")]
     Extent,
     /// It begins before the end of the one before.

@@ -6,7 +6,7 @@
 mod likeness;
 mod shape;
 
-pub use likeness::{LikenessError, PlacedLikeness, PlacedMapping, RegionFault};
+pub use likeness::{LikenessError, PlacedLikeness, PlacedMapping, RegionFault, USER_END};
 pub use shape::{
-    ARENA_ALIGN, Descriptors, Heap, Region, Shape, ShapeError, THREAD_MAPPINGS, THREAD_STACK_BYTES,
+    Descriptors, Heap, Region, Shape, ShapeError, THREAD_MAPPINGS, THREAD_STACK_BYTES, arena_align,
 };

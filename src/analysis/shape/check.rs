@@ -6,9 +6,8 @@ use super::file::ShapeFileError;
 use crate::analysis::mappings::entries_per_table;
 use crate::model::{ProcessFacts, ProcessShape, ShapeMapping};
 use crate::units::steers;
+use crate::vm::USER_END;
 
-/// The first address that is the kernel's, on x86-64 and on others' usual set-up.
-const USER_END: u64 = 1 << 47;
 /// No `vm.max_map_count` in use is larger.
 const MOST_MAPPINGS: usize = 4 << 20;
 /// The longest path is 4096 bytes; what is no UTF-8 in it takes three times as much.
@@ -79,8 +78,8 @@ impl fmt::Display for RunKind {
 /// What is wrong with a mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MappingFault {
-    /// No pages, or some beyond the 47 bits of user space.
-    #[error("is empty or reaches beyond user space (47 bits): take the shape again")]
+    /// No pages, or some beyond user space.
+    #[error("is empty or reaches beyond user space (56 bits): take the shape again")]
     Extent,
     /// It begins before the end of the one before.
     #[error("begins before the one before it ends: list the mappings in order of address")]

@@ -107,7 +107,7 @@ fn every_broken_promise_is_named() {
             json!(u64::MAX),
             "mapping 1 of the shape is empty",
         ),
-        (heap("first_page"), json!(1_u64 << 35), "beyond user space"),
+        (heap("first_page"), json!(1_u64 << 44), "beyond user space"),
         (
             heap("pages"),
             json!(4097),
@@ -281,7 +281,7 @@ fn holds(shape: &ProcessShape) -> bool {
             .name
             .as_ref()
             .is_none_or(|name| !name.chars().any(char::is_control) && name.len() <= 16 << 10);
-        after && mapping.pages > 0 && end <= 1 << 35 && once && text
+        after && mapping.pages > 0 && end <= 1 << 44 && once && text
     })
 }
 
