@@ -85,7 +85,8 @@ fn take_from(files: &ProcessFiles, instrument: &[[usize; 2]]) -> Result<Parent, 
     let (left_out, mappings) = apart(mappings(&maps, None, page_size), instrument);
     let pagemap = files.pagemap()?;
     let count = |mappings: &[Mapping<'_>]| {
-        count_pages(&vmas(mappings), &pagemap).map_err(|error| pagemap.refuse(error))
+        count_pages(&vmas(mappings), &pagemap, page_size / ENTRY_BYTES)
+            .map_err(|error| pagemap.refuse(error))
     };
     let found = count(&mappings)?;
     let left_out_ptes: u64 = count(&left_out)?.iter().map(|found| found.present).sum();

@@ -33,8 +33,8 @@ const SPARE_BYTES: u64 = 64 << 20;
 /// What this process itself takes for the kernel's symbols and for what is recorded.
 const RECORDED_BYTES: u64 = 32 << 20;
 
-/// What a process can map at all, on x86-64 and on arm64 with 48-bit
-/// addresses: the lower half of a 48-bit space.
+/// What a process can map at all, whatever the machine: the user half of 48 bits on
+/// x86-64, half of what arm64 gives.
 const USER_ADDRESS_SPACE: u64 = 1 << 47;
 
 /// A limit and what is used of it.

@@ -39,7 +39,6 @@ pub struct Counts {
     /// but those that it keeps in reserve, one for each huge page; of a part of its
     /// mappings those of the lowest level that hold entries of theirs, of which a fork
     /// of a shape's mappings needs copies. What two mappings share is the first one's.
-    /// Where pages have 16 or 64 KiB, each 512 entries of a mapping's tables count as one.
     pub tables: u64,
     /// Entries that map a huge page.
     pub huge_entries: u64,

@@ -233,6 +233,23 @@ pub fn page_size() -> usize {
     usize::try_from(size).expect("the page size is a small positive number")
 }
 
+/// An address of more than 48 bits.
+pub const WIDE_ADDRESS: usize = 1 << 49;
+
+/// Whether the kernel gives such addresses to those that ask for them: on x86-64 with five
+/// levels of page tables, on arm64 with 52 bits.
+pub fn has_wide_addresses() -> bool {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    let len = page_size();
+    let Ok(found) = map(WIDE_ADDRESS, len, libc::PROT_NONE, flags, -1, 0) else {
+        return false;
+    };
+    // SAFETY: the page was mapped just above, nobody knows of it, and it was never
+    // accessible.
+    unsafe { libc::munmap(found as *mut _, len) };
+    found >= WIDE_ADDRESS
+}
+
 fn map(
     start: usize,
     len: usize,

@@ -5,10 +5,8 @@ use super::{LikenessError, PlacedLikeness};
 use crate::model::{Backing, Likeness, SpaceRequest};
 use crate::units::thousands;
 
-/// The reach of one huge page, and of one page table of 4 KiB pages.
-const HUGE: u64 = 2 << 20;
-/// What the first address of every run of mappings is a multiple of.
-pub const ARENA_ALIGN: u64 = HUGE;
+/// Page-table entries are 8 bytes on every 64-bit architecture.
+const ENTRY_BYTES: u64 = 8;
 /// The stack of an idle thread: what `ulimit -s` says on most systems, and with it
 /// what a program's threads have where it asks for nothing else.
 pub const THREAD_STACK_BYTES: u64 = 8 << 20;
@@ -16,8 +14,15 @@ pub const THREAD_STACK_BYTES: u64 = 8 << 20;
 /// It has no guard of its own where libc installs it in the stack's page table
 /// (glibc 2.42 on Linux 6.13, MADV_GUARD_INSTALL), and then neighbours may merge.
 pub const THREAD_MAPPINGS: u64 = 2;
-/// One past the last address of a process on x86-64, and on arm64 with 48 bits.
-const USER_END: u64 = 1 << 47;
+/// What every process has room for at the most: the user half of 48 bits on x86-64. A
+/// process of arm64 has twice as much, or as much where pages have 16 KiB.
+const ROOM: u64 = 1 << 47;
+
+/// What the first address of every run of mappings is a multiple of: the reach of one
+/// huge page, and of one page table (2 MiB with pages of 4 KiB).
+pub const fn arena_align(page_size: u64) -> u64 {
+    page_size / ENTRY_BYTES * page_size
+}
 
 /// What is to be built on top of an empty worker.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -90,7 +95,7 @@ pub struct Heap {
 /// A request that no address space can hold.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ShapeError {
-    /// The sizes multiply past 64 bits or past the 47 bits of user space.
+    /// The sizes multiply past 64 bits or past the room of an address space.
     #[error("{} not fit into the address space: ask for fewer or smaller ones", describe(.0))]
     TooLarge(SpaceRequest),
     /// Pages are to be written to that lie beyond the block.
@@ -155,7 +160,7 @@ impl Shape {
         // Each part fits by now, and all of them may still not.
         let spans = shape.regions.iter().filter_map(Region::span);
         let stacks = shape.threads.saturating_mul(THREAD_STACK_BYTES);
-        if spans.fold(stacks, u64::saturating_add) >= USER_END {
+        if spans.fold(stacks, u64::saturating_add) >= ROOM {
             return Err(ShapeError::TooLarge(request.clone()));
         }
         Ok(shape)
@@ -251,7 +256,7 @@ impl Heap {
         let distance = spacing.checked_mul(page_size).ok_or_else(too_large)?;
         count
             .checked_mul(bytes)
-            .filter(|all| *all < USER_END)
+            .filter(|all| *all < ROOM)
             .ok_or_else(too_large)?;
         let reach = pages.saturating_sub(1).saturating_mul(distance);
         if pages > 0 && reach >= bytes {
@@ -299,12 +304,13 @@ impl Region {
             .checked_add(1)?;
         let slots = reach.checked_add(1)?.max(pages.checked_mul(spacing)?);
         let (len, stride) = if huge {
-            // A huge page needs an aligned 2 MiB inside of one mapping, and the
-            // hole after it keeps the alignment of the next.
+            // A huge page needs an aligned reach of its own inside of one mapping, and
+            // the hole after it keeps the alignment of the next.
+            let huge = arena_align(page_size);
             let len = reach
                 .checked_mul(page_size)?
-                .checked_next_multiple_of(HUGE)?;
-            (len, len.checked_add(HUGE)?)
+                .checked_next_multiple_of(huge)?;
+            (len, len.checked_add(huge)?)
         } else {
             (reach.checked_mul(page_size)?, slots.checked_mul(page_size)?)
         };
@@ -313,16 +319,13 @@ impl Region {
             count,
             len,
             stride,
-            align: ARENA_ALIGN,
+            align: arena_align(page_size),
             touches: pages,
             distance,
             backing,
             huge,
         };
-        region
-            .span()
-            .filter(|span| *span < USER_END)
-            .map(|_| region)
+        region.span().filter(|span| *span < ROOM).map(|_| region)
     }
 
     /// Bytes from the first mapping's start to the last one's end and hole.
@@ -346,6 +349,8 @@ mod tests {
             huge,
         }
     }
+
+    const HUGE: u64 = 2 << 20;
 
     fn region(mappings: u64, pages: u64, spacing: u64, huge: bool) -> Region {
         Shape::of(&request(mappings, pages, spacing, huge), 4096)
@@ -379,6 +384,12 @@ mod tests {
     fn huge_pages_get_whole_aligned_mappings() {
         let region = region(4, 1, 1, true);
         assert_eq!((region.len, region.stride), (HUGE, 2 * HUGE));
+        // 2,048 entries of 16 KiB.
+        let shape = Shape::of(&request(4, 1, 1, true), 16 << 10).unwrap();
+        let [ref region] = shape.regions[..] else {
+            panic!("{shape:?}");
+        };
+        assert_eq!((region.len, region.align), (32 << 20, 32 << 20));
     }
 
     #[test]

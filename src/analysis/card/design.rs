@@ -12,9 +12,6 @@ use crate::model::{
     Trial, Variables,
 };
 
-/// Pages of 4 KiB that one page table maps.
-const TABLE: u64 = 512;
-
 /// The methods whose price is told; fork's comes first, as the dearest.
 const METHODS: [SpawnMethod; 4] = [
     SpawnMethod::Fork,
@@ -29,6 +26,8 @@ pub struct Design<'a> {
     pub quick: bool,
     /// The seed of what is drawn.
     pub seed: u64,
+    /// Pages that one page table maps.
+    pub table: u64,
     /// Whether this host has room for a parent, or the reason why not.
     pub fits: &'a dyn Fn(&SpaceRequest) -> Result<(), String>,
     /// A statically linked program.
@@ -78,7 +77,8 @@ impl Design<'_> {
 
     /// Each axis alone, and some together.
     fn axes(&self) -> Vec<(Purpose, SpaceRequest)> {
-        let of = |purpose: Purpose, sizes: &[u64], space: fn(u64) -> SpaceRequest| {
+        let table = self.table;
+        let of = |purpose: Purpose, sizes: &[u64], space: &dyn Fn(u64) -> SpaceRequest| {
             let spaces = sizes.iter().map(|size| (purpose, space(*size)));
             spaces.collect::<Vec<_>>()
         };
@@ -99,15 +99,15 @@ impl Design<'_> {
         // is right, nor what a parent takes that has none.
         let files = &[300, 3_000];
         [
-            of(Purpose::Empty, &[0], untouched),
-            of(Purpose::Mappings, mappings, untouched),
-            of(Purpose::AnonMappings, mappings, |n| anon(n, 1, 1)),
-            of(Purpose::DensePages, pages, |n| anon(1, n, 1)),
-            of(Purpose::ScatteredPages, tables, |n| anon(1, n, TABLE)),
-            of(Purpose::ScatteredMappings, tables, |n| anon(n, 1, TABLE)),
-            of(Purpose::HugePages, huge, huge_pages),
-            of(Purpose::FileMappings, files, |n| backed(n, Backing::File)),
-            of(Purpose::SharedMappings, files, |n| {
+            of(Purpose::Empty, &[0], &untouched),
+            of(Purpose::Mappings, mappings, &untouched),
+            of(Purpose::AnonMappings, mappings, &|n| anon(n, 1, 1)),
+            of(Purpose::DensePages, pages, &|n| anon(1, n, 1)),
+            of(Purpose::ScatteredPages, tables, &|n| anon(1, n, table)),
+            of(Purpose::ScatteredMappings, tables, &|n| anon(n, 1, table)),
+            of(Purpose::HugePages, huge, &|n| huge_pages(n, table)),
+            of(Purpose::FileMappings, files, &|n| backed(n, Backing::File)),
+            of(Purpose::SharedMappings, files, &|n| {
                 backed(n, Backing::Shared)
             }),
             self.together(),
@@ -116,12 +116,17 @@ impl Design<'_> {
     }
 
     fn together(&self) -> Vec<(Purpose, SpaceRequest)> {
+        let table = self.table;
         let long = [
             anon(1_000, 10, 1),
             anon(300, 100, 1),
             anon(1, 5_000, 16),
             all([untouched(3_000), anon(1, 20_000, 1)]),
-            all([anon(1_000, 1, 1), anon(1, 500, TABLE), huge_pages(50)]),
+            all([
+                anon(1_000, 1, 1),
+                anon(1, 500, table),
+                huge_pages(50, table),
+            ]),
         ];
         let count = if self.quick { 3 } else { long.len() };
         let spaces = long.into_iter().take(count);
@@ -142,16 +147,17 @@ impl Design<'_> {
 
     /// One to five parts, each of a size that is as likely small as large.
     fn by_chance(&self, rng: &mut Rng) -> SpaceRequest {
-        type Part = (u64, u64, fn(u64) -> SpaceRequest);
-        const PARTS: [Part; 5] = [
-            (30, 20_000, untouched),
-            (30, 10_000, |n| anon(n, 1, 1)),
-            (300, 200_000, |n| anon(1, n, 1)),
-            (20, 3_000, |n| anon(1, n, TABLE)),
-            (5, 200, huge_pages),
+        type Part<'a> = (u64, u64, &'a dyn Fn(u64) -> SpaceRequest);
+        let table = self.table;
+        let parts: [Part<'_>; 5] = [
+            (30, 20_000, &untouched),
+            (30, 10_000, &|n| anon(n, 1, 1)),
+            (300, 200_000, &|n| anon(1, n, 1)),
+            (20, 3_000, &|n| anon(1, n, table)),
+            (5, 200, &|n| huge_pages(n, table)),
         ];
         loop {
-            let drawn = PARTS.iter().filter_map(|(least, most, space)| {
+            let drawn = parts.iter().filter_map(|(least, most, space)| {
                 let most = if self.quick { most / 4 } else { *most };
                 let size = log_uniform(rng, *least, most);
                 rng.bool().then(|| space(size))
@@ -243,11 +249,11 @@ fn anon(count: u64, pages: u64, spacing: u64) -> SpaceRequest {
     mappings(count, pages, spacing)
 }
 
-fn huge_pages(count: u64) -> SpaceRequest {
+fn huge_pages(count: u64, table: u64) -> SpaceRequest {
     SpaceRequest::Mappings {
         mappings: 1,
         pages: count,
-        spacing: TABLE,
+        spacing: table,
         backing: Backing::Anon,
         huge: true,
     }

@@ -90,6 +90,7 @@ fn tried(quick: bool, noise: f64, knee: Option<u64>, seed: u64) -> (CardOrder, V
     let design = Design {
         quick,
         seed: 1,
+        table: 512,
         fits: &|_| Ok(()),
         static_program: program.clone(),
         dynamic_program: program,

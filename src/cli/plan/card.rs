@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Pace, PlanError, Surroundings, Task, seed, stop_rule};
 use crate::analysis::card::Design;
+use crate::analysis::mappings::entries_per_table;
 use crate::cli::args::CardArgs;
 use crate::lab::programs;
 use crate::model::{
@@ -30,6 +31,7 @@ pub(in crate::cli) fn of_card(args: &CardArgs, host: &Surroundings) -> Result<Pl
     let design = Design {
         quick: args.quick,
         seed,
+        table: entries_per_table(host.page_size),
         fits: &fits,
         static_program: programs::static_program(
             args.targets.static_program.as_deref(),

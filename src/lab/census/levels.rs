@@ -18,11 +18,11 @@ pub(super) struct Geometry {
 }
 
 impl Geometry {
-    /// The geometry of an address space in use up to `end`: as many levels as
-    /// it takes to translate the highest address.
+    /// The geometry of an address space up to `end`: as many levels as it takes to
+    /// translate the highest address.
     ///
-    /// An x86-64 CPU with five levels walks all five for low addresses too.
-    /// Its P4D is then one table that `VmPTE` does not count either.
+    /// A kernel with five levels has all five for low addresses too, so that `end` is
+    /// what can be asked of it. `VmPTE` counts no P4D.
     pub(super) fn of(page_size: u64, end: u64) -> Self {
         let mut geometry = Self {
             page_size,

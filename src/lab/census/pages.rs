@@ -87,24 +87,25 @@ pub(in crate::lab) struct Found {
     pub(in crate::lab) anon: bool,
 }
 
-/// Counts the pages of VMAs that are in ascending order.
+/// Counts the pages of VMAs that are in ascending order, with page tables of so many
+/// entries.
 pub(in crate::lab) fn count_pages(
     vmas: &[Vma],
     source: impl EntrySource,
+    capacity: u64,
 ) -> io::Result<Vec<Found>> {
-    let mut walk = Walk::over(vmas.len());
-    visit_pages(vmas, source, |index, page, entries| {
+    let mut walk = Walk::over(vmas.len(), capacity);
+    visit_pages(vmas, source, capacity, |index, page, entries| {
         walk.pass(index, page, entries);
     })?;
     Ok(walk.end())
 }
 
-/// Entries of one page table of 4 KiB, and of those of 16 and 64 KiB a part.
-const TABLE: u64 = 512;
-
 /// A walk over the entries of VMAs, and what it has found.
 pub(in crate::lab) struct Walk {
     found: Vec<Found>,
+    /// Entries of a page table.
+    capacity: u64,
     vma: usize,
     /// The page table that it is in: its number, the VMA's entries in it, and
     /// how many of them are used.
@@ -116,10 +117,11 @@ pub(in crate::lab) struct Walk {
 }
 
 impl Walk {
-    /// A walk over so many VMAs.
-    pub(in crate::lab) fn over(vmas: usize) -> Self {
+    /// A walk over so many VMAs, with page tables of so many entries.
+    pub(in crate::lab) fn over(vmas: usize, capacity: u64) -> Self {
         Self {
             found: vec![Found::default(); vmas],
+            capacity,
             vma: 0,
             table: 0,
             entries: 0,
@@ -132,12 +134,12 @@ impl Walk {
     pub(in crate::lab) fn pass(&mut self, vma: usize, first_page: u64, mut entries: &[Entry]) {
         let mut page = first_page;
         while !entries.is_empty() {
-            let table = page / TABLE;
+            let table = page / self.capacity;
             if (self.vma, self.table) != (vma, table) {
                 self.end_table();
                 (self.vma, self.table) = (vma, table);
             }
-            let rest = index((table + 1) * TABLE - page).min(entries.len());
+            let rest = index((table + 1) * self.capacity - page).min(entries.len());
             let (within, beyond) = entries.split_at(rest);
             self.used += count_entries(within, &mut self.found[vma]);
             self.entries += rest as u64;
@@ -181,19 +183,26 @@ impl<F: FnMut(u64, &mut [u8]) -> io::Result<()>> EntrySource for F {
 
 /// Shows `each` the entries of VMAs that are in ascending order: the VMA's
 /// index, a page, and the entries from that page onwards. A VMA that is longer
-/// than a buffer comes in several pieces, one after the other, without page tables
-/// that have no entry in use, as far as the source knows them.
+/// than a buffer comes in several pieces, one after the other, without page tables (of
+/// so many entries) that have none in use, as far as the source knows them.
 pub(in crate::lab) fn visit_pages(
     vmas: &[Vma],
     mut source: impl EntrySource,
+    capacity: u64,
     mut each: impl FnMut(usize, u64, &[Entry]),
 ) -> io::Result<()> {
     let mut buffer = Vec::new();
     let mut first = 0;
     for run in vmas.chunk_by(|a, b| b.first_page.saturating_sub(a.end_page) < NEAR) {
-        visit_run(run, &mut buffer, &mut source, |index, page, entries| {
-            each(first + index, page, entries);
-        })?;
+        visit_run(
+            run,
+            &mut buffer,
+            &mut source,
+            capacity,
+            |index, page, entries| {
+                each(first + index, page, entries);
+            },
+        )?;
         first += run.len();
     }
     Ok(())
@@ -204,6 +213,7 @@ fn visit_run(
     run: &[Vma],
     buffer: &mut Vec<u8>,
     source: &mut impl EntrySource,
+    capacity: u64,
     mut each: impl FnMut(usize, u64, &[Entry]),
 ) -> io::Result<()> {
     let (Some(first), Some(last)) = (run.first(), run.last()) else {
@@ -214,15 +224,15 @@ fn visit_run(
     let mut head = 0;
     while start < end {
         // No table is broken off, or what is passed over might be the rest of it.
-        let mut stop = end.min((start + CHUNK) / TABLE * TABLE);
+        let mut stop = end.min((start + CHUNK) / capacity * capacity);
         // A reservation of terabytes would take gigabytes of entries that say nothing.
         if end - start > CHUNK {
             let Some(next) = source.next_used(start, end)? else {
                 return Ok(());
             };
-            if next / TABLE > start / TABLE {
-                start = next - next % TABLE;
-                stop = end.min(start + SPARSE_CHUNK);
+            if next / capacity > start / capacity {
+                start = next - next % capacity;
+                stop = end.min(start + SPARSE_CHUNK.max(capacity));
             }
         }
         buffer.resize(index((stop - start) * ENTRY_BYTES), 0);

@@ -5,7 +5,7 @@
 
 use super::files::ProcessFiles;
 use super::mappings::{Mapping, mappings};
-use super::pages::{Page, visit_pages};
+use super::pages::{ENTRY_BYTES, Page, visit_pages};
 use super::{CensusError, vmas};
 use crate::analysis::mappings::region_kind;
 use crate::model::{MappingContent, RegionKind};
@@ -21,10 +21,11 @@ pub fn map_ranges(pid: i32) -> Result<Vec<MapRange>, CensusError> {
     let maps = files.listed("maps")?;
     let pagemap = files.pagemap()?;
     let page_size = procfs::page_size();
+    let capacity = page_size / ENTRY_BYTES;
     let mappings = mappings(&maps, None, page_size);
     let vmas = vmas(&mappings);
     let mut ranges: Vec<MapRange> = mappings.iter().map(|m| range(m, page_size)).collect();
-    visit_pages(&vmas, &pagemap, |index, first_page, entries| {
+    visit_pages(&vmas, &pagemap, capacity, |index, first_page, entries| {
         for (page, entry) in (first_page..).zip(entries) {
             if vmas[index].holds_anon && Page::of(entry).is_anon() {
                 let own = page * page_size;

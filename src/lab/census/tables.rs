@@ -23,6 +23,7 @@ use super::pages::{EntrySource, Found, Page, Walk, visit_pages};
 use super::{CensusError, apart, counts, own_tables, tree, vmas};
 use crate::analysis::mappings::Fate;
 use crate::model::{Counts, MappingContent, MappingKind, PageTables, SkipReason};
+use crate::sys::memory::{WIDE_ADDRESS, has_wide_addresses};
 
 /// The page tables of a process, without the VMAs that begin in one of the
 /// `instrument`'s address ranges, and if asked for with the tree below its
@@ -32,20 +33,27 @@ pub fn page_tables(
     instrument: &[[usize; 2]],
     tree: bool,
 ) -> Result<PageTables, CensusError> {
-    page_tables_from(&ProcessFiles::of(pid), instrument, tree)
+    // Tables of all levels are gone through for low addresses too.
+    let reach = if has_wide_addresses() {
+        WIDE_ADDRESS as u64
+    } else {
+        0
+    };
+    page_tables_from(&ProcessFiles::of(pid), instrument, tree, reach)
 }
 
 fn page_tables_from(
     files: &ProcessFiles,
     instrument: &[[usize; 2]],
     with_tree: bool,
+    least_end: u64,
 ) -> Result<PageTables, CensusError> {
     let vm_pte_bytes = files.standing()?.page_table_bytes;
     let smaps = files.listed("smaps")?;
     let page_size = procfs::page_size();
     let all = mappings(&smaps, None, page_size);
     let end = all.last().map_or(0, |last| last.vma.end_page) * page_size;
-    let geometry = Geometry::of(page_size, end);
+    let geometry = Geometry::of(page_size, end.max(least_end));
     let (left_out, mappings) = apart(all, instrument);
 
     let pagemap = files.pagemap()?;
@@ -116,6 +124,7 @@ fn walk(
     source: impl EntrySource,
 ) -> io::Result<(Entries, Vec<Found>)> {
     let vmas = vmas(mappings);
+    let capacity = geometry.capacity();
     let leaf_levels: Vec<usize> = mappings
         .iter()
         .map(|mapping| match mapping.listed.hugetlb {
@@ -125,9 +134,9 @@ fn walk(
         .collect();
     let mut entries = Entries::new(geometry);
     let mut huge = vec![0; mappings.len()];
-    let mut walk = Walk::over(mappings.len());
+    let mut walk = Walk::over(mappings.len(), capacity);
     let mut stretch = Stretch::default();
-    visit_pages(&vmas, source, |index, first_page, raw| {
+    visit_pages(&vmas, source, capacity, |index, first_page, raw| {
         walk.pass(index, first_page, raw);
         let huge = &mut huge[index];
         let huge_pages = mappings[index].huge_bytes() / geometry.entry_reach(1);
@@ -141,8 +150,7 @@ fn walk(
                 continue;
             }
             entries.add_page(page);
-            if *huge < huge_pages && entry.present && stretch.add(index, page, geometry.capacity())
-            {
+            if *huge < huge_pages && entry.present && stretch.add(index, page, capacity) {
                 entries.fold_last_table();
                 *huge += 1;
             }
@@ -150,7 +158,7 @@ fn walk(
     })?;
     let mut found = walk.end();
     for ((found, huge), leaf_level) in found.iter_mut().zip(huge).zip(leaf_levels) {
-        fold(found, huge, leaf_level > 0, geometry.capacity());
+        fold(found, huge, leaf_level > 0, capacity);
     }
     Ok((entries, found))
 }

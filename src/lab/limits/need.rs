@@ -4,7 +4,7 @@
 //! an absurd order must come out as absurdly large, never wrapped to small.
 
 use crate::model::{Backing, Likeness, RegionKind, SpaceRequest};
-use crate::vm::{ARENA_ALIGN, PlacedLikeness, PlacedMapping, THREAD_MAPPINGS, THREAD_STACK_BYTES};
+use crate::vm::{PlacedLikeness, PlacedMapping, THREAD_MAPPINGS, THREAD_STACK_BYTES, arena_align};
 
 /// A `vm_area_struct` and its share of a maple-tree node.
 const VMA_BYTES: u64 = 320;
@@ -186,7 +186,7 @@ impl Layout {
                 entries: pages,
             };
         }
-        // A PMD entry maps what a full page table would: 512 pages of 4 KiB.
+        // A PMD entry maps what a full page table would.
         let huge_page = page_size / ENTRY_BYTES;
         let huge_pages = pages.min(span.div_ceil(huge_page));
         Self {
@@ -219,7 +219,7 @@ impl Layout {
             // The arena of all mappings and their gaps is found as a whole.
             address_space_bytes: match count {
                 0 => 0,
-                _ => product([count, self.stride, size]).saturating_add(ARENA_ALIGN),
+                _ => product([count, self.stride, size]).saturating_add(arena_align(size)),
             },
             private_bytes: match backing {
                 Backing::Shared => 0,

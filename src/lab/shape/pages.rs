@@ -209,8 +209,9 @@ fn from_entries(
     for index in &places {
         of[*index] = Found::default();
     }
+    let capacity = page_size / ENTRY_BYTES;
     let read = |first, bytes: &mut [u8]| source.entries(first, bytes);
-    visit_pages(&vmas, read, |which, first_page, entries| {
+    visit_pages(&vmas, read, capacity, |which, first_page, entries| {
         let mapping = &mappings[places[which]];
         let found = &mut of[places[which]];
         let first = first_page - mapping.vma.first_page;

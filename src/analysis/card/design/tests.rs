@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// That of pages of 16 KiB.
+const TABLE: u64 = 2_048;
+
 fn design(quick: bool, seed: u64, most: u64) -> (Vec<Trial>, Vec<LeftOut>) {
     let fits = |space: &SpaceRequest| match space.mappings() > most {
         true => Err("too many mappings".to_owned()),
@@ -14,6 +17,7 @@ fn design(quick: bool, seed: u64, most: u64) -> (Vec<Trial>, Vec<LeftOut>) {
     let design = Design {
         quick,
         seed,
+        table: TABLE,
         fits: &fits,
         static_program: Availability::Measured(program("static")),
         dynamic_program: Availability::unavailable("none was found", Some("name one")),
@@ -40,6 +44,25 @@ fn the_axes_reach_from_nothing_to_the_largest() {
     assert!(fitted.iter().any(|trial| is(&trial, 500_000)));
     let validation = trials.iter().filter(|t| t.purpose == Purpose::Validation);
     assert_eq!(validation.count(), 8);
+}
+
+#[test]
+fn scattered_and_huge_pages_lie_a_page_table_apart() {
+    let (trials, _) = design(false, 1, u64::MAX);
+    for purpose in [
+        Purpose::ScatteredPages,
+        Purpose::ScatteredMappings,
+        Purpose::HugePages,
+    ] {
+        let of = trials.iter().filter(|trial| trial.purpose == purpose);
+        let spacings: Vec<u64> = of
+            .filter_map(|trial| match trial.space {
+                SpaceRequest::Mappings { spacing, .. } => Some(spacing),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(spacings, [TABLE; 3], "{purpose:?}");
+    }
 }
 
 #[test]

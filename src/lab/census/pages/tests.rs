@@ -4,6 +4,9 @@ use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
+/// Entries of a page table where pages have 4 KiB.
+const TABLE: u64 = 512;
+
 /// A pagemap of these entries, all others being zero; and its reads.
 struct Fake {
     entries: BTreeMap<u64, u64>,
@@ -19,7 +22,11 @@ impl Fake {
     }
 
     fn count(&mut self, vmas: &[Vma]) -> Vec<Found> {
-        count_pages(vmas, |first: u64, bytes: &mut [u8]| {
+        self.count_in(vmas, TABLE)
+    }
+
+    fn count_in(&mut self, vmas: &[Vma], capacity: u64) -> Vec<Found> {
+        let read = |first: u64, bytes: &mut [u8]| {
             let pages = bytes.len() as u64 / ENTRY_BYTES;
             self.reads.push((first, pages));
             bytes.fill(0);
@@ -28,8 +35,8 @@ impl Fake {
                 bytes[at..at + 8].copy_from_slice(&entry.to_ne_bytes());
             }
             Ok(())
-        })
-        .unwrap()
+        };
+        count_pages(vmas, read, capacity).unwrap()
     }
 }
 
@@ -110,9 +117,8 @@ fn pages_before_the_first_anonymous_one_of_a_vma_count_with_it() {
 
 #[test]
 fn an_error_of_the_reader_is_passed_on() {
-    let failed = count_pages(&[vma(1, 1)], |_: u64, _: &mut [u8]| {
-        Err(io::ErrorKind::UnexpectedEof.into())
-    });
+    let fails = |_: u64, _: &mut [u8]| Err(io::ErrorKind::UnexpectedEof.into());
+    let failed = count_pages(&[vma(1, 1)], fails, TABLE);
     assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
 }
 
@@ -143,7 +149,7 @@ fn a_reservation_of_terabytes_takes_few_reads() {
     let reserved = vma(7, 1 << 30);
     let touched = [9, 1 << 20, (1 << 29) + 3];
     let mut scanned = Scanned(Fake::new(touched.map(|page| (page, PRESENT))));
-    let counts = count_pages(&[reserved], &mut scanned).unwrap();
+    let counts = count_pages(&[reserved], &mut scanned, TABLE).unwrap();
     let [found] = counts[..] else { panic!() };
     assert_eq!((found.present, found.anon, found.tables), (3, true, 3));
     // Three tables of 512 entries, the first of which it begins within.
@@ -156,9 +162,14 @@ fn the_rest_of_a_table_is_counted_where_nothing_follows_it() {
     let vmas = [vma(1_546, 131_073)];
     let entries = || [1_546, 67_072].map(|page| (page, SWAPPED));
     let mut scanned = Scanned(Fake::new(entries()));
-    let found = count_pages(&vmas, &mut scanned).unwrap();
+    let found = count_pages(&vmas, &mut scanned, TABLE).unwrap();
     assert_eq!(found, Fake::new(entries()).count(&vmas));
     assert_eq!(found[0].empty, 2_048 - 1_546 + 512 - 2);
+}
+
+/// Entries of a page table where pages have 4, 16 and 64 KiB.
+fn capacity() -> impl Strategy<Value = u64> {
+    prop::sample::select(vec![512, 2_048, 8_192])
 }
 
 proptest! {
@@ -166,6 +177,7 @@ proptest! {
     fn what_is_passed_over_counts_for_nothing(
         shape in prop::collection::vec((0_u64..2_000, 1_u64..300_000), 1..4),
         touched in prop::collection::vec((0_u64..900_000, 1_u64..8), 0..30),
+        capacity in capacity(),
     ) {
         let mut end = 0;
         let vmas: Vec<Vma> = shape.iter().map(|(gap, pages)| {
@@ -175,14 +187,15 @@ proptest! {
         }).collect();
         let entries = || touched.iter().map(|(page, bits)| (*page, bits << 61));
         let mut scanned = Scanned(Fake::new(entries()));
-        let found = count_pages(&vmas, &mut scanned).unwrap();
-        prop_assert_eq!(found, Fake::new(entries()).count(&vmas));
+        let found = count_pages(&vmas, &mut scanned, capacity).unwrap();
+        prop_assert_eq!(found, Fake::new(entries()).count_in(&vmas, capacity));
     }
 
     #[test]
     fn counts_are_those_of_a_walk_page_by_page(
         shape in prop::collection::vec((0_u64..2_000, 1_u64..90_000, any::<bool>()), 1..5),
         touched in prop::collection::vec((0_u64..300_000, 0_u64..8), 0..40),
+        capacity in capacity(),
     ) {
         let mut end = 0;
         let vmas: Vec<Vma> = shape.iter().map(|(gap, pages, holds_anon)| {
@@ -203,16 +216,16 @@ proptest! {
                 let there = entry & PRESENT != 0 || entry & SWAPPED != 0;
                 found.anon |= there && entry & FILE_OR_SHARED == 0;
                 if there {
-                    tables.insert(page / TABLE);
+                    tables.insert(page / capacity);
                     used += 1;
                 }
             }
-            let within = |page: &u64| tables.contains(&(page / TABLE));
+            let within = |page: &u64| tables.contains(&(page / capacity));
             let entries = (vma.first_page..vma.end_page).filter(within).count();
             found.empty = entries as u64 - used;
             found.tables = tables.iter().filter(|table| seen.insert(**table)).count() as u64;
             expected.push(found);
         }
-        prop_assert_eq!(fake.count(&vmas), expected);
+        prop_assert_eq!(fake.count_in(&vmas, capacity), expected);
     }
 }

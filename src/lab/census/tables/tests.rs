@@ -61,7 +61,7 @@ fn a_captured_process_has_the_tables_that_the_kernel_counted() {
         return;
     }
     let root = captured();
-    let tables = page_tables_from(&ProcessFiles::below(root.path()), &[], true).unwrap();
+    let tables = page_tables_from(&ProcessFiles::below(root.path()), &[], true, 0).unwrap();
     let below_the_root = tables.levels.iter().take(3);
     let pages: u64 = below_the_root.map(|level| level.tables).sum();
     assert_eq!(pages * 4, 44, "VmPTE of that process: 44 kB");
@@ -89,13 +89,33 @@ fn a_captured_process_has_the_tables_that_the_kernel_counted() {
 }
 
 #[test]
+fn a_fifth_level_is_there_for_low_addresses_too() {
+    if procfs::page_size() != 4096 {
+        println!("skipped: the capture has pages of 4 KiB");
+        return;
+    }
+    let root = captured();
+    let of = |least_end| {
+        page_tables_from(&ProcessFiles::below(root.path()), &[], false, least_end).unwrap()
+    };
+    let (four, five) = (of(0), of(WIDE_ADDRESS as u64));
+    let figures = |tables: &PageTables, name| {
+        let level = level(tables, name);
+        (level.tables, level.used)
+    };
+    assert_eq!(figures(&five, Level::P4d), figures(&four, Level::Pgd));
+    assert_eq!(figures(&five, Level::Pgd), (1, 1));
+    assert_eq!(five.levels[..3], four.levels[..3]);
+}
+
+#[test]
 fn files_that_are_cut_short_are_refused() {
     let root = captured();
     fs::write(root.path().join("pagemap"), []).unwrap();
-    let error = page_tables_from(&ProcessFiles::below(root.path()), &[], false).unwrap_err();
+    let error = page_tables_from(&ProcessFiles::below(root.path()), &[], false, 0).unwrap_err();
     assert!(matches!(error, CensusError::Gone { pid: 7 }), "{error:?}");
     fs::remove_file(root.path().join("smaps")).unwrap();
-    let error = page_tables_from(&ProcessFiles::below(root.path()), &[], false).unwrap_err();
+    let error = page_tables_from(&ProcessFiles::below(root.path()), &[], false, 0).unwrap_err();
     assert!(error.to_string().contains("/smaps"), "{error}");
 }
 
