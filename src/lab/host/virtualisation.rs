@@ -79,7 +79,7 @@ fn hypervisor_name(files: &Files<'_>) -> Option<&'static str> {
     const CLOCKSOURCE: &str = "sys/devices/system/clocksource/clocksource0/available_clocksource";
     let word = |path: &str| files.word(path).unwrap_or_default();
     let release = word("proc/sys/kernel/osrelease").to_lowercase();
-    let signs: [(String, &[(&str, &'static str)]); 5] = [
+    let signs: [(String, &[(&str, &'static str)]); 6] = [
         (dmi(files), &DMI_NAMES),
         (word("sys/hypervisor/type"), &[("xen", "Xen")]),
         (
@@ -87,6 +87,11 @@ fn hypervisor_name(files: &Files<'_>) -> Option<&'static str> {
             &[("kvm", "KVM"), ("xen", "Xen")],
         ),
         (word(CLOCKSOURCE), &CLOCKSOURCES),
+        // QEMU's "virt" machine, and what others made like it.
+        (
+            word("proc/device-tree/compatible"),
+            &[("linux,dummy-virt", "virtual board")],
+        ),
         (release, &[("microsoft", "Hyper-V, WSL")]),
     ];
     signs.iter().find_map(|(text, names)| {
@@ -218,6 +223,11 @@ mod tests {
         assert_eq!(described(ARM, &metal), "none seen");
         let tree = [("proc/device-tree/hypervisor/compatible", "linux,kvm\0")];
         assert_eq!(described(ARM, &tree), "guest of a hypervisor (KVM)");
+        let tree = [("proc/device-tree/compatible", "linux,dummy-virt\0")];
+        assert_eq!(
+            described(ARM, &tree),
+            "guest of a hypervisor (virtual board)"
+        );
     }
 
     #[test]
