@@ -10,11 +10,11 @@
 //! What was checked: on Linux 6.18 (x86_64) the stacks of a fork and of a
 //! posix_spawn with 0, 1,000 and 10,000 mappings were read mechanism by mechanism,
 //! and the table was held against that kernel's symbols; samples of those chains
-//! are in `tests/data/profile`. The names of older versions, the versions that
+//! are in `tests/data/profile`. The names of other versions, the versions that
 //! the rules give, and the names of arm64 were written down from knowledge of
-//! the sources and met no such kernel yet. Static functions may be inlined in
-//! any build, in which case the frame around them decides, and a name that is
-//! wrong or gone does no harm: it is never met.
+//! the sources; `tests/kernels` asks on some of them how much is of no mechanism.
+//! Static functions may be inlined in any build, in which case the frame around
+//! them decides, and a name that is wrong or gone does no harm: it is never met.
 
 mod exec;
 mod faults;

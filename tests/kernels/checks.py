@@ -125,7 +125,8 @@ def mechanisms_of(checks, name, explained):
 
 def explanation(checks, name, mappings):
     """The ledger is whole, the kernel's functions are known, and its tables are found."""
-    found = checks.read(f"{name}.json")["findings"]["explanation"]
+    document = checks.read(f"{name}.json")
+    found = document["findings"]["explanation"]
     fork, spawn = found["methods"]
     phases, others = (ledger_of(checks, name, explained) for explained in (fork, spawn))
     checks.that(phases["copy"] > 2 * others["copy"], f"{name}: the copy takes no longer")
@@ -141,24 +142,41 @@ def explanation(checks, name, mappings):
     }
     clear = 3 * sum(gaps.values()) < 4 * gaps[probe["order"]]
     checks.that(clear, f"{name}: when EXIT is recorded is not clear: {probe}")
-    tables(checks, name, found)
+    tables(checks, name, found, document["host"]["page_size"])
     # The parent's pages that were copied are written to again.
     after = [c for c in fork["faults"]["counts"] if c["phase"] == "parent_after"]
     checks.that(any(c["counted"]["value"] > 0 for c in after), f"{name}: no page is written again")
 
 
-def tables(checks, name, found):
+def levels(checks, name, count):
+    """How many levels the page tables have, whatever addresses are in use."""
+    found = checks.read(f"{name}.json")["findings"]["explanation"]
+    names = [level["level"] for level in found["page_tables"]["levels"]]
+    checks.that(len(names) == count, f"{name}: levels are {names}")
+
+
+def guest(checks, name):
+    """The host's description tells that it is a guest."""
+    told = checks.read(f"{name}.json")["host"]["virtualisation"]
+    checks.that("hypervisor" in told, f"{name}: virtualisation is {told}")
+
+
+def tables(checks, name, found, page_size):
     """The tables that are counted are the kernel's, and each new page has an entry."""
     before, after = found["page_tables_before"], found["page_tables"]
     for built in before, after:
         levels = {level["level"]: level for level in built["levels"]}
         below = sum(levels[level]["tables"] for level in levels if level not in ("p4d", "pgd"))
-        kernels = built["vm_pte_bytes"] / 4096
+        kernels = built["vm_pte_bytes"] / page_size
         checks.that(kernels * 0.7 <= below <= kernels, f"{name}: {below} of {kernels} tables")
     copied = [sum(kind["copied"] for kind in built["kinds"]) for built in (before, after)]
     asked = found["space"]["mappings"]
     off = abs(copied[1] - copied[0] - asked)
     checks.that(off <= 16 + asked / 50, f"{name}: {asked} pages add {copied} entries to copy")
+
+
+def entries_per_table(page_size):
+    return page_size // 8
 
 
 def runs(mapping, kind):
@@ -169,6 +187,8 @@ def shape(checks, name, smaps=None):
     """What holder.c has, page by page."""
     found = checks.read(f"{name}.json")
     mappings = found["mappings"]
+    page_size = found["process"]["page_size"]
+    most = 4 * entries_per_table(page_size)
 
     def one(claim, has):
         checks.that(sum(map(has, mappings)) == 1, f"{name}: {claim}")
@@ -178,7 +198,7 @@ def shape(checks, name, smaps=None):
     one("1,000 scattered pages", lambda m: m["pages"] == 2000 and m.get("own") == scattered)
     one("300 shared pages", lambda m: m["permissions"] == "rw-s" and runs(m, "file") == 300)
     one("40 pages that no fork copies", lambda m: "dont_fork" in m.get("flags", []))
-    one("8 MiB", lambda m: m["pages"] == 2048 and runs(m, "own") + runs(m, "huge") == 2048)
+    one("four huge pages", lambda m: m["pages"] == runs(m, "own") + runs(m, "huge") == most)
     # Before Linux 6.7 such a page is not seen in a mapping with no other.
     unseen = "no_zero_pages" in found["process"].get("reservations", [])
     zero = [] if unseen else [[5, 1]]
@@ -187,14 +207,15 @@ def shape(checks, name, smaps=None):
         lines = (line.split() for line in checks.text(smaps).splitlines())
         resident = sum(int(words[1]) << 10 for words in lines if words[0] == "Rss:")
         off = abs(found["process"]["resident_bytes"] - resident)
-        checks.that(off <= 4 * 4096, f"{name}: resident memory is off by {off} bytes")
+        checks.that(off <= 4 * page_size, f"{name}: resident memory is off by {off} bytes")
 
 
 def huge_pages(checks, name, expected):
     """Whether the kernel gave huge pages where they were asked for."""
-    mappings = checks.read(f"{name}.json")["mappings"]
-    huge = sum(runs(mapping, "huge") for mapping in mappings)
-    checks.that((huge >= 3 * 512) == expected, f"{name}: {huge} pages are in huge ones")
+    found = checks.read(f"{name}.json")
+    least = 3 * entries_per_table(found["process"]["page_size"])
+    huge = sum(runs(mapping, "huge") for mapping in found["mappings"])
+    checks.that((huge >= least) == expected, f"{name}: {huge} pages are in huge ones")
 
 
 def process(checks, name):

@@ -29,10 +29,10 @@ def mirror():
 
 
 class Suite:
-    """One suite of Debian, as a folder with lists and packages."""
+    """One suite of Debian for one machine, as a folder with lists and packages."""
 
-    def __init__(self, name, folder):
-        self.folder = folder / name
+    def __init__(self, name, folder, architecture="amd64"):
+        self.folder = folder / (name if architecture == "amd64" else f"{name}-{architecture}")
         for part in "lists/partial", "cache/archives/partial":
             (self.folder / part).mkdir(parents=True, exist_ok=True)
         sources = self.folder / "sources.list"
@@ -42,12 +42,13 @@ class Suite:
             "Dir::State::lists": self.folder / "lists",
             "Dir::State::status": "/dev/null",
             "Dir::Cache": self.folder / "cache",
-            "APT::Architecture": "amd64",
+            "APT::Architecture": architecture,
+            "APT::Architectures": architecture,
             "APT::Sandbox::User": "root",
         }
         self.configuration = [word for key in own for word in ("-o", f"{key}={own[key]}")]
         if not any((self.folder / "lists").glob("*_Packages*")):
-            options = f"arch=amd64 target=Packages signed-by={KEYRING}"
+            options = f"arch={architecture} target=Packages signed-by={KEYRING}"
             sources.write_text(f"deb [{options}] {mirror()} {name} main\n")
             self._apt("apt-get", "update", "-q")
 
@@ -67,14 +68,23 @@ class Suite:
         lines = self._apt("apt-cache", "depends", package).splitlines()
         return next(line.split()[1] for line in lines if line.strip().startswith("Depends:"))
 
+    def closure(self, package):
+        """A package and all that it depends on."""
+        told = self._apt("apt-cache", "depends", "--recurse", "--important", package)
+        return [line for line in told.splitlines() if line and not line.startswith((" ", "<"))]
+
     def unpacked(self, package):
         """The folder that a package's files are in, taken only once."""
         place = self.folder / package
         if not place.exists():
-            self._apt("apt-get", "download", "-q", package)
-            archive = next(self.folder.glob(f"{package}_*.deb"))
             partial = pathlib.Path(f"{place}.partial")
-            subprocess.run(["dpkg-deb", "-x", archive, partial], check=True)
+            self.unpack(package, partial)
             partial.rename(place)
-            archive.unlink()
         return place
+
+    def unpack(self, package, place):
+        """Puts a package's files into a folder."""
+        self._apt("apt-get", "download", "-q", package)
+        archive = next(self.folder.glob(f"{package}_*.deb"))
+        subprocess.run(["dpkg-deb", "-x", archive, place], check=True)
+        archive.unlink()

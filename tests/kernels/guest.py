@@ -1,13 +1,13 @@
 """A guest with a kernel of its own, under QEMU's emulator, that does a list of commands."""
 
 import pathlib
-import re
 import shutil
 import subprocess
 import tarfile
 
+from programs import libraries
+
 HERE = pathlib.Path(__file__).parent
-QEMU = "qemu-system-x86_64"
 PASSWD = "root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/tmp:/bin/sh\n"
 
 
@@ -16,11 +16,12 @@ class GuestFailed(Exception):
 
 
 class Guest:
-    """A kernel and what its initramfs holds."""
+    """A machine, a kernel, what its initramfs holds, and a busybox of the host's."""
 
-    def __init__(self, kernel, busybox, folder):
+    def __init__(self, machine, kernel, busybox, host_busybox, folder):
+        self.machine = machine
         self.kernel = kernel
-        self.busybox = busybox
+        self.host_busybox = host_busybox
         self.folder = folder
         self.tree = folder / "tree"
         shutil.rmtree(folder, ignore_errors=True)
@@ -34,9 +35,8 @@ class Guest:
     def add_program(self, name, path):
         """Puts a program into /bin, with the shared libraries that it names."""
         shutil.copy(path, self.tree / "bin" / name)
-        listed = subprocess.run(["ldd", path], capture_output=True, text=True).stdout
-        for library in re.findall(r"(/\S+) \(0x", listed):
-            place = self.tree / library.lstrip("/")
+        for library, within in libraries(self.machine, path).items():
+            place = self.tree / within.lstrip("/")
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(library, place)
 
@@ -51,13 +51,19 @@ class Guest:
         lines = (f"{step.name}\t{step.user}\t{step.command}\n" for step in plan.steps)
         (self.tree / "plan").write_text("".join(lines))
         console, sent = self.folder / "console", self.folder / "sent.tar.gz"
-        command = [QEMU, "-accel", "tcg,thread=multi", "-cpu", plan.cpu, "-smp", "2", "-m", "1G"]
-        command += ["-nodefaults", "-display", "none", "-no-reboot"]
-        command += ["-serial", f"file:{console}", "-serial", f"file:{sent}"]
+        machine = self.machine
+        cpu = plan.cpu + machine.cpu
+        command = [machine.emulator, "-accel", "tcg,thread=multi", "-cpu", cpu, "-smp", "2"]
+        command += ["-m", "1G", "-nodefaults", "-display", "none", "-no-reboot"]
+        command += ["-serial", f"file:{console}"]
+        command += machine.board
         command += ["-kernel", self.kernel, "-initrd", self._initramfs()]
-        command += ["-append", f"console=ttyS0 panic=-1 quiet {plan.options}".strip()]
+        # What the kernel does not know is a variable of the first process.
+        options = f"console={machine.console} port={machine.port} panic=-1 quiet {plan.options}"
+        command += ["-append", options.strip()]
+        quiet = {"stdin": subprocess.DEVNULL}
         try:
-            subprocess.run(command, check=True, timeout=seconds, stdin=subprocess.DEVNULL)
+            subprocess.run(command, check=True, timeout=seconds, cwd=self.folder, **quiet)
             results = self.folder / "results"
             with tarfile.open(sent) as archive:
                 archive.extractall(results)
@@ -70,7 +76,7 @@ class Guest:
         names = (path.relative_to(self.tree) for path in sorted(self.tree.rglob("*")))
         listed = "".join(f"{name}\n" for name in names)
         made = self.folder / "initramfs"
-        pack = [self.busybox, "cpio", "-o", "-H", "newc", "-R", "0:0"]
+        pack = [self.host_busybox, "cpio", "-o", "-H", "newc", "-R", "0:0"]
         with open(made, "wb") as out:
             quiet = {"stdout": out, "stderr": subprocess.DEVNULL}
             subprocess.run(pack, cwd=self.tree, input=listed.encode(), check=True, **quiet)

@@ -75,6 +75,7 @@ USUAL = Plan(
     [
         (checks.sweep, "sweep", 1000),
         (checks.methods, "sweep"),
+        (checks.guest, "sweep"),
         (checks.explanation, "explain", 500),
         (checks.shape, "shape", "smaps.out"),
         (checks.huge_pages, "shape", True),
@@ -151,6 +152,13 @@ PTI = Plan(
     prepare=CGROUP_V2,
 )
 
+NO_CLONE3 = Step(
+    "filtered",
+    "without_clone3 forktax sweep -q --mappings 0 --spawns 12"
+    " --method fork,posix_spawn,clone3-vfork --export filtered.json",
+)
+PERF_FOR_ALL = CGROUP_V2 + "echo -1 >/proc/sys/kernel/perf_event_paranoid\n"
+
 VARIANTS = [
     Plan(
         "control groups of version 1, no huge pages",
@@ -194,6 +202,7 @@ VARIANTS = [
             (checks.says, "cpuinfo.out", " la57"),
             (checks.boot_option, "sweep", "nopti"),
             (checks.explanation, "explain", 500),
+            (checks.levels, "explain", 5),
             (checks.differs, "compare", "boot"),
         ],
         options="nopti",
@@ -206,19 +215,36 @@ VARIANTS = [
         [
             Step("cpuinfo", "cat /proc/cpuinfo"),
             measured("explain", "explain --mappings 500 --spawns 10", user="nobody"),
-            Step(
-                "filtered",
-                "without_clone3 forktax sweep -q --mappings 0 --spawns 12"
-                " --method fork,posix_spawn,clone3-vfork --export filtered.json",
-            ),
+            NO_CLONE3,
         ],
         [
             (checks.says_not, "cpuinfo.out", " la57"),
             (checks.explanation, "explain", 500),
+            (checks.levels, "explain", 4),
             (checks.lacks, "filtered", "clone3-vfork"),
         ],
         options="no5lvl",
         cpu="max,la57=on",
-        prepare=CGROUP_V2 + "echo -1 >/proc/sys/kernel/perf_event_paranoid\n",
+        prepare=PERF_FOR_ALL,
+    ),
+]
+
+ARM64_VARIANTS = [
+    Plan(
+        "addresses of 52 bits",
+        [measured("explain", "explain --mappings 500 --spawns 10")],
+        [(checks.explanation, "explain", 500), (checks.levels, "explain", 5)],
+        prepare=CGROUP_V2,
+    ),
+    Plan(
+        "addresses of 48 bits, no clone3, perf events for everybody",
+        [measured("explain", "explain --mappings 500 --spawns 10", user="nobody"), NO_CLONE3],
+        [
+            (checks.explanation, "explain", 500),
+            (checks.levels, "explain", 4),
+            (checks.lacks, "filtered", "clone3-vfork"),
+        ],
+        cpu="max,lpa2=off",
+        prepare=PERF_FOR_ALL,
     ),
 ]

@@ -277,6 +277,21 @@ fn a_fork_of_many_mappings_copies_them_and_tears_them_down() {
     }
 }
 
+/// 711 samples, of an emulated guest.
+#[test]
+fn the_chains_of_arm64_are_known() {
+    let capture = include_str!("../../../tests/data/profile/fork-1000-aarch64-6.12.folded");
+    let shares = shares(capture);
+    assert!(sum(&shares, &OF_THE_COPY) > 0.5, "{shares:?}");
+    for mechanism in &OF_THE_COPY[..5] {
+        assert!(shares[mechanism] > 0.02, "{mechanism:?} of {shares:?}");
+    }
+    for mechanism in [ExecSetup, Interrupt, SystemCall, TlbFlush] {
+        assert!(shares[&mechanism] > 0.0, "{mechanism:?} of {shares:?}");
+    }
+    assert!(sum(&shares, &[Other]) < 0.02, "{shares:?}");
+}
+
 #[test]
 fn a_posix_spawn_copies_nothing_whatever_the_parent_maps() {
     for capture in [
