@@ -13,6 +13,7 @@ use fastrand::Rng;
 
 use super::estimate::Replicates;
 use super::student::two_sided_95;
+use super::summary::{median, sort};
 
 /// A seed of its own for each of several statistics: with one for all, the same luck
 /// would strike different workers at once and cancel out of their differences.
@@ -35,6 +36,57 @@ pub fn median_replicates(workers: &[Vec<f64>], seed: u64, draws: usize) -> Optio
 pub fn mean_replicates(workers: &[Vec<f64>], seed: u64, draws: usize) -> Option<Replicates> {
     let pool = Pool::new(workers)?;
     Some(pool.resample(seed, draws, Pool::weighted_mean))
+}
+
+/// Of so many workers one is cut off at either end before a mean is taken.
+const CUT_OFF: usize = 8;
+
+/// The level of all workers: the mean of their medians without those farthest out, with
+/// draws of its distribution.
+///
+/// The interval is Student's t, for a trimmed mean as Tukey and McLaughlin (1963) have it,
+/// so that it holds for two workers as for thirty; the scatter within workers is in it once,
+/// not twice. Each draw weighs how far each worker is from the others by a normal
+/// number of its own: statistics of the same workers that are drawn with one seed go
+/// together, as they do in resamples. See `coverage.rs` for how the three compare.
+///
+/// Costs are to be given as logarithms: nothing keeps a draw above 0. `None` without a
+/// single finite value; one worker alone has the interval of its own spawns.
+pub fn level_replicates(workers: &[Vec<f64>], seed: u64, draws: usize) -> Option<Replicates> {
+    let medians: Vec<Option<f64>> = workers.iter().map(|worker| median(worker)).collect();
+    let mut sorted: Vec<f64> = medians.iter().copied().flatten().collect();
+    if sorted.len() < 2 {
+        return median_replicates(workers, seed, draws);
+    }
+    sort(&mut sorted);
+    let cut = sorted.len() / CUT_OFF;
+    let kept = &sorted[cut..sorted.len() - cut];
+    let [low, high] = [kept[0], kept[kept.len() - 1]];
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let value = mean(kept);
+    // Those that were cut off count as the outermost of those that were not.
+    let pulled_in: Vec<f64> = sorted.iter().map(|own| own.clamp(low, high)).collect();
+    let middle = mean(&pulled_in);
+    let count = sorted.len() as f64;
+    let spread = (count / (count - 1.0)).sqrt() / kept.len() as f64
+        * (two_sided_95(kept.len() - 1) / two_sided_95(usize::MAX));
+    let mut rng = Rng::with_seed(seed);
+    let mut off = || {
+        let parts = medians.iter().map(|own| {
+            // A worker without spawns has its turn, so that others keep theirs.
+            let luck = normal(&mut rng);
+            own.map_or(0.0, |own| luck * (own.clamp(low, high) - middle))
+        });
+        parts.sum::<f64>()
+    };
+    let draws = (0..draws).map(|_| value + spread * off()).collect();
+    Some(Replicates { value, draws })
+}
+
+/// A standard normal number, by Box and Muller.
+pub(super) fn normal(rng: &mut Rng) -> f64 {
+    let radius = (-2.0 * (1.0 - rng.f64()).ln()).sqrt();
+    radius * (std::f64::consts::TAU * rng.f64()).cos()
 }
 
 /// By how much the resamples of a few workers must be spread.

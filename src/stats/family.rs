@@ -4,7 +4,7 @@
 
 use fastrand::Rng;
 
-use super::coverage::normal;
+use super::bootstrap::normal;
 use super::{Contrast, Direction, Party, Replicates, drift, median, median_replicates};
 
 /// Lines of a family.

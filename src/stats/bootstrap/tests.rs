@@ -3,7 +3,6 @@
 use fastrand::Rng;
 use proptest::prelude::*;
 
-use super::super::coverage::normal;
 use super::super::estimate::Estimate;
 use super::*;
 
@@ -83,6 +82,49 @@ fn the_mean_of_one_worker_has_its_standard_error() {
     assert!((estimate.half_width() / 0.098 - 1.0).abs() < 0.2);
 }
 
+/// What a textbook says of three medians: their mean and Student's t with two degrees of
+/// freedom.
+#[test]
+fn the_level_of_a_few_workers_is_the_mean_of_their_medians_with_students_t() {
+    let workers = [vec![1.0, 2.0, 9.0], vec![3.0], vec![7.0, 7.0]];
+    let level = level_replicates(&workers, 1, 20_000).unwrap();
+    assert_eq!(level.value, 4.0);
+    let error = (7.0_f64 / 3.0).sqrt();
+    let half_width = level.estimate().half_width() / (4.302_653 * error);
+    assert!((half_width - 1.0).abs() < 0.05, "{half_width}");
+}
+
+#[test]
+fn of_eight_workers_the_outermost_move_the_level_no_farther_than_the_next() {
+    let workers = |last: f64| -> Vec<Vec<f64>> {
+        let medians = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, last];
+        medians.iter().map(|median| vec![*median]).collect()
+    };
+    let level = level_replicates(&workers(8.0), 1, 100).unwrap();
+    assert_eq!(level.value, 4.5);
+    assert_eq!(level, level_replicates(&workers(1e9), 1, 100).unwrap());
+}
+
+#[test]
+fn workers_without_spawns_leave_the_luck_of_the_others_as_it_is() {
+    let all = [vec![1.0], vec![2.0], vec![4.0]];
+    let gap = [vec![1.0], vec![2.0], vec![f64::NAN], vec![4.0]];
+    let level = level_replicates(&all, 1, 20).unwrap();
+    assert_eq!(level.value, level_replicates(&gap, 1, 20).unwrap().value);
+    let both = [&gap, &gap].map(|workers| level_replicates(workers, 1, 20).unwrap());
+    assert_eq!(both[0], both[1]);
+    assert!(level_replicates(&[vec![], vec![f64::NAN]], 1, 20).is_none());
+}
+
+#[test]
+fn the_level_of_one_worker_has_the_interval_of_its_spawns() {
+    let workers = [vec![1.0, 2.0, 3.0, 9.0], vec![]];
+    assert_eq!(
+        level_replicates(&workers, 1, 50),
+        median_replicates(&workers, 1, 50)
+    );
+}
+
 #[test]
 fn few_workers_are_spread_and_many_hardly() {
     assert_eq!(widening(1), 1.0);
@@ -103,10 +145,12 @@ fn one_seed_draws_the_same_turns_from_two_samples() {
     let downs = ups
         .clone()
         .map(|w| w.iter().map(|v| -v).collect::<Vec<_>>());
-    let ups = median_replicates(&ups, 5, 50).unwrap();
-    let downs = median_replicates(&downs, 5, 50).unwrap();
-    let sum = Replicates::combine(&[&ups, &downs], |v| Some(v[0] + v[1])).unwrap();
-    assert!(sum.draws.iter().all(|draw| draw.abs() < 1e-12), "{sum:?}");
+    for replicates in [median_replicates, level_replicates] {
+        let ups = replicates(&ups, 5, 50).unwrap();
+        let downs = replicates(&downs, 5, 50).unwrap();
+        let sum = Replicates::combine(&[&ups, &downs], |v| Some(v[0] + v[1])).unwrap();
+        assert!(sum.draws.iter().all(|draw| draw.abs() < 1e-12), "{sum:?}");
+    }
 }
 
 #[test]
@@ -136,6 +180,7 @@ proptest! {
         for replicates in [
             median_replicates(&workers, seed, 50),
             mean_replicates(&workers, seed, 50),
+            level_replicates(&workers, seed, 50),
         ].into_iter().flatten() {
             let Estimate { value, ci95: [low, high] } = replicates.estimate();
             prop_assert!(low <= value && value <= high);
