@@ -149,7 +149,8 @@ fn words_of_b(
         }
         let values = from.get_raw(id).into_iter().flatten().map(OsString::from);
         match argument.get_long() {
-            None => last.extend(values),
+            None if argument.is_last_set() => last.extend(values),
+            None => words.extend(values),
             Some(long) if is_flag(argument.get_action()) => words.push(format!("--{long}").into()),
             Some(long) => words.extend(values.map(|value| {
                 let mut word = OsString::from(format!("--{long}="));
@@ -180,11 +181,15 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
-    use crate::cli::args::SweepArgs;
+    use crate::cli::args::{ReproduceArgs, SweepArgs};
 
     fn words(typed: &str, options: &str) -> Result<String, String> {
+        words_of(&SweepArgs::command(), typed, options)
+    }
+
+    fn words_of(command: &Command, typed: &str, options: &str) -> Result<String, String> {
         let typed: Vec<OsString> = typed.split(' ').map(OsString::from).collect();
-        let words = words_of_b(&SweepArgs::command(), &typed, options);
+        let words = words_of_b(command, &typed, options);
         let words = words.map_err(|error| error.to_string())?;
         let words: Vec<&str> = words.iter().map(|word| word.to_str().unwrap()).collect();
         Ok(words.join(" "))
@@ -200,6 +205,17 @@ mod tests {
         assert_eq!(
             b,
             "forktax --mappings=3k --mappings=4k --pages=2 --cold -- /bin/true now"
+        );
+    }
+
+    #[test]
+    fn a_study_is_no_program() {
+        let reproduce = ReproduceArgs::command();
+        let typed = "reproduce hotos-2019 --vs x -- /bin/true now";
+        let b = words_of(&reproduce, typed, "--env A=B").unwrap();
+        assert!(
+            b.contains(" hotos-2019") && b.ends_with(" --env=A=B -- /bin/true now"),
+            "{b}"
         );
     }
 
