@@ -216,7 +216,7 @@ class Workshop:
 
     def case_of_measure(self, rng, document, folder):
         command = rng.choice(["explain", "advise"])
-        words = [command, "--shape", "in.json", "--time", "50ms", "--timeout", "1s", "-q"]
+        words = [command, "--shape", "in.json", "--time", "50ms", "-q"]
         return Case(words, {0, 1, 2, 4}, is_measuring=True)
 
     def case_of_stored(self, rng, document, folder):
