@@ -20,6 +20,8 @@ mod explain;
 mod exported;
 #[path = "live/likeness.rs"]
 mod likeness;
+#[path = "live/noise.rs"]
+mod noise;
 #[path = "live/parents.rs"]
 mod parents;
 #[path = "live/process.rs"]

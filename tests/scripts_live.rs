@@ -32,7 +32,7 @@ const SCRIPTS: [LoopSystem; 4] = [
 ];
 
 fn linux() -> Linux {
-    Linux::new(Stop::default(), Placement::Free).unwrap()
+    Linux::new(Stop::default(), &[Placement::Free]).unwrap()
 }
 
 fn plan() -> Plan {
@@ -247,7 +247,7 @@ fn a_child_that_nobody_can_wait_for_is_no_program_that_fails() {
 fn who_asks_to_stop_is_not_told_that_an_interpreter_is_missing() {
     let stop = Stop::default();
     stop.0.store(15, Ordering::Relaxed);
-    let linux = Linux::new(stop, Placement::Free).unwrap();
+    let linux = Linux::new(stop, &[Placement::Free]).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let slow = wrapper(dir.path(), "#!/bin/sh\nsleep 60\n");
     for asked in [slow.as_str(), "no-such-python"] {

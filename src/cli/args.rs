@@ -314,7 +314,8 @@ pub(super) struct RunningArgs {
     pub(super) timeout: Duration,
 
     /// Run parent and children on this CPU, or wherever the scheduler puts them
-    /// (any) [default: the last CPU that this process may use]
+    /// (any) [default: the quietest that this process may use, the last of such as are
+    /// alike]
     #[arg(long, value_name = "N|any", value_parser = parse_cpu)]
     pub(super) cpu: Option<CpuArg>,
 

@@ -4,7 +4,7 @@ use signal_hook::consts::SIGXCPU;
 
 use super::args::{CardArgs, ExplainArgs, OutputArgs, ReproduceArgs, SweepArgs};
 use super::output::{self, Exports};
-use super::plan::{self, Surroundings};
+use super::plan::{self, Choice, Surroundings};
 use super::progress::Bar;
 use super::versus;
 use crate::lab;
@@ -12,7 +12,7 @@ use crate::lab::error::LabError;
 use crate::lab::host::{self, Probed};
 use crate::lab::limits::{self, Limits, Need};
 use crate::lab::linux::{self, Linux, Stop};
-use crate::model::{Host, Placement, Plan, Stored};
+use crate::model::{Host, Plan, Stored};
 use crate::report::Subject;
 use crate::sys::{clock, memory, perf, process};
 
@@ -21,14 +21,16 @@ pub(super) fn sweep(args: &SweepArgs) -> anyhow::Result<()> {
     if args.versus.vs.is_some() {
         return versus::run(args, &args.versus, &args.output, plan::of_sweep);
     }
-    let plan = plan::of_sweep(args, &surroundings()?)?;
-    measure(&plan, &args.output)
+    let host = surroundings(args.spawning.running.cpu.is_some())?;
+    let plan = plan::of_sweep(args, &host)?;
+    measure(&plan, &host, &args.output)
 }
 
 /// Carries out an explanation.
 pub(super) fn explain(args: &ExplainArgs) -> anyhow::Result<()> {
-    let plan = plan::of_explain(args, &surroundings()?)?;
-    measure(&plan, &args.output)
+    let host = surroundings(args.spawning.running.cpu.is_some())?;
+    let plan = plan::of_explain(args, &host)?;
+    measure(&plan, &host, &args.output)
 }
 
 /// Measures a study again, or its parents by turns with themselves.
@@ -36,20 +38,30 @@ pub(super) fn reproduce(args: &ReproduceArgs) -> anyhow::Result<()> {
     if args.versus.vs.is_some() {
         return versus::run(args, &args.versus, &args.output, plan::of_parents);
     }
-    let plan = plan::of_reproduce(args, &surroundings()?)?;
-    measure(&plan, &args.output)
+    let host = surroundings(args.running.cpu.is_some())?;
+    let plan = plan::of_reproduce(args, &host)?;
+    measure(&plan, &host, &args.output)
 }
 
 /// Measures a card, and gives it if it is whole.
 pub(super) fn card(args: &CardArgs) -> anyhow::Result<Option<Stored>> {
-    let plan = plan::of_card(args, &surroundings()?)?;
-    run(&plan, &args.output)
+    let host = surroundings(args.running.cpu.is_some())?;
+    let plan = plan::of_card(args, &host)?;
+    run(&plan, &host, &args.output)
 }
 
-pub(super) fn surroundings() -> anyhow::Result<Surroundings> {
+/// What plans need to know of this host. A CPU for the workers is looked for only where
+/// none is named, as that takes a moment.
+pub(super) fn surroundings(names_cpu: bool) -> anyhow::Result<Surroundings> {
     let page_size = memory::page_size() as u64;
+    let allowed_cpus = process::allowed_cpus()?;
+    let seen = match names_cpu || allowed_cpus.len() < 2 {
+        true => None,
+        false => linux::cpu_use(&allowed_cpus),
+    };
     Ok(Surroundings {
-        allowed_cpus: process::allowed_cpus()?,
+        cpu: Choice::of(&allowed_cpus, seen.as_deref()),
+        allowed_cpus,
         page_size,
         evict_bytes: linux::evict_bytes(),
         path: plan::search_path(std::env::var("PATH"))?,
@@ -57,19 +69,19 @@ pub(super) fn surroundings() -> anyhow::Result<Surroundings> {
     })
 }
 
-pub(super) fn measure(plan: &Plan, args: &OutputArgs) -> anyhow::Result<()> {
-    run(plan, args).map(|_| ())
+pub(super) fn measure(plan: &Plan, host: &Surroundings, args: &OutputArgs) -> anyhow::Result<()> {
+    run(plan, host, args).map(|_| ())
 }
 
 /// Measures, prints and exports; the result of a run that ended by itself.
-fn run(plan: &Plan, args: &OutputArgs) -> anyhow::Result<Option<Stored>> {
+fn run(plan: &Plan, host: &Surroundings, args: &OutputArgs) -> anyhow::Result<Option<Stored>> {
     let delivery = Delivery::ready(Subject::of_order(&plan.order), args)?;
     let cpus = plan.order.replica().map(|order| &order.cpus);
     if let Some(cpus) = cpus.filter(|cpus| !cpus.is_empty()) {
         // The workers inherit it.
         process::run_on(cpus)?;
     }
-    let outcome = delivery.measure([plan], |kernel, host, bar| {
+    let outcome = delivery.measure([plan], host, |kernel, host, bar| {
         lab::run(kernel, host, plan, bar)
     })?;
     delivery.deliver(outcome.document.map(Stored::from), outcome.error)
@@ -108,14 +120,14 @@ impl<'a> Delivery<'a> {
     pub(super) fn measure<R, const PLANS: usize>(
         &self,
         plans: [&Plan; PLANS],
+        surroundings: &Surroundings,
         carry_out: impl FnOnce(&Linux, Host, &mut Bar) -> R,
     ) -> anyhow::Result<R> {
         let host = host();
-        let is_pinned = |plan: &&&Plan| matches!(plan.placement, Placement::Pinned(_));
-        let placed = plans.iter().find(is_pinned);
-        let placement = placed.map_or(Placement::Free, |plan| plan.placement);
-        let kernel = Linux::new(self.stop.clone(), placement)?;
-        let mut bar = Bar::new(self.args.quiet, plan::length(plans[0]));
+        let kernel = Linux::new(self.stop.clone(), &plans.map(|plan| plan.placement))?;
+        let on_cpu = surroundings.cpu.said.clone();
+        let begins = [Some(plan::length(plans[0])), on_cpu].into_iter().flatten();
+        let mut bar = Bar::new(self.args.quiet, begins.collect());
         let result = carry_out(&kernel, host, &mut bar);
         bar.finish();
         Ok(result)

@@ -2,6 +2,7 @@
 
 mod advise;
 mod card;
+mod cpu;
 mod length;
 mod methods;
 mod process;
@@ -22,6 +23,7 @@ use crate::model::{
 
 pub(super) use advise::{made_up_shape, of_advise};
 pub(super) use card::of_card;
+pub(super) use cpu::Choice;
 pub(super) use length::length;
 pub(super) use process::{Found as FoundProcess, of_process};
 pub(super) use program::search_path;
@@ -52,6 +54,8 @@ type Fits = dyn Fn(&SpaceRequest) -> Result<(), LimitError>;
 /// What the plan needs to know of the host.
 pub(super) struct Surroundings {
     pub(super) allowed_cpus: Vec<usize>,
+    /// The one for workers, where none is named.
+    pub(super) cpu: Choice,
     pub(super) page_size: u64,
     pub(super) evict_bytes: u64,
     /// `PATH`, to resolve a program and for the children.
@@ -82,7 +86,7 @@ impl Task {
             program: self.program,
             environment: program::environment(&host.path, &running.env),
             stop: self.stop,
-            placement: placement(running.cpu, &host.allowed_cpus)?,
+            placement: placement(running.cpu, host)?,
             temperature: self.temperature,
             seed: seed(running),
             spawn_timeout_ms: timeout_ms(running.timeout)?,
@@ -140,21 +144,18 @@ fn time(args: &RunningArgs) -> Result<Option<Duration>, PlanError> {
     }
 }
 
-fn placement(cpu: Option<CpuArg>, allowed: &[usize]) -> Result<Placement, PlanError> {
+fn placement(cpu: Option<CpuArg>, host: &Surroundings) -> Result<Placement, PlanError> {
     match cpu {
         Some(CpuArg::Any) => Ok(Placement::Free),
-        Some(CpuArg::One(cpu)) if allowed.contains(&cpu) => Ok(Placement::Pinned(cpu)),
+        Some(CpuArg::One(cpu)) if host.allowed_cpus.contains(&cpu) => Ok(Placement::Pinned(cpu)),
         Some(CpuArg::One(cpu)) => {
-            let list: Vec<String> = allowed.iter().map(ToString::to_string).collect();
+            let list: Vec<String> = host.allowed_cpus.iter().map(ToString::to_string).collect();
             let list = list.join(",");
             Err(PlanError::refused(format!(
                 "--cpu {cpu}: this process may run on CPUs {list} only"
             )))
         }
-        // The first CPU serves more interrupts than the last.
-        None => Ok(allowed
-            .last()
-            .map_or(Placement::Free, |cpu| Placement::Pinned(*cpu))),
+        None => Ok(host.cpu.cpu.map_or(Placement::Free, Placement::Pinned)),
     }
 }
 

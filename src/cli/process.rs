@@ -13,21 +13,23 @@ use crate::store::Found;
 
 /// Explains a process.
 pub(super) fn explain(args: &ExplainArgs) -> anyhow::Result<()> {
-    let surroundings = measure::surroundings()?;
+    // The process's own CPUs are taken.
+    let surroundings = measure::surroundings(true)?;
     let shape = process_shape(&args.process)?;
     let plan = plan::of_process(args, found(shape), &surroundings)?;
-    measure::measure(&plan, &args.output)
+    measure::measure(&plan, &surroundings, &args.output)
 }
 
 /// Tries remedies on a process, or on one that is made up.
 pub(super) fn advise(args: &AdviseArgs) -> anyhow::Result<()> {
-    let surroundings = measure::surroundings()?;
+    let names_cpu = args.process.is_given() || args.running.cpu.is_some();
+    let surroundings = measure::surroundings(names_cpu)?;
     let shape = match args.process.is_given() {
         true => process_shape(&args.process)?,
         false => plan::made_up_shape(args, &measure::host().kernel, &surroundings)?,
     };
     let plan = plan::of_advise(args, found(shape), &surroundings)?;
-    measure::measure(&plan, &args.output)
+    measure::measure(&plan, &surroundings, &args.output)
 }
 
 /// Reads the process that was named, or the file.

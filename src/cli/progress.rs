@@ -15,12 +15,12 @@ const LONGEST: usize = 500;
 pub(super) struct Bar {
     bar: ProgressBar,
     /// What is still to be said at the first step, when nothing stands in the way any more.
-    begins: Option<String>,
+    begins: Vec<String>,
 }
 
 impl Bar {
-    /// Draws nothing before the first step, and says then how long the run takes.
-    pub(super) fn new(quiet: bool, length: String) -> Self {
+    /// Draws nothing before the first step, and says then what is to be known of the run.
+    pub(super) fn new(quiet: bool, begins: Vec<String>) -> Self {
         let target = if quiet {
             ProgressDrawTarget::hidden()
         } else {
@@ -29,7 +29,7 @@ impl Bar {
         let bar = ProgressBar::with_draw_target(Some(STEPS), target);
         let style = ProgressStyle::with_template("{bar:24} {percent:>3} %  {wide_msg}");
         bar.set_style(style.expect("the template is well-formed"));
-        let begins = (!quiet).then_some(length);
+        let begins = if quiet { Vec::new() } else { begins };
         Self { bar, begins }
     }
 
@@ -41,8 +41,8 @@ impl Bar {
 
 impl Progress for Bar {
     fn step(&mut self, what: &str, share: f64) {
-        if let Some(length) = self.begins.take() {
-            output::tell(false, &length);
+        for line in self.begins.drain(..) {
+            output::tell(false, &line);
         }
         #[expect(
             clippy::cast_possible_truncation,

@@ -42,12 +42,13 @@ pub(super) fn run<A: Parser>(
     planner: Planner<A>,
 ) -> anyhow::Result<()> {
     let options = versus.vs.as_deref().unwrap_or_default();
-    let plans = plans(args, options, planner)?;
+    let (plans, host) = plans(args, options, planner)?;
     let delivery = Delivery::ready(Subject::Comparison, output)?;
     let [a, b] = &plans;
-    let lab::Versus { documents, error } = delivery.measure([a, b], |kernel, host, bar| {
-        lab::run_versus(kernel, &host, [a, b], bar)
-    })?;
+    let lab::Versus { documents, error } =
+        delivery.measure([a, b], &host, |kernel, host, bar| {
+            lab::run_versus(kernel, &host, [a, b], bar)
+        })?;
     let comparison = documents.map(|documents| compared(documents, options, versus.fail_above));
     let comparison = comparison.transpose()?;
     let judged = comparison.as_ref().map(compare::judge);
@@ -65,13 +66,18 @@ fn compared(
     Ok(compare_by_turns(Tool::this(), by_turns, fail_above)?)
 }
 
-/// Both plans, of which the second has what belongs to the run from the first.
-fn plans<A: Parser>(args: &A, options: &str, planner: Planner<A>) -> anyhow::Result<[Plan; 2]> {
-    let host = measure::surroundings()?;
-    let mut a = planner(args, &host)?;
+/// Both plans, of which the second has what belongs to the run from the first, and what
+/// they were made for.
+fn plans<A: Parser>(
+    args: &A,
+    options: &str,
+    planner: Planner<A>,
+) -> anyhow::Result<([Plan; 2], Surroundings)> {
     let typed: Vec<OsString> = std::env::args_os().skip(1).collect();
     let words = words_of_b(&A::command(), &typed, options)?;
     let matches = A::command().try_get_matches_from(&typed)?;
+    let host = measure::surroundings(is_typed(&matches, "cpu"))?;
+    let mut a = planner(args, &host)?;
     if !is_typed(&matches, "precision") {
         // The usual one is that of totals. A ratio gains by all the time there is.
         a.stop.precision = None;
@@ -84,7 +90,7 @@ fn plans<A: Parser>(args: &A, options: &str, planner: Planner<A>) -> anyhow::Res
         ..b
     };
     check(&a, &b, options)?;
-    Ok([a, b])
+    Ok(([a, b], host))
 }
 
 /// Refuses sides that cannot take turns.

@@ -41,6 +41,7 @@ pub(super) fn document(
         host,
         plan: plan.clone(),
         run: ended.run.clone(),
+        noise: ended.noise.clone(),
         findings: findings(cells),
         caveats,
     }

@@ -5,7 +5,7 @@ use super::count;
 use super::cpu_time;
 use super::group::Group;
 use super::outcome::Ended;
-use crate::model::{Caveat, Cell, Parent, Plan, SpawnMethod, Stopped};
+use crate::model::{Availability, Caveat, Cell, Noise, Parent, Plan, SpawnMethod, Stopped};
 use crate::stats::Summary;
 
 /// Workers that differ by more than this are worth a word.
@@ -31,6 +31,7 @@ pub(super) fn caveats(
     caveats.extend(count::multiplexed(groups));
     caveats.extend(cpu_time::samples_lost(groups));
     caveats.extend((count > 0).then_some(Caveat::Daemons { count }));
+    caveats.extend(ended.noise.iter().flat_map(noisy));
     caveats.extend(disagreement(cells));
     caveats.extend(precision_missed(plan, cells));
     caveats
@@ -42,6 +43,25 @@ fn time_exceeded(plan: &Plan, used_s: f64) -> Option<Caveat> {
     const MUCH: f64 = 1.25;
     let asked_s = plan.stop.time_s?;
     (used_s > asked_s * MUCH).then_some(Caveat::TimeExceeded { asked_s, used_s })
+}
+
+/// A host that did much else. Others on CPUs between which workers may choose are in
+/// nobody's way.
+fn noisy(noise: &Noise) -> Vec<Caveat> {
+    const MUCH_SHARED: f64 = 0.10;
+    const MUCH_STOLEN: f64 = 0.02;
+    let more_than = |share: &Availability<f64>, much: f64| {
+        let share = share.measured().copied();
+        share.filter(|share| *share > much)
+    };
+    let shared = more_than(&noise.whole.others_share, MUCH_SHARED);
+    let stolen = more_than(&noise.whole.steal_share, MUCH_STOLEN);
+    let shared = match (noise.cpus.as_slice(), shared) {
+        ([cpu], Some(share)) => Some(Caveat::CpuShared { cpu: *cpu, share }),
+        _ => None,
+    };
+    let stolen = stolen.map(|share| Caveat::Stolen { share });
+    shared.into_iter().chain(stolen).collect()
 }
 
 fn methods_missing(groups: &[Group<'_>]) -> Vec<Caveat> {

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::error::LabError;
+use super::noise::{Reading, Waiting};
 use crate::model::Parent;
 use crate::model::{
     Interpreter, LoopSystem, Missing, PageTables, Placement, Plan, ProcessShape, Reach,
@@ -87,6 +88,9 @@ pub trait Kernel {
         timeout: Duration,
     ) -> Result<Box<dyn Script>, LabError>;
 
+    /// What this kernel has counted so far of what the host does.
+    fn host_counts(&self) -> Reading;
+
     /// Time since some fixed moment.
     fn now(&self) -> Duration;
 
@@ -165,6 +169,9 @@ pub trait Worker {
     /// # Errors
     /// [`LabError::Census`].
     fn map_ranges(&self) -> Result<Vec<MapRange>, LabError>;
+
+    /// What became of it so far.
+    fn waiting(&self) -> Waiting;
 
     /// Ends it, and tells how many processes its children had left behind.
     fn end(&mut self) -> u64;

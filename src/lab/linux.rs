@@ -3,6 +3,7 @@
 mod calls;
 mod family;
 mod interpreter;
+mod noise;
 mod orphans;
 mod process;
 mod script;
@@ -16,12 +17,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 pub(super) use self::family::Family;
+use self::noise::HostFiles;
+pub use self::noise::cpu_use;
 use self::process::LinuxWorker;
 use self::script::LinuxScript;
 pub use self::supervisor::supervised;
 use super::error::LabError;
 use super::kernel::{Kernel, Sampler, Script, ScriptOrder, Watching, Worker};
 use super::limits::{self, Limits, Need};
+use super::noise::Reading;
 use super::preflight;
 use crate::model::{Interpreter, Missing, Placement, Plan, Program, SpaceRequest};
 use crate::profile::ledger::Landmark;
@@ -62,32 +66,36 @@ impl Stop {
 pub struct Linux {
     stop: Stop,
     begin: Instant,
+    host: HostFiles,
 }
 
 impl Linux {
-    /// Readies this process for the plan: its descriptors will not reach the
-    /// workers, it keeps off their CPU, and it adopts what they leave behind. Its main
+    /// Readies this process for workers of these placements: its descriptors will not reach
+    /// them, it keeps off their CPUs, and it adopts what they leave behind. Its main
     /// thread has no children of its own, which would be ended with those.
     ///
     /// # Errors
     /// [`LabError::Io`].
-    pub fn new(stop: Stop, placement: Placement) -> Result<Self, LabError> {
+    pub fn new(stop: Stop, placements: &[Placement]) -> Result<Self, LabError> {
         sys::process::seal_descriptors().map_err(failed("could not seal the open descriptors"))?;
         sys::process::adopt_orphans().map_err(failed("could not become a subreaper"))?;
         sys::process::forbid_core_files().map_err(failed("could not forbid core files"))?;
-        if let Placement::Pinned(pinned) = placement {
-            let allowed =
-                sys::process::allowed_cpus().map_err(failed("could not read the CPUs"))?;
-            let others: Vec<usize> = allowed.into_iter().filter(|cpu| *cpu != pinned).collect();
-            if !others.is_empty() {
-                sys::process::run_on(&others).map_err(failed(
-                    "could not leave the workers' CPU, which --cpu any does without",
-                ))?;
-            }
+        let allowed = sys::process::allowed_cpus().map_err(failed("could not read the CPUs"))?;
+        let pinned = |cpu: &usize| placements.contains(&Placement::Pinned(*cpu));
+        let (theirs, others): (Vec<usize>, Vec<usize>) =
+            allowed.iter().partition(|cpu| pinned(cpu));
+        let keeps_off = !theirs.is_empty() && !others.is_empty();
+        if keeps_off {
+            sys::process::run_on(&others).map_err(failed(
+                "could not leave the workers' CPU, which --cpu any does without",
+            ))?;
         }
+        let stay = !placements.contains(&Placement::Free);
+        let watched = if stay { theirs } else { allowed };
         Ok(Self {
             stop,
             begin: Instant::now(),
+            host: HostFiles::open(watched, stay, !(stay && keeps_off)),
         })
     }
 }
@@ -181,6 +189,10 @@ impl Kernel for Linux {
         self.stop.check()?;
         let script = LinuxScript::start(order, timeout, &self.stop)?;
         Ok(Box::new(script))
+    }
+
+    fn host_counts(&self) -> Reading {
+        self.host.read(self.now())
     }
 
     fn now(&self) -> Duration {

@@ -12,6 +12,7 @@ pub mod host;
 pub mod kernel;
 pub mod limits;
 pub mod linux;
+pub mod noise;
 pub mod path;
 pub mod programs;
 pub mod shape;

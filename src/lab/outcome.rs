@@ -1,7 +1,7 @@
 //! What a run tells while it goes on, and what it comes to.
 
 use super::error::LabError;
-use crate::model::{Document, Run};
+use crate::model::{Document, Noise, Run};
 
 /// Hears how far a run has come.
 pub trait Progress {
@@ -31,6 +31,8 @@ impl Outcome {
 /// How the rounds of a run ended.
 pub(super) struct Ended {
     pub(super) run: Run,
+    /// What else went on meanwhile.
+    pub(super) noise: Option<Noise>,
     /// Processes that the children of all its workers and scripts left behind.
     pub(super) left_behind: u64,
     pub(super) error: Option<LabError>,

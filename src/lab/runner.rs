@@ -28,7 +28,7 @@
 mod budget;
 mod schedule;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(super) use self::schedule::{AIM_ROUNDS, Rhythm};
@@ -36,6 +36,7 @@ use self::schedule::{Schedule, Slot, Stage};
 use super::duet::{self, Until};
 use super::error::LabError;
 use super::kernel::Kernel;
+use super::noise::{NoiseLog, Waiting};
 use super::outcome::{Ended, Progress};
 use super::outlook::Watch;
 use super::session::{self, Occasion, Recording};
@@ -86,6 +87,7 @@ pub(super) struct Turn<'a> {
     pub(super) slice_ns: u64,
     seed: u64,
     left_behind: Cell<u64>,
+    workers: RefCell<Vec<Waiting>>,
 }
 
 impl Turn<'_> {
@@ -105,7 +107,7 @@ impl Turn<'_> {
         let round = self.round;
         let occasion = Occasion { round, of };
         let recording = session::run(self.kernel, &assignment, watch, self.timeout, occasion)?;
-        self.note_left_behind(recording.left_behind);
+        self.note(&recording);
         Ok(recording)
     }
 
@@ -131,9 +133,14 @@ impl Turn<'_> {
         let timeout = self.timeout;
         let recordings = duet::run(self.kernel, [a, b], until, first, timeout, occasion)?;
         for recording in &recordings {
-            self.note_left_behind(recording.left_behind);
+            self.note(recording);
         }
         Ok(recordings)
+    }
+
+    fn note(&self, recording: &Recording) {
+        self.note_left_behind(recording.left_behind);
+        self.workers.borrow_mut().push(recording.waiting.clone());
     }
 
     /// Hears of processes that somebody's children left behind.
@@ -151,6 +158,7 @@ pub(super) struct Runner<'a> {
     /// How many rounds there are, if the progress shall tell.
     tells: Option<u32>,
     left_behind: u64,
+    noise: NoiseLog,
     schedule: Schedule,
     /// What the visits are called in the progress.
     names: Vec<String>,
@@ -173,6 +181,7 @@ impl<'a> Runner<'a> {
             started_unix_s: since.map_or(0, |since| since.as_secs()),
             tells: None,
             left_behind: 0,
+            noise: NoiseLog::default(),
             schedule: Schedule::new(time_s, seed, least_rounds, aim_rounds),
             names: Vec::new(),
         }
@@ -203,6 +212,7 @@ impl<'a> Runner<'a> {
                 rounds: self.schedule.rounds,
                 stopped,
             },
+            noise: self.noise.noise(),
             left_behind: self.left_behind,
             error,
         }
@@ -218,6 +228,7 @@ impl<'a> Runner<'a> {
         share: f64,
         progress: &mut dyn Progress,
     ) -> Result<Stopped, LabError> {
+        self.noise.begin(self.kernel.host_counts());
         let mut stage = Running {
             kernel: self.kernel,
             timeout: self.timeout,
@@ -225,6 +236,7 @@ impl<'a> Runner<'a> {
             names: &self.names,
             of: self.tells,
             left_behind: &mut self.left_behind,
+            noise: &mut self.noise,
             feature,
             progress,
         };
@@ -240,6 +252,7 @@ struct Running<'a> {
     names: &'a [String],
     of: Option<u32>,
     left_behind: &'a mut u64,
+    noise: &'a mut NoiseLog,
     feature: &'a mut dyn Feature,
     progress: &'a mut dyn Progress,
 }
@@ -272,9 +285,13 @@ impl Stage for Running<'_> {
             slice_ns: slot.slice_s.map_or(u64::MAX, nanos),
             seed: slot.seed,
             left_behind: Cell::new(0),
+            workers: RefCell::default(),
         };
         let done = self.feature.turn(slot.visit, &turn);
         *self.left_behind += turn.left_behind.get();
+        for worker in turn.workers.into_inner() {
+            self.noise.worker(worker);
+        }
         match done {
             Err(error) if !matches!(error, LabError::Interrupted(_)) => {
                 self.feature.lose(slot.visit, error).map(|()| 0.0)
@@ -284,6 +301,7 @@ impl Stage for Running<'_> {
     }
 
     fn round_ends(&mut self, rounds: u32) -> Option<Stopped> {
+        self.noise.round_ends(self.kernel.host_counts());
         self.feature.round_ends(rounds)
     }
 }

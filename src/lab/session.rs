@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::error::LabError;
 use super::kernel::{Kernel, Worker};
+use super::noise::Waiting;
 use super::outlook::{Outlook, Watch, Watched};
 use crate::model::{Missing, PageTables, Parent, SpawnMethod};
 use crate::profile::faults::MapRange;
@@ -48,6 +49,8 @@ pub(super) struct Recording {
     pub(super) words: Vec<u64>,
     /// Processes that its children left behind.
     pub(super) left_behind: u64,
+    /// What became of it.
+    pub(super) waiting: Waiting,
     /// For a sampling pass: the timer ticks of each method, or why none.
     pub(super) ticks: Option<Result<Vec<ModeTicks>, Missing>>,
     /// Records that the sampling lost, at the least.
@@ -204,6 +207,7 @@ impl Inflated {
         let stride = assignment.pass.record_words();
         let mut words = self.worker.records(FIRST_RECORD + done.spawns * stride)?;
         let words = words.split_off(FIRST_RECORD);
+        let waiting = self.worker.waiting();
         let unavailable = &self.prepared.unavailable;
         let works = |method: &SpawnMethod| unavailable.iter().all(|(gone, _)| gone != method);
         let methods = assignment.methods.iter().copied().filter(works).collect();
@@ -221,6 +225,7 @@ impl Inflated {
                 after,
                 words,
                 left_behind: 0,
+                waiting,
                 ticks: None,
                 lost_samples: 0,
                 watched: None,

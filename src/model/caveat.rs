@@ -99,6 +99,18 @@ pub enum Caveat {
         /// How many were ended.
         count: u64,
     },
+    /// The workers' CPU was wanted by others for much of the time.
+    CpuShared {
+        /// Which.
+        cpu: usize,
+        /// The share of its time that others had.
+        share: f64,
+    },
+    /// The hypervisor gave much of the time to others.
+    Stolen {
+        /// The share of the CPUs' time.
+        share: f64,
+    },
     /// A card of so few rounds that its prices hardly know how workers differ.
     FewRounds {
         /// How many there were.
@@ -155,6 +167,14 @@ impl fmt::Display for Caveat {
                 shortest(*asked_s)
             ),
             Self::Daemons { count } => daemons(*count),
+            Self::CpuShared { cpu, share } => format!(
+                "CPU {cpu} was used by others {:.0} % of the time, so that spawns waited and their times vary: stop what else runs, choose another CPU by --cpu, or measure two things by turns, which --vs does",
+                share * 100.0
+            ),
+            Self::Stolen { share } => format!(
+                "the hypervisor gave {:.0} % of the time to others (steal), against which no option of this host helps: measure again in a quieter hour, or two things by turns, which --vs does",
+                share * 100.0
+            ),
             Self::FewRounds { rounds } => format!(
                 "only {} of all trials, too few to know how workers differ; raise --time",
                 counted(u64::from(*rounds), "round")

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Availability, Caveat, ChildAction, Findings, Host, Parent, Plan, Program, SpaceRequest,
+    Availability, Caveat, ChildAction, Findings, Host, Noise, Parent, Plan, Program, SpaceRequest,
     SpawnMethod,
 };
 use crate::stats::{Estimate, Summary};
@@ -30,6 +30,9 @@ pub struct Document {
     pub plan: Plan,
     /// How the run went.
     pub run: Run,
+    /// What else went on meanwhile; absent of a run that was not watched, or had no round.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise: Option<Noise>,
     /// What was found out: of the kind that the plan's order asks for.
     pub findings: Findings,
     /// What a reader must know before trusting the figures.

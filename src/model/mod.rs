@@ -13,6 +13,7 @@ mod explain;
 mod findings;
 mod host;
 mod method;
+mod noise;
 mod order;
 mod parent;
 mod plan;
@@ -48,6 +49,7 @@ pub use explain::{
 pub use findings::Findings;
 pub use host::{Fingerprint, Host, HostDifference, HostFact, differences};
 pub use method::{ChildAction, SpawnMethod};
+pub use noise::{Noise, NoiseSpan};
 pub use order::{ExplainOrder, LoopOrder, Order, ReproduceOrder};
 pub use parent::{Counts, Parent, middle};
 pub use plan::{Backing, Placement, Plan, Program, SpaceRequest, StopRule, Temperature};

@@ -83,42 +83,61 @@ fn machine(host: &Host) -> String {
 
 fn run(document: &Document, into: &mut Vec<Record>) {
     let host = &document.host;
-    let of = |command| Record {
+    let about = Record {
         host: machine(host),
         kernel: fact(&host.kernel),
         date: utc(document.run.started_unix_s),
         version: fact(&document.tool.version),
-        command,
+        command: command(&document.findings),
         child: short(&child(document.plan.child, &document.plan.program)),
         baseline: document.plan.baseline.name().to_owned(),
         ..Record::default()
     };
+    findings(&about, document, into);
+    if let Some(noise) = &document.noise {
+        part(&about, "noise", noise, into);
+    }
+}
+
+/// The command that such findings are of.
+fn command(findings: &Findings) -> &'static str {
+    match findings {
+        Findings::Sweep { .. } => "sweep",
+        Findings::Explanation(_) => "explain",
+        Findings::Reproduction(_) => "reproduce",
+        Findings::Card(_) => "card",
+        Findings::Process(_) => "process",
+        Findings::Advice(_) => "advise",
+    }
+}
+
+fn findings(about: &Record, document: &Document, into: &mut Vec<Record>) {
     match &document.findings {
         Findings::Sweep { cells } => {
-            spawns(&of("sweep"), cells, into);
-            derived::extra(&of("sweep"), document, into);
+            spawns(about, cells, into);
+            derived::extra(about, document, into);
         }
-        Findings::Explanation(found) => explanation(&of("explain"), found, into),
-        Findings::Reproduction(found) => reproduction(&of("reproduce"), document, found, into),
+        Findings::Explanation(found) => explanation(about, found, into),
+        Findings::Reproduction(found) => reproduction(about, document, found, into),
         Findings::Card(card) => {
             let trials = document.plan.order.card().map(|order| &order.trials);
             for (trial, result) in trials.into_iter().flatten().zip(&card.trials) {
                 let about = Record {
                     child: short(&child(trial.child, &trial.program)),
-                    ..of("card").from(&trial.space.key())
+                    ..about.clone().from(&trial.space.key())
                 };
                 part(&about, "trials", &(trial.purpose, result), into);
             }
-            part(&of("card"), "prices", &card.prices, into);
+            part(about, "prices", &card.prices, into);
         }
         Findings::Process(found) => {
-            part(&of("process"), "replica", &found.replica, into);
-            part(&of("process"), "blame", &found.blame, into);
+            part(about, "replica", &found.replica, into);
+            part(about, "blame", &found.blame, into);
             if let Some(ledger) = &found.ledger {
-                explanation(&of("process"), ledger, into);
+                explanation(about, ledger, into);
             }
         }
-        Findings::Advice(found) => part(&of("advise"), "advice", found, into),
+        Findings::Advice(found) => part(about, "advice", found, into),
     }
 }
 

@@ -11,6 +11,8 @@ use std::time::Duration;
 use forktax::lab::error::{LabError, ProgramError};
 use forktax::lab::kernel::{Kernel, Sampler, Script, ScriptOrder, Watching, Worker};
 use forktax::lab::limits::LimitError;
+use forktax::lab::noise::counts::CpuTimes;
+use forktax::lab::noise::{Reading, Waiting};
 use forktax::model::Parent;
 use forktax::model::{
     Availability, Backing, ChildAction, Host, Interpreter, Level, MappingContent, Missing,
@@ -84,6 +86,10 @@ pub(crate) enum Fault {
     ScriptFails,
     /// A child exits with 9.
     ChildFails,
+    /// Others want the CPU, and the hypervisor gives it away.
+    HostBusy,
+    /// The kernel tells nothing of what the host does.
+    HostUntold,
     /// A child that executes another program than the embedded one exits with 9.
     ProgramFailsLater,
 }
@@ -227,6 +233,32 @@ impl Kernel for Fake {
             number: self.launched.get(),
             clock: Rc::clone(&self.clock),
         }))
+    }
+
+    fn host_counts(&self) -> Reading {
+        let at = self.clock.get();
+        let [idle, stolen, own] = match self.fault {
+            Fault::HostBusy => [0, 3, 66],
+            _ => [5, 1, 91],
+        }
+        .map(|percent| at * percent / 100);
+        let told = |time: Duration| match self.fault {
+            Fault::HostUntold => Err(missing("nobody may look")),
+            _ => Ok(time),
+        };
+        Reading {
+            at,
+            cpus: vec![1],
+            times: told(idle).map(|idle| CpuTimes {
+                all: at,
+                idle,
+                stolen: Ok(stolen),
+            }),
+            own,
+            cpu_pressure: told(at / 20),
+            memory_pressure: told(Duration::ZERO),
+            frequency_hz: Err(missing("no driver of frequencies")),
+        }
     }
 
     fn now(&self) -> Duration {
@@ -553,6 +585,17 @@ impl Worker for FakeWorker {
             }
         }
         Ok(census)
+    }
+
+    fn waiting(&self) -> Waiting {
+        let told = |count| match self.fault {
+            Fault::HostUntold => Err(missing("nobody may look")),
+            _ => Ok(count),
+        };
+        Waiting {
+            run_delay_ns: told(1_500),
+            migrations: told(1),
+        }
     }
 
     fn end(&mut self) -> u64 {

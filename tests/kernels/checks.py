@@ -57,9 +57,24 @@ def statuses(checks, plan):
         if step.status == 0 and step.command.startswith("forktax"):
             checks.that("panicked" not in said and not said, f"{step.name}: said {said}")
     for path in sorted(checks.folder.glob("*.json")):
-        figures = missing_figures(checks.read(path.name))
+        document = checks.read(path.name)
+        figures = missing_figures(document)
         untold = [where for where, figure in figures if not figure.get("reason")]
         checks.that(not untold, f"{path.name}: no reason is given at {untold}")
+        if "noise" in document:
+            noise(checks, path.name, document)
+
+
+def noise(checks, name, document):
+    """What else the guest did is told round by round, or why it is not."""
+    told = document["noise"]
+    checks.that(len(told["rounds"]) >= document["run"]["rounds"], f"{name}: rounds are missing")
+    for span in [told["whole"], *told["rounds"]]:
+        shares = {key: value for key, value in span.items() if key.endswith("_share")}
+        known = [value for value in shares.values() if not isinstance(value, dict)]
+        checks.that(all(0 <= value <= 1 for value in known), f"{name}: shares are {shares}")
+    waited = told["whole"]["run_delay_ns"]
+    checks.that(not isinstance(waited, dict), f"{name}: what workers waited is {waited}")
 
 
 def median(cell, figure="total_ns"):
@@ -74,7 +89,9 @@ def cell_of(cells, method, mappings):
 def sweep(checks, name, mappings):
     """Forks from many mappings are dear, other ways to spawn are not, and the parent is
     the one that was ordered."""
-    cells = checks.read(f"{name}.json")["findings"]["sweep"]["cells"]
+    document = checks.read(f"{name}.json")
+    checks.that("noise" in document, f"{name}: the guest was not watched")
+    cells = document["findings"]["sweep"]["cells"]
     fork, spawn = (cell_of(cells, m, mappings) for m in ("fork", "posix_spawn"))
     empty = cell_of(cells, "fork", 0)
     checks.that(median(fork) > 2 * median(spawn), f"{name}: fork is not dearer than posix_spawn")

@@ -5,6 +5,7 @@ use std::time::Duration;
 use forktax::lab::error::LabError;
 use forktax::lab::kernel::{Kernel, Sampler, Script, ScriptOrder, Watching, Worker};
 use forktax::lab::limits::LimitError;
+use forktax::lab::noise::Reading;
 use forktax::lab::run;
 use forktax::model::SpawnMethod::{Fork, PosixSpawn, Vfork};
 use forktax::model::{
@@ -301,6 +302,10 @@ impl Kernel for Full {
 
     fn start_script(&self, of: &ScriptOrder, limit: Duration) -> Result<Box<dyn Script>, LabError> {
         self.0.start_script(of, limit)
+    }
+
+    fn host_counts(&self) -> Reading {
+        self.0.host_counts()
     }
 
     fn now(&self) -> Duration {

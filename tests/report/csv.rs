@@ -7,13 +7,15 @@ use forktax::model::{Availability, Findings, Stored};
 use forktax::report::{Format, Record, Shown, render};
 use serde_json::Value;
 
-use crate::stored::{RUNS, comparisons, stored, with};
+use crate::stored::{RUNS, comparisons, noise, stored, with};
 
 /// Every stored result.
 fn results() -> impl Iterator<Item = (String, Stored)> {
     let runs = RUNS
         .iter()
         .map(|(name, document)| (name.clone(), Stored::from(document.clone())));
+    let watched = with("sweep-exit", |document| document.noise = Some(noise()));
+    let runs = runs.chain([("watched".to_owned(), Stored::from(watched))]);
     let compared = comparisons().into_iter();
     runs.chain(compared.map(|(name, comparison)| (name, Stored::from(comparison))))
 }
@@ -117,8 +119,8 @@ fn every_figure_of_a_document_is_in_the_records_once() {
         let mut wanted = Vec::new();
         match &stored {
             Stored::Run(document) => {
-                let findings = serde_json::to_value(&document.findings).unwrap();
-                figures(&findings, &mut wanted);
+                let parts = serde_json::to_value((&document.findings, &document.noise)).unwrap();
+                figures(&parts, &mut wanted);
             }
             Stored::Comparison(comparison) => {
                 let lines = serde_json::to_value((&comparison.lines, &comparison.lone)).unwrap();

@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use forktax::analysis::shape::parse_shape;
-use forktax::model::{Answer, Cell, Comparison, Document, Findings, ProcessShape, Stored};
+use forktax::model::{
+    Answer, Availability, Cell, Comparison, Document, Findings, Noise, NoiseSpan, ProcessShape,
+    Stored,
+};
 use forktax::report::{self, Format, ReportError, Shown, parse};
 
 /// Where files of a kind lie: results of runs in the directory itself.
@@ -69,6 +72,32 @@ pub(crate) fn shapes() -> Vec<(String, ProcessShape)> {
 
 pub(crate) fn stored(name: &str) -> Document {
     RUNS[name].clone()
+}
+
+/// What else went on in three rounds: a quiet one, a busy one, and a short one.
+pub(crate) fn noise() -> Noise {
+    let span = |duration_s, others_share: Availability<f64>| NoiseSpan {
+        duration_s,
+        others_share,
+        steal_share: Availability::Measured(0.004),
+        run_delay_ns: Availability::Measured(1_250_000),
+        migrations: Availability::Measured(3),
+        frequency_hz: Availability::unavailable("no driver of frequencies", None),
+        cpu_pressure_share: Availability::unavailable(
+            "/proc/pressure/cpu cannot be read: No such file or directory",
+            Some("boot with psi=1"),
+        ),
+        memory_pressure_share: Availability::Measured(0.0),
+    };
+    Noise {
+        cpus: vec![1],
+        whole: span(3.25, Availability::Measured(0.034)),
+        rounds: vec![
+            span(1.5, Availability::Measured(0.012)),
+            span(1.5, Availability::Measured(0.123)),
+            span(0.25, Availability::unavailable("it was too short", None)),
+        ],
+    }
 }
 
 /// A stored document with a change.

@@ -8,7 +8,7 @@ use forktax::model::{
 use forktax::report::{Format, Shown, render_shape};
 
 use crate::every::{fits, snapshot};
-use crate::stored::{cells, shapes, table, with};
+use crate::stored::{cells, noise, shapes, table, with};
 
 pub(crate) const RESERVATIONS: [ShapeReservation; 8] = [
     ShapeReservation::ChangedWhileRead,
@@ -26,7 +26,7 @@ fn looks_like_this(name: &str, report: String) {
     snapshot(name, "txt", report.into_bytes());
 }
 
-/// Every caveat, and a PMU that counts.
+/// Every caveat, a host that was watched, and a PMU that counts.
 #[test]
 fn a_sweep_with_every_caveat() {
     let method = SpawnMethod::Fork;
@@ -77,11 +77,17 @@ fn a_sweep_with_every_caveat() {
             used_s: 36.2,
         },
         Caveat::Daemons { count: 3 },
+        Caveat::CpuShared {
+            cpu: 1,
+            share: 0.314,
+        },
+        Caveat::Stolen { share: 0.04 },
         Caveat::FewRounds { rounds: 1 },
         Caveat::Interrupted,
     ];
     let report = table(&with("sweep", |document| {
         document.host.pmu = true;
+        document.noise = Some(noise());
         document.caveats = caveats;
         for cell in cells(&mut document.findings) {
             let counted: Counted = cell.task_clock_ns.clone();

@@ -192,7 +192,7 @@ fn place(
     host: &Surroundings,
 ) -> Result<(Placement, Vec<usize>), PlanError> {
     if running.cpu.is_some() || shape.process.allowed_cpus.is_empty() {
-        return Ok((placement(running.cpu, &host.allowed_cpus)?, Vec::new()));
+        return Ok((placement(running.cpu, host)?, Vec::new()));
     }
     let theirs = shape.process.allowed_cpus.iter();
     let both: Vec<usize> = theirs

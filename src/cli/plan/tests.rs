@@ -8,6 +8,7 @@ use crate::model::{Plan, Program, SpawnMethod};
 pub(super) fn host() -> Surroundings {
     Surroundings {
         allowed_cpus: vec![0, 1],
+        cpu: Choice::of(&[0, 1], None),
         page_size: 4096,
         evict_bytes: 1 << 25,
         path: "/usr/bin:/bin".to_owned(),

@@ -12,10 +12,11 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use super::family::{Family, fate};
-use super::{Stop, failed};
+use super::{Stop, failed, noise};
 use crate::lab::census::{self, CensusError};
 use crate::lab::error::{LabError, ProgramError, signal_name};
 use crate::lab::kernel::Worker;
+use crate::lab::noise::Waiting;
 use crate::lab::shape::{self, Options};
 use crate::model::{Likeness, PageTables, Parent, ProcessShape, Program, SpawnMethod, Temperature};
 use crate::profile::faults::MapRange;
@@ -117,6 +118,10 @@ impl Worker for LinuxWorker {
 
     fn map_ranges(&self) -> Result<Vec<MapRange>, LabError> {
         self.seen(census::map_ranges(self.family.pid().cast_signed()))
+    }
+
+    fn waiting(&self) -> Waiting {
+        noise::waiting(self.family.pid())
     }
 
     fn end(&mut self) -> u64 {

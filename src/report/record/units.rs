@@ -6,20 +6,21 @@
 //! document can have, and fails if one has no unit.
 
 /// Names that are a unit, or end with one after an underline.
-const UNITS: [(&str, &str); 6] = [
+const UNITS: [(&str, &str); 7] = [
     ("ns", "ns"),
     ("us", "us"),
     ("ms", "ms"),
     ("s", "s"),
     ("bytes", "bytes"),
     ("hz", "1/s"),
+    ("share", "1"),
 ];
 
 /// What is counted in a second.
 const RATES: [&str; 2] = ["per_second", "spawns_per_second"];
 
 /// Ratios and shares.
-const RATIOS: [&str; 15] = [
+const RATIOS: [&str; 14] = [
     "counting_slowdown",
     "covered",
     "error",
@@ -29,7 +30,6 @@ const RATIOS: [&str; 15] = [
     "r_squared",
     "ratio",
     "scale",
-    "share",
     "slowdown",
     "validation_median",
     "validation_worst",
@@ -38,7 +38,7 @@ const RATIOS: [&str; 15] = [
 ];
 
 /// Counts of things.
-const COUNTS: [&str; 45] = [
+const COUNTS: [&str; 46] = [
     "anon_vmas",
     "built",
     "capacity",
@@ -62,6 +62,7 @@ const COUNTS: [&str; 45] = [
     "major_faults",
     "mappings",
     "mappings_requested",
+    "migrations",
     "minor_faults",
     "outliers",
     "pages",
@@ -159,14 +160,16 @@ mod tests {
     #[test]
     fn every_figure_that_a_document_can_have_has_a_unit() {
         let schema = Contract::Document.schema().to_value();
-        let findings = schema["properties"]["findings"].clone();
+        let parts = ["findings", "noise"].map(|part| (part, schema["properties"][part].clone()));
         let mut walk = Walk {
             schema,
             seen: BTreeSet::new(),
             nameless: BTreeSet::new(),
             figures: BTreeSet::new(),
         };
-        walk.of(&findings, "findings", "");
+        for (name, part) in &parts {
+            walk.of(part, name, "");
+        }
         assert_eq!(walk.nameless, BTreeSet::new(), "declare their units");
         assert!(walk.figures.len() > 50, "{:?}", walk.figures);
     }

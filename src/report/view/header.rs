@@ -1,14 +1,22 @@
 //! The method: where and how was measured, in a few lines.
 
 use crate::model::{
-    Availability, ChildAction, Document, Host, Placement, Plan, Program, SpaceRequest, Temperature,
+    Availability, ChildAction, Document, Host, Noise, Placement, Plan, Program, SpaceRequest,
+    Temperature,
 };
 
-use super::number::{counted, integer, significant};
+use super::number::{counted, integer, percent, significant};
 use super::process;
 
 /// The lines of the method.
 pub(super) fn lines(document: &Document) -> Vec<String> {
+    let mut lines = conditions_of(document);
+    lines.extend(document.noise.as_ref().map(noise));
+    lines
+}
+
+/// What was measured, where and how.
+fn conditions_of(document: &Document) -> Vec<String> {
     let Document {
         tool, host, plan, ..
     } = document;
@@ -31,7 +39,7 @@ pub(super) fn lines(document: &Document) -> Vec<String> {
 /// Those that a picture has room for: the machine, the conditions, the child; and the
 /// process, if one was rebuilt.
 pub(super) fn of_picture(document: &Document) -> Vec<String> {
-    let lines = lines(document);
+    let lines = conditions_of(document);
     let rebuilt = document.plan.order.replica().is_some();
     let last = lines.len().saturating_sub(1);
     let has_room = |index: usize| [0, 3, 4].contains(&index) || rebuilt && index == last;
@@ -40,6 +48,41 @@ pub(super) fn of_picture(document: &Document) -> Vec<String> {
         .filter(|(index, _)| has_room(*index))
         .map(|(_, line)| line)
         .collect()
+}
+
+/// What else the host did.
+fn noise(noise: &Noise) -> String {
+    let cpus = match noise.cpus.as_slice() {
+        [cpu] => format!("CPU {cpu}"),
+        cpus => counted(cpus.len() as u64, "CPU"),
+    };
+    let whole = &noise.whole;
+    let rounds = noise.rounds.iter();
+    let of_rounds = rounds.filter_map(|round| round.others_share.measured());
+    let most = of_rounds.copied().reduce(f64::max);
+    let most = most.filter(|_| noise.rounds.len() > 1);
+    let most = most.map_or_else(String::new, |most| {
+        format!(" (at most {} in a round)", in_percent(most))
+    });
+    let others = match &whole.others_share {
+        Availability::Measured(share) => {
+            format!("used by others {} of the time{most}", in_percent(*share))
+        }
+        missing => format!("use by others {}", share(missing)),
+    };
+    format!(
+        "host while measured: {cpus} {others}, steal {}, pressure {}",
+        share(&whole.steal_share),
+        share(&whole.cpu_pressure_share)
+    )
+}
+
+fn share(found: &Availability<f64>) -> String {
+    shown(&found.map(|share| in_percent(*share)), "")
+}
+
+fn in_percent(share: f64) -> String {
+    format!("{} %", percent(share))
 }
 
 /// What all parents have more than a worker, and what becomes of their descriptors

@@ -1,0 +1,104 @@
+//! What else went on: in every round, in every command, and with a reason where nobody
+//! tells.
+
+use forktax::lab::run_versus;
+use forktax::model::SpawnMethod::{Fork, PosixSpawn};
+use forktax::model::{Availability, Caveat, Noise};
+
+use crate::fake::{Fake, Fault, host, plan};
+use crate::{Steps, carry_out, default_plan, document};
+
+fn near(found: &Availability<f64>, share: f64) {
+    let found = found.measured().unwrap();
+    assert!((found - share).abs() < 1e-6, "{found} is not {share}");
+}
+
+fn noise(fault: Fault) -> Noise {
+    document(fault, &default_plan()).noise.unwrap()
+}
+
+#[test]
+fn each_round_is_told_and_all_together() {
+    let document = document(Fault::Nothing, &default_plan());
+    let noise = document.noise.unwrap();
+    assert_eq!(noise.cpus, [1]);
+    assert_eq!(noise.rounds.len(), document.run.rounds as usize);
+    let mut took_s = 0.0;
+    for span in noise.rounds.iter().chain([&noise.whole]) {
+        near(&span.others_share, 0.03);
+        near(&span.steal_share, 0.01);
+        near(&span.cpu_pressure_share, 0.05);
+        near(&span.memory_pressure_share, 0.0);
+        took_s += span.duration_s;
+    }
+    assert!((took_s - 2.0 * document.run.duration_s).abs() < 1e-6);
+    // A fork and two others from three parents: a worker for each pass, 1.5 us each.
+    let delays = noise
+        .rounds
+        .iter()
+        .map(|round| round.run_delay_ns.measured());
+    let delays: Vec<u64> = delays.map(|delay| *delay.unwrap()).collect();
+    assert!(delays.iter().all(|delay| *delay >= 3 * 1_500), "{delays:?}");
+    let whole: u64 = delays.iter().sum();
+    assert_eq!(noise.whole.run_delay_ns, Availability::Measured(whole));
+    let moves = noise.whole.migrations.measured().unwrap();
+    assert_eq!(1_500 * moves, whole);
+    assert!(document.caveats.iter().all(|caveat| !is_noise(caveat)));
+}
+
+fn is_noise(caveat: &Caveat) -> bool {
+    matches!(caveat, Caveat::CpuShared { .. } | Caveat::Stolen { .. })
+}
+
+#[test]
+fn a_busy_host_is_a_caveat() {
+    let document = document(Fault::HostBusy, &default_plan());
+    let mut told = document.caveats.into_iter().filter(is_noise);
+    let Some(Caveat::CpuShared { cpu: 1, share }) = told.next() else {
+        panic!("others are not told");
+    };
+    assert!((share - 0.31).abs() < 1e-6, "{share}");
+    let Some(Caveat::Stolen { share }) = told.next() else {
+        panic!("stolen time is not told");
+    };
+    assert!((share - 0.03).abs() < 1e-6, "{share}");
+    assert!(told.next().is_none());
+}
+
+#[test]
+fn what_nobody_tells_has_its_reason_in_every_round() {
+    let noise = noise(Fault::HostUntold);
+    for span in noise.rounds.iter().chain([&noise.whole]) {
+        let shares = [
+            &span.others_share,
+            &span.steal_share,
+            &span.cpu_pressure_share,
+            &span.memory_pressure_share,
+        ];
+        let counts = [&span.run_delay_ns, &span.migrations, &span.frequency_hz];
+        let missing = shares.map(Availability::missing).into_iter();
+        for missing in missing.chain(counts.map(Availability::missing)) {
+            assert_eq!(missing.unwrap().remedy.as_deref(), Some("ask root"));
+        }
+    }
+}
+
+#[test]
+fn a_run_that_ends_in_its_first_round_has_none_of_it() {
+    let (outcome, _) = carry_out(Fault::Interrupted(3), &default_plan());
+    assert_eq!(outcome.document.unwrap().noise, None);
+}
+
+#[test]
+fn both_sides_of_a_run_by_turns_had_the_same() {
+    let plan = plan(&[100], &[Fork, PosixSpawn]);
+    let fake = Fake::new(Fault::Nothing);
+    let versus = run_versus(&fake, &host(), [&plan, &plan], &mut Steps(Vec::new()));
+    let [a, b] = versus.documents.unwrap();
+    assert_eq!(a.noise, b.noise);
+    let noise = a.noise.unwrap();
+    // Two workers a round.
+    for round in &noise.rounds {
+        assert_eq!(round.migrations.measured(), Some(&2));
+    }
+}
