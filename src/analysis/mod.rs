@@ -11,6 +11,7 @@
 //! - [`replica`]: a process as workers get it, whole and in parts;
 //! - [`reproduce`]: what others have published, and this host's answer beside it;
 //! - [`shape`]: a process's shape as a file, read with suspicion;
+//! - [`steadiness`]: how steady the host was meanwhile;
 //! - [`sweep`]: what fork costs beyond the baseline, and how that grows.
 
 pub mod advise;
@@ -22,6 +23,7 @@ pub mod process;
 pub mod replica;
 pub mod reproduce;
 pub mod shape;
+pub mod steadiness;
 pub mod sweep;
 
 /// The seed of the resamples at a place of several; the first has the run's own.

@@ -5,7 +5,8 @@ use super::count;
 use super::cpu_time;
 use super::group::Group;
 use super::outcome::Ended;
-use crate::model::{Availability, Caveat, Cell, Noise, Parent, Plan, SpawnMethod, Stopped};
+use crate::analysis::steadiness::Steadiness;
+use crate::model::{Availability, Caveat, Cell, Noise, Parent, Plan, Run, SpawnMethod, Stopped};
 use crate::stats::Summary;
 
 /// Workers that differ by more than this are worth a word.
@@ -25,6 +26,7 @@ pub(super) fn caveats(
     let mut caveats = Vec::new();
     caveats.extend(interrupted.then_some(Caveat::Interrupted));
     caveats.extend(time_exceeded(plan, ended.run.duration_s));
+    caveats.extend(unsteady(&ended.run));
     caveats.extend(methods_missing(groups));
     caveats.extend(count::refused(groups));
     caveats.extend(groups.iter().flat_map(|group| group_caveats(group)));
@@ -62,6 +64,13 @@ fn noisy(noise: &Noise) -> Vec<Caveat> {
     };
     let stolen = stolen.map(|share| Caveat::Stolen { share });
     shared.into_iter().chain(stolen).collect()
+}
+
+fn unsteady(run: &Run) -> Option<Caveat> {
+    let steadiness = Steadiness::of(run.reference.measured()?)?;
+    let Steadiness { p10_ns, p90_ns, .. } = steadiness;
+    let caveat = Caveat::Unsteady { p10_ns, p90_ns };
+    steadiness.is_unsteady().then_some(caveat)
 }
 
 fn methods_missing(groups: &[Group<'_>]) -> Vec<Caveat> {

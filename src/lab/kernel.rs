@@ -47,6 +47,18 @@ pub trait Kernel {
         timeout: Duration,
     ) -> Result<Box<dyn Worker>, LabError>;
 
+    /// Starts the worker that is no subject of the run, but its reference.
+    ///
+    /// # Errors
+    /// [`LabError::Io`].
+    fn launch_reference(
+        &self,
+        assignment: &Assignment,
+        timeout: Duration,
+    ) -> Result<Box<dyn Worker>, LabError> {
+        self.launch(assignment, timeout)
+    }
+
     /// Opens a sampler of a worker of this placement.
     ///
     /// # Errors

@@ -30,6 +30,7 @@ mod outcome;
 mod outlook;
 mod preflight;
 mod process;
+mod reference;
 mod replica;
 mod reproduce;
 mod rounds;

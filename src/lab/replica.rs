@@ -95,7 +95,7 @@ impl<'a> Experiment<'a> {
 
     /// What the trials come to, as far as they came.
     pub(super) fn outcome(
-        self,
+        mut self,
         host: Host,
         result: Result<Stopped, LabError>,
         progress: &mut dyn Progress,

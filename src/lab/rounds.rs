@@ -99,7 +99,7 @@ impl<'a> Rounds<'a> {
     }
 
     /// The run as far as it came, before anything is made of it.
-    pub(super) fn ended(&self, result: Result<Stopped, LabError>) -> Ended {
+    pub(super) fn ended(&mut self, result: Result<Stopped, LabError>) -> Ended {
         self.runner.ended(result)
     }
 

@@ -36,9 +36,10 @@ use self::schedule::{Schedule, Slot, Stage};
 use super::duet::{self, Until};
 use super::error::LabError;
 use super::kernel::Kernel;
-use super::noise::{NoiseLog, Waiting};
+use super::noise::{NoiseLog, Reading, Waiting};
 use super::outcome::{Ended, Progress};
 use super::outlook::Watch;
+use super::reference::Beside;
 use super::session::{self, Occasion, Recording};
 use crate::model::{Plan, Run, Stopped};
 use crate::units::thousands;
@@ -86,6 +87,7 @@ pub(super) struct Turn<'a> {
     /// The time of its loop.
     pub(super) slice_ns: u64,
     seed: u64,
+    visit: Option<usize>,
     left_behind: Cell<u64>,
     workers: RefCell<Vec<Waiting>>,
 }
@@ -104,8 +106,7 @@ impl Turn<'_> {
             seed: self.seed,
             ..assignment
         };
-        let round = self.round;
-        let occasion = Occasion { round, of };
+        let occasion = self.occasion(of);
         let recording = session::run(self.kernel, &assignment, watch, self.timeout, occasion)?;
         self.note(&recording);
         Ok(recording)
@@ -128,8 +129,7 @@ impl Turn<'_> {
             ..assignment
         });
         let [a, b] = &assignments;
-        let round = self.round;
-        let occasion = Occasion { round, of };
+        let occasion = self.occasion(of);
         let timeout = self.timeout;
         let recordings = duet::run(self.kernel, [a, b], until, first, timeout, occasion)?;
         for recording in &recordings {
@@ -141,6 +141,11 @@ impl Turn<'_> {
     fn note(&self, recording: &Recording) {
         self.note_left_behind(recording.left_behind);
         self.workers.borrow_mut().push(recording.waiting.clone());
+    }
+
+    fn occasion(&self, of: usize) -> Occasion {
+        let (round, visit) = (self.round, self.visit);
+        Occasion { round, of, visit }
     }
 
     /// Hears of processes that somebody's children left behind.
@@ -159,6 +164,7 @@ pub(super) struct Runner<'a> {
     tells: Option<u32>,
     left_behind: u64,
     noise: NoiseLog,
+    reference: Beside,
     schedule: Schedule,
     /// What the visits are called in the progress.
     names: Vec<String>,
@@ -182,6 +188,7 @@ impl<'a> Runner<'a> {
             tells: None,
             left_behind: 0,
             noise: NoiseLog::default(),
+            reference: Beside::new(plan),
             schedule: Schedule::new(time_s, seed, least_rounds, aim_rounds),
             names: Vec::new(),
         }
@@ -199,7 +206,9 @@ impl<'a> Runner<'a> {
     }
 
     /// The run as far as it came, and how it ended.
-    pub(super) fn ended(&self, result: Result<Stopped, LabError>) -> Ended {
+    pub(super) fn ended(&mut self, result: Result<Stopped, LabError>) -> Ended {
+        // What was interrupted is not read once more.
+        let _ = self.reference.read(self.kernel, self.timeout);
         let (stopped, error) = match result {
             Ok(stopped) => (stopped, None),
             Err(error @ LabError::Interrupted(_)) => (Stopped::Interrupted, Some(error)),
@@ -211,6 +220,7 @@ impl<'a> Runner<'a> {
                 duration_s: (self.kernel.now() - self.begin).as_secs_f64(),
                 rounds: self.schedule.rounds,
                 stopped,
+                reference: self.reference.end().into(),
             },
             noise: self.noise.noise(),
             left_behind: self.left_behind,
@@ -228,7 +238,7 @@ impl<'a> Runner<'a> {
         share: f64,
         progress: &mut dyn Progress,
     ) -> Result<Stopped, LabError> {
-        self.noise.begin(self.kernel.host_counts());
+        self.noise.begin(counts(self.kernel, &self.reference));
         let mut stage = Running {
             kernel: self.kernel,
             timeout: self.timeout,
@@ -237,6 +247,7 @@ impl<'a> Runner<'a> {
             of: self.tells,
             left_behind: &mut self.left_behind,
             noise: &mut self.noise,
+            reference: &mut self.reference,
             feature,
             progress,
         };
@@ -253,6 +264,7 @@ struct Running<'a> {
     of: Option<u32>,
     left_behind: &'a mut u64,
     noise: &'a mut NoiseLog,
+    reference: &'a mut Beside,
     feature: &'a mut dyn Feature,
     progress: &'a mut dyn Progress,
 }
@@ -278,12 +290,14 @@ impl Stage for Running<'_> {
 
     fn turn(&mut self, slot: &Slot) -> Result<f64, LabError> {
         self.tell(slot);
+        let visit = self.reference.read(self.kernel, self.timeout)?;
         let turn = Turn {
             kernel: self.kernel,
             timeout: self.timeout,
             round: slot.round,
             slice_ns: slot.slice_s.map_or(u64::MAX, nanos),
             seed: slot.seed,
+            visit,
             left_behind: Cell::new(0),
             workers: RefCell::default(),
         };
@@ -301,9 +315,17 @@ impl Stage for Running<'_> {
     }
 
     fn round_ends(&mut self, rounds: u32) -> Option<Stopped> {
-        self.noise.round_ends(self.kernel.host_counts());
+        self.noise.round_ends(counts(self.kernel, self.reference));
         self.feature.round_ends(rounds)
     }
+}
+
+/// The host's counts. The reference is not waited for yet, so that the kernel does not
+/// count it among the run's own.
+fn counts(kernel: &dyn Kernel, reference: &Beside) -> Reading {
+    let counts = kernel.host_counts();
+    let own = counts.own + reference.took;
+    Reading { own, ..counts }
 }
 
 #[expect(

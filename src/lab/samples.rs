@@ -25,6 +25,7 @@ pub(super) fn samples<'a>(
         };
         Some(WorkerSamples {
             round: recording.occasion.round,
+            visit: recording.occasion.visit,
             call_ns: net(record::CALLED, 1.0),
             total_ns: net(record::REAPED, 2.0),
         })

@@ -22,6 +22,8 @@ pub(super) struct Occasion {
     pub(super) round: u32,
     /// The index, of the plan's address spaces or of the trials, of what it is run for.
     pub(super) of: usize,
+    /// Its place among all visits of the run; `None` without a reference.
+    pub(super) visit: Option<usize>,
 }
 
 /// All that one worker brought home.
@@ -182,7 +184,25 @@ impl Inflated {
         assignment: &Assignment,
         timeout: Duration,
     ) -> Result<Self, LabError> {
-        let mut worker = kernel.launch(assignment, timeout)?;
+        let worker = kernel.launch(assignment, timeout)?;
+        Self::of(worker, kernel, assignment)
+    }
+
+    /// The same of the reference.
+    pub(super) fn reference(
+        kernel: &dyn Kernel,
+        assignment: &Assignment,
+        timeout: Duration,
+    ) -> Result<Self, LabError> {
+        let worker = kernel.launch_reference(assignment, timeout)?;
+        Self::of(worker, kernel, assignment)
+    }
+
+    fn of(
+        mut worker: Box<dyn Worker>,
+        kernel: &dyn Kernel,
+        assignment: &Assignment,
+    ) -> Result<Self, LabError> {
         let prepared = worker.prepare()?;
         let before = worker.census(&prepared.instrument)?;
         let inflation_ns = worker.inflate()?;

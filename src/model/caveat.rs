@@ -116,6 +116,13 @@ pub enum Caveat {
         /// How many there were.
         rounds: u32,
     },
+    /// The host changed its speed while it was measured.
+    Unsteady {
+        /// What the reference's forks took at the most in one of ten readings.
+        p10_ns: f64,
+        /// What they took at the least in one of ten others.
+        p90_ns: f64,
+    },
     /// The run was broken off.
     Interrupted,
 }
@@ -178,6 +185,13 @@ impl fmt::Display for Caveat {
             Self::FewRounds { rounds } => format!(
                 "only {} of all trials, too few to know how workers differ; raise --time",
                 counted(u64::from(*rounds), "round")
+            ),
+            Self::Unsteady { p10_ns, p90_ns } => format!(
+                "the host changed its speed: the same fork took less than {} us at one time and \
+                 more than {} us at another, a tenth of the run each; let the host rest, or have \
+                 what is to be compared measured by turns (--vs)",
+                thousands_of_us(*p10_ns),
+                thousands_of_us(*p90_ns)
             ),
             Self::Interrupted => {
                 "the run was broken off: these are the figures up to then".to_owned()
@@ -245,6 +259,15 @@ fn daemons(count: u64) -> String {
             thousands(count)
         )
     }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a time is not negative, and the cast saturates"
+)]
+fn thousands_of_us(ns: f64) -> String {
+    thousands((ns / 1e3).round() as u64)
 }
 
 /// A whole number and its noun: "1 mapping", "1,030 mappings".

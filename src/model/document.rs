@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Availability, Caveat, ChildAction, Findings, Host, Noise, Parent, Plan, Program, SpaceRequest,
-    SpawnMethod,
+    Availability, Caveat, ChildAction, Findings, Host, Noise, Parent, Plan, Program, Reference,
+    SpaceRequest, SpawnMethod,
 };
 use crate::stats::{Estimate, Summary};
 
@@ -70,6 +70,9 @@ pub struct Run {
     pub rounds: u32,
     /// Why it ended.
     pub stopped: Stopped,
+    /// How fast the host was meanwhile.
+    #[serde(default = "super::reference::not_read")]
+    pub reference: Availability<Reference>,
 }
 
 /// Why a run ended.
@@ -198,6 +201,11 @@ pub enum CountSource {
 pub struct WorkerSamples {
     /// The round in which the worker ran.
     pub round: u32,
+    /// Its place among all visits of the run: the readings of the reference of this index
+    /// and of the next were taken right before it and right after it. Absent where there
+    /// was no reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visit: Option<usize>,
     /// Call times, without the clock's cost. Of `system` the time until it had waited
     /// itself.
     pub call_ns: Vec<u64>,

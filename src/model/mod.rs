@@ -18,6 +18,7 @@ mod order;
 mod parent;
 mod plan;
 mod process;
+mod reference;
 mod replica;
 mod reproduce;
 mod shape;
@@ -56,6 +57,7 @@ pub use plan::{Backing, Placement, Plan, Program, SpaceRequest, StopRule, Temper
 pub use process::{
     Blame, Cost, FreeMemory, FreeReason, GroupCost, Process, ProcessOrder, RungCost,
 };
+pub use reference::{Reference, ReferenceReading};
 pub use replica::{
     CardPrices, CardTerm, LeftOutMapping, LeftOutReason, ProcessForecast, ProcessRole,
     ProcessTrial, Replica, ReplicaOrder, Resemblance, Rung, ShapeScale, ShapeUnit, UnitResemblance,

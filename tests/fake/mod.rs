@@ -80,6 +80,8 @@ pub(crate) enum Fault {
     NoLikeness,
     /// There is no room for the address space of a script.
     NoRoom,
+    /// The reference cannot be started.
+    NoReference,
     /// There is no room for two workers at once.
     NoRoomForBoth,
     /// One of the scripts cannot do what it is to do.
@@ -176,6 +178,25 @@ impl Kernel for Fake {
         };
         *self.last.borrow_mut() = Some((worker.timeline(), assignment.clone()));
         Ok(Box::new(worker))
+    }
+
+    fn launch_reference(
+        &self,
+        assignment: &Assignment,
+        _: Duration,
+    ) -> Result<Box<dyn Worker>, LabError> {
+        if self.fault == Fault::NoReference {
+            return Err(LabError::Inflation("there is no room".to_owned()));
+        }
+        // None of the workers that are counted, and watched by nobody.
+        Ok(Box::new(FakeWorker {
+            assignment: assignment.clone(),
+            fault: Fault::Nothing,
+            number: 0,
+            clock: Rc::clone(&self.clock),
+            state: Cell::new(State::Small),
+            taken: 0,
+        }))
     }
 
     fn watch(
@@ -287,6 +308,11 @@ struct FakeWorker {
     taken: usize,
 }
 
+/// The most turns of a worker. The reference, which is number 0, has more of them.
+fn most(number: u32) -> usize {
+    if number == 0 { 4_000 } else { 40 }
+}
+
 impl FakeWorker {
     fn mappings(&self) -> u64 {
         self.assignment.space.mappings()
@@ -316,7 +342,7 @@ impl FakeWorker {
 
     fn spawns(&self) -> usize {
         let extras: usize = self.extras().into_iter().sum();
-        extras + self.assignment.turns.min(40) * self.methods().len()
+        extras + self.assignment.turns.min(most(self.number)) * self.methods().len()
     }
 
     fn extras(&self) -> Vec<usize> {
@@ -531,7 +557,7 @@ impl Worker for FakeWorker {
         assert!(turns > 0 && self.taken + turns <= self.assignment.turns);
         self.taken += turns;
         let done = self.run(&mut || ())?;
-        let spawns = self.taken.min(40) * self.methods().len();
+        let spawns = self.taken.min(most(self.number)) * self.methods().len();
         self.clock
             .set(self.clock.get() - Duration::from_millis(200));
         self.clock

@@ -279,6 +279,14 @@ impl Kernel for Full {
         self.0.launch(of, timeout)
     }
 
+    fn launch_reference(
+        &self,
+        of: &Assignment,
+        timeout: Duration,
+    ) -> Result<Box<dyn Worker>, LabError> {
+        self.0.launch_reference(of, timeout)
+    }
+
     fn watch(
         &self,
         watching: &Watching,

@@ -1,7 +1,9 @@
 //! Sweeps: what the report says about them, and what it must not say, also of runs that
 //! went wrong or that ask something else.
 
-use forktax::model::{Availability, Caveat, Document, SpaceRequest, SpawnMethod, Stopped};
+use forktax::model::{
+    Availability, Caveat, Document, Reference, ReferenceReading, SpaceRequest, SpawnMethod, Stopped,
+};
 use forktax::report::{Format, ReportError};
 use forktax::stats::Estimate;
 
@@ -306,6 +308,34 @@ fn along_descriptors_and_threads_nothing_is_a_cost_of_a_mapping() {
     }
     let words = in_short(&stored("sweep-threads"));
     says(&words, "none is seen to be added to vfork");
+}
+
+#[test]
+fn how_steady_the_host_was_is_told_by_the_reference() {
+    let reading = |at: u32| ReferenceReading {
+        at_s: f64::from(at),
+        fork_ns: if at < 12 { 600_000.0 } else { 1_100_000.0 },
+        vfork_ns: 70_000.0,
+    };
+    let document = with("sweep", |document| {
+        document.run.reference = Availability::Measured(Reference {
+            mappings: 300,
+            readings: (0..16).map(reading).collect(),
+        });
+        let (p10_ns, p90_ns) = (600_000.0, 1_100_000.0);
+        document.caveats.push(Caveat::Unsteady { p10_ns, p90_ns });
+    });
+    let report = flat(&text(&document, Format::Table));
+    says(
+        &report,
+        "a fork from 300 mappings, always the same, took 600.0 us in the median of 16 readings and \
+         600.0 to 1,100 in eight of ten",
+    );
+    says(
+        &report,
+        "took less than 600 us at one time and more than 1,100 us at another",
+    );
+    omits(&text(&stored("sweep"), Format::Table), "how steady");
 }
 
 #[test]

@@ -121,6 +121,7 @@ fn result(trial: &Trial, noise: f64, knee: Option<u64>, rng: &mut fastrand::Rng)
             .zip(&workers)
             .map(|(round, worker)| WorkerSamples {
                 round,
+                visit: None,
                 call_ns: vec![whole(call * worker); 5],
                 total_ns: vec![whole(total * worker); 5],
             })

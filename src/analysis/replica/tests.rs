@@ -112,6 +112,7 @@ pub(in crate::analysis) fn trial(
         samples: (0..4)
             .map(|round| WorkerSamples {
                 round,
+                visit: None,
                 call_ns: vec![call + u64::from(round % 2); 5],
                 total_ns: vec![total + u64::from(round % 2); 5],
             })

@@ -22,9 +22,9 @@ const BLOCK_HEADER: u64 = 16;
 /// The VMAs that a heap ends up in: `[heap]`, and separately mapped blocks,
 /// which the kernel merges as they lie side by side with the same protection.
 const HEAP_VMAS: u64 = 2;
-/// The worker, the server that one method keeps, their child, and the child's own child
-/// where a shell is between.
-const PROCESSES: u64 = 4;
+/// The reference, the worker, the server that one method keeps, their child, and the child's
+/// own child where a shell is between.
+const PROCESSES: u64 = 5;
 /// More than the records of most workers take. Those of some are as large as their task,
 /// and checked when they are made.
 const RECORDS_BYTES: u64 = 1 << 20;

@@ -165,11 +165,11 @@ fn processes_are_checked() {
         processes: room(400, used),
         ..Limits::default()
     };
-    assert_eq!(check(&need(1, 1, 1), &limits(396)), Ok(()));
+    assert_eq!(check(&need(1, 1, 1), &limits(395)), Ok(()));
     assert_eq!(
         refusal(&need(1, 1, 1), limits(397)),
-        "4 processes and the 397 that this user has exceed RLIMIT_NPROC = 400: end some, or \
-         raise it with \"ulimit -u 401\""
+        "5 processes and the 397 that this user has exceed RLIMIT_NPROC = 400: end some, or \
+         raise it with \"ulimit -u 402\""
     );
 }
 
@@ -207,11 +207,11 @@ fn the_descriptors_of_this_process_are_checked_for_every_order() {
         open_files: room(limit, 4),
         ..Limits::default()
     };
-    assert_eq!(check(&need(0, 0, 1), &limits(16)), Ok(()));
+    assert_eq!(check(&need(0, 0, 1), &limits(20)), Ok(()));
     assert_eq!(
         refusal(&need(0, 0, 1), limits(8)),
-        "12 descriptors and the 4 in use exceed RLIMIT_NOFILE = 8: raise it with \
-         \"ulimit -n 16\""
+        "16 descriptors and the 4 in use exceed RLIMIT_NOFILE = 8: raise it with \
+         \"ulimit -n 20\""
     );
 }
 
@@ -258,8 +258,8 @@ fn threads_are_checked_against_every_limit_that_they_meet() {
     };
     assert_eq!(
         refusal(&threads, limits),
-        "1,004 processes and threads and the 2 that this user has exceed RLIMIT_NPROC = 400: \
-         ask for fewer threads, end some, or raise it with \"ulimit -u 1006\""
+        "1,005 processes and threads and the 2 that this user has exceed RLIMIT_NPROC = 400: \
+         ask for fewer threads, end some, or raise it with \"ulimit -u 1007\""
     );
     let limits = Limits {
         cgroup_pids: group(400, 2, "/sys/fs/cgroup/a/pids.max"),
@@ -310,7 +310,7 @@ fn control_groups_are_named_with_their_file() {
     };
     assert_eq!(
         refusal(&need(0, 0, 1), limits),
-        "4 processes and the 18 in the control group exceed /sys/fs/cgroup/a/pids.max = 20: \
-         end some, or raise it with \"echo 22 > /sys/fs/cgroup/a/pids.max\""
+        "5 processes and the 18 in the control group exceed /sys/fs/cgroup/a/pids.max = 20: \
+         end some, or raise it with \"echo 23 > /sys/fs/cgroup/a/pids.max\""
     );
 }

@@ -1,9 +1,12 @@
 //! What closes the report: caveats, how the run went, and the legend.
 
-use crate::model::{Answer, Caveat, CountSource, Document, Findings, Loops, Stopped, TrialCell};
+use crate::analysis::steadiness::Steadiness;
+use crate::model::{
+    Answer, Caveat, CountSource, Document, Findings, Loops, Run, Stopped, TrialCell,
+};
 
 use super::footnotes::Footnotes;
-use super::number::{counted, integer, significant};
+use super::number::{Unit, counted, integer, significant};
 use super::table::{Block, Table};
 use super::{LEGEND, Section};
 
@@ -67,9 +70,26 @@ pub(super) fn run(document: &Document) -> Vec<String> {
             integer(outliers)
         ));
     }
+    lines.extend(steadiness(run));
     lines.extend(cpu_time(document));
     lines.extend(counters(document));
     lines
+}
+
+/// How steady the host was.
+fn steadiness(run: &Run) -> Option<String> {
+    let reference = run.reference.measured()?;
+    let steadiness = Steadiness::of(reference)?;
+    let forks = [steadiness.median_ns, steadiness.p10_ns, steadiness.p90_ns];
+    let unit = Unit::of_time(forks.into_iter());
+    let [median, p10, p90] = forks.map(|ns| significant(ns / unit.size));
+    Some(format!(
+        "how steady the host was: a fork from {}, always the same, took {median} {} in the median of \
+         {} and {p10} to {p90} in eight of ten",
+        counted(reference.mappings, "mapping"),
+        unit.name,
+        counted(reference.readings.len() as u64, "reading")
+    ))
 }
 
 fn loops(findings: &Findings) -> Option<&Loops> {

@@ -169,7 +169,7 @@ fn threads_take_stacks_and_count_as_processes() {
     let need = Need::of(&SpaceRequest::Threads { count: 100 }, PAGE);
     assert_eq!(
         (need.mappings, need.processes, need.threads()),
-        (200, 104, 100)
+        (200, 105, 100)
     );
     assert_eq!(need.address_space_bytes, 100 * ((8 << 20) + PAGE));
     assert_eq!(need.private_bytes, 100 * (8 << 20));
@@ -190,7 +190,7 @@ fn descriptors_and_handlers_take_no_address_space() {
     let need = Need::of(&files, PAGE);
     assert_eq!(
         (need.descriptors, need.handlers, need.processes),
-        (10_000, 0, 4)
+        (10_000, 0, 5)
     );
     assert_eq!((need.mappings, need.address_space_bytes), (0, 0));
     assert!((1 << 20..8 << 20).contains(&need.memory_bytes()));
@@ -214,7 +214,7 @@ fn parts_add_up_and_the_worker_itself_counts_once() {
         },
     ];
     let need = Need::of(&together(parts), PAGE);
-    assert_eq!((need.threads(), need.processes), (15, 19));
+    assert_eq!((need.threads(), need.processes), (15, 20));
     assert_eq!(need.mappings, 2 * 15 + HEAP_VMAS);
     assert_eq!(Need::of(&together(Vec::new()), PAGE), Need::NOTHING);
 }
