@@ -603,16 +603,21 @@ fn kill_by(signal: &str, pid: &str) {
 }
 
 /// The process below the tool that is this many steps away: its supervisor, the run
-/// itself, a worker.
+/// itself, the newest of its workers.
 fn below(tool: u32, steps: u32) -> Option<String> {
-    (0..steps).try_fold(tool.to_string(), |pid, _| {
-        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
-        children.split_whitespace().next().map(str::to_owned)
-    })
+    (0..steps).try_fold(tool.to_string(), |pid, _| children_of(&pid).pop())
 }
 
+/// The worker that is measured: the first is the reference, which stays.
 fn worker_of(tool: u32) -> Option<String> {
-    below(tool, 3)
+    let mut workers = children_of(&below(tool, 2)?);
+    (workers.len() > 1).then(|| workers.pop())?
+}
+
+fn children_of(pid: &str) -> Vec<String> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let children = children.unwrap_or_default();
+    children.split_whitespace().map(str::to_owned).collect()
 }
 
 /// Asserts that no process has `mark` in its arguments or environment, except

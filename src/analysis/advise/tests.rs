@@ -7,7 +7,7 @@ use crate::analysis::replica::tests::{
 };
 use crate::model::{
     MappingFlag, ProcessRole, ProcessShape, ProcessTrial, Program, Remedy, RemedyBaseline,
-    RemedyHost, RemedyKind, RemedyVerdict, SpaceRequest, SpawnMethod, Targets,
+    RemedyHost, RemedyKind, RemedyVerdict, SpaceRequest, SpawnMethod, Targets, WorkerSamples,
 };
 
 const METHODS: [SpawnMethod; 5] = [
@@ -186,6 +186,42 @@ fn what_helped_is_tried_together_and_all_is_sorted() {
         of(RemedyKind::StaticTarget).against,
         RemedyBaseline::DynamicTarget
     );
+}
+
+#[test]
+fn what_was_tried_later_is_set_against_what_was_measured_beside_it() {
+    let blueprint = Blueprint::of(&busy(), &nothing());
+    let host = RemedyHost::default();
+    let design = design(&blueprint, &host);
+    let mut trials = outcomes(&design);
+    let role = ProcessRole::Remedied(RemedyKind::DontFork);
+    for trial in &mut trials {
+        for cell in &mut trial.cells {
+            let workers = |rounds, times| shifted(&cell.samples, rounds, times);
+            cell.samples = match trial.role {
+                // The host was four times as slow until it was tried.
+                ProcessRole::Whole => [workers(0, 4), workers(4, 4), workers(8, 1)].concat(),
+                other if other == role => workers(8, 1),
+                _ => continue,
+            };
+        }
+    }
+    let all = remedies(&design, &[], &trials, &host, 1);
+    let found = all
+        .iter()
+        .find(|remedy| remedy.kind == RemedyKind::DontFork);
+    let ratio = found.unwrap().outcome.measured().unwrap().ratio.value;
+    assert!((ratio - 0.6).abs() < 0.01, "{ratio}");
+}
+
+/// The same workers some rounds later, whose spawns took so many times as long.
+fn shifted(samples: &[WorkerSamples], rounds: u32, times: u64) -> Vec<WorkerSamples> {
+    let mut samples = samples.to_vec();
+    for worker in &mut samples {
+        worker.round += rounds;
+        worker.total_ns.iter_mut().for_each(|ns| *ns *= times);
+    }
+    samples
 }
 
 #[test]

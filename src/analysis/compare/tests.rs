@@ -2,7 +2,9 @@ use fastrand::Rng;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Cell, ChildAction, Findings, HostFact, Placement, PlanFact, SpawnMethod};
+use crate::model::{
+    Cell, ChildAction, Findings, HostFact, Placement, PlanDifference, PlanFact, SpawnMethod,
+};
 
 fn sweep() -> Document {
     serde_json::from_str(include_str!("../../../tests/data/sweep.json")).unwrap()
@@ -230,6 +232,27 @@ fn what_differs_around_them_is_told_without_the_values_of_variables() {
     );
     let told = serde_json::to_string(&comparison).unwrap();
     assert!(told.contains("TOKEN") && !told.contains("secret"), "{told}");
+}
+
+#[test]
+fn huge_pages_of_address_spaces_that_differ_are_told_where_there_are_some() {
+    let told = |huge_bytes: u64| {
+        let mut other = again(sweep(), 1);
+        let parent = &mut cells(&mut other)[0].space.parent;
+        parent.mappings.present_ptes *= 2;
+        parent.huge_bytes = huge_bytes;
+        let comparison = compared(&sweep(), &other);
+        let space = |found: &&PlanDifference| found.fact == PlanFact::Space;
+        let found = comparison.plan_differences.iter().find(space).unwrap();
+        (found.a.clone(), found.b.clone())
+    };
+    let (a, b) = told(0);
+    assert!(!a.contains("huge") && !b.contains("huge"), "{a} {b}");
+    let (a, b) = told(4 << 20);
+    assert!(
+        !a.contains("huge") && b.ends_with(", 4 MiB in huge pages"),
+        "{a} {b}"
+    );
 }
 
 #[test]

@@ -75,6 +75,24 @@ fn a_quick_design_is_smaller_and_can_still_be_fitted() {
 }
 
 #[test]
+fn what_is_drawn_by_chance_has_a_quarter_of_the_size_in_a_quick_design() {
+    let largest = |quick: bool| {
+        let sizes = (0..40).flat_map(|seed| {
+            let (trials, _) = design(quick, seed, u64::MAX);
+            let drawn = trials.into_iter().filter(|t| t.purpose == Purpose::Chance);
+            drawn
+                .map(|trial| trial.space.mappings())
+                .collect::<Vec<_>>()
+        });
+        sizes.max().unwrap()
+    };
+    // Both kinds of mapping at their largest, and three single ones.
+    let (quick, whole) = (largest(true), largest(false));
+    assert!((2_000..=5_000 + 2_500 + 3).contains(&quick), "{quick}");
+    assert!((8_000..=20_000 + 10_000 + 3).contains(&whole), "{whole}");
+}
+
+#[test]
 fn chance_is_the_seed_s() {
     assert_eq!(design(false, 7, u64::MAX), design(false, 7, u64::MAX));
     assert_ne!(design(false, 7, u64::MAX), design(false, 8, u64::MAX));

@@ -153,6 +153,8 @@ fn an_order_of_a_sweep_is_a_shape_too() {
         let made = made_up(&order, PAGE, "6.18").unwrap();
         let built = Shape::of(&request_of(&made), PAGE).unwrap();
         assert_eq!(built.mappings(), wanted.mappings(), "{order:?}");
+        let runs = made.mappings.iter().flat_map(|mapping| &mapping.own);
+        assert!(runs.into_iter().all(|[_, count]| *count > 0), "{order:?}");
         if !order.asks_for_huge_pages() {
             assert_eq!(built.present_pages(), wanted.present_pages(), "{order:?}");
         }
