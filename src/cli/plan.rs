@@ -11,7 +11,7 @@ mod reproduce;
 mod spaces;
 mod sweep;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::time::{Duration, SystemTime};
 

@@ -2,8 +2,9 @@
 
 use std::ffi::OsString;
 
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{ArgAction, ArgMatches, Command, Parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, Parser};
 
 use super::compare;
 use super::measure::{self, Delivery};
@@ -61,7 +62,7 @@ fn compared(
     options: &str,
     fail_above: Option<f64>,
 ) -> Result<Comparison, compare::CompareError> {
-    let options = options.to_owned();
+    let options = masked(options);
     let by_turns = Box::new(ByTurns { options, a, b });
     Ok(compare_by_turns(Tool::this(), by_turns, fail_above)?)
 }
@@ -82,11 +83,13 @@ fn plans<A: Parser>(
         // The usual one is that of totals. A ratio gains by all the time there is.
         a.stop.precision = None;
     }
+    let words = with_defaults_of_a(words, &A::command(), &a);
     let b = A::try_parse_from(words).map_err(|error| refused(options, &said(&error)))?;
     let b = planner(&b, &host).map_err(|error| refused(options, &error.to_string()))?;
     let b = Plan {
         stop: a.stop.clone(),
         seed: a.seed,
+        spawn_timeout_ms: a.spawn_timeout_ms,
         ..b
     };
     check(&a, &b, options)?;
@@ -108,6 +111,11 @@ fn check(a: &Plan, b: &Plan, options: &str) -> Result<(), PlanError> {
             return Err(refused(options, &why));
         }
     }
+    if a.methods.len() > 1 && a.methods != b.methods {
+        let why = "several methods must be the same on both sides; name one on each to set one \
+                   against another";
+        return Err(refused(options, why));
+    }
     Ok(())
 }
 
@@ -117,9 +125,73 @@ fn refused(options: &str, why: &str) -> PlanError {
 
 /// What clap has to say, in one line.
 fn said(error: &clap::Error) -> String {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        return "help and version are no options of a plan".to_owned();
+    }
     let said = error.to_string();
-    let line = said.lines().next().unwrap_or_default();
-    line.trim_start_matches("error: ").to_owned()
+    let lines = said.trim_start_matches("error: ").lines();
+    // The usage comes after an empty line.
+    let lines = lines.take_while(|line| !line.starts_with("Usage:"));
+    let lines: Vec<&str> = lines
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    lines.join(" ")
+}
+
+/// Sizes and methods that nobody typed are A's: B's other options might have others.
+fn with_defaults_of_a(mut words: Vec<OsString>, command: &Command, a: &Plan) -> Vec<OsString> {
+    let has = |name: &str| {
+        command
+            .get_arguments()
+            .any(|it| it.get_long() == Some(name))
+    };
+    let typed = |name: &str| {
+        let mut words = words.iter().filter_map(|word| word.to_str());
+        words.any(|word| word == format!("--{name}") || word.starts_with(&format!("--{name}=")))
+    };
+    let listed = |values: Vec<String>| values.join(",");
+    let mut added = Vec::new();
+    if has("mappings") && !typed("mappings") && !typed("malloc") {
+        let mut sizes: Vec<u64> = a.spaces.iter().map(|space| space.mappings()).collect();
+        sizes.dedup();
+        let sizes = sizes.iter().map(ToString::to_string).collect();
+        added.push(format!("--mappings={}", listed(sizes)).into());
+    }
+    if has("method") && !typed("method") {
+        let names = a.methods.iter().map(|method| method.name().to_owned());
+        added.push(format!("--method={}", listed(names.collect())).into());
+    }
+    words.splice(1..1, added);
+    words
+}
+
+/// The options as they are kept: what the values of variables are is nobody's business.
+fn masked(options: &str) -> String {
+    let mut is_variable = false;
+    let words = shlex::split(options)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|word| {
+            let variable = if is_variable {
+                Some(word.as_str())
+            } else {
+                word.strip_prefix("--env=")
+            };
+            let lead = if is_variable { "" } else { "--env=" };
+            is_variable = word == "--env";
+            match variable {
+                Some(variable) => {
+                    let name = variable.split('=').next().unwrap_or_default();
+                    format!("{lead}{name}=\u{2026}")
+                }
+                None => word,
+            }
+        });
+    words.collect::<Vec<String>>().join(" ")
 }
 
 /// The words that A was typed in, with B's in the place of the options that both have.
@@ -130,6 +202,7 @@ fn words_of_b(
 ) -> Result<Vec<OsString>, PlanError> {
     let split = shlex::split(options);
     let split = split.ok_or_else(|| refused(options, "a quotation is not closed"))?;
+    refuse_what_is_of_the_run(command, &split, options)?;
     let name = OsString::from(command.get_name());
     let own = [name.clone()]
         .into_iter()
@@ -143,13 +216,7 @@ fn words_of_b(
     let mut last = Vec::new();
     for argument in command.get_arguments() {
         let id = argument.get_id().as_str();
-        let is_changed = is_typed(&of_b, id);
-        if is_changed && OF_THE_RUN.contains(&id) {
-            let name = argument.get_long().unwrap_or(id);
-            let why = format!("--{name} is of the whole run: give it outside of --vs");
-            return Err(refused(options, &why));
-        }
-        let from = if is_changed { &of_b } else { &of_a };
+        let from = if is_typed(&of_b, id) { &of_b } else { &of_a };
         if OF_THE_RUN.contains(&id) || !is_typed(from, id) {
             continue;
         }
@@ -172,6 +239,29 @@ fn words_of_b(
     Ok(words)
 }
 
+fn refuse_what_is_of_the_run(
+    command: &Command,
+    words: &[String],
+    options: &str,
+) -> Result<(), PlanError> {
+    let own = words.iter().take_while(|word| *word != "--");
+    for word in own {
+        let name = word.split('=').next().unwrap_or_default();
+        let is_named = |argument: &&Arg| {
+            let long = argument.get_long().map(|long| format!("--{long}"));
+            let short = argument.get_short().map(|short| format!("-{short}"));
+            OF_THE_RUN.contains(&argument.get_id().as_str())
+                && [long, short].iter().flatten().any(|known| known == name)
+        };
+        if let Some(argument) = command.get_arguments().find(is_named) {
+            let name = argument.get_long().unwrap_or_default();
+            let why = format!("--{name} is of the whole run: give it outside of --vs");
+            return Err(refused(options, &why));
+        }
+    }
+    Ok(())
+}
+
 fn is_typed(matches: &ArgMatches, id: &str) -> bool {
     // Help and version have no value in the matches.
     let known = matches.try_contains_id(id).unwrap_or(false);
@@ -188,6 +278,7 @@ mod tests {
 
     use super::*;
     use crate::cli::args::{ReproduceArgs, SweepArgs};
+    use crate::cli::plan::{self, tests::host};
 
     fn words(typed: &str, options: &str) -> Result<String, String> {
         words_of(&SweepArgs::command(), typed, options)
@@ -240,6 +331,9 @@ mod tests {
             ("--export x.json", "--export is of the whole run"),
             ("--vs '--fds 3'", "--vs is of the whole run"),
             ("-q", "--quiet is of the whole run"),
+            ("--fail-above 3", "--fail-above is of the whole run"),
+            ("--help", "help and version"),
+            ("--cloexec", "not provided: --fds"),
             ("--no-such", "unexpected argument '--no-such'"),
             ("--mappings 'x", "a quotation is not closed"),
         ] {
@@ -247,6 +341,60 @@ mod tests {
             assert!(said.contains(why), "{said}");
             assert!(said.starts_with("--vs "), "{said}");
         }
+    }
+
+    #[test]
+    fn values_of_variables_are_not_kept() {
+        let options = "--env TOKEN=secret --env=B='a b' --mappings 3 -- ls --env";
+        assert_eq!(
+            masked(options),
+            "--env TOKEN=\u{2026} --env=B=\u{2026} --mappings 3 -- ls --env"
+        );
+    }
+
+    #[test]
+    fn what_nobody_typed_is_as_in_a() {
+        let plan = |words: &str| {
+            let args = SweepArgs::parse_from(words.split(' '));
+            plan::of_sweep(&args, &host()).unwrap()
+        };
+        let with = |a: &str, b: &str| {
+            let words = b.split(' ').map(OsString::from).collect();
+            let words = with_defaults_of_a(words, &SweepArgs::command(), &plan(a));
+            let words: Vec<String> = words
+                .into_iter()
+                .map(|it| it.into_string().unwrap())
+                .collect();
+            words.join(" ")
+        };
+        assert_eq!(
+            with("sweep --mappings 5", "sweep --mappings=5 --huge"),
+            "sweep --method=fork,vfork,posix_spawn --mappings=5 --huge"
+        );
+        assert_eq!(
+            with("sweep --fds 3 --method fork", "sweep --method=vfork"),
+            "sweep --mappings=0,100,1000,10000 --method=vfork"
+        );
+    }
+
+    #[test]
+    fn sides_are_paired_or_refused() {
+        let plan = |words: &str| {
+            let args = SweepArgs::parse_from(words.split(' '));
+            plan::of_sweep(&args, &host()).unwrap()
+        };
+        let checked = |a: &str, b: &str| check(&plan(a), &plan(b), "x");
+        assert!(checked("sweep --method fork", "sweep --method vfork").is_ok());
+        let two = checked(
+            "sweep --method fork,vfork",
+            "sweep --method fork,posix_spawn",
+        );
+        assert!(
+            two.unwrap_err()
+                .to_string()
+                .contains("the same on both sides")
+        );
+        assert!(checked("sweep --mappings 1", "sweep --mappings 1,2").is_err());
     }
 
     #[test]

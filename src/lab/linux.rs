@@ -10,6 +10,7 @@ mod script;
 mod supervisor;
 mod watch;
 
+use std::cell::OnceCell;
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::sync::Arc;
@@ -66,7 +67,20 @@ impl Stop {
 pub struct Linux {
     stop: Stop,
     begin: Instant,
-    host: HostFiles,
+    /// All CPUs, and those that this process keeps to, away from the workers'.
+    cpus: Option<[Vec<usize>; 2]>,
+    watched: Watched,
+    host: OnceCell<HostFiles>,
+}
+
+/// Which CPUs are watched.
+#[derive(Debug)]
+struct Watched {
+    cpus: Vec<usize>,
+    /// Whether workers stay on one of them.
+    stay: bool,
+    /// Whether this process may run on them.
+    shared: bool,
 }
 
 impl Linux {
@@ -91,12 +105,37 @@ impl Linux {
             ))?;
         }
         let stay = !placements.contains(&Placement::Free);
-        let watched = if stay { theirs } else { allowed };
+        let watched = Watched {
+            cpus: if stay { theirs } else { allowed.clone() },
+            stay,
+            shared: !(stay && keeps_off),
+        };
         Ok(Self {
             stop,
             begin: Instant::now(),
-            host: HostFiles::open(watched, stay, !(stay && keeps_off)),
+            cpus: keeps_off.then_some([allowed, others]),
+            watched,
+            host: OnceCell::new(),
         })
+    }
+
+    /// Starts a worker, which inherits the CPUs: one that is free to move gets all of them,
+    /// also where another is pinned and this process keeps off its CPU.
+    fn start(&self, assignment: &Assignment, timeout: Duration) -> Result<LinuxWorker, LabError> {
+        let launch = || LinuxWorker::launch(assignment, timeout, &self.stop);
+        let Some([all, own]) = &self.cpus else {
+            return launch();
+        };
+        if assignment.placement != Placement::Free {
+            return launch();
+        }
+        let run_on = |cpus: &[usize]| {
+            sys::process::run_on(cpus).map_err(failed("could not give a worker all CPUs"))
+        };
+        run_on(all)?;
+        let worker = launch();
+        run_on(own)?;
+        worker
     }
 }
 
@@ -135,8 +174,7 @@ impl Kernel for Linux {
         self.stop.check()?;
         let records = assignment.shared_words() * size_of::<u64>();
         limits::check_file_size(records as u64, limits::read_file_size())?;
-        let worker = LinuxWorker::launch(assignment, timeout, &self.stop);
-        Ok(Box::new(worker?))
+        Ok(Box::new(self.start(assignment, timeout)?))
     }
 
     fn watch(
@@ -192,7 +230,10 @@ impl Kernel for Linux {
     }
 
     fn host_counts(&self) -> Reading {
-        self.host.read(self.now())
+        // Not before the limits were looked at, which name those that leave no descriptors.
+        let Watched { cpus, stay, shared } = &self.watched;
+        let open = || HostFiles::open(cpus.clone(), *stay, *shared);
+        self.host.get_or_init(open).read(self.now())
     }
 
     fn now(&self) -> Duration {

@@ -33,6 +33,8 @@ pub(super) struct Beside {
     state: State,
     /// Readings so far.
     readings: usize,
+    /// What it had read when it was lost.
+    kept: Vec<ReferenceReading>,
     /// How long they and its start have taken.
     pub(super) took: Duration,
 }
@@ -67,6 +69,7 @@ impl Beside {
             },
             state: State::NotStarted,
             readings: 0,
+            kept: Vec::new(),
             took: Duration::ZERO,
         }
     }
@@ -87,7 +90,9 @@ impl Beside {
         match reading {
             Err(error @ LabError::Interrupted(_)) => Err(error),
             Err(error) => {
-                self.state = State::Gone(Missing::unavailable(error.to_string(), None));
+                let why = Missing::unavailable(error.to_string(), None);
+                self.kept = self.collect().unwrap_or_default();
+                self.state = State::Gone(why);
                 Ok(None)
             }
             Ok(place) => Ok(place),
@@ -103,9 +108,12 @@ impl Beside {
             let started = Inflated::reference(kernel, &self.assignment, timeout)?;
             self.state = State::Lives(started.worker);
         }
-        if let State::Lives(worker) = &mut self.state
-            && self.readings < MOST_READINGS
-        {
+        if let State::Lives(worker) = &mut self.state {
+            if self.readings == MOST_READINGS {
+                let what = format!("there is room for {MOST_READINGS} readings of the reference");
+                let cause = std::io::ErrorKind::OutOfMemory.into();
+                return Err(LabError::Io { what, cause });
+            }
             worker.turns(TURNS)?;
             self.readings += 1;
             return Ok(Some(self.readings - 1));
@@ -115,11 +123,27 @@ impl Beside {
 
     /// Ends it; what it has read, or why nothing.
     pub(super) fn end(&mut self) -> Result<Reference, Missing> {
-        let state = std::mem::replace(&mut self.state, State::Gone(Missing::not_reached()));
-        let mut worker = match state {
+        let readings = match &self.state {
             State::NotStarted => return Err(Missing::not_reached()),
-            State::Gone(missing) => return Err(missing),
-            State::Lives(worker) => worker,
+            State::Gone(missing) if self.kept.is_empty() => return Err(missing.clone()),
+            State::Gone(_) => std::mem::take(&mut self.kept),
+            State::Lives(_) => self.collect()?,
+        };
+        let ended_by = match &self.state {
+            State::Gone(missing) => Some(missing.reason.clone()),
+            _ => None,
+        };
+        Ok(Reference {
+            mappings: MAPPINGS,
+            readings,
+            ended_by,
+        })
+    }
+
+    /// What it has read, as it ends.
+    fn collect(&mut self) -> Result<Vec<ReferenceReading>, Missing> {
+        let State::Lives(worker) = &mut self.state else {
+            return Ok(Vec::new());
         };
         let stride = TURNS * METHODS.len() * record::WORDS;
         let words = worker.records(FIRST_RECORD + self.readings * stride);
@@ -128,10 +152,7 @@ impl Beside {
         let readings = words[FIRST_RECORD..].chunks_exact(stride);
         let first = words.get(FIRST_RECORD + record::BEFORE).copied();
         let readings = readings.filter_map(|words| reading(words, first?));
-        Ok(Reference {
-            mappings: MAPPINGS,
-            readings: readings.collect(),
-        })
+        Ok(readings.collect())
     }
 }
 

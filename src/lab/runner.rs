@@ -207,8 +207,10 @@ impl<'a> Runner<'a> {
 
     /// The run as far as it came, and how it ended.
     pub(super) fn ended(&mut self, result: Result<Stopped, LabError>) -> Ended {
-        // What was interrupted is not read once more.
-        let _ = self.reference.read(self.kernel, self.timeout);
+        if !matches!(result, Err(LabError::Interrupted(_))) {
+            // What ends the reference ends nothing else.
+            let _ = self.reference.read(self.kernel, self.timeout);
+        }
         let (stopped, error) = match result {
             Ok(stopped) => (stopped, None),
             Err(error @ LabError::Interrupted(_)) => (Stopped::Interrupted, Some(error)),

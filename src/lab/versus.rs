@@ -15,7 +15,7 @@ use crate::analysis::compare::{TOTAL, logs_of_pairs};
 use crate::model::{
     Availability, Caveat, Cell, CountSource, Counted, Document, Host, Plan, Stopped, WorkerSamples,
 };
-use crate::stats::{Estimate, FEWEST_WORKERS, median_replicates};
+use crate::stats::{Contrast, Estimate, FEWEST_WORKERS};
 use crate::worker::protocol::{Assignment, Pass};
 
 /// Rounds that are aimed at. How the workers of a pair differ, by where their page tables
@@ -140,8 +140,8 @@ impl<'a> Pairs<'a> {
                 samples(self.of(side, parent), method, self.clock_cost_ns)
             };
             let logs = logs_of_pairs(&samples(0, a), &samples(1, b), &TOTAL);
-            let log = median_replicates(&logs, self.plans[0].seed, DRAWS_TO_DECIDE)?;
-            Some(log.estimate().map(f64::exp).relative_half_width())
+            let contrast = Contrast::of_pairs(&logs, self.plans[0].seed, DRAWS_TO_DECIDE)?;
+            Some(contrast.ratio.relative_half_width())
         };
         let methods = of_a.iter().copied().zip(of_b.iter().copied());
         methods.filter_map(width).collect()
@@ -151,6 +151,15 @@ impl<'a> Pairs<'a> {
         let cells =
             |cells: Vec<Cell>| sweep::findings(cells.into_iter().map(without_counters).collect());
         let recordings = &self.recordings[side];
+        let ended = &Ended {
+            run: ended.run.clone(),
+            noise: ended.noise.clone(),
+            left_behind: recordings
+                .iter()
+                .map(|recording| recording.left_behind)
+                .sum(),
+            error: None,
+        };
         let mut document = document(host.clone(), self.plans[side], ended, recordings, cells);
         // What precision is asked is asked of the ratios.
         let of_totals = |caveat: &Caveat| matches!(caveat, Caveat::PrecisionMissed { .. });

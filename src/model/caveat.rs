@@ -188,8 +188,8 @@ impl fmt::Display for Caveat {
             ),
             Self::Unsteady { p10_ns, p90_ns } => format!(
                 "the host changed its speed: the same fork took less than {} us at one time and \
-                 more than {} us at another, a tenth of the run each; let the host rest, or have \
-                 what is to be compared measured by turns (--vs)",
+                 more than {} us at another, in a tenth of the readings each; let the host rest, or \
+                 have what is to be compared measured by turns (--vs)",
                 thousands_of_us(*p10_ns),
                 thousands_of_us(*p90_ns)
             ),

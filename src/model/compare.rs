@@ -1,6 +1,7 @@
 //! Two results side by side: what `forktax compare` finds out, as serde types.
 //!
-//! It is a document of its own, and keeps what was compared and not the samples.
+//! It is a document of its own, and keeps what was compared and not the samples, unless both
+//! were measured in one run (`by_turns`).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

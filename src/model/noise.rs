@@ -14,7 +14,7 @@ pub struct Noise {
     pub cpus: Vec<usize>,
     /// All rounds together.
     pub whole: NoiseSpan,
-    /// Each round that came to its end, in order: the first is `round` 0 of the samples.
+    /// Each round that was begun, in order: the first is `round` 0 of the samples.
     pub rounds: Vec<NoiseSpan>,
 }
 
@@ -26,7 +26,8 @@ pub struct NoiseSpan {
     /// The share of the watched CPUs' time that went to others than the run's own
     /// processes: what was neither idle nor stolen (`/proc/stat`, in steps of 10 ms), less
     /// the CPU time of workers, scripts and their children (`RUSAGE_CHILDREN` of the
-    /// process that reaps them; its own too, where it may run on these CPUs). The kernel's
+    /// process that reaps them; its own too, where it may run on these CPUs) and the time
+    /// that the reference was read. The kernel's
     /// threads and interrupts are among the others, even those that work for the run. A
     /// worker runs for some milliseconds before it moves to its CPU, so that this is
     /// rather too little than too much.

@@ -7,13 +7,17 @@ use super::{Availability, Missing};
 
 /// What the reference took in the course of a run: one process, always the same and with
 /// nothing that was ordered, that spawned the embedded program before each visit (a fresh
-/// worker, or two that take turns) and after the last. What changes in it is the host.
+/// worker, or two that take turns) and after the last, where it was not lost before. What
+/// changes in it is the host.
 #[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Reference {
     /// Mappings of one page each that it has besides its own.
     pub mappings: u64,
     /// In the order of the run.
     pub readings: Vec<ReferenceReading>,
+    /// Why it was read no more before the run's end; absent where it was read throughout.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<String>,
 }
 
 /// One reading of the reference.

@@ -47,6 +47,12 @@ pub fn parse(reader: impl Read) -> Result<Stored, ReportError> {
 }
 
 fn check(document: &Document) -> Result<(), ReportError> {
+    if document.schema_version != SCHEMA_VERSION {
+        return Err(ReportError::SchemaVersion {
+            found: document.schema_version.into(),
+            known: SCHEMA_VERSION,
+        });
+    }
     match document.plan.order.is_answered_by(&document.findings) {
         true => Ok(()),
         false => Err(ReportError::Unordered),

@@ -60,7 +60,7 @@ pub fn level_replicates(workers: &[Vec<f64>], seed: u64, draws: usize) -> Option
     }
     sort(&mut sorted);
     let cut = sorted.len() / CUT_OFF;
-    let kept = &sorted[cut..sorted.len() - cut];
+    let kept = &sorted[cut..][..kept(sorted.len())];
     let [low, high] = [kept[0], kept[kept.len() - 1]];
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let value = mean(kept);
@@ -81,6 +81,11 @@ pub fn level_replicates(workers: &[Vec<f64>], seed: u64, draws: usize) -> Option
     };
     let draws = (0..draws).map(|_| value + spread * off()).collect();
     Some(Replicates { value, draws })
+}
+
+/// How many workers a level is the mean of: those that are not cut off.
+pub(super) fn kept(workers: usize) -> usize {
+    workers - 2 * (workers / CUT_OFF)
 }
 
 /// A standard normal number, by Box and Muller.

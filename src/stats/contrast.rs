@@ -13,6 +13,7 @@
 //! the two the host became warmer, or its neighbours busier. One run cannot show how
 //! much, but it shows how much the host changed in its own course; see [`drift`].
 
+use super::bootstrap::{kept, level_replicates};
 use super::estimate::{Estimate, Replicates};
 use super::slope::theil_sen;
 use super::student::{two_sided, two_sided_95};
@@ -98,18 +99,24 @@ impl Contrast {
         .filter(|contrast| contrast.is_finite())
     }
 
-    /// The contrast of two sides that were measured side by side, from the logarithm of
-    /// their ratio and the pairs of workers behind it. What the host did to a pair, it did
-    /// to both.
-    pub fn of_pairs(log: &Replicates, pairs: usize) -> Option<Self> {
-        let Estimate { value, ci95 } = log.estimate();
+    /// The contrast of two sides that were measured side by side, from the logarithms of
+    /// their ratios, pair of workers by pair of workers. What the host did to a pair, it
+    /// did to both.
+    pub fn of_pairs(logs: &[Vec<f64>], seed: u64, draws: usize) -> Option<Self> {
+        let pairs = logs.iter().filter(|pair| !pair.is_empty()).count();
+        if pairs < 2 {
+            return None; // One pair says nothing of the others.
+        }
+        let level = level_replicates(logs, seed, draws)?;
+        let Estimate { value, ci95 } = level.estimate();
+        let freedom = kept(pairs) - 1;
         Some(Self {
             ratio: Estimate {
                 value: value.exp(),
                 ci95: ci95.map(f64::exp),
             },
-            error: own_error(&log.draws, pairs),
-            freedom: whole(own_freedom(pairs), pairs),
+            error: own_error(&level.draws, freedom + 1),
+            freedom,
         })
         .filter(|contrast| contrast.is_finite())
     }
@@ -189,17 +196,12 @@ fn freedom(squares: [f64; 2], workers: [usize; 2]) -> usize {
     let sum = squares[0] + squares[1];
     let parts = squares[0].powi(2) / own[0] + squares[1].powi(2) / own[1];
     let freedom = sum * sum / parts;
-    let most = workers[0].saturating_add(workers[1]);
-    whole(freedom, most)
-}
-
-/// Degrees of freedom that are whole, rounded down, and no more than that.
-fn whole(freedom: f64, most: usize) -> usize {
     // Without any error there is nothing to weigh, and every difference is one.
     if !freedom.is_finite() {
         return 1;
     }
-    (1..=most.min(MOST_FREEDOM))
+    let most = workers[0].saturating_add(workers[1]).min(MOST_FREEDOM);
+    (1..=most)
         .rev()
         .find(|whole| *whole as f64 <= freedom)
         .unwrap_or(1)

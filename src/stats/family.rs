@@ -172,3 +172,45 @@ fn without_the_drift_of_the_runs_a_host_would_differ_from_itself() {
     }
     assert!(alarms[0] <= 1 && alarms[1] >= 5, "{alarms:?}");
 }
+
+/// Lines of a comparison by turns, and its pairs of workers.
+const LINES_OF_PAIRS: usize = 6;
+
+/// The verdicts on lines of pairs that differ by 3 % for luck, in turns that differ by 18 %
+/// with a burst now and then, the first line dearer by so much.
+fn verdicts_of_pairs(pairs: usize, change: f64, rng: &mut Rng) -> Vec<Direction> {
+    let line = |line: usize, rng: &mut Rng| {
+        let level = if line == 0 { change.ln() } else { 0.0 };
+        let logs: Vec<Vec<f64>> = (0..pairs)
+            .map(|_| {
+                let luck = level + 0.03 * normal(rng);
+                let turn = |rng: &mut Rng| {
+                    let burst = if rng.f64() < 0.05 { 1.0 } else { 0.0 };
+                    luck + 0.18 * normal(rng) + burst * normal(rng)
+                };
+                (0..SPAWNS).map(|_| turn(rng)).collect()
+            })
+            .collect();
+        let contrast = Contrast::of_pairs(&logs, rng.u64(..), FEW_DRAWS);
+        contrast.unwrap().direction(LINES_OF_PAIRS)
+    };
+    (0..LINES_OF_PAIRS).map(|index| line(index, rng)).collect()
+}
+
+#[test]
+fn pairs_find_what_is_there_and_hardly_ever_what_is_not() {
+    for (pairs, visible) in [(5, 1.3), (12, 1.12), (32, 1.06), (100, 1.04)] {
+        let mut rng = Rng::with_seed(pairs as u64);
+        let comparisons = 300;
+        let (mut alarms, mut found) = (0, 0);
+        for _ in 0..comparisons {
+            let equal = verdicts_of_pairs(pairs, 1.0, &mut rng);
+            alarms += i32::from(equal.iter().any(|verdict| *verdict != Direction::Level));
+            let dearer = verdicts_of_pairs(pairs, visible, &mut rng);
+            found += i32::from(dearer[0] == Direction::Up);
+        }
+        // 5 % at the most, and what chance makes of that in so many.
+        assert!(alarms <= 25, "{pairs} pairs: {alarms} of {comparisons}");
+        assert!(found >= 270, "{pairs} pairs: {found} of {comparisons}");
+    }
+}

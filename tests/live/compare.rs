@@ -236,6 +236,7 @@ fn sides_that_cannot_take_turns_are_refused() {
     for (options, words) in [
         ("--mappings 1,2", "1 parents in A and 2 in B"),
         ("--method all", "1 methods in A and"),
+        ("--cloexec", "--fds"),
         ("--time 3s", "of the whole run"),
         ("--mappings", "a value is required"),
     ] {

@@ -87,10 +87,8 @@ fn a_cpu_that_is_named_is_taken_as_it_is() {
     let document: Document = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(document.plan.placement, Placement::Pinned(cpus[0]));
     let noise = document.noise.unwrap();
-    assert_eq!(
-        noise.rounds.len(),
-        usize::try_from(document.run.rounds).unwrap()
-    );
+    // The last of them may not be whole.
+    assert!(noise.rounds.len() >= usize::try_from(document.run.rounds).unwrap());
     // A worker runs for a second, or the kernel says why nobody knows what it waited.
     let delay = &noise.whole.run_delay_ns;
     assert!(delay.measured().is_some_and(|ns| *ns > 0) || delay.missing().is_some());

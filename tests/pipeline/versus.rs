@@ -112,6 +112,20 @@ fn an_interrupted_run_is_compared_as_far_as_it_came() {
     assert!(ended.error.is_some());
     let [a, b] = ended.documents.unwrap();
     assert_eq!(a.run.stopped, Stopped::Interrupted);
+    let options = String::new();
+    let by_turns = Box::new(ByTurns {
+        options,
+        a: a.clone(),
+        b: b.clone(),
+    });
+    let comparison = compare_by_turns(Tool::this(), by_turns, None).unwrap();
+    assert!(
+        comparison
+            .lines
+            .iter()
+            .all(|line| line.ratio.measured().is_some())
+    );
+    assert_eq!(comparison.a.stopped, Stopped::Interrupted);
     assert_eq!(
         a.findings.cells()[0].samples.len(),
         b.findings.cells()[0].samples.len()

@@ -314,13 +314,14 @@ fn along_descriptors_and_threads_nothing_is_a_cost_of_a_mapping() {
 fn how_steady_the_host_was_is_told_by_the_reference() {
     let reading = |at: u32| ReferenceReading {
         at_s: f64::from(at),
-        fork_ns: if at < 12 { 600_000.0 } else { 1_100_000.0 },
+        fork_ns: if at < 16 { 600_000.0 } else { 1_100_000.0 },
         vfork_ns: 70_000.0,
     };
     let document = with("sweep", |document| {
         document.run.reference = Availability::Measured(Reference {
             mappings: 300,
-            readings: (0..16).map(reading).collect(),
+            readings: (0..24).map(reading).collect(),
+            ended_by: None,
         });
         let (p10_ns, p90_ns) = (600_000.0, 1_100_000.0);
         document.caveats.push(Caveat::Unsteady { p10_ns, p90_ns });
@@ -328,7 +329,7 @@ fn how_steady_the_host_was_is_told_by_the_reference() {
     let report = flat(&text(&document, Format::Table));
     says(
         &report,
-        "a fork from 300 mappings, always the same, took 600.0 us in the median of 16 readings and \
+        "a fork from 300 mappings, always the same, took 600.0 us in the median of 24 readings and \
          600.0 to 1,100 in eight of ten",
     );
     says(

@@ -7,8 +7,10 @@ use super::sweep::{self, PARTS, Part};
 use super::{
     Absent, DRAWS_OF_A_VERDICT, Input, Line, Lines, NotComparable, assembled, compared, lines,
 };
-use crate::model::{ByTurns, Cell, ComparedKind, Comparison, Fingerprint, Tool, WorkerSamples};
-use crate::stats::{Contrast, median_replicates};
+use crate::model::{
+    ByTurns, Cell, ComparedKind, Comparison, Findings, Fingerprint, Tool, WorkerSamples,
+};
+use crate::stats::Contrast;
 
 /// Sets the two sides beside each other; `fail_above` as for two files.
 ///
@@ -34,10 +36,16 @@ pub fn compare_by_turns(
 /// The logarithms of the second over the first, turn by turn, of each pair of workers.
 /// What one of the two has more turns of is left out.
 pub fn logs_of_pairs(a: &[WorkerSamples], b: &[WorkerSamples], part: &Part) -> Vec<Vec<f64>> {
+    let mut of_rounds: BTreeMap<u32, &WorkerSamples> = BTreeMap::new();
+    for worker in b {
+        of_rounds.entry(worker.round).or_insert(worker);
+    }
+    // Each worker is in one pair.
     let pairs = a.iter().filter_map(|of_a| {
-        let of_b = b.iter().find(|of_b| of_b.round == of_a.round)?;
+        let of_b = of_rounds.remove(&of_a.round)?;
         let turns = (part.samples)(of_a).iter().zip((part.samples)(of_b));
-        Some(turns.map(|(a, b)| (*b as f64 / *a as f64).ln()).collect())
+        let logs = turns.map(|(a, b)| (*b as f64 / *a as f64).ln());
+        Some(logs.filter(|log| log.is_finite()).collect())
     });
     pairs.filter(|turns: &Vec<f64>| !turns.is_empty()).collect()
 }
@@ -54,7 +62,13 @@ impl Pairs {
     fn of(by_turns: &ByTurns) -> Result<Self, NotComparable> {
         let documents = [&by_turns.a, &by_turns.b];
         for document in documents {
-            lines::lines(document, 0)?;
+            if !matches!(document.findings, Findings::Sweep { .. }) {
+                return Err(NotComparable::Kind("what is no sweep"));
+            }
+        }
+        let [of_a, of_b] = documents.map(|document| document.findings.cells().len());
+        if of_a != of_b {
+            return Err(NotComparable::Unpaired);
         }
         let [luck_a, luck_b] = lines::luck(documents);
         let none = || Lines {
@@ -110,11 +124,10 @@ impl Pairs {
     fn contrast(&self, key: &str) -> Result<Contrast, String> {
         let seed = Fingerprint::of(key).and(&self.luck.to_le_bytes()).number();
         let logs = self.logs.get(key);
-        let log = logs.and_then(|logs| {
-            let log = median_replicates(logs, seed, DRAWS_OF_A_VERDICT)?;
-            Contrast::of_pairs(&log, logs.len())
-        });
-        log.ok_or_else(|| "no turns of the two were paired".to_owned())
+        let contrast = logs.and_then(|logs| Contrast::of_pairs(logs, seed, DRAWS_OF_A_VERDICT));
+        contrast.ok_or_else(|| {
+            "fewer than two pairs of workers took turns; raise --time or --spawns".to_owned()
+        })
     }
 }
 

@@ -35,6 +35,9 @@ pub enum NotComparable {
     /// A result of a kind that has no lines.
     #[error("{0} cannot be compared: forktax compare takes two sweeps or two cards")]
     Kind(&'static str),
+    /// Two sides of one run that do not belong together.
+    #[error("the two sides of the run have different numbers of lines; was it edited?")]
+    Unpaired,
     /// Two results of different kinds.
     #[error("{a} cannot be compared with {b}: give two results of one kind")]
     Kinds {

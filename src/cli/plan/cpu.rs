@@ -45,7 +45,7 @@ fn words(of_last: &CpuUse, chosen: &CpuUse) -> String {
     );
     if chosen.cpu == of_last.cpu {
         return format!(
-            "{wanted}, and no other is quieter: stop what else runs, or expect wide intervals"
+            "{wanted}, and no other is much quieter: stop what else runs, or expect wide intervals"
         );
     }
     format!(
@@ -97,7 +97,7 @@ mod tests {
         );
         assert_eq!(
             chosen(&[0.98, 0.99]).said.unwrap(),
-            "CPU 2 is wanted by others for 99 % of the time, and no other is quieter: stop \
+            "CPU 2 is wanted by others for 99 % of the time, and no other is much quieter: stop \
              what else runs, or expect wide intervals"
         );
     }

@@ -5,7 +5,7 @@ use super::*;
 use crate::cli::args::SweepArgs;
 use crate::model::{Plan, Program, SpawnMethod};
 
-pub(super) fn host() -> Surroundings {
+pub(in crate::cli) fn host() -> Surroundings {
     Surroundings {
         allowed_cpus: vec![0, 1],
         cpu: Choice::of(&[0, 1], None),

@@ -207,11 +207,11 @@ fn the_descriptors_of_this_process_are_checked_for_every_order() {
         open_files: room(limit, 4),
         ..Limits::default()
     };
-    assert_eq!(check(&need(0, 0, 1), &limits(20)), Ok(()));
+    assert_eq!(check(&need(0, 0, 1), &limits(24)), Ok(()));
     assert_eq!(
         refusal(&need(0, 0, 1), limits(8)),
-        "16 descriptors and the 4 in use exceed RLIMIT_NOFILE = 8: raise it with \
-         \"ulimit -n 20\""
+        "20 descriptors and the 4 in use exceed RLIMIT_NOFILE = 8: raise it with \
+         \"ulimit -n 24\""
     );
 }
 

@@ -88,6 +88,8 @@ impl Worker for LinuxWorker {
     }
 
     fn turns(&mut self, turns: usize) -> Result<Done, LabError> {
+        // Its answers come faster than a silent worker is looked at.
+        self.stop.check()?;
         match self.ask(&Request::Turns(turns), "spawn", true, &mut || ())? {
             Reply::Done(done) => Ok(done),
             other => Err(self.unexpected(other)),

@@ -16,8 +16,7 @@ pub(super) fn sides(comparison: &Comparison) -> Vec<String> {
         match &comparison.by_turns {
             None => format!("B: {}", side(b)),
             Some(by_turns) => format!(
-                "B: the same run with {}; a worker of each at a time, which took turns every few \
-                 milliseconds",
+                "B: the same run with {}; its workers took turns with A's",
                 options(&by_turns.options)
             ),
         },
@@ -126,5 +125,14 @@ pub(super) fn caveats(comparison: &Comparison) -> Vec<String> {
         lines.dedup();
         lines
     };
-    [of_side("A", &comparison.a), of_side("B", &comparison.b)].concat()
+    let mut told = of_side("A", &comparison.a);
+    for line in of_side("B", &comparison.b) {
+        // What is of the run by turns is of both.
+        let same = line.replacen("B: ", "A: ", 1);
+        match told.iter_mut().find(|told| **told == same) {
+            Some(told) => *told = line.replacen("B: ", "A and B: ", 1),
+            None => told.push(line),
+        }
+    }
+    told
 }

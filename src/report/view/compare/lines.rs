@@ -39,15 +39,26 @@ fn table(comparison: &Comparison, unit: &LineUnit, lines: &[&ComparedLine]) -> S
         .column(Column::number("A", &sign), |line| scale.entry(line.a))
         .column(Column::number("B", &sign), |line| scale.entry(line.b))
         .column(
-            Column::number("times", "A")
-                .explained("B over A; its interval is that of this line alone"),
+            Column::number("times", "A").explained(match comparison.by_turns {
+                None => "B over A; its interval is that of this line alone",
+                Some(_) => {
+                    "B over A of the same turns, in the mean of all pairs of workers; its interval \
+                     is that of this line alone"
+                }
+            }),
             |line| known(line.ratio.measured().map(|ratio| PLAIN.entry(*ratio))),
         )
         .column(
-            Column::number("visible", "(%)").explained(
-                "the smallest difference that would have been called one, by how much workers \
-                 differ and the host drifted",
-            ),
+            Column::number("visible", "(%)").explained(match comparison.by_turns {
+                None => {
+                    "the smallest difference that would have been called one, by how much workers \
+                     differ and the host drifted"
+                }
+                Some(_) => {
+                    "the smallest difference that would have been called one, by how much the \
+                     pairs of workers differ"
+                }
+            }),
             |line| known(line.visible_from.map(|ratio| PERCENT.bare(ratio - 1.0))),
         )
         .column(
