@@ -105,8 +105,9 @@ impl Beside {
         timeout: Duration,
     ) -> Result<Option<usize>, LabError> {
         if matches!(self.state, State::NotStarted) {
-            let started = Inflated::reference(kernel, &self.assignment, timeout)?;
-            self.state = State::Lives(started.worker);
+            let worker = kernel.launch_reference(&self.assignment, timeout)?;
+            let inflated = Inflated::of(worker, kernel, &self.assignment)?;
+            self.state = State::Lives(inflated.worker);
         }
         if let State::Lives(worker) = &mut self.state {
             if self.readings == MOST_READINGS {

@@ -99,6 +99,24 @@ pub(super) fn spawns_within(time_ns: f64, total_ns: f64) -> usize {
     (time_ns / total_ns) as usize
 }
 
+/// Of the parents that are open those that need more workers, and why none does.
+pub(super) fn still_open(
+    open: &[usize],
+    enough: impl Fn(usize) -> Option<Stopped>,
+) -> (Vec<usize>, Option<Stopped>) {
+    let mut ended = None;
+    let mut left = open.to_vec();
+    left.retain(|parent| match enough(*parent) {
+        None => true,
+        why => {
+            ended = why;
+            false
+        }
+    });
+    let ended = ended.filter(|_| left.is_empty());
+    (left, ended)
+}
+
 /// Why these timings of one parent are enough, if they are.
 pub(super) fn enough(
     timings: &[&Recording],

@@ -188,17 +188,8 @@ impl Inflated {
         Self::of(worker, kernel, assignment)
     }
 
-    /// The same of the reference.
-    pub(super) fn reference(
-        kernel: &dyn Kernel,
-        assignment: &Assignment,
-        timeout: Duration,
-    ) -> Result<Self, LabError> {
-        let worker = kernel.launch_reference(assignment, timeout)?;
-        Self::of(worker, kernel, assignment)
-    }
-
-    fn of(
+    /// The same of one that was launched.
+    pub(super) fn of(
         mut worker: Box<dyn Worker>,
         kernel: &dyn Kernel,
         assignment: &Assignment,

@@ -7,7 +7,7 @@ use super::kernel::Kernel;
 use super::outcome::{Outcome, Progress};
 use super::outlook::Watch;
 use super::runner::{AIM_ROUNDS, Feature, LEAST_TURNS, MOST_TURNS, Rhythm, Runner, Turn};
-use super::samples::{enough, spawns, spawns_within, typical_total};
+use super::samples::{enough, spawns, spawns_within, still_open, typical_total};
 use super::session::Recording;
 use crate::model::{Cell, Findings, Host, Plan, Stopped, Temperature};
 use crate::worker::protocol::{Assignment, Pass};
@@ -206,13 +206,8 @@ impl Feature for Experiment<'_> {
     fn round_ends(&mut self, rounds: u32) -> Option<Stopped> {
         let granted = std::mem::take(&mut self.granted).into_iter();
         self.granted = granted.filter(|pass| self.has_answers(*pass)).collect();
-        let mut ended = None;
-        for space in std::mem::take(&mut self.open) {
-            match self.enough(space, rounds) {
-                None => self.open.push(space),
-                enough => ended = enough,
-            }
-        }
-        ended.filter(|_| self.open.is_empty())
+        let ended;
+        (self.open, ended) = still_open(&self.open, |space| self.enough(space, rounds));
+        ended
     }
 }

@@ -8,7 +8,7 @@ use super::error::LabError;
 use super::kernel::Kernel;
 use super::outcome::{Ended, Progress};
 use super::runner::{Feature, LEAST_TURNS, MOST_TURNS, Rhythm, Runner, Turn};
-use super::samples::{samples, spawns};
+use super::samples::{samples, spawns, still_open};
 use super::session::Recording;
 use super::sweep;
 use crate::analysis::compare::{TOTAL, logs_of_pairs};
@@ -198,14 +198,9 @@ impl Feature for Pairs<'_> {
     }
 
     fn round_ends(&mut self, rounds: u32) -> Option<Stopped> {
-        let mut ended = None;
-        for parent in std::mem::take(&mut self.open) {
-            match self.enough(parent, rounds) {
-                None => self.open.push(parent),
-                enough => ended = enough,
-            }
-        }
-        ended.filter(|_| self.open.is_empty())
+        let ended;
+        (self.open, ended) = still_open(&self.open, |parent| self.enough(parent, rounds));
+        ended
     }
 }
 
