@@ -201,7 +201,8 @@ impl Chain {
         let mut slow = vec![0.0; levels.len()];
         let mut behind = [1.0; 2];
         for at in (0..levels.len()).rev() {
-            slow[at] = ahead[at][1] * behind[1];
+            // Rounding may put it a little above.
+            slow[at] = (ahead[at][1] * behind[1]).min(1.0);
             if at == 0 {
                 break;
             }

@@ -257,6 +257,24 @@ fn levels_that_are_all_the_same_are_steady() {
     assert_eq!(spells(&[sight(7.0, 7.0); 40], 1).finding, Finding::Steady);
 }
 
+#[test]
+fn a_probability_is_at_most_one_whatever_was_rounded() {
+    let odd = [(1e-308, 9e8), (4e-227, 1e9), (9e252, 6e8), (8e31, 8e8)];
+    let coarse = [
+        3, 3, 1, 2, 1, 1, 1, 3, 1, 3, 1, 2, 1, 2, 2, 3, 2, 1, 2, 1, 2, 2, 1, 1, 1, 1, 2,
+    ];
+    let coarse = coarse.map(|level| (f64::from(level), f64::from(level)));
+    let levels = odd.iter().chain(&coarse);
+    let sights: Vec<Sight> = levels
+        .map(|(before, after)| sight(*before, *after))
+        .collect();
+    let told = spells(&sights, 1);
+    assert!(
+        told.slow.iter().flatten().all(|slow| *slow <= 1.0),
+        "{told:?}"
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
