@@ -1,10 +1,29 @@
-//! How steady the host was: what the readings of a run's reference say together.
+//! How steady the host was: what the readings of a run's reference say together, and what
+//! spawns took while it was slow.
 
-use crate::model::Reference;
-use crate::stats::quantile;
+use crate::model::{Cell, Document, HostCourse, Reference, WorkerSamples};
+use crate::stats::{
+    DRAWS, Estimate, Replicates, Sight, SlowState, Spells, cost_replicates, quantile, seed_of,
+    spells,
+};
 
 /// Fewer readings than this have no tenth that is more than one of them.
 const FEWEST: usize = 20;
+
+/// What the readings say of each visit between them, and of the host: the spells in which
+/// it was slow, if there were any.
+pub fn spells_of(reference: &Reference, seed: u64) -> Spells {
+    let sights: Vec<Sight> = reference
+        .readings
+        .windows(2)
+        .map(|pair| Sight {
+            lasted: pair[1].at_s - pair[0].at_s,
+            // Of both methods, each by its own measure.
+            reference: [0, 1].map(|at: usize| (pair[at].fork_ns * pair[at].vfork_ns).sqrt()),
+        })
+        .collect();
+    spells(&sights, seed)
+}
 
 /// What the forks of the reference took.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,13 +52,70 @@ impl Steadiness {
             p90_ns: quantile(&forks, 0.9)?,
         })
     }
+}
 
-    /// Whether the host was so unsteady that figures of two moments cannot be set beside
-    /// each other without a word.
-    pub fn is_unsteady(&self) -> bool {
-        /// A fork of an idle host varies by less.
-        const MUCH: f64 = 1.25;
-        self.p90_ns > MUCH * self.p10_ns
+/// What the host's course means for the figures of a run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Course {
+    /// It had one speed, as far as can be told.
+    Steady,
+    /// It was slow at times: figures are of the rest.
+    Spells(SlowState),
+    /// It had no speed that figures could be of: they are of all workers.
+    Unsteady,
+}
+
+impl Course {
+    /// What so many readings say; nothing where they are too few to say anything.
+    pub fn of(reference: &Reference) -> Option<Self> {
+        match reference.host? {
+            HostCourse::NotEnough { .. } => None,
+            HostCourse::Steady => Some(Self::Steady),
+            HostCourse::Spells(slow) => Some(Self::Spells(slow)),
+            HostCourse::SeldomQuiet(_) | HostCourse::Restless { .. } => Some(Self::Unsteady),
+        }
+    }
+}
+
+/// What a cell's spawns took in total, as the host was quiet and as it was slow.
+pub struct Apart<'a> {
+    /// The cell.
+    pub cell: &'a Cell,
+    /// Workers that the host was quiet for, and slow for.
+    pub workers: [usize; 2],
+    /// What they took, in nanoseconds.
+    pub totals: [Estimate; 2],
+    /// How many times as long as the quiet ones the slow ones took.
+    pub ratio: Estimate,
+}
+
+/// The cells that have workers of both kinds.
+pub fn apart(document: &Document) -> Vec<Apart<'_>> {
+    let cells = document.findings.cells().iter().enumerate();
+    cells
+        .filter_map(|(at, cell)| Apart::of(cell, seed_of(document.plan.seed, at)))
+        .collect()
+}
+
+impl<'a> Apart<'a> {
+    fn of(cell: &'a Cell, seed: u64) -> Option<Self> {
+        let [quiet, slow] = [true, false].map(|quiet| -> Vec<Vec<f64>> {
+            let of_it = |worker: &&WorkerSamples| worker.host.is_quiet() == quiet;
+            let totals = cell.samples.iter().filter(of_it).map(WorkerSamples::totals);
+            totals
+                .map(|own| own.iter().map(|ns| *ns as f64).collect())
+                .collect()
+        });
+        // Other workers have another luck.
+        let of_quiet = cost_replicates(&quiet, seed, DRAWS)?;
+        let of_slow = cost_replicates(&slow, seed_of(seed, 0), DRAWS)?;
+        let ratio = Replicates::combine(&[&of_slow, &of_quiet], |v| Some(v[0] / v[1]))?;
+        Some(Self {
+            cell,
+            workers: [quiet.len(), slow.len()],
+            totals: [of_quiet.estimate(), of_slow.estimate()],
+            ratio: ratio.estimate().sound()?,
+        })
     }
 }
 
@@ -58,6 +134,7 @@ mod tests {
             mappings: 300,
             readings: forks.iter().enumerate().map(reading).collect(),
             ended_by: None,
+            host: None,
         })
     }
 
@@ -68,13 +145,12 @@ mod tests {
     }
 
     #[test]
-    fn a_spell_makes_it_unsteady_and_one_burst_does_not() {
+    fn a_spell_shows_and_one_burst_does_not() {
         let mut forks = vec![600.0; 20];
         forks[3] = 6_000.0;
-        assert!(!of(&forks).unwrap().is_unsteady());
+        assert_eq!(of(&forks).unwrap().p90_ns, 600.0);
         forks[4..9].fill(1_000.0);
         let found = of(&forks).unwrap();
-        assert!(found.is_unsteady());
         assert_eq!((found.p10_ns, found.median_ns), (600.0, 600.0));
         assert!(found.p90_ns >= 1_000.0);
     }

@@ -5,13 +5,14 @@ use super::count::Counts;
 use super::cpu_time::accounts;
 use super::group::Group;
 use super::outcome::Ended;
-use super::samples::{samples, summaries, totals, totals_of};
+use super::samples::{samples, summaries, totals};
 use super::session::Recording;
+use crate::analysis::sweep::times_as_long;
 use crate::model::{
     Availability, Cell, Document, Findings, Host, Missing, Plan, SCHEMA_VERSION, SpawnMethod, Tool,
-    WorkerSamples,
+    WorkerSamples, times,
 };
-use crate::stats::{DRAWS, Estimate, Replicates, Summary, median, median_replicates, quantile};
+use crate::stats::{DRAWS, Estimate, Replicates, cost_replicates, median, quantile};
 use crate::sys::perf::Counter;
 
 /// Totals further than this many interquartile ranges beyond the quartiles
@@ -59,7 +60,7 @@ fn cells(group: &Group<'_>, cost: f64) -> Vec<Cell> {
 fn cell(group: &Group<'_>, method: SpawnMethod, cost: f64, baseline: &[WorkerSamples]) -> Cell {
     let plan = group.plan;
     let samples = samples(group.timings(), method, cost);
-    let totals = totals_of(&samples);
+    let totals = times(&samples, WorkerSamples::totals);
     let why_not = || group.why_not(method);
     let [call_ns, total_ns] = summaries(&samples, plan.seed);
     let total_ns = Availability::of(total_ns, why_not);
@@ -71,7 +72,7 @@ fn cell(group: &Group<'_>, method: SpawnMethod, cost: f64, baseline: &[WorkerSam
         child: plan.child,
         program: plan.program.clone(),
         spawns: samples.iter().map(|s| s.total_ns.len() as u64).sum(),
-        spawns_per_second: per_second(&total_ns),
+        spawns_per_second: per_second(&samples, plan.seed, why_not),
         call_ns: match method.call_is_apart() {
             true => Availability::of(call_ns, why_not),
             false => Availability::unavailable(
@@ -80,7 +81,7 @@ fn cell(group: &Group<'_>, method: SpawnMethod, cost: f64, baseline: &[WorkerSam
             ),
         },
         total_ns,
-        ratio: Availability::of(ratio(&samples, baseline, plan.seed), why_not),
+        ratio: Availability::of(times_as_long(&samples, baseline, plan.seed), why_not),
         cpu_ns,
         sys_ns,
         user_ns,
@@ -99,17 +100,6 @@ fn cell(group: &Group<'_>, method: SpawnMethod, cost: f64, baseline: &[WorkerSam
     }
 }
 
-fn ratio(samples: &[WorkerSamples], baseline: &[WorkerSamples], seed: u64) -> Option<Estimate> {
-    let of_worker = |(mine, base): (&WorkerSamples, &WorkerSamples)| {
-        let pairs = mine.total_ns.iter().zip(&base.total_ns);
-        pairs
-            .map(|(mine, base)| *mine as f64 / *base as f64)
-            .collect()
-    };
-    let ratios: Vec<Vec<f64>> = samples.iter().zip(baseline).map(of_worker).collect();
-    median_replicates(&ratios, seed, DRAWS).map(|ratio| ratio.estimate())
-}
-
 /// What counting did to the loop's own speed.
 fn slowdown(
     group: &Group<'_>,
@@ -119,8 +109,8 @@ fn slowdown(
 ) -> Availability<Estimate> {
     let seed = group.plan.seed;
     let with = totals(group.counting.iter().copied(), method, cost);
-    let with = median_replicates(&with, seed ^ 1, DRAWS);
-    let without = median_replicates(without, seed, DRAWS);
+    let with = cost_replicates(&with, seed ^ 1, DRAWS);
+    let without = cost_replicates(without, seed, DRAWS);
     let ratio = with.zip(without).and_then(|(with, without)| {
         Replicates::combine(&[&with, &without], |parts| Some(parts[0] / parts[1]))
     });
@@ -137,16 +127,23 @@ fn slowdown(
     })
 }
 
-fn per_second(total_ns: &Availability<Summary>) -> Availability<Estimate> {
-    match total_ns {
-        Availability::Missing(missing) => Availability::Missing(missing.clone()),
-        Availability::Measured(total) => Availability::of(total.median.times_in(1e9), || {
-            Missing::unavailable(
-                "the total's interval reaches 0",
-                Some("raise --time or --spawns"),
-            )
-        }),
-    }
+/// Of all workers: who asks how many there are in a second has to take the host as it is.
+fn per_second(
+    samples: &[WorkerSamples],
+    seed: u64,
+    why_not: impl FnOnce() -> Missing,
+) -> Availability<Estimate> {
+    let floats = |worker: &WorkerSamples| worker.total_ns.iter().map(|ns| *ns as f64).collect();
+    let all: Vec<Vec<f64>> = samples.iter().map(floats).collect();
+    let Some(total) = cost_replicates(&all, seed, DRAWS) else {
+        return Availability::Missing(why_not());
+    };
+    Availability::of(total.estimate().times_in(1e9), || {
+        Missing::unavailable(
+            "the total's interval reaches 0",
+            Some("raise --time or --spawns"),
+        )
+    })
 }
 
 /// How much the workers' medians differ.

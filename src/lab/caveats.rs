@@ -5,7 +5,7 @@ use super::count;
 use super::cpu_time;
 use super::group::Group;
 use super::outcome::Ended;
-use crate::analysis::steadiness::Steadiness;
+use crate::analysis::steadiness::{Course, Steadiness};
 use crate::model::{Availability, Caveat, Cell, Noise, Parent, Plan, Run, SpawnMethod, Stopped};
 use crate::stats::Summary;
 
@@ -67,10 +67,10 @@ fn noisy(noise: &Noise) -> Vec<Caveat> {
 }
 
 fn unsteady(run: &Run) -> Option<Caveat> {
-    let steadiness = Steadiness::of(run.reference.measured()?)?;
-    let Steadiness { p10_ns, p90_ns, .. } = steadiness;
-    let caveat = Caveat::Unsteady { p10_ns, p90_ns };
-    steadiness.is_unsteady().then_some(caveat)
+    let reference = run.reference.measured()?;
+    let Steadiness { p10_ns, p90_ns, .. } = Steadiness::of(reference)?;
+    let is_unsteady = Course::of(reference) == Some(Course::Unsteady);
+    is_unsteady.then_some(Caveat::Unsteady { p10_ns, p90_ns })
 }
 
 fn methods_missing(groups: &[Group<'_>]) -> Vec<Caveat> {

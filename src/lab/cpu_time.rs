@@ -4,7 +4,7 @@ use super::count::{Side, UsageWord, booked_elsewhere, usage};
 use super::group::Group;
 use crate::model::{Availability, Caveat, Missing, Plan, SpawnMethod};
 use crate::profile::modes::ModeTicks;
-use crate::stats::{DRAWS, Estimate, Replicates, mean_replicates, median_replicates};
+use crate::stats::{DRAWS, Estimate, Replicates, cost_replicates, mean_replicates};
 
 /// Fewer timer ticks than this tell user from system time too badly.
 const LEAST_TICKS: u64 = 30;
@@ -24,7 +24,7 @@ pub(super) fn accounts(group: &Group<'_>, method: SpawnMethod) -> [Availability<
         both.map(|(a, b)| (a + b) * 1e3).collect()
     };
     let cpu: Vec<Vec<f64>> = own.iter().zip(&children).map(of_worker).collect();
-    let Some(cpu) = median_replicates(&cpu, group.plan.seed, DRAWS) else {
+    let Some(cpu) = cost_replicates(&cpu, group.plan.seed, DRAWS) else {
         return [(); 3].map(|()| Availability::Missing(group.why_not(method)));
     };
     let share = kernel_share(group, method);

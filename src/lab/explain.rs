@@ -26,7 +26,7 @@ use crate::model::{
 };
 use crate::profile::ledger::Landmark;
 use crate::profile::symbols::Symbols;
-use crate::stats::{DRAWS, Replicates, median_replicates};
+use crate::stats::{DRAWS, Replicates, cost_replicates};
 use crate::worker::protocol::{Assignment, Pass};
 
 /// The fewest rounds: who asks for a time keeps it, and one worker is an answer.
@@ -56,6 +56,7 @@ pub(super) fn run(
     };
     let result = inquiry.run(&mut runner, progress);
     let ended = runner.ended(result);
+    inquiry.evidence.tell(&ended);
     let timing = &inquiry.evidence.timing;
     let findings = |cells| Findings::Explanation(Box::new(assemble::explanation(&inquiry, cells)));
     let document = (!timing.is_empty()).then(|| {
@@ -261,7 +262,7 @@ impl Inquiry<'_> {
     /// that they are resampled by another seed.
     fn plain_total(&self, method: SpawnMethod) -> Option<Replicates> {
         let plain = totals(self.timings(), method, self.clock_cost_ns);
-        median_replicates(&plain, self.plan.seed ^ 1, DRAWS)
+        cost_replicates(&plain, self.plan.seed ^ 1, DRAWS)
     }
 
     /// Whether an instruction is to be watched: of the program, or libc's execve

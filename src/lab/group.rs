@@ -2,7 +2,7 @@
 
 use super::samples::unavailable;
 use super::session::Recording;
-use crate::model::{Missing, Parent, Plan, Space, SpaceRequest, SpawnMethod, middle};
+use crate::model::{Missing, Parent, Plan, Space, SpaceRequest, SpawnMethod, keep_quiet, middle};
 use crate::worker::protocol::Pass;
 
 /// All recordings of one address space.
@@ -21,11 +21,13 @@ impl<'a> Group<'a> {
             let mine = |r: &&Recording| r.occasion.of == space && r.pass == pass;
             recordings.iter().filter(mine).collect()
         };
+        let mut accounting: Vec<&Recording> = of(Pass::Accounting);
+        keep_quiet(&mut accounting, |recording| recording.host);
         Self {
             plan,
             request: &plan.spaces[space],
             timing: of(Pass::Timing),
-            accounting: of(Pass::Accounting),
+            accounting,
             sampling: of(Pass::Sampling),
             counting: of(Pass::Counting),
         }

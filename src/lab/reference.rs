@@ -20,7 +20,7 @@ use crate::worker::protocol::{Assignment, FIRST_RECORD, Pass, record};
 /// Mappings of the reference: enough for a fork to be mostly the copying of them.
 const MAPPINGS: u64 = 300;
 /// Turns of a reading.
-const TURNS: usize = 2;
+const TURNS: usize = 3;
 /// Readings that there is room for: more than most runs have visits.
 const MOST_READINGS: usize = 4_000;
 
@@ -138,6 +138,7 @@ impl Beside {
             mappings: MAPPINGS,
             readings,
             ended_by,
+            host: None,
         })
     }
 

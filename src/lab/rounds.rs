@@ -100,7 +100,10 @@ impl<'a> Rounds<'a> {
 
     /// The run as far as it came, before anything is made of it.
     pub(super) fn ended(&mut self, result: Result<Stopped, LabError>) -> Ended {
-        self.runner.ended(result)
+        let ended = self.runner.ended(result);
+        let tried = self.trials.tried.iter_mut();
+        ended.tell(tried.flat_map(|tried| &mut tried.workers));
+        ended
     }
 
     /// What they come to, with these findings if anything was timed.

@@ -41,6 +41,7 @@ use super::outcome::{Ended, Progress};
 use super::outlook::Watch;
 use super::reference::Beside;
 use super::session::{self, Occasion, Recording};
+use crate::analysis::steadiness::spells_of;
 use crate::model::{Plan, Run, Stopped};
 use crate::units::thousands;
 use crate::worker::protocol::Assignment;
@@ -166,6 +167,7 @@ pub(super) struct Runner<'a> {
     noise: NoiseLog,
     reference: Beside,
     schedule: Schedule,
+    seed: u64,
     /// What the visits are called in the progress.
     names: Vec<String>,
 }
@@ -190,6 +192,7 @@ impl<'a> Runner<'a> {
             noise: NoiseLog::default(),
             reference: Beside::new(plan),
             schedule: Schedule::new(time_s, seed, least_rounds, aim_rounds),
+            seed,
             names: Vec::new(),
         }
     }
@@ -216,15 +219,22 @@ impl<'a> Runner<'a> {
             Err(error @ LabError::Interrupted(_)) => (Stopped::Interrupted, Some(error)),
             Err(error) => (Stopped::Failed(error.to_string()), Some(error)),
         };
+        let mut reference = self.reference.end();
+        let spells = reference.as_mut().ok().map(|reference| {
+            let spells = spells_of(reference, self.seed);
+            reference.host = Some(spells.finding);
+            spells
+        });
         Ended {
             run: Run {
                 started_unix_s: self.started_unix_s,
                 duration_s: (self.kernel.now() - self.begin).as_secs_f64(),
                 rounds: self.schedule.rounds,
                 stopped,
-                reference: self.reference.end().into(),
+                reference: reference.into(),
             },
             noise: self.noise.noise(),
+            spells,
             left_behind: self.left_behind,
             error,
         }

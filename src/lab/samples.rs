@@ -2,8 +2,8 @@
 
 use super::runner::AIM_ROUNDS;
 use super::session::Recording;
-use crate::model::{Missing, Plan, SpawnMethod, Stopped, WorkerSamples};
-use crate::stats::{Summary, median, median_replicates, summarise};
+use crate::model::{Missing, Plan, SpawnMethod, Stopped, WorkerSamples, times};
+use crate::stats::{Summary, cost_replicates, median, summarise};
 use crate::worker::protocol::record;
 
 /// Resamples behind a decision to go on.
@@ -26,6 +26,8 @@ pub(super) fn samples<'a>(
         Some(WorkerSamples {
             round: recording.occasion.round,
             visit: recording.occasion.visit,
+            host: recording.host,
+            idle_share: recording.done.usage.idle_share(),
             call_ns: net(record::CALLED, 1.0),
             total_ns: net(record::REAPED, 2.0),
         })
@@ -42,29 +44,18 @@ fn less(interval: u64, cost: f64) -> u64 {
     interval.saturating_sub(cost.round() as u64)
 }
 
-fn as_floats(samples: &[WorkerSamples], pick: fn(&WorkerSamples) -> &Vec<u64>) -> Vec<Vec<f64>> {
-    let floats = |worker| pick(worker).iter().map(|ns| *ns as f64).collect();
-    samples.iter().map(floats).collect()
-}
-
-/// The totals in samples, worker by worker.
-pub(super) fn totals_of(samples: &[WorkerSamples]) -> Vec<Vec<f64>> {
-    as_floats(samples, |worker| &worker.total_ns)
-}
-
 /// The totals of one method, worker by worker.
 pub(super) fn totals<'a>(
     recordings: impl IntoIterator<Item = &'a Recording>,
     method: SpawnMethod,
     cost: f64,
 ) -> Vec<Vec<f64>> {
-    totals_of(&samples(recordings, method, cost))
+    times(&samples(recordings, method, cost), WorkerSamples::totals)
 }
 
 /// Calls and totals summed up; `None` without any.
 pub(super) fn summaries(samples: &[WorkerSamples], seed: u64) -> [Option<Summary>; 2] {
-    let calls = as_floats(samples, |worker| &worker.call_ns);
-    [calls, totals_of(samples)].map(|times| summarise(&times, seed))
+    [WorkerSamples::calls, WorkerSamples::totals].map(|of| summarise(&times(samples, of), seed))
 }
 
 /// The median total of one method in one recording.
@@ -132,7 +123,7 @@ pub(super) fn enough(
     let methods = timings.first()?.methods.iter();
     let widths = methods.map(|method| {
         let totals = totals(all(), *method, clock_cost_ns);
-        let total = median_replicates(&totals, plan.seed, DRAWS_TO_DECIDE)?;
+        let total = cost_replicates(&totals, plan.seed, DRAWS_TO_DECIDE)?;
         Some(total.estimate().relative_half_width())
     });
     let widest = widths

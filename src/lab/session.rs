@@ -8,7 +8,7 @@ use super::error::LabError;
 use super::kernel::{Kernel, Worker};
 use super::noise::Waiting;
 use super::outlook::{Outlook, Watch, Watched};
-use crate::model::{Missing, PageTables, Parent, SpawnMethod};
+use crate::model::{HostState, Missing, PageTables, Parent, SpawnMethod};
 use crate::profile::faults::MapRange;
 use crate::profile::modes::{ModeTicks, Split, Window, split};
 use crate::sys::events::SampleEvent;
@@ -31,6 +31,8 @@ pub(super) struct Occasion {
 pub(super) struct Recording {
     /// When it ran, and for what.
     pub(super) occasion: Occasion,
+    /// The state that the host was in meanwhile.
+    pub(super) host: HostState,
     /// What it recorded.
     pub(super) pass: Pass,
     /// The methods that took turns, in the order of their index.
@@ -226,6 +228,7 @@ impl Inflated {
             worker: self.worker,
             recording: Recording {
                 occasion: Occasion::default(),
+                host: HostState::default(),
                 pass: assignment.pass,
                 methods,
                 prepared: self.prepared,

@@ -64,7 +64,8 @@ pub(super) fn run(
     let mut experiment = Experiment::new(plan, host.clock_cost_ns);
     let result = experiment.run(kernel, &mut runner, progress);
     let ended = runner.ended(result);
-    let recordings = experiment.recordings;
+    let mut recordings = experiment.recordings;
+    ended.tell(&mut recordings);
     let timed = recordings.iter().any(|r| r.pass == Pass::Timing);
     Outcome {
         document: timed.then(|| document(host, plan, &ended, &recordings, findings)),

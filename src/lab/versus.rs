@@ -154,6 +154,7 @@ impl<'a> Pairs<'a> {
         let ended = &Ended {
             run: ended.run.clone(),
             noise: ended.noise.clone(),
+            spells: None,
             left_behind: recordings
                 .iter()
                 .map(|recording| recording.left_behind)

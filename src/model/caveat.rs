@@ -116,7 +116,7 @@ pub enum Caveat {
         /// How many there were.
         rounds: u32,
     },
-    /// The host changed its speed while it was measured.
+    /// The host had no steady speed, and none that it came back to, while it was measured.
     Unsteady {
         /// What the reference's forks took at the most in one of ten readings.
         p10_ns: f64,
@@ -187,7 +187,7 @@ impl fmt::Display for Caveat {
                 counted(u64::from(*rounds), "round")
             ),
             Self::Unsteady { p10_ns, p90_ns } => format!(
-                "the host changed its speed: the same fork took less than {} us at one time and \
+                "the host had no steady speed: the same fork took less than {} us at one time and \
                  more than {} us at another, in a tenth of the readings each; let the host rest, or \
                  have what is to be compared measured by turns (--vs)",
                 thousands_of_us(*p10_ns),

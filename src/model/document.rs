@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Availability, Caveat, ChildAction, Findings, Host, Noise, Parent, Plan, Program, Reference,
-    SpaceRequest, SpawnMethod,
+    SpaceRequest, SpawnMethod, WorkerSamples,
 };
 use crate::stats::{Estimate, Summary};
 
@@ -109,7 +109,7 @@ pub struct Cell {
     pub call_ns: Availability<Summary>,
     /// Until `waitpid(2)` for the child returned in the parent.
     pub total_ns: Availability<Summary>,
-    /// One second by the median total.
+    /// One second by the total of all workers, of those too that the host was slow for.
     pub spawns_per_second: Availability<Estimate>,
     /// The median of total / baseline's total, turn by turn.
     pub ratio: Availability<Estimate>,
@@ -193,22 +193,4 @@ pub enum CountSource {
     Rusage,
     /// Nowhere: both sides are missing.
     None,
-}
-
-/// The timed spawns of one worker, in order; all methods of a space have the
-/// same workers, and the same index is the same turn.
-#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
-pub struct WorkerSamples {
-    /// The round in which the worker ran.
-    pub round: u32,
-    /// Its place among all visits of the run: the readings of the reference of this index
-    /// and of the next were taken right before it and right after it. Absent where there
-    /// was no reference.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub visit: Option<usize>,
-    /// Call times, without the clock's cost. Of `system` the time until it had waited
-    /// itself.
-    pub call_ns: Vec<u64>,
-    /// Total times, without the clock's cost.
-    pub total_ns: Vec<u64>,
 }

@@ -21,9 +21,11 @@ mod process;
 mod reference;
 mod replica;
 mod reproduce;
+mod samples;
 mod shape;
 mod stored;
 
+pub use crate::stats::{HostCourse, HostState, SlowState};
 pub use advise::{
     Advice, AdviseOrder, Remedy, RemedyBaseline, RemedyHost, RemedyKind, RemedyOutcome,
     RemedyVerdict, Targets,
@@ -39,7 +41,7 @@ pub use compare::{
     LineUnit, LoneLine, PlanDifference, PlanFact, Verdict, Which,
 };
 pub use document::{
-    Cell, CountSource, Counted, Document, Run, SCHEMA_VERSION, Space, Stopped, Tool, WorkerSamples,
+    Cell, CountSource, Counted, Document, Run, SCHEMA_VERSION, Space, Stopped, Tool,
 };
 pub use explain::{
     BreakpointCost, ExitOrder, ExitProbe, Explanation, FaultCause, FaultCount, FaultPhase, Faults,
@@ -67,6 +69,7 @@ pub use reproduce::{
     ObservedCall, Part, PublishedFigure, PublishedLoop, PublishedUnit, RegionKind, Reproduction,
     Source, SplitSource, StudyId, StudyPoint,
 };
+pub use samples::{WorkerSamples, keep_quiet, quiet_workers, times};
 pub use shape::{
     MappingContent, MappingFlag, ProcessFacts, ProcessShape, SHAPE_VERSION, ShapeMapping,
     ShapeReservation,

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Availability, Missing};
+use crate::stats::HostCourse;
 
 /// What the reference took in the course of a run: one process, always the same and with
 /// nothing that was ordered, that spawned the embedded program before each visit (a fresh
@@ -18,6 +19,9 @@ pub struct Reference {
     /// Why it was read no more before the run's end; absent where it was read throughout.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_by: Option<String>,
+    /// What they say of the host; absent of a result that was stored before that was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostCourse>,
 }
 
 /// One reading of the reference.

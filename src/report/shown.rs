@@ -1,6 +1,6 @@
 //! What of a report is shown, and how wide.
 
-use super::view::{Block, CAVEATS, IN_SHORT, LEGEND, Section, section_names};
+use super::view::{Block, CAVEATS, IN_SHORT, LEGEND, ON_DEMAND, Section, section_names};
 use super::{Format, ReportError, Subject};
 
 /// The width of a text that is not for a terminal.
@@ -97,7 +97,7 @@ impl Shown {
         match (name, self.legend) {
             (LEGEND, Legend::Never) => false,
             (LEGEND, Legend::Always) => true,
-            _ => self.sections.is_empty() || named,
+            _ => named || self.sections.is_empty() && !ON_DEMAND.contains(&name),
         }
     }
 }

@@ -13,7 +13,7 @@ use fastrand::Rng;
 
 use super::estimate::Replicates;
 use super::student::two_sided_95;
-use super::summary::{median, sort};
+use super::summary::{median, stddev};
 
 /// A seed of its own for each of several statistics: with one for all, the same luck
 /// would strike different workers at once and cancel out of their differences.
@@ -25,7 +25,11 @@ pub fn seed_of(seed: u64, index: usize) -> u64 {
 /// The median of all spawns, with `draws` resamples of workers and spawns.
 ///
 /// `None` without a single finite value.
-pub fn median_replicates(workers: &[Vec<f64>], seed: u64, draws: usize) -> Option<Replicates> {
+pub(super) fn median_replicates(
+    workers: &[Vec<f64>],
+    seed: u64,
+    draws: usize,
+) -> Option<Replicates> {
     let pool = Pool::new(workers)?;
     Some(pool.resample(seed, draws, Pool::weighted_median))
 }
@@ -38,54 +42,119 @@ pub fn mean_replicates(workers: &[Vec<f64>], seed: u64, draws: usize) -> Option<
     Some(pool.resample(seed, draws, Pool::weighted_mean))
 }
 
-/// Of so many workers one is cut off at either end before a mean is taken.
-const CUT_OFF: usize = 8;
+/// Workers farther off than this, in robust standard deviations, pull with no more than
+/// that: Huber's (1964) choice, which costs 5 % where all of them are normal.
+const FAR_OFF: f64 = 1.345;
 
-/// The level of all workers: the mean of their medians without those farthest out, with
-/// draws of its distribution.
+/// The level of all workers: Huber's mean of their medians, in which what is far off counts
+/// as if it were nearer, with draws of its distribution.
 ///
-/// The interval is Student's t, for a trimmed mean as Tukey and McLaughlin (1963) have it,
+/// The interval is Student's t, with the degrees of freedom of those that are not far off,
 /// so that it holds for two workers as for thirty; the scatter within workers is in it once,
-/// not twice. Each draw weighs how far each worker is from the others by a normal
-/// number of its own: statistics of the same workers that are drawn with one seed go
-/// together, as they do in resamples. See `coverage.rs` for how the three compare.
+/// not twice. Each draw weighs how far each worker is from the level by a normal number of
+/// its own: statistics of the same workers that are drawn with one seed go together, as
+/// they do in resamples. See `coverage.rs` for how well the three keep their promise.
 ///
-/// Costs are to be given as logarithms: nothing keeps a draw above 0. `None` without a
-/// single finite value; one worker alone has the interval of its own spawns.
+/// For differences; what can only cost something is for [`cost_replicates`]. `None` without
+/// a single finite value; one worker alone has the interval of its own spawns.
 pub fn level_replicates(workers: &[Vec<f64>], seed: u64, draws: usize) -> Option<Replicates> {
-    let medians: Vec<Option<f64>> = workers.iter().map(|worker| median(worker)).collect();
-    let mut sorted: Vec<f64> = medians.iter().copied().flatten().collect();
-    if sorted.len() < 2 {
-        return median_replicates(workers, seed, draws);
+    let medians = medians(workers);
+    match medians.iter().flatten().count() {
+        0 | 1 => median_replicates(workers, seed, draws),
+        _ => Some(level_of(&medians, seed, draws)),
     }
-    sort(&mut sorted);
-    let cut = sorted.len() / CUT_OFF;
-    let kept = &sorted[cut..][..kept(sorted.len())];
-    let [low, high] = [kept[0], kept[kept.len() - 1]];
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let value = mean(kept);
-    // Those that were cut off count as the outermost of those that were not.
-    let pulled_in: Vec<f64> = sorted.iter().map(|own| own.clamp(low, high)).collect();
-    let middle = mean(&pulled_in);
-    let count = sorted.len() as f64;
-    let spread = (count / (count - 1.0)).sqrt() / kept.len() as f64
-        * (two_sided_95(kept.len() - 1) / two_sided_95(usize::MAX));
+}
+
+/// The same of what can only cost something: times, ratios. It is reckoned with logarithms,
+/// as such figures have long tails above and none below: the level is the geometric mean of
+/// the workers' medians, and no bound of it is below 0.
+pub fn cost_replicates(workers: &[Vec<f64>], seed: u64, draws: usize) -> Option<Replicates> {
+    let medians = medians(workers);
+    let costs = || medians.iter().flatten();
+    if costs().count() < 2 || costs().any(|cost| *cost <= 0.0) {
+        let mut level = level_replicates(workers, seed, draws)?;
+        if costs().all(|cost| *cost >= 0.0) {
+            level.draws.iter_mut().for_each(|d| *d = d.max(0.0));
+        }
+        return Some(level);
+    }
+    // Over one of them, so that what is the same for all comes back as it was.
+    let unit = *costs().next()?;
+    let logs = medians.iter().map(|own| own.map(|own| (own / unit).ln()));
+    let level = level_of(&logs.collect::<Vec<_>>(), seed, draws);
+    Replicates::combine(&[&level], |v| Some(unit * v[0].exp()))
+}
+
+fn medians(workers: &[Vec<f64>]) -> Vec<Option<f64>> {
+    workers.iter().map(|worker| median(worker)).collect()
+}
+
+/// The level of two workers or more by their medians.
+fn level_of(medians: &[Option<f64>], seed: u64, draws: usize) -> Replicates {
+    let known: Vec<f64> = medians.iter().copied().flatten().collect();
+    let (value, reach) = huber(&known);
+    let inside = near(&known, value, reach);
+    let count = known.len() as f64;
+    let freedom = inside.saturating_sub(1).max(1);
+    let spread = (count / (count - 1.0)).sqrt() / inside as f64
+        * (two_sided_95(freedom) / two_sided_95(usize::MAX));
     let mut rng = Rng::with_seed(seed);
     let mut off = || {
         let parts = medians.iter().map(|own| {
             // A worker without spawns has its turn, so that others keep theirs.
             let luck = normal(&mut rng);
-            own.map_or(0.0, |own| luck * (own.clamp(low, high) - middle))
+            own.map_or(0.0, |own| luck * (own - value).clamp(-reach, reach))
         });
         parts.sum::<f64>()
     };
     let draws = (0..draws).map(|_| value + spread * off()).collect();
-    Some(Replicates { value, draws })
+    Replicates { value, draws }
 }
 
-/// How many workers a level is the mean of: those that are not cut off.
-pub(super) fn kept(workers: usize) -> usize {
-    workers - 2 * (workers / CUT_OFF)
+/// Huber's mean of some values, and beyond which distance they count as nearer.
+///
+/// What is far off is told by the median distance from the median. Of few values that is
+/// too small more often than not, by about two in their number.
+fn huber(values: &[f64]) -> (f64, f64) {
+    const STEPS: usize = 50;
+    let mut mean = median(values).unwrap_or_default();
+    let off: Vec<f64> = values.iter().map(|own| (own - mean).abs()).collect();
+    let count = values.len() as f64;
+    let normal = 1.482_6 * (1.0 + 2.0 / count);
+    let scale = match median(&off) {
+        Some(middle) if middle > 0.0 => normal * middle,
+        // Most of them are one value: the others are what there is of scatter.
+        _ => stddev(values, mean),
+    };
+    // Of three nobody knows which is the odd one.
+    let reach = match values.len() {
+        0..=3 => f64::INFINITY,
+        _ => FAR_OFF * scale,
+    };
+    for _ in 0..STEPS {
+        let pulls = values.iter().map(|own| (own - mean).clamp(-reach, reach));
+        let step = pulls.sum::<f64>() / near(values, mean, reach) as f64;
+        mean += step;
+        if step.abs() <= 1e-12 * scale {
+            break;
+        }
+    }
+    (mean, reach)
+}
+
+/// How many values are no farther off than that: one at the least.
+fn near(values: &[f64], mean: f64, reach: f64) -> usize {
+    let near = values.iter().filter(|own| (*own - mean).abs() <= reach);
+    near.count().max(1)
+}
+
+/// The degrees of freedom of the level of so many workers, of which one in five is far off
+/// as a rule; 0 of one alone.
+pub fn level_freedom(workers: usize) -> usize {
+    match workers {
+        0..=3 => workers.saturating_sub(1),
+        more => (4 * more + 2) / 5 - 1,
+    }
 }
 
 /// A standard normal number, by Box and Muller.

@@ -13,7 +13,7 @@
 //! the two the host became warmer, or its neighbours busier. One run cannot show how
 //! much, but it shows how much the host changed in its own course; see [`drift`].
 
-use super::bootstrap::{kept, level_replicates};
+use super::bootstrap::{level_freedom, level_replicates};
 use super::estimate::{Estimate, Replicates};
 use super::slope::theil_sen;
 use super::student::{two_sided, two_sided_95};
@@ -29,14 +29,14 @@ pub const FEWEST_WORKERS: usize = 3;
 /// With more degrees of freedom than this Student's t is the normal distribution.
 const MOST_FREEDOM: usize = 1_000;
 
-/// A statistic of one run, and how many workers it comes from.
+/// A statistic of one run, and how well its own error is known.
 #[derive(Debug, Clone, Copy)]
 pub struct Party<'a> {
-    /// The statistic with its resamples.
+    /// The statistic with its draws.
     pub value: &'a Replicates,
-    /// Workers that were resampled: of a statistic of several samples, the fewest
-    /// that one of them has.
-    pub workers: usize,
+    /// The degrees of freedom of Student's t by which they are spread; 0 of one worker
+    /// alone.
+    pub freedom: usize,
     /// The standard error of the whole run's level, as [`drift`] tells it.
     pub drift: f64,
 }
@@ -94,7 +94,7 @@ impl Contrast {
                 ci95: ci95.map(f64::exp),
             },
             error: (squares[0] + squares[1]).sqrt(),
-            freedom: freedom(squares, [first.workers, second.workers]),
+            freedom: freedom(squares, [first.freedom, second.freedom]),
         })
         .filter(|contrast| contrast.is_finite())
     }
@@ -109,13 +109,13 @@ impl Contrast {
         }
         let level = level_replicates(logs, seed, draws)?;
         let Estimate { value, ci95 } = level.estimate();
-        let freedom = kept(pairs) - 1;
+        let freedom = level_freedom(pairs);
         Some(Self {
             ratio: Estimate {
                 value: value.exp(),
                 ci95: ci95.map(f64::exp),
             },
-            error: own_error(&level.draws, freedom + 1),
+            error: own_error(&level.draws, freedom),
             freedom,
         })
         .filter(|contrast| contrast.is_finite())
@@ -157,50 +157,38 @@ fn logarithm(value: f64) -> Option<f64> {
 
 /// The standard error of a statistic's logarithm, that of the run's level included.
 ///
-/// The draws were spread for the 95 % interval of so many workers. At another level
+/// The draws were spread for the 95 % interval with so much freedom. At another level
 /// the spread by Student's t is another, so that one is taken back here.
 fn error(party: Party<'_>) -> f64 {
     let draws = party.value.draws.iter().copied();
     let logs: Vec<f64> = draws.filter_map(logarithm).collect();
-    own_error(&logs, party.workers).hypot(party.drift)
+    own_error(&logs, party.freedom).hypot(party.drift)
 }
 
 /// The same of one run's own draws, as logarithms.
-fn own_error(logs: &[f64], workers: usize) -> f64 {
+fn own_error(logs: &[f64], freedom: usize) -> f64 {
     let finite = logs.iter().copied().filter(|log| log.is_finite());
     let logs: Vec<f64> = finite.collect();
     let mean = logs.iter().sum::<f64>() / logs.len().max(1) as f64;
     let spread = stddev(&logs, mean);
-    if workers < 2 {
+    if freedom == 0 {
         return spread;
     }
-    spread * two_sided_95(usize::MAX) / two_sided_95(workers - 1)
-}
-
-/// The degrees of freedom of a standard error from so many workers.
-///
-/// That of a mean has one less than there are workers. That of a median has fewer,
-/// as it is seen from the few workers around the middle alone: how many those are
-/// grows with the root of all. The factor was found by simulation, with workers that
-/// differ by 10 %: families of 30 lines then find a difference where there is none in
-/// 1 to 3 % of the cases, and in up to 9 % with one less than there are workers.
-fn own_freedom(workers: usize) -> f64 {
-    let workers = workers as f64;
-    (workers - 1.0).min(2.0 * workers.sqrt()).max(1.0)
+    spread * two_sided_95(usize::MAX) / two_sided_95(freedom)
 }
 
 /// The degrees of freedom of a sum of two squared errors, after Welch and
 /// Satterthwaite, rounded down.
-fn freedom(squares: [f64; 2], workers: [usize; 2]) -> usize {
-    let own = workers.map(own_freedom);
+fn freedom(squares: [f64; 2], own: [usize; 2]) -> usize {
+    let own = own.map(|freedom| freedom.clamp(1, MOST_FREEDOM));
     let sum = squares[0] + squares[1];
-    let parts = squares[0].powi(2) / own[0] + squares[1].powi(2) / own[1];
+    let parts = squares[0].powi(2) / own[0] as f64 + squares[1].powi(2) / own[1] as f64;
     let freedom = sum * sum / parts;
     // Without any error there is nothing to weigh, and every difference is one.
     if !freedom.is_finite() {
         return 1;
     }
-    let most = workers[0].saturating_add(workers[1]).min(MOST_FREEDOM);
+    let most = own[0] + own[1];
     (1..=most)
         .rev()
         .find(|whole| *whole as f64 <= freedom)
@@ -222,10 +210,10 @@ mod tests {
         }
     }
 
-    fn party(value: &Replicates, workers: usize) -> Party<'_> {
+    fn party(value: &Replicates, freedom: usize) -> Party<'_> {
         Party {
             value,
-            workers,
+            freedom,
             drift: 0.0,
         }
     }
@@ -290,12 +278,12 @@ mod tests {
             first in 1.0..1e9_f64,
             factor in 0.2..5.0_f64,
             share in 0.0..0.3_f64,
-            workers in 0..40_usize,
+            freedom in 0..40_usize,
             lines in 0..100_usize,
         ) {
             let (a, b) = (replicates(first, share), replicates(first * factor, share));
-            let forth = Contrast::of(party(&a, workers), party(&b, 8)).unwrap();
-            let back = Contrast::of(party(&b, 8), party(&a, workers)).unwrap();
+            let forth = Contrast::of(party(&a, freedom), party(&b, 8)).unwrap();
+            let back = Contrast::of(party(&b, 8), party(&a, freedom)).unwrap();
             prop_assert!((forth.ratio.value * back.ratio.value - 1.0).abs() < 1e-9);
             prop_assert!((forth.ratio.ci95[0] * back.ratio.ci95[1] - 1.0).abs() < 1e-9);
             let inverse = match forth.direction(lines) {
@@ -310,12 +298,12 @@ mod tests {
         fn nothing_makes_it_panic(
             values in proptest::collection::vec(any::<f64>(), 2),
             draws in proptest::collection::vec(any::<f64>(), 0..20),
-            workers in any::<usize>(),
+            freedom in any::<usize>(),
             lines in any::<usize>(),
         ) {
             let a = Replicates { value: values[0], draws: draws.clone() };
             let b = Replicates { value: values[1], draws };
-            if let Some(contrast) = Contrast::of(party(&a, workers), party(&b, 3)) {
+            if let Some(contrast) = Contrast::of(party(&a, freedom), party(&b, 3)) {
                 let _ = contrast.direction(lines);
                 prop_assert!(contrast.ratio.value.is_finite());
             }

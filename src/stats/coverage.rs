@@ -6,9 +6,10 @@
 
 use fastrand::Rng;
 
+use super::bootstrap::median_replicates;
 use super::bootstrap::normal;
 use super::host::heavy;
-use super::{level_replicates, median_replicates};
+use super::level_replicates;
 
 /// The median that every simulated worker scatters around.
 const TRUTH: f64 = 100.0;

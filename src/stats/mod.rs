@@ -2,19 +2,17 @@
 //!
 //! Spawns of one worker share its luck (where its page tables lie, what its
 //! allocator did), so they are not independent draws of the host's cost. Every
-//! interval here knows about workers: of a median or a mean of all spawns it is a
-//! two-stage bootstrap, in which workers are drawn first, then spawns within each drawn
-//! worker; of the level of the workers it is Student's t.
+//! interval here knows about workers: of the level of their medians it is Student's t; of
+//! a mean of all spawns it is a two-stage bootstrap, in which workers are drawn first, then
+//! spawns within each drawn worker.
 //!
-//! Hosts are slow for seconds at a time. [`spells()`] tells when a host was, from a
-//! reference beside each visit, and [`quiet()`] what cells cost when it was not.
+//! Hosts are slow for seconds at a time: [`spells()`] tells when a host was, from a reference
+//! beside each visit.
 
 mod bootstrap;
 mod contrast;
-mod control;
 mod estimate;
 mod nnls;
-mod quiet;
 mod slope;
 mod spells;
 mod student;
@@ -28,21 +26,21 @@ mod family;
 #[cfg(test)]
 mod host;
 #[cfg(test)]
+mod quiet;
+#[cfg(test)]
 mod recorded;
 
 /// Resamples behind an interval. What decides during a run may do with fewer, and a
 /// verdict far out in their distribution needs more.
 pub const DRAWS: usize = 500;
 
-pub use bootstrap::{level_replicates, mean_replicates, median_replicates, seed_of};
+pub use bootstrap::{cost_replicates, level_freedom, level_replicates, mean_replicates, seed_of};
 pub use contrast::{Contrast, Direction, FAMILY_ERROR, FEWEST_WORKERS, Party, drift};
-pub use control::{Control, Point};
 pub use estimate::{Estimate, Replicates};
 pub use nnls::LeastSquares;
-pub use quiet::{Quiet, TooFew, Visit, quiet};
 pub use slope::theil_sen;
 pub use spells::{
-    FEWEST_LEVELS, Finding, LEAST_QUIET, LEAST_SLOWDOWN, Sight, Slow, Spells, State, WIDEST_STATE,
-    spells,
+    FEWEST_LEVELS, HostCourse, HostState, LEAST_QUIET, LEAST_SLOWDOWN, Sight, SlowState, Spells,
+    WIDEST_STATE, spells,
 };
 pub use summary::{Summary, median, quantile, summarise};

@@ -7,9 +7,7 @@
 
 use fastrand::Rng;
 
-use super::{
-    Estimate, Finding, Quiet, Sight, Spells, TooFew, Visit, level_replicates, quiet, spells,
-};
+use super::{Estimate, HostCourse, Sight, level_replicates, spells};
 
 const RECORDINGS: [&str; 2] = [
     include_str!("data/busy.csv"),
@@ -62,12 +60,14 @@ impl Recording {
         }
     }
 
-    fn quiet(&self, spells: &Spells, seed: u64) -> Vec<Result<Quiet, TooFew>> {
-        let visits = self.cells.iter().zip(&self.times);
-        let visits: Vec<Visit<'_>> = visits
-            .map(|(cell, times)| Visit { cell: *cell, times })
+    /// The level of a cell in the visits that are taken.
+    fn level(&self, cell: usize, seed: u64, taken: impl Fn(usize) -> bool) -> Estimate {
+        let all = 0..self.cells.len();
+        let own: Vec<usize> = all
+            .filter(|visit| self.cells[*visit] == cell && taken(*visit))
             .collect();
-        quiet(&visits, &self.sights, spells, seed, DRAWS)
+        let level = level_replicates(&self.logs(&own), seed, DRAWS);
+        level.unwrap().estimate()
     }
 
     /// The logarithms of the times of some visits.
@@ -97,11 +97,9 @@ fn eight_tell_what_all_do(recording: &Recording, taken: impl Fn(usize) -> bool) 
             .map(|visits| rng.choose_multiple(visits, 8))
             .concat();
         drawn.sort_unstable();
-        // Their state is known already.
-        let figures = recording.part(&drawn).quiet(&spells(&[], 1), seed);
-        for (cell, figure) in figures.iter().enumerate() {
-            let figure = &figure.as_ref().unwrap().figure;
-            let [low, high] = figure.estimate().ci95.map(f64::ln);
+        let drawn = recording.part(&drawn);
+        for cell in [0, 1] {
+            let [low, high] = drawn.level(cell, seed, |_| true).ci95;
             let holds = low <= truth[cell] && truth[cell] <= high;
             covered[cell] += f64::from(u8::from(holds)) / RUNS as f64;
         }
@@ -110,14 +108,13 @@ fn eight_tell_what_all_do(recording: &Recording, taken: impl Fn(usize) -> bool) 
 }
 
 /// What the rounds with an even number say of each cell, and what those with an odd one.
-fn halves(recording: &Recording) -> [Vec<Estimate>; 2] {
+fn halves(recording: &Recording) -> [[Estimate; 2]; 2] {
     [0, 1].map(|half| {
         let all = 0..recording.cells.len();
         let half: Vec<usize> = all.filter(|visit| visit / 2 % 2 == half).collect();
         let half = recording.part(&half);
-        let figures = half.quiet(&spells(&half.sights, 1), 1);
-        let estimate = |cell: Result<Quiet, TooFew>| cell.unwrap().figure.estimate();
-        figures.into_iter().map(estimate).collect()
+        let told = spells(&half.sights, 1);
+        [0, 1].map(|cell| half.level(cell, 1, |visit| told.state(visit).is_quiet()))
     })
 }
 
@@ -141,8 +138,8 @@ fn eight_quiet_visits_of_a_busy_host_tell_it_less_surely() {
     for text in RECORDINGS {
         let recording = Recording::read(text);
         let told = spells(&recording.sights, 1);
-        assert!(matches!(told.finding, Finding::Spells(_)), "{told:?}");
-        let quiet = eight_tell_what_all_do(&recording, |visit| told.taken(visit));
+        assert!(matches!(told.finding, HostCourse::Spells(_)), "{told:?}");
+        let quiet = eight_tell_what_all_do(&recording, |visit| told.state(visit).is_quiet());
         assert!(
             quiet.iter().all(|held| (0.78..=0.985).contains(held)),
             "{quiet:?}"

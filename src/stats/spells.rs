@@ -10,6 +10,9 @@
 mod chain;
 mod steady;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::bootstrap::{level_replicates, seed_of};
 use super::summary::{quantile, sort};
 use super::{DRAWS, Estimate, Replicates};
@@ -52,30 +55,42 @@ impl Sight {
 }
 
 /// The state of the host at a visit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HostState {
     /// The quiet one, or the only one.
+    #[default]
     Quiet,
     /// The slow one.
     Slow,
     /// Neither surely: the host turned in the course of the visit, or nobody knows.
     Between,
+    /// Others had the CPU for a good part of the visit. No reference tells that.
+    Shared,
+}
+
+impl HostState {
+    /// Whether it is the quiet one.
+    pub fn is_quiet(&self) -> bool {
+        *self == Self::Quiet
+    }
 }
 
 /// What the levels of a run say of its host.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spells {
     /// The state at each visit.
-    pub states: Vec<State>,
+    pub states: Vec<HostState>,
     /// How probably each visit was slow, given all levels; nothing without a reference.
     pub slow: Vec<Option<f64>>,
     /// What may be said of the run.
-    pub finding: Finding,
+    pub finding: HostCourse,
 }
 
 /// What may be said of the host in a run.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Finding {
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HostCourse {
     /// Too few visits have a reference to tell spells by.
     NotEnough {
         /// Visits with a reference.
@@ -84,9 +99,9 @@ pub enum Finding {
     /// One state, from which the host did not go clearly and lastingly.
     Steady,
     /// Two states.
-    Spells(Slow),
+    Spells(SlowState),
     /// Two states, but the host was in the quicker one too seldom to call it the rule.
-    SeldomQuiet(Slow),
+    SeldomQuiet(SlowState),
     /// One state or none: levels far apart, and none that the host comes back to.
     Restless {
         /// The 90th percentile of the levels over the 10th.
@@ -95,8 +110,8 @@ pub enum Finding {
 }
 
 /// The slow state of a run.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Slow {
+#[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
+pub struct SlowState {
     /// Its share of the time of all visits, in this run.
     pub share_of_time: f64,
     /// Its share of the visits.
@@ -114,7 +129,7 @@ pub fn spells(sights: &[Sight], seed: u64) -> Spells {
     let levels: Vec<f64> = known.collect();
     if levels.len() < FEWEST_LEVELS {
         let levels = levels.len();
-        return Spells::of_one(sights, Finding::NotEnough { levels });
+        return Spells::of_one(sights, HostCourse::NotEnough { levels });
     }
     two_states(&levels)
         .and_then(|fit| Spells::of_two(sights, &fit, seed))
@@ -134,45 +149,53 @@ fn two_states(levels: &[f64]) -> Option<Fit> {
     (criterion(&fit, Memory::Lasting) + EVIDENCE < one).then_some(fit)
 }
 
-fn one_state(mut levels: Vec<f64>) -> Finding {
+fn one_state(mut levels: Vec<f64>) -> HostCourse {
     sort(&mut levels);
     let place = |share| quantile(&levels, share).unwrap_or_default();
     let spread = (place(0.9) - place(0.1)).exp();
     if spread > WIDEST_STATE {
-        Finding::Restless { spread }
+        HostCourse::Restless { spread }
     } else {
-        Finding::Steady
+        HostCourse::Steady
     }
 }
 
 /// The state of a visit that was slow so probably, as all levels say.
-fn state(fit: &Fit, slow: f64, reference: [f64; 2]) -> State {
+fn state(fit: &Fit, slow: f64, reference: [f64; 2]) -> HostState {
     let [low, high] = fit.chain.centre;
     let [before, after] = reference.map(f64::ln);
     let middle = f64::midpoint(low, high);
     let turned = (before > middle) != (after > middle);
     if turned && (before - after).abs() > (high - low) / 2.0 {
-        State::Between
+        HostState::Between
     } else if slow > SURELY {
-        State::Slow
+        HostState::Slow
     } else if slow < 1.0 - SURELY {
-        State::Quiet
+        HostState::Quiet
     } else {
-        State::Between
+        HostState::Between
     }
 }
 
 impl Spells {
-    /// Whether figures are made of a visit: of the quiet ones, if there is a quiet state,
-    /// and otherwise of all.
-    pub fn taken(&self, visit: usize) -> bool {
-        let told = matches!(self.finding, Finding::Spells(_));
-        !told || self.states.get(visit) == Some(&State::Quiet)
+    /// The state at a visit as far as figures are concerned: they are made of the quiet
+    /// visits if there is a quiet state, and otherwise of all.
+    pub fn state(&self, visit: usize) -> HostState {
+        match self.finding {
+            HostCourse::Spells(_) => *self.states.get(visit).unwrap_or(&HostState::Between),
+            _ => HostState::Quiet,
+        }
     }
 
-    fn of_one(sights: &[Sight], finding: Finding) -> Self {
+    fn of_one(sights: &[Sight], finding: HostCourse) -> Self {
         let known = || sights.iter().map(|sight| sight.level().is_finite());
-        let state = |known| if known { State::Quiet } else { State::Between };
+        let state = |known| {
+            if known {
+                HostState::Quiet
+            } else {
+                HostState::Between
+            }
+        };
         Self {
             states: known().map(state).collect(),
             slow: known().map(|known| known.then_some(0.0)).collect(),
@@ -182,28 +205,30 @@ impl Spells {
 
     /// `None` if no visit is surely of one of the two.
     fn of_two(sights: &[Sight], fit: &Fit, seed: u64) -> Option<Self> {
-        let mut told = Self::of_one(sights, Finding::Steady);
+        let mut told = Self::of_one(sights, HostCourse::Steady);
         let known = told.slow.iter_mut().flatten();
         known.zip(&fit.slow).for_each(|(slow, own)| *slow = *own);
         told.states = told
             .slow
             .iter()
             .zip(sights)
-            .map(|(slow, sight)| slow.map_or(State::Between, |s| state(fit, s, sight.reference)))
+            .map(|(slow, sight)| {
+                slow.map_or(HostState::Between, |s| state(fit, s, sight.reference))
+            })
             .collect();
         let slow = told.slow(sights, seed)?;
         told.finding = if 1.0 - slow.share_of_time < LEAST_QUIET {
-            Finding::SeldomQuiet(slow)
+            HostCourse::SeldomQuiet(slow)
         } else {
-            Finding::Spells(slow)
+            HostCourse::Spells(slow)
         };
         Some(told)
     }
 
     /// The slow state, if any visit is surely of it and any surely not.
-    fn slow(&self, sights: &[Sight], seed: u64) -> Option<Slow> {
-        let slow = self.runs(sights, State::Slow);
-        let slowdown = slowdown(&self.runs(sights, State::Quiet), &slow, seed)?;
+    fn slow(&self, sights: &[Sight], seed: u64) -> Option<SlowState> {
+        let slow = self.runs(sights, HostState::Slow);
+        let slowdown = slowdown(&self.runs(sights, HostState::Quiet), &slow, seed)?;
         let share = |weight: &dyn Fn(&Sight) -> f64| {
             let (mut part, mut whole) = (0.0, 0.0);
             for (slow, sight) in self.slow.iter().zip(sights) {
@@ -215,7 +240,7 @@ impl Spells {
         };
         let of_visits = share(&|_| 1.0);
         let of_time = share(&|sight| sight.lasted);
-        Some(Slow {
+        Some(SlowState {
             share_of_time: if of_time.is_finite() {
                 of_time
             } else {
@@ -228,14 +253,14 @@ impl Spells {
     }
 
     /// The levels of each time that the host was in a state.
-    fn runs(&self, sights: &[Sight], state: State) -> Vec<Vec<f64>> {
+    fn runs(&self, sights: &[Sight], state: HostState) -> Vec<Vec<f64>> {
         let mut runs: Vec<Vec<f64>> = Vec::new();
         let mut within = false;
         for (sight, own) in sights.iter().zip(&self.states) {
             match (*own == state, *own, runs.last_mut()) {
                 (true, _, Some(run)) if within => run.push(sight.level()),
                 (true, ..) => runs.push(vec![sight.level()]),
-                (false, State::Between, _) => continue,
+                (false, HostState::Between, _) => continue,
                 _ => {}
             }
             within = *own == state;

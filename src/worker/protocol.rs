@@ -146,6 +146,8 @@ pub struct Done {
 /// What a loop added to the usage of the process and its children.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LoopUsage {
+    /// How long it took.
+    pub wall_us: u64,
     /// CPU time in user mode, as the kernel's bookkeeping splits it.
     pub user_us: u64,
     /// All CPU time.
@@ -158,11 +160,19 @@ impl LoopUsage {
     /// What was added since an earlier reading.
     pub fn since(self, before: Self) -> Self {
         Self {
+            wall_us: self.wall_us.saturating_sub(before.wall_us),
             // The kernel may correct its split backwards.
             user_us: self.user_us.saturating_sub(before.user_us),
             cpu_us: self.cpu_us.saturating_sub(before.cpu_us),
             minor_faults: self.minor_faults.saturating_sub(before.minor_faults),
         }
+    }
+
+    /// The share of the time in which neither the process nor a child of it ran, because
+    /// they slept or others had the CPU. `None` of a loop that was not timed.
+    pub fn idle_share(self) -> Option<f64> {
+        let ran = self.cpu_us as f64 / self.wall_us as f64;
+        ran.is_finite().then(|| (1.0 - ran).max(0.0))
     }
 }
 

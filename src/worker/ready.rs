@@ -13,6 +13,7 @@ use super::protocol::{
     Assignment, Done, Failure, LoopUsage, MOST_COUNTERS, Pass, Refused, gauge_words,
 };
 use crate::model::SpawnMethod;
+use crate::sys::clock::now_ns;
 use crate::sys::gauge::Untouched;
 use crate::sys::memory::Pages;
 use crate::sys::perf::{Counter, Counters, Scope};
@@ -218,6 +219,7 @@ impl Ready {
 fn family_usage() -> LoopUsage {
     let (own, children) = (usage::read(Whose::Own), usage::read(Whose::Children));
     LoopUsage {
+        wall_us: now_ns() / 1_000,
         user_us: own.user_us + children.user_us,
         cpu_us: own.cpu_us + children.cpu_us,
         minor_faults: own.minor_faults + children.minor_faults,

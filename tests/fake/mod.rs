@@ -521,6 +521,7 @@ impl Worker for FakeWorker {
         let mut done = Done {
             spawns: self.spawns(),
             usage: LoopUsage {
+                wall_us: 0,
                 user_us: 30 * self.spawns() as u64,
                 cpu_us: 110 * self.spawns() as u64,
                 minor_faults: 21 * self.spawns() as u64,

@@ -187,7 +187,7 @@ fn scattered_page_tables_are_named_as_the_cause() {
     for expected in [
         "the space has no mapping more, but 1,033 present PTEs more in 47 page tables more: what \
          grew is the page tables and their scatter, not the number of mappings. A fork from it \
-         takes 282.1 us longer (",
+         takes 307.2 us longer (",
         "is 17.0 % of its CPU time (",
         "dynamic loader and libc's start are 62.1 %",
     ] {
@@ -229,7 +229,7 @@ fn a_loader_is_named_without_libc_where_libc_is_not_known() {
 #[test]
 fn what_switching_saves_and_what_it_cannot() {
     let words = in_short(&stored("explain"));
-    let expected = "posix_spawn instead of fork saves 93.4 % of the total (93.2 to 93.8 %); what \
+    let expected = "posix_spawn instead of fork saves 93.5 % of the total (93.3 to 93.7 %); what \
                     both must do from the new program's exec on stays: 24.0 us";
     says(&words, expected);
     // The same totals for both: nothing is saved, and nothing is claimed.

@@ -161,7 +161,6 @@ fn a_likeness_says_in_what_it_differs_from_its_model() {
 fn what_is_not_told_apart_is_not_claimed() {
     let report = prose(&stored(STUDY));
     for words in [
-        "whether that is the larger part the intervals do not say",
         "no difference is seen between the module and a fork by hand",
         "neither more nor less, as far as can be seen, than row 5",
     ] {

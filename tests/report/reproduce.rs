@@ -133,7 +133,7 @@ fn dense_and_scattered_tell_entries_from_tables() {
     let words = in_short(&document);
     says(
         &words,
-        "the call pays 28.0 ns for a PTE and 932.4 ns for each page-table page",
+        "the call pays 28.1 ns for a PTE and 932.3 ns for each page-table page",
     );
     let document = with("hotos-2019", |document| {
         points(document).truncate(4);

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use forktax::model::{Caveat, LeftOut, Order, Purpose, Stored};
+use forktax::model::{
+    Availability, Caveat, HostCourse, HostState, LeftOut, Order, Purpose, Reference, SlowState,
+    Stored,
+};
 use forktax::report::view::section_names;
 use forktax::report::{Format, Legend, ReportError, Shown, Subject, render, render_shape};
+use forktax::stats::Estimate;
 
-use crate::stored::{RUNS, comparisons, omits, says, shapes, stored, with};
+use crate::stored::{RUNS, cells, comparisons, flat, omits, says, shapes, stored, with};
 
 /// Every result that has a report.
 fn results() -> Vec<(String, Stored)> {
@@ -162,7 +166,7 @@ fn an_unknown_section_is_answered_with_those_that_there_are() {
     assert_eq!(
         error,
         "a sweep has no section \"ledger\": there are in-short, time, counts, beyond, further, \
-         method, caveats, run, legend"
+         method, caveats, run, slow, legend"
     );
     for (name, of) in results() {
         let error = refused(&of, "no-such");
@@ -229,4 +233,43 @@ fn a_shape_has_its_verdict_and_its_sections_too() {
         assert_eq!(whole, shown(&only(&section_names(Subject::Shape))));
         assert!(render_shape(&shape, Format::Table, &only(&["time"])).is_err());
     }
+}
+
+/// The figures are those that are stored; the slow workers are shown where they are asked for.
+#[test]
+fn what_a_slow_host_did_is_told_and_shown_on_demand() {
+    let slow = SlowState {
+        share_of_time: 0.31,
+        share_of_visits: 0.25,
+        spells: 4,
+        slowdown: Estimate {
+            value: 1.8,
+            ci95: [1.6, 2.0],
+        },
+    };
+    let document = with("sweep", |document| {
+        document.run.reference = Availability::Measured(Reference {
+            mappings: 300,
+            readings: Vec::new(),
+            ended_by: None,
+            host: Some(HostCourse::Spells(slow)),
+        });
+        for cell in cells(&mut document.findings) {
+            let last = cell.samples.last_mut().unwrap();
+            last.host = HostState::Slow;
+            last.total_ns.iter_mut().for_each(|ns| *ns *= 2);
+        }
+    });
+    let document: Stored = document.into();
+    says(
+        &flat(&text(&document, &Shown::default())),
+        "the host was slow for 31.0 % of the time, in 4 spells: 1.80 times as slow (1.60 to 2.00)",
+    );
+    omits(
+        &text(&document, &Shown::default()),
+        "Spawns while the host was slow",
+    );
+    let slow = text(&document, &only(&["slow"]));
+    says(&slow, "Spawns while the host was slow");
+    says(&slow, "1 of ");
 }

@@ -7,7 +7,7 @@ use crate::model::{
     Availability, Missing, ProcessRole, ProcessTrial, Remedy, RemedyBaseline, RemedyHost,
     RemedyKind, RemedyOutcome, RemedyVerdict, SpawnMethod,
 };
-use crate::stats::{Contrast, Direction, Party};
+use crate::stats::{Contrast, Direction, Party, level_freedom};
 use crate::units::thousands;
 
 /// With less of the huge pages that were ordered it is said how many there were.
@@ -319,7 +319,7 @@ impl<'a> Judge<'a> {
 fn party(times: &Times) -> Party<'_> {
     Party {
         value: &times.total,
-        workers: times.workers,
+        freedom: level_freedom(times.workers),
         drift: 0.0,
     }
 }

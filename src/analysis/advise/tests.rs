@@ -6,8 +6,9 @@ use crate::analysis::replica::tests::{
     HIGH, TABLE, anonymous, nothing, regions, server, shape, trial,
 };
 use crate::model::{
-    MappingFlag, ProcessRole, ProcessShape, ProcessTrial, Program, Remedy, RemedyBaseline,
-    RemedyHost, RemedyKind, RemedyVerdict, SpaceRequest, SpawnMethod, Targets, WorkerSamples,
+    Availability, MappingFlag, ProcessRole, ProcessShape, ProcessTrial, Program, Remedy,
+    RemedyBaseline, RemedyHost, RemedyKind, RemedyVerdict, SpaceRequest, SpawnMethod, Targets,
+    WorkerSamples,
 };
 
 const METHODS: [SpawnMethod; 5] = [
@@ -189,6 +190,28 @@ fn what_helped_is_tried_together_and_all_is_sorted() {
 }
 
 #[test]
+fn huge_pages_that_were_not_granted_are_told_of_their_own_trial() {
+    let blueprint = Blueprint::of(&busy(), &nothing());
+    let host = RemedyHost::default();
+    let design = design(&blueprint, &host);
+    let told = |granted: ProcessRole| {
+        let mut trials = outcomes(&design);
+        for trial in &mut trials {
+            if let Availability::Measured(parent) = &mut trial.parent {
+                parent.mappings.huge_entries = if trial.role == granted { 1 << 20 } else { 1 };
+            }
+        }
+        let all = remedies(&design, &[], &trials, &host, 1);
+        let huge = all.iter().find(|r| r.kind == RemedyKind::HugePages);
+        huge.unwrap().applied_to.clone()
+    };
+    let own = ProcessRole::Remedied(RemedyKind::HugePages);
+    assert!(!told(own).contains("granted"), "{}", told(own));
+    let others = told(ProcessRole::Whole);
+    assert!(others.contains("1 of them granted"), "{others}");
+}
+
+#[test]
 fn what_was_tried_later_is_set_against_what_was_measured_beside_it() {
     let blueprint = Blueprint::of(&busy(), &nothing());
     let host = RemedyHost::default();
@@ -229,7 +252,12 @@ fn a_huge_page_takes_the_place_of_the_small_ones_only() {
     let mut process = shape(vec![anonymous(
         HIGH + 100,
         3 * TABLE,
-        &[[0, 10], [TABLE - 100, 5], [TABLE + 700, 40]],
+        &[
+            [0, 10],
+            [TABLE - 100, 5],
+            [TABLE - 90, 5],
+            [TABLE + 700, 40],
+        ],
     )]);
     process.mappings[0].flags.push(MappingFlag::HugeAdvised);
     process.mappings[0].zero = vec![[TABLE - 50, 60]];
@@ -240,4 +268,10 @@ fn a_huge_page_takes_the_place_of_the_small_ones_only() {
     assert_eq!(region.huge, [[TABLE - 100, 2 * TABLE]]);
     assert_eq!(region.written, [[0, 10]]);
     assert_eq!(region.read.len(), 0);
+    let all = remedies(&design, &[], &[], &RemedyHost::default(), 1);
+    let huge = all
+        .iter()
+        .find(|remedy| remedy.kind == RemedyKind::HugePages);
+    let applied_to = &huge.unwrap().applied_to;
+    assert!(applied_to.ends_with(", 2 huge pages"), "{applied_to}");
 }

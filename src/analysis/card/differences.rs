@@ -3,9 +3,9 @@
 
 use crate::model::{
     CardOrder, GaugeSamples, Missing, PriceKind, Purpose, SpaceRequest, SpawnMethod, TrialCell,
-    TrialResult, WorkerSamples,
+    TrialResult, WorkerSamples, quiet_workers, times,
 };
-use crate::stats::{DRAWS, Replicates, median_replicates, seed_of};
+use crate::stats::{DRAWS, Replicates, cost_replicates, seed_of};
 
 /// When a price is paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,7 +163,7 @@ impl Differences<'_> {
         let workers: Vec<&GaugeSamples> = self.trials.iter().flat_map(|t| &t.gauges).collect();
         let of = |(index, (of, pick)): (usize, (PriceKind, Pick))| {
             let values: Vec<Vec<f64>> = workers.iter().map(|g| pick(g).clone()).collect();
-            let median = median_replicates(&values, seed_of(self.seed, 1_000 + index), DRAWS);
+            let median = cost_replicates(&values, seed_of(self.seed, 1_000 + index), DRAWS);
             Difference {
                 of,
                 method: None,
@@ -288,23 +288,19 @@ fn fewest<const N: usize>(cells: [&Found<'_>; N]) -> usize {
     let workers = cells
         .into_iter()
         .flatten()
-        .map(|(_, cell)| cell.samples.len());
+        .map(|(_, cell)| quiet_workers(&cell.samples).len());
     workers.min().unwrap_or(0)
 }
 
 /// The median of a cell's calls or totals.
 pub(super) fn median_of(cell: &TrialCell, moment: Moment, seed: u64) -> Option<Replicates> {
-    let pick = |samples: &WorkerSamples| match moment {
-        Moment::Call => samples.call_ns.clone(),
-        Moment::Total => samples.total_ns.clone(),
+    let of = match moment {
+        Moment::Call => WorkerSamples::calls,
+        Moment::Total => WorkerSamples::totals,
     };
-    let workers: Vec<Vec<f64>> = cell
-        .samples
-        .iter()
-        .map(|samples| pick(samples).iter().map(|ns| *ns as f64).collect())
-        .collect();
+    let workers = times(&cell.samples, of);
     // Call and total of one seed are resampled alike, as they are of one spawn.
-    median_replicates(&workers, seed, DRAWS)
+    cost_replicates(&workers, seed, DRAWS)
 }
 
 /// How many of a parent's one thing there are.

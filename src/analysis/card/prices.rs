@@ -5,9 +5,9 @@ use super::fit::{COLUMNS, Fit, Observation, error_quantile, relative_errors};
 use super::grade::NO_ERROR;
 use crate::model::{
     AtMost, Availability, CardOrder, Errors, Forecast, Grade, Missing, Price, PriceKind, PriceList,
-    Priced, Purpose, SpawnMethod, Term, TermPrice, TrialResult,
+    Priced, Purpose, SpawnMethod, Term, TermPrice, TrialResult, quiet_workers,
 };
-use crate::stats::{Estimate, Replicates, seed_of};
+use crate::stats::{Estimate, Replicates, level_freedom, seed_of};
 
 /// What is paid when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct PriceLine {
     pub value: Result<Replicates, Missing>,
     /// Workers behind it; of a fitted price, one more than its degrees of freedom.
     pub workers: usize,
+    /// The degrees of freedom of its error.
+    pub freedom: usize,
 }
 
 /// What the trials say.
@@ -104,7 +106,8 @@ pub fn lines(order: &CardOrder, trials: &[TrialResult], seed: u64) -> Vec<PriceL
         other: None,
         slice,
         value: reckoning.told_value(term, beyond, slice),
-        workers: reckoning.freedom(),
+        workers: reckoning.freedom() + 1,
+        freedom: reckoning.freedom(),
     });
     let others = reckoning.differences.iter().flat_map(|difference| {
         let slices: &[Slice] = match difference.call {
@@ -117,6 +120,7 @@ pub fn lines(order: &CardOrder, trials: &[TrialResult], seed: u64) -> Vec<PriceL
             slice: *slice,
             value: slice_of(difference, *slice),
             workers: difference.workers,
+            freedom: level_freedom(difference.workers),
         })
     });
     terms.chain(others).collect()
@@ -138,7 +142,7 @@ fn observation(trial: usize, result: &TrialResult, seed: u64) -> Option<Observat
     let counts = result.parent.measured()?.mappings;
     (call > 0.0 && total.value >= call).then(|| Observation {
         trial,
-        workers: cell.samples.len(),
+        workers: quiet_workers(&cell.samples).len(),
         counts,
         call,
         total: total.value,
@@ -213,14 +217,14 @@ impl Reckoning {
         Ok(value)
     }
 
-    /// One more than the degrees of freedom of the fit; of few rounds their number, as
-    /// those know too little of how workers differ.
+    /// The degrees of freedom of the fit; of few rounds one less than there are, as those
+    /// know too little of how workers differ.
     fn freedom(&self) -> usize {
         const ENOUGH: usize = 3;
         let rounds = self.fitted.iter().map(|parent| parent.workers).max();
         match rounds {
-            Some(few) if few < ENOUGH => few,
-            _ => self.fitted.len().saturating_sub(COLUMNS) + 1,
+            Some(few) if few < ENOUGH => few.saturating_sub(1),
+            _ => self.fitted.len().saturating_sub(COLUMNS),
         }
     }
 

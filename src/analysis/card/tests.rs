@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::model::{
-    Availability, CardOrder, ChildAction, Counts, GaugeSamples, Parent, PriceKind, PriceList,
-    Program, Purpose, SpaceRequest, SpawnMethod, Term, Trial, TrialCell, TrialResult, Variables,
-    WorkerSamples,
+    Availability, CardOrder, CardTerm, ChildAction, Counts, GaugeSamples, Parent, PriceKind,
+    PriceList, Program, Purpose, SpaceRequest, SpawnMethod, Term, Trial, TrialCell, TrialResult,
+    Variables, WorkerSamples,
 };
 use crate::stats::summarise;
 
@@ -122,6 +122,8 @@ fn result(trial: &Trial, noise: f64, knee: Option<u64>, rng: &mut fastrand::Rng)
             .map(|(round, worker)| WorkerSamples {
                 round,
                 visit: None,
+                host: crate::model::HostState::Quiet,
+                idle_share: None,
                 call_ns: vec![whole(call * worker); 5],
                 total_ns: vec![whole(total * worker); 5],
             })
@@ -348,4 +350,56 @@ fn shares_add_up_to_the_forecast() {
         let sum: f64 = fit.shares(features).iter().map(|(_, share)| share).sum();
         near(sum, fit.forecast(features)[1].value, 1e-9);
     }
+}
+
+/// Prices that are stored foretell what the host takes, on both sides of the knee.
+#[test]
+fn stored_prices_foretell_as_they_were_measured() {
+    let price = |call: [f64; 2]| (call, call.map(|ns| 1.5 * ns));
+    let terms: Vec<CardTerm> = [
+        (Term::Fixed, price([40_000.0; 2])),
+        (Term::Vma, price([300.0, 500.0])),
+        (Term::Pte, price([50.0, 60.0])),
+    ]
+    .map(|(term, (call_ns, after_ns))| CardTerm {
+        term,
+        call_ns,
+        after_ns,
+    })
+    .to_vec();
+    for (vmas, ptes) in [(20, 50), (5_000, 40_000)] {
+        let counts = Counts {
+            vmas,
+            ptes,
+            ..Counts::default()
+        };
+        let beyond = footprint::share_beyond(&counts, Some(KNEE));
+        let at = |[small, large]: [f64; 2]| small + (large - small) * beyond;
+        let call = 40_000.0 + vmas as f64 * at([300.0, 500.0]) + ptes as f64 * at([50.0, 60.0]);
+        let [own_call, own_total] = fit::forecast(&terms, Some(KNEE), &counts);
+        assert!((own_call / call - 1.0).abs() < 1e-9, "{own_call} {call}");
+        assert!((own_total / (2.5 * call) - 1.0).abs() < 1e-9, "{own_total}");
+        assert_eq!(beyond > 0.0, vmas > 20);
+    }
+}
+
+#[test]
+fn a_spawn_is_priced_for_each_method_of_its_trials() {
+    let (order, trials) = tried(false, 0.0, None, 1);
+    let mut methods: Vec<SpawnMethod> = Vec::new();
+    for trial in &order.trials {
+        let new = trial
+            .methods
+            .iter()
+            .filter(|method| !methods.contains(method));
+        let new: Vec<SpawnMethod> = new.copied().collect();
+        methods.extend(
+            new.into_iter()
+                .filter(|_| trial.purpose == Purpose::Flatness),
+        );
+    }
+    let prices = price_list(&order, &trials, 1).prices;
+    let spawns = prices.iter().filter(|price| price.of == PriceKind::Spawn);
+    let priced: Vec<SpawnMethod> = spawns.filter_map(|price| price.method).collect();
+    assert_eq!(priced, methods);
 }

@@ -9,9 +9,9 @@ use super::{Absent, DRAWS_OF_A_VERDICT, Line, Lines};
 use crate::analysis::card::{self, PriceLine, Slice};
 use crate::model::{
     Card, CardOrder, ComparedKind, Fingerprint, LineUnit, Order, Plan, PriceKind, Purpose,
-    SpawnMethod, Term, Trial, TrialCell,
+    SpawnMethod, Term, Trial, TrialCell, WorkerSamples, times,
 };
-use crate::stats::{Replicates, drift, median_replicates};
+use crate::stats::{Replicates, cost_replicates, drift, level_freedom};
 
 pub(super) fn lines(measured: &Card, plan: &Plan, luck: u64) -> Lines {
     let mut all = Lines {
@@ -58,6 +58,7 @@ fn mean(parents: &[Line], drift: f64) -> Option<Line> {
         unit: LineUnit::Ns,
         value,
         workers: parents.iter().map(|line| line.workers).sum(),
+        freedom: parents.iter().map(|line| line.freedom).sum(),
         drift,
     })
 }
@@ -119,6 +120,7 @@ fn of_price(price: PriceLine, drift: f64) -> Result<Line, Absent> {
         unit: LineUnit::Other("ns".to_owned()),
         value,
         workers: price.workers,
+        freedom: price.freedom,
         drift,
     })
 }
@@ -150,20 +152,17 @@ fn parents(ordered: &CardOrder, measured: &Card, luck: u64, drift: f64, all: &mu
 }
 
 fn parent(trial: &Trial, cell: &TrialCell, key: &str, luck: u64, drift: f64) -> Option<Line> {
-    let workers: Vec<Vec<f64>> = cell
-        .samples
-        .iter()
-        .map(|worker| worker.total_ns.iter().map(|ns| *ns as f64).collect())
-        .filter(|spawns: &Vec<f64>| !spawns.is_empty())
-        .collect();
+    let mut workers = times(&cell.samples, WorkerSamples::totals);
+    workers.retain(|spawns| !spawns.is_empty());
     let seed = Fingerprint::of(key).and(&luck.to_le_bytes()).number();
     Some(Line {
         key: key.to_owned(),
         group: "of the design".to_owned(),
         what: trial.space.in_words(),
         unit: LineUnit::Ns,
-        value: median_replicates(&workers, seed, DRAWS_OF_A_VERDICT)?,
+        value: cost_replicates(&workers, seed, DRAWS_OF_A_VERDICT)?,
         workers: workers.len(),
+        freedom: level_freedom(workers.len()),
         drift,
     })
 }

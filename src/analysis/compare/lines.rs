@@ -20,6 +20,8 @@ pub struct Line {
     /// Workers that were resampled; of a figure of several samples, the fewest that
     /// one of them has.
     pub workers: usize,
+    /// The degrees of freedom of its error: see [`crate::stats::Party`].
+    pub freedom: usize,
     /// How uncertain the level of the whole run is, as the standard error of a
     /// logarithm: see [`crate::stats::drift`].
     pub drift: f64,

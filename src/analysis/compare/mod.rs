@@ -180,7 +180,7 @@ fn contrast(a: &Line, b: &Line) -> Result<Contrast, String> {
 fn party(line: &Line) -> Party<'_> {
     Party {
         value: &line.value,
-        workers: line.workers,
+        freedom: line.freedom,
         drift: line.drift,
     }
 }

@@ -4,8 +4,9 @@
 use super::{Absent, DRAWS_OF_A_VERDICT, Line, Lines};
 use crate::model::{
     Availability, Cell, ChildAction, ComparedKind, Fingerprint, LineUnit, WorkerSamples,
+    quiet_workers, times,
 };
-use crate::stats::{Summary, drift, median, median_replicates};
+use crate::stats::{Summary, cost_replicates, drift, level_freedom, median};
 
 /// A part of a spawn, and where a cell keeps it.
 pub struct Part {
@@ -18,14 +19,14 @@ pub struct Part {
 pub const CALL: Part = Part {
     name: "call",
     figure: |cell| &cell.call_ns,
-    samples: |worker| &worker.call_ns,
+    samples: WorkerSamples::calls,
 };
 
 /// Until the child was waited for.
 pub const TOTAL: Part = Part {
     name: "total",
     figure: |cell| &cell.total_ns,
-    samples: |worker| &worker.total_ns,
+    samples: WorkerSamples::totals,
 };
 
 pub(super) const PARTS: [Part; 2] = [CALL, TOTAL];
@@ -57,14 +58,10 @@ pub(super) fn line(cell: &Cell, part: &Part, luck: u64, drift: f64) -> Result<Li
         return Err(missing.reason.clone());
     }
     let key = key(cell, part);
-    let workers: Vec<Vec<f64>> = cell
-        .samples
-        .iter()
-        .map(|worker| (part.samples)(worker).iter().map(|ns| *ns as f64).collect())
-        .filter(|spawns: &Vec<f64>| !spawns.is_empty())
-        .collect();
+    let mut workers = times(&cell.samples, part.samples);
+    workers.retain(|spawns| !spawns.is_empty());
     let seed = Fingerprint::of(&key).and(&luck.to_le_bytes()).number();
-    let value = median_replicates(&workers, seed, DRAWS_OF_A_VERDICT)
+    let value = cost_replicates(&workers, seed, DRAWS_OF_A_VERDICT)
         .ok_or_else(|| "its samples were not stored".to_owned())?;
     Ok(Line {
         key,
@@ -73,6 +70,7 @@ pub(super) fn line(cell: &Cell, part: &Part, luck: u64, drift: f64) -> Result<Li
         unit: LineUnit::Ns,
         value,
         workers: workers.len(),
+        freedom: level_freedom(workers.len()),
         drift,
     })
 }
@@ -104,8 +102,8 @@ pub(super) fn course<'a>(cells: impl Iterator<Item = &'a Vec<WorkerSamples>>) ->
     let mut rounds: Vec<u32> = Vec::new();
     let mut levels: Vec<(u32, f64)> = Vec::new();
     for samples in cells {
-        let medians: Vec<(u32, f64)> = samples
-            .iter()
+        let medians: Vec<(u32, f64)> = quiet_workers(samples)
+            .into_iter()
             .filter_map(|worker| {
                 let spawns: Vec<f64> = worker.total_ns.iter().map(|ns| *ns as f64).collect();
                 Some((worker.round, median(&spawns)?.ln()))

@@ -5,7 +5,7 @@ use super::Explained;
 use super::phases::phase_time;
 use crate::analysis::sweep::{Axis, Group, by_turn};
 use crate::model::{Mechanism, MechanismShare, Phase, SpawnMethod};
-use crate::stats::{DRAWS, Estimate, Replicates, median_replicates};
+use crate::stats::{DRAWS, Estimate, Replicates, cost_replicates, level_replicates};
 
 /// The work on page tables, in the call and when the copy is freed.
 const PAGE_TABLES: [Mechanism; 4] = [
@@ -111,7 +111,7 @@ fn longer(explained: &Explained<'_>) -> Option<Estimate> {
     let totals = |group: &Group<'_>, seed| {
         let cell = group.cell(SpawnMethod::Fork)?;
         let totals = by_turn(&cell.samples, &cell.samples, |turn, _| turn.total);
-        median_replicates(&totals, seed, DRAWS)
+        cost_replicates(&totals, seed, DRAWS)
     };
     let after = totals(explained.space?, seed)?;
     let before = totals(explained.empty?, seed.wrapping_add(1))?;
@@ -137,7 +137,7 @@ pub fn saved(explained: &Explained<'_>, other: SpawnMethod) -> Option<Estimate> 
         1.0 - other.total / fork.total
     });
     let seed = explained.document.plan.seed;
-    median_replicates(&shares, seed, DRAWS)?.estimate().sound()
+    level_replicates(&shares, seed, DRAWS)?.estimate().sound()
 }
 
 /// The time of the phases after the exec that both methods have, if there is any.

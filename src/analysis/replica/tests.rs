@@ -113,6 +113,8 @@ pub(in crate::analysis) fn trial(
             .map(|round| WorkerSamples {
                 round,
                 visit: None,
+                host: crate::model::HostState::Quiet,
+                idle_share: None,
                 call_ns: vec![call + u64::from(round % 2); 5],
                 total_ns: vec![total + u64::from(round % 2); 5],
             })

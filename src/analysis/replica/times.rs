@@ -1,7 +1,7 @@
 //! What spawns of a trial took.
 
-use crate::model::{ProcessRole, ProcessTrial, SpawnMethod, TrialCell, WorkerSamples};
-use crate::stats::{DRAWS, Replicates, median_replicates, seed_of};
+use crate::model::{ProcessRole, ProcessTrial, SpawnMethod, WorkerSamples, keep_quiet};
+use crate::stats::{DRAWS, Replicates, cost_replicates, seed_of};
 
 /// Call and total of a spawn.
 #[derive(Debug, Clone)]
@@ -35,20 +35,19 @@ impl Times {
         let cell = cells.find(|cell| cell.method == method)?;
         // All methods of a trial share its workers, and with them its seed.
         let seed = seed_of(seed, place);
-        let of = |pick: fn(&WorkerSamples) -> &Vec<u64>| {
-            median_replicates(&floats(cell, pick, round), seed, DRAWS)
+        let since = cell.samples.iter().filter(|worker| worker.round >= round);
+        let mut workers: Vec<&WorkerSamples> = since.collect();
+        keep_quiet(&mut workers, |worker| worker.host);
+        let of = |pick: fn(&WorkerSamples) -> &[u64]| {
+            let floats =
+                |worker: &&WorkerSamples| pick(worker).iter().map(|ns| *ns as f64).collect();
+            let times: Vec<Vec<f64>> = workers.iter().map(floats).collect();
+            cost_replicates(&times, seed, DRAWS)
         };
         Some(Self {
-            call: of(|samples| &samples.call_ns)?,
-            total: of(|samples| &samples.total_ns)?,
-            workers: cell.samples.iter().filter(|s| s.round >= round).count(),
+            call: of(WorkerSamples::calls)?,
+            total: of(WorkerSamples::totals)?,
+            workers: workers.len(),
         })
     }
-}
-
-fn floats(cell: &TrialCell, pick: fn(&WorkerSamples) -> &Vec<u64>, round: u32) -> Vec<Vec<f64>> {
-    let workers = cell.samples.iter().filter(|s| s.round >= round);
-    workers
-        .map(|samples| pick(samples).iter().map(|ns| *ns as f64).collect())
-        .collect()
 }

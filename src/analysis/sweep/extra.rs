@@ -11,7 +11,7 @@ use super::sizes::{Axis, Group, Sizes};
 use super::turns::by_turn;
 use crate::analysis::seed_at;
 use crate::model::{Document, Missing, SpawnMethod};
-use crate::stats::{DRAWS, Estimate, Replicates, median_replicates, theil_sen};
+use crate::stats::{DRAWS, Estimate, Replicates, level_replicates, theil_sen};
 
 /// The extra at every size, from the smallest to the largest.
 pub struct Extra {
@@ -138,9 +138,9 @@ impl Point {
             size: axis.size(group.space),
             // The same seed draws the same workers for both, so that a worker's
             // luck stays in the difference and the share of the two.
-            extra: median_replicates(&extra, seed, DRAWS)?,
+            extra: level_replicates(&extra, seed, DRAWS)?,
             call: if apart {
-                median_replicates(&call, seed, DRAWS)
+                level_replicates(&call, seed, DRAWS)
             } else {
                 None
             },

@@ -4,8 +4,8 @@ use super::extra::Extra;
 use super::sizes::{Axis, Group, Sizes};
 use super::turns::times_as_long;
 use crate::analysis::seed_at;
-use crate::model::{Cell, Document, SpawnMethod, WorkerSamples};
-use crate::stats::{DRAWS, Estimate, Replicates, median_replicates, theil_sen};
+use crate::model::{Cell, Document, SpawnMethod, WorkerSamples, times};
+use crate::stats::{DRAWS, Estimate, Replicates, cost_replicates, theil_sen};
 
 /// From this ratio on, the choice of the method matters.
 const MATTERS: f64 = 2.0;
@@ -87,11 +87,10 @@ fn slope(document: &Document, sizes: &Sizes<'_>, method: SpawnMethod) -> Option<
     let mut medians = Vec::new();
     for (index, group) in sizes.ascending().into_iter().enumerate() {
         let samples = &group.cell(method)?.samples;
-        let totals = |worker: &WorkerSamples| worker.total_ns.iter().map(|ns| *ns as f64).collect();
-        let totals: Vec<Vec<f64>> = samples.iter().map(totals).collect();
+        let totals = times(samples, WorkerSamples::totals);
         // Each size has workers of its own, and so draws of its own.
         let seed = seed_at(document.plan.seed, index);
-        medians.push(median_replicates(&totals, seed, DRAWS)?);
+        medians.push(cost_replicates(&totals, seed, DRAWS)?);
     }
     let at = |group: &&Group<'_>| sizes.axis.size(group.space) as f64;
     let at: Vec<f64> = sizes.ascending().iter().map(at).collect();

@@ -1,7 +1,7 @@
 //! Turns: two methods side by side in the same worker at the same moment.
 
-use crate::model::WorkerSamples;
-use crate::stats::{DRAWS, Estimate, median_replicates};
+use crate::model::{WorkerSamples, quiet_workers};
+use crate::stats::{DRAWS, Estimate, cost_replicates};
 
 /// One spawn of one method.
 #[derive(Debug, Clone, Copy)]
@@ -12,7 +12,8 @@ pub struct Turn {
     pub total: f64,
 }
 
-/// What `compute` makes of each turn that both samples have, worker by worker.
+/// What `compute` makes of each turn that both samples have, worker by worker, of the
+/// workers that figures are made of.
 ///
 /// Workers are matched by their round: a run that was broken off may have left
 /// one of them with fewer of them, or with fewer turns in the last one.
@@ -21,7 +22,8 @@ pub fn by_turn(
     b: &[WorkerSamples],
     compute: impl Fn(Turn, Turn) -> f64,
 ) -> Vec<Vec<f64>> {
-    a.iter()
+    quiet_workers(a)
+        .into_iter()
         .filter_map(|ours| {
             let theirs = b.iter().find(|theirs| theirs.round == ours.round)?;
             let pairs = turns(&ours.call_ns, &ours.total_ns)
@@ -40,7 +42,7 @@ pub fn times_as_long(
     seed: u64,
 ) -> Option<Estimate> {
     let ratios = by_turn(samples, base, |ours, theirs| ours.total / theirs.total);
-    Some(median_replicates(&ratios, seed, DRAWS)?.estimate())
+    Some(cost_replicates(&ratios, seed, DRAWS)?.estimate())
 }
 
 /// A method whose call cannot be told from its total may store no calls.

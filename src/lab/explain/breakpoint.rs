@@ -13,7 +13,7 @@ use crate::model::{
     SpawnMethod,
 };
 use crate::profile::ledger::{HitCost, Knowledge, PhaseTimes, Rules, phases};
-use crate::stats::{DRAWS, median_replicates, quantile};
+use crate::stats::{DRAWS, cost_replicates, quantile};
 use crate::sys::events::SampleEvent;
 use crate::worker::protocol::{record, stamp_words};
 
@@ -61,7 +61,7 @@ pub(super) fn cost(pairs: &[Pair], seed: u64) -> Availability<BreakpointCost> {
     let of = |index: usize| {
         let seen = pairs.iter().flatten().flatten();
         let pairs: Vec<Vec<f64>> = seen.map(|pair| vec![pair[index].max(0.0)]).collect();
-        median_replicates(&pairs, seed, DRAWS).map(|median| median.estimate())
+        cost_replicates(&pairs, seed, DRAWS).map(|median| median.estimate())
     };
     match of(0).zip(of(1)) {
         Some((cost, lag)) => Availability::Measured(BreakpointCost {

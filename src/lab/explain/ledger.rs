@@ -9,7 +9,7 @@ use crate::model::{
 use crate::profile::ledger::{
     HitCost, Knowledge, Landmark, PhaseTimes, Rules, SpawnStamps, phases, reached,
 };
-use crate::stats::{DRAWS, Estimate, Replicates, median_replicates};
+use crate::stats::{DRAWS, Estimate, Replicates, cost_replicates};
 use crate::worker::protocol::{record, stamp_words};
 
 /// The ledger of a method, or why there is none.
@@ -169,7 +169,7 @@ fn of_workers(
     let median_of = |pick: &dyn Fn(&PhaseTimes) -> Option<f64>| {
         let of_worker = |spawns: &Vec<PhaseTimes>| spawns.iter().filter_map(pick).collect();
         let workers: Vec<Vec<f64>> = stamped.workers.iter().map(of_worker).collect();
-        median_replicates(&workers, seed, DRAWS)
+        cost_replicates(&workers, seed, DRAWS)
     };
     let total = median_of(&|times| Some(times.total));
     let total = total.ok_or_else(|| nothing_stamped(inquiry, stamped))?;

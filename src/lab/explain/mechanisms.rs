@@ -10,7 +10,7 @@ use crate::model::{Availability, Mechanisms, Missing, Reach, SpawnMethod};
 use crate::profile::attribute::{Tally, attribute, merge};
 use crate::profile::shares::{Sampling, condense, shares};
 use crate::profile::symbols::Symbols;
-use crate::stats::{DRAWS, Estimate, Replicates, median_replicates};
+use crate::stats::{DRAWS, Estimate, Replicates, cost_replicates};
 
 /// A worker whose call chains were sampled. They are judged at once, as those of
 /// a long run would not fit into memory.
@@ -139,7 +139,7 @@ fn slowdown<'a>(
     sampled: impl IntoIterator<Item = &'a Recording>,
 ) -> Option<Estimate> {
     let with = totals(sampled, method, inquiry.clock_cost_ns);
-    let with = median_replicates(&with, inquiry.plan.seed, DRAWS)?;
+    let with = cost_replicates(&with, inquiry.plan.seed, DRAWS)?;
     let plain = inquiry.plain_total(method)?;
     let ratio = Replicates::combine(&[&with, &plain], |v| (v[1] > 0.0).then(|| v[0] / v[1]))?;
     Some(ratio.estimate())

@@ -3,9 +3,10 @@
 
 use super::breakpoint;
 use super::mechanisms::Chained;
+use crate::lab::outcome::Ended;
 use crate::lab::runner::Rhythm;
 use crate::lab::session::Recording;
-use crate::model::{Availability, ExitProbe, PageTables, SpawnMethod};
+use crate::model::{Availability, ExitProbe, PageTables, SpawnMethod, keep_quiet};
 
 /// What a visit is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,4 +83,16 @@ pub(super) struct Evidence {
     pub(super) tables: Option<[PageTables; 2]>,
     pub(super) exit: Option<Availability<ExitProbe>>,
     pub(super) hits: Vec<breakpoint::Pair>,
+}
+
+impl Evidence {
+    /// Hears what state the host was in. Of what is stored as figures alone, the quiet
+    /// workers are kept, where they are enough; shares and counts are of all of them.
+    pub(super) fn tell(&mut self, ended: &Ended) {
+        ended.tell(&mut self.timing);
+        for recordings in [&mut self.stamping, &mut self.rewriting] {
+            ended.tell(&mut *recordings);
+            keep_quiet(recordings, |recording| recording.host);
+        }
+    }
 }

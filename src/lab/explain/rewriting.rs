@@ -3,7 +3,7 @@
 use super::Inquiry;
 use crate::lab::session::Recording;
 use crate::model::{Availability, Missing, Rewriting, SpawnMethod};
-use crate::stats::{DRAWS, Estimate, Replicates, median_replicates};
+use crate::stats::{DRAWS, Estimate, Replicates, cost_replicates};
 use crate::worker::protocol::{record, rewrite_words};
 
 /// What the parent pays after a spawn of this method.
@@ -70,7 +70,7 @@ fn a_page(inquiry: &Inquiry<'_>, method: SpawnMethod, word: usize) -> Option<Rep
     let workers: Vec<Vec<f64>> = mine
         .map(|records| records.filter_map(a_page).collect())
         .collect();
-    median_replicates(&workers, inquiry.plan.seed, DRAWS)
+    cost_replicates(&workers, inquiry.plan.seed, DRAWS)
 }
 
 fn why_none(inquiry: &Inquiry<'_>) -> Missing {

@@ -7,7 +7,7 @@ use crate::lab::cpu_time::share_of_kernel;
 use crate::model::{
     Availability, Loop, LoopRun, LoopSystem, Looped, Loops, Missing, Parent, SplitSource,
 };
-use crate::stats::{DRAWS, Estimate, Replicates, median_replicates};
+use crate::stats::{DRAWS, Estimate, Replicates, cost_replicates};
 
 impl Experiment<'_> {
     /// What was measured so far.
@@ -104,7 +104,7 @@ impl Experiment<'_> {
                 Some(vec![run.real_ns as f64 / iterations as f64 / base])
             })
             .collect();
-        measured(median_replicates(&ratios, self.plan.seed, DRAWS))
+        measured(cost_replicates(&ratios, self.plan.seed, DRAWS))
     }
 }
 
@@ -116,5 +116,5 @@ fn measured(replicates: Option<Replicates>) -> Availability<Estimate> {
 /// The median over the runs, each of which is a process of its own.
 fn over_runs(runs: &[LoopRun], value: &dyn Fn(&LoopRun) -> f64, seed: u64) -> Option<Replicates> {
     let values: Vec<Vec<f64>> = runs.iter().map(|run| vec![value(run)]).collect();
-    median_replicates(&values, seed, DRAWS)
+    cost_replicates(&values, seed, DRAWS)
 }

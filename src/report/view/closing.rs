@@ -1,12 +1,14 @@
 //! What closes the report: caveats, how the run went, and the legend.
 
-use crate::analysis::steadiness::Steadiness;
+use std::collections::BTreeMap;
+
+use crate::analysis::steadiness::{Course, Steadiness};
 use crate::model::{
-    Answer, Caveat, CountSource, Document, Findings, Loops, Run, Stopped, TrialCell,
+    Answer, Caveat, CountSource, Document, Findings, HostState, Loops, Run, Stopped, TrialCell,
 };
 
 use super::footnotes::Footnotes;
-use super::number::{Unit, counted, integer, significant};
+use super::number::{Unit, counted, integer, percent, significant};
 use super::table::{Block, Table};
 use super::{LEGEND, Section};
 
@@ -71,6 +73,8 @@ pub(super) fn run(document: &Document) -> Vec<String> {
         ));
     }
     lines.extend(steadiness(run));
+    lines.extend(spells(run));
+    lines.extend(left_out(&document.findings));
     lines.extend(cpu_time(document));
     lines.extend(counters(document));
     lines
@@ -90,6 +94,60 @@ fn steadiness(run: &Run) -> Option<String> {
         unit.name,
         counted(reference.readings.len() as u64, "reading")
     ))
+}
+
+/// When the host was slow.
+fn spells(run: &Run) -> Option<String> {
+    let Some(Course::Spells(slow)) = Course::of(run.reference.measured()?) else {
+        return None;
+    };
+    let [times, low, high] = [
+        slow.slowdown.value,
+        slow.slowdown.ci95[0],
+        slow.slowdown.ci95[1],
+    ]
+    .map(significant);
+    Some(format!(
+        "the host was slow for {} % of the time, in {}: {times} times as slow ({low} to {high})",
+        percent(slow.share_of_time),
+        counted(slow.spells as u64, "spell"),
+    ))
+}
+
+/// Which workers figures are of, if they are not of all.
+fn left_out(findings: &Findings) -> Option<String> {
+    let (all, quiet, shared) = workers_by_host(findings);
+    let slow = all - quiet - shared;
+    if all == quiet {
+        return None;
+    }
+    let why = [
+        (slow > 0).then(|| format!("the host was slow, or turned, beside {slow}")),
+        (shared > 0).then(|| format!("others had the CPU for a good part of {shared}")),
+    ];
+    let why: Vec<String> = why.into_iter().flatten().collect();
+    Some(format!(
+        "figures are of {quiet} of {}: {}; where fewer than three of a parent are left they are of \
+         all, and spawns a second are of all in any case (--section slow shows the others)",
+        counted(all, "worker"),
+        why.join(", and ")
+    ))
+}
+
+/// Workers, those that the host was quiet for, and those that shared their CPU.
+fn workers_by_host(findings: &Findings) -> (u64, u64, u64) {
+    let cells = findings.cells().iter().map(|cell| &cell.samples);
+    let trials = trials(findings).into_iter().map(|cell| &cell.samples);
+    let workers = cells.chain(trials).flatten();
+    let known: BTreeMap<usize, HostState> = workers
+        .filter_map(|worker| Some((worker.visit?, worker.host)))
+        .collect();
+    let of = |state: HostState| known.values().filter(|own| **own == state).count() as u64;
+    (
+        known.len() as u64,
+        of(HostState::Quiet),
+        of(HostState::Shared),
+    )
 }
 
 fn loops(findings: &Findings) -> Option<&Loops> {

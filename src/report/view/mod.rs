@@ -19,6 +19,7 @@ mod prose;
 mod reproduce;
 mod sections;
 mod shape;
+mod slow;
 mod sweep;
 mod table;
 
@@ -31,7 +32,8 @@ use footnotes::Footnotes;
 pub(super) use header::child;
 pub use picture::{Bar, Chart, Kind, Picture, Plot, PlotAxis, PlotPoint, Scale, Segment, Series};
 use process::Rebuilt;
-pub(super) use sections::{CAVEATS, IN_SHORT, LEGEND};
+use sections::SLOW;
+pub(super) use sections::{CAVEATS, IN_SHORT, LEGEND, ON_DEMAND};
 pub use sections::{Section, section_names};
 pub use shape::shape;
 pub use table::{Alignment, Block, Column, Entry, Table};
@@ -70,6 +72,7 @@ fn of_run(document: &Document) -> Vec<Section> {
         Section::lines("method", "How it was measured", header::lines(document)),
         Section::lines(CAVEATS, "Caveats", caveats),
         Section::lines("run", "Run", closing::run(document)),
+        Section::table(SLOW, slow::table(document)),
         legend,
     ]);
     sections

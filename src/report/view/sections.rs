@@ -13,8 +13,13 @@ pub(in crate::report) const CAVEATS: &str = "caveats";
 /// What the columns mean.
 pub(in crate::report) const LEGEND: &str = "legend";
 
+/// What is shown where it is asked for by its name.
+pub(in crate::report) const ON_DEMAND: [&str; 1] = [SLOW];
+/// What spawns took while the host was slow.
+pub(super) const SLOW: &str = "slow";
+
 /// What every report of a run closes with.
-const AFTER: [&str; 5] = ["further", "method", CAVEATS, "run", LEGEND];
+const AFTER: [&str; 6] = ["further", "method", CAVEATS, "run", SLOW, LEGEND];
 
 /// The tables of an explanation.
 const EXPLAINED: [&str; 9] = [

@@ -17,9 +17,9 @@ fn told(host: Host, rounds: usize, cells: usize, runs: u64) -> Vec<(Run, Spells)
         .collect()
 }
 
-fn with_spells(told: &[(Run, Spells)]) -> Vec<(&Run, &Spells, Slow)> {
+fn with_spells(told: &[(Run, Spells)]) -> Vec<(&Run, &Spells, SlowState)> {
     let slow = |told: &Spells| match told.finding {
-        Finding::Spells(slow) => Some(slow),
+        HostCourse::Spells(slow) => Some(slow),
         _ => None,
     };
     told.iter()
@@ -89,7 +89,10 @@ fn hosts_without_spells_have_none() {
         for (rounds, cells) in [(3, 4), (8, 5), (20, 6)] {
             let told = told(host, rounds, cells, 12);
             let two = |told: &Spells| {
-                matches!(told.finding, Finding::Spells(_) | Finding::SeldomQuiet(_))
+                matches!(
+                    told.finding,
+                    HostCourse::Spells(_) | HostCourse::SeldomQuiet(_)
+                )
             };
             fooled += told.iter().filter(|(_, told)| two(told)).count();
             runs += told.len();
@@ -117,7 +120,7 @@ fn spells_of_seconds_are_told_visit_by_visit() {
         let mut all = 0;
         for (run, told, _) in &with {
             for (state, slow) in told.states.iter().zip(&run.slow) {
-                quiet[usize::from(*slow)] += usize::from(*state == State::Quiet);
+                quiet[usize::from(*slow)] += usize::from(*state == HostState::Quiet);
                 all += usize::from(!slow);
             }
         }
@@ -159,12 +162,12 @@ fn a_host_that_is_seldom_quiet_has_no_quiet_state() {
         ..STILL
     };
     let told = told(host, 40, 6, 20);
-    let seldom = |told: &Spells| matches!(told.finding, Finding::SeldomQuiet(_));
+    let seldom = |told: &Spells| matches!(told.finding, HostCourse::SeldomQuiet(_));
     let found = told.iter().filter(|(_, told)| seldom(told)).count();
     assert!(found >= 12, "{found} of 20");
     let (_, told) = told.iter().find(|(_, told)| seldom(told)).unwrap();
-    assert!(told.states.contains(&State::Slow));
-    assert!((0..told.states.len()).all(|visit| told.taken(visit)));
+    assert!(told.states.contains(&HostState::Slow));
+    assert!((0..told.states.len()).all(|visit| told.state(visit).is_quiet()));
 }
 
 #[test]
@@ -174,7 +177,7 @@ fn levels_that_are_far_apart_without_a_state_are_restless() {
         ..STILL
     };
     let told = told(host, 40, 6, 10);
-    let restless = |told: &Spells| matches!(told.finding, Finding::Restless { spread } if spread > WIDEST_STATE);
+    let restless = |told: &Spells| matches!(told.finding, HostCourse::Restless { spread } if spread > WIDEST_STATE);
     let found = told.iter().filter(|(_, told)| restless(told)).count();
     assert!(found >= 9, "{found} of 10");
 }
@@ -183,18 +186,18 @@ fn levels_that_are_far_apart_without_a_state_are_restless() {
 fn few_visits_are_not_enough_to_say() {
     let sights: Vec<Sight> = two_levels(2.0);
     let told = spells(&sights[..9], 1);
-    assert_eq!(told.finding, Finding::NotEnough { levels: 9 });
-    assert!((0..9).all(|visit| told.taken(visit)));
-    assert_eq!(spells(&[], 1).finding, Finding::NotEnough { levels: 0 });
-    assert!(matches!(spells(&sights, 1).finding, Finding::Spells(_)));
+    assert_eq!(told.finding, HostCourse::NotEnough { levels: 9 });
+    assert!((0..9).all(|visit| told.state(visit).is_quiet()));
+    assert_eq!(spells(&[], 1).finding, HostCourse::NotEnough { levels: 0 });
+    assert!(matches!(spells(&sights, 1).finding, HostCourse::Spells(_)));
 }
 
 #[test]
 fn states_that_are_close_are_one() {
-    assert_eq!(spells(&two_levels(1.11), 1).finding, Finding::Steady);
+    assert_eq!(spells(&two_levels(1.11), 1).finding, HostCourse::Steady);
     assert!(matches!(
         spells(&two_levels(1.15), 1).finding,
-        Finding::Spells(_)
+        HostCourse::Spells(_)
     ));
 }
 
@@ -204,19 +207,19 @@ fn a_visit_in_which_the_host_turned_is_of_neither_state() {
     sights[5].reference[1] *= 2.0;
     sights[15].reference[0] /= 2.0;
     let told = spells(&sights, 1);
-    let mut expected: Vec<State> = [State::Quiet, State::Slow]
+    let mut expected: Vec<HostState> = [HostState::Quiet, HostState::Slow]
         .repeat(3)
         .into_iter()
         .flat_map(|state| [state; 10])
         .collect();
-    expected[5] = State::Between;
-    expected[15] = State::Between;
+    expected[5] = HostState::Between;
+    expected[15] = HostState::Between;
     assert_eq!(told.states, expected);
-    let Finding::Spells(slow) = told.finding else {
+    let HostCourse::Spells(slow) = told.finding else {
         panic!("{told:?}");
     };
     assert_eq!(slow.spells, 3);
-    assert!(told.taken(4) && !told.taken(5) && !told.taken(12));
+    assert!(told.state(4).is_quiet() && !told.state(5).is_quiet() && !told.state(12).is_quiet());
 }
 
 #[test]
@@ -229,7 +232,7 @@ fn a_visit_without_a_reference_is_of_no_state_and_moves_no_other() {
     let (clean, soiled) = (spells(&sights, 1), spells(&soiled, 1));
     let mut kept = soiled.clone();
     for place in [36, 25, 14, 3] {
-        assert_eq!(kept.states.remove(place), State::Between);
+        assert_eq!(kept.states.remove(place), HostState::Between);
         assert_eq!(kept.slow.remove(place), None);
     }
     assert_eq!((kept.states, kept.slow), (clean.states, clean.slow));
@@ -242,7 +245,7 @@ fn shares_are_of_time_and_of_visits() {
         sight.lasted = if visit / 10 % 2 == 1 { 3.0 } else { 1.0 };
     }
     let share = |sights: &[Sight]| match spells(sights, 1).finding {
-        Finding::Spells(slow) => [slow.share_of_time, slow.share_of_visits],
+        HostCourse::Spells(slow) => [slow.share_of_time, slow.share_of_visits],
         other => panic!("{other:?}"),
     };
     let [time, visits] = share(&sights);
@@ -254,7 +257,10 @@ fn shares_are_of_time_and_of_visits() {
 
 #[test]
 fn levels_that_are_all_the_same_are_steady() {
-    assert_eq!(spells(&[sight(7.0, 7.0); 40], 1).finding, Finding::Steady);
+    assert_eq!(
+        spells(&[sight(7.0, 7.0); 40], 1).finding,
+        HostCourse::Steady
+    );
 }
 
 #[test]
@@ -291,7 +297,7 @@ proptest! {
         let told = spells(&sights, 1);
         prop_assert_eq!(told.states.len(), sights.len());
         prop_assert!(told.slow.iter().flatten().all(|slow| (0.0..=1.0).contains(slow)));
-        if let Finding::Spells(slow) | Finding::SeldomQuiet(slow) = told.finding {
+        if let HostCourse::Spells(slow) | HostCourse::SeldomQuiet(slow) = told.finding {
             prop_assert!(slow.share_of_visits.is_finite() && slow.spells > 0);
         }
     }

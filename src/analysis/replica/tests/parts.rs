@@ -155,6 +155,13 @@ fn an_order_of_a_sweep_is_a_shape_too() {
         assert_eq!(built.mappings(), wanted.mappings(), "{order:?}");
         let runs = made.mappings.iter().flat_map(|mapping| &mapping.own);
         assert!(runs.into_iter().all(|[_, count]| *count > 0), "{order:?}");
+        let mut written = made.mappings.iter();
+        let is_own = matches!(&order, SpaceRequest::Mappings { pages, backing, .. }
+            if *pages > 0 && *backing != Backing::Shared);
+        assert!(
+            written.all(|mapping| mapping.anon_vma == is_own),
+            "{order:?}"
+        );
         if !order.asks_for_huge_pages() {
             assert_eq!(built.present_pages(), wanted.present_pages(), "{order:?}");
         }

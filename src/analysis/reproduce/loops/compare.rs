@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 
 use super::Programs;
 use crate::model::{LoopRun, LoopSystem};
-use crate::stats::{DRAWS, Estimate, Replicates, median_replicates};
+use crate::stats::{DRAWS, Estimate, Replicates, level_replicates};
 
 /// One round has nothing to say about the next, so it has no interval.
 const LEAST_ROUNDS: usize = 2;
@@ -65,7 +65,7 @@ impl Programs<'_> {
         if values.len() < LEAST_ROUNDS {
             return None;
         }
-        median_replicates(&values, self.document.plan.seed, DRAWS)
+        level_replicates(&values, self.document.plan.seed, DRAWS)
     }
 
     /// What the first program takes more than the second in its loop: nanoseconds

@@ -4,9 +4,9 @@
 use crate::analysis::seed_at;
 use crate::model::{
     Availability, Cell, Document, Missing, Part, PublishedFigure, Reproduction, Space,
-    SpaceRequest, SpawnMethod, StudyId, StudyPoint,
+    SpaceRequest, SpawnMethod, StudyId, StudyPoint, WorkerSamples, times,
 };
-use crate::stats::{DRAWS, Estimate, Replicates, median_replicates};
+use crate::stats::{DRAWS, Estimate, Replicates, cost_replicates};
 
 /// A study of address spaces beside the cells that answer it.
 pub struct Study<'a> {
@@ -227,14 +227,12 @@ impl<'a> Study<'a> {
         if let Availability::Missing(missing) = summary {
             return Err(missing.clone());
         }
-        let workers: Vec<Vec<f64>> = (cell.samples.iter())
-            .map(|worker| match part {
-                Part::Call => &worker.call_ns,
-                Part::Total => &worker.total_ns,
-            })
-            .map(|spawns| spawns.iter().map(|ns| *ns as f64).collect())
-            .collect();
-        median_replicates(&workers, parent.seed, DRAWS)
+        let of = match part {
+            Part::Call => WorkerSamples::calls,
+            Part::Total => WorkerSamples::totals,
+        };
+        let workers = times(&cell.samples, of);
+        cost_replicates(&workers, parent.seed, DRAWS)
             .ok_or_else(|| Missing::unavailable("the document holds no spawns of it", None))
     }
 

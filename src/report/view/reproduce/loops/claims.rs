@@ -202,3 +202,22 @@ fn cause(share: Estimate, small: &str, large: &str) -> String {
         Size::Untold => "whether that is the larger part the intervals do not say".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_on_both_sides_of_the_half_is_no_verdict() {
+        let told = |low, high| {
+            let share = Estimate {
+                value: 0.5,
+                ci95: [low, high],
+            };
+            cause(share, "small", "large")
+        };
+        assert_eq!([told(0.1, 0.4), told(0.6, 0.9)], ["small", "large"]);
+        let untold = "whether that is the larger part the intervals do not say";
+        assert_eq!(told(0.4, 0.6), untold);
+    }
+}

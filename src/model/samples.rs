@@ -1,0 +1,95 @@
+//! The timed spawns of workers, and which of them figures are made of.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::stats::{FEWEST_WORKERS, HostState};
+
+/// The timed spawns of one worker, in order; all methods of a space have the
+/// same workers, and the same index is the same turn.
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
+pub struct WorkerSamples {
+    /// The round in which the worker ran.
+    pub round: u32,
+    /// Its place among all visits of the run: the readings of the reference of this index
+    /// and of the next were taken right before it and right after it. Absent where there
+    /// was no reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visit: Option<usize>,
+    /// The state that the host was in meanwhile; absent of the quiet one or the only one.
+    #[serde(default, skip_serializing_if = "HostState::is_quiet")]
+    pub host: HostState,
+    /// The share of its time in which neither it nor a child of it ran, because they slept
+    /// or others had the CPU: by `RUSAGE_SELF` and `RUSAGE_CHILDREN` around the loop. Absent
+    /// where the loop was not timed as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_share: Option<f64>,
+    /// Call times, without the clock's cost. Of `system` the time until it had waited
+    /// itself.
+    pub call_ns: Vec<u64>,
+    /// Total times, without the clock's cost.
+    pub total_ns: Vec<u64>,
+}
+
+impl WorkerSamples {
+    /// Its call times.
+    pub fn calls(&self) -> &[u64] {
+        &self.call_ns
+    }
+
+    /// Its total times.
+    pub fn totals(&self) -> &[u64] {
+        &self.total_ns
+    }
+}
+
+/// Keeps the workers that figures are made of: those that the host was quiet for, where
+/// they tell how workers differ, and otherwise all.
+pub fn keep_quiet<T>(workers: &mut Vec<T>, host: impl Fn(&T) -> HostState) {
+    let quiet = workers.iter().filter(|worker| host(worker).is_quiet());
+    if quiet.count() >= FEWEST_WORKERS {
+        workers.retain(|worker| host(worker).is_quiet());
+    }
+}
+
+/// Those of a sample.
+pub fn quiet_workers(samples: &[WorkerSamples]) -> Vec<&WorkerSamples> {
+    let mut workers: Vec<&WorkerSamples> = samples.iter().collect();
+    keep_quiet(&mut workers, |worker| worker.host);
+    workers
+}
+
+/// Their times in nanoseconds, worker by worker.
+pub fn times(samples: &[WorkerSamples], of: fn(&WorkerSamples) -> &[u64]) -> Vec<Vec<f64>> {
+    let floats = |worker: &WorkerSamples| of(worker).iter().map(|ns| *ns as f64).collect();
+    quiet_workers(samples).into_iter().map(floats).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn worker(host: HostState, total: u64) -> WorkerSamples {
+        WorkerSamples {
+            round: 0,
+            visit: None,
+            host,
+            idle_share: None,
+            call_ns: vec![1],
+            total_ns: vec![total],
+        }
+    }
+
+    #[test]
+    fn workers_of_a_slow_host_count_where_too_few_others_are() {
+        use HostState::{Between, Quiet, Slow};
+        let totals = |samples: &[WorkerSamples]| times(samples, WorkerSamples::totals).concat();
+        let mut samples = [(Quiet, 1), (Slow, 9), (Quiet, 2), (Between, 5), (Quiet, 3)]
+            .map(|(host, total)| worker(host, total))
+            .to_vec();
+        assert_eq!(totals(&samples), [1.0, 2.0, 3.0]);
+        assert_eq!(times(&samples, WorkerSamples::calls).concat(), [1.0; 3]);
+        samples.pop();
+        assert_eq!(totals(&samples), [1.0, 9.0, 2.0, 5.0]);
+    }
+}
