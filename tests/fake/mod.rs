@@ -90,6 +90,10 @@ pub(crate) enum Fault {
     ChildFails,
     /// Others want the CPU, and the hypervisor gives it away.
     HostBusy,
+    /// The host is twice as slow for eight visits of sixteen.
+    HostInSpells,
+    /// Others have the CPU beside each fourth worker.
+    CpuShared,
     /// The kernel tells nothing of what the host does.
     HostUntold,
     /// A child that executes another program than the embedded one exits with 9.
@@ -191,7 +195,10 @@ impl Kernel for Fake {
         // None of the workers that are counted, and watched by nobody.
         Ok(Box::new(FakeWorker {
             assignment: assignment.clone(),
-            fault: Fault::Nothing,
+            fault: match self.fault {
+                Fault::HostInSpells => self.fault,
+                _ => Fault::Nothing,
+            },
             number: 0,
             // It takes no time, so that what is told of the others' can be reckoned.
             clock: Rc::default(),
@@ -371,8 +378,27 @@ impl FakeWorker {
             _ => (60_000, 40_000),
         };
         let beside = self.beside_mappings(method);
-        let (call, after) = (call + beside.0, after + beside.1);
+        let slower = self.slower(spawn);
+        let (call, after) = (slower * (call + beside.0), slower * (after + beside.1));
         (call + jitter, call + after + 2 * jitter)
+    }
+
+    /// How many times as slow the host is at a spawn. The reference has three turns of two
+    /// methods before each visit.
+    fn slower(&self, spawn: usize) -> u64 {
+        let visit = match self.number {
+            0 => spawn / 6,
+            number => number as usize - 1,
+        };
+        match self.fault {
+            Fault::HostInSpells if visit / 8 % 2 == 1 => 2,
+            Fault::CpuShared if self.shares_its_cpu() => 3,
+            _ => 1,
+        }
+    }
+
+    fn shares_its_cpu(&self) -> bool {
+        self.fault == Fault::CpuShared && self.number > 0 && self.number.is_multiple_of(4)
     }
 
     /// When each spawn begins, returns and ends.
@@ -521,7 +547,10 @@ impl Worker for FakeWorker {
         let mut done = Done {
             spawns: self.spawns(),
             usage: LoopUsage {
-                wall_us: 0,
+                wall_us: match self.shares_its_cpu() {
+                    true => 330 * self.spawns() as u64,
+                    false => 111 * self.spawns() as u64,
+                },
                 user_us: 30 * self.spawns() as u64,
                 cpu_us: 110 * self.spawns() as u64,
                 minor_faults: 21 * self.spawns() as u64,

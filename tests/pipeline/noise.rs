@@ -2,8 +2,8 @@
 //! tells.
 
 use forktax::lab::run_versus;
-use forktax::model::SpawnMethod::{Fork, PosixSpawn};
-use forktax::model::{Availability, Caveat, Noise};
+use forktax::model::SpawnMethod::{Fork, PosixSpawn, Vfork};
+use forktax::model::{Availability, Caveat, Cell, HostCourse, HostState, Noise};
 
 use crate::fake::{Fake, Fault, host, plan};
 use crate::{Steps, carry_out, default_plan, document};
@@ -100,5 +100,62 @@ fn both_sides_of_a_run_by_turns_had_the_same() {
     // Two workers a round.
     for round in &noise.rounds {
         assert_eq!(round.migrations.measured(), Some(&2));
+    }
+}
+
+/// The totals of a cell's workers that are of a kind, and the figure that is made of all.
+fn totals(cell: &Cell, is_quiet: bool) -> Vec<f64> {
+    let workers = cell.samples.iter();
+    let of_kind = workers.filter(|worker| worker.host.is_quiet() == is_quiet);
+    of_kind.map(|worker| worker.total_ns[0] as f64).collect()
+}
+
+#[test]
+fn what_was_measured_in_a_spell_is_stored_and_in_no_figure() {
+    let mut plan = plan(&[0, 100, 1_000], &[Fork, Vfork, PosixSpawn]);
+    plan.stop.time_s = Some(30.0);
+    let document = document(Fault::HostInSpells, &plan);
+    let reference = document.run.reference.measured().unwrap();
+    let Some(HostCourse::Spells(slow)) = reference.host else {
+        panic!("{:?}", reference.host);
+    };
+    assert!((slow.slowdown.value - 2.0).abs() < 0.1, "{slow:?}");
+    assert!((0.2..0.8).contains(&slow.share_of_visits), "{slow:?}");
+    let mut left_out = 0;
+    for cell in document.findings.cells() {
+        let figure = cell.total_ns.measured().unwrap().median.value;
+        let (quiet, slow) = (totals(cell, true), totals(cell, false));
+        assert!(quiet.len() >= 3, "{quiet:?} {slow:?}");
+        assert!(
+            quiet
+                .iter()
+                .all(|total| (total / figure - 1.0).abs() < 0.05)
+        );
+        // The visits between the two may be of either.
+        assert!(slow.iter().any(|total| *total > 1.9 * figure) || slow.len() < 2);
+        left_out += slow.len();
+    }
+    assert!(left_out > document.findings.cells().len());
+}
+
+#[test]
+fn a_worker_that_shared_its_cpu_is_in_no_figure() {
+    let document = document(Fault::CpuShared, &default_plan());
+    let cells = document.findings.cells();
+    let workers = cells.iter().flat_map(|cell| &cell.samples);
+    let shared = workers.filter(|worker| worker.host == HostState::Shared);
+    assert!(shared.count() > 3);
+    for cell in cells {
+        let figure = cell.total_ns.measured().unwrap().median.value;
+        let (quiet, shared) = (totals(cell, true), totals(cell, false));
+        assert!(
+            quiet
+                .iter()
+                .all(|total| (total / figure - 1.0).abs() < 0.05)
+        );
+        assert!(
+            shared.iter().all(|total| *total > 2.8 * figure),
+            "{shared:?}"
+        );
     }
 }
