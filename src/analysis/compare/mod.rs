@@ -19,11 +19,13 @@ pub use lines::{Absent, Line, Lines, lines};
 pub use statements::{judged, largest, visible_in_half};
 pub use sweep::{CALL, Part, TOTAL};
 
+use crate::analysis::steadiness::Steadiness;
 use crate::model::{
     Availability, ComparedLine, ComparedPlan, ComparedSide, Comparison, Document, FailAbove,
-    LoneLine, SCHEMA_VERSION, Tool, Verdict, Which, differences,
+    HostDifference, HostFact, LoneLine, SCHEMA_VERSION, Tool, Verdict, Which, differences,
 };
 use crate::stats::{Contrast, Direction, Estimate, FAMILY_ERROR, FEWEST_WORKERS, Party};
+use crate::units::nanoseconds;
 
 /// Resamples behind a line: more than behind a figure alone, as a verdict is taken
 /// far out in their distribution.
@@ -102,7 +104,7 @@ fn assembled(
         compared: of_a.kind,
         a: side(a),
         b: side(b),
-        host_differences: differences(&a.document.host, &b.document.host),
+        host_differences: around(a.document, b.document),
         plan_differences: difference::of_plans(a.document, b.document),
         family_error: FAMILY_ERROR,
         lines,
@@ -110,6 +112,33 @@ fn assembled(
         fail_above,
         by_turns: None,
     }
+}
+
+/// What differs in the hosts, and whether they were as fast.
+fn around(a: &Document, b: &Document) -> Vec<HostDifference> {
+    let mut found = differences(&a.host, &b.host);
+    found.extend(speed(a, b));
+    found
+}
+
+/// Whether the reference, which is the same in every run, took longer in one of them.
+fn speed(a: &Document, b: &Document) -> Option<HostDifference> {
+    /// Runs of a steady host differ by less.
+    const MUCH: f64 = 1.15;
+    let medians = [a, b].map(|document| {
+        let reference = document.run.reference.measured()?;
+        Some(Steadiness::of(reference)?.median_ns)
+    });
+    let [Some(of_a), Some(of_b)] = medians else {
+        return None;
+    };
+    let differs = of_a.max(of_b) > MUCH * of_a.min(of_b);
+    let told = |ns| format!("{} a fork of the reference", nanoseconds(ns));
+    differs.then(|| HostDifference {
+        fact: HostFact::Speed,
+        a: told(of_a),
+        b: told(of_b),
+    })
 }
 
 fn side(input: Input<'_>) -> ComparedSide {

@@ -3,7 +3,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{
-    Cell, ChildAction, Findings, HostFact, Placement, PlanDifference, PlanFact, SpawnMethod,
+    Cell, ChildAction, Findings, HostCourse, HostFact, Placement, PlanDifference, PlanFact,
+    Reference, ReferenceReading, SpawnMethod,
 };
 
 fn sweep() -> Document {
@@ -195,6 +196,35 @@ fn a_host_that_drifted_is_judged_with_more_care() {
             .lines
             .iter()
             .all(|line| line.verdict == Verdict::NoDifferenceSeen)
+    );
+}
+
+#[test]
+fn a_host_that_was_slower_in_one_of_the_runs_is_told() {
+    let with_reference = |fork_ns: f64| {
+        let mut document = sweep();
+        let reading = ReferenceReading {
+            at_s: 0.0,
+            fork_ns,
+            vfork_ns: 70_000.0,
+        };
+        document.run.reference = Availability::Measured(Reference {
+            mappings: 300,
+            readings: vec![reading; 30],
+            ended_by: None,
+            host: Some(HostCourse::Steady),
+        });
+        document
+    };
+    let told = |b| compared(&with_reference(600_000.0), &with_reference(b)).host_differences;
+    assert_eq!(told(660_000.0), []);
+    let slower = told(900_000.0);
+    assert_eq!(slower[0].fact, HostFact::Speed);
+    assert!(slower[0].b.starts_with("900"), "{slower:?}");
+    assert!(
+        compared(&sweep(), &with_reference(1.0))
+            .host_differences
+            .is_empty()
     );
 }
 
