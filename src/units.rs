@@ -277,6 +277,40 @@ pub fn bytes(count: u64) -> String {
     }
 }
 
+/// A time that is known by and by: `0.3 s`, `13 s`, `2 min`, `5 h`.
+pub fn about_seconds(s: f64) -> String {
+    match s {
+        ..9.95 => format!("{} s", trimmed(s, 1)),
+        ..119.5 => format!("{s:.0} s"),
+        ..7_170.0 => format!("{:.0} min", s / 60.0),
+        _ => format!("{:.0} h", s / 3_600.0),
+    }
+}
+
+/// A share in percent, to two digits: `0.51 %`, `2 %`, `4.3 %`, `12 %`.
+pub fn about_percent(share: f64) -> String {
+    let percent = share * 100.0;
+    let decimals = match percent {
+        ..0.1 => 4,
+        ..0.995 => 2,
+        ..9.95 => 1,
+        _ => 0,
+    };
+    format!("{} %", trimmed(percent, decimals))
+}
+
+/// A figure without the zeros that end its decimals, of which there are at most so many.
+pub fn trimmed(value: f64, decimals: usize) -> String {
+    let digits = format!("{value:.decimals$}");
+    match digits.contains('.') {
+        true => digits
+            .trim_end_matches('0')
+            .trim_end_matches('.')
+            .to_owned(),
+        false => digits,
+    }
+}
+
 /// Nanoseconds in the unit that fits them, to two digits at the least: `0.0021 ns`,
 /// `12 ns`, `3.4 us`.
 pub fn nanoseconds(ns: f64) -> String {
@@ -302,6 +336,29 @@ mod tests {
 
     fn refusal<T: fmt::Debug>(parsed: Result<T, UnitError>) -> String {
         parsed.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_known_by_and_by_has_few_digits() {
+        let times = [
+            0.3,
+            9.0,
+            9.96,
+            119.0,
+            120.0,
+            7_000.0,
+            7_200.0,
+            f64::INFINITY,
+        ];
+        let said = [
+            "0.3 s", "9 s", "10 s", "119 s", "2 min", "117 min", "2 h", "inf h",
+        ];
+        assert_eq!(times.map(about_seconds), said);
+        let shares = [0.000_4, 0.005_1, 0.02, 0.043_4, 0.099_9, 0.123, 1.0];
+        let said = ["0.04 %", "0.51 %", "2 %", "4.3 %", "10 %", "12 %", "100 %"];
+        assert_eq!(shares.map(about_percent), said);
+        assert_eq!(trimmed(100.0, 0), "100");
+        assert_eq!(trimmed(0.5, 6), "0.5");
     }
 
     #[test]

@@ -12,6 +12,8 @@ mod fake;
 mod noise;
 #[path = "pipeline/process.rs"]
 mod process;
+#[path = "pipeline/prospect.rs"]
+mod prospect;
 #[path = "pipeline/reproduce.rs"]
 mod reproduce;
 #[path = "pipeline/versus.rs"]
@@ -33,6 +35,8 @@ impl Progress for Steps {
     fn step(&mut self, _: &str, share: f64) {
         self.0.push(share);
     }
+
+    fn tell(&mut self, _: &str) {}
 }
 
 fn carry_out(fault: Fault, plan: &Plan) -> (Outcome, Vec<f64>) {

@@ -299,13 +299,16 @@ pub(super) struct TargetArgs {
 #[derive(Debug, clap::Args)]
 pub(super) struct RunningArgs {
     /// Stop once every total's 95 % interval is within this share of its median,
-    /// e.g. 0.01 or 1% [default: 2%, to explain none; none with --spawns]
+    /// e.g. 0.01 or 1%; without --time the run goes on until then, for 10 minutes at the
+    /// most, or ends after one that shows that these will not do
+    /// [default: 2%, to explain none; none with --spawns]
     #[arg(long, value_name = "SHARE", value_parser = parse_share)]
     pub(super) precision: Option<f64>,
 
     /// Stop after this time: 500ms, 10s, 2m
     /// [default: 13s, to explain 20s, a card 60s or with --quick 15s, a study what --list
-    /// says; none with --spawns and for python-2014, which ends after its --repeats]
+    /// says; none with --spawns or --precision alone, and for python-2014, which ends after
+    /// its --repeats]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(super) time: Option<Duration>,
 

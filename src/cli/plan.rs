@@ -125,11 +125,13 @@ fn stop_rule(args: &RunningArgs, spawns: Option<u64>, pace: &Pace) -> Result<Sto
     }
     let time = time(args)?;
     let free = spawns.is_none();
+    // Who asks for a precision alone waits for it.
+    let timed = free && args.precision.is_none();
     Ok(StopRule {
         spawns,
         precision: args.precision.or(pace.precision.filter(|_| free)),
         time_s: time
-            .or(free.then_some(pace.time))
+            .or(timed.then_some(pace.time))
             .map(|time| time.as_secs_f64()),
     })
 }

@@ -1,5 +1,5 @@
-//! Progress on stderr: at the beginning how long the run takes, and then how far it is,
-//! where somebody looks at it.
+//! Progress on stderr: how long the run takes, at the beginning and as far as its rounds tell,
+//! and how far it is, where somebody looks at it.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -14,6 +14,7 @@ const LONGEST: usize = 500;
 /// A bar on stderr; hidden when that is no terminal, or on request.
 pub(super) struct Bar {
     bar: ProgressBar,
+    quiet: bool,
     /// What is still to be said at the first step, when nothing stands in the way any more.
     begins: Vec<String>,
 }
@@ -30,7 +31,7 @@ impl Bar {
         let style = ProgressStyle::with_template("{bar:24} {percent:>3} %  {wide_msg}");
         bar.set_style(style.expect("the template is well-formed"));
         let begins = if quiet { Vec::new() } else { begins };
-        Self { bar, begins }
+        Self { bar, quiet, begins }
     }
 
     /// Takes the bar off the screen.
@@ -53,5 +54,9 @@ impl Progress for Bar {
         // It names programs.
         self.bar.set_message(harmless(what, LONGEST));
         self.bar.tick();
+    }
+
+    fn tell(&mut self, line: &str) {
+        self.bar.suspend(|| output::tell(self.quiet, line));
     }
 }

@@ -5,8 +5,12 @@ use super::count;
 use super::cpu_time;
 use super::group::Group;
 use super::outcome::Ended;
+use super::prospect::{LONGEST_S, needed_s};
+use super::runner::AIM_ROUNDS;
 use crate::analysis::steadiness::{Course, Steadiness};
-use crate::model::{Availability, Caveat, Cell, Noise, Parent, Plan, Run, SpawnMethod, Stopped};
+use crate::model::{
+    Availability, Caveat, Cell, Noise, Obstacle, Parent, Plan, Run, SpawnMethod, Stopped,
+};
 use crate::stats::Summary;
 
 /// Workers that differ by more than this are worth a word.
@@ -35,7 +39,7 @@ pub(super) fn caveats(
     caveats.extend((count > 0).then_some(Caveat::Daemons { count }));
     caveats.extend(ended.noise.iter().flat_map(noisy));
     caveats.extend(disagreement(cells));
-    caveats.extend(precision_missed(plan, cells));
+    caveats.extend(totals_missed(plan, cells, &ended.run, &caveats));
     caveats
 }
 
@@ -137,18 +141,51 @@ fn disagreement(cells: &[Cell]) -> Option<Caveat> {
     })
 }
 
-fn precision_missed(plan: &Plan, cells: &[Cell]) -> Option<Caveat> {
+fn totals_missed(plan: &Plan, cells: &[Cell], run: &Run, seen: &[Caveat]) -> Option<Caveat> {
     let asked = plan.stop.precision?;
     let width = |total: &Summary| total.median.relative_half_width();
-    let widths: Vec<f64> = cells
-        .iter()
-        .filter_map(|cell| cell.total_ns.measured().map(width))
-        .filter(|width| *width > asked)
-        .collect();
-    let widest = widths.iter().copied().reduce(f64::max)?;
+    let totals = cells.iter().filter_map(|cell| cell.total_ns.measured());
+    let widths: Vec<f64> = totals.map(width).collect();
+    precision_missed(asked, &widths, run, seen)
+}
+
+/// What is to be said of intervals that are wider than was aimed at, beside the other
+/// caveats.
+pub(super) fn precision_missed(
+    asked: f64,
+    widths: &[f64],
+    run: &Run,
+    seen: &[Caveat],
+) -> Option<Caveat> {
+    let wide: Vec<f64> = widths.iter().copied().filter(|it| *it > asked).collect();
+    let widest = wide.iter().copied().reduce(f64::max)?;
+    let is_out_of_reach = run.stopped == Stopped::OutOfReach;
+    let needed_s = needed_s(asked, widest, run.rounds, run.duration_s);
+    // The last word is of more resamples than those by which a run ends.
+    let is_told = |needed_s: &f64| match run.stopped {
+        Stopped::OutOfReach => *needed_s > LONGEST_S,
+        ref stopped => *stopped != Stopped::Precision,
+    };
     Some(Caveat::PrecisionMissed {
         asked,
         widest,
-        cells: widths.len(),
+        cells: wide.len(),
+        needed_s: needed_s.filter(is_told),
+        obstacle: is_out_of_reach.then(|| obstacle(run.rounds, seen)),
     })
+}
+
+/// What stood most in the way of a precision.
+fn obstacle(rounds: u32, seen: &[Caveat]) -> Obstacle {
+    let is_of_host = |caveat: &Caveat| {
+        use Caveat::{CpuShared, Stolen, Unsteady};
+        matches!(caveat, Unsteady { .. } | CpuShared { .. } | Stolen { .. })
+    };
+    let is_of_workers = |caveat: &Caveat| matches!(caveat, Caveat::WorkersDisagree { .. });
+    match () {
+        () if rounds < AIM_ROUNDS => Obstacle::Rounds,
+        () if seen.iter().any(is_of_host) => Obstacle::Host,
+        () if seen.iter().any(is_of_workers) => Obstacle::Workers,
+        () => Obstacle::Aim,
+    }
 }

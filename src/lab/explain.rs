@@ -18,8 +18,9 @@ use super::error::LabError;
 use super::kernel::Kernel;
 use super::outcome::{Outcome, Progress};
 use super::outlook::Watch;
+use super::prospect::Sought;
 use super::runner::{AIM_ROUNDS, Feature, LEAST_TURNS, MOST_TURNS, Runner, Turn};
-use super::samples::{enough, spawns_within, totals, typical_total};
+use super::samples::{enough, spawns_within, totals, typical_total, widest};
 use super::session::{self, Recording};
 use crate::model::{
     ChildAction, ExplainOrder, Findings, Host, Missing, Plan, SpaceRequest, SpawnMethod, Stopped,
@@ -311,6 +312,14 @@ impl Feature for Inquiry<'_> {
         }
         // What probes the host has no loop that could be shorter.
         Ok(0.0)
+    }
+
+    fn sought(&self) -> Option<Sought> {
+        let timings: Vec<&Recording> = self.timings().collect();
+        Some(Sought {
+            widest: widest(&timings, self.plan, self.clock_cost_ns),
+            fewest_rounds: AIM_ROUNDS,
+        })
     }
 
     fn round_ends(&mut self, rounds: u32) -> Option<Stopped> {

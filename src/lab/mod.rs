@@ -30,6 +30,7 @@ mod outcome;
 mod outlook;
 mod preflight;
 mod process;
+mod prospect;
 mod reference;
 mod replica;
 mod reproduce;
@@ -43,5 +44,6 @@ mod tried;
 mod versus;
 
 pub use outcome::{Outcome, Progress};
+pub use prospect::LONGEST_S;
 pub use run::{least_rounds, run};
 pub use versus::{Versus, run as run_versus};

@@ -10,6 +10,9 @@ use crate::worker::protocol::Pass;
 pub trait Progress {
     /// What is being measured, and what share of the run is behind.
     fn step(&mut self, what: &str, share: f64);
+
+    /// What is known of the run by now that its user waits to hear: one line.
+    fn tell(&mut self, line: &str);
 }
 
 /// A run's end: the document as far as it came, and the error that ended it.

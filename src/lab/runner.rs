@@ -19,6 +19,8 @@
 //!   rounds and shortens none.
 //! - **Dear visits rest** every second round where they are one of dozens, as those of a
 //!   card are. What was asked for by name, as a sweep's sizes were, never does.
+//! - **A run that its precision ends** has loops of one length, and as many rounds as that
+//!   takes; how long that will be is foretold, and too long ends it.
 //! - **The fewest rounds** are run whatever they take, by those visits that they are not
 //!   whole without: two where figures rest on pairs of rounds, one where somebody asked
 //!   for a time and one worker is an answer. All others stop when the time is up.
@@ -39,6 +41,7 @@ use super::kernel::Kernel;
 use super::noise::{NoiseLog, Reading, Waiting};
 use super::outcome::{Ended, Progress};
 use super::outlook::Watch;
+use super::prospect::{Foresight, Sought, overrun};
 use super::reference::Beside;
 use super::session::{self, Occasion, Recording};
 use crate::analysis::steadiness::spells_of;
@@ -71,6 +74,11 @@ pub(super) trait Feature {
     fn lose(&mut self, visit: usize, error: LabError) -> Result<(), LabError> {
         let _ = visit;
         Err(error)
+    }
+
+    /// How narrow is by now what a precision may be asked of, if there is such.
+    fn sought(&self) -> Option<Sought> {
+        None
     }
 
     /// Hears that so many rounds are over; why there shall be no other.
@@ -167,6 +175,7 @@ pub(super) struct Runner<'a> {
     noise: NoiseLog,
     reference: Beside,
     schedule: Schedule,
+    foresight: Foresight,
     seed: u64,
     /// What the visits are called in the progress.
     names: Vec<String>,
@@ -180,7 +189,7 @@ impl<'a> Runner<'a> {
         least_rounds: u32,
         aim_rounds: u32,
     ) -> Self {
-        let (time_s, seed) = (plan.stop.time_s, plan.seed);
+        let (stop, seed) = (&plan.stop, plan.seed);
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
             kernel,
@@ -191,7 +200,8 @@ impl<'a> Runner<'a> {
             left_behind: 0,
             noise: NoiseLog::default(),
             reference: Beside::new(plan),
-            schedule: Schedule::new(time_s, seed, least_rounds, aim_rounds),
+            schedule: Schedule::new(stop, seed, least_rounds, aim_rounds),
+            foresight: Foresight::new(stop, aim_rounds),
             seed,
             names: Vec::new(),
         }
@@ -257,6 +267,7 @@ impl<'a> Runner<'a> {
             begin: self.begin,
             names: &self.names,
             of: self.tells,
+            foresight: &mut self.foresight,
             left_behind: &mut self.left_behind,
             noise: &mut self.noise,
             reference: &mut self.reference,
@@ -274,6 +285,7 @@ struct Running<'a> {
     begin: Duration,
     names: &'a [String],
     of: Option<u32>,
+    foresight: &'a mut Foresight,
     left_behind: &'a mut u64,
     noise: &'a mut NoiseLog,
     reference: &'a mut Beside,
@@ -287,7 +299,8 @@ impl Running<'_> {
         let round = thousands(u64::from(slot.round) + 1);
         let name = &self.names[slot.visit];
         let what = format!("round {round}{}: {name}", of.unwrap_or_default());
-        self.progress.step(&what, slot.share);
+        let share = self.foresight.share(self.now_s()).unwrap_or(slot.share);
+        self.progress.step(&what, share);
     }
 }
 
@@ -328,7 +341,21 @@ impl Stage for Running<'_> {
 
     fn round_ends(&mut self, rounds: u32) -> Option<Stopped> {
         self.noise.round_ends(counts(self.kernel, self.reference));
-        self.feature.round_ends(rounds)
+        let ended = self.feature.round_ends(rounds);
+        if ended.is_some() {
+            return ended;
+        }
+        let took_s = self.now_s();
+        let feature = &*self.feature;
+        let foretold = self.foresight.after(rounds, took_s, &|| feature.sought());
+        if let Some(line) = foretold.line {
+            self.progress.tell(&line);
+        }
+        foretold.is_out_of_reach.then_some(Stopped::OutOfReach)
+    }
+
+    fn overruns(&mut self, run_s: f64, fewest_rounds: u32) {
+        self.progress.tell(&overrun(run_s, fewest_rounds));
     }
 }
 

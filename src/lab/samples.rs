@@ -120,15 +120,16 @@ pub(super) fn enough(
         return Some(Stopped::Spawns);
     }
     let precision = stop.precision.filter(|_| rounds >= AIM_ROUNDS)?;
-    let methods = timings.first()?.methods.iter();
-    let widths = methods.map(|method| {
-        let totals = totals(all(), *method, clock_cost_ns);
+    (widest(timings, plan, clock_cost_ns)? <= precision).then_some(Stopped::Precision)
+}
+
+/// The relative half-width of the widest interval of these timings' totals.
+pub(super) fn widest(timings: &[&Recording], plan: &Plan, clock_cost_ns: f64) -> Option<f64> {
+    let methods = timings.first().into_iter().flat_map(|first| &first.methods);
+    let width = |method: &SpawnMethod| {
+        let totals = totals(timings.iter().copied(), *method, clock_cost_ns);
         let total = cost_replicates(&totals, plan.seed, DRAWS_TO_DECIDE)?;
         Some(total.estimate().relative_half_width())
-    });
-    let widest = widths
-        .collect::<Option<Vec<f64>>>()?
-        .into_iter()
-        .reduce(f64::max)?;
-    (widest <= precision).then_some(Stopped::Precision)
+    };
+    methods.filter_map(width).reduce(f64::max)
 }

@@ -6,8 +6,9 @@ use super::error::LabError;
 use super::kernel::Kernel;
 use super::outcome::{Outcome, Progress};
 use super::outlook::Watch;
+use super::prospect::Sought;
 use super::runner::{AIM_ROUNDS, Feature, LEAST_TURNS, MOST_TURNS, Rhythm, Runner, Turn};
-use super::samples::{enough, spawns, spawns_within, still_open, typical_total};
+use super::samples::{enough, spawns, spawns_within, still_open, typical_total, widest};
 use super::session::Recording;
 use crate::model::{Cell, Findings, Host, Plan, Stopped, Temperature};
 use crate::worker::protocol::{Assignment, Pass};
@@ -201,6 +202,17 @@ impl Feature for Experiment<'_> {
         let loop_s = recording.loop_s();
         self.recordings.push(recording);
         Ok(loop_s)
+    }
+
+    fn sought(&self) -> Option<Sought> {
+        let widest = |space: &usize| {
+            let timings: Vec<&Recording> = self.timings(*space).collect();
+            widest(&timings, self.plan, self.clock_cost_ns)
+        };
+        Some(Sought {
+            widest: self.open.iter().filter_map(widest).reduce(f64::max),
+            fewest_rounds: AIM_ROUNDS,
+        })
     }
 
     /// What was refused is told of every parent, and therefore lasts until the round ends.

@@ -4,16 +4,19 @@
 //! plan is said by a run of its own.
 
 use super::assemble::document;
+use super::caveats::precision_missed;
 use super::error::LabError;
 use super::kernel::Kernel;
 use super::outcome::{Ended, Progress};
+use super::prospect::Sought;
 use super::runner::{Feature, LEAST_TURNS, MOST_TURNS, Rhythm, Runner, Turn};
 use super::samples::{samples, spawns, still_open};
 use super::session::Recording;
 use super::sweep;
 use crate::analysis::compare::{TOTAL, logs_of_pairs};
 use crate::model::{
-    Availability, Caveat, Cell, CountSource, Counted, Document, Host, Plan, Stopped, WorkerSamples,
+    Availability, Caveat, Cell, CountSource, Counted, Document, Host, Plan, Run, Stopped,
+    WorkerSamples,
 };
 use crate::stats::{Contrast, Estimate, FEWEST_WORKERS};
 use crate::worker::protocol::{Assignment, Pass};
@@ -22,6 +25,8 @@ use crate::worker::protocol::{Assignment, Pass};
 /// happen to lie, is most of what is left once they take turns, so that many short-lived
 /// pairs tell more than few long-lived ones.
 const AIM_ROUNDS: u32 = 32;
+/// Rounds before which no interval is narrow enough.
+const FEWEST_TO_JUDGE: u32 = AIM_ROUNDS / 2;
 /// Resamples behind a decision to go on.
 const DRAWS_TO_DECIDE: usize = 200;
 
@@ -127,7 +132,7 @@ impl<'a> Pairs<'a> {
         if asked.is_some_and(|asked| spawns(self.of(0, parent)) >= asked) {
             return Some(Stopped::Spawns);
         }
-        let precision = stop.precision.filter(|_| rounds >= AIM_ROUNDS / 2)?;
+        let precision = stop.precision.filter(|_| rounds >= FEWEST_TO_JUDGE)?;
         let widest = self.widths(parent).into_iter().reduce(f64::max)?;
         (widest <= precision).then_some(Stopped::Precision)
     }
@@ -165,20 +170,18 @@ impl<'a> Pairs<'a> {
         // What precision is asked is asked of the ratios.
         let of_totals = |caveat: &Caveat| matches!(caveat, Caveat::PrecisionMissed { .. });
         document.caveats.retain(|caveat| !of_totals(caveat));
-        document.caveats.extend(self.precision_missed());
+        let seen = &document.caveats;
+        let missed = self.precision_missed(&ended.run, seen);
+        document.caveats.extend(missed);
         document
     }
 
-    fn precision_missed(&self) -> Option<Caveat> {
+    fn precision_missed(&self, run: &Run, seen: &[Caveat]) -> Option<Caveat> {
         let asked = self.plans[0].stop.precision?;
         let parents = 0..self.plans[0].spaces.len();
         let wide = parents.flat_map(|parent| self.widths(parent));
-        let wide: Vec<f64> = wide.filter(|width| *width > asked).collect();
-        Some(Caveat::PrecisionMissed {
-            asked,
-            widest: wide.iter().copied().reduce(f64::max)?,
-            cells: wide.len(),
-        })
+        let wide: Vec<f64> = wide.collect();
+        precision_missed(asked, &wide, run, seen)
     }
 }
 
@@ -196,6 +199,14 @@ impl Feature for Pairs<'_> {
             recordings.push(recording);
         }
         Ok(loop_s)
+    }
+
+    fn sought(&self) -> Option<Sought> {
+        let widths = |parent: &usize| self.widths(*parent);
+        Some(Sought {
+            widest: self.open.iter().flat_map(widths).reduce(f64::max),
+            fewest_rounds: FEWEST_TO_JUDGE,
+        })
     }
 
     fn round_ends(&mut self, rounds: u32) -> Option<Stopped> {

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::SpawnMethod;
-use crate::units::thousands;
+use crate::units::{about_seconds, thousands, trimmed};
 
 /// No figure in a caveat has more decimals.
 const MOST_DECIMALS: usize = 6;
@@ -63,6 +63,12 @@ pub enum Caveat {
         widest: f64,
         /// How many cells are wider than that.
         cells: usize,
+        /// How long the run would have had to be, in seconds, as far as it tells.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        needed_s: Option<f64>,
+        /// What stood in the way, if the run ended for that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        obstacle: Option<Obstacle>,
     },
     /// Workers of the same address space and method disagree by much.
     WorkersDisagree {
@@ -127,6 +133,20 @@ pub enum Caveat {
     Interrupted,
 }
 
+/// What stands most in the way of a precision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Obstacle {
+    /// The host changed its speed, or had much else to do.
+    Host,
+    /// Workers of the same address space and method differ much.
+    Workers,
+    /// Each round takes long, so that there were few.
+    Rounds,
+    /// None of these: so narrow an interval takes many workers of any host.
+    Aim,
+}
+
 impl fmt::Display for Caveat {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
@@ -156,7 +176,9 @@ impl fmt::Display for Caveat {
                 asked,
                 widest,
                 cells,
-            } => precision_missed(*asked, *widest, *cells),
+                needed_s,
+                obstacle,
+            } => precision_missed(*asked, *widest, *cells, *needed_s, *obstacle),
             Self::WorkersDisagree {
                 cells,
                 spread,
@@ -217,17 +239,35 @@ fn huge_pages(mappings: u64, huge_bytes: u64, asked: bool) -> String {
 }
 
 /// The aim may be the default, so it must not be called what was asked for.
-fn precision_missed(aim: f64, widest: f64, cells: usize) -> String {
+fn precision_missed(
+    aim: f64,
+    widest: f64,
+    cells: usize,
+    needed_s: Option<f64>,
+    obstacle: Option<Obstacle>,
+) -> String {
     let (aim, widest) = (aim * 100.0, widest * 100.0);
     let (aim, widest) = (shortest(aim), apart(widest, aim));
-    if cells == 1 {
+    let missed = if cells == 1 {
         format!("1 interval is wider than the ±{aim} % aimed at: it is ±{widest} %")
     } else {
         format!(
             "{} are wider than the ±{aim} % aimed at, the widest ±{widest} %",
             counted(cells as u64, "interval")
         )
-    }
+    };
+    let needed = needed_s.map(|s| format!("about {} would do", about_seconds(s)));
+    let why = obstacle.map(|obstacle| {
+        let why = match obstacle {
+            Obstacle::Host => "the host was not steady enough for it",
+            Obstacle::Workers => "workers of the same address space differ too much for it",
+            Obstacle::Rounds => "its rounds take so long that there were few workers",
+            Obstacle::Aim => "so narrow an interval takes many more workers",
+        };
+        why.to_owned()
+    });
+    let parts = [Some(missed), why, needed].into_iter().flatten();
+    parts.collect::<Vec<String>>().join("; ")
 }
 
 fn workers_disagree(cells: usize, spread: f64, mappings: u64, method: SpawnMethod) -> String {
@@ -278,11 +318,7 @@ fn counted(count: u64, noun: &str) -> String {
 
 /// What was typed, without the noise of its binary fraction: "2", "0.5".
 fn shortest(value: f64) -> String {
-    let digits = format!("{value:.MOST_DECIMALS$}");
-    digits
-        .trim_end_matches('0')
-        .trim_end_matches('.')
-        .to_owned()
+    trimmed(value, MOST_DECIMALS)
 }
 
 /// A value with as many decimals as tell it from another, and at least one.
@@ -304,8 +340,33 @@ mod tests {
             asked,
             widest,
             cells,
+            needed_s: None,
+            obstacle: None,
         }
         .to_string()
+    }
+
+    #[test]
+    fn what_a_precision_needs_and_what_stands_in_its_way_is_said() {
+        let missed = |needed_s, obstacle| {
+            let (asked, widest, cells) = (0.01, 0.031, 1);
+            let missed = Caveat::PrecisionMissed {
+                asked,
+                widest,
+                cells,
+                needed_s,
+                obstacle,
+            };
+            let said = missed.to_string();
+            let (_, more) = said.split_once("it is ±3.1 %").unwrap();
+            more.to_owned()
+        };
+        assert_eq!(missed(Some(41.0), None), "; about 41 s would do");
+        assert_eq!(
+            missed(Some(660.0), Some(Obstacle::Host)),
+            "; the host was not steady enough for it; about 11 min would do"
+        );
+        assert!(missed(None, Some(Obstacle::Rounds)).ends_with("few workers"));
     }
 
     #[test]

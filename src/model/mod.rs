@@ -35,7 +35,7 @@ pub use card::{
     AtMost, Card, CardOrder, Errors, Forecast, GaugeSamples, Grade, LeftOut, Price, PriceKind,
     PriceList, Priced, Purpose, Term, TermPrice, Trial, TrialCell, TrialResult, Variables,
 };
-pub use caveat::Caveat;
+pub use caveat::{Caveat, Obstacle};
 pub use compare::{
     ByTurns, ComparedKind, ComparedLine, ComparedPlan, ComparedSide, Comparison, FailAbove,
     LineUnit, LoneLine, PlanDifference, PlanFact, Verdict, Which,

@@ -348,6 +348,13 @@ pub struct StopRule {
     pub time_s: Option<f64>,
 }
 
+impl StopRule {
+    /// Whether the precision alone ends the run.
+    pub fn is_open(&self) -> bool {
+        self.precision.is_some() && self.spawns.is_none() && self.time_s.is_none()
+    }
+}
+
 /// Where the workers run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

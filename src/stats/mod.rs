@@ -43,4 +43,5 @@ pub use spells::{
     FEWEST_LEVELS, HostCourse, HostState, LEAST_QUIET, LEAST_SLOWDOWN, Sight, SlowState, Spells,
     WIDEST_STATE, spells,
 };
+pub use student::two_sided_95;
 pub use summary::{Summary, median, quantile, summarise};

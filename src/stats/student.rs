@@ -18,7 +18,7 @@ const FEW: [f64; 9] = [
 /// From 10 degrees on it is the Cornish-Fisher expansion around the normal
 /// quantile (Abramowitz and Stegun 26.7.5), which is right to four digits there.
 /// No degree of freedom is treated as one.
-pub(super) fn two_sided_95(freedom: usize) -> f64 {
+pub fn two_sided_95(freedom: usize) -> f64 {
     if let Some(quantile) = FEW.get(freedom.max(1) - 1) {
         return *quantile;
     }

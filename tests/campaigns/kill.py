@@ -330,7 +330,7 @@ class Look:
                 self.look_at_table(name)
         for document in documents:
             run = document.get("by_turns", {}).get("a", document).get("run", {})
-            is_whole = run.get("stopped") in (None, "precision", "time", "spawns")
+            is_whole = run.get("stopped") in (None, "precision", "time", "spawns", "out_of_reach")
             if self.status == 0 and not is_whole:
                 self.fault(f"status 0 of a run that was stopped: {run}")
             self.outcome.counts["with a part of the result"] += not is_whole

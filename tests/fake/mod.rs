@@ -42,6 +42,8 @@ pub(crate) enum Fault {
     NoProgram,
     /// The nth worker dies in its loop.
     WorkerDies(u32),
+    /// Workers differ by some percent.
+    WorkersDiffer,
     /// A signal comes while the nth worker runs.
     Interrupted(u32),
     /// One mapping less than ordered.
@@ -368,7 +370,8 @@ impl FakeWorker {
 
     /// Call and total in nanoseconds, a little different each time.
     fn times(&self, method: SpawnMethod, spawn: usize) -> (u64, u64) {
-        let jitter = 100 * ((spawn as u64 * 7 + u64::from(self.number) * 3) % 5);
+        let number = u64::from(self.number);
+        let jitter = 100 * ((spawn as u64 * 7 + number * 3) % 5);
         let (call, after) = match method {
             SpawnMethod::Fork => (
                 40_000 + 800 * self.mappings(),
@@ -378,8 +381,15 @@ impl FakeWorker {
             _ => (60_000, 40_000),
         };
         let beside = self.beside_mappings(method);
+        let luck = match self.fault {
+            Fault::WorkersDiffer => call / 20 * (number * number % 7),
+            _ => 0,
+        };
         let slower = self.slower(spawn);
-        let (call, after) = (slower * (call + beside.0), slower * (after + beside.1));
+        let (call, after) = (
+            slower * (call + beside.0 + luck),
+            slower * (after + beside.1),
+        );
         (call + jitter, call + after + 2 * jitter)
     }
 

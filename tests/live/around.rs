@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 use std::process::{Command, Output};
 
+use forktax::model::{Document, Stopped};
 use forktax::sys::process::is_root;
 
 use super::{FORKTAX, forktax};
@@ -360,6 +361,36 @@ fn how_long_it_takes_is_said_first_unless_nobody_wants_to_know() {
         let quiet = forktax(&format!("{words} -q")).output().unwrap();
         assert_eq!(said(&quiet), "", "{words}");
     }
+}
+
+#[test]
+fn a_round_that_is_longer_than_the_time_is_said_while_it_goes_on() {
+    let output = forktax("sweep --mappings 0,100,1k --time 1ms")
+        .output()
+        .unwrap();
+    let said = said(&output);
+    assert!(said.contains("forktax: a round takes about "), "{said}");
+    assert!(said.contains("more than --time"), "{said}");
+}
+
+#[test]
+fn a_precision_is_foretold_and_alone_it_is_waited_for() {
+    let words = "sweep --mappings 0 --method vfork --precision 60% --format json";
+    let output = forktax(words).output().unwrap();
+    let said = said(&output);
+    assert!(
+        said.starts_with("forktax: as long as the precision takes, but"),
+        "{said}"
+    );
+    let document: Document = serde_json::from_slice(&output.stdout).unwrap();
+    // A host may be too busy for even this.
+    let ended = &document.run.stopped;
+    assert!(
+        [Stopped::Precision, Stopped::OutOfReach].contains(ended),
+        "{ended:?}"
+    );
+    assert!(document.run.rounds >= 8, "{}", document.run.rounds);
+    assert!(said.contains("forktax: after 4 rounds: "), "{said}");
 }
 
 #[test]

@@ -232,6 +232,8 @@ fn advice_names_the_limit_that_ended_the_run() {
                 asked: 0.02,
                 widest: 0.020_3,
                 cells: 2,
+                needed_s: Some(5.2),
+                obstacle: None,
             },
         ];
         document.run.stopped = Stopped::Time;
@@ -248,6 +250,17 @@ fn advice_names_the_limit_that_ended_the_run() {
     assert_eq!(by_spawns, words.replace("--time", "--spawns"));
     document.plan.stop.time_s = None;
     assert_eq!(caveats(&document), by_spawns);
+    document.run.stopped = Stopped::OutOfReach;
+    let out_of_reach = caveats(&document);
+    says(
+        &out_of_reach,
+        "about 5.2 s would do; give --time for a longer run",
+    );
+    let run = section(&table(&document), "Run").unwrap();
+    says(
+        &run,
+        "stopped as the precision that was asked would have taken too long",
+    );
     document.run.stopped = Stopped::Interrupted;
     let broken_off = caveats(&document);
     omits(&broken_off, "raise");

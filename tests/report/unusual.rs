@@ -2,7 +2,7 @@
 
 use forktax::model::{
     Availability, Caveat, Counted, Document, Findings, FreeMemory, FreeReason, LeftOutMapping,
-    LeftOutReason, MappingContent, MappingFlag, Order, ProcessShape, Remedy, RemedyKind,
+    LeftOutReason, MappingContent, MappingFlag, Obstacle, Order, ProcessShape, Remedy, RemedyKind,
     RemedyVerdict, Rung, ShapeMapping, ShapeReservation, SpawnMethod,
 };
 use forktax::report::{Format, Shown, render_shape};
@@ -60,6 +60,8 @@ fn a_sweep_with_every_caveat() {
             asked: 0.01,
             widest: 0.024,
             cells: 3,
+            needed_s: Some(41.0),
+            obstacle: Some(Obstacle::Host),
         },
         Caveat::WorkersDisagree {
             cells: 1,

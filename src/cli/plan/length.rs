@@ -2,9 +2,9 @@
 
 use super::reproduce::{ITERATIONS, REPEATS};
 use crate::analysis::reproduce::studies;
-use crate::lab::least_rounds;
+use crate::lab::{LONGEST_S, least_rounds};
 use crate::model::{LoopOrder, Order, Plan, StudyId};
-use crate::units::thousands;
+use crate::units::{about_seconds as seconds, thousands};
 
 /// What a worker takes whose loop is as short as can be: its start, its inflation, and
 /// the fewest spawns. The middle of a card's on a host of two CPUs.
@@ -34,7 +34,10 @@ pub(in crate::cli) fn length(plan: &Plan) -> String {
                 "about {}",
                 seconds(f64::from(order.repeats) * round_s(&plan.order))
             ),
-            None => "as long as the precision takes".to_owned(),
+            None => format!(
+                "as long as the precision takes, but at most about {}",
+                seconds(LONGEST_S)
+            ),
         },
     };
     format!("{how_long}; Ctrl-C prints what there is by then")
@@ -56,15 +59,6 @@ fn loops(order: &Order) -> Option<&LoopOrder> {
     match order {
         Order::Reproduce(order) => order.loops.as_ref(),
         _ => None,
-    }
-}
-
-/// "0.3 s", "13 s", "2 min".
-fn seconds(s: f64) -> String {
-    match s {
-        ..9.95 => format!("{:.1} s", s).replace(".0 s", " s"),
-        ..119.5 => format!("{s:.0} s"),
-        _ => format!("{:.0} min", s / 60.0),
     }
 }
 
@@ -96,6 +90,11 @@ mod tests {
             ("sweep", "at most about 13 s"),
             ("sweep --time 300ms", "at most about 0.3 s"),
             ("sweep --time 5s --spawns 9", "at most about 5 s"),
+            ("sweep --time 5s --precision 1%", "at most about 5 s"),
+            (
+                "sweep --precision 1%",
+                "as long as the precision takes, but at most about 10 min",
+            ),
             (
                 "sweep --spawns 1k",
                 "as long as 1,000 spawns of each method from each parent take",

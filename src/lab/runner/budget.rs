@@ -1,6 +1,8 @@
 //! How the time of a run is shared out over the visits that are to come. Pure
 //! arithmetic; the clock is the caller's.
 
+use crate::model::StopRule;
+
 /// Of the time, what is left for the analysis.
 const RESERVE: f64 = 0.05;
 /// Of the time, what is taken for starting and inflating workers while their real
@@ -10,6 +12,10 @@ const FIRST_BESIDES: f64 = 0.3;
 /// that rounds are lost instead; a longer one tells less than another worker does.
 const LEAST_UNIT_S: f64 = 0.01;
 const MOST_UNIT_S: f64 = 0.5;
+/// The same of a run that its precision ends: many workers, whatever a spawn takes.
+const OPEN_UNIT_S: f64 = 0.1;
+/// What takes so many times the time that was given takes clearly more.
+const CLEARLY: f64 = 1.25;
 
 /// What the last turn of a visit took.
 #[derive(Debug, Clone, Copy)]
@@ -45,14 +51,17 @@ pub(super) struct Due {
 #[derive(Debug)]
 pub(super) struct Budget {
     total_s: Option<f64>,
+    /// Whether nothing but a precision ends it.
+    is_open: bool,
     /// Of that, what is behind when the stage under way ends.
     stage: f64,
 }
 
 impl Budget {
-    pub(super) fn new(time_s: Option<f64>) -> Self {
+    pub(super) fn new(stop: &StopRule) -> Self {
         Self {
-            total_s: time_s.map(|time| time * (1.0 - RESERVE)),
+            total_s: stop.time_s.map(|time| time * (1.0 - RESERVE)),
+            is_open: stop.is_open(),
             stage: 1.0,
         }
     }
@@ -62,17 +71,16 @@ impl Budget {
         self.stage = stage;
     }
 
-    /// Whether the time may end the run.
-    pub(super) fn is_limited(&self) -> bool {
-        self.total_s.is_some()
-    }
-
     fn end_s(&self) -> Option<f64> {
         Some(self.total_s? * self.stage)
     }
 
-    /// The loop time of a visit of weight 1, if all these are to have their turn.
+    /// The loop time of a visit of weight 1, if all these are to have their turn; `None`
+    /// where there is no end to it.
     pub(super) fn unit_s(&self, now_s: f64, to_come: &[Due]) -> Option<f64> {
+        if self.is_open {
+            return Some(OPEN_UNIT_S);
+        }
         let left = (self.end_s()? - now_s).max(0.0);
         let weights: f64 = to_come.iter().map(|due| due.weight).sum();
         let loops = left - besides_s(left, to_come);
@@ -84,15 +92,31 @@ impl Budget {
     pub(super) fn has_time(&self, now_s: f64, round: &[Due], shrinks: bool) -> bool {
         let needs = |due: &Due| {
             let pace = due.pace?;
-            let least_s = if shrinks {
-                pace.loop_s.min(due.weight * LEAST_UNIT_S)
+            let loop_s = if shrinks {
+                due.least_loop_s(pace)
             } else {
                 pace.loop_s
             };
-            Some(pace.besides_s + least_s)
+            Some(pace.besides_s + loop_s)
         };
         let needed: f64 = round.iter().filter_map(needs).sum();
         self.end_s().is_none_or(|end| now_s + needed < end)
+    }
+
+    /// About when these will be over, if that is clearly later than the time allows,
+    /// whatever those take that had no turn yet: as long as others, it is taken then.
+    pub(super) fn overrun_s(&self, now_s: f64, to_come: &[Due], others: &[Pace]) -> Option<f64> {
+        let known = |due: &Due| {
+            let pace = due.pace?;
+            Some(pace.besides_s + due.least_loop_s(pace))
+        };
+        let known_s: f64 = to_come.iter().filter_map(known).sum();
+        let given_s = self.total_s? / (1.0 - RESERVE);
+        let is_clear = now_s + known_s > given_s * CLEARLY;
+        let besides_s: f64 = others.iter().map(|pace| pace.besides_s).sum();
+        let mean_s = besides_s / others.len().max(1) as f64;
+        let new = to_come.iter().filter(|due| due.pace.is_none()).count();
+        is_clear.then_some(now_s + known_s + mean_s * new as f64)
     }
 
     /// Whether no time is left at all.
@@ -106,6 +130,13 @@ impl Budget {
         self.total_s
             .map_or(of_rounds, |total| now_s / total)
             .min(1.0)
+    }
+}
+
+impl Due {
+    /// The shortest loop that it may have.
+    fn least_loop_s(&self, pace: Pace) -> f64 {
+        pace.loop_s.min(self.weight * LEAST_UNIT_S)
     }
 }
 
@@ -124,6 +155,14 @@ fn besides_s(left_s: f64, to_come: &[Due]) -> f64 {
 mod tests {
     use super::*;
 
+    fn within(time_s: Option<f64>) -> Budget {
+        Budget::new(&StopRule {
+            spawns: None,
+            precision: None,
+            time_s,
+        })
+    }
+
     fn due(besides_s: Option<f64>) -> Due {
         let pace = besides_s.map(|besides_s| Pace {
             loop_s: 0.1,
@@ -134,7 +173,7 @@ mod tests {
 
     #[test]
     fn what_workers_take_besides_their_loops_makes_these_shorter() {
-        let budget = Budget::new(Some(10.0));
+        let budget = within(Some(10.0));
         let unit = |besides_s| budget.unit_s(0.0, &[due(besides_s); 40]).unwrap();
         // 9.5 s over 80 units; and less the 40 starts.
         assert!((unit(Some(0.0)) - 9.5 / 80.0).abs() < 1e-9);
@@ -153,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_round_that_may_shrink_fits_where_another_does_not() {
-        let budget = Budget::new(Some(1.0));
+        let budget = within(Some(1.0));
         let round = [due(Some(0.05)); 4];
         assert!(budget.has_time(0.5, &round, true));
         assert!(!budget.has_time(0.5, &round, false));
@@ -161,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_stage_ends_before_the_run() {
-        let mut budget = Budget::new(Some(10.0));
+        let mut budget = within(Some(10.0));
         budget.begin(0.5);
         assert!(budget.is_spent(4.75) && !budget.is_spent(4.7));
         assert!((budget.share(4.75, 0.0) - 0.5).abs() < 1e-9);
@@ -170,8 +209,32 @@ mod tests {
     }
 
     #[test]
+    fn an_overrun_is_told_of_what_is_known_and_reckoned_with_the_rest() {
+        let budget = within(Some(10.0));
+        let (known, new) = (due(Some(4.48)), due(None));
+        // The loops shrink to 0.02 s.
+        let overrun_s = |to_come: &[Due]| budget.overrun_s(4.0, to_come, &[known.pace.unwrap()]);
+        assert_eq!(overrun_s(&[known]), None);
+        assert_eq!(overrun_s(&[known, new, new]), None);
+        let over_s = overrun_s(&[known, known, new]).unwrap();
+        assert!((over_s - 17.5).abs() < 0.1, "{over_s}");
+        assert_eq!(within(None).overrun_s(1e9, &[known], &[]), None);
+    }
+
+    #[test]
+    fn a_run_that_its_precision_ends_has_short_loops_for_ever() {
+        let budget = Budget::new(&StopRule {
+            spawns: None,
+            precision: Some(0.01),
+            time_s: None,
+        });
+        assert_eq!(budget.unit_s(1e9, &[due(Some(9.0))]), Some(OPEN_UNIT_S));
+        assert!(budget.has_time(1e9, &[due(Some(9.0))], false));
+    }
+
+    #[test]
     fn without_a_limit_there_is_always_time() {
-        let budget = Budget::new(None);
+        let budget = within(None);
         let round = [due(Some(1e9))];
         assert!(budget.has_time(1e9, &round, false) && !budget.is_spent(1e9));
         assert_eq!(budget.unit_s(1e9, &round), None);

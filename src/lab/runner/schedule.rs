@@ -5,7 +5,7 @@ use fastrand::Rng;
 
 use super::budget::{Budget, Due, Pace};
 use crate::lab::error::LabError;
-use crate::model::Stopped;
+use crate::model::{StopRule, Stopped};
 
 /// Rounds that are aimed at. Fewer workers say little about how they differ,
 /// and more of them have no time left to measure.
@@ -64,6 +64,8 @@ pub(super) trait Stage {
     fn turn(&mut self, slot: &Slot) -> Result<f64, LabError>;
     /// After each round: why there shall be no other.
     fn round_ends(&mut self, rounds: u32) -> Option<Stopped>;
+    /// Once, if the fewest rounds will take so long, which is clearly more than the time.
+    fn overruns(&mut self, run_s: f64, fewest_rounds: u32);
 }
 
 /// The visits of a run, and what is known of their use of its time.
@@ -80,12 +82,14 @@ pub(super) struct Schedule {
     pub(super) rounds: u32,
     begun: u32,
     done: u32,
+    /// Whether it was told that the time will not do.
+    told: bool,
 }
 
 impl Schedule {
-    pub(super) fn new(time_s: Option<f64>, seed: u64, least_rounds: u32, aim_rounds: u32) -> Self {
+    pub(super) fn new(stop: &StopRule, seed: u64, least_rounds: u32, aim_rounds: u32) -> Self {
         Self {
-            budget: Budget::new(time_s),
+            budget: Budget::new(stop),
             rng: Rng::with_seed(seed),
             least_rounds,
             aim_rounds,
@@ -95,6 +99,7 @@ impl Schedule {
             rounds: 0,
             begun: 0,
             done: 0,
+            told: false,
         }
     }
 
@@ -161,8 +166,28 @@ impl Schedule {
             let loop_s = stage.turn(&slot)?;
             let took_s = stage.now_s() - begin_s;
             self.paces[visit] = Some(Pace::new(took_s, loop_s, slice_s));
+            self.tell_overrun(&order[place + 1..], stage);
         }
         Ok(is_whole)
+    }
+
+    /// Tells of the fewest rounds, of which this is still to come and later ones may be, if
+    /// they will take clearly longer than the time.
+    fn tell_overrun(&mut self, of_this_round: &[usize], stage: &mut dyn Stage) {
+        if self.told || self.done >= self.least_rounds {
+            return;
+        }
+        let later = (self.done + 1..self.least_rounds).flat_map(|it| self.of_round(it, stage));
+        let to_come = of_this_round.iter().copied().chain(later);
+        let owed = to_come.filter(|visit| self.rhythms[*visit].owed && stage.wants(*visit));
+        let owed = self.due(owed);
+        // What is over needs no word: the result tells.
+        let paces: Vec<Pace> = self.paces.iter().copied().flatten().collect();
+        let overrun_s = self.budget.overrun_s(stage.now_s(), &owed, &paces);
+        if let Some(run_s) = overrun_s.filter(|_| !owed.is_empty()) {
+            self.told = true;
+            stage.overruns(run_s, self.least_rounds);
+        }
     }
 
     /// A random order, or the mirror image of the last: a drift of the host hits all
@@ -185,9 +210,6 @@ impl Schedule {
     /// The loop of the first of these visits, if they and the rounds up to the aim are
     /// to have their turn. It is reckoned anew for each, from what is left.
     fn slice_s(&self, of_this_round: &[usize], stage: &dyn Stage) -> Option<f64> {
-        if !self.budget.is_limited() {
-            return None;
-        }
         // Further ahead than that the rounds are as good as endless.
         let aim = self.aim_rounds.min(self.done + AIM_ROUNDS);
         let later = (self.done + 1..aim).flat_map(|round| self.of_round(round, stage));

@@ -42,7 +42,8 @@ fn advice(document: &Document, caveat: &Caveat) -> Option<&'static str> {
     );
     match document.run.stopped {
         _ if !short => None,
-        Stopped::Interrupted | Stopped::Failed(_) => None,
+        Stopped::Precision | Stopped::Interrupted | Stopped::Failed(_) => None,
+        Stopped::OutOfReach => Some("give --time for a longer run"),
         Stopped::Spawns => Some("raise --spawns"),
         _ if document.plan.stop.time_s.is_none() => Some("raise --spawns"),
         _ => Some("raise --time"),
@@ -203,6 +204,9 @@ pub(super) fn stopped(stopped: &Stopped) -> String {
         Stopped::Precision => "stopped as every interval was as narrow as asked".to_owned(),
         Stopped::Time => "stopped as the time was up".to_owned(),
         Stopped::Spawns => "stopped as the number of spawns was reached".to_owned(),
+        Stopped::OutOfReach => {
+            "stopped as the precision that was asked would have taken too long".to_owned()
+        }
         Stopped::Interrupted => "stopped by a signal".to_owned(),
         Stopped::Failed(message) => format!("stopped by an error: {message}"),
     }

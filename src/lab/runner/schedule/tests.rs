@@ -15,6 +15,14 @@ const QUICK: Fake = Fake {
     rhythm: Rhythm::EVERY_ROUND,
 };
 
+fn within(time_s: Option<f64>) -> StopRule {
+    StopRule {
+        spawns: None,
+        precision: None,
+        time_s,
+    }
+}
+
 #[derive(Default)]
 struct Clock {
     now_s: f64,
@@ -26,6 +34,8 @@ struct Clock {
     /// By how many times each turn takes longer to start than the one before it; 0 if
     /// none does.
     slower: f64,
+    /// What was told of the time that the fewest rounds take, and after which turn.
+    overruns: Vec<(f64, usize)>,
 }
 
 impl Stage for Clock {
@@ -55,6 +65,10 @@ impl Stage for Clock {
         let most = self.most_rounds?;
         (rounds >= most).then_some(Stopped::Spawns)
     }
+
+    fn overruns(&mut self, run_s: f64, _: u32) {
+        self.overruns.push((run_s, self.turns.len()));
+    }
 }
 
 impl Clock {
@@ -66,7 +80,7 @@ impl Clock {
     }
 
     fn schedule(&self, time_s: Option<f64>, least_rounds: u32) -> Schedule {
-        let mut schedule = Schedule::new(time_s, 7, least_rounds, AIM_ROUNDS);
+        let mut schedule = Schedule::new(&within(time_s), 7, least_rounds, AIM_ROUNDS);
         for fake in &self.visits {
             schedule.add(fake.rhythm);
         }
@@ -161,6 +175,39 @@ fn the_fewest_rounds_are_run_whatever_they_take() {
         let mut clock = Clock::of(&visits);
         assert_eq!(clock.run(1.0, least), least);
     }
+}
+
+#[test]
+fn what_the_fewest_rounds_take_is_told_as_soon_as_it_is_clear() {
+    let mut clock = Clock::of(&sweep(3.0));
+    // The second of four ends at 6 s: two rounds of four will take 24 s.
+    clock.run(10.0, 2);
+    assert_eq!(clock.overruns.len(), 1);
+    let (run_s, turns) = clock.overruns[0];
+    assert_eq!(turns, 3);
+    assert!((run_s / clock.now_s - 1.0).abs() < 0.1, "{run_s}");
+    // A round that fits, and one whose last turn is over.
+    for (visits, time_s) in [(sweep(0.05), 6.0), (sweep(3.0)[..1].to_vec(), 1.0)] {
+        let mut clock = Clock::of(&visits);
+        clock.run(time_s, 1);
+        assert_eq!(clock.overruns, []);
+    }
+}
+
+#[test]
+fn a_run_that_its_precision_ends_goes_on_in_short_loops() {
+    let mut clock = Clock::of(&[QUICK; 2]);
+    clock.most_rounds = Some(100);
+    let stop = StopRule {
+        precision: Some(0.01),
+        ..within(None)
+    };
+    let mut schedule = Schedule::new(&stop, 7, 1, AIM_ROUNDS);
+    schedule.add(QUICK.rhythm);
+    schedule.add(QUICK.rhythm);
+    assert_eq!(schedule.run(&mut clock, 1.0).unwrap(), Stopped::Spawns);
+    assert!(clock.turns.iter().all(|turn| turn.2 == Some(0.1)));
+    assert_eq!(clock.overruns, []);
 }
 
 #[test]
@@ -281,7 +328,7 @@ fn a_round_that_the_time_cut_off_is_not_counted() {
 fn any_number_of_rounds_may_be_aimed_at() {
     for time_s in [None, Some(5.0)] {
         let mut clock = Clock::of(&[QUICK]);
-        let mut schedule = Schedule::new(time_s, 7, 1, u32::MAX);
+        let mut schedule = Schedule::new(&within(time_s), 7, 1, u32::MAX);
         schedule.add(QUICK.rhythm);
         clock.most_rounds = Some(3);
         assert_eq!(schedule.run(&mut clock, 1.0).unwrap(), Stopped::Spawns);

@@ -40,7 +40,7 @@ pub(super) fn options(typed: &str) -> String {
 
 fn side(side: &ComparedSide) -> String {
     let ended = match side.stopped {
-        Stopped::Interrupted | Stopped::Failed(_) => {
+        Stopped::OutOfReach | Stopped::Interrupted | Stopped::Failed(_) => {
             format!(", {}", closing::stopped(&side.stopped))
         }
         Stopped::Precision | Stopped::Time | Stopped::Spawns => String::new(),
