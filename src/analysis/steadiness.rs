@@ -1,14 +1,14 @@
 //! How steady the host was: what the readings of a run's reference say together, and what
 //! spawns took while it was slow.
 
-use crate::model::{Cell, Document, HostCourse, Reference, WorkerSamples};
+use crate::model::{Cell, Document, HostCourse, Reference, WorkerSamples, times_of};
 use crate::stats::{
     DRAWS, Estimate, Replicates, Sight, SlowState, Spells, cost_replicates, quantile, seed_of,
     spells,
 };
 
-/// Fewer readings than this have no tenth that is more than one of them.
-const FEWEST: usize = 20;
+/// Fewer readings than this have no tenth.
+const FEWEST: usize = 10;
 
 /// What the readings say of each visit between them, and of the host: the spells in which
 /// it was slow, if there were any.
@@ -99,12 +99,10 @@ pub fn apart(document: &Document) -> Vec<Apart<'_>> {
 
 impl<'a> Apart<'a> {
     fn of(cell: &'a Cell, seed: u64) -> Option<Self> {
-        let [quiet, slow] = [true, false].map(|quiet| -> Vec<Vec<f64>> {
+        let [quiet, slow] = [true, false].map(|quiet| {
             let of_it = |worker: &&WorkerSamples| worker.host.is_quiet() == quiet;
-            let totals = cell.samples.iter().filter(of_it).map(WorkerSamples::totals);
-            totals
-                .map(|own| own.iter().map(|ns| *ns as f64).collect())
-                .collect()
+            let workers: Vec<&WorkerSamples> = cell.samples.iter().filter(of_it).collect();
+            times_of(&workers, WorkerSamples::totals)
         });
         // Other workers have another luck.
         let of_quiet = cost_replicates(&quiet, seed, DRAWS)?;
@@ -140,8 +138,8 @@ mod tests {
 
     #[test]
     fn a_few_readings_say_nothing() {
-        assert_eq!(of(&[600.0; 19]), None);
-        assert_eq!(of(&[600.0; 20]).unwrap().median_ns, 600.0);
+        assert_eq!(of(&[600.0; 9]), None);
+        assert_eq!(of(&[600.0; 10]).unwrap().median_ns, 600.0);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::model::{
     Availability, Cell, Document, Findings, Host, Missing, Plan, SCHEMA_VERSION, SpawnMethod, Tool,
     WorkerSamples, times,
 };
-use crate::stats::{DRAWS, Estimate, Replicates, cost_replicates, median, quantile};
+use crate::stats::{DRAWS, Estimate, Replicates, Summary, cost_replicates, median, quantile};
 use crate::sys::perf::Counter;
 
 /// Totals further than this many interquartile ranges beyond the quartiles
@@ -72,7 +72,7 @@ fn cell(group: &Group<'_>, method: SpawnMethod, cost: f64, baseline: &[WorkerSam
         child: plan.child,
         program: plan.program.clone(),
         spawns: samples.iter().map(|s| s.total_ns.len() as u64).sum(),
-        spawns_per_second: per_second(&samples, plan.seed, why_not),
+        spawns_per_second: per_second(&total_ns),
         call_ns: match method.call_is_apart() {
             true => Availability::of(call_ns, why_not),
             false => Availability::unavailable(
@@ -127,23 +127,16 @@ fn slowdown(
     })
 }
 
-/// Of all workers: who asks how many there are in a second has to take the host as it is.
-fn per_second(
-    samples: &[WorkerSamples],
-    seed: u64,
-    why_not: impl FnOnce() -> Missing,
-) -> Availability<Estimate> {
-    let floats = |worker: &WorkerSamples| worker.total_ns.iter().map(|ns| *ns as f64).collect();
-    let all: Vec<Vec<f64>> = samples.iter().map(floats).collect();
-    let Some(total) = cost_replicates(&all, seed, DRAWS) else {
-        return Availability::Missing(why_not());
-    };
-    Availability::of(total.estimate().times_in(1e9), || {
-        Missing::unavailable(
-            "the total's interval reaches 0",
-            Some("raise --time or --spawns"),
-        )
-    })
+fn per_second(total_ns: &Availability<Summary>) -> Availability<Estimate> {
+    match total_ns {
+        Availability::Missing(missing) => Availability::Missing(missing.clone()),
+        Availability::Measured(total) => Availability::of(total.median.times_in(1e9), || {
+            Missing::unavailable(
+                "the total's interval reaches 0",
+                Some("raise --time or --spawns"),
+            )
+        }),
+    }
 }
 
 /// How much the workers' medians differ.

@@ -21,15 +21,18 @@ impl<'a> Group<'a> {
             let mine = |r: &&Recording| r.occasion.of == space && r.pass == pass;
             recordings.iter().filter(mine).collect()
         };
-        let mut accounting: Vec<&Recording> = of(Pass::Accounting);
-        keep_quiet(&mut accounting, |recording| recording.host);
+        let quiet = |pass: Pass| {
+            let mut recordings: Vec<&Recording> = of(pass);
+            keep_quiet(&mut recordings, |recording| recording.host);
+            recordings
+        };
         Self {
             plan,
             request: &plan.spaces[space],
             timing: of(Pass::Timing),
-            accounting,
+            accounting: quiet(Pass::Accounting),
             sampling: of(Pass::Sampling),
-            counting: of(Pass::Counting),
+            counting: quiet(Pass::Counting),
         }
     }
 

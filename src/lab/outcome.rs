@@ -4,7 +4,6 @@ use super::error::LabError;
 use super::session::Recording;
 use crate::model::{Document, HostState, Noise, Run};
 use crate::stats::Spells;
-use crate::worker::protocol::Pass;
 
 /// Hears how far a run has come.
 pub trait Progress {
@@ -39,6 +38,8 @@ pub(super) struct Ended {
     pub(super) run: Run,
     /// What else went on meanwhile.
     pub(super) noise: Option<Noise>,
+    /// Whether workers had one CPU, so that others on it are in their way.
+    pub(super) is_pinned: bool,
     /// When the host was slow, if there was a reference.
     pub(super) spells: Option<Spells>,
     /// Processes that the children of all its workers and scripts left behind.
@@ -46,27 +47,21 @@ pub(super) struct Ended {
     pub(super) error: Option<LabError>,
 }
 
-/// By how much the share of a worker's time in which neither it nor a child ran may be above
-/// the least of its like, before others are taken to have had the CPU.
+/// By what share a worker's spawns may take longer than those of its like because neither it
+/// nor a child ran, before others are taken to have had the CPU.
 const MOST_SHARED: f64 = 0.1;
 
 impl Ended {
-    /// Tells workers that ran for one thing, each on its own, what state the host was in.
+    /// Tells workers what state the host was in when they ran.
     pub(super) fn tell<'a>(&self, recordings: impl IntoIterator<Item = &'a mut Recording>) {
         let mut recordings: Vec<&mut Recording> = recordings.into_iter().collect();
-        let idle = recordings
-            .iter()
-            .map(|r| (r.occasion.of, r.pass, idle_share(r)));
-        let idle: Vec<(usize, Pass, f64)> = idle.collect();
-        for recording in &mut recordings {
-            let like = |other: &&(usize, Pass, f64)| {
-                (other.0, other.1) == (recording.occasion.of, recording.pass)
-            };
-            let least = idle.iter().filter(like).map(|other| other.2);
-            let least = least.fold(f64::INFINITY, f64::min);
+        let shared: Vec<bool> = (0..recordings.len())
+            .map(|at| self.is_pinned && shared(&recordings, at))
+            .collect();
+        for (recording, shared) in recordings.iter_mut().zip(shared) {
             let visit = recording.occasion.visit.unwrap_or(usize::MAX);
             recording.host = match &self.spells {
-                _ if idle_share(recording) > least + MOST_SHARED => HostState::Shared,
+                _ if shared => HostState::Shared,
                 Some(spells) => spells.state(visit),
                 None => HostState::Quiet,
             };
@@ -74,7 +69,19 @@ impl Ended {
     }
 }
 
-/// Nothing of a worker whose loop was not timed as a whole.
-fn idle_share(recording: &Recording) -> f64 {
-    recording.done.usage.idle_share().unwrap_or(0.0)
+/// Whether others had the CPU for a good part of a worker's time: what its like slept,
+/// because it was told to or because its children did, it had to sleep, too.
+fn shared(recordings: &[&mut Recording], at: usize) -> bool {
+    let own = &recordings[at];
+    let is_like = |other: &&&mut Recording| {
+        other.occasion.of == own.occasion.of
+            && other.pass == own.pass
+            && other.methods == own.methods
+    };
+    let like = recordings.iter().filter(is_like);
+    let least = like.filter_map(|other| other.idle_us_a_spawn());
+    let least = least.fold(f64::INFINITY, f64::min);
+    let took = own.done.usage.wall_us as f64 / own.done.spawns.max(1) as f64;
+    let more = own.idle_us_a_spawn().map(|idle| idle - least);
+    more.is_some_and(|more| more > MOST_SHARED * (took - more))
 }

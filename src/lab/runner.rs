@@ -45,7 +45,7 @@ use super::prospect::{Foresight, Sought, overrun};
 use super::reference::Beside;
 use super::session::{self, Occasion, Recording};
 use crate::analysis::steadiness::spells_of;
-use crate::model::{Plan, Run, Stopped};
+use crate::model::{Placement, Plan, Run, Stopped};
 use crate::units::thousands;
 use crate::worker::protocol::Assignment;
 
@@ -176,6 +176,8 @@ pub(super) struct Runner<'a> {
     reference: Beside,
     schedule: Schedule,
     foresight: Foresight,
+    /// Whether workers have one CPU.
+    is_pinned: bool,
     seed: u64,
     /// What the visits are called in the progress.
     names: Vec<String>,
@@ -202,6 +204,7 @@ impl<'a> Runner<'a> {
             reference: Beside::new(plan),
             schedule: Schedule::new(stop, seed, least_rounds, aim_rounds),
             foresight: Foresight::new(stop, aim_rounds),
+            is_pinned: matches!(plan.placement, Placement::Pinned(_)),
             seed,
             names: Vec::new(),
         }
@@ -244,6 +247,7 @@ impl<'a> Runner<'a> {
                 reference: reference.into(),
             },
             noise: self.noise.noise(),
+            is_pinned: self.is_pinned,
             spells,
             left_behind: self.left_behind,
             error,

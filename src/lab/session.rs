@@ -79,6 +79,13 @@ impl Recording {
         end.saturating_sub(begin)
     }
 
+    /// How long neither the worker nor a child of it ran, a spawn; nothing where the loop
+    /// was not timed as a whole.
+    pub(super) fn idle_us_a_spawn(&self) -> Option<f64> {
+        let share = self.done.usage.idle_share()?;
+        Some(share * self.done.usage.wall_us as f64 / self.done.spawns.max(1) as f64)
+    }
+
     /// Start, end and method of every spawn, in order.
     pub(super) fn windows(&self) -> Vec<Window> {
         let window = |words: &[u64]| {

@@ -52,6 +52,10 @@ pub fn run(
     let mut pairs = Pairs::new(plans, host.clock_cost_ns);
     let result = pairs.run(kernel, &mut runner, progress);
     let ended = runner.ended(result);
+    pairs
+        .recordings
+        .iter_mut()
+        .for_each(|side| ended.tell(side));
     let timed = !pairs.recordings[0].is_empty();
     Versus {
         documents: timed.then(|| [0, 1].map(|side| pairs.document(side, host, &ended))),
@@ -159,6 +163,7 @@ impl<'a> Pairs<'a> {
         let ended = &Ended {
             run: ended.run.clone(),
             noise: ended.noise.clone(),
+            is_pinned: ended.is_pinned,
             spells: None,
             left_behind: recordings
                 .iter()

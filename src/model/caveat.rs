@@ -209,7 +209,7 @@ impl fmt::Display for Caveat {
                 counted(u64::from(*rounds), "round")
             ),
             Self::Unsteady { p10_ns, p90_ns } => format!(
-                "the host had no steady speed: the same fork took less than {} us at one time and \
+                "the host had no steady speed, or seldom its own: the same fork took less than {} us at one time and \
                  more than {} us at another, in a tenth of the readings each; let the host rest, or \
                  have what is to be compared measured by turns (--vs)",
                 thousands_of_us(*p10_ns),

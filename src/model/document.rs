@@ -111,9 +111,9 @@ pub struct Cell {
     pub call_ns: Availability<Summary>,
     /// Until `waitpid(2)` for the child returned in the parent.
     pub total_ns: Availability<Summary>,
-    /// One second by the total of all workers, of those too that the host was slow for.
+    /// One second by the median total.
     pub spawns_per_second: Availability<Estimate>,
-    /// The median of total / baseline's total, turn by turn.
+    /// Total / baseline's total, turn by turn: the level of the workers' medians.
     pub ratio: Availability<Estimate>,
     /// CPU time of parent and child, a spawn, a median: how much the user plus system
     /// time of `getrusage(2)` grew, of the process and of its waited-for children. It

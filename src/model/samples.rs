@@ -52,17 +52,25 @@ pub fn keep_quiet<T>(workers: &mut Vec<T>, host: impl Fn(&T) -> HostState) {
     }
 }
 
-/// Those of a sample.
-pub fn quiet_workers(samples: &[WorkerSamples]) -> Vec<&WorkerSamples> {
-    let mut workers: Vec<&WorkerSamples> = samples.iter().collect();
+/// Those of a sample that have spawned.
+pub fn quiet_workers<'a>(
+    samples: impl IntoIterator<Item = &'a WorkerSamples>,
+) -> Vec<&'a WorkerSamples> {
+    let samples = samples.into_iter();
+    let mut workers: Vec<&WorkerSamples> = samples.filter(|w| !w.total_ns.is_empty()).collect();
     keep_quiet(&mut workers, |worker| worker.host);
     workers
 }
 
 /// Their times in nanoseconds, worker by worker.
 pub fn times(samples: &[WorkerSamples], of: fn(&WorkerSamples) -> &[u64]) -> Vec<Vec<f64>> {
-    let floats = |worker: &WorkerSamples| of(worker).iter().map(|ns| *ns as f64).collect();
-    quiet_workers(samples).into_iter().map(floats).collect()
+    times_of(&quiet_workers(samples), of)
+}
+
+/// The times of some workers.
+pub fn times_of(workers: &[&WorkerSamples], of: fn(&WorkerSamples) -> &[u64]) -> Vec<Vec<f64>> {
+    let floats = |worker: &&WorkerSamples| of(worker).iter().map(|ns| *ns as f64).collect();
+    workers.iter().map(floats).collect()
 }
 
 #[cfg(test)]

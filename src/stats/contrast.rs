@@ -34,9 +34,10 @@ const MOST_FREEDOM: usize = 1_000;
 pub struct Party<'a> {
     /// The statistic with its draws.
     pub value: &'a Replicates,
-    /// The degrees of freedom of Student's t by which they are spread; 0 of one worker
-    /// alone.
+    /// The degrees of freedom of its error; 0 of one worker alone.
     pub freedom: usize,
+    /// Those of Student's t by which the draws are spread already, if they are.
+    pub spread: Option<usize>,
     /// The standard error of the whole run's level, as [`drift`] tells it.
     pub drift: f64,
 }
@@ -115,7 +116,7 @@ impl Contrast {
                 value: value.exp(),
                 ci95: ci95.map(f64::exp),
             },
-            error: own_error(&level.draws, freedom),
+            error: own_error(&level.draws, Some(freedom)),
             freedom,
         })
         .filter(|contrast| contrast.is_finite())
@@ -157,24 +158,24 @@ fn logarithm(value: f64) -> Option<f64> {
 
 /// The standard error of a statistic's logarithm, that of the run's level included.
 ///
-/// The draws were spread for the 95 % interval with so much freedom. At another level
-/// the spread by Student's t is another, so that one is taken back here.
+/// Draws that were spread by Student's t for the 95 % interval are spread otherwise at
+/// another level, so that this is taken back here.
 fn error(party: Party<'_>) -> f64 {
     let draws = party.value.draws.iter().copied();
     let logs: Vec<f64> = draws.filter_map(logarithm).collect();
-    own_error(&logs, party.freedom).hypot(party.drift)
+    own_error(&logs, party.spread).hypot(party.drift)
 }
 
 /// The same of one run's own draws, as logarithms.
-fn own_error(logs: &[f64], freedom: usize) -> f64 {
+fn own_error(logs: &[f64], spread: Option<usize>) -> f64 {
     let finite = logs.iter().copied().filter(|log| log.is_finite());
     let logs: Vec<f64> = finite.collect();
     let mean = logs.iter().sum::<f64>() / logs.len().max(1) as f64;
-    let spread = stddev(&logs, mean);
-    if freedom == 0 {
-        return spread;
+    let seen = stddev(&logs, mean);
+    match spread {
+        None | Some(0) => seen,
+        Some(freedom) => seen * two_sided_95(usize::MAX) / two_sided_95(freedom),
     }
-    spread * two_sided_95(usize::MAX) / two_sided_95(freedom)
 }
 
 /// The degrees of freedom of a sum of two squared errors, after Welch and
@@ -214,6 +215,7 @@ mod tests {
         Party {
             value,
             freedom,
+            spread: Some(freedom),
             drift: 0.0,
         }
     }

@@ -5,6 +5,7 @@
 use fastrand::Rng;
 
 use super::bootstrap::normal;
+use super::host::heavy;
 use super::{
     Contrast, Direction, Party, Replicates, cost_replicates, drift, level_freedom, median,
 };
@@ -28,6 +29,8 @@ struct Host {
     /// By how much the host becomes slower or faster in the course of a run, which
     /// strikes all lines of a run at once.
     drift: f64,
+    /// How workers are scattered.
+    luck: fn(&mut Rng) -> f64,
 }
 
 /// What one run knows of its lines.
@@ -68,7 +71,7 @@ impl Host {
         (0..self.workers)
             .map(|worker| {
                 let when = worker as f64 / self.workers as f64;
-                let luck = level * (self.between * normal(rng) + slope * when).exp();
+                let luck = level * (self.between * (self.luck)(rng) + slope * when).exp();
                 (0..SPAWNS)
                     .map(|_| luck * (1.0 + WITHIN * normal(rng)))
                     .collect()
@@ -84,6 +87,7 @@ impl Host {
                 let [a, b] = [&first, &second].map(|run| Party {
                     value: &run.lines[line],
                     freedom: level_freedom(self.workers),
+                    spread: Some(level_freedom(self.workers)),
                     drift: run.drift,
                 });
                 Contrast::of(a, b).unwrap().direction(LINES)
@@ -119,15 +123,18 @@ fn a_host_compared_with_itself_hardly_ever_differs_in_any_line() {
     for workers in [3, 8, 20] {
         for between in [0.05, 0.1] {
             for drift in [0.0, 0.05] {
-                let host = Host {
-                    workers,
-                    between,
-                    drift,
-                };
-                let own = host.alarms(40);
-                assert!(own < 0.1, "{host:?}: {own}");
-                alarms += own;
-                hosts += 1.0;
+                for luck in [normal, heavy] {
+                    let host = Host {
+                        workers,
+                        between,
+                        drift,
+                        luck,
+                    };
+                    let own = host.alarms(40);
+                    assert!(own < 0.1, "{host:?}: {own}");
+                    alarms += own;
+                    hosts += 1.0;
+                }
             }
         }
     }
@@ -141,6 +148,7 @@ fn a_line_that_became_dearer_by_a_fifth_is_found() {
             workers,
             between,
             drift,
+            luck: normal,
         };
         let found = host.found(40);
         assert!(found > 0.9, "{host:?}: {found}");
@@ -155,6 +163,7 @@ fn without_the_drift_of_the_runs_a_host_would_differ_from_itself() {
         workers: 20,
         between: 0.02,
         drift: 0.1,
+        luck: normal,
     };
     let mut rng = Rng::with_seed(1);
     let mut alarms = [0, 0];
@@ -165,6 +174,7 @@ fn without_the_drift_of_the_runs_a_host_would_differ_from_itself() {
                 let [a, b] = [&first, &second].map(|run| Party {
                     value: &run.lines[line],
                     freedom: level_freedom(host.workers),
+                    spread: Some(level_freedom(host.workers)),
                     drift: kept * run.drift,
                 });
                 Contrast::of(a, b).unwrap().direction(LINES) != Direction::Level

@@ -13,8 +13,9 @@ use super::{DRAWS, Estimate};
 /// One sample, described. Everything is in the sample's own unit.
 #[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Summary {
-    /// The geometric mean of the workers' medians, Huber's: one that is far off counts as if
-    /// it were nearer.
+    /// The level of the workers' medians: their geometric mean, Huber's, in which one that is
+    /// far off counts as if it were nearer. Results of earlier versions have the median of
+    /// all spawns here.
     pub median: Estimate,
     /// The smallest value.
     pub min: f64,

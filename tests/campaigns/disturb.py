@@ -9,10 +9,13 @@ Run forktax with the same --cpu beside it, and see what it still says.
 """
 
 import argparse
+import ctypes
 import os
 import random
+import signal
 import time
 
+PR_SET_PDEATHSIG = 1
 # Far more than any cache holds.
 STREAM_BYTES = 256 << 20
 # What a burst takes in the mean.
@@ -35,25 +38,40 @@ def count():
 
 def stream():
     source, target = bytearray(STREAM_BYTES), bytearray(STREAM_BYTES)
+    step = 16 << 20
+    place = 0
 
-    def copy(step=16 << 20):
-        for at in range(0, STREAM_BYTES, step):
-            target[at : at + step] = memoryview(source)[at : at + step]
+    def copy():
+        nonlocal place
+        target[place : place + step] = memoryview(source)[place : place + step]
+        place = (place + step) % STREAM_BYTES
 
     return copy
 
 
 def begin(cpu, seed, share, work):
+    parent = os.getpid()
     if os.fork() == 0:
-        os.sched_setaffinity(0, {cpu})
-        bursts(work(), share, random.Random(seed))
+        # What disturbs ends with this process, however that ends.
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() == parent:
+            os.sched_setaffinity(0, {cpu})
+            bursts(work(), share, random.Random(seed))
+        os._exit(1)
+
+
+def part(text):
+    share = float(text)
+    if not 0 <= share < 1:
+        raise argparse.ArgumentTypeError("a share is at least 0 and below 1")
+    return share
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cpu", type=int, default=1, help="the CPU that is measured on")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--hog", type=float, default=0.3, help="its share of that CPU")
+    parser.add_argument("--hog", type=part, default=0.3, help="its share of that CPU")
     parser.add_argument("--no-stream", action="store_true")
     given = parser.parse_args()
     others = sorted(os.sched_getaffinity(0) - {given.cpu})

@@ -4,8 +4,9 @@ use forktax::lab::Outcome;
 use forktax::lab::error::{LabError, ProgramError};
 use forktax::model::SpawnMethod::{Clone3Vfork, Fork, PosixSpawn, Vfork};
 use forktax::model::{
-    Availability, Backing, Card, CardOrder, Caveat, ChildAction, Document, Findings, Order, Plan,
-    PriceKind, Program, Purpose, SpaceRequest, SpawnMethod, Stopped, Term, Trial, Variables,
+    Availability, Backing, Card, CardOrder, Caveat, ChildAction, Document, Findings, HostState,
+    Order, Plan, PriceKind, Program, Purpose, SpaceRequest, SpawnMethod, Stopped, Term, Trial,
+    Variables,
 };
 
 use super::fake::{Fault, plan};
@@ -89,6 +90,25 @@ fn total(card: &Card, of: PriceKind, method: Option<SpawnMethod>) -> Availabilit
     let mut prices = card.prices.prices.iter();
     let price = prices.find(|price| price.of == of && price.method == method);
     price.unwrap().priced.total_ns.map(|total| total.value)
+}
+
+/// Who shared its CPU is in no price.
+#[test]
+fn prices_are_of_the_quiet_workers() {
+    let (quiet, _) = card(Fault::Nothing, 40.0);
+    let (busy, _) = card(Fault::CpuShared, 40.0);
+    let workers = busy.trials.iter().flat_map(|trial| &trial.cells);
+    let mut workers = workers.flat_map(|cell| &cell.samples);
+    assert!(workers.any(|worker| worker.host == HostState::Shared));
+    for method in METHODS {
+        let spawn = |card| {
+            *total(card, PriceKind::Spawn, Some(method))
+                .measured()
+                .unwrap()
+        };
+        let ratio = spawn(&busy) / spawn(&quiet);
+        assert!((ratio - 1.0).abs() < 0.05, "{method:?}: {ratio}");
+    }
 }
 
 #[test]

@@ -267,9 +267,21 @@ fn what_a_slow_host_did_is_told_and_shown_on_demand() {
     );
     omits(
         &text(&document, &Shown::default()),
-        "Spawns while the host was slow",
+        "Spawns while the host was slow or busy",
     );
     let slow = text(&document, &only(&["slow"]));
-    says(&slow, "Spawns while the host was slow");
-    says(&slow, "1 of ");
+    says(&slow, "Spawns while the host was slow or busy");
+    says(&slow, "2.00 ±");
+    says(&slow, "1 of 8 workers");
+    let explained = text(
+        &document,
+        &Shown {
+            legend: Legend::Always,
+            ..only(&["slow"])
+        },
+    );
+    says(
+        &explained,
+        "the total of the other workers, which figures leave out",
+    );
 }

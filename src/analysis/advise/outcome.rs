@@ -320,6 +320,7 @@ fn party(times: &Times) -> Party<'_> {
     Party {
         value: &times.total,
         freedom: level_freedom(times.workers),
+        spread: Some(level_freedom(times.workers)),
         drift: 0.0,
     }
 }

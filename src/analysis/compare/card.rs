@@ -59,6 +59,7 @@ fn mean(parents: &[Line], drift: f64) -> Option<Line> {
         value,
         workers: parents.iter().map(|line| line.workers).sum(),
         freedom: parents.iter().map(|line| line.freedom).sum(),
+        spread: parents.iter().filter_map(|line| line.spread).max(),
         drift,
     })
 }
@@ -121,6 +122,8 @@ fn of_price(price: PriceLine, drift: f64) -> Result<Line, Absent> {
         value,
         workers: price.workers,
         freedom: price.freedom,
+        // The draws of the fit are not spread by it.
+        spread: price.term.is_none().then_some(price.freedom),
         drift,
     })
 }
@@ -152,8 +155,7 @@ fn parents(ordered: &CardOrder, measured: &Card, luck: u64, drift: f64, all: &mu
 }
 
 fn parent(trial: &Trial, cell: &TrialCell, key: &str, luck: u64, drift: f64) -> Option<Line> {
-    let mut workers = times(&cell.samples, WorkerSamples::totals);
-    workers.retain(|spawns| !spawns.is_empty());
+    let workers = times(&cell.samples, WorkerSamples::totals);
     let seed = Fingerprint::of(key).and(&luck.to_le_bytes()).number();
     Some(Line {
         key: key.to_owned(),
@@ -163,6 +165,7 @@ fn parent(trial: &Trial, cell: &TrialCell, key: &str, luck: u64, drift: f64) -> 
         value: cost_replicates(&workers, seed, DRAWS_OF_A_VERDICT)?,
         workers: workers.len(),
         freedom: level_freedom(workers.len()),
+        spread: Some(level_freedom(workers.len())),
         drift,
     })
 }

@@ -22,6 +22,8 @@ pub struct Line {
     pub workers: usize,
     /// The degrees of freedom of its error: see [`crate::stats::Party`].
     pub freedom: usize,
+    /// Those by which its draws are spread.
+    pub spread: Option<usize>,
     /// How uncertain the level of the whole run is, as the standard error of a
     /// logarithm: see [`crate::stats::drift`].
     pub drift: f64,

@@ -19,7 +19,7 @@ pub use lines::{Absent, Line, Lines, lines};
 pub use statements::{judged, largest, visible_in_half};
 pub use sweep::{CALL, Part, TOTAL};
 
-use crate::analysis::steadiness::Steadiness;
+use crate::analysis::steadiness::{Course, Steadiness};
 use crate::model::{
     Availability, ComparedLine, ComparedPlan, ComparedSide, Comparison, Document, FailAbove,
     HostDifference, HostFact, LoneLine, SCHEMA_VERSION, Tool, Verdict, Which, differences,
@@ -121,13 +121,19 @@ fn around(a: &Document, b: &Document) -> Vec<HostDifference> {
     found
 }
 
-/// Whether the reference, which is the same in every run, took longer in one of them.
+/// Whether the reference, which is the same in every run, took longer in one of two that
+/// were steady in themselves.
 fn speed(a: &Document, b: &Document) -> Option<HostDifference> {
     /// Runs of a steady host differ by less.
     const MUCH: f64 = 1.15;
+    if a.plan.placement != b.plan.placement {
+        return None; // The reference shares it.
+    }
     let medians = [a, b].map(|document| {
         let reference = document.run.reference.measured()?;
-        Some(Steadiness::of(reference)?.median_ns)
+        let is_steady = Course::of(reference) == Some(Course::Steady);
+        let steadiness = Steadiness::of(reference).filter(|_| is_steady)?;
+        Some(steadiness.median_ns)
     });
     let [Some(of_a), Some(of_b)] = medians else {
         return None;
@@ -210,6 +216,7 @@ fn party(line: &Line) -> Party<'_> {
     Party {
         value: &line.value,
         freedom: line.freedom,
+        spread: line.spread,
         drift: line.drift,
     }
 }

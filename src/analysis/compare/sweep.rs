@@ -58,8 +58,7 @@ pub(super) fn line(cell: &Cell, part: &Part, luck: u64, drift: f64) -> Result<Li
         return Err(missing.reason.clone());
     }
     let key = key(cell, part);
-    let mut workers = times(&cell.samples, part.samples);
-    workers.retain(|spawns| !spawns.is_empty());
+    let workers = times(&cell.samples, part.samples);
     let seed = Fingerprint::of(&key).and(&luck.to_le_bytes()).number();
     let value = cost_replicates(&workers, seed, DRAWS_OF_A_VERDICT)
         .ok_or_else(|| "its samples were not stored".to_owned())?;
@@ -71,6 +70,7 @@ pub(super) fn line(cell: &Cell, part: &Part, luck: u64, drift: f64) -> Result<Li
         value,
         workers: workers.len(),
         freedom: level_freedom(workers.len()),
+        spread: Some(level_freedom(workers.len())),
         drift,
     })
 }

@@ -1,6 +1,8 @@
 //! What spawns of a trial took.
 
-use crate::model::{ProcessRole, ProcessTrial, SpawnMethod, WorkerSamples, keep_quiet};
+use crate::model::{
+    ProcessRole, ProcessTrial, SpawnMethod, WorkerSamples, quiet_workers, times_of,
+};
 use crate::stats::{DRAWS, Replicates, cost_replicates, seed_of};
 
 /// Call and total of a spawn.
@@ -36,13 +38,9 @@ impl Times {
         // All methods of a trial share its workers, and with them its seed.
         let seed = seed_of(seed, place);
         let since = cell.samples.iter().filter(|worker| worker.round >= round);
-        let mut workers: Vec<&WorkerSamples> = since.collect();
-        keep_quiet(&mut workers, |worker| worker.host);
+        let workers = quiet_workers(since);
         let of = |pick: fn(&WorkerSamples) -> &[u64]| {
-            let floats =
-                |worker: &&WorkerSamples| pick(worker).iter().map(|ns| *ns as f64).collect();
-            let times: Vec<Vec<f64>> = workers.iter().map(floats).collect();
-            cost_replicates(&times, seed, DRAWS)
+            cost_replicates(&times_of(&workers, pick), seed, DRAWS)
         };
         Some(Self {
             call: of(WorkerSamples::calls)?,

@@ -4,7 +4,7 @@ use super::Experiment;
 use crate::analysis::card::price_list;
 use crate::lab::session::Recording;
 use crate::lab::tried::Tried;
-use crate::model::{Card, GaugeSamples, Purpose, Trial, TrialResult};
+use crate::model::{Card, GaugeSamples, Purpose, Trial, TrialResult, keep_quiet};
 use crate::worker::protocol::{gauge_words, record, rewrite_words};
 
 impl Experiment<'_> {
@@ -28,10 +28,16 @@ fn result(trial: &Trial, tried: &Tried, cost: f64, seed: u64) -> TrialResult {
             false => tried.cells(&trial.methods, cost, seed),
         },
         gauges: match gauges {
-            true => tried.workers.iter().map(gauge).collect(),
+            true => quiet_gauges(&tried.workers),
             false => Vec::new(),
         },
     }
+}
+
+fn quiet_gauges(workers: &[Recording]) -> Vec<GaugeSamples> {
+    let mut workers: Vec<&Recording> = workers.iter().collect();
+    keep_quiet(&mut workers, |worker| worker.host);
+    workers.into_iter().map(gauge).collect()
 }
 
 fn gauge(recording: &Recording) -> GaugeSamples {

@@ -90,6 +90,7 @@ impl Evidence {
     /// workers are kept, where they are enough; shares and counts are of all of them.
     pub(super) fn tell(&mut self, ended: &Ended) {
         ended.tell(&mut self.timing);
+        ended.tell(self.chains.iter_mut().map(|chained| &mut chained.recording));
         for recordings in [&mut self.stamping, &mut self.rewriting] {
             ended.tell(&mut *recordings);
             keep_quiet(recordings, |recording| recording.host);

@@ -1,10 +1,9 @@
 //! What closes the report: caveats, how the run went, and the legend.
 
-use std::collections::BTreeMap;
-
-use crate::analysis::steadiness::{Course, Steadiness};
+use crate::analysis::steadiness::{Course, Steadiness, apart};
 use crate::model::{
     Answer, Caveat, CountSource, Document, Findings, HostState, Loops, Run, Stopped, TrialCell,
+    WorkerSamples, quiet_workers,
 };
 
 use super::footnotes::Footnotes;
@@ -75,7 +74,7 @@ pub(super) fn run(document: &Document) -> Vec<String> {
     }
     lines.extend(steadiness(run));
     lines.extend(spells(run));
-    lines.extend(left_out(&document.findings));
+    lines.extend(left_out(document));
     lines.extend(cpu_time(document));
     lines.extend(counters(document));
     lines
@@ -116,8 +115,14 @@ fn spells(run: &Run) -> Option<String> {
 }
 
 /// Which workers figures are of, if they are not of all.
-fn left_out(findings: &Findings) -> Option<String> {
-    let (all, quiet, shared) = workers_by_host(findings);
+fn left_out(document: &Document) -> Option<String> {
+    let parents = parents(&document.findings);
+    let of = |state: HostState| {
+        let workers = parents.iter().copied().flatten();
+        workers.filter(|worker| worker.host == state).count() as u64
+    };
+    let all: u64 = parents.iter().map(|workers| workers.len() as u64).sum();
+    let (quiet, shared) = (of(HostState::Quiet), of(HostState::Shared));
     let slow = all - quiet - shared;
     if all == quiet {
         return None;
@@ -127,28 +132,39 @@ fn left_out(findings: &Findings) -> Option<String> {
         (shared > 0).then(|| format!("others had the CPU for a good part of {shared}")),
     ];
     let why: Vec<String> = why.into_iter().flatten().collect();
+    let is_mixed = |workers: &&&[WorkerSamples]| {
+        let has_slow = workers.iter().any(|worker| !worker.host.is_quiet());
+        has_slow && quiet_workers(workers.iter()).len() == workers.len()
+    };
+    let mixed = match parents.iter().filter(is_mixed).count() as u64 {
+        0 => String::new(),
+        some => format!(
+            "; of {}, which have fewer than three such workers, figures are of all",
+            counted(some, "parent")
+        ),
+    };
+    let where_to = match apart(document).is_empty() {
+        true => "",
+        false => " (--section slow shows the others)",
+    };
     Some(format!(
-        "figures are of {quiet} of {}: {}; where fewer than three of a parent are left they are of \
-         all, and spawns a second are of all in any case (--section slow shows the others)",
+        "figures are of the {quiet} of {} that the host was quiet for: {}{mixed}{where_to}",
         counted(all, "worker"),
         why.join(", and ")
     ))
 }
 
-/// Workers, those that the host was quiet for, and those that shared their CPU.
-fn workers_by_host(findings: &Findings) -> (u64, u64, u64) {
-    let cells = findings.cells().iter().map(|cell| &cell.samples);
-    let trials = trials(findings).into_iter().map(|cell| &cell.samples);
-    let workers = cells.chain(trials).flatten();
-    let known: BTreeMap<usize, HostState> = workers
-        .filter_map(|worker| Some((worker.visit?, worker.host)))
-        .collect();
-    let of = |state: HostState| known.values().filter(|own| **own == state).count() as u64;
-    (
-        known.len() as u64,
-        of(HostState::Quiet),
-        of(HostState::Shared),
-    )
+/// The workers of each parent: all methods of one have the same.
+fn parents(findings: &Findings) -> Vec<&[WorkerSamples]> {
+    let cells = findings.cells();
+    let first_of_space = cells.iter().enumerate().filter(|(at, cell)| {
+        let before = at.checked_sub(1).map(|before| &cells[before]);
+        before.is_none_or(|before| before.space.request != cell.space.request)
+    });
+    let of_cells = first_of_space.map(|(_, cell)| cell.samples.as_slice());
+    let of_trials = trials(findings).into_iter();
+    let of_trials = of_trials.filter_map(|cells| Some(cells.first()?.samples.as_slice()));
+    of_cells.chain(of_trials).collect()
 }
 
 fn loops(findings: &Findings) -> Option<&Loops> {
@@ -173,7 +189,8 @@ fn spawns(findings: &Findings) -> u64 {
         let runs = row.here.measured()?.runs.len() as u64;
         Some(runs.saturating_mul(row.iterations))
     });
-    let trials = trials(findings).into_iter().flat_map(|cell| &cell.samples);
+    let trials = trials(findings).into_iter().flatten();
+    let trials = trials.flat_map(|cell| &cell.samples);
     let tried = trials.map(|worker| worker.total_ns.len() as u64);
     cells
         .chain(looped)
@@ -181,19 +198,20 @@ fn spawns(findings: &Findings) -> u64 {
         .fold(0, u64::saturating_add)
 }
 
-/// What was timed in trials.
-fn trials(findings: &Findings) -> Vec<&TrialCell> {
+/// What was timed in trials, trial by trial.
+fn trials(findings: &Findings) -> Vec<&[TrialCell]> {
     match findings {
-        Findings::Card(card) => (card.trials.iter())
-            .flat_map(|trial| &trial.cells)
-            .collect(),
+        Findings::Card(card) => {
+            let trials = card.trials.iter();
+            trials.map(|trial| trial.cells.as_slice()).collect()
+        }
         Findings::Sweep { .. }
         | Findings::Explanation(_)
         | Findings::Reproduction(_)
         | Findings::Process(_)
         | Findings::Advice(_) => (findings.replica().into_iter())
             .flat_map(|replica| &replica.trials)
-            .flat_map(|trial| &trial.cells)
+            .map(|trial| trial.cells.as_slice())
             .collect(),
     }
 }
@@ -246,28 +264,35 @@ fn counters(document: &Document) -> Option<String> {
 }
 
 /// What figures are, of a run and of a comparison of runs.
-pub(super) const OF_RUNS: &str = "times are medians, counts means";
+pub(super) const OF_RUNS: &str = "times are levels of the workers' medians, counts means";
 
 /// What a result's figures are.
 pub(super) fn figures(findings: &Findings) -> &'static str {
     match findings {
         Findings::Sweep { .. } | Findings::Explanation(_) | Findings::Reproduction(_) => OF_RUNS,
-        Findings::Card(_) => "times are medians, prices are fitted or differences of medians",
+        Findings::Card(_) => {
+            "times are levels of the workers' medians, prices fitted or differences of them"
+        }
         Findings::Process(_) | Findings::Advice(_) => {
-            "times are medians, costs differences of them"
+            "times are levels of the workers' medians, costs differences of them"
         }
     }
 }
 
 /// What the columns mean that have an entry in some row, after a word on what `figures`
 /// are; what several tables share, once.
-pub(super) fn legend(figures: Option<&str>, sections: &[Section]) -> Section {
-    let tables = sections.iter().filter_map(|section| match &section.block {
+pub(super) fn legend<'a>(
+    figures: Option<&str>,
+    sections: impl IntoIterator<Item = &'a Section>,
+) -> Section {
+    let tables = sections.into_iter();
+    let tables = tables.filter_map(|section| match &section.block {
         Block::Table(table) if !table.rows.is_empty() => Some(table),
         _ => None,
     });
+    let mut tables = tables.peekable();
     let mut terms: Vec<(String, String)> = Vec::new();
-    if let Some(figures) = figures.filter(|_| tables.clone().next().is_some()) {
+    if let Some(figures) = figures.filter(|_| tables.peek().is_some()) {
         terms.push((
             "±".to_owned(),
             format!("farther end of the 95 % interval; {figures}"),

@@ -63,7 +63,9 @@ fn of_run(document: &Document) -> Vec<Section> {
     let rebuilt = Rebuilt::of(document);
     let mut caveats = rebuilt.map(|rebuilt| rebuilt.caveats()).unwrap_or_default();
     caveats.extend(closing::caveats(document, &footnotes));
-    let legend = closing::legend(Some(closing::figures(&document.findings)), &answers);
+    let slow = Section::table(SLOW, slow::table(document));
+    let explained = answers.iter().chain([&slow]);
+    let legend = closing::legend(Some(closing::figures(&document.findings)), explained);
     let [verdict, further] = in_short(words);
     let mut sections = vec![verdict];
     sections.extend(answers);
@@ -72,7 +74,7 @@ fn of_run(document: &Document) -> Vec<Section> {
         Section::lines("method", "How it was measured", header::lines(document)),
         Section::lines(CAVEATS, "Caveats", caveats),
         Section::lines("run", "Run", closing::run(document)),
-        Section::table(SLOW, slow::table(document)),
+        slow,
         legend,
     ]);
     sections

@@ -1,4 +1,4 @@
-//! What spawns took while the host was slow, beside what they took otherwise.
+//! What spawns took while the host was slow or busy, beside what they took otherwise.
 
 use crate::analysis::steadiness::{Apart, apart};
 use crate::model::Document;
@@ -8,7 +8,7 @@ use super::grid::Grid;
 use super::number::{PLAIN, Unit, counted};
 use super::table::{Column, Table};
 
-/// Makes the table; it has no rows where the host was never slow.
+/// Makes the table; it has no rows where the host was always quiet.
 pub(super) fn table(document: &Document) -> Table {
     let rows = apart(document);
     let totals = rows.iter().flat_map(|row| row.totals);
@@ -24,13 +24,13 @@ pub(super) fn table(document: &Document) -> Table {
             move |row| unit.entry(row.totals[0]),
         )
         .column(
-            head("slow").explained("the total of all other workers"),
+            head("others").explained("the total of the other workers, which figures leave out"),
             move |row| unit.entry(row.totals[1]),
         )
-        .column(Column::number("slow", "/ quiet"), |row| {
+        .column(Column::number("others", "/ quiet"), |row| {
             PLAIN.entry(row.ratio)
         })
-        .column(Column::list("workers", "slow"), |row| {
+        .column(Column::list("workers", "others"), |row| {
             format!(
                 "{} of {}",
                 row.workers[1],
@@ -38,7 +38,7 @@ pub(super) fn table(document: &Document) -> Table {
             )
         })
         .table(
-            "Spawns while the host was slow",
+            "Spawns while the host was slow or busy",
             rows,
             &mut Footnotes::default(),
         )

@@ -42,7 +42,7 @@ fn table(comparison: &Comparison, unit: &LineUnit, lines: &[&ComparedLine]) -> S
             Column::number("times", "A").explained(match comparison.by_turns {
                 None => "B over A; its interval is that of this line alone",
                 Some(_) => {
-                    "B over A of the same turns, in the mean of all pairs of workers; its interval \
+                    "B over A of the same turns, the level of all pairs of workers; its interval \
                      is that of this line alone"
                 }
             }),

@@ -28,7 +28,7 @@ pub(in crate::report::view) fn table(
         .column(Column::name("method"), |row| row.cell.method.name())
         .column(
             Column::number("spawns", "per s")
-                .explained("one second by the total of all workers; one parent, one child at a time"),
+                .explained("one second by the total; one parent, one child at a time"),
             // Without its interval, which is the total's beside it, turned round.
             |row| {
                 row.cell

@@ -161,7 +161,7 @@ fn lead(found: &Fastest, axis: Axis) -> String {
     let lead = if found.is_told_apart {
         "is the fastest"
     } else {
-        "has the lowest median"
+        "has the lowest total"
     };
     format!(
         "With {} {name} {lead} ({}): {}.",
