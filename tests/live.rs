@@ -32,6 +32,8 @@ mod replica;
 mod reproduce;
 #[path = "live/served.rs"]
 mod served;
+#[path = "live/setups.rs"]
+mod setups;
 #[path = "live/shape.rs"]
 mod shape;
 #[path = "live/shown.rs"]

@@ -38,6 +38,7 @@ Exit status:
   3      the program that was to be spawned could not be started, crashed,
          hung, or exited with another status than 0
   4      a result, or a shape, could not be read or written
+  5      --restore failed: the host may be as a setup left it
   128+N  ended by signal N; what was measured until then was printed and exported";
 
 /// Tells what a process spawn costs on this host, and why.
@@ -115,6 +116,16 @@ impl Command {
             Self::Reproduce(args) => !args.list,
             _ => true,
         }
+    }
+
+    /// What undoes what the host is set to.
+    pub(super) fn restore(&self) -> Option<&str> {
+        let versus = match self {
+            Self::Sweep(args) => &args.versus,
+            Self::Reproduce(args) => &args.versus,
+            _ => return None,
+        };
+        versus.restore.as_deref()
     }
 }
 

@@ -15,6 +15,7 @@ const DEARER: u8 = 1;
 const USAGE: u8 = 2;
 const PROGRAM: u8 = 3;
 const OUTPUT: u8 = 4;
+const RESTORE: u8 = 5;
 const SIGNAL: i32 = 128;
 
 /// The status of a command that failed.
@@ -48,6 +49,7 @@ fn of_measuring(error: &LabError) -> u8 {
     match error {
         LabError::Limit(_) | LabError::Interpreter(_) => USAGE,
         LabError::Program(_) => PROGRAM,
+        LabError::Restore { .. } => RESTORE,
         LabError::Interrupted(signal) => u8::try_from(SIGNAL + signal).unwrap_or(MEASURING),
         LabError::Row { why, .. } => of_measuring(why),
         _ => MEASURING,

@@ -11,15 +11,15 @@ use crate::lab;
 use crate::lab::error::LabError;
 use crate::lab::host::{self, Probed};
 use crate::lab::limits::{self, Limits, Need};
-use crate::lab::linux::{self, Linux, Stop};
+use crate::lab::linux::{self, Attendant, Linux, Stop};
 use crate::model::{Host, Plan, Stored};
 use crate::report::Subject;
 use crate::sys::{clock, memory, perf, process};
 
 /// Carries out a sweep, or two by turns.
-pub(super) fn sweep(args: &SweepArgs) -> anyhow::Result<()> {
-    if args.versus.vs.is_some() {
-        return versus::run(args, &args.versus, &args.output, plan::of_sweep);
+pub(super) fn sweep(args: &SweepArgs, attendant: Option<Attendant>) -> anyhow::Result<()> {
+    if args.versus.is_given() {
+        return versus::run(args, &args.versus, &args.output, plan::of_sweep, attendant);
     }
     let host = surroundings(args.spawning.running.cpu.is_some())?;
     let plan = plan::of_sweep(args, &host)?;
@@ -34,9 +34,10 @@ pub(super) fn explain(args: &ExplainArgs) -> anyhow::Result<()> {
 }
 
 /// Measures a study again, or its parents by turns with themselves.
-pub(super) fn reproduce(args: &ReproduceArgs) -> anyhow::Result<()> {
-    if args.versus.vs.is_some() {
-        return versus::run(args, &args.versus, &args.output, plan::of_parents);
+pub(super) fn reproduce(args: &ReproduceArgs, attendant: Option<Attendant>) -> anyhow::Result<()> {
+    if args.versus.is_given() {
+        let planner = plan::of_parents;
+        return versus::run(args, &args.versus, &args.output, planner, attendant);
     }
     let host = surroundings(args.running.cpu.is_some())?;
     let plan = plan::of_reproduce(args, &host)?;
@@ -92,6 +93,7 @@ pub(super) struct Delivery<'a> {
     args: &'a OutputArgs,
     exports: Exports,
     stop: Stop,
+    attendant: Option<Attendant>,
 }
 
 impl<'a> Delivery<'a> {
@@ -113,7 +115,13 @@ impl<'a> Delivery<'a> {
             args,
             exports,
             stop,
+            attendant: None,
         })
+    }
+
+    /// The same with somebody who sets the host.
+    pub(super) fn attended(self, attendant: Option<Attendant>) -> Self {
+        Self { attendant, ..self }
     }
 
     /// Readies this machine for these plans, and has them carried out.
@@ -125,6 +133,7 @@ impl<'a> Delivery<'a> {
     ) -> anyhow::Result<R> {
         let host = host();
         let kernel = Linux::new(self.stop.clone(), &plans.map(|plan| plan.placement))?;
+        let kernel = kernel.attended(self.attendant.clone());
         let on_cpu = surroundings.cpu.said.clone();
         let begins = [Some(plan::length(plans[0])), on_cpu].into_iter().flatten();
         let mut bar = Bar::new(self.args.quiet, begins.collect());

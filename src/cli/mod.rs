@@ -24,7 +24,7 @@ use signal_hook::consts::SIGXFSZ;
 
 use self::args::Command;
 use crate::lab::ground;
-use crate::lab::linux::supervised;
+use crate::lab::linux::{Attendant, supervised};
 use crate::sys::{self, supervision};
 
 /// Runs the command that was typed and says how it ended.
@@ -36,22 +36,25 @@ pub fn main() -> ExitCode {
     }
     let command = output::arguments().command;
     if !command.as_ref().is_none_or(Command::looks_at_processes) {
-        return run(command);
+        return run(command, None);
     }
+    let restore = command.as_ref().and_then(Command::restore);
+    let restore = restore.map(ToOwned::to_owned);
+    let supervised = || supervised(restore.as_deref(), |attendant| run(command, attendant));
     let checked = ground::check_processes().map_err(anyhow::Error::from);
-    let ended = checked.and_then(|()| Ok(supervised(|| run(command))?));
+    let ended = checked.and_then(|()| Ok(supervised()?));
     ended.unwrap_or_else(|error| failed(&error))
 }
 
-fn run(command: Option<Command>) -> ExitCode {
+fn run(command: Option<Command>, attendant: Option<Attendant>) -> ExitCode {
     let result = match command {
-        None => measure::sweep(&args::SweepArgs::defaults()),
-        Some(Command::Sweep(sweep)) => measure::sweep(&sweep),
+        None => measure::sweep(&args::SweepArgs::defaults(), None),
+        Some(Command::Sweep(sweep)) => measure::sweep(&sweep, attendant),
         Some(Command::Explain(args)) if args.process.is_given() => process::explain(&args),
         Some(Command::Explain(explain)) => measure::explain(&explain),
         Some(Command::Advise(advise)) => process::advise(&advise),
         Some(Command::Reproduce(args)) if args.list => list::run(),
-        Some(Command::Reproduce(reproduce)) => measure::reproduce(&reproduce),
+        Some(Command::Reproduce(reproduce)) => measure::reproduce(&reproduce, attendant),
         Some(Command::Card(args)) => card::run(&args),
         Some(Command::Compare(compare)) => compare::run(&compare),
         Some(Command::Shape(args)) => shape::run(&args),

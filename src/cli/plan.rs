@@ -90,6 +90,7 @@ impl Task {
             temperature: self.temperature,
             seed: seed(running),
             spawn_timeout_ms: timeout_ms(running.timeout)?,
+            setup: None,
         })
     }
 }

@@ -1,4 +1,5 @@
-//! `--vs`: the same command once more with other options, in the same run and by turns.
+//! `--vs`, and setups: the same command once more with other options, or on a host that is
+//! set to something else, in the same run and by turns.
 
 use std::ffi::OsString;
 
@@ -12,12 +13,16 @@ use super::plan::{PlanError, Surroundings};
 use crate::analysis::compare::compare_by_turns;
 use crate::cli::args::{OutputArgs, VersusArgs};
 use crate::lab;
-use crate::model::{ByTurns, Comparison, Plan, Stored, Tool};
+use crate::lab::linux::Attendant;
+use crate::model::{ByTurns, Comparison, Plan, Setup, Stored, Tool};
 use crate::report::Subject;
 
 /// What is of the whole run, and cannot be one thing for A and another for B.
-const OF_THE_RUN: [&str; 13] = [
+const OF_THE_RUN: [&str; 16] = [
     "vs",
+    "a_setup",
+    "b_setup",
+    "restore",
     "fail_above",
     "time",
     "precision",
@@ -41,10 +46,17 @@ pub(super) fn run<A: Parser>(
     versus: &VersusArgs,
     output: &OutputArgs,
     planner: Planner<A>,
+    attendant: Option<Attendant>,
 ) -> anyhow::Result<()> {
+    let setups = setups(versus)?;
     let options = versus.vs.as_deref().unwrap_or_default();
-    let (plans, host) = plans(args, options, planner)?;
-    let delivery = Delivery::ready(Subject::Comparison, output)?;
+    let (mut plans, host) = plans(args, options, planner)?;
+    if let Some(setups) = setups {
+        for (plan, setup) in plans.iter_mut().zip(setups) {
+            plan.setup = Some(setup);
+        }
+    }
+    let delivery = Delivery::ready(Subject::Comparison, output)?.attended(attendant);
     let [a, b] = &plans;
     let lab::Versus { documents, error } =
         delivery.measure([a, b], &host, |kernel, host, bar| {
@@ -65,6 +77,42 @@ fn compared(
     let options = masked(options);
     let by_turns = Box::new(ByTurns { options, a, b });
     Ok(compare_by_turns(Tool::this(), by_turns, fail_above)?)
+}
+
+/// What the host is set to for each side, if it is set to anything.
+fn setups(versus: &VersusArgs) -> Result<Option<[Setup; 2]>, PlanError> {
+    let VersusArgs {
+        a_setup,
+        b_setup,
+        restore,
+        ..
+    } = versus;
+    let why = match (a_setup, b_setup, restore) {
+        (None, None, None) => return Ok(None),
+        (Some(a), Some(b), Some(restore)) => {
+            let setup = |command: &String| Setup {
+                command: command.clone(),
+                restore: restore.clone(),
+            };
+            return Ok(Some([a, b].map(setup)));
+        }
+        (None, None, Some(_)) => {
+            "--restore: there is nothing to restore without --a-setup and --b-setup"
+        }
+        (Some(_), None, _) => {
+            "--a-setup without --b-setup: B would be measured as A's setup left the host; give the \
+             command that undoes it"
+        }
+        (None, Some(_), _) => {
+            "--b-setup without --a-setup: A would be measured as B's setup left the host; give the \
+             command that undoes it"
+        }
+        (Some(_), Some(_), None) => {
+            "--a-setup and --b-setup: give --restore CMD too, which undoes them however the run \
+             ends; --restore true if there is nothing to undo"
+        }
+    };
+    Err(PlanError::refused(why))
 }
 
 /// Both plans, of which the second has what belongs to the run from the first, and what

@@ -25,6 +25,28 @@ pub enum LabError {
         "the kernel reports another address space than was ordered: {0}; nothing was timed from it"
     )]
     Inflation(String),
+    /// A command that was to set the host failed.
+    #[error(
+        "the setup {command:?} {why}; the run ends, as a slice would not be what it is called: mend \
+         it, or append || true if that is no failure"
+    )]
+    Setup {
+        /// The command.
+        command: String,
+        /// "exited with status 1".
+        why: String,
+    },
+    /// The command that was to restore the host failed.
+    #[error(
+        "the host is NOT restored, and may be as a setup left it: --restore {command:?}: {why}; \
+         restore it by hand"
+    )]
+    Restore {
+        /// The command.
+        command: String,
+        /// "exited with status 1".
+        why: String,
+    },
     /// A worker gave up.
     #[error("worker at {mappings} mappings: {failure}")]
     Worker {

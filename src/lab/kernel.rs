@@ -37,6 +37,13 @@ pub trait Kernel {
     /// [`LabError::Program`].
     fn try_program(&self, plan: &Plan) -> Result<(), LabError>;
 
+    /// Carries out a command of the user's that sets what only the host can; whoever does it
+    /// restores the host when the run is over.
+    ///
+    /// # Errors
+    /// [`LabError::Setup`].
+    fn set_up(&self, command: &str) -> Result<(), LabError>;
+
     /// Starts a fresh worker.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! The kernel of this machine, behind the seam.
 
+mod attendant;
 mod calls;
 mod family;
 mod interpreter;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+pub use self::attendant::Attendant;
 pub(super) use self::family::Family;
 use self::noise::HostFiles;
 pub use self::noise::cpu_use;
@@ -71,6 +73,7 @@ pub struct Linux {
     cpus: Option<[Vec<usize>; 2]>,
     watched: Watched,
     host: OnceCell<HostFiles>,
+    attendant: Option<Attendant>,
 }
 
 /// Which CPUs are watched.
@@ -116,7 +119,14 @@ impl Linux {
             cpus: keeps_off.then_some([allowed, others]),
             watched,
             host: OnceCell::new(),
+            attendant: None,
         })
+    }
+
+    /// The same with somebody who sets the host.
+    #[must_use]
+    pub fn attended(self, attendant: Option<Attendant>) -> Self {
+        Self { attendant, ..self }
     }
 
     /// Starts a worker, which inherits the CPUs: one that is free to move gets all of them,
@@ -164,6 +174,16 @@ impl Kernel for Linux {
         };
         let timeout = Duration::from_millis(plan.spawn_timeout_ms);
         preflight::try_program(path, argv, &plan.environment, timeout, &self.stop)
+    }
+
+    fn set_up(&self, command: &str) -> Result<(), LabError> {
+        let Some(attendant) = &self.attendant else {
+            return Err(LabError::Setup {
+                command: command.to_owned(),
+                why: "nobody stands by to restore the host: give --restore".to_owned(),
+            });
+        };
+        attendant.set_up(command, &self.stop)
     }
 
     fn launch(

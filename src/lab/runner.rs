@@ -95,7 +95,7 @@ pub(super) struct Turn<'a> {
     pub(super) round: u32,
     /// The time of its loop.
     pub(super) slice_ns: u64,
-    seed: u64,
+    pub(super) seed: u64,
     visit: Option<usize>,
     left_behind: Cell<u64>,
     workers: RefCell<Vec<Waiting>>,
@@ -110,8 +110,19 @@ impl Turn<'_> {
         watch: &Watch,
         of: usize,
     ) -> Result<Recording, LabError> {
+        self.one_of(1, assignment, watch, of)
+    }
+
+    /// The same with one of so many workers that share the time of this turn.
+    pub(super) fn one_of(
+        &self,
+        workers: u64,
+        assignment: Assignment,
+        watch: &Watch,
+        of: usize,
+    ) -> Result<Recording, LabError> {
         let assignment = Assignment {
-            slice_ns: self.slice_ns,
+            slice_ns: self.slice_ns / workers,
             seed: self.seed,
             ..assignment
         };

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Availability, Caveat, ChildAction, Document, Host, HostDifference, Placement, Program,
+    Availability, Caveat, ChildAction, Document, Host, HostDifference, Placement, Program, Setup,
     SpawnMethod, Stopped, Temperature, Tool,
 };
 use crate::stats::Estimate;
@@ -39,9 +39,9 @@ pub struct Comparison {
     pub lone: Vec<LoneLine>,
     /// What was to fail; null if nothing was.
     pub fail_above: Option<FailAbove>,
-    /// What was measured by `--vs`: the results themselves, in one run whose workers took
-    /// turns. Every line is of pairs of them then. Absent of two files, which keep their
-    /// own.
+    /// What was measured by `--vs` or between setups: the results themselves, in one run
+    /// whose workers, or slices of them, took turns. Every line is of pairs of them then.
+    /// Absent of two files, which keep their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by_turns: Option<Box<ByTurns>>,
 }
@@ -52,7 +52,8 @@ pub struct ByTurns {
     /// The options in which the second was to differ, as they were typed.
     pub options: String,
     /// The first. The cells of both come in the same order, and a cell's workers of one
-    /// round are those that took turns.
+    /// round are those that took turns; where the plans have setups, they are those of the
+    /// two slices of a pair, each side's as many and one after the other.
     pub a: Document,
     /// The second.
     pub b: Document,
@@ -122,11 +123,21 @@ pub enum PlanFact {
     Placement,
     /// What happens between two spawns.
     Temperature,
+    /// What the host is set to before each slice.
+    Setup,
     /// The methods that take turns.
     Methods,
     /// What the kernel reported of an address space that was ordered alike: more than 5
     /// % more VMAs, present PTEs or huge pages on one side.
     Space,
+}
+
+impl ByTurns {
+    /// What the host was set to for each of the two, if it was.
+    pub fn setups(&self) -> Option<[&Setup; 2]> {
+        let [a, b] = [&self.a, &self.b].map(|document| document.plan.setup.as_ref());
+        Some([a?, b?])
+    }
 }
 
 impl PlanFact {
@@ -138,6 +149,7 @@ impl PlanFact {
             Self::Environment => "environment",
             Self::Placement => "placement",
             Self::Temperature => "temperature",
+            Self::Setup => "setup",
             Self::Methods => "methods",
             Self::Space => "address space",
         }

@@ -55,7 +55,7 @@ pub use method::{ChildAction, SpawnMethod};
 pub use noise::{Noise, NoiseSpan};
 pub use order::{ExplainOrder, LoopOrder, Order, ReproduceOrder};
 pub use parent::{Counts, Parent, middle};
-pub use plan::{Backing, Placement, Plan, Program, SpaceRequest, StopRule, Temperature};
+pub use plan::{Backing, Placement, Plan, Program, Setup, SpaceRequest, StopRule, Temperature};
 pub use process::{
     Blame, Cost, FreeMemory, FreeReason, GroupCost, Process, ProcessOrder, RungCost,
 };

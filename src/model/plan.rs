@@ -36,6 +36,19 @@ pub struct Plan {
     pub seed: u64,
     /// The longest that one spawn may take, in milliseconds.
     pub spawn_timeout_ms: u64,
+    /// Of one of two sides in one run: what the host is set to before each of its slices.
+    /// Absent where the host is taken as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setup: Option<Setup>,
+}
+
+/// Commands of the user's, for `/bin/sh -c`, that set what only the host can.
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+pub struct Setup {
+    /// What is run before each slice of this side.
+    pub command: String,
+    /// What is run once all is over, however it ended.
+    pub restore: String,
 }
 
 /// One address space to build.

@@ -34,6 +34,16 @@ pub fn leave_session() -> io::Result<()> {
     check(unsafe { libc::setsid() }).map(drop)
 }
 
+/// Makes this process the first of a group of its own, in the session of the user: what
+/// the terminal sends to the user's group does not reach it.
+///
+/// # Errors
+/// EPERM for the leader of a session.
+pub fn leave_group() -> io::Result<()> {
+    // SAFETY: setpgid(2) takes two numbers, and 0 is this process.
+    check(unsafe { libc::setpgid(0, 0) }).map(drop)
+}
+
 /// Has the kernel send `signal` to this process when its parent dies.
 ///
 /// # Errors

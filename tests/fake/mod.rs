@@ -100,6 +100,8 @@ pub(crate) enum Fault {
     HostUntold,
     /// A child that executes another program than the embedded one exits with 9.
     ProgramFailsLater,
+    /// The nth setup fails.
+    SetupFails(usize),
 }
 
 /// The fake.
@@ -107,6 +109,8 @@ pub(crate) struct Fake {
     pub(crate) fault: Fault,
     clock: Rc<Cell<Duration>>,
     launched: Cell<u32>,
+    /// Setups, each with the workers that were launched by then.
+    pub(crate) setups: RefCell<Vec<(String, u32)>>,
     /// The spawns of the last worker, and what it was ordered.
     last: RefCell<Option<(Vec<Spawn>, Assignment)>>,
 }
@@ -117,6 +121,7 @@ impl Fake {
             fault,
             clock: Rc::default(),
             launched: Cell::new(0),
+            setups: RefCell::default(),
             last: RefCell::default(),
         }
     }
@@ -172,6 +177,18 @@ impl Kernel for Fake {
         }
     }
 
+    fn set_up(&self, command: &str) -> Result<(), LabError> {
+        let mut setups = self.setups.borrow_mut();
+        setups.push((command.to_owned(), self.launched()));
+        if self.fault == Fault::SetupFails(setups.len()) {
+            return Err(LabError::Setup {
+                command: command.to_owned(),
+                why: "exited with status 1".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
     fn launch(&self, assignment: &Assignment, _: Duration) -> Result<Box<dyn Worker>, LabError> {
         self.launched.set(self.launched.get() + 1);
         let worker = FakeWorker {
@@ -181,6 +198,7 @@ impl Kernel for Fake {
             clock: Rc::clone(&self.clock),
             state: Cell::new(State::Small),
             taken: 0,
+            slow: matches!(self.setups.borrow().last(), Some((command, _)) if command == "slow"),
         };
         *self.last.borrow_mut() = Some((worker.timeline(), assignment.clone()));
         Ok(Box::new(worker))
@@ -206,6 +224,7 @@ impl Kernel for Fake {
             clock: Rc::default(),
             state: Cell::new(State::Small),
             taken: 0,
+            slow: false,
         }))
     }
 
@@ -316,6 +335,8 @@ struct FakeWorker {
     state: Cell<State>,
     /// Turns that it has had beside another worker.
     taken: usize,
+    /// Whether the host was set to be slower by a tenth.
+    slow: bool,
 }
 
 /// The most turns of a worker. The reference, which is number 0, has more of them.
@@ -386,9 +407,10 @@ impl FakeWorker {
             _ => 0,
         };
         let slower = self.slower(spawn);
+        let by_setup = |ns: u64| if self.slow { ns + ns / 10 } else { ns };
         let (call, after) = (
-            slower * (call + beside.0 + luck),
-            slower * (after + beside.1),
+            by_setup(slower * (call + beside.0 + luck)),
+            by_setup(slower * (after + beside.1)),
         );
         (call + jitter, call + after + 2 * jitter)
     }
@@ -706,6 +728,7 @@ pub(crate) fn plan(sizes: &[u64], methods: &[SpawnMethod]) -> Plan {
         temperature: Temperature::Hot,
         seed: 42,
         spawn_timeout_ms: 10_000,
+        setup: None,
     }
 }
 

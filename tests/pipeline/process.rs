@@ -262,6 +262,10 @@ fn an_advice_says_what_was_tried_and_why_the_rest_was_not() {
 struct Full(Fake);
 
 impl Kernel for Full {
+    fn set_up(&self, command: &str) -> Result<(), LabError> {
+        self.0.set_up(command)
+    }
+
     fn check_limits(&self, _: &[SpaceRequest]) -> Result<(), LabError> {
         let (asked, limit) = (70, 60);
         Err(LimitError::Mappings { asked, limit }.into())

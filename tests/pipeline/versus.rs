@@ -3,7 +3,7 @@
 use forktax::analysis::compare::compare_by_turns;
 use forktax::lab::{Versus, run_versus};
 use forktax::model::SpawnMethod::{Fork, PosixSpawn, Vfork};
-use forktax::model::{ByTurns, Caveat, Comparison, Plan, Stopped, Tool, Verdict};
+use forktax::model::{ByTurns, Caveat, Comparison, Plan, PlanFact, Setup, Stopped, Tool, Verdict};
 use forktax::report::{Format, Shown, render};
 
 use crate::Steps;
@@ -130,4 +130,102 @@ fn an_interrupted_run_is_compared_as_far_as_it_came() {
         a.findings.cells()[0].samples.len(),
         b.findings.cells()[0].samples.len()
     );
+}
+
+/// The same plan on a host that is set to something else.
+fn set_up(plan: &Plan, commands: [&str; 2]) -> [Plan; 2] {
+    commands.map(|command| Plan {
+        setup: Some(Setup {
+            command: command.to_owned(),
+            restore: "back".to_owned(),
+        }),
+        ..plan.clone()
+    })
+}
+
+#[test]
+fn slices_alternate_each_with_fresh_workers_after_its_setup() {
+    let [a, b] = set_up(&plan(&[10, 20], &[Fork]), ["fast", "slow"]);
+    let fake = Fake::new(Fault::Nothing);
+    let ended = run_versus(&fake, &host(), [&a, &b], &mut Steps(Vec::new()));
+    assert!(ended.error.is_none(), "{:?}", ended.error);
+    let setups = fake.setups.borrow();
+    let mut launched: Vec<u32> = setups.iter().map(|(_, launched)| *launched).collect();
+    launched.push(fake.launched());
+    assert!(launched.windows(2).all(|pair| pair[1] - pair[0] == 4));
+    let names: Vec<&str> = setups.iter().map(|(command, _)| command.as_str()).collect();
+    let pairs: Vec<&[&str]> = names.chunks(2).collect();
+    assert!(pairs.iter().all(|pair| pair[0] != pair[1]), "{pairs:?}");
+    // Two rounds of two parents are mirrored, whatever the order of the parents.
+    for rounds in pairs.chunks_exact(4) {
+        let firsts = rounds.iter().filter(|pair| pair[0] == "fast").count();
+        assert_eq!(firsts, 2, "{pairs:?}");
+    }
+    let [of_a, of_b] = ended.documents.unwrap();
+    assert_eq!(of_a.plan.setup, a.setup);
+    let rounds = |document: &forktax::model::Document| -> Vec<u32> {
+        let samples = document.findings.cells()[0].samples.iter();
+        samples.map(|worker| worker.round).collect()
+    };
+    assert_eq!(rounds(&of_a), rounds(&of_b));
+    assert_eq!(rounds(&of_a)[..5], [0, 0, 0, 0, 1]);
+}
+
+#[test]
+fn what_a_setup_costs_is_seen_in_pairs_of_slices() {
+    let [a, b] = set_up(&plan(&[100], &[Fork, Vfork]), ["fast", "slow"]);
+    let comparison = compared([&a, &b]);
+    for line in &comparison.lines {
+        let ratio = line.ratio.measured().unwrap();
+        assert!((1.09..1.11).contains(&ratio.value), "{ratio:?}");
+        assert_eq!(line.verdict, Verdict::Dearer);
+        // Pairs of slices, not workers.
+        assert!((3..=10).contains(&line.a_workers), "{}", line.a_workers);
+    }
+    let facts: Vec<PlanFact> = comparison
+        .plan_differences
+        .iter()
+        .map(|difference| difference.fact)
+        .collect();
+    assert_eq!(facts, [PlanFact::Setup]);
+    let report = render(&comparison.into(), Format::Table, &Shown::default());
+    let report = String::from_utf8(report.unwrap()).unwrap();
+    for words in [
+        "A by \"fast\", B by \"slow\"",
+        "restored by \"back\"",
+        "slices",
+    ] {
+        assert!(report.contains(words), "{words}: {report}");
+    }
+}
+
+#[test]
+fn slices_have_the_spawns_that_were_asked_for_and_no_room_for_both_is_no_matter() {
+    let mut a = plan(&[10], &[Fork, PosixSpawn]);
+    a.stop.time_s = None;
+    a.stop.spawns = Some(77);
+    let [a, b] = set_up(&a, ["true", "true"]);
+    let ended = carry_out(Fault::NoRoomForBoth, [&a, &b]);
+    assert!(ended.error.is_none(), "{:?}", ended.error);
+    for document in ended.documents.unwrap() {
+        let cells = document.findings.cells().iter();
+        assert!(cells.clone().all(|cell| cell.spawns == 77));
+    }
+}
+
+#[test]
+fn a_failed_setup_ends_the_run_with_the_pairs_that_there_are() {
+    let [a, b] = set_up(&plan(&[10], &[Fork]), ["one", "other"]);
+    let ended = carry_out(Fault::SetupFails(6), [&a, &b]);
+    let error = ended.error.unwrap().to_string();
+    assert!(
+        error.contains("status 1") && error.contains("\"o"),
+        "{error}"
+    );
+    for document in ended.documents.unwrap() {
+        assert!(matches!(document.run.stopped, Stopped::Failed(_)));
+        assert_eq!(document.findings.cells()[0].samples.len(), 8);
+    }
+    let ended = carry_out(Fault::SetupFails(1), [&a, &b]);
+    assert!(ended.error.is_some() && ended.documents.is_none());
 }

@@ -1,5 +1,6 @@
 //! Two results of one run, whose workers took turns: line by line, from the logarithms of
-//! the ratios of turns that lie milliseconds apart.
+//! the ratios of turns that lie milliseconds apart; where slices of workers took turns, of
+//! workers that lie seconds apart.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use super::{
 use crate::model::{
     ByTurns, Cell, ComparedKind, Comparison, Findings, Fingerprint, Tool, WorkerSamples,
 };
-use crate::stats::Contrast;
+use crate::stats::{Contrast, median};
 
 /// Sets the two sides beside each other; `fail_above` as for two files.
 ///
@@ -50,11 +51,34 @@ pub fn logs_of_pairs(a: &[WorkerSamples], b: &[WorkerSamples], part: &Part) -> V
     pairs.filter(|turns: &Vec<f64>| !turns.is_empty()).collect()
 }
 
+/// The same where slices of workers took turns: of each pair of slices the logarithms of
+/// the ratios of its workers' medians, one after the other.
+pub fn logs_of_slices(a: &[WorkerSamples], b: &[WorkerSamples], part: &Part) -> Vec<Vec<f64>> {
+    let mut of_rounds: BTreeMap<u32, [Vec<f64>; 2]> = BTreeMap::new();
+    for (side, workers) in [a, b].into_iter().enumerate() {
+        for worker in workers {
+            let spawns = (part.samples)(worker).iter().map(|ns| *ns as f64);
+            let level = median(&spawns.collect::<Vec<f64>>());
+            let slices = of_rounds.entry(worker.round).or_default();
+            slices[side].extend(level.map(f64::ln));
+        }
+    }
+    let logs = of_rounds.into_values().map(|[a, b]| {
+        let logs = a.iter().zip(b).map(|(a, b)| b - a);
+        logs.filter(|log| log.is_finite()).collect()
+    });
+    logs.filter(|pair: &Vec<f64>| !pair.is_empty()).collect()
+}
+
+/// How logarithms are had of the workers of both.
+pub type LogsOf = fn(&[WorkerSamples], &[WorkerSamples], &Part) -> Vec<Vec<f64>>;
+
 /// The lines of both, under the same names, and the logarithms behind each.
 struct Pairs {
     a: Lines,
     b: Lines,
     logs: BTreeMap<String, Vec<Vec<f64>>>,
+    logs_of: LogsOf,
     luck: u64,
 }
 
@@ -80,6 +104,7 @@ impl Pairs {
             a: none(),
             b: none(),
             logs: BTreeMap::new(),
+            logs_of: by_turns.setups().map_or(logs_of_pairs, |_| logs_of_slices),
             luck: luck_a ^ luck_b,
         };
         let [of_a, of_b] = documents.map(|document| document.findings.cells());
@@ -102,7 +127,7 @@ impl Pairs {
             return;
         }
         let [of_a, of_b] = cells.map(|cell| cell.samples.as_slice());
-        let logs = logs_of_pairs(of_a, of_b, part);
+        let logs = (self.logs_of)(of_a, of_b, part);
         for (side, lines) in [&mut self.a, &mut self.b].into_iter().enumerate() {
             match sweep::line(cells[side], part, luck[side], 0.0) {
                 Ok(line) => lines.lines.push(Line {
@@ -125,9 +150,8 @@ impl Pairs {
         let seed = Fingerprint::of(key).and(&self.luck.to_le_bytes()).number();
         let logs = self.logs.get(key);
         let contrast = logs.and_then(|logs| Contrast::of_pairs(logs, seed, DRAWS_OF_A_VERDICT));
-        contrast.ok_or_else(|| {
-            "fewer than two pairs of workers took turns; raise --time or --spawns".to_owned()
-        })
+        contrast
+            .ok_or_else(|| "fewer than two pairs took turns; raise --time or --spawns".to_owned())
     }
 }
 

@@ -20,11 +20,12 @@ type Told = (PlanFact, fn(&Plan) -> String);
 /// The differences, in the order in which a header tells the conditions.
 pub(super) fn of_plans(a: &Document, b: &Document) -> Vec<PlanDifference> {
     let (of_a, of_b) = (&a.plan, &b.plan);
-    let facts: [Told; 5] = [
+    let facts: [Told; 6] = [
         (PlanFact::Child, |plan| child(plan.child).to_owned()),
         (PlanFact::Program, |plan| program(&plan.program)),
         (PlanFact::Placement, |plan| placement(plan.placement)),
         (PlanFact::Temperature, |plan| temperature(plan.temperature)),
+        (PlanFact::Setup, |plan| setup(plan)),
         (PlanFact::Methods, |plan| methods(plan)),
     ];
     let differing = facts.into_iter().filter_map(|(fact, told)| {
@@ -75,6 +76,11 @@ fn temperature(temperature: Temperature) -> String {
             thousands(idle_us)
         ),
     }
+}
+
+fn setup(plan: &Plan) -> String {
+    let setup = plan.setup.as_ref();
+    setup.map_or("none".to_owned(), |setup| format!("{:?}", setup.command))
 }
 
 fn methods(plan: &Plan) -> String {

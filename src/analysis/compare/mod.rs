@@ -14,7 +14,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
-pub use by_turns::{compare_by_turns, logs_of_pairs};
+pub use by_turns::{LogsOf, compare_by_turns, logs_of_pairs, logs_of_slices};
 pub use lines::{Absent, Line, Lines, lines};
 pub use statements::{judged, largest, visible_in_half};
 pub use sweep::{CALL, Part, TOTAL};

@@ -15,8 +15,8 @@ pub struct Turn {
 /// What `compute` makes of each turn that both samples have, worker by worker, of the
 /// workers that figures are made of.
 ///
-/// Workers are matched by their round: a run that was broken off may have left
-/// one of them with fewer of them, or with fewer turns in the last one.
+/// Workers are matched by their round, and by their place in it: a run that was broken off
+/// may have left one of them with fewer of them, or with fewer turns in the last one.
 pub fn by_turn(
     a: &[WorkerSamples],
     b: &[WorkerSamples],
@@ -25,7 +25,12 @@ pub fn by_turn(
     quiet_workers(a)
         .into_iter()
         .filter_map(|ours| {
-            let theirs = b.iter().find(|theirs| theirs.round == ours.round)?;
+            let of_round = |worker: &&WorkerSamples| worker.round == ours.round;
+            let place = a
+                .iter()
+                .filter(of_round)
+                .position(|it| std::ptr::eq(it, ours))?;
+            let theirs = b.iter().filter(of_round).nth(place)?;
             let pairs = turns(&ours.call_ns, &ours.total_ns)
                 .zip(turns(&theirs.call_ns, &theirs.total_ns))
                 .map(|(ours, theirs)| compute(ours, theirs))

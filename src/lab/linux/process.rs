@@ -337,6 +337,10 @@ impl LinuxWorker {
     /// The error of a worker that is gone.
     fn died(&mut self, stage: &'static str) -> LabError {
         let status = self.family.end();
+        // A signal to the whole group also hits a worker that has not left it yet.
+        if let Err(interrupted) = self.stop.check() {
+            return interrupted;
+        }
         let hint = match (status.signal(), self.oom_kills, oom_kills()) {
             (Some(libc::SIGKILL), Some(before), Some(after)) if after > before => {
                 ": the kernel killed it for want of memory; ask for fewer mappings or pages"

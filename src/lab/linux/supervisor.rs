@@ -6,15 +6,20 @@
 //! adopts what loses its parent below it; and below that the run, which does so too, and
 //! ends what its workers have left while it lives.
 //!
+//! Where the run sets the host by commands of the user's, an attendant stands beside the
+//! supervisor, who carries them out.
+//!
 //! The supervisor has a session of its own: no signal to the user's group or terminal
 //! reaches it, and whether that group may be stopped from the terminal is the same as
 //! without it (a process whose parent is in another session holds no group in its).
 
 use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
 use std::time::Duration;
 
+use super::attendant::{self, Attendant};
 use super::orphans::end_orphans;
 use super::{failed, stopping};
 use crate::lab::error::{LabError, signal_name};
@@ -27,23 +32,44 @@ use crate::sys::{process, usage};
 /// its children only when its memory is free.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Runs in a process of its own and ends like it; nothing of it is left behind.
+/// Runs in a process of its own and ends like it; nothing of it is left behind. With a
+/// command that restores the host, another process stands by to set it: the run's door to
+/// that is handed over.
 ///
 /// # Errors
 /// [`LabError::Io`] if there can be no such process, or if it was killed;
-/// [`LimitError::NoProcess`].
-pub fn supervised(run: impl FnOnce() -> ExitCode) -> Result<ExitCode, LabError> {
+/// [`LimitError::NoProcess`]; in the process that restores, and in its parent,
+/// [`LabError::Restore`].
+pub fn supervised(
+    restore: Option<&str>,
+    run: impl FnOnce(Option<Attendant>) -> ExitCode,
+) -> Result<ExitCode, LabError> {
     let user = std::process::id().cast_signed();
     let passed_on = stopping();
     let could_not = || failed("could not start a supervisor");
     let held = Held::back(&passed_on).map_err(could_not())?;
+    let mut attended = None;
+    if let Some(restore) = restore {
+        let (orders, theirs) = UnixStream::pair().map_err(refused)?;
+        let Some(pid) = fork()? else {
+            drop(orders);
+            stand_beside(&held).map_err(could_not())?;
+            return attendant::attend(&theirs, restore).map(|()| ExitCode::SUCCESS);
+        };
+        attended = Some((pid, orders));
+    }
     process::forbid_core_files().map_err(could_not())?;
     // It ends when the last of the run's ends, be the supervisor there or not.
     let (mut end, life) = io::pipe().map_err(refused)?;
     if let Some(supervisor) = fork()? {
         drop(life);
+        // It restores once nobody holds the other end.
+        let attendant = attended.map(|(pid, _)| pid);
         let status = watch(supervisor, &held, || false).map_err(could_not())?;
         let _ = end.read(&mut [0]);
+        if let Some(ended) = restored(attendant, restore)? {
+            return Ok(ended);
+        }
         return match status.signal() {
             Some(signal) if !passed_on.contains(&signal) => Err(killed(signal)),
             _ => Ok(end_like(status)),
@@ -57,6 +83,7 @@ pub fn supervised(run: impl FnOnce() -> ExitCode) -> Result<ExitCode, LabError> 
         stand_apart().map_err(could_not())?;
         let status = watch(child, &held, || supervision::parent() != user);
         end_orphans(&[], PATIENCE);
+        drop(attended);
         return Ok(end_like(status.map_err(could_not())?));
     }
     // Without the supervisor it stops and ends by itself what is below it.
@@ -64,9 +91,34 @@ pub fn supervised(run: impl FnOnce() -> ExitCode) -> Result<ExitCode, LabError> 
     supervision::hear_of_parent(stop).map_err(could_not())?;
     has_parent(supervisor).map_err(could_not())?;
     held.release().map_err(could_not())?;
-    let ended = run();
+    let ended = run(attended.map(|(_, orders)| Attendant::of(orders)));
     drop(life);
     Ok(ended)
+}
+
+/// Waits for the attendant; how it ended, if that was not well. A failed command it has told
+/// of itself.
+fn restored(attendant: Option<i32>, restore: Option<&str>) -> Result<Option<ExitCode>, LabError> {
+    let Some(attendant) = attendant else {
+        return Ok(None);
+    };
+    let reaped = usage::reap(attendant);
+    let (status, _) = reaped.map_err(failed("could not wait for the restoring"))?;
+    match status.signal() {
+        Some(signal) => Err(LabError::Restore {
+            command: restore.unwrap_or_default().to_owned(),
+            why: format!("who was to run it was killed by {}", signal_name(signal)),
+        }),
+        None => Ok((!status.success()).then(|| end_like(status))),
+    }
+}
+
+/// Leaves the user's group and its name to the others, and is heard of no more in the
+/// terminal.
+fn stand_beside(held: &Held) -> io::Result<()> {
+    supervision::leave_group()?;
+    supervision::rename(c"supervisor")?;
+    held.release()
 }
 
 fn fork() -> Result<Option<i32>, LabError> {

@@ -16,11 +16,22 @@ pub(super) fn sides(comparison: &Comparison) -> Vec<String> {
         match &comparison.by_turns {
             None => format!("B: {}", side(b)),
             Some(by_turns) => format!(
-                "B: the same run with {}; its workers took turns with A's",
-                options(&by_turns.options)
+                "B: the same run with {}; its {} took turns with A's",
+                options(&by_turns.options),
+                match by_turns.setups() {
+                    None => "workers",
+                    Some(_) => "slices of workers",
+                }
             ),
         },
     ];
+    let setups = comparison.by_turns.iter().filter_map(|it| it.setups());
+    told.extend(setups.map(|[a, b]| {
+        format!(
+            "set up before each slice: A by {:?}, B by {:?}; restored by {:?}",
+            a.command, b.command, a.restore
+        )
+    }));
     let [of_a, of_b] = [a, b].map(conditions);
     if of_a == of_b {
         told.push(format!("both: {of_a}"));

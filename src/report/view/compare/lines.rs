@@ -30,6 +30,7 @@ fn table(comparison: &Comparison, unit: &LineUnit, lines: &[&ComparedLine]) -> S
         "prices" => "what they are of; docs/card.md tells each",
         _ => "as it was ordered: what was added to the worker's own",
     };
+    let turns = comparison.by_turns.as_ref().map(|sides| sides.setups());
     let table = Grid::new()
         .once(
             Column::name(group).explained(of_group),
@@ -39,24 +40,32 @@ fn table(comparison: &Comparison, unit: &LineUnit, lines: &[&ComparedLine]) -> S
         .column(Column::number("A", &sign), |line| scale.entry(line.a))
         .column(Column::number("B", &sign), |line| scale.entry(line.b))
         .column(
-            Column::number("times", "A").explained(match comparison.by_turns {
+            Column::number("times", "A").explained(match turns {
                 None => "B over A; its interval is that of this line alone",
-                Some(_) => {
+                Some(None) => {
                     "B over A of the same turns, the level of all pairs of workers; its interval \
                      is that of this line alone"
+                }
+                Some(Some(_)) => {
+                    "B over A of the workers of two slices, the level of all pairs of slices; \
+                     its interval is that of this line alone"
                 }
             }),
             |line| known(line.ratio.measured().map(|ratio| PLAIN.entry(*ratio))),
         )
         .column(
-            Column::number("visible", "(%)").explained(match comparison.by_turns {
+            Column::number("visible", "(%)").explained(match turns {
                 None => {
                     "the smallest difference that would have been called one, by how much workers \
                      differ and the host drifted"
                 }
-                Some(_) => {
+                Some(None) => {
                     "the smallest difference that would have been called one, by how much the \
                      pairs of workers differ"
+                }
+                Some(Some(_)) => {
+                    "the smallest difference that would have been called one, by how much the \
+                     pairs of slices differ"
                 }
             }),
             |line| known(line.visible_from.map(|ratio| PERCENT.bare(ratio - 1.0))),
