@@ -1,10 +1,12 @@
 //! How steady the host was: what the readings of a run's reference say together, and what
 //! spawns took while it was slow.
 
-use crate::model::{Cell, Document, HostCourse, Reference, WorkerSamples, times_of};
+use crate::model::{
+    Cell, Document, HostCourse, Reference, ReferenceReading, WorkerSamples, times_of,
+};
 use crate::stats::{
-    DRAWS, Estimate, Replicates, Sight, SlowState, Spells, cost_replicates, quantile, seed_of,
-    spells,
+    DRAWS, Estimate, Replicates, Sight, SlowState, Spells, cost_replicates, median, quantile,
+    seed_of, spells,
 };
 
 /// Fewer readings than this have no tenth.
@@ -18,11 +20,15 @@ pub fn spells_of(reference: &Reference, seed: u64) -> Spells {
         .windows(2)
         .map(|pair| Sight {
             lasted: pair[1].at_s - pair[0].at_s,
-            // Of both methods, each by its own measure.
-            reference: [0, 1].map(|at: usize| (pair[at].fork_ns * pair[at].vfork_ns).sqrt()),
+            reference: [0, 1].map(|at: usize| level_ns(&pair[at])),
         })
         .collect();
     spells(&sights, seed)
+}
+
+/// What a reading says of the host: of both methods, each by its own measure.
+fn level_ns(reading: &ReferenceReading) -> f64 {
+    (reading.fork_ns * reading.vfork_ns).sqrt()
 }
 
 /// What the forks of the reference took.
@@ -34,6 +40,8 @@ pub struct Steadiness {
     pub p10_ns: f64,
     /// In one of ten they took more.
     pub p90_ns: f64,
+    /// Forks and vforks, each by its own measure, in the middle of all readings.
+    pub level_ns: f64,
 }
 
 impl Steadiness {
@@ -50,6 +58,7 @@ impl Steadiness {
             median_ns: quantile(&forks, 0.5)?,
             p10_ns: quantile(&forks, 0.1)?,
             p90_ns: quantile(&forks, 0.9)?,
+            level_ns: median(&reference.readings.iter().map(level_ns).collect::<Vec<_>>())?,
         })
     }
 }
@@ -120,7 +129,6 @@ impl<'a> Apart<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ReferenceReading;
 
     fn of(forks: &[f64]) -> Option<Steadiness> {
         let reading = |(at, fork_ns): (usize, &f64)| ReferenceReading {

@@ -28,6 +28,11 @@ pub struct Comparison {
     pub b: ComparedSide,
     /// Facts in which the hosts differ.
     pub host_differences: Vec<HostDifference>,
+    /// How many times as long as A's the reference of B took, which is the same in every
+    /// run: the intervals of ratios take in half of their distance. Absent where one of two
+    /// files has none or another placement, and of one run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference_ratio: Option<f64>,
     /// Conditions in which the runs differ and that bear on the figures.
     pub plan_differences: Vec<PlanDifference>,
     /// How often, at the most, a comparison of equals may name a difference in any of

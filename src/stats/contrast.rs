@@ -10,8 +10,9 @@
 //! of the logarithm with Student's t takes its place.
 //!
 //! And two runs of one host differ by more than chance within each of them: between
-//! the two the host became warmer, or its neighbours busier. One run cannot show how
-//! much, but it shows how much the host changed in its own course; see [`drift`].
+//! the two the host became warmer, or its neighbours busier. What both measured of the same
+//! thing shows how much, and each run how much the host changed in its own course; see
+//! [`drift`].
 
 use super::bootstrap::{level_freedom, level_replicates};
 use super::estimate::{Estimate, Replicates};
@@ -77,10 +78,13 @@ pub enum Direction {
 }
 
 impl Contrast {
-    /// The contrast of two statistics that were resampled with different seeds.
+    /// The contrast of two statistics that were resampled with different seeds, in two runs
+    /// whose hosts were apart by so much, as a logarithm: a host that is either of two is off
+    /// by half their distance.
     ///
     /// `None` where one of them is not above 0: it has no logarithm.
-    pub fn of(first: Party<'_>, second: Party<'_>) -> Option<Self> {
+    pub fn of(first: Party<'_>, second: Party<'_>, apart: f64) -> Option<Self> {
+        let between = apart.abs() / 2.0;
         let parts = [first.value, second.value];
         let log = Replicates::combine(&parts, |v| {
             let log = logarithm(v[1])? - logarithm(v[0])?;
@@ -89,12 +93,13 @@ impl Contrast {
         let Estimate { value, ci95 } = log.estimate();
         let errors = [first, second].map(error);
         let squares = errors.map(|error| error * error);
+        let reach = |end: f64| (end - value).hypot(two_sided_95(usize::MAX) * between);
         Some(Self {
             ratio: Estimate {
                 value: value.exp(),
-                ci95: ci95.map(f64::exp),
+                ci95: [value - reach(ci95[0]), value + reach(ci95[1])].map(f64::exp),
             },
-            error: (squares[0] + squares[1]).sqrt(),
+            error: (squares[0] + squares[1]).sqrt().hypot(between),
             freedom: freedom(squares, [first.freedom, second.freedom]),
         })
         .filter(|contrast| contrast.is_finite())
@@ -221,7 +226,7 @@ mod tests {
     }
 
     fn contrast(first: &Replicates, second: &Replicates) -> Contrast {
-        Contrast::of(party(first, 8), party(second, 8)).unwrap()
+        Contrast::of(party(first, 8), party(second, 8), 0.0).unwrap()
     }
 
     #[test]
@@ -241,13 +246,13 @@ mod tests {
         let (a, b) = (replicates(100.0, 0.02), replicates(110.0, 0.02));
         let one = contrast(&a, &b);
         assert!(one.least_visible(1) < one.least_visible(30));
-        let few = Contrast::of(party(&a, 3), party(&b, 3)).unwrap();
+        let few = Contrast::of(party(&a, 3), party(&b, 3), 0.0).unwrap();
         assert!(one.least_visible(30) < few.least_visible(30));
         let drifted = Party {
             drift: 0.05,
             ..party(&b, 8)
         };
-        let drifted = Contrast::of(party(&a, 8), drifted).unwrap();
+        let drifted = Contrast::of(party(&a, 8), drifted, 0.0).unwrap();
         assert!(one.least_visible(30) < drifted.least_visible(30));
         assert_eq!(one.ratio, drifted.ratio, "the interval stays what it is");
     }
@@ -257,8 +262,8 @@ mod tests {
         let fine = replicates(1.0, 0.1);
         for value in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             let odd = replicates(value, 0.1);
-            assert_eq!(Contrast::of(party(&odd, 3), party(&fine, 3)), None);
-            assert_eq!(Contrast::of(party(&fine, 3), party(&odd, 3)), None);
+            assert_eq!(Contrast::of(party(&odd, 3), party(&fine, 3), 0.0), None);
+            assert_eq!(Contrast::of(party(&fine, 3), party(&odd, 3), 0.0), None);
         }
     }
 
@@ -284,8 +289,8 @@ mod tests {
             lines in 0..100_usize,
         ) {
             let (a, b) = (replicates(first, share), replicates(first * factor, share));
-            let forth = Contrast::of(party(&a, freedom), party(&b, 8)).unwrap();
-            let back = Contrast::of(party(&b, 8), party(&a, freedom)).unwrap();
+            let forth = Contrast::of(party(&a, freedom), party(&b, 8), 0.0).unwrap();
+            let back = Contrast::of(party(&b, 8), party(&a, freedom), 0.0).unwrap();
             prop_assert!((forth.ratio.value * back.ratio.value - 1.0).abs() < 1e-9);
             prop_assert!((forth.ratio.ci95[0] * back.ratio.ci95[1] - 1.0).abs() < 1e-9);
             let inverse = match forth.direction(lines) {
@@ -305,7 +310,7 @@ mod tests {
         ) {
             let a = Replicates { value: values[0], draws: draws.clone() };
             let b = Replicates { value: values[1], draws };
-            if let Some(contrast) = Contrast::of(party(&a, freedom), party(&b, 3)) {
+            if let Some(contrast) = Contrast::of(party(&a, freedom), party(&b, 3), 0.0) {
                 let _ = contrast.direction(lines);
                 prop_assert!(contrast.ratio.value.is_finite());
             }

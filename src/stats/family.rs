@@ -90,7 +90,7 @@ impl Host {
                     spread: Some(level_freedom(self.workers)),
                     drift: run.drift,
                 });
-                Contrast::of(a, b).unwrap().direction(LINES)
+                Contrast::of(a, b, 0.0).unwrap().direction(LINES)
             })
             .collect()
     }
@@ -177,7 +177,7 @@ fn without_the_drift_of_the_runs_a_host_would_differ_from_itself() {
                     spread: Some(level_freedom(host.workers)),
                     drift: kept * run.drift,
                 });
-                Contrast::of(a, b).unwrap().direction(LINES) != Direction::Level
+                Contrast::of(a, b, 0.0).unwrap().direction(LINES) != Direction::Level
             });
             *count += i32::from(differs);
         }

@@ -228,7 +228,7 @@ impl<'a> Judge<'a> {
         // What was tried later is set against what was measured beside it.
         let since = self.first_round(role);
         let without = Times::since(self.trials, baseline.0, baseline.1, self.seed, since)?;
-        let contrast = Contrast::of(party(&without), party(&with))?;
+        let contrast = Contrast::of(party(&without), party(&with), 0.0)?;
         Some(RemedyOutcome {
             call_ns: with.call.estimate(),
             total_ns: with.total.estimate(),

@@ -19,13 +19,12 @@ pub use lines::{Absent, Line, Lines, lines};
 pub use statements::{judged, largest, visible_in_half};
 pub use sweep::{CALL, Part, TOTAL};
 
-use crate::analysis::steadiness::{Course, Steadiness};
+use crate::analysis::steadiness::Steadiness;
 use crate::model::{
     Availability, ComparedLine, ComparedPlan, ComparedSide, Comparison, Document, FailAbove,
-    HostDifference, HostFact, LoneLine, SCHEMA_VERSION, Tool, Verdict, Which, differences,
+    LoneLine, SCHEMA_VERSION, Tool, Verdict, Which, differences,
 };
 use crate::stats::{Contrast, Direction, Estimate, FAMILY_ERROR, FEWEST_WORKERS, Party};
-use crate::units::nanoseconds;
 
 /// Resamples behind a line: more than behind a figure alone, as a verdict is taken
 /// far out in their distribution.
@@ -80,8 +79,14 @@ pub fn compare(
             b: lines::name(of_b.kind),
         });
     }
-    let lines = compared(&of_a, &of_b, &contrast);
-    Ok(assembled(tool, [a, b], [&of_a, &of_b], lines, fail_above))
+    let reference_ratio = reference_ratio(a.document, b.document);
+    let apart = reference_ratio.map_or(0.0, f64::ln);
+    let lines = compared(&of_a, &of_b, &|a, b| contrast(a, b, apart));
+    let comparison = assembled(tool, [a, b], [&of_a, &of_b], lines, fail_above);
+    Ok(Comparison {
+        reference_ratio,
+        ..comparison
+    })
 }
 
 /// All of it, from the lines that both have.
@@ -104,7 +109,8 @@ fn assembled(
         compared: of_a.kind,
         a: side(a),
         b: side(b),
-        host_differences: around(a.document, b.document),
+        host_differences: differences(&a.document.host, &b.document.host),
+        reference_ratio: None,
         plan_differences: difference::of_plans(a.document, b.document),
         family_error: FAMILY_ERROR,
         lines,
@@ -114,37 +120,16 @@ fn assembled(
     }
 }
 
-/// What differs in the hosts, and whether they were as fast.
-fn around(a: &Document, b: &Document) -> Vec<HostDifference> {
-    let mut found = differences(&a.host, &b.host);
-    found.extend(speed(a, b));
-    found
-}
-
-/// Whether the reference, which is the same in every run, took longer in one of two that
-/// were steady in themselves.
-fn speed(a: &Document, b: &Document) -> Option<HostDifference> {
-    /// Runs of a steady host differ by less.
-    const MUCH: f64 = 1.15;
-    if a.plan.placement != b.plan.placement {
-        return None; // The reference shares it.
-    }
-    let medians = [a, b].map(|document| {
+/// How many times as long as in A the reference took in B, which is the same in every run.
+fn reference_ratio(a: &Document, b: &Document) -> Option<f64> {
+    let [of_a, of_b] = [a, b].map(|document| {
         let reference = document.run.reference.measured()?;
-        let is_steady = Course::of(reference) == Some(Course::Steady);
-        let steadiness = Steadiness::of(reference).filter(|_| is_steady)?;
-        Some(steadiness.median_ns)
+        Some(Steadiness::of(reference)?.level_ns)
     });
-    let [Some(of_a), Some(of_b)] = medians else {
-        return None;
-    };
-    let differs = of_a.max(of_b) > MUCH * of_a.min(of_b);
-    let told = |ns| format!("{} a fork of the reference", nanoseconds(ns));
-    differs.then(|| HostDifference {
-        fact: HostFact::Speed,
-        a: told(of_a),
-        b: told(of_b),
-    })
+    let ratio = of_b? / of_a?;
+    // It shares the placement of the workers.
+    let is_same = a.plan.placement == b.plan.placement;
+    Some(ratio).filter(|ratio| is_same && ratio.is_normal())
 }
 
 fn side(input: Input<'_>) -> ComparedSide {
@@ -204,11 +189,11 @@ fn compared(a: &Lines, b: &Lines, contrast: &Compare<'_>) -> Vec<ComparedLine> {
     pairs.iter().map(|pair| pair.line(judged)).collect()
 }
 
-fn contrast(a: &Line, b: &Line) -> Result<Contrast, String> {
+fn contrast(a: &Line, b: &Line, apart: f64) -> Result<Contrast, String> {
     if a.unit != b.unit {
         return Err("its unit is another in B".to_owned());
     }
-    Contrast::of(party(a), party(b))
+    Contrast::of(party(a), party(b), apart)
         .ok_or_else(|| "one of the figures is not above 0, and has no ratio".to_owned())
 }
 

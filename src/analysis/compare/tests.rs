@@ -200,7 +200,7 @@ fn a_host_that_drifted_is_judged_with_more_care() {
 }
 
 #[test]
-fn a_host_that_was_slower_in_one_of_the_runs_is_told() {
+fn a_host_that_was_slower_in_one_of_the_runs_widens_the_intervals() {
     let with_reference = |fork_ns: f64| {
         let mut document = sweep();
         let reading = ReferenceReading {
@@ -216,16 +216,25 @@ fn a_host_that_was_slower_in_one_of_the_runs_is_told() {
         });
         document
     };
-    let told = |b| compared(&with_reference(600_000.0), &with_reference(b)).host_differences;
-    assert_eq!(told(660_000.0), []);
-    let slower = told(900_000.0);
-    assert_eq!(slower[0].fact, HostFact::Speed);
-    assert!(slower[0].b.starts_with("900"), "{slower:?}");
+    let against = |b| compared(&with_reference(600_000.0), &with_reference(b));
+    let (same, slower) = (against(600_000.0), against(1_200_000.0));
+    assert_eq!(same.reference_ratio, Some(1.0));
+    assert!((slower.reference_ratio.unwrap() - 2_f64.sqrt()).abs() < 1e-9);
+    // A host that is either of two is off by half of their distance.
+    let width = |of: &Comparison| {
+        let ci95 = of.lines[0].ratio.measured().unwrap().ci95;
+        (ci95[1] / ci95[0]).ln() / 2.0
+    };
+    let between = 1.96 * 2_f64.sqrt().ln() / 2.0;
+    let expected = width(&same).hypot(between);
     assert!(
-        compared(&sweep(), &with_reference(1.0))
-            .host_differences
-            .is_empty()
+        (width(&slower) / expected - 1.0).abs() < 0.01,
+        "{}",
+        width(&slower)
     );
+    assert!(slower.lines[0].visible_from > same.lines[0].visible_from);
+    let untold = compared(&sweep(), &with_reference(1.0));
+    assert_eq!(untold.reference_ratio, None);
 }
 
 #[test]

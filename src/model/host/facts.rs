@@ -39,8 +39,6 @@ pub enum HostFact {
     /// Whether root measured: a remark, as it changes what can be measured and not
     /// what a spawn costs.
     Privileged,
-    /// How fast it was, by what the reference of each run took. No host tells that of itself.
-    Speed,
 }
 
 /// A fact in which two hosts differ. What one of them does not know is no difference.
@@ -90,7 +88,7 @@ fn apart(options: &str, others: &str) -> String {
 }
 
 impl HostFact {
-    /// Every fact that hosts tell, the most telling first.
+    /// Every fact, the most telling first.
     pub const ALL: [Self; 12] = [
         Self::Machine,
         Self::Kernel,
@@ -121,7 +119,6 @@ impl HostFact {
             Self::PageSize => "page size",
             Self::Meltdown => "Meltdown",
             Self::Privileged => "user",
-            Self::Speed => "speed of the host",
         }
     }
 
@@ -148,7 +145,6 @@ impl HostFact {
                 let user = if host.privileged { "root" } else { "not root" };
                 Some(user.to_owned())
             }
-            Self::Speed => None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::model::{
     Caveat, ComparedSide, Comparison, HostDifference, HostFact, PlanDifference, PlanFact, Stopped,
 };
-use crate::report::view::number::counted;
+use crate::report::view::number::{counted, significant};
 use crate::report::view::{closing, header};
 use crate::units::utc;
 
@@ -78,6 +78,7 @@ fn conditions(side: &ComparedSide) -> String {
 /// What differs in hosts and plans.
 pub(super) fn differences(comparison: &Comparison) -> Vec<String> {
     let mut told: Vec<String> = comparison.host_differences.iter().map(of_hosts).collect();
+    told.extend(speed(comparison));
     told.extend(comparison.plan_differences.iter().map(of_plans));
     if told.is_empty() {
         told.push("nothing that forktax knows to bear on what a spawn costs".to_owned());
@@ -94,6 +95,16 @@ fn of_hosts(difference: &HostDifference) -> String {
         ": that changes what can be measured, and not what a spawn costs"
     };
     format!("{}: {a} in A, {b} in B{remark}", fact.name())
+}
+
+/// How fast the host was in the one run and in the other.
+fn speed(comparison: &Comparison) -> Option<String> {
+    let ratio = comparison.reference_ratio?;
+    Some(format!(
+        "speed of the host: the reference, the same in every run, took {} times as long in B as in \
+         A; the intervals of the ratios take in half of that",
+        significant(ratio)
+    ))
 }
 
 fn of_plans(difference: &PlanDifference) -> String {

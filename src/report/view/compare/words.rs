@@ -49,12 +49,22 @@ pub(super) fn sentences(comparison: &Comparison) -> Vec<String> {
     told
 }
 
+/// From this ratio of the references on, the hosts are said to differ.
+const OTHER_SPEED: f64 = 1.15;
+
 /// What differs around the two results and bears on what a spawn costs, by name.
 pub(super) fn around(comparison: &Comparison) -> Option<String> {
     let hosts = comparison.host_differences.iter().map(|found| found.fact);
     let hosts = hosts.filter(|fact| fact.bears()).map(HostFact::name);
     let plans = comparison.plan_differences.iter();
     let mut names: Vec<&str> = hosts.chain(plans.map(|found| found.fact.name())).collect();
+    let is_other = |ratio: &f64| ratio.ln().abs() > OTHER_SPEED.ln();
+    names.extend(
+        comparison
+            .reference_ratio
+            .filter(is_other)
+            .map(|_| "speed of the host"),
+    );
     // Each address space that differs is a difference of its own.
     names.dedup();
     (!names.is_empty()).then(|| format!("A and B also differ in: {}.", names.join(", ")))
