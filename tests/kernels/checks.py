@@ -330,6 +330,14 @@ def differs(checks, name, fact):
     checks.that(fact in facts, f"{name}: {fact} is not among {facts}")
 
 
+def judged(checks, name):
+    """A comparison judges its lines, whatever it finds."""
+    lines = checks.read(f"{name}.json")["lines"]
+    verdicts = {line["what"]: line["verdict"] for line in lines}
+    known = ("no_difference_seen", "dearer", "cheaper")
+    checks.that(lines and all(v in known for v in verdicts.values()), f"{name}: {verdicts}")
+
+
 def says(checks, name, words):
     """The report says something."""
     checks.that(words in checks.text(name), f"{name}: {words!r} is not there")

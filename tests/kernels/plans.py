@@ -140,9 +140,12 @@ echo 3 >/sys/fs/cgroup/few/pids.max
 
 SHAPE = Step("shape", "forktax shape --pid $(cat /tmp/roots) -o shape.json")
 
+# Enough workers for verdicts.
+TO_COMPARE = "--mappings 0,500 --method fork,posix_spawn --spawns 24"
+
 PTI = Plan(
     "kernel page tables apart, pages cleared",
-    [measured("sweep", "sweep --mappings 0,500 --spawns 12")],
+    [measured("sweep", f"sweep {TO_COMPARE}")],
     [
         (checks.sweep, "sweep", 500),
         (checks.boot_option, "sweep", "pti=on"),
@@ -194,7 +197,7 @@ VARIANTS = [
         "five levels of page tables, nopti",
         [
             Step("cpuinfo", "cat /proc/cpuinfo"),
-            measured("sweep", "sweep --mappings 0,500 --spawns 12"),
+            measured("sweep", f"sweep {TO_COMPARE}"),
             measured("explain", "explain --mappings 500 --spawns 10"),
             Step("compare", "forktax compare /brought/sweep.json sweep.json --export compare.json"),
         ],
@@ -204,6 +207,7 @@ VARIANTS = [
             (checks.explanation, "explain", 500),
             (checks.levels, "explain", 5),
             (checks.differs, "compare", "boot"),
+            (checks.judged, "compare"),
         ],
         options="nopti",
         cpu="max,la57=on",

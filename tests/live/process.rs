@@ -81,7 +81,8 @@ fn is_sound(process: &Process) {
     for unit in &process.replica.likeness.units {
         if [ShapeUnit::Vmas, ShapeUnit::Ptes].contains(&unit.unit) {
             let off = unit.built.abs_diff(unit.process);
-            assert!(off <= 160 + unit.process / 20, "{unit:?}");
+            // A worker of a debug build has pages of its own files beside those of a small one.
+            assert!(off <= 256 + unit.process / 20, "{unit:?}");
         }
     }
     let blame = process.blame.measured().unwrap();

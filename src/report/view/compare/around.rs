@@ -99,12 +99,16 @@ fn of_hosts(difference: &HostDifference) -> String {
 
 /// How fast the host was in the one run and in the other.
 fn speed(comparison: &Comparison) -> Option<String> {
+    /// Two runs of a steady host are as far apart.
+    const TOLD: f64 = 0.02;
     let ratio = comparison.reference_ratio?;
-    Some(format!(
-        "speed of the host: the reference, the same in every run, took {} times as long in B as in \
-         A; the intervals of the ratios take in half of that",
-        significant(ratio)
-    ))
+    (ratio.ln().abs() > TOLD).then(|| {
+        format!(
+            "speed of the host: the reference, the same in every run, took {} times as long in B as \
+             in A; the intervals of the ratios take in half of that",
+            significant(ratio)
+        )
+    })
 }
 
 fn of_plans(difference: &PlanDifference) -> String {
