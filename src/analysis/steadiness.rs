@@ -1,12 +1,9 @@
 //! How steady the host was: what the readings of a run's reference say together, and what
 //! spawns took while it was slow.
 
-use crate::model::{
-    Cell, Document, HostCourse, Reference, ReferenceReading, WorkerSamples, times_of,
-};
+use crate::model::{Cell, Document, Reference, ReferenceReading, WorkerSamples, times_of};
 use crate::stats::{
-    DRAWS, Estimate, Replicates, Sight, SlowState, Spells, cost_replicates, median, quantile,
-    seed_of, spells,
+    DRAWS, Estimate, Replicates, Sight, Spells, cost_replicates, median, quantile, seed_of, spells,
 };
 
 /// Fewer readings than this have no tenth.
@@ -60,29 +57,6 @@ impl Steadiness {
             p90_ns: quantile(&forks, 0.9)?,
             level_ns: median(&reference.readings.iter().map(level_ns).collect::<Vec<_>>())?,
         })
-    }
-}
-
-/// What the host's course means for the figures of a run.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Course {
-    /// It had one speed, as far as can be told.
-    Steady,
-    /// It was slow at times: figures are of the rest.
-    Spells(SlowState),
-    /// It had no speed that figures could be of: they are of all workers.
-    Unsteady,
-}
-
-impl Course {
-    /// What so many readings say; nothing where they are too few to say anything.
-    pub fn of(reference: &Reference) -> Option<Self> {
-        match reference.host? {
-            HostCourse::NotEnough { .. } => None,
-            HostCourse::Steady => Some(Self::Steady),
-            HostCourse::Spells(slow) => Some(Self::Spells(slow)),
-            HostCourse::SeldomQuiet(_) | HostCourse::Restless { .. } => Some(Self::Unsteady),
-        }
     }
 }
 

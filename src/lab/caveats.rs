@@ -7,9 +7,10 @@ use super::group::Group;
 use super::outcome::Ended;
 use super::prospect::{LONGEST_S, needed_s};
 use super::runner::AIM_ROUNDS;
-use crate::analysis::steadiness::{Course, Steadiness};
+use crate::analysis::steadiness::Steadiness;
 use crate::model::{
-    Availability, Caveat, Cell, Noise, Obstacle, Parent, Plan, Run, SpawnMethod, Stopped,
+    Availability, Caveat, Cell, HostCourse, Noise, Obstacle, Parent, Plan, Run, SpawnMethod,
+    Stopped,
 };
 use crate::stats::Summary;
 
@@ -73,7 +74,10 @@ fn noisy(noise: &Noise) -> Vec<Caveat> {
 fn unsteady(run: &Run) -> Option<Caveat> {
     let reference = run.reference.measured()?;
     let Steadiness { p10_ns, p90_ns, .. } = Steadiness::of(reference)?;
-    let is_unsteady = Course::of(reference) == Some(Course::Unsteady);
+    let is_unsteady = matches!(
+        reference.host,
+        Some(HostCourse::SeldomQuiet(_) | HostCourse::Restless { .. })
+    );
     is_unsteady.then_some(Caveat::Unsteady { p10_ns, p90_ns })
 }
 

@@ -19,16 +19,16 @@ use super::{DRAWS, Estimate, Replicates};
 use chain::{Fit, Memory};
 
 /// Fewer visits than this do not tell whether there are spells.
-pub const FEWEST_LEVELS: usize = 10;
+const FEWEST_LEVELS: usize = 10;
 
 /// What a slow state is at least, as a multiple of the quiet one.
-pub const LEAST_SLOWDOWN: f64 = 1.12;
+const LEAST_SLOWDOWN: f64 = 1.12;
 
 /// The share of its time that a host must be quiet for a quiet state to be spoken of.
-pub const LEAST_QUIET: f64 = 0.2;
+const LEAST_QUIET: f64 = 0.2;
 
 /// The 90th percentile of the levels over the 10th beyond which one state is none.
-pub const WIDEST_STATE: f64 = 1.5;
+const WIDEST_STATE: f64 = 1.5;
 
 /// By how much the criterion of two states must be below that of one: "strong evidence"
 /// by Kass and Raftery (1995).

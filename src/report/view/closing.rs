@@ -1,9 +1,9 @@
 //! What closes the report: caveats, how the run went, and the legend.
 
-use crate::analysis::steadiness::{Course, Steadiness, apart};
+use crate::analysis::steadiness::{Steadiness, apart};
 use crate::model::{
-    Answer, Caveat, CountSource, Document, Findings, HostState, Loops, Run, Stopped, TrialCell,
-    WorkerSamples, quiet_workers,
+    Answer, Caveat, CountSource, Document, Findings, HostCourse, HostState, Loops, Run, Stopped,
+    TrialCell, WorkerSamples, quiet_workers,
 };
 
 use super::footnotes::Footnotes;
@@ -98,7 +98,7 @@ fn steadiness(run: &Run) -> Option<String> {
 
 /// When the host was slow.
 fn spells(run: &Run) -> Option<String> {
-    let Some(Course::Spells(slow)) = Course::of(run.reference.measured()?) else {
+    let Some(HostCourse::Spells(slow)) = run.reference.measured()?.host else {
         return None;
     };
     let [times, low, high] = [
