@@ -418,6 +418,7 @@ mod tests {
             read: read.to_vec(),
             huge: huge.to_vec(),
             dontfork: false,
+            noreserve: false,
             stretch: 0,
         };
         let regions = vec![

@@ -199,6 +199,9 @@ pub enum MappingFlag {
     /// Mapped by page frame number, as devices are (VM_PFNMAP, VM_MIXEDMAP): a fork
     /// copies its entries always.
     PageFrames,
+    /// Not charged against the limit of committed memory (MAP_NORESERVE): of any other
+    /// private mapping that can be written to, a fork charges the copy, mapping by mapping.
+    NotReserved,
 }
 
 impl ProcessFacts {

@@ -57,6 +57,8 @@ pub struct PlacedMapping {
     pub writable: bool,
     /// Whether a fork leaves it out.
     pub dontfork: bool,
+    /// Whether it is not charged as committed memory.
+    pub noreserve: bool,
     /// How many of the pages that are written to shall follow each other in physical
     /// memory; 0 where that is all one.
     pub stretch: u64,
@@ -205,8 +207,8 @@ impl PlacedMapping {
     fn is_like(&self, region: &LikeRegion) -> bool {
         self.backing == RegionKind::Anon
             && region.backing == RegionKind::Anon
-            && (self.readable, self.writable, self.dontfork)
-                == (region.readable, region.writable, region.dontfork)
+            && (self.readable, self.writable) == (region.readable, region.writable)
+            && (self.dontfork, self.noreserve) == (region.dontfork, region.noreserve)
     }
 }
 
@@ -273,6 +275,7 @@ impl Course {
             readable: region.readable,
             writable: region.writable,
             dontfork: region.dontfork,
+            noreserve: region.noreserve,
             stretch: region.stretch,
             written: in_order(&[&region.written]),
             read: in_order(&[&region.read]),

@@ -161,6 +161,7 @@ fn exact<'a>(mapping: &'a PlacedMapping, file: &'a File) -> io::Result<Exact<'a>
         writable: mapping.writable,
         marked: mapping.marked,
         dontfork: mapping.dontfork,
+        noreserve: mapping.noreserve,
         written: &mapping.written,
         stretch: mapping.stretch,
         read: &mapping.read,

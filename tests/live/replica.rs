@@ -25,6 +25,7 @@ fn anon(first_page: u64, pages: u64) -> LikeRegion {
         read: Vec::new(),
         huge: Vec::new(),
         dontfork: false,
+        noreserve: false,
         stretch: 0,
     }
 }

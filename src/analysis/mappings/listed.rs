@@ -155,6 +155,7 @@ fn flags(word: &str) -> &'static [MappingFlag] {
         "nh" => &[MappingFlag::HugeForbidden],
         // Of a mapping that is mixed (mm), a fork copies the entries as well.
         "pf" | "mm" => &[MappingFlag::PageFrames],
+        "nr" => &[MappingFlag::NotReserved],
         _ => &[],
     }
 }

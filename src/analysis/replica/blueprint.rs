@@ -326,6 +326,7 @@ fn region(mapping: &ShapeMapping) -> LikeRegion {
         read,
         huge,
         dontfork: mapping.has(MappingFlag::DontFork),
+        noreserve: mapping.has(MappingFlag::NotReserved),
         stretch: mapping.stretch.map_or(0, whole_stretch),
     }
 }

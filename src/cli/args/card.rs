@@ -9,7 +9,7 @@ use super::{AFTER_HELP, OutputArgs, RunningArgs, TargetArgs};
 // A card has no precision to stop at, and says so if one is given.
 #[command(after_help = AFTER_HELP, mut_arg("precision", |arg| arg.hide(true)))]
 pub(in crate::cli) struct CardArgs {
-    /// Measure for 15 seconds instead of 60, with fewer and smaller parents. Two rounds of
+    /// Measure for 15 seconds instead of 120, with fewer and smaller parents. Two rounds of
     /// all of them are measured whatever --time says: some 10 to 15 seconds, or 20 to 30 of
     /// the whole
     #[arg(long)]

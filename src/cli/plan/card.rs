@@ -11,7 +11,7 @@ use crate::model::{
     CardOrder, ChildAction, Order, Plan, Program, Purpose, SpaceRequest, SpawnMethod, Temperature,
 };
 
-const TIME: Duration = Duration::from_secs(60);
+const TIME: Duration = Duration::from_secs(120);
 const QUICK_TIME: Duration = Duration::from_secs(15);
 
 /// The plan of a card.

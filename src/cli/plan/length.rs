@@ -103,7 +103,7 @@ mod tests {
                 "sweep --spawns 9 --precision 1%",
                 "as long as 9 spawns of each method from each parent take",
             ),
-            ("card", "about 60 s"),
+            ("card", "about 2 min"),
             ("card --time 5m", "about 5 min"),
             ("reproduce python-2014", "about 2 min"),
             ("reproduce python-2014 --time 1m", "about 60 s"),

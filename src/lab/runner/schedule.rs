@@ -76,6 +76,8 @@ pub(super) struct Schedule {
     aim_rounds: u32,
     rhythms: Vec<Rhythm>,
     paces: Vec<Option<Pace>>,
+    /// How many turns each has had.
+    turns: Vec<u32>,
     /// All visits in the order of the round, which is mirrored in the next.
     order: Vec<usize>,
     /// Rounds that were completed, all that were begun, and those of the stage under way.
@@ -95,6 +97,7 @@ impl Schedule {
             aim_rounds,
             rhythms: Vec::new(),
             paces: Vec::new(),
+            turns: Vec::new(),
             order: Vec::new(),
             rounds: 0,
             begun: 0,
@@ -107,6 +110,7 @@ impl Schedule {
         self.order.push(self.rhythms.len());
         self.rhythms.push(rhythm);
         self.paces.push(None);
+        self.turns.push(0);
     }
 
     /// Rounds until this share of the time is spent, or nothing is wanted any more.
@@ -123,9 +127,36 @@ impl Schedule {
             }
             let is_wanted = (0..self.rhythms.len()).any(|visit| stage.wants(visit));
             if !is_wanted || !self.has_time(stage) {
-                return Ok(Stopped::Time);
+                return self.part_of_a_round(stage);
             }
         }
+    }
+
+    /// Spends the time that is too short for a whole round.
+    fn part_of_a_round(&mut self, stage: &mut dyn Stage) -> Result<Stopped, LabError> {
+        let part = self.fitting(stage);
+        for place in 0..part.len() {
+            self.turn(&part[place..], place as f64 / part.len() as f64, stage)?;
+        }
+        let ended = (!part.is_empty()).then(|| stage.round_ends(self.rounds));
+        Ok(ended.flatten().unwrap_or(Stopped::Time))
+    }
+
+    /// Of the visits of a design, of which figures are made that need no other of the same
+    /// round, those that still fit: who has had the fewest turns comes first.
+    fn fitting(&self, stage: &dyn Stage) -> Vec<usize> {
+        let mut order = self.order.clone();
+        order.retain(|visit| self.rhythms[*visit].rests && stage.wants(*visit));
+        order.sort_by_key(|visit| self.turns[*visit]);
+        let mut part = Vec::new();
+        for visit in order {
+            part.push(visit);
+            let due = self.due(part.iter().copied());
+            if !self.budget.has_time(stage.now_s(), &due, true) {
+                part.pop();
+            }
+        }
+        part
     }
 
     fn has_time(&self, stage: &dyn Stage) -> bool {
@@ -153,22 +184,37 @@ impl Schedule {
                 is_whole &= !self.rhythms[visit].owed;
                 continue;
             }
-            let slice_s = self.slice_s(&order[place..], stage);
-            let behind = f64::from(self.done) + place as f64 / order.len() as f64;
-            let rounds = self.aim_rounds.max(self.done + 1);
-            let slot = Slot {
-                visit,
-                round: self.begun,
-                slice_s,
-                seed: self.rng.u64(..),
-                share: self.budget.share(begin_s, behind / f64::from(rounds)),
-            };
-            let loop_s = stage.turn(&slot)?;
-            let took_s = stage.now_s() - begin_s;
-            self.paces[visit] = Some(Pace::new(took_s, loop_s, slice_s));
+            self.turn(&order[place..], place as f64 / order.len() as f64, stage)?;
             self.tell_overrun(&order[place + 1..], stage);
         }
         Ok(is_whole)
+    }
+
+    /// The turn of the first of these visits, which are what is left of a round of which so
+    /// much is behind.
+    fn turn(
+        &mut self,
+        of_this_round: &[usize],
+        behind: f64,
+        stage: &mut dyn Stage,
+    ) -> Result<(), LabError> {
+        let visit = of_this_round[0];
+        let begin_s = stage.now_s();
+        let slice_s = self.slice_s(of_this_round, stage);
+        let behind = f64::from(self.done) + behind;
+        let rounds = self.aim_rounds.max(self.done + 1);
+        let slot = Slot {
+            visit,
+            round: self.begun,
+            slice_s,
+            seed: self.rng.u64(..),
+            share: self.budget.share(begin_s, behind / f64::from(rounds)),
+        };
+        let loop_s = stage.turn(&slot)?;
+        let took_s = stage.now_s() - begin_s;
+        self.paces[visit] = Some(Pace::new(took_s, loop_s, slice_s));
+        self.turns[visit] += 1;
+        Ok(())
     }
 
     /// Tells of the fewest rounds, of which this is still to come and later ones may be, if

@@ -40,6 +40,9 @@ pub struct LikeRegion {
     /// Whether a fork leaves it out (MADV_DONTFORK).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dontfork: bool,
+    /// Whether it is not charged as committed memory (MAP_NORESERVE).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub noreserve: bool,
     /// How many of its own pages follow each other in physical memory, on average; 0
     /// where that is not known.
     #[serde(default, skip_serializing_if = "is_zero")]

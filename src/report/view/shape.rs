@@ -215,5 +215,6 @@ fn flag_in_words(flag: MappingFlag) -> &'static str {
         MappingFlag::HugeAdvised => "huge pages are asked for (MADV_HUGEPAGE)",
         MappingFlag::HugeForbidden => "huge pages are forbidden (MADV_NOHUGEPAGE)",
         MappingFlag::PageFrames => "mapped by page frame number; a fork copies the entries always",
+        MappingFlag::NotReserved => "not charged as committed memory (MAP_NORESERVE)",
     }
 }

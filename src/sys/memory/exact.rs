@@ -27,6 +27,9 @@ pub struct Exact<'a> {
     pub marked: bool,
     /// Whether a fork leaves it out (MADV_DONTFORK).
     pub dontfork: bool,
+    /// Whether it is not charged as committed memory (MAP_NORESERVE). What is charged is
+    /// charged again for each child of fork (kernel/fork.c, `dup_mmap`).
+    pub noreserve: bool,
     /// Runs of pages to write to, ascending: the first, from the mapping's start, and
     /// how many.
     pub written: &'a [[u64; 2]],
@@ -89,19 +92,18 @@ impl Arena {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         }
         let start = self.start + mapping.offset;
-        // Inaccessible at first: a mapping that the kernel has merged with the
-        // one before would take over its anon_vma when it is split off again.
-        reserve(start, mapping)?;
-        if mapping.marked {
-            advise(start, mapping.len, libc::MADV_DONTDUMP)?;
-        }
-        if mapping.dontfork {
-            leave_out_of_forks(start, mapping.len)?;
-        }
         let last = protection(mapping.readable, mapping.writable);
         let first = protection(mapping.runs().count() > 0, mapping.has_own());
-        if first != libc::PROT_NONE {
-            protect(start, mapping.len, first)?;
+        if let Err(error) = make(start, mapping, first) {
+            if error.kind() != io::ErrorKind::OutOfMemory || mapping.noreserve {
+                return Err(error);
+            }
+            // One that has grown bit by bit may be larger than what can be had at once.
+            let uncharged = Exact {
+                noreserve: true,
+                ..*mapping
+            };
+            make(start, &uncharged, first)?;
         }
         // SAFETY: the mapping was placed at `start` just now, where nothing was, with
         // as much access as its runs ask for, and these were found to lie inside.
@@ -174,6 +176,29 @@ fn leave_out_of_forks(start: usize, len: usize) -> io::Result<()> {
     check(unsafe { libc::madvise(start as *mut _, len, libc::MADV_DONTFORK) }).map(drop)
 }
 
+/// Maps, with so much access and no page yet; nothing is left of what fails.
+fn make(start: usize, mapping: &Exact<'_>, access: libc::c_int) -> io::Result<()> {
+    // Inaccessible at first: a mapping that the kernel has merged with the
+    // one before would take over its anon_vma when it is split off again.
+    reserve(start, mapping)?;
+    let furnish = || {
+        if mapping.marked {
+            advise(start, mapping.len, libc::MADV_DONTDUMP)?;
+        }
+        if mapping.dontfork {
+            leave_out_of_forks(start, mapping.len)?;
+        }
+        match access {
+            libc::PROT_NONE => Ok(()),
+            access => protect(start, mapping.len, access),
+        }
+    };
+    furnish().inspect_err(|_| {
+        // SAFETY: the range is the mapping that was made just above, with nothing in it.
+        unsafe { libc::munmap(start as *mut _, mapping.len) };
+    })
+}
+
 /// Maps without access.
 fn reserve(start: usize, mapping: &Exact<'_>) -> io::Result<()> {
     let (kind, fd, offset) = match mapping.stuff {
@@ -183,8 +208,12 @@ fn reserve(start: usize, mapping: &Exact<'_>) -> io::Result<()> {
     };
     let offset = libc::off_t::try_from(offset);
     let offset = offset.map_err(|_| io::Error::from_raw_os_error(libc::EOVERFLOW))?;
-    // What a process has reserved and never used may be larger than any host's memory.
-    let flags = kind | libc::MAP_FIXED_NOREPLACE | libc::MAP_NORESERVE;
+    let noreserve = if mapping.noreserve {
+        libc::MAP_NORESERVE
+    } else {
+        0
+    };
+    let flags = kind | libc::MAP_FIXED_NOREPLACE | noreserve;
     map(start, mapping.len, libc::PROT_NONE, flags, fd, offset).map(drop)
 }
 

@@ -22,6 +22,7 @@ fn region(first_page: u64, pages: u64, backing: RegionKind) -> LikeRegion {
         read: Vec::new(),
         huge: Vec::new(),
         dontfork: false,
+        noreserve: false,
         stretch: 0,
     }
 }
@@ -168,6 +169,7 @@ fn zeros_and_huge_pages_are_counted_as_what_they_are() {
     zeros.read = vec![[0, 8]];
     let forked = LikeRegion {
         dontfork: false,
+        noreserve: false,
         ..heap.clone()
     };
     let forked = placed(&[forked, zeros.clone()]).unwrap();

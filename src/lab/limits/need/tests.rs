@@ -110,6 +110,7 @@ fn region(first_page: u64, pages: u64, backing: RegionKind) -> LikeRegion {
         read: Vec::new(),
         huge: Vec::new(),
         dontfork: false,
+        noreserve: false,
         stretch: 0,
     }
 }

@@ -237,12 +237,14 @@ fn dear_visits_rest_where_they_are_asked_to() {
     let mut clock = Clock::of(&[QUICK, QUICK, large(true), large(false)]);
     let rounds = clock.run(30.0, 2) as usize;
     assert!(rounds >= 8);
-    assert_eq!(clock.turns_of(2), rounds.div_ceil(2));
+    // What is left after the last round may be spent on one more.
+    let rested = clock.turns_of(2) - rounds.div_ceil(2);
+    assert!(rested <= 1, "{rested}");
     assert_eq!(clock.turns_of(3), rounds);
     // Alone they have nobody to leave a round to.
     let mut clock = Clock::of(&[large(true)]);
     let rounds = clock.run(30.0, 2) as usize;
-    assert_eq!(clock.turns_of(0), rounds);
+    assert!((rounds..=rounds + 1).contains(&clock.turns_of(0)));
 }
 
 #[test]
@@ -334,4 +336,34 @@ fn any_number_of_rounds_may_be_aimed_at() {
         assert_eq!(schedule.run(&mut clock, 1.0).unwrap(), Stopped::Spawns);
         assert_eq!(schedule.rounds, 3);
     }
+}
+
+#[test]
+fn time_that_is_too_short_for_a_round_goes_to_whom_was_seldom_visited() {
+    let trial = |start_s| Fake {
+        start_s,
+        rhythm: Rhythm {
+            rests: true,
+            ..Rhythm::EVERY_ROUND
+        },
+        ..QUICK
+    };
+    let visits = [trial(0.3), trial(0.3), trial(2.0), trial(0.6)];
+    let mut clock = Clock::of(&visits);
+    let rounds = clock.run(10.0, 2);
+    let of_part = clock.round(rounds);
+    assert!(
+        !of_part.is_empty() && of_part.len() < visits.len(),
+        "{of_part:?}"
+    );
+    assert!(of_part.contains(&3), "{of_part:?}");
+    assert!(clock.now_s <= 10.0, "{}", clock.now_s);
+    // Others than trials of a design are measured in whole rounds.
+    let plain = visits.map(|visit| Fake {
+        rhythm: Rhythm::EVERY_ROUND,
+        ..visit
+    });
+    let mut clock = Clock::of(&plain);
+    let rounds = clock.run(10.0, 2);
+    assert!(clock.round(rounds).is_empty());
 }

@@ -15,6 +15,7 @@ fn anonymous(offset: usize, pages: usize) -> Exact<'static> {
         writable: true,
         marked: false,
         dontfork: false,
+        noreserve: false,
         written: &[],
         stretch: 0,
         read: &[],
@@ -262,4 +263,61 @@ fn pages_are_as_scattered_as_was_asked_for() {
     assert!(alone < 1.5, "{alone}");
     assert!(eight < 9.0, "{eight}");
     assert!(all < 9.0 || eight > 4.0, "{eight}, {all}");
+}
+
+/// The flags of the mapping that begins at this page of the arena (`VmFlags` of smaps).
+fn vm_flags(arena: &Arena, page: usize) -> Vec<String> {
+    let smaps = fs::read_to_string("/proc/self/smaps").unwrap();
+    let head = format!("{:x}-", arena.start() + page * page_size());
+    let own = smaps.lines().skip_while(|line| !line.starts_with(&head));
+    let flags = own.map(|line| line.strip_prefix("VmFlags:"));
+    let flags = flags.flatten().next().unwrap();
+    flags.split_whitespace().map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn a_mapping_is_charged_unless_it_is_not_to_be() {
+    let arena = arena(16);
+    let charged = Exact {
+        written: &[[0, 1]],
+        ..anonymous(1, 2)
+    };
+    let uncharged = Exact {
+        offset: 4 * page_size(),
+        noreserve: true,
+        ..charged
+    };
+    let read_only = Exact {
+        writable: false,
+        ..anonymous(8, 2)
+    };
+    for mapping in [charged, uncharged, read_only] {
+        arena.place_exact(&mapping, &mut Pages::none()).unwrap();
+    }
+    let is_charged = |page| vm_flags(&arena, page).contains(&"ac".to_owned());
+    // Where nothing is overcommitted, all that can be written to is charged.
+    let never = fs::read_to_string("/proc/sys/vm/overcommit_memory").unwrap();
+    let never = never.trim() == "2";
+    assert_eq!([1, 4, 8].map(is_charged), [true, never, false]);
+}
+
+#[test]
+fn what_is_too_large_to_be_charged_is_mapped_without() {
+    // More than any host has, of which one page is written.
+    let pages = (1_usize << 46) / page_size();
+    let arena = arena(pages + 2);
+    let large = Exact {
+        written: &[[0, 1]],
+        ..anonymous(1, pages)
+    };
+    match fs::read_to_string("/proc/sys/vm/overcommit_memory")
+        .unwrap()
+        .trim()
+    {
+        "0" => arena.place_exact(&large, &mut Pages::none()).unwrap(),
+        other => return println!("skipped: vm.overcommit_memory is {other}"),
+    }
+    assert!(vm_flags(&arena, 1).contains(&"nr".to_owned()));
+    // SAFETY: the arena is this test's own, and nothing in it is used any more.
+    unsafe { libc::munmap((arena.start() + page_size()) as *mut _, large.len) };
 }
