@@ -38,7 +38,7 @@ from tool import MARK, Tool, stat
 END_SECONDS = 120
 LEFT_SECONDS = 5
 SIGNALS = {"KILL": 3, "INT": 1, "TERM": 2, "HUP": 1, "QUIT": 1}
-VICTIMS = {"tool": 3, "group": 2, "supervisor": 2, "run": 2, "worker": 4, "below": 12}
+VICTIMS = {"tool": 3, "group": 2, "supervisor": 2, "attendant": 2, "run": 2, "worker": 4, "below": 12}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +62,9 @@ class Command:
 # It works when it is tried, and hangs from then on.
 HANGS = "sh -c 'test -e trace && sleep 600; echo >>trace'"
 
+# What it does to the host is a line in a file. The last one is to be that it was undone.
+SETS = "--a-setup 'echo a >>../host' --b-setup 'echo b >>../host' --restore 'echo - >>../host'"
+
 # {data} is where stored results are, {target} a live process.
 COMMANDS = [
     Command("sweep --mappings 0,1k --method fork,posix_spawn --time 600ms", 3, 1.0),
@@ -84,6 +87,7 @@ COMMANDS = [
     Command("sweep --mappings 0,10 --time 600ms --vs '--fds 50'", 4, 1.0),
     Command("sweep --mappings 0 --method vfork --time 600ms --vs '-- setsid -f sleep 600'", 3, 1.0),
     Command("reproduce posix-spawn-2011 --time 800ms --vs '--cpu any'", 2, 1.5),
+    Command(f"sweep --mappings 0 --method vfork --time 800ms {SETS}", 4, 1.2),
     Command("explain --mappings 100 --time 800ms", 3, 1.3),
     Command("explain --mappings 10 --child exit --time 500ms --tree", 1, 1.0),
     Command("explain --pid {target} --time 600ms", 3, 1.2),
@@ -226,12 +230,16 @@ def statuses(sent, command):
         number = getattr(signal, f"SIG{name}")
         if victim in ("worker", "below"):
             allowed |= {1, 3}
+            # It may have been who restores.
+            allowed |= {5} if SETS in command.words else set()
         elif victim == "target":
             allowed |= {1, 2}
         elif name != "KILL":
             allowed |= {128 + number, -number}
         else:
             allowed.add(-number if victim in ("tool", "group") else 1)
+        if victim == "attendant" and name == "KILL":
+            allowed.add(5)
     return allowed
 
 
@@ -248,6 +256,7 @@ class Look:
         self.look_at_strangers()
         self.look_at_status()
         self.look_at_files()
+        self.look_at_host()
 
     def look_at_ours(self):
         until = time.monotonic() + LEFT_SECONDS
@@ -264,6 +273,16 @@ class Look:
             is_alive = known and known[0] in ("sleep", "sh") and known[1] not in "ZTt"
             if not is_alive and name not in ended:
                 self.fault(f"somebody else's process, the {name}, is gone or stopped: {known}")
+
+    def look_at_host(self):
+        """A setup is undone once; what is begun and ended by a signal may be anything."""
+        host = self.tool.folder / "host"
+        done = host.read_text().split() if host.exists() else []
+        self.outcome.counts["with a setup"] += bool(done)
+        struck = {("below", name) for name in SIGNALS} | {("attendant", "KILL")}
+        if done and not struck & set(self.sent):
+            if done.count("-") != 1 or done[-1] != "-":
+                self.fault(f"the host was not restored once and last: {done}")
 
     def look_at_status(self):
         said = self.tool.text("err")

@@ -118,8 +118,9 @@ class Tool:
         below, found = self.below(), {}
         if any(name == "supervisor" for _, (name, *_) in below.values()):
             kinds = {1: "supervisor", 2: "run", 3: "worker"}
-            for pid, (steps, (*_, start)) in below.items():
-                found.setdefault(kinds.get(steps, "below"), []).append((pid, start))
+            for pid, (steps, (name, _, _, start)) in below.items():
+                kind = name if name == "attendant" else kinds.get(steps, "below")
+                found.setdefault(kind, []).append((pid, start))
         return found
 
     def is_marked(self, pid):

@@ -90,6 +90,22 @@ fn a_signal_to_the_tool_has_the_host_set_back() {
     }
 }
 
+/// As `pkill -f forktax` does.
+#[test]
+fn a_signal_to_all_of_the_tool_has_the_host_set_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = begin_endless(dir.path());
+    until("no setup", || log(dir.path()).len() > 2);
+    let tool = child.id().to_string();
+    for pid in children_of(&tool).iter().chain([&tool]) {
+        kill_by("TERM", pid);
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    assert_eq!(restored(dir.path()), 1);
+    assert_eq!(log(dir.path()).last().unwrap(), "restored");
+    assert_no_process(&dir.path().display().to_string());
+}
+
 /// Whichever of the tool's processes is killed, and all of its group.
 #[test]
 fn the_host_is_set_back_once_after_a_kill() {

@@ -17,6 +17,7 @@ use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitCode, ExitStatus};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::attendant::{self, Attendant};
@@ -53,7 +54,7 @@ pub fn supervised(
         let (orders, theirs) = UnixStream::pair().map_err(refused)?;
         let Some(pid) = fork()? else {
             drop(orders);
-            stand_beside(&held).map_err(could_not())?;
+            stand_beside(&held, &passed_on).map_err(could_not())?;
             return attendant::attend(&theirs, restore).map(|()| ExitCode::SUCCESS);
         };
         attended = Some((pid, orders));
@@ -114,10 +115,14 @@ fn restored(attendant: Option<i32>, restore: Option<&str>) -> Result<Option<Exit
 }
 
 /// Leaves the user's group and its name to the others, and is heard of no more in the
-/// terminal.
-fn stand_beside(held: &Held) -> io::Result<()> {
+/// terminal. No signal that may be caught keeps it from its work. They are caught and not
+/// held back, as what it executes would have to do without them, too.
+fn stand_beside(held: &Held, signals: &[i32]) -> io::Result<()> {
     supervision::leave_group()?;
-    supervision::rename(c"supervisor")?;
+    supervision::rename(c"attendant")?;
+    for signal in signals {
+        signal_hook::flag::register(*signal, Arc::default())?;
+    }
     held.release()
 }
 
