@@ -3,6 +3,8 @@
 mod advise;
 mod card;
 mod compare;
+mod export;
+mod names;
 mod process;
 mod reproduce;
 mod shape;
@@ -12,14 +14,15 @@ mod versus;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::{Arg, Parser, ValueEnum};
 
-use crate::report::Format;
 use crate::units::{Blocks, parse_count, parse_duration};
 
 pub(super) use advise::AdviseArgs;
 pub(super) use card::CardArgs;
 pub(super) use compare::CompareArgs;
+pub(super) use export::{ExportArg, export};
+pub(super) use names::MethodArg;
 pub(super) use process::ProcessArgs;
 pub(super) use reproduce::{ReproduceArgs, study_names};
 pub(super) use shape::{ShapeArgs, ShapeFormatArg};
@@ -41,9 +44,12 @@ Exit status:
   5      --restore failed: the host may be as a setup left it
   128+N  ended by signal N; what was measured until then was printed and exported";
 
+/// The command that options without one belong to.
+pub(super) const DEFAULT_COMMAND: &str = "sweep";
+
 /// Tells what a process spawn costs on this host, and why.
 ///
-/// Without a command: `forktax sweep`.
+/// Without a command: `forktax sweep`, to which options alone belong as well.
 #[derive(Debug, Parser)]
 #[command(version, after_help = AFTER_HELP)]
 pub(super) struct Args {
@@ -99,7 +105,7 @@ pub(super) enum Command {
     ///
     /// Its mappings, which of their pages are its own, a file's, swapped out or huge, its
     /// open files and threads: all from /proc, without stopping, tracing or changing it.
-    /// With -o that becomes a file without any of the memory's contents.
+    /// With --export that becomes a file without any of the memory's contents.
     Shape(ShapeArgs),
     /// Print a stored result, or a stored comparison, again, in any format.
     Show(ShowArgs),
@@ -131,7 +137,11 @@ impl Command {
 
 /// The arguments of a sweep.
 #[derive(Debug, Parser)]
-#[command(after_help = AFTER_HELP)]
+#[command(
+    after_help = AFTER_HELP,
+    mut_arg("precision", |arg| and(arg, "[default: 2%; none with --spawns]")),
+    mut_arg("time", |arg| and(arg, "[default: 13s; none with --spawns, or --precision alone]"))
+)]
 pub(super) struct SweepArgs {
     /// Mappings to add to the worker: a list such as 0,100,1k,10k
     /// [default: 0,100,1k,10k; with --huge 0,10,100,500; 0 with a list in --fds or
@@ -145,11 +155,10 @@ pub(super) struct SweepArgs {
     #[command(flatten)]
     pub(super) beside: BesideArgs,
 
-    /// Ways to spawn: a list of fork, vfork, posix_spawn, posix_spawn-usevfork,
-    /// clone3-vfork, std, system, fork-server; or all
+    /// Ways to spawn, a list
     /// [default: fork,vfork,posix_spawn, or those that can with --child exit]
-    #[arg(long = "method", value_name = "LIST", value_delimiter = ',')]
-    pub(super) methods: Option<Vec<String>>,
+    #[arg(long = "method", value_name = "LIST", value_delimiter = ',', value_parser = names::method())]
+    pub(super) methods: Option<Vec<MethodArg>>,
 
     #[command(flatten)]
     pub(super) spawning: SpawningArgs,
@@ -168,7 +177,19 @@ pub(super) struct SweepArgs {
 
 /// The arguments of an explanation.
 #[derive(Debug, Parser)]
-#[command(after_help = AFTER_HELP)]
+#[command(
+    after_help = AFTER_HELP,
+    mut_arg("precision", |arg| and(arg, "[default: none]")),
+    mut_arg("time", |arg| and(
+        arg,
+        "[default: 20s, with --ledger 40s, of a large process longer; none with --spawns, or \
+         --precision alone]"
+    )),
+    mut_arg("export", |arg| and(
+        arg,
+        "Also .svg (the ledger, or whose the cost is), .folded and .flame.svg (the stacks)"
+    ))
+)]
 pub(super) struct ExplainArgs {
     #[command(flatten)]
     pub(super) process: ProcessArgs,
@@ -180,11 +201,10 @@ pub(super) struct ExplainArgs {
     #[command(flatten)]
     pub(super) space: SpaceArgs,
 
-    /// Ways to spawn: a list of fork, vfork, posix_spawn, posix_spawn-usevfork,
-    /// clone3-vfork, std, system; or all
-    /// [default: fork,posix_spawn; with --child exit fork]
-    #[arg(long = "method", value_name = "LIST", value_delimiter = ',')]
-    pub(super) methods: Option<Vec<String>>,
+    /// Ways to spawn, a list
+    /// [default: fork,posix_spawn, of a process vfork too; with --child exit those that can]
+    #[arg(long = "method", value_name = "LIST", value_delimiter = ',', value_parser = names::method())]
+    pub(super) methods: Option<Vec<MethodArg>>,
 
     /// For a process: say besides where the time of its forks goes, phase by phase and
     /// mechanism by mechanism, as for other parents; it takes half of the time
@@ -267,9 +287,8 @@ pub(super) struct BesideArgs {
 /// How is spawned, where, and for how long.
 #[derive(Debug, clap::Args)]
 pub(super) struct SpawningArgs {
-    /// What the child does: execute the program, or leave at once with _exit
-    #[arg(long, value_enum, default_value = "exec")]
-    pub(super) child: ChildArg,
+    #[command(flatten)]
+    pub(super) child: ChildArgs,
 
     /// Spawns of each method from each address space; without --time and
     /// --precision this alone ends the run
@@ -281,6 +300,15 @@ pub(super) struct SpawningArgs {
 
     #[command(flatten)]
     pub(super) running: RunningArgs,
+}
+
+/// What the children do.
+#[derive(Debug, clap::Args)]
+pub(super) struct ChildArgs {
+    /// What the child does: execute the program, or leave at once with _exit
+    /// [default: exec; for a fork server of AFL's exit]
+    #[arg(long, value_enum)]
+    pub(super) child: Option<ChildArg>,
 }
 
 /// What happens between two spawns.
@@ -312,14 +340,10 @@ pub(super) struct RunningArgs {
     /// Stop once every total's 95 % interval is within this share of its median,
     /// e.g. 0.01 or 1%; without --time the run goes on until then, for 10 minutes at the
     /// most, or ends after one that shows that these will not do
-    /// [default: 2%, to explain none; none with --spawns]
     #[arg(long, value_name = "SHARE", value_parser = parse_share)]
     pub(super) precision: Option<f64>,
 
     /// Stop after this time: 500ms, 10s, 2m
-    /// [default: 13s, to explain 20s, a card 60s or with --quick 15s, a study what --list
-    /// says; none with --spawns or --precision alone, and for python-2014, which ends after
-    /// its --repeats]
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(super) time: Option<Duration>,
 
@@ -334,7 +358,7 @@ pub(super) struct RunningArgs {
     pub(super) cpu: Option<CpuArg>,
 
     /// Seed of the random orders and of the intervals [default: from the clock]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
     pub(super) seed: Option<u64>,
 
     /// A variable for the environment of worker and children, which holds only
@@ -350,12 +374,10 @@ pub(super) struct OutputArgs {
     #[arg(long, value_enum, default_value = "table")]
     pub(super) format: FormatArg,
 
-    /// Write the result to a file as well; .txt, .md, .csv or .json says how, of a
-    /// reproduction also .svg (the figures side by side), of a card .svg (what its
-    /// prices foretell), and of an explanation .svg (the ledger), .folded and .flame.svg
-    /// (the stacks); or as FORMAT=FILE, such as json=/dev/stdout. Repeatable; that the files
-    /// can be written is checked before anything is measured
-    #[arg(long, value_name = "FILE", value_parser = parse_export)]
+    /// Write the result to a file as well; .txt, .md, .csv or .json says how, or
+    /// FORMAT=FILE, such as json=/dev/stdout. Repeatable; that the files can be written is
+    /// checked before anything is measured
+    #[arg(long, short = 'o', value_name = "FILE", value_parser = export())]
     pub(super) export: Vec<ExportArg>,
 
     /// No progress on stderr
@@ -364,6 +386,12 @@ pub(super) struct OutputArgs {
 
     #[command(flatten)]
     pub(super) shown: ShownArgs,
+}
+
+/// The same option, with more to say of it in one command's help.
+fn and(arg: Arg, more: &str) -> Arg {
+    let said = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    arg.help(format!("{said} {more}"))
 }
 
 impl SweepArgs {
@@ -383,10 +411,10 @@ pub(super) struct ShowArgs {
     #[arg(long, value_enum, default_value = "table")]
     pub(super) format: FormatArg,
 
-    /// Write the result to a file as well; .txt, .md, .csv or .json says how, for a
-    /// reproduction or a card also .svg, and for an explanation .svg, .folded or
-    /// .flame.svg
-    #[arg(long, value_name = "FILE", value_parser = parse_export)]
+    /// Write the result to a file as well; .txt, .md, .csv or .json says how, for what has
+    /// a picture .svg, and for an explanation .folded or .flame.svg; or FORMAT=FILE.
+    /// Repeatable
+    #[arg(long, short = 'o', value_name = "FILE", value_parser = export())]
     pub(super) export: Vec<ExportArg>,
 
     #[command(flatten)]
@@ -456,32 +484,6 @@ fn parse_cpu(text: &str) -> Result<CpuArg, String> {
     number.map_err(|_| format!("{text:?} is neither the number of a CPU nor any"))
 }
 
-/// A file to write to, and how.
-#[derive(Debug, Clone)]
-pub(super) struct ExportArg {
-    pub(super) path: PathBuf,
-    pub(super) format: Format,
-}
-
-fn parse_export(text: &str) -> Result<ExportArg, String> {
-    if let Some((format, path)) = text.split_once('=')
-        && let Some(format) = Format::from_name(format)
-        && !path.is_empty()
-    {
-        let path = PathBuf::from(path);
-        return Ok(ExportArg { path, format });
-    }
-    let path = PathBuf::from(text);
-    let name = path.file_name().and_then(|name| name.to_str());
-    let format = name.and_then(Format::from_file_name);
-    let format = format.ok_or(
-        "the extension says how to write it: .txt, .md, .csv or .json; \
-         for a reproduction or a card also .svg, for an explanation .svg, .folded or .flame.svg; \
-         or the format's name before it, as in json=/dev/stdout",
-    )?;
-    Ok(ExportArg { path, format })
-}
-
 fn parse_share(text: &str) -> Result<f64, String> {
     let (number, scale) = text
         .strip_suffix('%')
@@ -515,20 +517,18 @@ mod tests {
     }
 
     #[test]
-    fn a_format_is_told_by_the_extension_or_before_the_file() {
-        for (text, path, format) in [
-            ("a.csv", "a.csv", Format::Csv),
-            ("json=/dev/fd/63", "/dev/fd/63", Format::Json),
-            ("flamegraph=x=y", "x=y", Format::FlameGraph),
-            ("./json=a.md", "./json=a.md", Format::Markdown),
-            ("x=y.json", "x=y.json", Format::Json),
+    fn each_help_tells_the_defaults_of_its_own_command() {
+        for (command, default) in [
+            (SweepArgs::command(), "[default: 13s;"),
+            (ExplainArgs::command(), "[default: 20s,"),
+            (CardArgs::command(), "[default: 60s,"),
+            (AdviseArgs::command(), "[default: 40s,"),
+            (ReproduceArgs::command(), "[default: what --list says"),
         ] {
-            let export = parse_export(text).unwrap();
-            assert_eq!(export.path, PathBuf::from(path));
-            assert_eq!(export.format, format, "{text}");
-        }
-        for bad in ["json", "json=", "pdf=x"] {
-            assert!(parse_export(bad).is_err(), "{bad}");
+            let time = command.get_arguments().find(|arg| arg.get_id() == "time");
+            let said = time.unwrap().get_help().unwrap().to_string();
+            assert!(said.contains(default), "{said}");
+            assert_eq!(said.matches("[default").count(), 1, "{said}");
         }
     }
 

@@ -3,6 +3,7 @@
 use super::args::CardArgs;
 use super::measure;
 use super::output::{self, Exports, OutputError};
+use crate::analysis::card::is_believable;
 use crate::model::{Card, Caveat, Document, Findings, Host, Placement, Stored};
 use crate::report::Subject;
 use crate::store::{Found, Store, StoreError};
@@ -41,21 +42,24 @@ fn keep(document: &Document) -> anyhow::Result<String> {
     }
     let store = store()?;
     if is_lesser(document) && has_better(&store, &document.host) {
-        let why = "a card of the whole design, of enough rounds and under usual conditions is \
-                   stored, and stays in place of this one";
+        let why = "a card of the whole design, of enough rounds, under usual conditions and with \
+                   forecasts to be believed is stored, and stays in place of this one";
         return Ok(why.to_owned());
     }
     let path = store.save(document)?;
     Ok(format!("stored as {}", path.display()))
 }
 
-/// Whether a card is quick, of few rounds, or measured under conditions of its own.
+/// Whether a card is quick, of few rounds, measured under conditions of its own, or not to
+/// be believed.
 fn is_lesser(document: &Document) -> bool {
     /// `PATH` and `LC_ALL`.
     const USUAL_VARIABLES: usize = 2;
     let plan = &document.plan;
     let few = |caveat: &Caveat| matches!(caveat, Caveat::FewRounds { .. });
+    let believed = |card: &Card| card.prices.grade.measured().is_some_and(is_believable);
     plan.order.card().is_some_and(|order| order.quick)
+        || !matches!(&document.findings, Findings::Card(card) if believed(card))
         || document.caveats.iter().any(few)
         || plan.placement == Placement::Free
         || plan.environment.len() > USUAL_VARIABLES

@@ -12,9 +12,9 @@ use crate::report::ReportError;
 
 const MEASURING: u8 = 1;
 const DEARER: u8 = 1;
-const USAGE: u8 = 2;
+pub(super) const USAGE: u8 = 2;
 const PROGRAM: u8 = 3;
-const OUTPUT: u8 = 4;
+pub(super) const OUTPUT: u8 = 4;
 const RESTORE: u8 = 5;
 const SIGNAL: i32 = 128;
 
@@ -47,7 +47,7 @@ fn of_comparing(error: &CompareError) -> u8 {
 
 fn of_measuring(error: &LabError) -> u8 {
     match error {
-        LabError::Limit(_) | LabError::Interpreter(_) => USAGE,
+        LabError::Limit(_) | LabError::Interpreter(_) | LabError::Methods(_) => USAGE,
         LabError::Program(_) => PROGRAM,
         LabError::Restore { .. } => RESTORE,
         LabError::Interrupted(signal) => u8::try_from(SIGNAL + signal).unwrap_or(MEASURING),

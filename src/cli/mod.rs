@@ -16,6 +16,7 @@ mod schema;
 mod shape;
 mod show;
 mod versus;
+mod words;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -34,7 +35,13 @@ pub fn main() -> ExitCode {
     if let Err(error) = ground::check_rights() {
         return failed(&error.into());
     }
-    let command = output::arguments().command;
+    if let Err(error) = output::check_stdout() {
+        return failed(&error.into());
+    }
+    let command = match output::arguments() {
+        Ok(arguments) => arguments.command,
+        Err(answered) => return answered,
+    };
     if !command.as_ref().is_none_or(Command::looks_at_processes) {
         return run(command, None);
     }

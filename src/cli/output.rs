@@ -5,22 +5,28 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use clap::Parser;
 
 use super::args::{Args, ExportArg, FormatArg, ShownArgs};
 use super::place::{self, Identity, Place};
+use super::{exit, words};
 use crate::model::Stored;
 use crate::report::view::Block;
 use crate::report::{self, Format, ReportError, Shown, Subject, WIDTH};
 use crate::store::Found;
-use crate::units::{harmless, steers};
+use crate::sys::stdout;
+use crate::units::harmless;
 
 /// The narrowest and the widest page that a text is laid out for.
 const WIDTHS: [usize; 2] = [80, 200];
 
 /// The most characters of a message, or of a line of one.
 const LONGEST: usize = 4_096;
+
+/// What every message begins with.
+const PREFIX: &str = "forktax: ";
 
 /// A result that could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -178,10 +184,14 @@ pub(super) fn print_bytes(bytes: &[u8]) -> Result<(), OutputError> {
     put(bytes)
 }
 
-/// A reader that has seen enough is no error.
 fn put(bytes: &[u8]) -> Result<(), OutputError> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+    unless_nobody_reads(stdout.write_all(bytes).and_then(|()| stdout.flush()))
+}
+
+/// A reader that has seen enough is no error.
+fn unless_nobody_reads(printed: io::Result<()>) -> Result<(), OutputError> {
+    match printed {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(OutputError::new("stdout", &error))
         }
@@ -189,18 +199,41 @@ fn put(bytes: &[u8]) -> Result<(), OutputError> {
     }
 }
 
-/// The arguments as they were typed. A refusal quotes them.
-pub(super) fn arguments() -> Args {
-    Args::try_parse().unwrap_or_else(|error| {
-        let said = error.to_string();
-        if !said.contains(|c| c != '\n' && steers(c)) {
-            error.exit()
+/// Refuses a standard output on which everything would be lost.
+pub(super) fn check_stdout() -> Result<(), OutputError> {
+    match stdout::is_missing() {
+        true => {
+            let why = "it is closed, or open for reading alone: redirect it to a file, or to \
+                       /dev/null";
+            Err(OutputError::new("stdout", &why))
         }
-        // clap begins it anew.
-        let said = said.trim_start_matches("error: ").lines();
-        let lines: Vec<String> = said.map(|line| harmless(line, LONGEST)).collect();
-        clap::Error::raw(error.kind(), lines.join("\n") + "\n").exit()
+        false => Ok(()),
+    }
+}
+
+/// The arguments as they were typed, or the status after what was answered to them.
+pub(super) fn arguments() -> Result<Args, ExitCode> {
+    Args::try_parse_from(words::typed()).map_err(|error| {
+        if error.use_stderr() {
+            refuse(&error);
+            return exit::USAGE.into();
+        }
+        match unless_nobody_reads(error.print().and_then(|()| io::stdout().flush())) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                complain(&error.into());
+                exit::OUTPUT.into()
+            }
+        }
     })
+}
+
+/// Says in lines what is wrong with the arguments, which it quotes.
+fn refuse(error: &clap::Error) {
+    let said = error.to_string();
+    let said = said.strip_prefix("error: ").unwrap_or(&said).lines();
+    let lines: Vec<String> = said.map(|line| harmless(line, LONGEST)).collect();
+    let _ = writeln!(io::stderr(), "{PREFIX}{}", lines.join("\n"));
 }
 
 /// Says on stderr what was done, unless nobody wants to know.
@@ -218,7 +251,7 @@ pub(super) fn complain(error: &anyhow::Error) {
 /// Names of files and what programs say is part of it, and may be anything.
 fn say(what: &str) {
     // Nobody is left to tell if stderr is closed.
-    let _ = writeln!(io::stderr(), "forktax: {}", harmless(what, LONGEST));
+    let _ = writeln!(io::stderr(), "{PREFIX}{}", harmless(what, LONGEST));
 }
 
 #[cfg(test)]

@@ -15,10 +15,12 @@ pub(super) mod tests;
 
 use std::time::{Duration, SystemTime};
 
-use super::args::{ChildArg, CpuArg, RunningArgs, TemperatureArgs};
+use super::args::{ChildArg, ChildArgs, CpuArg, RunningArgs, TemperatureArgs};
+use crate::analysis::process::is_fork_server;
 use crate::lab::limits::LimitError;
 use crate::model::{
-    ChildAction, Order, Placement, Plan, Program, SpaceRequest, SpawnMethod, StopRule, Temperature,
+    ChildAction, Order, Placement, Plan, ProcessFacts, Program, SpaceRequest, SpawnMethod,
+    StopRule, Temperature,
 };
 
 pub(super) use advise::{made_up_shape, of_advise};
@@ -101,10 +103,13 @@ struct Pace {
     precision: Option<f64>,
 }
 
-fn child(arg: ChildArg) -> ChildAction {
-    match arg {
-        ChildArg::Exec => ChildAction::Exec,
-        ChildArg::Exit => ChildAction::Exit,
+/// What the children of a process do, if it is one.
+fn child(args: &ChildArgs, facts: Option<&ProcessFacts>) -> ChildAction {
+    match args.child {
+        Some(ChildArg::Exec) => ChildAction::Exec,
+        Some(ChildArg::Exit) => ChildAction::Exit,
+        None if facts.is_some_and(is_fork_server) => ChildAction::Exit,
+        None => ChildAction::Exec,
     }
 }
 

@@ -10,6 +10,7 @@ use crate::lab::host::remedies;
 use crate::lab::shape::{self, Options};
 use crate::model::{Availability, CardPrices, Document, Findings, Host, ProcessShape};
 use crate::store::Found;
+use crate::units::{about_percent, utc};
 
 /// Explains a process.
 pub(super) fn explain(args: &ExplainArgs) -> anyhow::Result<()> {
@@ -34,10 +35,11 @@ pub(super) fn advise(args: &AdviseArgs) -> anyhow::Result<()> {
 
 /// Reads the process that was named, or the file.
 fn process_shape(args: &ProcessArgs) -> anyhow::Result<ProcessShape> {
-    match (&args.pid, &args.shape) {
-        (Some(pid), _) => Ok(shape::take(*pid, Options::default())?),
-        (None, Some(file)) => Ok(super::shape::read(file)?),
-        (None, None) => unreachable!("the caller has seen that one is given"),
+    match (&args.pid, &args.shape, &args.smaps) {
+        (Some(pid), ..) => Ok(shape::take(*pid, Options::default())?),
+        (None, Some(file), _) => Ok(super::shape::read(file)?),
+        (None, None, Some(dump)) => Ok(super::shape::read_dump(dump)?),
+        (None, None, None) => unreachable!("the caller has seen that one is given"),
     }
 }
 
@@ -62,6 +64,9 @@ fn prices(host: &Host) -> Availability<CardPrices> {
     }
 }
 
+/// What to do where no card can be used.
+const MEASURE: &str = "measure one with forktax card, while the host rests";
+
 fn prices_of(document: &Document) -> Availability<CardPrices> {
     let graded = document.plan.order.card().and_then(|order| {
         let Findings::Card(measured) = &document.findings else {
@@ -71,11 +76,22 @@ fn prices_of(document: &Document) -> Availability<CardPrices> {
         Some((fit, measured.prices.grade.measured()?.clone()))
     });
     let Some((fit, grade)) = graded else {
-        return Availability::unavailable(
-            "the stored card has no fork's prices",
-            Some("measure one with forktax card"),
-        );
+        return Availability::unavailable("the stored card has no fork's prices", Some(MEASURE));
     };
+    if !card::is_believable(&grade) {
+        let off = card::error(grade.total.loo_p90);
+        let off = off
+            .measured()
+            .map(|off| format!(", by more than {} in one of ten", about_percent(*off)));
+        return Availability::unavailable(
+            format!(
+                "the stored card of {} is not used, as its own forecasts are too far off{}",
+                utc(document.run.started_unix_s),
+                off.unwrap_or_default()
+            ),
+            Some(MEASURE),
+        );
+    }
     Availability::Measured(CardPrices {
         terms: fit.terms(),
         knee_bytes: fit.knee_bytes,

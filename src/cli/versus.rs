@@ -10,6 +10,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, Parser};
 use super::compare;
 use super::measure::{self, Delivery};
 use super::plan::{PlanError, Surroundings};
+use super::words;
 use crate::analysis::compare::compare_by_turns;
 use crate::cli::args::{OutputArgs, VersusArgs};
 use crate::lab;
@@ -122,7 +123,7 @@ fn plans<A: Parser>(
     options: &str,
     planner: Planner<A>,
 ) -> anyhow::Result<([Plan; 2], Surroundings)> {
-    let typed: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let typed: Vec<OsString> = words::typed().into_iter().skip(1).collect();
     let words = words_of_b(&A::command(), &typed, options)?;
     let matches = A::command().try_get_matches_from(&typed)?;
     let host = measure::surroundings(is_typed(&matches, "cpu"))?;
@@ -255,11 +256,12 @@ fn words_of_b(
     let own = [name.clone()]
         .into_iter()
         .chain(split.into_iter().map(OsString::from));
+    let own = words::joined(own.collect());
     let matches = |words: Vec<OsString>| {
         let parsed = command.clone().try_get_matches_from(words);
         parsed.map_err(|error| refused(options, &said(&error)))
     };
-    let (of_a, of_b) = (matches(typed.to_vec())?, matches(own.collect())?);
+    let (of_a, of_b) = (matches(typed.to_vec())?, matches(own)?);
     let mut words = vec![name];
     let mut last = Vec::new();
     for argument in command.get_arguments() {

@@ -27,7 +27,7 @@ pub(super) fn run(
     };
     let design = Design::of(
         &experiment.built,
-        &plan.methods,
+        (plan.methods.as_slice(), plan.child),
         &order.host,
         &order.targets,
     );

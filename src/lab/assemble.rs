@@ -35,7 +35,7 @@ pub(super) fn document(
         .iter()
         .flat_map(|group| cells(group, host.clock_cost_ns))
         .collect();
-    let caveats = caveats(plan, ended, &groups, &cells);
+    let caveats = caveats(plan, host.page_size, ended, &groups, &cells);
     Document {
         schema_version: SCHEMA_VERSION,
         tool: Tool::this(),

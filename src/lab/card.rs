@@ -44,6 +44,7 @@ impl<'a> Experiment<'a> {
             assignment: assignment(plan, trial),
             may_fail: is_own(order, trial),
             never_rests: false,
+            comes_later: false,
         }));
         Self {
             kernel,

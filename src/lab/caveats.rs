@@ -4,6 +4,7 @@
 use super::count;
 use super::cpu_time;
 use super::group::Group;
+use super::limits::Need;
 use super::outcome::Ended;
 use super::prospect::{LONGEST_S, needed_s};
 use super::runner::AIM_ROUNDS;
@@ -22,6 +23,7 @@ const HUGE_SHARE: f64 = 0.01;
 /// All caveats of a run.
 pub(super) fn caveats(
     plan: &Plan,
+    page_size: u64,
     ended: &Ended,
     groups: &[Group<'_>],
     cells: &[Cell],
@@ -34,7 +36,8 @@ pub(super) fn caveats(
     caveats.extend(unsteady(&ended.run));
     caveats.extend(methods_missing(groups));
     caveats.extend(count::refused(groups));
-    caveats.extend(groups.iter().flat_map(|group| group_caveats(group)));
+    let of_group = |group| group_caveats(group, page_size);
+    caveats.extend(groups.iter().flat_map(of_group));
     caveats.extend(count::multiplexed(groups));
     caveats.extend(cpu_time::samples_lost(groups));
     caveats.extend((count > 0).then_some(Caveat::Daemons { count }));
@@ -94,7 +97,7 @@ fn methods_missing(groups: &[Group<'_>]) -> Vec<Caveat> {
     gone.into_iter().map(caveat).collect()
 }
 
-fn group_caveats(group: &Group<'_>) -> Vec<Caveat> {
+fn group_caveats(group: &Group<'_>, page_size: u64) -> Vec<Caveat> {
     let space = group.space();
     let mappings = space.parent.mappings.vmas;
     let mut caveats = Vec::new();
@@ -102,13 +105,18 @@ fn group_caveats(group: &Group<'_>) -> Vec<Caveat> {
     if workers < 3 {
         caveats.push(Caveat::FewWorkers { mappings, workers });
     }
-    let asked = group.request.asks_for_huge_pages();
     let share = space.parent.huge_bytes as f64 / space.parent.resident_bytes.max(1) as f64;
-    if asked || share > HUGE_SHARE {
+    let part = group.request.huge_part();
+    let is_worth_a_word = match part {
+        // What was granted in full is as it was ordered.
+        Some(part) => space.parent.huge_bytes < Need::of(part, page_size).resident_bytes,
+        None => share > HUGE_SHARE,
+    };
+    if is_worth_a_word {
         caveats.push(Caveat::HugePages {
             mappings,
             huge_bytes: space.parent.huge_bytes,
-            asked,
+            asked: part.is_some(),
         });
     }
     let drifted = group.timings().find_map(|r| drift(&r.inflated, &r.after));

@@ -17,6 +17,9 @@ pub enum LabError {
     /// The plan's program cannot be measured.
     #[error(transparent)]
     Program(#[from] ProgramError),
+    /// None of the spawn methods that were asked for.
+    #[error("there is nothing to spawn by: {0}")]
+    Methods(String),
     /// There is no interpreter for the scripts.
     #[error("{}", .0.in_words())]
     Interpreter(Missing),

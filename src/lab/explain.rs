@@ -269,8 +269,7 @@ impl Inquiry<'_> {
     /// Whether an instruction is to be watched: of the program, or libc's execve
     /// where libc's own code runs in the child.
     fn has_marks(&self) -> bool {
-        use SpawnMethod::{Clone3Vfork, Fork, Vfork};
-        let of_libc = |method: &SpawnMethod| ![Fork, Vfork, Clone3Vfork].contains(method);
+        let of_libc = |method: &SpawnMethod| method.runs_libc();
         self.executes() && (self.fixes_addresses() || self.plan.methods.iter().any(of_libc))
     }
 

@@ -16,6 +16,7 @@ pub(in crate::lab) use read::{is_initial_namespace, read_file_size};
 pub use refusal::{LimitError, Short};
 
 use crate::sys::handlers::MOST_HANDLERS;
+use crate::vm::THREAD_MAPPINGS;
 use crate::worker::protocol::OWN_DESCRIPTORS;
 
 /// VMAs that are not the order's: the worker's own image and libraries, its
@@ -100,14 +101,22 @@ pub fn check(need: &Need, limits: &Limits) -> Result<(), LimitError> {
 }
 
 fn check_mappings(need: &Need, limits: &Limits) -> Result<(), LimitError> {
-    match limits.max_map_count {
-        Some(limit) if need.mappings.saturating_add(OWN_VMAS) > limit => {
-            Err(LimitError::Mappings {
-                asked: need.mappings,
-                limit,
-            })
-        }
-        _ => Ok(()),
+    let Some(limit) = limits.max_map_count else {
+        return Ok(());
+    };
+    let (asked, threads) = (need.mappings, need.threads());
+    let stacks = threads.saturating_mul(THREAD_MAPPINGS);
+    let others = asked.saturating_sub(stacks).saturating_add(OWN_VMAS);
+    if asked.saturating_add(OWN_VMAS) <= limit {
+        Ok(())
+    } else if stacks > others && others < limit {
+        Err(LimitError::ThreadMappings {
+            threads,
+            others,
+            limit,
+        })
+    } else {
+        Err(LimitError::Mappings { asked, limit })
     }
 }
 

@@ -295,6 +295,12 @@ pub(super) fn overrun(run_s: f64, fewest_rounds: u32) -> String {
     format!("a round takes about {round}, {least}: this run takes about {run}, more than --time")
 }
 
+/// One line on a run that nobody gave a time.
+pub(super) fn length(run_s: f64) -> String {
+    let run = about_seconds(run_s);
+    format!("by its first workers this run takes about {run}; --time ends it sooner")
+}
+
 /// A precision as it was typed.
 fn asked(aim: f64) -> String {
     format!("{} %", trimmed(aim * 100.0, 6))

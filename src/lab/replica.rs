@@ -11,8 +11,8 @@ use super::outcome::{Outcome, Progress};
 use super::rounds::{Rounds, Try};
 use crate::analysis::replica::{Blueprint, Trial, scaled};
 use crate::model::{
-    ChildAction, Findings, Host, Plan, ProcessRole, ProcessShape, Program, ReplicaOrder,
-    SpaceRequest, SpawnMethod, Stopped,
+    ChildAction, Findings, Host, Plan, ProcessRole, ProcessShape, Program, RemedyKind,
+    ReplicaOrder, SpaceRequest, SpawnMethod, Stopped,
 };
 use crate::worker::protocol::{Assignment, Pass};
 
@@ -139,6 +139,20 @@ fn order(plan: &Plan, trial: &Trial) -> Try {
         assignment,
         may_fail: trial.program.is_some(),
         never_rests: trial.role == ProcessRole::Whole,
+        comes_later: comes_later(trial.role),
+    }
+}
+
+/// What checks or what is told, rather than what is asked: where time is short, the others
+/// are repeated instead.
+fn comes_later(role: ProcessRole) -> bool {
+    match role {
+        ProcessRole::Whole | ProcessRole::Rung(_) => false,
+        ProcessRole::Without(_) | ProcessRole::Against(_) => true,
+        ProcessRole::Remedied(kind) => matches!(
+            kind,
+            RemedyKind::NoHugePages | RemedyKind::NoFilePages | RemedyKind::StaticTarget
+        ),
     }
 }
 

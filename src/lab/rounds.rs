@@ -25,6 +25,8 @@ pub(super) struct Try {
     pub(super) may_fail: bool,
     /// Whether it never leaves a round to the others, however long it takes.
     pub(super) never_rests: bool,
+    /// Whether the others are repeated before it has its first turn.
+    pub(super) comes_later: bool,
 }
 
 /// The rounds of a run.
@@ -59,6 +61,8 @@ impl<'a> Rounds<'a> {
         for one in tries {
             let rhythm = Rhythm {
                 rests: !one.never_rests,
+                from: if one.comes_later { LEAST_ROUNDS } else { 0 },
+                owed: !one.comes_later,
                 ..Rhythm::EVERY_ROUND
             };
             self.runner.add(one.name.as_str(), rhythm);

@@ -41,7 +41,7 @@ use super::kernel::Kernel;
 use super::noise::{NoiseLog, Reading, Waiting};
 use super::outcome::{Ended, Progress};
 use super::outlook::Watch;
-use super::prospect::{Foresight, Sought, overrun};
+use super::prospect::{Foresight, Sought, length, overrun};
 use super::reference::Beside;
 use super::session::{self, Occasion, Recording};
 use crate::analysis::steadiness::spells_of;
@@ -371,6 +371,10 @@ impl Stage for Running<'_> {
 
     fn overruns(&mut self, run_s: f64, fewest_rounds: u32) {
         self.progress.tell(&overrun(run_s, fewest_rounds));
+    }
+
+    fn is_long(&mut self, run_s: f64) {
+        self.progress.tell(&length(run_s));
     }
 }
 

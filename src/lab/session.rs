@@ -204,6 +204,10 @@ impl Inflated {
         assignment: &Assignment,
     ) -> Result<Self, LabError> {
         let prepared = worker.prepare()?;
+        if prepared.unavailable.len() == assignment.methods.len() {
+            let why = prepared.unavailable.iter().map(|(_, why)| why.as_str());
+            return Err(LabError::Methods(why.collect::<Vec<_>>().join("; ")));
+        }
         let before = worker.census(&prepared.instrument)?;
         let inflation_ns = worker.inflate()?;
         let inflated = worker.census(&prepared.instrument)?;

@@ -102,6 +102,8 @@ pub enum RemedyVerdict {
     Helps,
     /// No difference was seen.
     NoDifference,
+    /// No difference was seen, of too few workers to say that there is none.
+    TooFew,
     /// It harms.
     Harms,
 }
@@ -144,6 +146,12 @@ pub enum RemedyKind {
     Usevfork,
     /// kernel.sched_child_runs_first: not tried.
     ChildRunsFirst,
+    /// A fork server of AFL's that starts after what all inputs have in common: not tried.
+    DeferredStart,
+    /// Many inputs in one child of AFL's fork server: not tried.
+    PersistentMode,
+    /// Less memory in such a target before its first fork: not tried.
+    SmallerHeap,
     /// The best of those that keep the fork, together.
     BestForks,
     /// The best of all, together.
@@ -152,7 +160,7 @@ pub enum RemedyKind {
 
 impl RemedyKind {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::PosixSpawn,
         Self::Vfork,
         Self::ForkServer,
@@ -169,6 +177,9 @@ impl RemedyKind {
         Self::Prelink,
         Self::Usevfork,
         Self::ChildRunsFirst,
+        Self::DeferredStart,
+        Self::PersistentMode,
+        Self::SmallerHeap,
         Self::BestForks,
         Self::Best,
     ];
@@ -192,6 +203,9 @@ impl RemedyKind {
             Self::Prelink => "prelink",
             Self::Usevfork => "POSIX_SPAWN_USEVFORK",
             Self::ChildRunsFirst => "sched_child_runs_first",
+            Self::DeferredStart => "a deferred start",
+            Self::PersistentMode => "persistent mode",
+            Self::SmallerHeap => "a smaller heap",
             Self::BestForks => "together, with fork",
             Self::Best => "together, best of all",
         }

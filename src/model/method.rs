@@ -11,18 +11,31 @@ pub enum SpawnMethod {
     /// `fork()`, then `execve()` in the child.
     #[serde(rename = "fork")]
     Fork,
+    /// `fork()`, then `execve()` in the child, for which the parent waits: it reads from a
+    /// pipe that the exec closes.
+    #[serde(rename = "fork+pipe")]
+    ForkPipe,
     /// `clone(CLONE_VM | CLONE_VFORK)` on a stack of its own, then `execve()`.
     #[serde(rename = "vfork")]
     Vfork,
+    /// libc's `vfork()`, then `execve()`.
+    #[serde(rename = "vfork-libc")]
+    VforkLibc,
     /// libc's `posix_spawn()` without attributes.
     #[serde(rename = "posix_spawn")]
     PosixSpawn,
     /// libc's `posix_spawn()` with the flag `POSIX_SPAWN_USEVFORK` (0x40).
     #[serde(rename = "posix_spawn-usevfork")]
     PosixSpawnUsevfork,
+    /// glibc's `pidfd_spawn()`, and a wait by the descriptor that it gives.
+    #[serde(rename = "pidfd_spawn")]
+    PidfdSpawn,
     /// `clone3(CLONE_VM | CLONE_VFORK | CLONE_CLEAR_SIGHAND)`, then `execve()`.
     #[serde(rename = "clone3-vfork")]
     Clone3Vfork,
+    /// The same with `CLONE_INTO_CGROUP`: into the control group that the parent is in.
+    #[serde(rename = "clone3-into-cgroup")]
+    Clone3IntoCgroup,
     /// Rust's `std::process::Command`.
     #[serde(rename = "std")]
     Std,
@@ -36,12 +49,16 @@ pub enum SpawnMethod {
 
 impl SpawnMethod {
     /// Every method, in the order of the tables.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 12] = [
         Self::Fork,
+        Self::ForkPipe,
         Self::Vfork,
+        Self::VforkLibc,
         Self::PosixSpawn,
         Self::PosixSpawnUsevfork,
+        Self::PidfdSpawn,
         Self::Clone3Vfork,
+        Self::Clone3IntoCgroup,
         Self::Std,
         Self::System,
         Self::ForkServer,
@@ -51,10 +68,14 @@ impl SpawnMethod {
     pub fn name(self) -> &'static str {
         match self {
             Self::Fork => "fork",
+            Self::ForkPipe => "fork+pipe",
             Self::Vfork => "vfork",
+            Self::VforkLibc => "vfork-libc",
             Self::PosixSpawn => "posix_spawn",
             Self::PosixSpawnUsevfork => "posix_spawn-usevfork",
+            Self::PidfdSpawn => "pidfd_spawn",
             Self::Clone3Vfork => "clone3-vfork",
+            Self::Clone3IntoCgroup => "clone3-into-cgroup",
             Self::Std => "std",
             Self::System => "system",
             Self::ForkServer => "fork-server",
@@ -70,14 +91,44 @@ impl SpawnMethod {
     pub fn can_exit(self) -> bool {
         matches!(
             self,
-            Self::Fork | Self::Vfork | Self::Clone3Vfork | Self::ForkServer
+            Self::Fork
+                | Self::Vfork
+                | Self::VforkLibc
+                | Self::Clone3Vfork
+                | Self::Clone3IntoCgroup
+                | Self::ForkServer
         )
+    }
+
+    /// Whether the child is a copy of its parent.
+    pub fn copies(self) -> bool {
+        matches!(self, Self::Fork | Self::ForkPipe)
     }
 
     /// Whether the children are the parent's own, so that the kernel books on it what
     /// they take, and whoever watches the parent sees them.
     pub fn has_own_children(self) -> bool {
         self != Self::ForkServer
+    }
+
+    /// Whether hosts may lack it: not even then does a run fail.
+    pub fn is_optional(self) -> bool {
+        matches!(
+            self,
+            Self::PidfdSpawn | Self::Clone3Vfork | Self::Clone3IntoCgroup
+        )
+    }
+
+    /// Whether its child is one of libc's or of std's making, in which their code runs.
+    pub fn runs_libc(self) -> bool {
+        matches!(
+            self,
+            Self::PosixSpawn
+                | Self::PosixSpawnUsevfork
+                | Self::PidfdSpawn
+                | Self::Std
+                | Self::System
+        )
     }
 
     /// Whether the call gives back control before the child was waited for.

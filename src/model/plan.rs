@@ -287,10 +287,15 @@ impl SpaceRequest {
 
     /// Whether it asks for huge pages, and for mappings that may have them.
     pub fn asks_for_huge_pages(&self) -> bool {
+        self.huge_part().is_some()
+    }
+
+    /// The part of it that does.
+    pub fn huge_part(&self) -> Option<&Self> {
         match self {
-            Self::Mappings { mappings, huge, .. } => *huge && *mappings > 0,
-            Self::Together { parts } => parts.iter().any(Self::asks_for_huge_pages),
-            _ => false,
+            Self::Mappings { mappings, huge, .. } => (*huge && *mappings > 0).then_some(self),
+            Self::Together { parts } => parts.iter().find_map(Self::huge_part),
+            _ => None,
         }
     }
 }

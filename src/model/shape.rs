@@ -89,6 +89,12 @@ pub enum ShapeReservation {
     /// The stack of a thread was not to be seen: it ran each time, or the right to
     /// trace it is missing. It is among `anonymous`.
     NoThreadStacks,
+    /// It is from a dump of `/proc/PID/smaps`, which does not tell where in a mapping its
+    /// pages lie, nor of threads, open files and handlers.
+    NoPositions,
+    /// It is a fork server of AFL's: descriptors 198 and 199 are pipes, and its program has
+    /// AFL's variable `__AFL_SHM_ID`. Its children execute nothing.
+    AflForkServer,
     /// The flags of the mappings were not read, for the sake of the process: `smaps`,
     /// which alone tells them, makes its calls of mmap(2) wait. `hugetlb` was not
     /// looked for either, nor, before Linux 6.7, `huge`.
@@ -205,6 +211,11 @@ pub enum MappingFlag {
 }
 
 impl ProcessFacts {
+    /// Whether it is of a dump of smaps, which tells neither when nor on which kernel.
+    pub fn is_of_dump(&self) -> bool {
+        self.reservations.contains(&ShapeReservation::NoPositions)
+    }
+
     /// All its open files, whether an exec closes them or not.
     pub fn open_files(&self) -> u64 {
         self.descriptors.saturating_add(self.cloexec_descriptors)

@@ -225,12 +225,24 @@ pub fn samples(profile: &Profile, mechanism: Mechanism) -> (u64, u64) {
     })
 }
 
+/// Whether a function is a way of calling or returning that mitigations put in the place of an
+/// instruction (arch/x86/lib/retpoline.S): it works for whoever called it.
+fn is_thunk(function: &str) -> bool {
+    function.starts_with("__x86_indirect_") || function.ends_with("return_thunk")
+}
+
 /// The functions in which a mechanism was found running, the hottest first.
 pub fn hottest(profile: &Profile, mechanism: Mechanism) -> Vec<HotFunction> {
     let mut leaves: BTreeMap<&str, u64> = BTreeMap::new();
     for stack in &profile.stacks {
-        if let (true, Some(leaf)) = (stack.mechanism == mechanism, stack.frames.last()) {
-            *leaves.entry(name(profile, *leaf)).or_default() += stack.samples;
+        if stack.mechanism != mechanism {
+            continue;
+        }
+        let innermost_first = stack.frames.iter().rev();
+        let mut names = innermost_first.map(|frame| name(profile, *frame));
+        let innermost = names.clone().next();
+        if let Some(leaf) = names.find(|name| !is_thunk(name)).or(innermost) {
+            *leaves.entry(leaf).or_default() += stack.samples;
         }
     }
     let mut hottest: Vec<HotFunction> = leaves

@@ -6,6 +6,7 @@
 
 use std::arch::asm;
 use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// What the child does: a system call of at most three arguments that does not
 /// return when it succeeds.
@@ -15,8 +16,7 @@ pub(super) struct LastCall {
     pub(super) arguments: [usize; 3],
 }
 
-/// `struct clone_args` in its first version, which all kernels with clone3 take
-/// (include/uapi/linux/sched.h, CLONE_ARGS_SIZE_VER0).
+/// `struct clone_args` (include/uapi/linux/sched.h).
 #[repr(C, align(8))]
 #[derive(Default)]
 struct CloneArgs {
@@ -28,30 +28,52 @@ struct CloneArgs {
     stack: u64,
     stack_size: u64,
     tls: u64,
+    set_tid: u64,
+    set_tid_size: u64,
+    cgroup: u64,
 }
+
+/// How much of it all kernels with clone3 take (CLONE_ARGS_SIZE_VER0), and as much of it as
+/// Linux 5.7 does, which knows the last of its fields (CLONE_ARGS_SIZE_VER2).
+const FIRST_VERSION: usize = 64;
+const WITH_GROUP: usize = size_of::<CloneArgs>();
 
 /// Resets all handlers of the child (Linux 5.5).
 const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+/// Puts the child into the control group of a descriptor (Linux 5.7).
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 /// The exit status of a child whose last call came back, as in a shell.
-const FAILED: usize = 127;
+pub(super) const FAILED: usize = 127;
 
-/// Creates a child with the parent suspended until it has made `call`.
+/// Creates a child with the parent suspended until it has made `call`; in the control group
+/// whose folder is open, if one is.
 ///
 /// # Errors
-/// ENOSYS before Linux 5.3 and under some seccomp filters, EINVAL before 5.5.
+/// ENOSYS before Linux 5.3 and under some seccomp filters, EINVAL before 5.5; with a group
+/// E2BIG or EINVAL before 5.7, EACCES for one that may not be written to, and EBUSY for one
+/// that may hold no processes.
 ///
 /// # Safety
 /// `call` must be execve with a path, argv and envp that are valid for it, or
 /// exit: nothing that returns on success or writes to the shared memory.
-pub(super) unsafe fn vfork(call: LastCall) -> io::Result<i32> {
+pub(super) unsafe fn vfork(call: LastCall, group: Option<BorrowedFd<'_>>) -> io::Result<i32> {
+    let (into, cgroup) = match group {
+        Some(folder) => (CLONE_INTO_CGROUP, folder.as_raw_fd().unsigned_abs().into()),
+        None => (0, 0),
+    };
+    let size = match group {
+        Some(_) => WITH_GROUP,
+        None => FIRST_VERSION,
+    };
     let shared_memory = u64::from((libc::CLONE_VM | libc::CLONE_VFORK).unsigned_abs());
     let args = CloneArgs {
-        flags: shared_memory | CLONE_CLEAR_SIGHAND,
+        flags: shared_memory | CLONE_CLEAR_SIGHAND | into,
+        cgroup,
         exit_signal: libc::SIGCHLD.unsigned_abs().into(),
         ..CloneArgs::default()
     };
     // SAFETY: `args` lives through the call, and the caller vouches for `call`.
-    let result = unsafe { clone3_then(&args, call) };
+    let result = unsafe { clone3_then(&args, size, call) };
     if result < 0 {
         let errno = i32::try_from(-result).unwrap_or(libc::EINVAL);
         return Err(io::Error::from_raw_os_error(errno));
@@ -62,9 +84,9 @@ pub(super) unsafe fn vfork(call: LastCall) -> io::Result<i32> {
 /// The system call and, in the child, the two that follow it.
 ///
 /// # Safety
-/// As for [`vfork`].
+/// As for [`vfork`]; and `size` is no larger than the arguments are.
 #[cfg(target_arch = "x86_64")]
-unsafe fn clone3_then(args: &CloneArgs, call: LastCall) -> i64 {
+unsafe fn clone3_then(args: &CloneArgs, size: usize, call: LastCall) -> i64 {
     let result: i64;
     // SAFETY: the parent sees one system call that clobbers rcx and r11 and
     // sets rax. The child (rax = 0) touches only its own registers, no memory
@@ -90,7 +112,7 @@ unsafe fn clone3_then(args: &CloneArgs, call: LastCall) -> i64 {
             exit = const libc::SYS_exit,
             inlateout("rax") libc::SYS_clone3 => result,
             in("rdi") std::ptr::from_ref(args),
-            in("rsi") size_of::<CloneArgs>(),
+            in("rsi") size,
             in("r8") call.number,
             in("r9") call.arguments[0],
             in("r10") call.arguments[1],
@@ -106,9 +128,9 @@ unsafe fn clone3_then(args: &CloneArgs, call: LastCall) -> i64 {
 /// The system call and, in the child, the two that follow it.
 ///
 /// # Safety
-/// As for [`vfork`].
+/// As for [`vfork`]; and `size` is no larger than the arguments are.
 #[cfg(target_arch = "aarch64")]
-unsafe fn clone3_then(args: &CloneArgs, call: LastCall) -> i64 {
+unsafe fn clone3_then(args: &CloneArgs, size: usize, call: LastCall) -> i64 {
     let result: i64;
     // SAFETY: the parent sees one system call that sets x0 and keeps all other
     // registers. The child (x0 = 0) touches only its own registers, no memory
@@ -132,7 +154,7 @@ unsafe fn clone3_then(args: &CloneArgs, call: LastCall) -> i64 {
             failed = const FAILED,
             exit = const libc::SYS_exit,
             inlateout("x0") std::ptr::from_ref(args) as i64 => result,
-            in("x1") size_of::<CloneArgs>(),
+            in("x1") size,
             in("x8") libc::SYS_clone3,
             in("x4") call.number,
             in("x5") call.arguments[0],

@@ -4,6 +4,7 @@
 //! owned descriptor or mapping, or a plain number; whoever calls from outside
 //! cannot break memory safety. Nothing here decides what to measure.
 
+pub mod cgroup;
 pub mod clock;
 pub mod descriptors;
 pub mod events;
@@ -20,6 +21,7 @@ pub mod process;
 pub mod program;
 pub mod shared;
 pub mod spawn;
+pub mod stdout;
 pub mod supervision;
 pub mod threads;
 pub mod trace;
@@ -27,6 +29,7 @@ pub mod usage;
 
 mod clone3;
 mod stamp;
+mod vfork;
 
 use std::io;
 

@@ -6,24 +6,25 @@
 //! that a lock which one of them held would never be given back; and a child that shares
 //! its parent's memory would find them at work in it.
 
+mod bare;
 mod held;
 mod library;
 mod server;
 
 use std::ffi::{c_int, c_void};
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::ptr::NonNull;
 use std::rc::Rc;
 
+pub use bare::{Clone3Vfork, VforkLibc};
 pub use held::{Held, child_writes};
-pub use library::{PosixSpawn, StdCommand, System};
+pub use library::{PidfdSpawn, PosixSpawn, StdCommand, System};
 pub use server::{ForkServer, Served};
 
 use super::check;
-use super::clone3::{self, LastCall};
 use super::image::ExecImage;
 pub use super::stamp::StampTo;
 use super::stamp::raw_now_ns;
@@ -92,6 +93,8 @@ pub enum Spawned {
     Running(i32),
     /// A child that the method itself has waited for.
     Ended(ExitStatus),
+    /// A child that must be waited for by its descriptor.
+    Held(OwnedFd),
     /// A child of another process, which waits for it.
     Served(Served),
 }
@@ -105,6 +108,7 @@ impl Spawned {
     pub fn wait(self) -> io::Result<ExitStatus> {
         match self {
             Self::Running(pid) => wait(pid),
+            Self::Held(pidfd) => wait_by(&pidfd),
             Self::Ended(status) => Ok(status),
             Self::Served(served) => served.wait(),
         }
@@ -146,6 +150,29 @@ pub fn wait(pid: i32) -> io::Result<ExitStatus> {
             Err(error) => return Err(error),
         }
     }
+}
+
+/// Waits for one child by its descriptor (pidfd_open(2)).
+#[inline]
+fn wait_by(pidfd: &OwnedFd) -> io::Result<ExitStatus> {
+    // SAFETY: the type is plain numbers, for which all zeros is a value.
+    let mut found: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let fd = pidfd.as_raw_fd().unsigned_abs();
+    loop {
+        // SAFETY: `found` is live and writable; the descriptor is open while `pidfd` lives.
+        match check(unsafe { libc::waitid(libc::P_PIDFD, fd, &raw mut found, libc::WEXITED) }) {
+            Ok(_) => break,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    // SAFETY: the call has filled it in for a child that ended, which has a status.
+    let status = unsafe { found.si_status() };
+    Ok(ExitStatus::from_raw(match found.si_code {
+        libc::CLD_EXITED => status << 8,
+        libc::CLD_DUMPED => status | 0x80,
+        _ => status,
+    }))
 }
 
 /// What a child of fork or of a vfork-like clone does; it never comes back.
@@ -206,6 +233,51 @@ impl Spawn for Fork {
         match check(unsafe { libc::fork() })? {
             0 => run_child(&self.action),
             pid => Ok(Spawned::Running(pid)),
+        }
+    }
+}
+
+/// fork(2) by a parent that waits for the child's exec: both ends of a pipe are closed by it,
+/// and the parent reads until there is nothing that could be written any more. Programs do so
+/// to learn of an exec that failed; here such a child leaves, which ends the reading too.
+#[derive(Debug)]
+pub struct ForkPipe {
+    action: Action,
+}
+
+impl ForkPipe {
+    /// Prepares nothing: each spawn has a pipe of its own.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a child that would close the pipe before it executes anything, or
+    /// that never does.
+    pub fn new(action: Action, _: Alone) -> io::Result<Self> {
+        let why = match (&action.then, action.close) {
+            (Then::Exec(_), false) => return Ok(Self { action }),
+            (Then::Exec(_), true) => "its child would close the pipe by which the exec is told",
+            (Then::Exit, _) => "its parent waits for an exec",
+        };
+        Err(io::Error::new(io::ErrorKind::InvalidInput, why))
+    }
+}
+
+impl Spawn for ForkPipe {
+    #[inline]
+    fn spawn(&mut self) -> io::Result<Spawned> {
+        let (mut report, end) = io::pipe()?;
+        // SAFETY: as for `Fork`: no other thread runs code or holds a lock, or there would
+        // be no `ForkPipe`, and the child only execs or exits.
+        let pid = match check(unsafe { libc::fork() })? {
+            0 => run_child(&self.action),
+            pid => pid,
+        };
+        drop(end);
+        loop {
+            match report.read(&mut [0; size_of::<c_int>()]) {
+                Ok(_) => return Ok(Spawned::Running(pid)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
         }
     }
 }
@@ -288,47 +360,6 @@ impl Drop for Stack {
     }
 }
 
-/// clone3(2) with CLONE_VM, CLONE_VFORK and CLONE_CLEAR_SIGHAND.
-#[derive(Debug)]
-pub struct Clone3Vfork {
-    then: Then,
-}
-
-impl Clone3Vfork {
-    /// Prepares nothing but the action.
-    ///
-    /// # Errors
-    /// `InvalidInput` for what its child, which runs no compiled code, cannot do.
-    pub fn new(action: Action) -> io::Result<Self> {
-        Ok(Self {
-            then: action.last()?,
-        })
-    }
-}
-
-impl Spawn for Clone3Vfork {
-    #[inline]
-    fn spawn(&mut self) -> io::Result<Spawned> {
-        let call = match &self.then {
-            Then::Exec(image) => LastCall {
-                number: libc::SYS_execve,
-                arguments: [
-                    image.path().as_ptr() as usize,
-                    image.argv() as usize,
-                    image.envp() as usize,
-                ],
-            },
-            Then::Exit => LastCall {
-                number: libc::SYS_exit,
-                arguments: [0; 3],
-            },
-        };
-        // SAFETY: the call is execve with strings that live in the image, or
-        // exit; neither returns nor writes to our memory.
-        unsafe { clone3::vfork(call) }.map(Spawned::Running)
-    }
-}
-
 /// Where libc's execve begins: what its spawn functions call in the child.
 pub fn execve_address() -> u64 {
     libc::execve as *const () as u64
@@ -348,7 +379,7 @@ mod tests {
     }
 
     /// What each method whose child runs no code of ours says to an action.
-    fn refusals(action: &Action) -> [String; 5] {
+    fn refusals(action: &Action) -> [String; 6] {
         let said = |refusal: Option<io::Error>| match refusal {
             Some(error) => error.to_string(),
             None => String::new(),
@@ -359,6 +390,7 @@ mod tests {
             said(StdCommand::new(action.clone()).err()),
             said(System::new(action.clone()).err()),
             said(Clone3Vfork::new(action.clone()).err()),
+            said(VforkLibc::new(action.clone()).err()),
         ]
     }
 
@@ -367,24 +399,28 @@ mod tests {
         let mut action = executes();
         let file = Rc::new(std::fs::File::open("/dev/null").unwrap().into());
         action.stamp = Some(StampTo::new(Rc::clone(&file), 8));
-        assert_eq!(refusals(&action), [""; 5]);
+        assert_eq!(refusals(&action), [""; 6]);
 
         action.redirect = Some(file);
         let [posix_spawn, usevfork, others @ ..] = refusals(&action);
         assert_eq!([posix_spawn, usevfork], [""; 2]);
         let why = cannot("redirect its output").to_string();
-        assert_eq!(others, [why.as_str(); 3]);
+        assert_eq!(others, [why.as_str(); 4]);
 
         action.redirect = None;
         action.close = true;
+        let alone = Alone::make_sure();
+        if let Ok(alone) = alone {
+            assert!(ForkPipe::new(action.clone(), alone).is_err());
+        }
         let why = cannot("close its descriptors").to_string();
-        assert_eq!(refusals(&action), [why.as_str(); 5]);
+        assert_eq!(refusals(&action), [why.as_str(); 6]);
 
         action.close = false;
         action.then = Then::Exit;
-        let [libraries @ .., clone3] = refusals(&action);
+        let [libraries @ .., clone3, vfork] = refusals(&action);
         let why = cannot("leave without an exec").to_string();
         assert_eq!(libraries, [why.as_str(); 4]);
-        assert_eq!(clone3, "");
+        assert_eq!([clone3, vfork], [""; 2]);
     }
 }

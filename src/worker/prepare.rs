@@ -17,8 +17,8 @@ use crate::sys::landmarks::fix_addresses;
 use crate::sys::memory::{Pages, leave_libraries_out_of_forks, page_size};
 use crate::sys::shared::{SharedWords, inheritable};
 use crate::sys::spawn::{
-    Action, Clone3Vfork, Fork, ForkServer, PosixSpawn, Spawn, StampTo, StdCommand, System, Then,
-    Vfork, execve_address,
+    Action, Clone3Vfork, Fork, ForkPipe, ForkServer, PidfdSpawn, PosixSpawn, Spawn, StampTo,
+    StdCommand, System, Then, Vfork, VforkLibc, execve_address,
 };
 use crate::sys::threads::Alone;
 use crate::sys::{perf, process};
@@ -211,7 +211,13 @@ fn contenders(
     let mut working = Vec::new();
     let mut unavailable = Vec::new();
     for method in assignment.methods.iter().copied() {
-        let spawner = setup(method.name(), spawner(method, action.clone(), alone))?;
+        let spawner = match spawner(method, action.clone(), alone) {
+            Err(error) if method.is_optional() => {
+                unavailable.push((method, lacking(method, &in_words(&error))));
+                continue;
+            }
+            spawner => setup(method.name(), spawner)?,
+        };
         let mut contender = Contender {
             method,
             spawner,
@@ -219,19 +225,27 @@ fn contenders(
         };
         match try_once(&mut contender, shared.words()) {
             Ok(_) => working.push(contender),
-            // Only a system call that a kernel or a filter may lack is excused.
-            Err(Failure::Spawn {
-                method: SpawnMethod::Clone3Vfork,
-                why,
-            }) => {
-                let reason =
-                    format!("clone3 with CLONE_CLEAR_SIGHAND needs Linux 5.5 and no filter: {why}");
-                unavailable.push((method, reason));
+            // Only what a kernel, a libc or a filter may lack is excused.
+            Err(Failure::Spawn { method, why }) if method.is_optional() => {
+                unavailable.push((method, lacking(method, &why)));
             }
             Err(failure) => return Err(failure),
         }
     }
     Ok((working, unavailable))
+}
+
+/// Why a method does not work here: what it needs, and what was found.
+fn lacking(method: SpawnMethod, why: &str) -> String {
+    let needs = match method {
+        SpawnMethod::PidfdSpawn => "pidfd_spawn needs glibc 2.39 and Linux 5.4",
+        SpawnMethod::Clone3IntoCgroup => {
+            "clone3 with CLONE_INTO_CGROUP needs Linux 5.7, a control group of version 2 that may \
+             be written to, and no filter"
+        }
+        _ => "clone3 with CLONE_CLEAR_SIGHAND needs Linux 5.5 and no filter",
+    };
+    format!("{needs}: {why}")
 }
 
 /// A descriptor of /dev/null that children inherit.
@@ -243,10 +257,14 @@ fn inheritable_null() -> io::Result<Rc<OwnedFd>> {
 fn spawner(method: SpawnMethod, action: Action, alone: Alone) -> io::Result<Box<dyn Spawn>> {
     Ok(match method {
         SpawnMethod::Fork => Box::new(Fork::new(action, alone)),
+        SpawnMethod::ForkPipe => Box::new(ForkPipe::new(action, alone)?),
         SpawnMethod::Vfork => Box::new(Vfork::new(action, alone)?),
+        SpawnMethod::VforkLibc => Box::new(VforkLibc::new(action)?),
         SpawnMethod::PosixSpawn => Box::new(PosixSpawn::new(action)?),
         SpawnMethod::PosixSpawnUsevfork => Box::new(PosixSpawn::with_usevfork(action)?),
+        SpawnMethod::PidfdSpawn => Box::new(PidfdSpawn::new(action)?),
         SpawnMethod::Clone3Vfork => Box::new(Clone3Vfork::new(action)?),
+        SpawnMethod::Clone3IntoCgroup => Box::new(Clone3Vfork::into_own_group(action)?),
         SpawnMethod::Std => Box::new(StdCommand::new(action)?),
         SpawnMethod::System => Box::new(System::new(action)?),
         SpawnMethod::ForkServer => Box::new(ForkServer::start(action, alone)?),

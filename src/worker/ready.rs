@@ -12,7 +12,6 @@ use super::probe::{
 use super::protocol::{
     Assignment, Done, Failure, LoopUsage, MOST_COUNTERS, Pass, Refused, gauge_words,
 };
-use crate::model::SpawnMethod;
 use crate::sys::clock::now_ns;
 use crate::sys::gauge::Untouched;
 use crate::sys::memory::Pages;
@@ -151,7 +150,7 @@ impl Ready {
     }
 
     fn rewrite(&mut self) -> Result<usize, Failure> {
-        let holds = self.course.assignment.methods.contains(&SpawnMethod::Fork);
+        let holds = self.course.assignment.methods.iter().any(|m| m.copies());
         let mut probe = RewriteProbe::new(&self.pages, holds.then_some(self.alone));
         let spawns = self.course.record(self.cold.as_mut(), &mut probe)?;
         setup("could not fork a child that waits", probe.finish())?;

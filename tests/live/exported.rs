@@ -84,6 +84,32 @@ fn what_goes_to_stdout_too_loses_nothing() {
 }
 
 #[test]
+fn a_result_that_goes_nowhere_is_no_success() {
+    for lost in [
+        "$F >&-",
+        "$F 1</dev/null",
+        "$F --help >/dev/full",
+        "$F >/dev/full",
+    ] {
+        let (_dir, output) = shell("sh", lost);
+        assert_eq!(output.status.code(), Some(4), "{lost}");
+        assert!(said(&output).starts_with("forktax: stdout: "), "{lost}");
+    }
+    for wanted in ["$F >/dev/null", "$F <&- 2>&-"] {
+        let (_dir, output) = shell("sh", wanted);
+        assert!(output.status.success(), "{wanted}: {}", said(&output));
+    }
+}
+
+#[test]
+fn a_file_may_have_a_name_that_is_no_text() {
+    let script = "a=$(printf 'a\\377.json'); $F -o \"$a\" >/dev/null && cat a*.json";
+    let (_dir, output) = shell("sh", script);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(output.stdout, fs::read(STORED).unwrap());
+}
+
+#[test]
 fn an_export_goes_to_whoever_reads() {
     let (_dir, output) = shell("sh", "mkfifo x.json; $F --export x.json");
     assert_eq!(output.status.code(), Some(4));

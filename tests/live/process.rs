@@ -6,8 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use forktax::model::{
-    Document, Findings, Process, ProcessRole, ProcessShape, RemedyKind, RemedyVerdict, Replica,
-    ShapeUnit, SpawnMethod,
+    ChildAction, Document, Findings, Process, ProcessRole, ProcessShape, RemedyKind, RemedyVerdict,
+    Replica, ShapeUnit, SpawnMethod,
 };
 use serde_json::{Value, json};
 
@@ -193,6 +193,36 @@ fn good_shape() -> Value {
         .unwrap();
     let shape: ProcessShape = serde_json::from_slice(&output.stdout).unwrap();
     serde_json::to_value(shape).unwrap()
+}
+
+#[test]
+fn a_fork_server_is_given_what_its_children_can_live_with() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("server.json");
+    let mut shape = good_shape();
+    shape["process"]["reservations"] = json!(["afl_fork_server"]);
+    fs::write(&file, shape.to_string()).unwrap();
+    let words = format!("advise --shape {} --time 1s --format json", file.display());
+    let document = measured(&words);
+    assert_eq!(document.plan.child, ChildAction::Exit);
+    assert_eq!(document.plan.methods, [SpawnMethod::Fork]);
+    let Findings::Advice(advice) = &document.findings else {
+        panic!("it is no advice");
+    };
+    let missing = |kind| {
+        let remedy = advice.remedies.iter().find(|r| r.kind == kind).unwrap();
+        remedy.outcome.missing().unwrap().reason.clone()
+    };
+    assert!(missing(RemedyKind::Vfork).contains("execute nothing"));
+    assert!(missing(RemedyKind::DontFork).contains("would not have it"));
+    assert!(missing(RemedyKind::PersistentMode).contains("__AFL_LOOP"));
+    // Who knows better says so.
+    let document = measured(&format!("{words} --child exec"));
+    assert_eq!(document.plan.child, ChildAction::Exec);
+    failure(
+        &format!("advise --shape {} -- /bin/true", file.display()),
+        2,
+    );
 }
 
 #[test]

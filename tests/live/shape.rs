@@ -260,7 +260,7 @@ fn a_shape_is_written_and_shown_again() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     let shown = forktax(&format!("shape --shape {path}")).output().unwrap();
     assert_eq!(taken.stdout, shown.stdout);
-    let json = forktax(&format!("shape --shape {path} -o -"))
+    let json = forktax(&format!("shape --shape {path} --format json"))
         .output()
         .unwrap();
     assert_eq!(json.stdout, fs::read(&file).unwrap());
@@ -304,8 +304,10 @@ fn what_cannot_be_looked_at_is_refused_with_a_remedy() {
     }
     failure("shape --shape /nonexistent", 4);
     let pid = std::process::id();
-    let said = failure(&format!("shape --pid {pid} -o /nonexistent/x"), 4);
-    assert!(said.contains("/nonexistent/x"), "{said}");
+    for file in ["/nonexistent/x.json", "x.csv"] {
+        let said = failure(&format!("shape --pid {pid} --export {file}"), 4);
+        assert!(said.contains(file), "{said}");
+    }
 }
 
 #[test]
@@ -349,4 +351,27 @@ fn another_user_s_process_is_refused() {
         said.contains("run as the owner") && said.contains("as root"),
         "{said}"
     );
+}
+
+#[test]
+fn a_dump_of_smaps_is_a_shape_and_can_be_explained() {
+    let known = Known::start();
+    let dir = tempfile::tempdir().unwrap();
+    let (dump, json) = (dir.path().join("smaps.txt"), dir.path().join("x.json"));
+    let text = fs::read(format!("/proc/{}/smaps", known.child.id())).unwrap();
+    fs::write(&dump, text).unwrap();
+    let words = format!("shape --smaps {} -o {}", dump.display(), json.display());
+    let taken = forktax(&words).output().unwrap();
+    let said = String::from_utf8_lossy(&taken.stdout);
+    assert!(
+        taken.status.success() && said.contains("a dump of smaps"),
+        "{said}"
+    );
+    let words = format!("explain --smaps {} --time 300ms --brief", dump.display());
+    let explained = forktax(&words).output().unwrap();
+    let said = String::from_utf8_lossy(&explained.stdout);
+    assert!(explained.status.success(), "{explained:?}");
+    assert!(said.contains("A fork of its shape"), "{said}");
+    let again = forktax(&format!("shape --shape {}", json.display()));
+    assert_eq!({ again }.output().unwrap().stdout, taken.stdout);
 }

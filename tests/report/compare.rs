@@ -136,8 +136,10 @@ fn where_nothing_was_judged_nothing_is_said_of_differences() {
     ] {
         says(&report, words);
     }
-    let nothing = with("sweep", |document| cells(&mut document.findings).clear());
-    let report = table(&compared(&stored("sweep"), &nothing, None));
+    let less = with("sweep", |document| {
+        cells(&mut document.findings).retain(|cell| cell.space.mappings_requested > 0);
+    });
+    let report = table(&compared(&stored("sweep"), &less, None));
     says(&report, "A alone, no mappings: fork call; fork total");
 }
 

@@ -179,7 +179,7 @@ fn what_is_extrapolated_is_marked_and_explained() {
     }
     let short = in_short(&document);
     assert!(
-        short.starts_with("Each fork from this process costs ~"),
+        short.starts_with("A fork of its shape, ") && short.contains(", costs ~"),
         "{short}"
     );
     assert!(!table(&stored("process")).contains('~'));
@@ -286,7 +286,7 @@ fn trials_that_are_missing_take_their_rows_along() {
     }));
     omits(&report, "One spawn from a process");
     says(&report, "What a fork pays for");
-    omits(&report, "Each fork from this process");
+    omits(&report, "A fork of its shape");
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! Which parents are built to try remedies on a shape, and what is spawned from them.
 
-use super::remedies::{Remedied, Way, apply, way};
+use super::remedies::{Remedied, Way, apply, unfit, way};
+use crate::analysis::process::is_fork_server;
 use crate::analysis::replica::{Blueprint, Trial};
-use crate::model::{Missing, ProcessRole, Program, RemedyHost, RemedyKind, SpawnMethod, Targets};
+use crate::model::{
+    ChildAction, Missing, ProcessRole, Program, RemedyHost, RemedyKind, SpawnMethod, Targets,
+};
 
 /// A remedy that is tried, or why it is not.
 pub(super) type Tried = (RemedyKind, Result<String, Missing>);
@@ -12,6 +15,10 @@ pub(super) type Tried = (RemedyKind, Result<String, Missing>);
 pub struct Design {
     /// The trials, the whole first.
     pub trials: Vec<Trial>,
+    /// What the children do.
+    pub(super) child: ChildAction,
+    /// Whether it is a fork server of AFL's.
+    pub(super) serves_afl: bool,
     /// The remedies in the order of trying.
     pub(super) remedies: Vec<Tried>,
     /// Pages of a huge page.
@@ -22,11 +29,14 @@ impl Design {
     /// Of what is rebuilt.
     pub fn of(
         blueprint: &Blueprint,
-        methods: &[SpawnMethod],
+        plan: (&[SpawnMethod], ChildAction),
         host: &RemedyHost,
         targets: &Targets,
     ) -> Self {
+        let (methods, child) = plan;
         let mut design = Self {
+            child,
+            serves_afl: is_fork_server(&blueprint.facts),
             trials: vec![Trial::whole(blueprint, methods)],
             remedies: Vec::new(),
             fan_out: blueprint.fan_out(),
@@ -36,7 +46,10 @@ impl Design {
                 continue;
             };
             let mut parent = Remedied::nothing(blueprint);
-            let applied = apply(change, &mut parent, host);
+            let applied = match unfit(kind, child) {
+                Some(why) => Err(Missing::not_asked(why)),
+                None => apply(change, &mut parent, host),
+            };
             if applied.is_ok() {
                 let role = ProcessRole::Remedied(kind);
                 design.trials.push(parent.trial(role, SpawnMethod::Fork));
@@ -51,6 +64,10 @@ impl Design {
     /// A statically linked program beside a dynamically linked one.
     fn add_targets(&mut self, blueprint: &Blueprint, targets: &Targets) {
         let kind = RemedyKind::StaticTarget;
+        if let Some(why) = unfit(kind, self.child) {
+            self.remedies.push((kind, Err(Missing::not_asked(why))));
+            return;
+        }
         let (Some(fixed), Some(dynamic)) = (&targets.fixed, &targets.dynamic) else {
             let why = "no statically and dynamically linked programs were found to compare; name \
                        them with --static-program and --dynamic-program";

@@ -1,13 +1,13 @@
 //! What came of the remedies, and which of them are worth trying together.
 
 use super::design::{Design, together};
-use super::remedies::{Way, instead, way};
+use super::remedies::{Way, instead, unfit, way};
 use crate::analysis::replica::{Blueprint, Times, Trial};
 use crate::model::{
     Availability, Missing, ProcessRole, ProcessTrial, Remedy, RemedyBaseline, RemedyHost,
     RemedyKind, RemedyOutcome, RemedyVerdict, SpawnMethod,
 };
-use crate::stats::{Contrast, Direction, Party, level_freedom};
+use crate::stats::{Contrast, Direction, FEWEST_WORKERS, Party, level_freedom};
 use crate::units::thousands;
 
 /// With less of the huge pages that were ordered it is said how many there were.
@@ -96,6 +96,9 @@ pub fn remedies(
     all.extend((design.remedies.iter()).map(|(kind, applied)| judge.tried(*kind, applied)));
     all.extend([RemedyKind::BestForks, RemedyKind::Best].map(|kind| judge.together(kind, chosen)));
     all.extend(folklore(&judge, host));
+    if design.serves_afl {
+        all.extend(for_afl());
+    }
     let rank = |remedy: &Remedy| match &remedy.outcome {
         Availability::Measured(outcome) => outcome.ratio.value,
         Availability::Missing(_) => f64::INFINITY,
@@ -104,13 +107,38 @@ pub fn remedies(
     all
 }
 
-/// What is told as a remedy and is none.
-fn folklore(judge: &Judge<'_>, host: &RemedyHost) -> [Remedy; 3] {
-    let not_tried = |kind, why: String| Remedy {
+fn not_tried(kind: RemedyKind, why: impl Into<String>) -> Remedy {
+    Remedy {
         kind,
         applied_to: String::new(),
-        outcome: Availability::Missing(Missing::not_asked(why)),
-    };
+        outcome: Availability::Missing(Missing::not_asked(why.into())),
+    }
+}
+
+/// What a fuzzer's target can do about it, which takes another target.
+fn for_afl() -> [Remedy; 3] {
+    [
+        not_tried(
+            RemedyKind::DeferredStart,
+            "it changes the target: __AFL_INIT() behind what is the same for all inputs has each \
+             child do without that; what was allocated by then is copied by each fork",
+        ),
+        not_tried(
+            RemedyKind::PersistentMode,
+            "it changes the target: of a loop around __AFL_LOOP(1000) each child runs a thousand \
+             inputs, and a fork is paid once for all of them",
+        ),
+        not_tried(
+            RemedyKind::SmallerHeap,
+            "it changes the target: a fork copies what was allocated before it, freed or not; with \
+             AddressSanitizer also what waits in quarantine \
+             (ASAN_OPTIONS=quarantine_size_mb=8)",
+        ),
+    ]
+}
+
+/// What is told as a remedy and is none.
+fn folklore(judge: &Judge<'_>, host: &RemedyHost) -> [Remedy; 3] {
     let runs_first = match host.child_runs_first {
         None => {
             "this kernel has no kernel.sched_child_runs_first: the scheduler of Linux 6.6 left it \
@@ -132,9 +160,11 @@ fn folklore(judge: &Judge<'_>, host: &RemedyHost) -> [Remedy; 3] {
         not_tried(RemedyKind::ChildRunsFirst, runs_first),
         not_tried(
             RemedyKind::Prelink,
-            "it rewrites programs and libraries on the disk, which no measurement should; \
-             distributions have dropped it, and a static program shows the most that it could bring"
-                .to_owned(),
+            unfit(RemedyKind::Prelink, judge.design.child).unwrap_or(
+                "it rewrites programs and libraries on the disk, which no measurement should; \
+                 distributions have dropped it, and a static program shows the most that it could \
+                 bring",
+            ),
         ),
     ]
 }
@@ -163,6 +193,9 @@ impl<'a> Judge<'a> {
     }
 
     fn outcome(&self, kind: RemedyKind) -> Availability<RemedyOutcome> {
+        if let Some(why) = unfit(kind, self.design.child) {
+            return Availability::not_asked(why);
+        }
         let found = self.compare(kind);
         found.map_or_else(
             || Availability::Missing(self.why_not(kind)),
@@ -236,6 +269,9 @@ impl<'a> Judge<'a> {
             ratio: contrast.ratio,
             verdict: match contrast.direction(self.lines()) {
                 Direction::Down => RemedyVerdict::Helps,
+                Direction::Level if with.workers.min(without.workers) < FEWEST_WORKERS => {
+                    RemedyVerdict::TooFew
+                }
                 Direction::Level => RemedyVerdict::NoDifference,
                 Direction::Up => RemedyVerdict::Harms,
             },

@@ -5,8 +5,8 @@ use crate::analysis::replica::counts::{Counter, copies_entries, fan_out, joined,
 use crate::analysis::replica::groups::weight;
 use crate::analysis::replica::{Beside, Blueprint, Trial};
 use crate::model::{
-    MappingContent, MappingFlag, Missing, ProcessRole, RemedyHost, RemedyKind, ShapeMapping,
-    SpawnMethod,
+    ChildAction, MappingContent, MappingFlag, Missing, ProcessRole, RemedyHost, RemedyKind,
+    ShapeMapping, SpawnMethod,
 };
 use crate::units::{bytes, thousands};
 
@@ -96,7 +96,27 @@ pub(super) fn way(kind: RemedyKind) -> Way {
         RemedyKind::NoFilePages => Way::OfParents(|parent, _| no_file_pages(parent)),
         RemedyKind::StaticTarget => Way::OfTargets,
         RemedyKind::BestForks | RemedyKind::Best => Way::Together,
-        RemedyKind::Prelink | RemedyKind::ChildRunsFirst => Way::Told,
+        RemedyKind::Prelink
+        | RemedyKind::ChildRunsFirst
+        | RemedyKind::DeferredStart
+        | RemedyKind::PersistentMode
+        | RemedyKind::SmallerHeap => Way::Told,
+    }
+}
+
+/// Why a remedy is none for children that execute nothing.
+pub(super) fn unfit(kind: RemedyKind, child: ChildAction) -> Option<&'static str> {
+    let goes_on = match child {
+        ChildAction::Exec => return None,
+        ChildAction::Exit => "the children execute nothing and go on as copies of the process",
+    };
+    match (way(kind), kind) {
+        (Way::Instead(_) | Way::Flag(_) | Way::OfTargets, _)
+        | (_, RemedyKind::Cloexec | RemedyKind::CloseRange | RemedyKind::Prelink) => Some(goes_on),
+        (_, RemedyKind::DontFork) => {
+            Some("the children go on in this memory, and would not have it")
+        }
+        _ => None,
     }
 }
 

@@ -6,9 +6,9 @@ use crate::analysis::replica::tests::{
     HIGH, TABLE, anonymous, nothing, regions, server, shape, trial,
 };
 use crate::model::{
-    Availability, MappingFlag, ProcessRole, ProcessShape, ProcessTrial, Program, Remedy,
-    RemedyBaseline, RemedyHost, RemedyKind, RemedyVerdict, SpaceRequest, SpawnMethod, Targets,
-    WorkerSamples,
+    Availability, ChildAction, MappingFlag, ProcessRole, ProcessShape, ProcessTrial, Program,
+    Remedy, RemedyBaseline, RemedyHost, RemedyKind, RemedyVerdict, ShapeReservation, SpaceRequest,
+    SpawnMethod, Targets, WorkerSamples,
 };
 
 const METHODS: [SpawnMethod; 5] = [
@@ -30,6 +30,10 @@ fn busy() -> ProcessShape {
 }
 
 fn design(blueprint: &Blueprint, host: &RemedyHost) -> Design {
+    design_of(blueprint, ChildAction::Exec, host)
+}
+
+fn design_of(blueprint: &Blueprint, child: ChildAction, host: &RemedyHost) -> Design {
     let program = |path: &str| {
         Some(Program::Path {
             path: path.to_owned(),
@@ -40,7 +44,7 @@ fn design(blueprint: &Blueprint, host: &RemedyHost) -> Design {
         fixed: program("/sbin/static"),
         dynamic: program("/bin/dynamic"),
     };
-    Design::of(blueprint, &METHODS, host, &targets)
+    Design::of(blueprint, (METHODS.as_slice(), child), host, &targets)
 }
 
 fn with(design: &Design, kind: RemedyKind) -> SpaceRequest {
@@ -187,6 +191,53 @@ fn what_helped_is_tried_together_and_all_is_sorted() {
         of(RemedyKind::StaticTarget).against,
         RemedyBaseline::DynamicTarget
     );
+}
+
+#[test]
+fn children_that_execute_nothing_are_helped_by_what_copies_keep() {
+    let mut process = busy();
+    let server = ShapeReservation::AflForkServer;
+    process.process.reservations.push(server);
+    let blueprint = Blueprint::of(&process, &nothing());
+    let host = RemedyHost::default();
+    let design = design_of(&blueprint, ChildAction::Exit, &host);
+    let executes = |trial: &crate::analysis::replica::Trial| trial.program.is_some();
+    assert!(!design.trials.iter().any(executes));
+    let trials = outcomes(&design);
+    let all = remedies(&design, &choose(&design, &trials, 1), &trials, &host, 1);
+    let of = |kind| all.iter().find(|r| r.kind == kind).unwrap();
+    for kind in [
+        RemedyKind::PosixSpawn,
+        RemedyKind::ForkServer,
+        RemedyKind::DontFork,
+        RemedyKind::Cloexec,
+        RemedyKind::StaticTarget,
+    ] {
+        let why = of(kind).outcome.missing().unwrap().in_words();
+        assert!(why.contains("the children"), "{why}");
+    }
+    let huge = of(RemedyKind::HugePages).outcome.measured().unwrap();
+    assert_eq!(huge.verdict, RemedyVerdict::Helps);
+    let told = of(RemedyKind::PersistentMode).outcome.missing().unwrap();
+    assert!(told.reason.contains("__AFL_LOOP"));
+}
+
+#[test]
+fn of_two_rounds_it_is_not_said_that_there_is_no_difference() {
+    let blueprint = Blueprint::of(&busy(), &nothing());
+    let host = RemedyHost::default();
+    let design = design(&blueprint, &host);
+    let verdict = |workers: usize| {
+        let mut trials = outcomes(&design);
+        for cell in trials.iter_mut().flat_map(|trial| &mut trial.cells) {
+            cell.samples.truncate(workers);
+        }
+        let all = remedies(&design, &[], &trials, &host, 1);
+        let same = all.iter().find(|r| r.kind == RemedyKind::Cloexec).unwrap();
+        same.outcome.measured().unwrap().verdict
+    };
+    assert_eq!(verdict(2), RemedyVerdict::TooFew);
+    assert_eq!(verdict(3), RemedyVerdict::NoDifference);
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub use charged::{Charged, Dependence};
 pub use design::{Design, environment, name};
 pub use fit::{Fit, forecast};
 pub use footprint::footprint_bytes;
-pub use grade::error;
+pub use grade::{error, is_believable};
 pub use prices::{PriceLine, Slice, fit, lines, price_list};
 pub use shapes::Shape;
 pub use tried::{Compared, Tried};

@@ -39,6 +39,9 @@ pub enum NotComparable {
     /// Two sides of one run that do not belong together.
     #[error("the two sides of the run have different numbers of lines; was it edited?")]
     Unpaired,
+    /// Two results that measured nothing alike.
+    #[error("the two have no line in common: {0}")]
+    NothingInCommon(String),
     /// Two results of different kinds.
     #[error("{a} cannot be compared with {b}: give two results of one kind")]
     Kinds {
@@ -79,6 +82,10 @@ pub fn compare(
             b: lines::name(of_b.kind),
         });
     }
+    if !of_a.lines.iter().any(|line| of_b.find(&line.key).is_some()) {
+        let why = nothing_in_common([a.document, b.document], [&of_a, &of_b]);
+        return Err(NotComparable::NothingInCommon(why));
+    }
     let reference_ratio = reference_ratio(a.document, b.document);
     let apart = reference_ratio.map_or(0.0, f64::ln);
     let lines = compared(&of_a, &of_b, &|a, b| contrast(a, b, apart));
@@ -87,6 +94,27 @@ pub fn compare(
         reference_ratio,
         ..comparison
     })
+}
+
+/// What was measured in one and what in the other, and the conditions that differ.
+fn nothing_in_common([a, b]: [&Document; 2], [of_a, of_b]: [&Lines; 2]) -> String {
+    /// Parents that are named, at the most.
+    const NAMED: usize = 5;
+    let groups = |name: &str, own: &Lines| {
+        let mut groups: Vec<&str> = own.lines.iter().map(|line| line.group.as_str()).collect();
+        groups.dedup();
+        let more = match groups.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        groups.truncate(NAMED);
+        format!("{name} has {}{more}", groups.join(", "))
+    };
+    let conditions = difference::of_plans(a, b).into_iter();
+    let conditions = conditions.map(|found| format!("A is of {}, B of {}", found.a, found.b));
+    let parents = [groups("A", of_a), groups("B", of_b)];
+    let told: Vec<String> = parents.into_iter().chain(conditions).collect();
+    told.join("; ")
 }
 
 /// All of it, from the lines that both have.

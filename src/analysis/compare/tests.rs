@@ -280,14 +280,12 @@ fn another_child_is_another_quantity() {
     for cell in cells(&mut exit) {
         cell.child = ChildAction::Exit;
     }
-    let comparison = compared(&sweep(), &exit);
-    assert!(comparison.lines.is_empty());
-    assert_eq!(comparison.lone.len(), 36);
-    let difference = &comparison.plan_differences[0];
-    assert_eq!(
-        (difference.a.as_str(), difference.b.as_str()),
-        ("exec", "exit")
-    );
+    let input = |file, document| Input { file, document };
+    let a = sweep();
+    let refused = compare(Tool::this(), input("a", &a), input("b", &exit), None);
+    let said = refused.unwrap_err().to_string();
+    assert!(said.starts_with("the two have no line in common: A has "));
+    assert!(said.ends_with("; A is of exec, B of exit"), "{said}");
 }
 
 #[test]

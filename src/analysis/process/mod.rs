@@ -6,6 +6,7 @@
 
 mod blame;
 mod design;
+mod recognised;
 mod rungs;
 mod statements;
 #[cfg(test)]
@@ -13,7 +14,9 @@ mod tests;
 
 pub use blame::blame;
 pub use design::Design;
+pub use recognised::{Runtime, fork_handlers, is_fork_server, runtime};
 pub use statements::{
-    beside, checked, dearest_groups, dearest_rungs, deviation, error, is_as_expected,
-    is_extrapolated, is_most, is_off, looks_big, of_one, per_second, share, unshared,
+    beside, checked, dearest_groups, dearest_rungs, deviation, error, has_too_few_workers,
+    is_as_expected, is_extrapolated, is_most, is_off, looks_big, of_one, per_second, share,
+    unshared,
 };

@@ -2,9 +2,9 @@
 //! support it.
 
 use crate::model::{
-    Blame, Cost, FreeMemory, GroupCost, ProcessForecast, Rung, RungCost, UnitResemblance,
+    Blame, Cost, FreeMemory, GroupCost, ProcessForecast, Rung, RungCost, TrialCell, UnitResemblance,
 };
-use crate::stats::Estimate;
+use crate::stats::{Estimate, FEWEST_WORKERS};
 
 /// What is less than this of a fork is not worth a sentence.
 const WORTH: f64 = 0.01;
@@ -40,16 +40,26 @@ pub fn dearest_groups(blame: &Blame) -> Vec<&GroupCost> {
     leaders(listed, |group| group.cost.total_ns)
 }
 
-/// Of those that cost more than nothing.
+/// Of those that cost more than nothing; none where one that may cost nothing may also be
+/// the dearest.
 fn leaders<'a, T>(all: impl Iterator<Item = &'a T>, total: impl Fn(&T) -> Estimate) -> Vec<&'a T> {
     let is_cost = |one: &&T| total(one).sound().is_some_and(|total| total.is_above(0.0));
-    let mut told: Vec<&T> = all.filter(is_cost).collect();
+    let (mut told, open): (Vec<&T>, Vec<&T>) = all.partition(is_cost);
     told.sort_by(|a, b| total(b).value.total_cmp(&total(a).value));
     let Some(first) = told.first().map(|first| total(first)) else {
         return Vec::new();
     };
+    let is_less = |one: &&T| total(one).sound().is_some_and(|one| first.exceeds(&one));
+    if !open.iter().all(is_less) {
+        return Vec::new();
+    }
     told.retain(|one| !first.exceeds(&total(one)));
     told
+}
+
+/// Whether a difference that is not seen may be there all the same.
+pub fn has_too_few_workers(cell: &TrialCell) -> bool {
+    cell.samples.len() < FEWEST_WORKERS
 }
 
 /// Whether a part is more than half of a fork with all of its interval.

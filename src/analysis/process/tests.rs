@@ -161,6 +161,21 @@ fn a_scaled_shape_is_extrapolated_to_the_whole() {
 }
 
 #[test]
+fn nothing_leads_where_what_may_be_nothing_may_be_the_most() {
+    let blame = blamed(&server(), &nothing(), &ShapeScale::WHOLE);
+    assert!(!dearest_rungs(&blame).is_empty());
+    let with = |low: f64, high: f64| {
+        let mut blame = blame.clone();
+        let last = blame.rungs.last_mut().unwrap();
+        last.cost.total_ns.ci95 = [low, high];
+        dearest_rungs(&blame).len()
+    };
+    assert_eq!(with(-1.0, 1e12), 0, "it may be more than all others");
+    assert!(with(-1.0, 1.0) > 0, "it is less than the first");
+    assert_eq!(with(f64::NAN, f64::NAN), 0);
+}
+
+#[test]
 fn a_run_that_ended_early_blames_nobody() {
     let process = server();
     let blueprint = Blueprint::of(&process, &nothing());

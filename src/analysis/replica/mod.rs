@@ -4,6 +4,7 @@
 
 mod blueprint;
 pub(in crate::analysis) mod counts;
+mod effort;
 pub(in crate::analysis) mod groups;
 mod made_up;
 mod scale;
@@ -14,6 +15,7 @@ mod trial;
 
 pub(in crate::analysis) use blueprint::Beside;
 pub use blueprint::{Blueprint, request_of};
+pub use effort::enough_s;
 pub use groups::{Group, groups};
 pub use made_up::made_up;
 pub use scale::scaled;

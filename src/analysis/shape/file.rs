@@ -22,8 +22,17 @@ pub enum ShapeFileError {
     #[error("the shape is broken JSON: {0}; was it cut off or edited?")]
     Broken(String),
     /// JSON of another kind.
-    #[error("the JSON is no shape of a process: {0}; forktax shape --pid PID -o FILE writes one")]
+    #[error(
+        "the JSON is no shape of a process: {0}; forktax shape --pid PID --export FILE.json writes \
+         one"
+    )]
     Foreign(String),
+    /// A text of another kind.
+    #[error(
+        "it is no dump of /proc/PID/smaps: give all of its lines, with the figures below each \
+         mapping, which /proc/PID/maps has not"
+    )]
+    NoDump,
     /// A schema that this program does not know.
     #[error(
         "the shape has version {found}, but this program reads version {known}; use the \

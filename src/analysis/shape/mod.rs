@@ -5,10 +5,12 @@
 //! to look again.
 
 mod check;
+mod dump;
 mod file;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub use check::{MappingFault, ProcessFault, RunKind, check};
+pub use dump::of_smaps;
 pub use file::{ShapeFileError, anonymise, check_page_size, parse_shape, to_json};

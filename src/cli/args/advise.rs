@@ -3,15 +3,20 @@
 use clap::Parser;
 
 use super::{
-    AFTER_HELP, BesideArgs, OutputArgs, ProcessArgs, RunningArgs, SpaceArgs, TargetArgs,
-    TemperatureArgs,
+    AFTER_HELP, BesideArgs, ChildArgs, OutputArgs, ProcessArgs, RunningArgs, SpaceArgs, TargetArgs,
+    TemperatureArgs, and,
 };
 use crate::units::parse_count;
 
 /// The arguments of an advice.
 #[derive(Debug, Parser)]
 // An advice has no precision to stop at, and says so if one is given.
-#[command(after_help = AFTER_HELP, mut_arg("precision", |arg| arg.hide(true)))]
+#[command(
+    after_help = AFTER_HELP,
+    mut_arg("precision", |arg| arg.hide(true)),
+    mut_arg("time", |arg| and(arg, "[default: 40s, of a large process longer]")),
+    mut_arg("export", |arg| and(arg, "Also .svg (what is left of the cost with each remedy)"))
+)]
 pub(in crate::cli) struct AdviseArgs {
     #[command(flatten)]
     pub(in crate::cli) process: ProcessArgs,
@@ -25,6 +30,9 @@ pub(in crate::cli) struct AdviseArgs {
 
     #[command(flatten)]
     pub(in crate::cli) beside: BesideArgs,
+
+    #[command(flatten)]
+    pub(in crate::cli) child: ChildArgs,
 
     #[command(flatten)]
     pub(in crate::cli) temperature: TemperatureArgs,

@@ -2,12 +2,17 @@
 
 use clap::Parser;
 
-use super::{AFTER_HELP, OutputArgs, RunningArgs, TargetArgs};
+use super::{AFTER_HELP, OutputArgs, RunningArgs, TargetArgs, and};
 
 /// The arguments of a card.
 #[derive(Debug, Parser)]
 // A card has no precision to stop at, and says so if one is given.
-#[command(after_help = AFTER_HELP, mut_arg("precision", |arg| arg.hide(true)))]
+#[command(
+    after_help = AFTER_HELP,
+    mut_arg("precision", |arg| arg.hide(true)),
+    mut_arg("time", |arg| and(arg, "[default: 60s, with --quick 15s]")),
+    mut_arg("export", |arg| and(arg, "Also .svg (what its prices foretell)"))
+)]
 pub(in crate::cli) struct CardArgs {
     /// Measure for 15 seconds instead of 120, with fewer and smaller parents. Two rounds of
     /// all of them are measured whatever --time says: some 10 to 15 seconds, or 20 to 30 of

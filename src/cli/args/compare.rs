@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use super::{AFTER_HELP, ExportArg, FormatArg, ShownArgs, parse_export};
+use super::{AFTER_HELP, ExportArg, FormatArg, ShownArgs, export};
 
 /// The arguments of a comparison.
 #[derive(Debug, Parser)]
@@ -29,9 +29,9 @@ pub(in crate::cli) struct CompareArgs {
     #[arg(long, value_enum, default_value = "table")]
     pub(in crate::cli) format: FormatArg,
 
-    /// Write the comparison to a file as well; .txt, .md, .csv or .json says how.
-    /// Repeatable
-    #[arg(long, value_name = "FILE", value_parser = parse_export)]
+    /// Write the comparison to a file as well; .txt, .md, .csv or .json says how, or
+    /// FORMAT=FILE. Repeatable
+    #[arg(long, short = 'o', value_name = "FILE", value_parser = export())]
     pub(in crate::cli) export: Vec<ExportArg>,
 
     #[command(flatten)]

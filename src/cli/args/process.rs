@@ -11,14 +11,18 @@ pub(in crate::cli) struct ProcessArgs {
     #[arg(long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
     pub(in crate::cli) pid: Option<i32>,
 
-    /// Rebuild the shape that forktax shape -o has stored; - reads stdin
+    /// Rebuild the shape that forktax shape --export has stored; - reads stdin
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) shape: Option<PathBuf>,
+
+    /// Rebuild what a dump of /proc/PID/smaps tells, as people post them; - reads stdin
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) smaps: Option<PathBuf>,
 }
 
 impl ProcessArgs {
     /// Whether one is named.
     pub(in crate::cli) fn is_given(&self) -> bool {
-        self.pid.is_some() || self.shape.is_some()
+        self.pid.is_some() || self.shape.is_some() || self.smaps.is_some()
     }
 }

@@ -2,17 +2,25 @@
 
 use clap::Parser;
 
-use super::{AFTER_HELP, OutputArgs, RunningArgs, VersusArgs};
+use super::{AFTER_HELP, OutputArgs, RunningArgs, VersusArgs, and, names};
 use crate::model::StudyId;
 use crate::units::parse_count;
 
 /// The arguments of `forktax reproduce`.
 #[derive(Debug, Parser)]
-#[command(after_help = AFTER_HELP)]
+#[command(
+    after_help = AFTER_HELP,
+    mut_arg("precision", |arg| and(arg, "[default: 2%; not for python-2014]")),
+    mut_arg("time", |arg| and(
+        arg,
+        "[default: what --list says; none for python-2014, which ends after its --repeats, or \
+         with --precision alone]"
+    )),
+    mut_arg("export", |arg| and(arg, "Also .svg (the figures side by side)"))
+)]
 pub(in crate::cli) struct ReproduceArgs {
-    /// The study: python-2014, posix-spawn-2011, hotos-2019, mt-dup-2023 or
-    /// pte-batching-2024
-    #[arg(value_name = "STUDY", value_parser = parse_study)]
+    /// The study
+    #[arg(value_name = "STUDY", value_parser = names::study())]
     pub(in crate::cli) study: Option<StudyId>,
 
     /// Say which studies there are, what they published and how long they take
@@ -50,11 +58,6 @@ pub(in crate::cli) struct ReproduceArgs {
     pub(in crate::cli) program: Vec<String>,
 }
 
-fn parse_study(text: &str) -> Result<StudyId, String> {
-    let named = StudyId::ALL.into_iter().find(|study| study.name() == text);
-    named.ok_or_else(|| format!("no such study: there are {}", study_names()))
-}
-
 /// "python-2014, ... and pte-batching-2024".
 pub(in crate::cli) fn study_names() -> String {
     let names = StudyId::ALL.map(StudyId::name);
@@ -71,7 +74,8 @@ mod tests {
     #[test]
     fn every_study_is_known_by_its_name() {
         for study in StudyId::ALL {
-            assert_eq!(parse_study(study.name()), Ok(study));
+            let typed = ReproduceArgs::parse_from(["reproduce", study.name()]);
+            assert_eq!(typed.study, Some(study));
             let help = ReproduceArgs::command().render_long_help().to_string();
             assert!(help.contains(study.name()), "{help}");
         }

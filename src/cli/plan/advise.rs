@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::process::{Found, Spawns, refuse, refuse_spaces};
-use super::program::program;
+use super::program::of_child;
 use super::spaces::{Beside, spaces};
-use super::{PlanError, Surroundings, temperature};
+use super::{PlanError, Surroundings, child, temperature};
 use crate::analysis::replica::made_up;
 use crate::cli::args::AdviseArgs;
 use crate::lab::programs;
@@ -15,8 +15,9 @@ use crate::model::{
 };
 
 const ADVISE_TIME: Duration = Duration::from_secs(40);
-const ADVISED: [SpawnMethod; 5] = [
+const ADVISED: [SpawnMethod; 6] = [
     SpawnMethod::Fork,
+    SpawnMethod::ForkPipe,
     SpawnMethod::Vfork,
     SpawnMethod::PosixSpawn,
     SpawnMethod::PosixSpawnUsevfork,
@@ -49,10 +50,15 @@ pub(in crate::cli) fn of_advise(
         fixed: target(&args.targets.static_program, programs::static_program)?,
         dynamic: target(&args.targets.dynamic_program, programs::dynamic_program)?,
     };
+    let child = child(&args.child, Some(&found.shape.process));
     let spawns = Spawns {
-        methods: ADVISED.to_vec(),
-        child: ChildAction::Exec,
-        program: program(&args.program, &host.path)?,
+        methods: match child {
+            ChildAction::Exec => ADVISED.to_vec(),
+            // Nothing takes the place of a fork whose child goes on as a copy.
+            ChildAction::Exit => vec![SpawnMethod::Fork],
+        },
+        child,
+        program: of_child(child, &args.program, &host.path)?,
         temperature: temperature(&args.temperature, host),
         time: ADVISE_TIME,
     };

@@ -1,6 +1,7 @@
 //! The spawn methods that were asked for.
 
 use super::PlanError;
+use crate::cli::args::MethodArg;
 use crate::model::{ChildAction, SpawnMethod};
 
 /// The order in which methods are preferred as the one to compare with.
@@ -29,38 +30,32 @@ impl Wanted {
     }
 }
 
-/// The methods of these names, or the default ones, as far as the child can be
+/// The methods that are asked for, or the default ones, as far as the child can be
 /// had of them.
 pub(super) fn methods(
-    names: Option<&[String]>,
+    asked: Option<&[MethodArg]>,
     wanted: Wanted,
     defaults: &[SpawnMethod],
 ) -> Result<Vec<SpawnMethod>, PlanError> {
     let able = |method: &SpawnMethod| wanted.refuses(*method).is_none();
-    let Some(names) = names else {
+    let Some(asked) = asked else {
         return Ok(defaults.iter().copied().filter(able).collect());
     };
     let mut chosen = Vec::new();
-    for name in names.iter().map(|name| name.trim()) {
-        if name == "all" {
-            chosen.extend(SpawnMethod::ALL.into_iter().filter(able));
-            continue;
-        }
-        let method = SpawnMethod::from_name(name).ok_or_else(|| {
-            let known: Vec<&str> = SpawnMethod::ALL
-                .iter()
-                .map(|method| method.name())
-                .collect();
-            PlanError::refused(format!(
-                "--method {name}: unknown; there are {}, and all",
-                known.join(", ")
-            ))
-        })?;
+    for one in asked {
+        let method = match one {
+            MethodArg::All => {
+                chosen.extend(SpawnMethod::ALL.into_iter().filter(able));
+                continue;
+            }
+            MethodArg::One(method) => *method,
+        };
         if let Some(why) = wanted.refuses(method) {
             let exits = match wanted.child {
                 ChildAction::Exit => " --child exit",
                 ChildAction::Exec => "",
             };
+            let name = method.name();
             return Err(PlanError::refused(format!(
                 "--method {name}{exits}: {name} {why}"
             )));

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use super::methods::Wanted;
-use super::program::program;
+use super::program::of_child;
 use super::sweep::explain;
 use super::{
     Pace, PlanError, Surroundings, Task, child, methods, placement, stop_rule, temperature,
 };
-use crate::analysis::replica::{request_of, scaled};
+use crate::analysis::replica::{enough_s, request_of, scaled};
 use crate::analysis::shape::check_page_size;
 use crate::cli::args::{BackingArg, ExplainArgs, RunningArgs, SpaceArgs};
+use crate::lab::LONGEST_S;
 use crate::lab::limits::LimitError;
 use crate::model::{
     Availability, CardPrices, ChildAction, Order, Placement, Plan, ProcessOrder, ProcessShape,
@@ -20,8 +21,9 @@ use crate::units::thousands;
 
 const EXPLAIN_TIME: Duration = Duration::from_secs(20);
 /// What is explained beside the fork where nothing is said.
-const EXPLAINED: [SpawnMethod; 3] = [
+const EXPLAINED: [SpawnMethod; 4] = [
     SpawnMethod::Fork,
+    SpawnMethod::ForkPipe,
     SpawnMethod::Vfork,
     SpawnMethod::PosixSpawn,
 ];
@@ -43,7 +45,7 @@ pub(in crate::cli) fn of_process(
     host: &Surroundings,
 ) -> Result<Plan, PlanError> {
     let spawning = &args.spawning;
-    let child = child(spawning.child);
+    let child = child(&spawning.child, Some(&found.shape.process));
     let wanted = Wanted {
         child,
         explained: false,
@@ -65,7 +67,7 @@ pub(in crate::cli) fn of_process(
     let spawns = Spawns {
         methods,
         child,
-        program: program(&args.program, &host.path)?,
+        program: of_child(child, &args.program, &host.path)?,
         temperature: temperature(&spawning.temperature, host),
         time: if args.ledger {
             2 * EXPLAIN_TIME
@@ -126,8 +128,11 @@ impl Spawns {
             .map_err(|error| PlanError::refused(error.to_string()))?;
         let (scale, space) = fitting(&found.shape, host)?;
         let (placement, cpus) = place(&found.shape, running, host)?;
+        // Of a large process few rounds fit into the usual time.
+        let built = scaled(&found.shape, &scale);
+        let enough_s = enough_s(&built, &self.methods).min(LONGEST_S);
         let pace = Pace {
-            time: self.time,
+            time: self.time.max(Duration::from_secs_f64(enough_s.ceil())),
             precision: None,
         };
         let replica = ReplicaOrder {
@@ -168,7 +173,9 @@ fn fitting(
         };
         scale.because.get_or_insert_with(|| error.to_string());
         match error {
-            LimitError::Mappings { .. } => scale.mappings_divisor *= 2,
+            LimitError::Mappings { .. } | LimitError::ThreadMappings { .. } => {
+                scale.mappings_divisor *= 2;
+            }
             LimitError::MemAvailable { .. } | LimitError::CgroupMemory { .. }
                 if scale.without_file_pages =>
             {

@@ -4,7 +4,7 @@ use std::env::VarError;
 
 use super::PlanError;
 use crate::lab::path::resolve;
-use crate::model::Program;
+use crate::model::{ChildAction, Program};
 
 /// Where programs are looked up when there is no PATH, as in execvp(3).
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
@@ -17,6 +17,21 @@ pub(in crate::cli) fn search_path(variable: Result<String, VarError>) -> Result<
         Err(VarError::NotUnicode(path)) => Err(PlanError::refused(format!(
             "PATH is not UTF-8, and a result tells it as text: leave {path:?} out of it"
         ))),
+    }
+}
+
+/// The same, for children that may execute none.
+pub(super) fn of_child(
+    child: ChildAction,
+    words: &[String],
+    path: &str,
+) -> Result<Program, PlanError> {
+    match words.first() {
+        Some(name) if child == ChildAction::Exit => Err(PlanError::refused(format!(
+            "{name} with --child exit: the child leaves at once and executes nothing; leave out \
+             one of them"
+        ))),
+        _ => program(words, path),
     }
 }
 

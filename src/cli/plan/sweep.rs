@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::methods::Wanted;
-use super::program::program;
+use super::program::of_child;
 use super::spaces::{Beside, spaces};
 use super::{
     PRECISION, Pace, PlanError, Surroundings, Task, child, methods, stop_rule, temperature,
 };
-use crate::cli::args::{ExplainArgs, SpawningArgs, SweepArgs};
-use crate::model::{ChildAction, ExplainOrder, Order, Plan, SpaceRequest, SpawnMethod};
+use crate::cli::args::{ExplainArgs, MethodArg, SpawningArgs, SweepArgs};
+use crate::model::{ExplainOrder, Order, Plan, SpaceRequest, SpawnMethod};
 use crate::units::thousands;
 
 const LADDER: [u64; 4] = [0, 100, 1_000, 10_000];
@@ -117,31 +117,25 @@ struct Defaults<'a> {
 
 fn plan(
     spaces: Vec<SpaceRequest>,
-    names: Option<&[String]>,
+    names: Option<&[MethodArg]>,
     spawning: &SpawningArgs,
     words: &[String],
     defaults: Defaults<'_>,
     host: &Surroundings,
 ) -> Result<Plan, PlanError> {
-    let child = child(spawning.child);
+    let child = child(&spawning.child, None);
     let wanted = Wanted {
         child,
         explained: defaults.order.explain().is_some(),
     };
     let methods = methods::methods(names, wanted, defaults.methods)?;
-    if let Some(name) = words.first().filter(|_| child == ChildAction::Exit) {
-        let why = "the child leaves at once and executes nothing; leave out one of them";
-        return Err(PlanError::refused(format!(
-            "{name} with --child exit: {why}"
-        )));
-    }
     let task = Task {
         order: defaults.order,
         spaces,
         baseline: methods::baseline(&methods),
         methods,
         child,
-        program: program(words, &host.path)?,
+        program: of_child(child, words, &host.path)?,
         temperature: temperature(&spawning.temperature, host),
         stop: stop_rule(&spawning.running, spawning.spawns, &defaults.pace)?,
     };

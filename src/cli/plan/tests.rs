@@ -127,7 +127,9 @@ fn an_exit_leaves_out_what_always_executes() {
         [
             SpawnMethod::Fork,
             SpawnMethod::Vfork,
+            SpawnMethod::VforkLibc,
             SpawnMethod::Clone3Vfork,
+            SpawnMethod::Clone3IntoCgroup,
             SpawnMethod::ForkServer
         ]
     );
@@ -137,7 +139,6 @@ fn an_exit_leaves_out_what_always_executes() {
 #[test]
 fn what_cannot_be_is_refused_by_name() {
     for (words, named) in [
-        ("--method spoon", "spoon"),
         ("--method std --child exit", "std"),
         ("--child exit -- true", "true"),
         ("--cpu 7", "0,1"),

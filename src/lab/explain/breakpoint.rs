@@ -64,6 +64,10 @@ pub(super) fn cost(pairs: &[Pair], seed: u64) -> Availability<BreakpointCost> {
         cost_replicates(&pairs, seed, DRAWS).map(|median| median.estimate())
     };
     match of(0).zip(of(1)) {
+        Some((cost, _)) if cost.value <= 0.0 => Availability::unavailable(
+            "a hit of a breakpoint was not seen to cost anything, as on a CPU that is emulated",
+            None,
+        ),
         Some((cost, lag)) => Availability::Measured(BreakpointCost {
             cost_ns: cost,
             lag_ns: lag.value.min(cost.value),
@@ -122,4 +126,17 @@ fn lag_ns(recording: &Recording) -> Option<f64> {
             .then(|| (hit - begin) as f64 - last.saturating_sub(first) as f64)
     };
     undisturbed(recording.records().filter_map(lag).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hit_that_costs_nothing_was_not_measured() {
+        let of = |ns: f64| cost(&[Ok(Some([ns, 3.0])), Ok(Some([ns, 4.0]))], 1);
+        assert!(of(0.0).missing().unwrap().reason.contains("emulated"));
+        assert!(of(-20.0).missing().is_some());
+        assert_eq!(of(900.0).measured().unwrap().cost_ns.value, 900.0);
+    }
 }

@@ -80,10 +80,13 @@ fn is_telling(row: &FaultCount) -> bool {
 /// `None` where that is libc's secret.
 fn shares_memory(method: SpawnMethod) -> Option<bool> {
     match method {
-        SpawnMethod::Fork => Some(false),
+        SpawnMethod::Fork | SpawnMethod::ForkPipe => Some(false),
         // Both libcs clone with CLONE_VM, glibc since 2.24.
         SpawnMethod::Vfork
+        | SpawnMethod::VforkLibc
         | SpawnMethod::Clone3Vfork
+        | SpawnMethod::Clone3IntoCgroup
+        | SpawnMethod::PidfdSpawn
         | SpawnMethod::PosixSpawn
         | SpawnMethod::PosixSpawnUsevfork => Some(true),
         SpawnMethod::Std | SpawnMethod::System | SpawnMethod::ForkServer => None,

@@ -139,7 +139,7 @@ fn known(
 ) -> Knowledge {
     let is_own = inquiry.executes() && method != SpawnMethod::System;
     let mut known = Knowledge {
-        child: matches!(method, SpawnMethod::Fork | SpawnMethod::Vfork),
+        child: method.copies() || method == SpawnMethod::Vfork,
         program: is_own && inquiry.plan.program == Program::Embedded,
         exec: inquiry.executes(),
         waits: !method.call_is_apart(),
@@ -262,7 +262,7 @@ fn why_not(phase: Phase, method: SpawnMethod, inquiry: &Inquiry<'_>, stamped: &S
         Phase::Loader if stamped.known.landmarks.contains(&Landmark::First) => {
             absent("the program has no dynamic loader")
         }
-        Phase::BeforeExec if method == SpawnMethod::Clone3Vfork => {
+        Phase::BeforeExec if !stamped.known.child && !method.runs_libc() => {
             absent("the child makes one system call and nothing before it")
         }
         Phase::BeforeExec => merged("no stamp and no breakpoint at libc's execve shows its end"),

@@ -51,6 +51,7 @@ impl Part {
         Rhythm {
             weight,
             every,
+            from: 0,
             first,
             owed: first < 5,
             rests: false,

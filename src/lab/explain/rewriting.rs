@@ -38,7 +38,7 @@ fn seen(inquiry: &Inquiry<'_>, method: SpawnMethod) -> Option<Rewriting> {
 }
 
 fn held_ns(method: SpawnMethod, held: Estimate) -> Availability<Estimate> {
-    if method == SpawnMethod::Fork {
+    if method.copies() {
         Availability::Measured(held)
     } else {
         Availability::not_asked("only a forked child keeps a copy of the parent's pages")

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::{CgroupRoom, Need, OWN_DESCRIPTORS, OWN_VMAS, RECORDED_BYTES, Room};
 use crate::units::{bytes, thousands};
+use crate::vm::THREAD_MAPPINGS;
 
 /// A need that is more than a limit leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +53,23 @@ pub enum LimitError {
     Mappings {
         /// Mappings that were asked for.
         asked: u64,
+        /// `vm.max_map_count`.
+        limit: u64,
+    },
+    /// More VMAs than `vm.max_map_count`, for the stacks of threads.
+    #[error(
+        "{} threads, each with a stack and the guard below it, and {} other mappings exceed \
+         vm.max_map_count = {}: ask for at most {} threads, or raise it with \
+         \"sysctl vm.max_map_count={}\"",
+        thousands(*threads), thousands(*others), thousands(*limit),
+        thousands(limit.saturating_sub(*others) / THREAD_MAPPINGS),
+        threads.saturating_mul(THREAD_MAPPINGS).saturating_add(*others)
+    )]
+    ThreadMappings {
+        /// Threads that were asked for.
+        threads: u64,
+        /// All other mappings, the worker's own among them.
+        others: u64,
         /// `vm.max_map_count`.
         limit: u64,
     },

@@ -38,6 +38,9 @@ impl Pace {
     }
 }
 
+/// A run that nobody gave a time is announced if it takes longer.
+const LATE_S: f64 = 15.0;
+
 /// A visit that is to come.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Due {
@@ -53,6 +56,8 @@ pub(super) struct Budget {
     total_s: Option<f64>,
     /// Whether nothing but a precision ends it.
     is_open: bool,
+    /// Whether nothing but a number of spawns does.
+    pub(super) counts_spawns: bool,
     /// Of that, what is behind when the stage under way ends.
     stage: f64,
 }
@@ -62,6 +67,7 @@ impl Budget {
         Self {
             total_s: stop.time_s.map(|time| time * (1.0 - RESERVE)),
             is_open: stop.is_open(),
+            counts_spawns: stop.spawns.is_some() && stop.time_s.is_none(),
             stage: 1.0,
         }
     }
@@ -117,6 +123,17 @@ impl Budget {
         let mean_s = besides_s / others.len().max(1) as f64;
         let new = to_come.iter().filter(|due| due.pace.is_none()).count();
         is_clear.then_some(now_s + known_s + mean_s * new as f64)
+    }
+
+    /// About when these will be over, if that is late: those that had no turn yet are taken
+    /// to be like others.
+    pub(super) fn late_s(now_s: f64, to_come: &[Due]) -> Option<f64> {
+        let paces = to_come.iter().filter_map(|due| due.pace);
+        let known: Vec<f64> = paces.map(|pace| pace.besides_s + pace.loop_s).collect();
+        let sum: f64 = known.iter().sum();
+        let mean = sum / known.len().max(1) as f64;
+        let new = to_come.len() - known.len();
+        (now_s + sum > LATE_S).then_some(now_s + sum + mean * new as f64)
     }
 
     /// Whether no time is left at all.
@@ -219,6 +236,14 @@ mod tests {
         let over_s = overrun_s(&[known, known, new]).unwrap();
         assert!((over_s - 17.5).abs() < 0.1, "{over_s}");
         assert_eq!(within(None).overrun_s(1e9, &[known], &[]), None);
+    }
+
+    #[test]
+    fn a_long_run_is_known_by_its_first_visits() {
+        let late_s = |to_come: &[Due]| Budget::late_s(1.0, to_come);
+        assert_eq!(late_s(&[due(Some(2.9)); 4]), None);
+        let late = late_s(&[due(Some(4.9)), due(Some(4.9)), due(Some(4.9)), due(None)]);
+        assert!((late.unwrap() - 21.0).abs() < 1e-9);
     }
 
     #[test]

@@ -18,8 +18,9 @@ const DEAR_S: f64 = 0.4;
 pub(in crate::lab) struct Rhythm {
     /// Its share of the loops' time. None for what has no loop that could shrink.
     pub(in crate::lab) weight: f64,
-    /// It has its turn in every so many rounds, from the first.
+    /// It has its turn in every so many rounds, from this one on.
     pub(in crate::lab) every: u32,
+    pub(in crate::lab) from: u32,
     /// Its place in the first round: the lower ones come first.
     pub(in crate::lab) first: u8,
     /// Whether the first rounds, those that there are at the least, are not whole
@@ -34,6 +35,7 @@ impl Rhythm {
     pub(in crate::lab) const EVERY_ROUND: Self = Self {
         weight: 1.0,
         every: 1,
+        from: 0,
         first: 0,
         owed: true,
         rests: false,
@@ -66,6 +68,8 @@ pub(super) trait Stage {
     fn round_ends(&mut self, rounds: u32) -> Option<Stopped>;
     /// Once, if the fewest rounds will take so long, which is clearly more than the time.
     fn overruns(&mut self, run_s: f64, fewest_rounds: u32);
+    /// Once, if a run that ends after a number of spawns will take so long.
+    fn is_long(&mut self, run_s: f64);
 }
 
 /// The visits of a run, and what is known of their use of its time.
@@ -186,6 +190,7 @@ impl Schedule {
             }
             self.turn(&order[place..], place as f64 / order.len() as f64, stage)?;
             self.tell_overrun(&order[place + 1..], stage);
+            self.tell_length(&order[place + 1..], stage);
         }
         Ok(is_whole)
     }
@@ -236,6 +241,21 @@ impl Schedule {
         }
     }
 
+    /// Tells how long a run will be that only its number of spawns ends.
+    fn tell_length(&mut self, of_this_round: &[usize], stage: &mut dyn Stage) {
+        if self.told || !self.budget.counts_spawns {
+            return;
+        }
+        let aim = self.aim_rounds.min(self.done + AIM_ROUNDS);
+        let later = (self.done + 1..aim).flat_map(|it| self.of_round(it, stage));
+        let to_come = of_this_round.iter().copied().chain(later);
+        let wanted: Vec<usize> = to_come.filter(|visit| stage.wants(*visit)).collect();
+        if let Some(run_s) = Budget::late_s(stage.now_s(), &self.due(wanted)) {
+            self.told = true;
+            stage.is_long(run_s);
+        }
+    }
+
     /// A random order, or the mirror image of the last: a drift of the host hits all
     /// alike.
     fn next_order(&mut self, stage: &dyn Stage) -> Vec<usize> {
@@ -267,8 +287,11 @@ impl Schedule {
     /// The visits of a round of the stage under way.
     fn of_round(&self, round: u32, stage: &dyn Stage) -> Vec<usize> {
         let visits = 0..self.rhythms.len();
-        let due =
-            |visit: &usize| round.is_multiple_of(self.rhythms[*visit].every) && stage.wants(*visit);
+        let due = |visit: &usize| {
+            let Rhythm { every, from, .. } = self.rhythms[*visit];
+            let since = round.checked_sub(from);
+            since.is_some_and(|since| since.is_multiple_of(every)) && stage.wants(*visit)
+        };
         let due: Vec<usize> = visits.filter(due).collect();
         let awake = due
             .iter()

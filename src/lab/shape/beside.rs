@@ -1,6 +1,7 @@
 //! What a process has beside its memory: open files, threads' stacks, its control group.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::Path;
 use std::time::Duration;
 
@@ -29,6 +30,36 @@ fn closes(fdinfo: &str) -> bool {
         .and_then(|flags| u64::from_str_radix(flags.trim(), 8).ok());
     let cloexec = u64::from(libc::O_CLOEXEC.unsigned_abs());
     flags.is_some_and(|flags| flags & cloexec != 0)
+}
+
+/// Whether it is a fork server of AFL's, as far as may be seen: it reads and writes by these
+/// two descriptors (AFL++, `include/config.h`, FORKSRV_FD), and finds its map by a variable
+/// whose name every instrumented program has. Another program may have pipes there as well.
+pub(super) fn is_afl_fork_server(files: &ProcessFiles) -> bool {
+    const TALKS_BY: [&str; 2] = ["fd/198", "fd/199"];
+    let is_pipe = |name: &str| {
+        let target = fs::read_link(files.directory.join(name));
+        target.is_ok_and(|target| target.as_os_str().as_encoded_bytes().starts_with(b"pipe:"))
+    };
+    let program = || File::open(files.directory.join("exe"));
+    TALKS_BY.into_iter().all(is_pipe)
+        && program().is_ok_and(|program| holds(program, b"__AFL_SHM_ID").unwrap_or(false))
+}
+
+/// Whether a file holds these bytes.
+fn holds(mut file: impl Read, wanted: &[u8]) -> io::Result<bool> {
+    const PIECE: usize = 1 << 16;
+    let mut seen: Vec<u8> = Vec::with_capacity(PIECE + wanted.len());
+    loop {
+        // What was read last may end within them.
+        seen.drain(..seen.len().saturating_sub(wanted.len()));
+        if file.by_ref().take(PIECE as u64).read_to_end(&mut seen)? == 0 {
+            return Ok(false);
+        }
+        if seen.windows(wanted.len()).any(|found| found == wanted) {
+            return Ok(true);
+        }
+    }
 }
 
 /// Whether it is in another control group for memory than this process, as far as
@@ -138,6 +169,32 @@ mod tests {
         assert!(closes("pos:\t0\nflags:\t02100002\nmnt_id:\t15\n"));
         assert!(!closes("pos:\t0\nflags:\t0100002\nmnt_id:\t15\n"));
         assert!(!closes("flags: x\n") && !closes(""));
+    }
+
+    #[test]
+    fn bytes_are_found_across_pieces() {
+        let mut bytes = vec![b'_'; (1 << 16) - 5];
+        bytes.extend(b"_AFL_SHM_ID");
+        assert!(holds(bytes.as_slice(), b"__AFL_SHM_ID").unwrap());
+        assert!(!holds(bytes.as_slice(), b"__AFL_SHM_IDS").unwrap());
+        assert!(!holds(&b""[..], b"x").unwrap());
+    }
+
+    #[test]
+    fn a_fork_server_has_two_pipes_and_the_name_of_a_variable() {
+        let root = tempfile::tempdir().unwrap();
+        let files = ProcessFiles::below(root.path());
+        let link = |target: &str, name: &str| {
+            std::os::unix::fs::symlink(target, root.path().join(name)).unwrap();
+        };
+        fs::create_dir(root.path().join("fd")).unwrap();
+        fs::write(root.path().join("exe"), "x__AFL_SHM_ID\0").unwrap();
+        link("pipe:[1]", "fd/198");
+        assert!(!is_afl_fork_server(&files));
+        link("pipe:[2]", "fd/199");
+        assert!(is_afl_fork_server(&files));
+        fs::write(root.path().join("exe"), "x").unwrap();
+        assert!(!is_afl_fork_server(&files));
     }
 
     #[test]

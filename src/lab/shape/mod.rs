@@ -302,6 +302,10 @@ fn reservations(files: &ProcessFiles, status: &Status) -> Vec<ShapeReservation> 
             beside::is_in_other_group(files),
             ShapeReservation::OtherControlGroup,
         ),
+        (
+            beside::is_afl_fork_server(files),
+            ShapeReservation::AflForkServer,
+        ),
     ];
     let held = held.into_iter().filter(|(holds, _)| *holds);
     held.map(|(_, reservation)| reservation).collect()

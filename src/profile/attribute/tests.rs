@@ -143,6 +143,28 @@ fn merged_workers_are_as_one_worker_with_all_their_samples() {
 }
 
 #[test]
+fn a_thunk_is_whoever_called_it() {
+    let profile = Profile {
+        functions: ["__x86_indirect_thunk_array", "srso_return_thunk", "hook"]
+            .map(str::to_owned)
+            .to_vec(),
+        stacks: [vec![2, 0], vec![2, 1, 0], vec![0]]
+            .map(|frames| Stack {
+                side: Side::Parent,
+                mechanism: Mechanism::Other,
+                samples: 1,
+                frames,
+            })
+            .to_vec(),
+    };
+    let hot = hottest(&profile, Mechanism::Other);
+    let told: Vec<(&str, u64)> = (hot.iter())
+        .map(|hot| (hot.function.as_str(), hot.samples))
+        .collect();
+    assert_eq!(told, [("hook", 2), ("__x86_indirect_thunk_array", 1)]);
+}
+
+#[test]
 fn no_window_no_method() {
     let found = attribute(&[user(1, WORKER)], WORKER, &[], &symbols());
     assert_eq!(found, Attribution::default());

@@ -3,7 +3,7 @@
 use super::footnotes::Footnotes;
 use super::grid::Grid;
 use super::number::{counted, integer, number, significant};
-use super::process::{content, has, reservation};
+use super::process::{content, has, recognised, reservation};
 use super::table::{Column, Entry, Table};
 use super::{CAVEATS, IN_SHORT, Section, closing};
 use crate::analysis::mappings::{MappingSum, copied, entries_per_table};
@@ -51,8 +51,10 @@ fn in_short(shape: &ProcessShape) -> Vec<String> {
     });
     let next = "What such a fork costs is measured by forktax explain, and what helps by forktax \
                 advise, both with the --pid or --shape of this report.";
-    let sentences = [Some(copy), most, Some(next.to_owned())];
-    sentences.into_iter().flatten().collect()
+    let mut sentences: Vec<String> = [Some(copy), most].into_iter().flatten().collect();
+    sentences.extend(recognised(shape));
+    sentences.push(next.to_owned());
+    sentences
 }
 
 /// Who it is, and what it has beside its mappings.
@@ -63,6 +65,15 @@ fn process(shape: &ProcessShape) -> String {
         0 => String::new(),
         count => format!(", {} that it may run on", counted(count, "CPU")),
     };
+    if facts.is_of_dump() {
+        return format!(
+            "a dump of smaps of {}, with pages of {} KiB: {}, {} resident",
+            facts.name,
+            facts.page_size >> 10,
+            counted(shape.mappings.len() as u64, "mapping"),
+            bytes(facts.resident_bytes)
+        );
+    }
     format!(
         "{}{pid} on Linux {}, with pages of {} KiB: {}{cpus}; {} resident, {} of page tables; {}",
         facts.name,

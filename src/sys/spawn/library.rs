@@ -1,8 +1,8 @@
 //! What libraries offer: libc's posix_spawn(3) and system(3), Rust's `Command`.
 
-use std::ffi::{CString, OsStr};
+use std::ffi::{CString, OsStr, c_char, c_int, c_void};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitStatus};
@@ -63,6 +63,79 @@ impl PosixSpawn {
     }
 }
 
+impl PosixSpawn {
+    /// The attributes; null, which means none, where there are none.
+    fn attributes(&self) -> *const libc::posix_spawnattr_t {
+        let attributes = self.attributes.as_deref();
+        attributes.map_or(std::ptr::null(), std::ptr::from_ref)
+    }
+
+    /// The file actions, or null.
+    fn actions(&self) -> *const libc::posix_spawn_file_actions_t {
+        let redirect = self.redirect.as_ref();
+        redirect.map_or(std::ptr::null(), |(actions, _)| &raw const **actions)
+    }
+}
+
+/// glibc's pidfd_spawn(3), since 2.39, without attributes.
+#[derive(Debug)]
+pub struct PidfdSpawn {
+    plain: PosixSpawn,
+    function: PidfdSpawnFunction,
+}
+
+/// As posix_spawn(3), with a descriptor in the place of the number.
+type PidfdSpawnFunction = unsafe extern "C" fn(
+    *mut c_int,
+    *const c_char,
+    *const libc::posix_spawn_file_actions_t,
+    *const libc::posix_spawnattr_t,
+    *const *mut c_char,
+    *const *mut c_char,
+) -> c_int;
+
+impl PidfdSpawn {
+    /// Looks the function up.
+    ///
+    /// # Errors
+    /// As for [`PosixSpawn::new`], and `Unsupported` where libc has no such function.
+    pub fn new(action: Action) -> io::Result<Self> {
+        let plain = PosixSpawn::new(action)?;
+        // SAFETY: the name is a C string, and every library may be asked for it.
+        let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"pidfd_spawn".as_ptr()) };
+        if found.is_null() {
+            let why = "this libc has no such function";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, why));
+        }
+        // SAFETY: it is the address of a function of this type, says pidfd_spawn(3), in a
+        // libc, which is never unloaded.
+        let function = unsafe { std::mem::transmute::<*mut c_void, PidfdSpawnFunction>(found) };
+        Ok(Self { plain, function })
+    }
+}
+
+impl Spawn for PidfdSpawn {
+    #[inline]
+    fn spawn(&mut self) -> io::Result<Spawned> {
+        let PosixSpawn { image, .. } = &self.plain;
+        let (attributes, actions) = (self.plain.attributes(), self.plain.actions());
+        let mut pidfd = -1;
+        // SAFETY: as for `PosixSpawn`; `pidfd` is live and writable.
+        check_errno(unsafe {
+            (self.function)(
+                &raw mut pidfd,
+                image.path().as_ptr(),
+                actions,
+                attributes,
+                image.argv().cast(),
+                image.envp().cast(),
+            )
+        })?;
+        // SAFETY: the call has opened it, and nobody else knows of it.
+        Ok(Spawned::Held(unsafe { OwnedFd::from_raw_fd(pidfd) }))
+    }
+}
+
 /// Has each child put `fd` in the place of its standard output.
 fn redirecting(fd: RawFd) -> io::Result<Box<libc::posix_spawn_file_actions_t>> {
     // SAFETY: the type is plain numbers and pointers, for which all zeros is
@@ -82,14 +155,7 @@ fn redirecting(fd: RawFd) -> io::Result<Box<libc::posix_spawn_file_actions_t>> {
 impl Spawn for PosixSpawn {
     #[inline]
     fn spawn(&mut self) -> io::Result<Spawned> {
-        let attributes = self
-            .attributes
-            .as_deref()
-            .map_or(std::ptr::null(), std::ptr::from_ref);
-        let actions = self
-            .redirect
-            .as_ref()
-            .map_or(std::ptr::null(), |(actions, _)| &raw const **actions);
+        let (attributes, actions) = (self.attributes(), self.actions());
         let mut pid = 0;
         // SAFETY: path, argv and envp are null-terminated and live in `image`,
         // attributes and file actions are null, which means none, or initialised.

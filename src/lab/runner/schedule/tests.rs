@@ -36,6 +36,8 @@ struct Clock {
     slower: f64,
     /// What was told of the time that the fewest rounds take, and after which turn.
     overruns: Vec<(f64, usize)>,
+    /// The same of a run that a number of spawns ends.
+    lengths: Vec<(f64, usize)>,
 }
 
 impl Stage for Clock {
@@ -68,6 +70,10 @@ impl Stage for Clock {
 
     fn overruns(&mut self, run_s: f64, _: u32) {
         self.overruns.push((run_s, self.turns.len()));
+    }
+
+    fn is_long(&mut self, run_s: f64) {
+        self.lengths.push((run_s, self.turns.len()));
     }
 }
 
@@ -310,6 +316,54 @@ fn what_has_its_turn_once_has_it_first_and_takes_no_later_time() {
     assert!(clock.run(4.0, 1) >= AIM_ROUNDS);
     assert_eq!((clock.turns[0].0, clock.turns_of(1)), (1, 1));
     assert!((3.5..=4.0).contains(&clock.now_s), "{}", clock.now_s);
+}
+
+#[test]
+fn a_long_run_of_some_spawns_is_announced_by_its_first_workers() {
+    let told = |start_s: f64| {
+        let visit = Fake { start_s, ..QUICK };
+        let mut clock = Clock::of(&[visit, visit]);
+        let stop = StopRule {
+            spawns: Some(10),
+            ..within(None)
+        };
+        let mut schedule = Schedule::new(&stop, 7, 1, AIM_ROUNDS);
+        clock
+            .visits
+            .iter()
+            .for_each(|fake| schedule.add(fake.rhythm));
+        clock.most_rounds = Some(AIM_ROUNDS);
+        schedule.run(&mut clock, 1.0).unwrap();
+        (clock.lengths, clock.now_s)
+    };
+    let (lengths, took_s) = told(3.0);
+    assert_eq!(lengths.len(), 1, "it is told once");
+    assert!((lengths[0].0 - took_s).abs() < 0.5, "{lengths:?}, {took_s}");
+    assert_eq!(lengths[0].1, 1, "after the first turn");
+    assert!(told(0.1).0.is_empty());
+}
+
+#[test]
+fn what_comes_later_has_no_turn_before_others_are_repeated() {
+    let check = Fake {
+        rhythm: Rhythm {
+            from: 2,
+            owed: false,
+            ..Rhythm::EVERY_ROUND
+        },
+        ..QUICK
+    };
+    let mut clock = Clock::of(&[QUICK, check]);
+    let rounds = clock.run(4.0, 2) as usize;
+    assert_eq!((clock.round(0), clock.round(1)), (vec![0], vec![0]));
+    assert_eq!(clock.turns_of(1), rounds - 2);
+    let slow = Fake {
+        start_s: 3.0,
+        ..QUICK
+    };
+    let mut clock = Clock::of(&[slow, check]);
+    clock.run(4.0, 2);
+    assert_eq!((clock.turns_of(0), clock.turns_of(1)), (2, 0));
 }
 
 #[test]

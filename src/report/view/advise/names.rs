@@ -21,6 +21,9 @@ pub(super) fn in_full(kind: RemedyKind) -> &'static str {
         RemedyKind::Prelink => "a prelinked program to spawn",
         RemedyKind::Usevfork => "the flag POSIX_SPAWN_USEVFORK",
         RemedyKind::ChildRunsFirst => "kernel.sched_child_runs_first",
+        RemedyKind::DeferredStart => "a fork server that starts later",
+        RemedyKind::PersistentMode => "many inputs a fork",
+        RemedyKind::SmallerHeap => "less memory before the first fork",
         RemedyKind::BestForks => "what helps a fork, together",
         RemedyKind::Best => "the best way to spawn, with what else helps it",
     }
@@ -31,6 +34,7 @@ pub(super) fn verdict(verdict: RemedyVerdict) -> &'static str {
     match verdict {
         RemedyVerdict::Helps => "helps",
         RemedyVerdict::NoDifference => "none seen",
+        RemedyVerdict::TooFew => "too few",
         RemedyVerdict::Harms => "harms",
     }
 }

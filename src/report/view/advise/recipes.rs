@@ -33,6 +33,9 @@ pub(super) fn of(kind: RemedyKind) -> Option<Recipe> {
         RemedyKind::Usevfork => USEVFORK,
         RemedyKind::Prelink
         | RemedyKind::ChildRunsFirst
+        | RemedyKind::DeferredStart
+        | RemedyKind::PersistentMode
+        | RemedyKind::SmallerHeap
         | RemedyKind::BestForks
         | RemedyKind::Best => return None,
     })

@@ -3,9 +3,7 @@
 
 use super::{names, recipes};
 use crate::analysis::process::per_second;
-use crate::model::{
-    Availability, Remedy, RemedyBaseline, RemedyKind, RemedyOutcome, RemedyVerdict,
-};
+use crate::model::{Remedy, RemedyBaseline, RemedyKind, RemedyOutcome, RemedyVerdict};
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::grid::Grid;
 use crate::report::view::number::{PERCENT, PLAIN, Unit};
@@ -49,7 +47,7 @@ pub(super) fn table(rebuilt: &Rebuilt<'_>, notes: &mut Footnotes) -> Table {
         .column(
             Column::words("verdict").explained(
                 "helps or harms: the total is told from that without it, all remedies judged at \
-                 once; none seen: no difference is",
+                 once; none seen: no difference is; too few: nor could one be, of so few rounds",
             ),
             |row| names::verdict(row.1.verdict),
         )
@@ -122,13 +120,19 @@ fn remarks(rebuilt: &Rebuilt<'_>) -> Vec<String> {
 /// What has no outcome, and why.
 pub(super) fn not_tried(rebuilt: &Rebuilt<'_>) -> Vec<String> {
     let all = rebuilt.remedies.iter();
-    let line = |remedy: &Remedy| match &remedy.outcome {
-        Availability::Measured(_) => None,
-        Availability::Missing(missing) => {
-            Some(format!("{}: {}", remedy.kind.name(), missing.in_words()))
+    let missing = all.filter_map(|remedy| Some((remedy.kind, remedy.outcome.missing()?)));
+    let mut lines: Vec<(Vec<&str>, String)> = Vec::new();
+    for (kind, missing) in missing {
+        let why = missing.in_words();
+        match lines.iter_mut().find(|(_, known)| *known == why) {
+            Some((names, _)) => names.push(kind.name()),
+            None => lines.push((vec![kind.name()], why)),
         }
-    };
-    all.filter_map(line).collect()
+    }
+    let lines = lines.into_iter();
+    lines
+        .map(|(names, why)| format!("{}: {why}", names.join(", ")))
+        .collect()
 }
 
 /// How the remedies that help are applied, one block each.

@@ -16,7 +16,6 @@ const INSTEAD: [RemedyKind; 3] = [
 /// The sentences that there are figures for, the most useful first.
 pub(super) fn sentences(rebuilt: &Rebuilt<'_>) -> Vec<String> {
     let sentences = [
-        words::each(rebuilt),
         nothing(rebuilt),
         instead(rebuilt),
         best_of_forks(rebuilt),
@@ -24,8 +23,12 @@ pub(super) fn sentences(rebuilt: &Rebuilt<'_>) -> Vec<String> {
         other(rebuilt),
         harmful(rebuilt),
         unseen(rebuilt),
+        untold(rebuilt),
+        words::standing_still(rebuilt),
     ];
-    sentences.into_iter().flatten().collect()
+    let mut all = words::begin(rebuilt);
+    all.extend(sentences.into_iter().flatten());
+    all
 }
 
 /// Whether the program still forks, and one thing was changed.
@@ -119,11 +122,23 @@ fn other(rebuilt: &Rebuilt<'_>) -> Option<String> {
 
 /// What makes no difference that is seen.
 fn unseen(rebuilt: &Rebuilt<'_>) -> Option<String> {
-    let names: Vec<&str> = remedies::tried(rebuilt)
-        .filter(|(_, outcome)| outcome.verdict == RemedyVerdict::NoDifference)
-        .map(|(remedy, _)| remedy.kind.name())
-        .collect();
-    (!names.is_empty()).then(|| format!("No difference is seen with: {}.", names.join(", ")))
+    let names = named(rebuilt, RemedyVerdict::NoDifference)?;
+    Some(format!("No difference is seen with: {names}."))
+}
+
+/// Of what nothing can be said.
+fn untold(rebuilt: &Rebuilt<'_>) -> Option<String> {
+    let names = named(rebuilt, RemedyVerdict::TooFew)?;
+    Some(format!(
+        "Too few rounds to say anything of: {names}; raise --time."
+    ))
+}
+
+/// What this verdict was passed on, if anything was.
+fn named(rebuilt: &Rebuilt<'_>, verdict: RemedyVerdict) -> Option<String> {
+    let of = remedies::tried(rebuilt).filter(|(_, outcome)| outcome.verdict == verdict);
+    let names: Vec<&str> = of.map(|(remedy, _)| remedy.kind.name()).collect();
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 /// What makes it worse, and by how much.
@@ -144,7 +159,8 @@ fn nothing(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let count = remedies::tried(rebuilt).count();
     let mut tried = remedies::tried(rebuilt);
     let helps = tried.any(|(_, outcome)| outcome.verdict == RemedyVerdict::Helps);
-    (count > 0 && !helps).then(|| {
+    let few = named(rebuilt, RemedyVerdict::TooFew).is_some();
+    (count > 0 && !helps && !few).then(|| {
         let tried = match count {
             1 => "1 remedy".to_owned(),
             count => counted(count as u64, "remedie"),

@@ -9,7 +9,7 @@ use crate::report::view::picture::{Bar, Chart, Kind, Segment};
 
 /// What segments stand for: the legend, from the bottom up, with its hues.
 const KINDS: [(&str, usize); 2] = [
-    ("in the call: the process stands still", 0),
+    ("in the call: the thread that forks stands still", 0),
     ("after it: the copy is thrown away", 3),
 ];
 

@@ -13,12 +13,14 @@ mod ladder;
 pub(super) mod likeness;
 mod names;
 mod origin;
+mod recognised;
 mod reservations;
 pub(super) mod spawns;
 pub(super) mod words;
 
 pub(super) use names::content;
 pub(super) use origin::{has, lines as origin};
+pub(super) use recognised::sentences as recognised;
 pub(super) use reservations::reservation;
 
 use crate::analysis::sweep::times_as_long;

@@ -18,6 +18,9 @@ pub(in crate::report::view) fn lines(order: &ReplicaOrder) -> Vec<String> {
 }
 
 fn taken(facts: &ProcessFacts) -> String {
+    if facts.is_of_dump() {
+        return format!("rebuilt from a dump of smaps of {}", facts.name);
+    }
     let process = match facts.pid {
         Some(pid) => format!("rebuilt from process {pid} ({})", facts.name),
         None => format!("rebuilt from the shape of {}", facts.name),

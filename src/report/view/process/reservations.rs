@@ -47,7 +47,7 @@ fn scaled(scale: &ShapeScale) -> Option<String> {
 fn elsewhere(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let (facts, host) = (&rebuilt.order.shape.process, &rebuilt.document.host);
     let mut differs = Vec::new();
-    if facts.kernel != host.kernel {
+    if facts.kernel != host.kernel && !facts.is_of_dump() {
         differs.push(format!("Linux {}, not {}", facts.kernel, host.kernel));
     }
     if facts.page_size != host.page_size {
@@ -97,6 +97,15 @@ pub(in crate::report::view) fn reservation(reservation: ShapeReservation) -> &'s
         ShapeReservation::NoThreadStacks => {
             "not all stacks of threads were to be seen, and those are among the anonymous memory; \
              read it while its threads wait, with the right to trace it (as root)"
+        }
+        ShapeReservation::NoPositions => {
+            "the shape is of a dump of smaps: where in a mapping its pages lie is not known, and \
+             they are taken to lie side by side, in the fewest page tables; nor are threads, open \
+             files and handlers. A fork of the process may cost more; read it with forktax shape"
+        }
+        ShapeReservation::AflForkServer => {
+            "the process is a fork server of AFL's: what a child does in the target until it ends, \
+             and what it costs either of the two to write to their pages meanwhile, is in no figure"
         }
         ShapeReservation::NoFlags => {
             "the flags of the mappings were not read, and those that forks leave out \

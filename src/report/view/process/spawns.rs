@@ -46,7 +46,7 @@ pub(in crate::report::view) fn table(rebuilt: &Rebuilt<'_>, notes: &mut Footnote
         .column(Column::name("method"), |row| row.name)
         .column(
             Column::number("spawns", "per s")
-                .explained("one second by the total: the most, if nothing else is done"),
+                .explained("one second by the total: spawns one after the other"),
             |row| row.per_second.clone(),
         )
         .column(

@@ -1,11 +1,12 @@
 //! Whose the cost of a fork is, in a few sentences, and none that the intervals do not
 //! support.
 
-use super::{Rebuilt, figures, names, spawns};
+use super::{Rebuilt, figures, names, recognised, spawns};
 use crate::analysis::process::{
-    self, dearest_groups, dearest_rungs, is_extrapolated, is_most, looks_big, per_second, share,
+    self, dearest_groups, dearest_rungs, has_too_few_workers, is_extrapolated, is_most, looks_big,
+    per_second, share,
 };
-use crate::model::{Blame, Cost, Counts, GroupCost, Rung, RungCost, SpawnMethod};
+use crate::model::{Blame, ChildAction, Cost, Counts, GroupCost, Rung, RungCost, SpawnMethod};
 use crate::report::view::number::{counted, number, significant};
 use crate::stats::Estimate;
 use crate::units::bytes;
@@ -13,7 +14,6 @@ use crate::units::bytes;
 /// The sentences that there are figures for, the most useful first.
 pub(super) fn sentences(rebuilt: &Rebuilt<'_>) -> Vec<String> {
     let sentences = [
-        each(rebuilt),
         rebuilt.blame().and_then(dearest_rung),
         rebuilt.blame().and_then(dearest_group),
         standing_still(rebuilt),
@@ -21,7 +21,16 @@ pub(super) fn sentences(rebuilt: &Rebuilt<'_>) -> Vec<String> {
         free(rebuilt),
         foretold(rebuilt),
     ];
-    sentences.into_iter().flatten().collect()
+    let mut all = begin(rebuilt);
+    all.extend(sentences.into_iter().flatten());
+    all
+}
+
+/// What a fork costs, and what bears on whether that is what the process pays.
+pub(in crate::report::view) fn begin(rebuilt: &Rebuilt<'_>) -> Vec<String> {
+    let each = each(rebuilt).into_iter();
+    each.chain(recognised::sentences(&rebuilt.order.shape))
+        .collect()
 }
 
 /// A fork of all of the process, and whether that was worked out from a part.
@@ -40,23 +49,31 @@ fn fork(rebuilt: &Rebuilt<'_>) -> Option<([Estimate; 2], bool)> {
 }
 
 /// What a fork costs, against posix_spawn, and how many a second that makes.
-pub(in crate::report::view) fn each(rebuilt: &Rebuilt<'_>) -> Option<String> {
+fn each(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let ([_, total], extrapolated) = fork(rebuilt)?;
     let other = SpawnMethod::PosixSpawn;
     let ratio = rebuilt.multiple(SpawnMethod::Fork, other);
-    let against = ratio.filter(|_| !extrapolated).map(|ratio| {
-        if ratio.differs_from(1.0) {
+    let against = ratio.filter(|_| !extrapolated).and_then(|ratio| {
+        let told = if ratio.differs_from(1.0) {
             format!(", {} a {}", figures::times(ratio), other.name())
         } else {
+            // Of fewer workers none could be.
+            if has_too_few_workers(rebuilt.whole(SpawnMethod::Fork)?) {
+                return None;
+            }
             format!(", and no difference to a {} is seen", other.name())
-        }
+        };
+        Some(told)
     });
     let most = per_second(total).map(|most| {
         let mark = figures::mark(extrapolated);
-        format!("; at most {mark}{} a second", significant(most.value))
+        format!(
+            "; one after the other that is {mark}{} a second",
+            significant(most.value)
+        )
     });
     Some(format!(
-        "Each fork from this process costs {}{}{}.",
+        "A fork of its shape, without functions of its own (pthread_atfork), costs {}{}{}.",
         figures::told(total, extrapolated),
         against.unwrap_or_default(),
         most.unwrap_or_default()
@@ -64,14 +81,33 @@ pub(in crate::report::view) fn each(rebuilt: &Rebuilt<'_>) -> Option<String> {
 }
 
 /// How long the process stands still, and what comes after.
-fn standing_still(rebuilt: &Rebuilt<'_>) -> Option<String> {
+pub(in crate::report::view) fn standing_still(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let ([call, total], extrapolated) = fork(rebuilt)?;
+    let waiting = match rebuilt.document.plan.child {
+        ChildAction::Exec => waiting(rebuilt),
+        ChildAction::Exit => String::new(),
+    };
     Some(format!(
         "For the call, {}, the thread that forks stands still: {} of the total; in the rest of it \
-         the child runs, its exec or exit frees the copy, and it is waited for.",
+         the child runs, its exec or exit frees the copy, and it is waited for.{waiting}",
         figures::told(call, extrapolated),
         percent(call, total, extrapolated)?
     ))
+}
+
+/// How long a thread stands still that does not go on after the call.
+fn waiting(rebuilt: &Rebuilt<'_>) -> String {
+    let pipe = rebuilt.whole(SpawnMethod::ForkPipe);
+    let pipe = pipe.filter(|_| !rebuilt.is_part());
+    let call = pipe.and_then(|cell| figures::median(&cell.call_ns));
+    let how_long = match call {
+        Some(call) => figures::told(call, false),
+        None => "longer, which was not measured".to_owned(),
+    };
+    format!(
+        " One that then waits for the exec on a pipe, as in libuv and in Python's subprocess where \
+         it forks, stands still for {how_long}."
+    )
 }
 
 /// "83 %" of a whole.
