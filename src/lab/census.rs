@@ -20,12 +20,13 @@ pub use tables::page_tables;
 use std::collections::HashMap;
 use std::path::PathBuf;
 
-use crate::analysis::mappings::{Fate, is_of_file};
+use crate::analysis::mappings::{Fate, Listed, is_of_file};
 use crate::model::{Counts, Parent};
+use crate::sys::pagemap::huge_pages;
 use procfs::ProcError;
 use procfs::process::SmapsRollup;
 
-use files::{ProcessFiles, Standing};
+use files::{Pagemap, ProcessFiles, Standing};
 use mappings::{Mapping, mappings};
 use pages::{ENTRY_BYTES, Found, Vma, count_pages};
 
@@ -93,9 +94,12 @@ fn take_from(files: &ProcessFiles, instrument: &[[usize; 2]]) -> Result<Parent, 
     let rollup: SmapsRollup = files.read("smaps_rollup")?;
     let pid = files.pid;
     let rollup = Rollup::of(&rollup).ok_or(CensusError::NoAddressSpace { pid })?;
+    let present: u64 = found.iter().map(|found| found.present).sum();
+    let zeros = huge_zeros(&pagemap, &maps, &rollup, present + left_out_ptes)
+        .map_err(|error| pagemap.refuse(error))?;
     let page_table_bytes = page_table_bytes.saturating_sub(own_tables(&left_out) * page_size);
     Ok(Parent {
-        mappings: whole(&mappings, &found, &rollup, page_table_bytes, page_size),
+        mappings: whole(&mappings, &found, &rollup, zeros, page_table_bytes, page_size),
         file_ptes: file_ptes(&mappings, &found),
         page_table_bytes,
         resident_bytes: rollup
@@ -107,6 +111,27 @@ fn take_from(files: &ProcessFiles, instrument: &[[usize; 2]]) -> Result<Parent, 
     })
 }
 
+/// How often the kernel's huge page of zeros is mapped. The kernel does not count it as
+/// resident, and it is looked for where more is present than is resident.
+fn huge_zeros(
+    pagemap: &Pagemap,
+    maps: &[Listed],
+    rollup: &Rollup,
+    present: u64,
+) -> std::io::Result<u64> {
+    let page_size = procfs::page_size();
+    let fan_out = page_size / ENTRY_BYTES;
+    let resident = (rollup.resident_bytes + rollup.hugetlb_bytes) / page_size;
+    let (Some(first), Some(last)) = (maps.first(), maps.last()) else {
+        return Ok(0);
+    };
+    if present < resident + fan_out {
+        return Ok(0);
+    }
+    let huge = huge_pages(pagemap.file(), first.start, last.end)?;
+    Ok(huge.saturating_sub(rollup.huge_pages(page_size)) / fan_out)
+}
+
 /// What all mappings have. `maps` tells no flags and no huge pages, which pagemap shows
 /// as so many base pages; and of page tables all are that the kernel counts but those
 /// that it keeps in reserve, one for each huge page.
@@ -114,20 +139,28 @@ fn whole(
     mappings: &[Mapping<'_>],
     found: &[Found],
     rollup: &Rollup,
+    zeros: u64,
     page_table_bytes: u64,
     page_size: u64,
 ) -> Counts {
-    let huge_entries = rollup.huge_bytes / (page_size / ENTRY_BYTES * page_size);
+    let fan_out = page_size / ENTRY_BYTES;
+    let huge_entries = rollup.huge_bytes / (fan_out * page_size) + zeros;
+    let zero_pages = zeros * fan_out;
     let each = mappings.iter().zip(found);
     let all: Counts = each
-        .map(|(mapping, found)| counts(mapping, found, found.anon && mapping.vma.holds_anon))
+        .map(|(mapping, found)| {
+            let has_anon_vma = found.anon && mapping.vma.holds_anon || found.guards > 0;
+            counts(mapping, found, has_anon_vma)
+        })
         .sum();
     let tables = page_table_bytes / page_size;
     Counts {
         present_ptes: all
             .present_ptes
-            .saturating_sub(rollup.huge_pages(page_size)),
-        ptes: all.ptes.saturating_sub(rollup.huge_pages_copied(page_size)),
+            .saturating_sub(rollup.huge_pages(page_size) + zero_pages),
+        ptes: all
+            .ptes
+            .saturating_sub(rollup.huge_pages_copied(page_size) + zero_pages),
         tables: tables.saturating_sub(huge_entries),
         huge_entries,
         ..all
@@ -154,7 +187,7 @@ fn counts(mapping: &Mapping<'_>, found: &Found, has_anon_vma: bool) -> Counts {
         mapped_bytes: mapping.listed.end - mapping.listed.start,
         present_ptes: found.present,
         swapped_ptes: found.swapped,
-        ptes: when(copied, found.present + found.swapped),
+        ptes: when(copied, found.present + found.swapped + found.guards),
         empty_entries: when(has_anon_vma, found.empty),
         tables: found.tables,
         huge_entries: found.huge,

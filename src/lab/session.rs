@@ -12,7 +12,7 @@ use crate::model::{HostState, Missing, PageTables, Parent, SpawnMethod};
 use crate::profile::faults::MapRange;
 use crate::profile::modes::{ModeTicks, Split, Window, split};
 use crate::sys::events::SampleEvent;
-use crate::vm::{Shape, THREAD_MAPPINGS};
+use crate::vm::{PlacedLikeness, Shape, THREAD_MAPPINGS};
 use crate::worker::protocol::{Assignment, Done, FIRST_RECORD, Pass, Prepared, record};
 
 /// When a worker runs, and for what.
@@ -369,8 +369,10 @@ fn verify_pages(
     // Code that the worker runs for the first time is mapped by the dozen of pages, and
     // is no part of what was ordered.
     let code = inflated.file_ptes.saturating_sub(before.file_ptes);
+    // Where the kernel gives no huge page of zeros, a small one stands for each.
+    let zeros = shape.likeness.as_ref().map_or(0, PlacedLikeness::huge_zeros);
     let most = match exact {
-        true => touched + shape.threads * THREAD_PTES.end() + SLACK_PTES + code,
+        true => touched + zeros + shape.threads * THREAD_PTES.end() + SLACK_PTES + code,
         false => u64::MAX,
     };
     within(
@@ -421,6 +423,8 @@ mod tests {
             written: Vec::new(),
             read: read.to_vec(),
             huge: huge.to_vec(),
+            huge_zero: Vec::new(),
+            guards: Vec::new(),
             dontfork: false,
             noreserve: false,
             stretch: 0,

@@ -42,7 +42,8 @@ pub struct Blame {
     /// The mappings by name, dearest first; the last may be the rest of them. Those
     /// that the worker's own ones stand for are in the lowest rung and not here.
     pub groups: Vec<GroupCost>,
-    /// What costs next to nothing though it looks big.
+    /// What costs next to nothing though it looks big: memory that no rung and no group is
+    /// charged for.
     pub free: Vec<FreeMemory>,
 }
 
@@ -117,6 +118,4 @@ pub enum FreeReason {
     ZeroPages,
     /// Left out of forks (MADV_DONTFORK).
     DontFork,
-    /// Huge pages: one entry for hundreds of pages.
-    HugePages,
 }

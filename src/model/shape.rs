@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Tool;
 
 /// The version of the file's schema.
-pub const SHAPE_VERSION: u32 = 2;
+pub const SHAPE_VERSION: u32 = 3;
 
 /// What was seen of a process: the file that a shape is kept in. Pages are numbered
 /// from address 0, and a page is in one list of its mapping at most: one that is in
@@ -119,11 +119,12 @@ pub struct ShapeMapping {
     pub permissions: String,
     /// Whether a fork sets up an `anon_vma` for it and copies its entries, by all that
     /// is seen: whether it is private and has a page of its own, in memory or swapped
-    /// out. That of one which has such a page no more is not seen.
+    /// out, or a huge page of zeros; or has a guard, private or not (mm/madvise.c,
+    /// `madvise_guard_install`). That of one which has none of these any more is not seen.
     pub anon_vma: bool,
     /// Runs of base pages that are the process's own, private and of no file: first
     /// page, counted from the mapping's start, and how many. Absent if there are none,
-    /// as the next four.
+    /// as the next six.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub own: Vec<[u64; 2]>,
     /// Runs of base pages that are a file's or shared, or that the kernel or a device
@@ -136,11 +137,19 @@ pub struct ShapeMapping {
     /// Runs of pages that are swapped out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub swapped: Vec<[u64; 2]>,
-    /// Runs of base pages of huge pages, transparent, of hugetlbfs or of zeros, that
-    /// one entry each of the next table maps: whole and aligned to it (512 pages with
-    /// pages of 4 KiB).
+    /// Runs of base pages of huge pages, transparent or of hugetlbfs, that one entry
+    /// each of the next table maps: whole and aligned to it (512 pages with pages of
+    /// 4 KiB).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub huge: Vec<[u64; 2]>,
+    /// Runs of base pages that are the kernel's huge page of zeros, whole and aligned as
+    /// those above: its one entry is copied like theirs, and takes no memory.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub huge_zero: Vec<[u64; 2]>,
+    /// Runs of entries that are guards (MADV_GUARD_INSTALL): markers in the place of
+    /// pages, which a fork copies like those of pages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<[u64; 2]>,
     /// How many of its own pages follow each other in virtual and in physical memory,
     /// on average; of more than 65,536 such pages, of a part that is evenly spread.
     /// Absent where that is not known, without CAP_SYS_ADMIN.
@@ -237,6 +246,8 @@ impl ShapeMapping {
             zero: Vec::new(),
             swapped: Vec::new(),
             huge: Vec::new(),
+            huge_zero: Vec::new(),
+            guards: Vec::new(),
             stretch: None,
             flags: Vec::new(),
         }

@@ -180,6 +180,44 @@ pub fn first_used(pagemap: &File, start: u64, end: u64) -> io::Result<Option<u64
     Ok((found > 0).then_some(first.start))
 }
 
+/// How many pages between two addresses are mapped by an entry of a higher table, those of
+/// zeros among them; none on a kernel without the scan.
+///
+/// # Errors
+/// Those of the ioctl.
+pub fn huge_pages(pagemap: &File, start: u64, end: u64) -> io::Result<u64> {
+    let mut regions = [PageRegion::default(); 64];
+    let (mut pages, mut from) = (0, start);
+    while from < end {
+        let mut argument = Argument {
+            size: size_of::<Argument>() as u64,
+            start: from,
+            end,
+            vec: regions.as_mut_ptr() as u64,
+            vec_len: regions.len() as u64,
+            category_mask: HUGE,
+            return_mask: HUGE,
+            ..Argument::default()
+        };
+        // SAFETY: as in `Scanner::call`, with an array that is live and writable and has as
+        // many regions as are said.
+        let found =
+            check(unsafe { libc::ioctl(pagemap.as_raw_fd(), PAGEMAP_SCAN, &mut argument) });
+        let found = match found {
+            Ok(found) => usize::try_from(found).unwrap_or(0).min(regions.len()),
+            Err(error) if is_unsupported(&error) => return Ok(0),
+            Err(error) => return Err(error),
+        };
+        let bytes = regions[..found].iter().map(|region| region.end - region.start);
+        pages += bytes.sum::<u64>() / page_size() as u64;
+        from = match found == regions.len() {
+            true => regions[found - 1].end.max(from + 1),
+            false => end,
+        };
+    }
+    Ok(pages)
+}
+
 /// Where a scan has to go on; nowhere if it was not stopped for want of room.
 ///
 /// The kernel's own word, `walk_end`, is that of its last stop, also where it went on

@@ -69,6 +69,10 @@ pub struct PlacedMapping {
     pub read: Vec<[u64; 2]>,
     /// Runs of whole huge pages to write to, in pages like the others.
     pub huge: Vec<[u64; 2]>,
+    /// Runs of whole huge pages to read: of zeros.
+    pub huge_zero: Vec<[u64; 2]>,
+    /// Runs of entries that become guards.
+    pub guards: Vec<[u64; 2]>,
 }
 
 /// A likeness that is none of any process.
@@ -163,21 +167,32 @@ impl PlacedLikeness {
     /// Mappings that a fork sets up an `anon_vma` for.
     pub fn anon_mappings(&self) -> u64 {
         let mappings = self.mappings.iter();
-        mappings.filter(|mapping| mapping.has_own()).count() as u64
+        mappings
+            .filter(|mapping| mapping.has_anon_vma())
+            .count() as u64
     }
 
     /// Anonymous mappings that have pages of zeros and none of their own: from outside
     /// they look as if they had.
     pub fn zero_mappings(&self) -> u64 {
         let of_zeros = |mapping: &&PlacedMapping| {
-            mapping.backing == RegionKind::Anon && !mapping.has_own() && !mapping.read.is_empty()
+            mapping.backing == RegionKind::Anon
+                && !mapping.has_anon_vma()
+                && !mapping.read.is_empty()
         };
         self.mappings.iter().filter(of_zeros).count() as u64
     }
 
-    /// Huge pages.
+    /// Huge pages, those of zeros left out.
     pub fn huge_pages(&self) -> u64 {
         let runs = self.mappings.iter().map(|mapping| pages_of(&mapping.huge));
+        runs.sum::<u64>() / self.huge_page.max(1)
+    }
+
+    /// Entries of the huge page of zeros.
+    pub fn huge_zeros(&self) -> u64 {
+        let mappings = self.mappings.iter();
+        let runs = mappings.map(|mapping| pages_of(&mapping.huge_zero));
         runs.sum::<u64>() / self.huge_page.max(1)
     }
 
@@ -201,6 +216,11 @@ impl PlacedMapping {
     /// Whether some do.
     pub fn has_own(&self) -> bool {
         !self.written.is_empty() || !self.huge.is_empty()
+    }
+
+    /// Whether the kernel sets up an `anon_vma` for it.
+    fn has_anon_vma(&self) -> bool {
+        self.has_own() || !self.huge_zero.is_empty() || !self.guards.is_empty()
     }
 
     /// Whether the kernel would merge the two, if they touch, by all that is seen.
@@ -252,11 +272,11 @@ impl Course {
         let joins = before.filter(|before| touches && before.is_like(region));
         self.end = end;
         let [lower, upper] = &mut self.tables;
-        lower.add(region, &in_order(&[&region.written, &region.read]));
-        upper.add(
+        lower.add(
             region,
-            &in_order(&[&region.written, &region.read, &region.huge]),
+            &in_order(&[&region.written, &region.read, &region.guards]),
         );
+        upper.add(region, &all_runs(region));
         let file_offset = match region.backing {
             RegionKind::Anon => 0,
             RegionKind::File | RegionKind::Shared => {
@@ -280,6 +300,8 @@ impl Course {
             written: in_order(&[&region.written]),
             read: in_order(&[&region.read]),
             huge: in_order(&[&region.huge]),
+            huge_zero: in_order(&[&region.huge_zero]),
+            guards: in_order(&[&region.guards]),
         })
     }
 
@@ -300,15 +322,16 @@ fn check(region: &LikeRegion, page_size: u64, huge_page: u64) -> Result<u64, Reg
     let end = region.first_page.checked_add(region.pages);
     let end = end.filter(|end| region.pages > 0 && *end <= USER_END / page_size);
     let end = end.ok_or(RegionFault::Extent)?;
+    let has_huge = !region.huge.is_empty() || !region.huge_zero.is_empty();
     match region.backing {
         RegionKind::Shared if !region.written.is_empty() => return Err(RegionFault::OwnPages),
-        RegionKind::Shared | RegionKind::File if !region.huge.is_empty() => {
+        RegionKind::Shared | RegionKind::File if has_huge => {
             return Err(RegionFault::HugeFile);
         }
         _ => {}
     }
     let mut next = 0;
-    for [first, count] in in_order(&[&region.written, &region.read, &region.huge]) {
+    for [first, count] in all_runs(region) {
         let stop = first.checked_add(count);
         let stop = stop.filter(|stop| count > 0 && first >= next && *stop <= region.pages);
         next = stop.ok_or(RegionFault::Pages)?;
@@ -316,10 +339,23 @@ fn check(region: &LikeRegion, page_size: u64, huge_page: u64) -> Result<u64, Reg
     let is_whole = |[first, count]: &[u64; 2]| {
         (region.first_page + first).is_multiple_of(huge_page) && count.is_multiple_of(huge_page)
     };
-    match region.huge.iter().all(is_whole) {
+    match region.huge.iter().chain(&region.huge_zero).all(is_whole) {
         true => Ok(end),
         false => Err(RegionFault::HugePart),
     }
+}
+
+/// All runs of a region in ascending order.
+fn all_runs(region: &LikeRegion) -> Vec<[u64; 2]> {
+    let LikeRegion {
+        written,
+        read,
+        huge,
+        huge_zero,
+        guards,
+        ..
+    } = region;
+    in_order(&[written, read, huge, huge_zero, guards])
 }
 
 /// All runs of some lists in ascending order.

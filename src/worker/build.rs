@@ -166,6 +166,8 @@ fn exact<'a>(mapping: &'a PlacedMapping, file: &'a File) -> io::Result<Exact<'a>
         stretch: mapping.stretch,
         read: &mapping.read,
         huge: &mapping.huge,
+        huge_zero: &mapping.huge_zero,
+        guards: &mapping.guards,
     })
 }
 

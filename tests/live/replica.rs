@@ -24,6 +24,8 @@ fn anon(first_page: u64, pages: u64) -> LikeRegion {
         written: Vec::new(),
         read: Vec::new(),
         huge: Vec::new(),
+        huge_zero: Vec::new(),
+        guards: Vec::new(),
         dontfork: false,
         noreserve: false,
         stretch: 0,
@@ -122,6 +124,53 @@ fn a_heap_with_huge_pages_zeros_and_threads_is_rebuilt() {
         placed.tables + placed.huge_pages() + 2 + THREADS,
     );
     assert!((least..=most).contains(&tables), "{tables}");
+}
+
+/// Whether this host maps its huge page of zeros for whoever asks for huge pages.
+fn has_huge_zeros() -> bool {
+    let setting = |name: &str| {
+        let path = format!("/sys/kernel/mm/transparent_hugepage/{name}");
+        std::fs::read_to_string(path).unwrap_or_default()
+    };
+    setting("use_zero_page").starts_with('1') && !setting("enabled").contains("[never]")
+}
+
+#[test]
+fn guards_and_huge_zeros_are_rebuilt_as_entries_without_memory() {
+    if procfs::page_size() != 4096 {
+        println!("skipped: the likeness has pages of 4 KiB");
+        return;
+    }
+    let guarded = LikeRegion {
+        guards: vec![[0, 2 * HUGE]],
+        ..anon(HIGH, 4 * HUGE)
+    };
+    // A quarter of a gigabyte.
+    let zeros = LikeRegion {
+        huge_zero: vec![[0, 128 * HUGE]],
+        ..anon(HIGH + 8 * HUGE, 128 * HUGE)
+    };
+    let likeness = Likeness {
+        of: "a process".to_owned(),
+        regions: vec![guarded, zeros],
+    };
+    let assignment = assignment(SpaceRequest::Likeness(likeness));
+    if let Reply::Failed(failure) = last_said(&assignment) {
+        assert!(format!("{failure:?}").contains("Linux 6.13"), "{failure:?}");
+        println!("skipped: no guards before Linux 6.13");
+        return;
+    }
+    let ([before, after], reply) = lived(&assignment);
+    assert!(matches!(&reply, Reply::Done(done) if done.spawns == 4));
+    let gained = |of: fn(&Parent) -> u64| of(&after).saturating_sub(of(&before));
+    assert_eq!(gained(|parent| parent.mappings.vmas), 2);
+    assert_eq!(gained(|parent| parent.mappings.anon_vmas), 2);
+    let ptes = gained(|parent| parent.mappings.ptes);
+    assert!((2 * HUGE..2 * HUGE + 256).contains(&ptes), "{ptes}");
+    let wanted = if has_huge_zeros() { 128 } else { 0 };
+    assert_eq!(gained(|parent| parent.mappings.huge_entries), wanted);
+    let resident = gained(|parent| parent.resident_bytes);
+    assert!(resident < 4 << 20, "{resident}");
 }
 
 #[test]

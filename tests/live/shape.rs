@@ -12,14 +12,24 @@ use forktax::model::{
     MappingContent, MappingFlag, ProcessShape, SHAPE_VERSION, ShapeMapping, ShapeReservation,
 };
 use forktax::sys::gauge::Untouched;
-use forktax::sys::memory::{Arena, Pages, Source, Touches, page_size};
+use forktax::sys::memory::{
+    Arena, Exact, Pages, Source, Stuff, Touches, disable_huge_pages, page_size,
+};
 use forktax::sys::shared::SharedWords;
 use forktax::sys::{descriptors, handlers, process, threads};
 
 use super::{FORKTAX, failure, forktax};
 
 /// Where a known process has what.
-const KNOWN: [&str; 5] = ["exact", "huge", "shared", "left out", "zeros"];
+const KNOWN: [&str; 7] = [
+    "exact",
+    "huge",
+    "shared",
+    "left out",
+    "zeros",
+    "guards",
+    "huge zeros",
+];
 
 const EXACT_PAGES: usize = 600;
 const THREADS: u64 = 3;
@@ -63,12 +73,44 @@ fn a_process_that_holds_known_things() {
     descriptors::open_many(5, false).unwrap();
     handlers::install(2).unwrap();
     let zeros_at = zeros.as_ptr() as usize;
+    disable_huge_pages(true).unwrap();
+    let none_of = |pages: usize| Exact {
+        offset: 0,
+        len: pages * page,
+        stuff: Stuff::Anonymous,
+        readable: true,
+        writable: true,
+        marked: false,
+        dontfork: false,
+        written: &[],
+        stretch: 0,
+        read: &[],
+        huge: &[],
+        huge_zero: &[],
+        guards: &[],
+    };
+    let guards = Arena::find(20 * page, page).unwrap();
+    let exact_guards = Exact {
+        guards: &[[3, 9]],
+        ..none_of(20)
+    };
+    let guarded = guards.place_exact(&exact_guards, &mut Pages::none());
+    let huge_zeros = Arena::find(3 * huge_page, huge_page).unwrap();
+    let of_zeros = [[0, 2 * (page / 8) as u64]];
+    let exact_zeros = Exact {
+        huge_zero: &of_zeros,
+        ..none_of(3 * page / 8)
+    };
+    huge_zeros.place_exact(&exact_zeros, &mut Pages::none()).unwrap();
     let starts = [
         exact.start() + page,
         huge.start(),
         shared.range()[0],
         left_out.range()[0],
         zeros_at,
+        // Without guards it is nowhere.
+        guarded.map_or(0, |()| guards.start()),
+        huge_zeros.start(),
     ];
     println!("\nknown {starts:?}");
     std::io::stdout().flush().unwrap();
@@ -185,6 +227,35 @@ fn a_page_of_zeros_is_nobody_s_own() {
     let read: u64 = read.iter().map(|run| run[1]).sum();
     // The allocator writes to the page that its block begins in.
     assert!(read >= 98 || !huge.is_empty(), "{zeros:?}");
+}
+
+#[test]
+fn guards_and_huge_zeros_are_told_from_pages() {
+    let known = Known::start();
+    let shape = known.shape("");
+    if has(&shape, ShapeReservation::NoZeroPages) {
+        println!("skipped: no PAGEMAP_SCAN before Linux 6.7");
+        return;
+    }
+    let zeros = known.mapping(&shape, "huge zeros");
+    let per_huge = (page_size() / 8) as u64;
+    let whole = known.runs("huge zeros", zeros, &zeros.huge_zero, 3 * per_huge);
+    match whole.is_empty() {
+        true => println!("skipped: this host maps no huge page of zeros"),
+        false => assert_eq!(whole, [[0, 2 * per_huge]]),
+    }
+    assert!(known.runs("huge zeros", zeros, &zeros.huge, 3 * per_huge).is_empty());
+    if known.page("guards") == 0 {
+        println!("skipped: no guards before Linux 6.13");
+        return;
+    }
+    let guards = known.mapping(&shape, "guards");
+    if guards.guards.is_empty() {
+        println!("skipped: guards are not told from other markers before Linux 6.15");
+        return;
+    }
+    assert_eq!(known.runs("guards", guards, &guards.guards, 20), [[3, 9]]);
+    assert!(guards.anon_vma && guards.swapped.is_empty());
 }
 
 #[test]

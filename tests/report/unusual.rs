@@ -108,7 +108,6 @@ fn a_process_with_every_reservation_and_all_that_costs_nothing() {
         FreeReason::FilePages,
         FreeReason::ZeroPages,
         FreeReason::DontFork,
-        FreeReason::HugePages,
     ];
     let left_out = [
         LeftOutReason::Hugetlb,
@@ -225,6 +224,8 @@ fn a_shape_with_a_mapping_of_each_kind() {
         zero: vec![[500, 7]],
         swapped: vec![[600, 9]],
         huge: vec![[1_024, 1_024]],
+        huge_zero: vec![[2_048, 512]],
+        guards: vec![[700, 3]],
         flags: flags.get(number).copied().into_iter().collect(),
         ..ShapeMapping::untouched(0x10_000 * (number as u64 + 1), 4_096, content)
     });

@@ -260,7 +260,8 @@ fn make_huge(mapping: &mut ShapeMapping, fan_out: u64) -> u64 {
         let to = (base + first + count - 1) / fan_out;
         for slot in from..=to {
             let start = slot * fan_out;
-            if start >= base && start + fan_out <= end {
+            let whole = start >= base && start + fan_out <= end;
+            if whole && !has_guard(mapping, start - base, fan_out) {
                 huge.push([start - base, fan_out]);
                 made += 1;
             }
@@ -277,6 +278,12 @@ fn make_huge(mapping: &mut ShapeMapping, fan_out: u64) -> u64 {
         *runs = without(runs, &mapping.huge);
     }
     made
+}
+
+/// Whether a guard forbids one of these pages.
+fn has_guard(mapping: &ShapeMapping, first: u64, count: u64) -> bool {
+    let mut guards = mapping.guards.iter();
+    guards.any(|[guard, many]| *guard < first + count && first < guard + many)
 }
 
 /// The runs less those pages.

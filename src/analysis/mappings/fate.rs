@@ -54,7 +54,15 @@ pub fn copied_tables<'a>(mappings: impl Iterator<Item = &'a ShapeMapping>, page_
     let copied = mappings.filter(|mapping| fate(mapping) == Fate::Copied);
     let mut tables: Vec<[u64; 2]> = Vec::new();
     for mapping in copied {
-        let lists = [&mapping.own, &mapping.file, &mapping.zero, &mapping.swapped];
+        let ShapeMapping {
+            own,
+            file,
+            zero,
+            swapped,
+            guards,
+            ..
+        } = mapping;
+        let lists = [own, file, zero, swapped, guards];
         for [first, count] in lists.into_iter().flatten() {
             let first = mapping.first_page.saturating_add(*first);
             let last = first.saturating_add(count.saturating_sub(1));

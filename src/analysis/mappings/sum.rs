@@ -24,6 +24,10 @@ pub struct MappingSum {
     pub swapped: u64,
     /// Huge pages.
     pub huge: u64,
+    /// Entries of the huge page of zeros.
+    pub huge_zero: u64,
+    /// Guards.
+    pub guards: u64,
     /// Page tables that hold entries which a fork copies.
     pub tables: u64,
     /// Mappings whose entries a fork copies.
@@ -53,6 +57,8 @@ impl MappingSum {
             zero: pages(|mapping| &mapping.zero),
             swapped: pages(|mapping| &mapping.swapped),
             huge: pages(|mapping| &mapping.huge) / entries_per_table(page_size).max(1),
+            huge_zero: pages(|mapping| &mapping.huge_zero) / entries_per_table(page_size).max(1),
+            guards: pages(|mapping| &mapping.guards),
             tables: copied_tables(mappings.iter().copied(), page_size),
             copied: count(&|mapping| fate(mapping) == Fate::Copied),
             left_out: count(&|mapping| fate(mapping) == left_out),

@@ -1,7 +1,7 @@
 //! Whose the cost of a fork is: rungs and groups, from what the trials took.
 
 use super::design::{Design, Layout};
-use crate::analysis::replica::counts::{copies_entries, entries, is_copied, pages};
+use crate::analysis::replica::counts::{copies_entries, entries, huge_runs, is_copied, pages};
 use crate::analysis::replica::{Blueprint, Times};
 use crate::model::{
     Availability, Blame, Cost, FreeMemory, FreeReason, GroupCost, MappingContent, MappingFlag,
@@ -232,13 +232,12 @@ fn reasons(mapping: &ShapeMapping) -> Vec<(FreeReason, u64)> {
     if mapping.is_shared() {
         return vec![(FreeReason::Shared, mapping.pages)];
     }
-    let huge = pages(&mapping.huge);
+    let huge = pages(&huge_runs(mapping));
     let there = pages(&entries(mapping)) + huge;
     let untouched = mapping.pages.saturating_sub(there);
     let mut reasons = vec![(FreeReason::Untouched, untouched)];
-    if copies_entries(mapping) {
-        reasons.push((FreeReason::HugePages, huge));
-    } else {
+    // What is copied is charged, huge pages by a rung of their own.
+    if !copies_entries(mapping) {
         reasons.push((FreeReason::FilePages, pages(&mapping.file) + huge));
         reasons.push((FreeReason::ZeroPages, pages(&mapping.zero)));
     }

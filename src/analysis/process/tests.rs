@@ -6,8 +6,8 @@ use crate::analysis::replica::tests::{
 };
 use crate::analysis::replica::{Blueprint, scaled};
 use crate::model::{
-    Blame, FreeReason, ProcessRole, ProcessShape, ProcessTrial, Rung, ShapeScale, SpaceRequest,
-    SpawnMethod,
+    Blame, FreeReason, ProcessRole, ProcessShape, ProcessTrial, Rung, ShapeMapping, ShapeScale,
+    SpaceRequest, SpawnMethod,
 };
 use crate::vm::Shape;
 
@@ -198,4 +198,44 @@ fn what_looks_big_and_is_free_is_named() {
     assert_eq!(bytes(FreeReason::Shared), Some(400));
     assert_eq!(bytes(FreeReason::FilePages), Some(50));
     assert_eq!(bytes(FreeReason::DontFork), None);
+}
+
+#[test]
+fn guards_and_huge_zeros_are_charged_and_what_is_charged_is_not_free() {
+    let guarded = ShapeMapping {
+        anon_vma: true,
+        guards: vec![[0, 2 * TABLE]],
+        ..anonymous(TABLE, 4 * TABLE, &[])
+    };
+    let huge = ShapeMapping {
+        anon_vma: true,
+        huge: vec![[0, TABLE]],
+        huge_zero: vec![[TABLE, 2 * TABLE]],
+        ..anonymous(HIGH, 4 * TABLE, &[])
+    };
+    let process = shape(vec![guarded, huge]);
+    let blame = blamed(&process, &nothing(), &ShapeScale::WHOLE);
+    let units: Vec<(Rung, u64)> = (blame.rungs.iter())
+        .map(|rung| (rung.rung, rung.units))
+        .collect();
+    assert_eq!(
+        units,
+        [
+            (Rung::Empty, 1),
+            (Rung::Mappings, 2),
+            (Rung::AnonVmas, 1),
+            (Rung::Tables, 1),
+            (Rung::HugePages, 3),
+            (Rung::Pages, 2 * TABLE - 2),
+        ]
+    );
+    let free: Vec<(FreeReason, u64)> = (blame.free.iter())
+        .map(|free| (free.why, free.bytes / PAGE))
+        .collect();
+    assert_eq!(free, [(FreeReason::Untouched, 3 * TABLE)]);
+    let blueprint = Blueprint::of(&process, &nothing());
+    let built = regions(&blueprint.whole());
+    assert_eq!(built[0].guards, [[0, 2 * TABLE]]);
+    assert_eq!(built[1].huge_zero, [[TABLE, 2 * TABLE]]);
+    assert!(built.iter().all(|region| region.written.is_empty()));
 }

@@ -1,7 +1,7 @@
 //! From a shape to what a worker builds on top of itself: what it has by itself
 //! already stands for as much of the process.
 
-use super::counts::{copies_entries, entries, fan_out, joined, pages, tables, total};
+use super::counts::{copies_entries, entries, fan_out, huge_runs, joined, pages, tables, total};
 use crate::analysis::mappings::region_kind;
 use crate::model::{
     LeftOutMapping, LeftOutReason, LikeRegion, Likeness, MappingContent, MappingFlag, ProcessFacts,
@@ -259,7 +259,7 @@ fn take_stand_ins(mappings: &mut Vec<ShapeMapping>, own: &[ShapeMapping]) -> Vec
         let likes = mappings.iter().enumerate().filter(|(_, theirs)| {
             kind(theirs) == kind(mine)
                 && apart(theirs) <= MOST_APART
-                && theirs.huge.is_empty()
+                && huge_runs(theirs).is_empty()
                 && !theirs.has(MappingFlag::DontFork)
         });
         // Of equals the one with the same content: the worker's stack for the stack.
@@ -316,6 +316,11 @@ fn region(mapping: &ShapeMapping) -> LikeRegion {
             (Vec::new(), all, Vec::new())
         }
     };
+    // No child has the entries of a mapping that is wiped.
+    let (huge_zero, guards) = match mapping.has(MappingFlag::WipeOnFork) {
+        true => (Vec::new(), Vec::new()),
+        false => (mapping.huge_zero.clone(), mapping.guards.clone()),
+    };
     LikeRegion {
         first_page: mapping.first_page,
         pages: mapping.pages,
@@ -325,6 +330,8 @@ fn region(mapping: &ShapeMapping) -> LikeRegion {
         written,
         read,
         huge,
+        huge_zero,
+        guards,
         dontfork: mapping.has(MappingFlag::DontFork),
         noreserve: mapping.has(MappingFlag::NotReserved),
         stretch: mapping.stretch.map_or(0, whole_stretch),

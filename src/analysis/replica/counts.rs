@@ -28,7 +28,20 @@ pub(in crate::analysis) fn pages(runs: &[[u64; 2]]) -> u64 {
 /// All base-page entries of a mapping, in ascending order, runs of several kinds
 /// joined.
 pub(in crate::analysis) fn entries(mapping: &ShapeMapping) -> Vec<[u64; 2]> {
-    joined(&[&mapping.own, &mapping.file, &mapping.zero, &mapping.swapped])
+    let ShapeMapping {
+        own,
+        file,
+        zero,
+        swapped,
+        guards,
+        ..
+    } = mapping;
+    joined(&[own, file, zero, swapped, guards])
+}
+
+/// The runs that one entry of the next table maps for each huge page, of zeros or not.
+pub(in crate::analysis) fn huge_runs(mapping: &ShapeMapping) -> Vec<[u64; 2]> {
+    joined(&[&mapping.huge, &mapping.huge_zero])
 }
 
 /// Runs of several kinds as one list.
@@ -97,7 +110,7 @@ impl Counter {
             ptes: pages(&entries),
             empty_entries: self.empty_entries(mapping, &entries),
             tables: self.tables(mapping.first_page, &entries),
-            huge_entries: pages(&mapping.huge) / self.fan_out,
+            huge_entries: pages(&huge_runs(mapping)) / self.fan_out,
             ..has
         }
     }
@@ -144,7 +157,7 @@ pub(in crate::analysis) fn tables(mappings: &[ShapeMapping], page_size: u64) -> 
     };
     let each = mappings.iter().map(|mapping| {
         let entries = entries(mapping);
-        let all = joined(&[&entries, &mapping.huge]);
+        let all = joined(&[&entries, &huge_runs(mapping)]);
         let (first, next) = (mapping.first_page, &mut upper);
         lowest.tables(first, &entries) + next.tables(first, &all)
     });

@@ -72,6 +72,8 @@ fn part(mapping: &ShapeMapping, scale: &ShapeScale, page_size: u64) -> ShapeMapp
             &mut part.zero,
             &mut part.swapped,
             &mut part.huge,
+            &mut part.huge_zero,
+            &mut part.guards,
         ] {
             *runs = thin.runs(runs);
         }

@@ -61,6 +61,10 @@ pub enum RunKind {
     Swapped,
     /// Huge pages.
     Huge,
+    /// The huge page of zeros.
+    HugeZero,
+    /// Guards.
+    Guards,
 }
 
 impl fmt::Display for RunKind {
@@ -71,6 +75,8 @@ impl fmt::Display for RunKind {
             Self::Zero => "zero",
             Self::Swapped => "swapped",
             Self::Huge => "huge",
+            Self::HugeZero => "huge_zero",
+            Self::Guards => "guards",
         })
     }
 }
@@ -102,7 +108,10 @@ pub enum MappingFault {
     #[error("has a run in `{0}` that reaches beyond its end: runs count pages from its start")]
     Beyond(RunKind),
     /// A page of two kinds.
-    #[error("has a page of two kinds: each page is in one of own, file, zero, swapped and huge")]
+    #[error(
+        "has a page of two kinds: each page is in one of own, file, zero, swapped, huge, \
+         huge_zero and guards"
+    )]
     TwoKinds,
     /// A huge page that is none.
     #[error("has a huge page that is not aligned to a whole one: list its pages elsewhere")]
@@ -112,8 +121,8 @@ pub enum MappingFault {
     Shared,
     /// An `anon_vma` without what makes one, or the other way round.
     #[error(
-        "contradicts itself about `anon_vma`: it is true with pages in `own`, and false \
-         without any in own, swapped and huge"
+        "contradicts itself about `anon_vma`: it is true with pages in own, huge_zero or \
+         guards, and false without any in these, swapped and huge"
     )]
     AnonVma,
     /// A mean length that is none.
@@ -241,13 +250,15 @@ fn are_permissions(text: &str) -> bool {
 }
 
 /// The lists of runs with their names.
-fn lists(mapping: &ShapeMapping) -> [(RunKind, &[[u64; 2]]); 5] {
+fn lists(mapping: &ShapeMapping) -> [(RunKind, &[[u64; 2]]); 7] {
     [
         (RunKind::Own, &mapping.own),
         (RunKind::File, &mapping.file),
         (RunKind::Zero, &mapping.zero),
         (RunKind::Swapped, &mapping.swapped),
         (RunKind::Huge, &mapping.huge),
+        (RunKind::HugeZero, &mapping.huge_zero),
+        (RunKind::Guards, &mapping.guards),
     ]
 }
 
@@ -274,7 +285,12 @@ fn check_runs(mapping: &ShapeMapping, page_size: u64) -> Result<(), MappingFault
     let is_whole = |[first, count]: &[u64; 2]| {
         (mapping.first_page + first).is_multiple_of(huge) && count.is_multiple_of(huge)
     };
-    if mapping.huge.iter().all(is_whole) {
+    if mapping
+        .huge
+        .iter()
+        .chain(&mapping.huge_zero)
+        .all(is_whole)
+    {
         Ok(())
     } else {
         Err(MappingFault::Huge)
@@ -282,12 +298,15 @@ fn check_runs(mapping: &ShapeMapping, page_size: u64) -> Result<(), MappingFault
 }
 
 fn check_ownership(mapping: &ShapeMapping) -> Result<(), MappingFault> {
-    let owns = !mapping.own.is_empty();
-    if mapping.is_shared() && (owns || mapping.anon_vma || !mapping.zero.is_empty()) {
+    let guarded = !mapping.guards.is_empty();
+    let owns = !mapping.own.is_empty() || !mapping.huge_zero.is_empty();
+    let claims = owns || mapping.anon_vma && !guarded || !mapping.zero.is_empty();
+    if mapping.is_shared() && claims {
         return Err(MappingFault::Shared);
     }
-    let may_own = owns || !mapping.swapped.is_empty() || !mapping.huge.is_empty();
-    if owns && !mapping.anon_vma || mapping.anon_vma && !may_own {
+    let must = owns || guarded;
+    let may = must || !mapping.swapped.is_empty() || !mapping.huge.is_empty();
+    if must && !mapping.anon_vma || mapping.anon_vma && !may {
         return Err(MappingFault::AnonVma);
     }
     Ok(())

@@ -49,6 +49,8 @@ fn full() -> ProcessShape {
         zero: vec![[3, 1]],
         swapped: vec![[9, 2]],
         huge: vec![[512, 1024]],
+        huge_zero: vec![[2048, 512]],
+        guards: vec![[11, 4]],
         stretch: Some(1.5),
         flags: vec![MappingFlag::HugeAdvised],
         ..mapping(1 << 20, 4096)
@@ -207,13 +209,15 @@ fn every_broken_promise_is_named() {
 
 #[test]
 fn any_kind_of_page_of_its_own_makes_an_anon_vma() {
-    for kept in ["own", "swapped", "huge"] {
+    for kept in ["own", "swapped", "huge", "huge_zero", "guards"] {
         let mut shape = full();
         let heap = &mut shape.mappings[0];
         for (kind, runs) in [
             ("own", &mut heap.own),
             ("swapped", &mut heap.swapped),
             ("huge", &mut heap.huge),
+            ("huge_zero", &mut heap.huge_zero),
+            ("guards", &mut heap.guards),
         ] {
             if kind != kept {
                 runs.clear();
@@ -222,6 +226,7 @@ fn any_kind_of_page_of_its_own_makes_an_anon_vma() {
         check(&shape).unwrap_or_else(|error| panic!("{kept}: {error}"));
         let heap = &mut shape.mappings[0];
         (heap.own, heap.swapped, heap.huge) = (Vec::new(), Vec::new(), Vec::new());
+        (heap.huge_zero, heap.guards) = (Vec::new(), Vec::new());
         assert!(check(&shape).is_err(), "without {kept}");
     }
 }
@@ -273,6 +278,8 @@ fn holds(shape: &ProcessShape) -> bool {
             &mapping.zero,
             &mapping.swapped,
             &mapping.huge,
+            &mapping.huge_zero,
+            &mapping.guards,
         ];
         let once = lists.into_iter().flatten().all(|[first, count]| {
             first + count <= mapping.pages && (*first..first + count).all(|page| pages.insert(page))

@@ -22,6 +22,8 @@ const NEAR: u64 = 512;
 const PRESENT: u64 = 1 << 63;
 const SWAPPED: u64 = 1 << 62;
 const FILE_OR_SHARED: u64 = 1 << 61;
+/// Since Linux 6.15 (`PM_GUARD_REGION`), together with SWAPPED.
+const GUARD: u64 = 1 << 58;
 
 /// An entry as the kernel writes it.
 pub(in crate::lab) type Entry = [u8; 8];
@@ -33,6 +35,8 @@ pub(in crate::lab) struct Page {
     pub(in crate::lab) present: bool,
     /// Swapped out, or being migrated.
     pub(in crate::lab) swapped: bool,
+    /// A marker that forbids a page (MADV_GUARD_INSTALL).
+    pub(in crate::lab) guard: bool,
     /// Of a file, or of shared memory.
     file_or_shared: bool,
 }
@@ -43,17 +47,18 @@ impl Page {
         let bits = u64::from_ne_bytes(*entry);
         Self {
             present: bits & PRESENT != 0,
-            swapped: bits & SWAPPED != 0,
+            swapped: bits & SWAPPED != 0 && bits & GUARD == 0,
+            guard: bits & GUARD != 0,
             file_or_shared: bits & FILE_OR_SHARED != 0,
         }
     }
 
     /// Whether a page-table entry is in use.
     pub(in crate::lab) fn is_used(self) -> bool {
-        self.present || self.swapped
+        self.present || self.swapped || self.guard
     }
 
-    /// Whether there is a page and it belongs to no file.
+    /// Whether the entry is used and by no file's page.
     pub(in crate::lab) fn is_anon(self) -> bool {
         self.is_used() && !self.file_or_shared
     }
@@ -77,13 +82,15 @@ pub(in crate::lab) struct Found {
     pub(in crate::lab) present: u64,
     /// Pages that are swapped out or being migrated.
     pub(in crate::lab) swapped: u64,
+    /// Guards in the place of pages.
+    pub(in crate::lab) guards: u64,
     /// Entries of huge pages, where they are told apart.
     pub(in crate::lab) huge: u64,
     /// Entries without a page, in page tables that it has pages in.
     pub(in crate::lab) empty: u64,
     /// Page tables that it has pages in. One that VMAs share is the first one's.
     pub(in crate::lab) tables: u64,
-    /// Whether a page is there that belongs to no file.
+    /// Whether a page is there that belongs to no file, or a guard.
     pub(in crate::lab) anon: bool,
 }
 
@@ -261,6 +268,7 @@ fn count_entries(entries: &[Entry], found: &mut Found) -> u64 {
         let page = Page::of(entry);
         found.present += u64::from(page.present);
         found.swapped += u64::from(page.swapped);
+        found.guards += u64::from(page.guard);
         used += u64::from(page.is_used());
         found.anon |= page.is_anon();
     }

@@ -16,14 +16,15 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use super::files::ProcessFiles;
+use super::files::{Pagemap, ProcessFiles};
 use super::levels::{Entries, Geometry};
 use super::mappings::{Mapping, mappings};
-use super::pages::{EntrySource, Found, Page, Walk, visit_pages};
+use super::pages::{ENTRY_BYTES, EntrySource, Found, Page, Walk, visit_pages};
 use super::{CensusError, apart, counts, own_tables, tree, vmas};
 use crate::analysis::mappings::Fate;
 use crate::model::{Counts, MappingContent, MappingKind, PageTables, SkipReason};
 use crate::sys::memory::{WIDE_ADDRESS, has_wide_addresses};
+use crate::sys::pagemap::huge_pages;
 
 /// The page tables of a process, without the VMAs that begin in one of the
 /// `instrument`'s address ranges, and if asked for with the tree below its
@@ -58,7 +59,8 @@ fn page_tables_from(
 
     let pagemap = files.pagemap()?;
     let walk = |mappings: &[Mapping<'_>]| {
-        walk(mappings, geometry, &pagemap).map_err(|error| pagemap.refuse(error))
+        let zeros = |mapping: &Mapping<'_>| huge_zeros(&pagemap, mapping);
+        walk(mappings, geometry, &pagemap, zeros).map_err(|error| pagemap.refuse(error))
     };
     let (entries, found) = walk(&mappings)?;
     let tree = match tree::subject(&mappings, &found, geometry).filter(|_| with_tree) {
@@ -81,11 +83,27 @@ fn page_tables_from(
 /// `smaps` tells, it knows better than `pagemap`, to which the zero page
 /// looks like an anonymous one.
 fn has_anon_vma(mapping: &Mapping<'_>, found: &Found) -> bool {
+    let reach = procfs::page_size() / ENTRY_BYTES * procfs::page_size();
+    // More than `smaps` counts are huge pages of zeros.
+    let has_zeros = found.huge * reach > mapping.huge_bytes();
     let anon = match mapping.anonymous() {
-        Some(anonymous) => anonymous || found.swapped > 0,
+        Some(anonymous) => anonymous || found.swapped > 0 || has_zeros,
         None => found.anon,
     };
-    anon && mapping.vma.holds_anon
+    anon && mapping.vma.holds_anon || found.guards > 0
+}
+
+/// How often the huge page of zeros is mapped in a mapping.
+fn huge_zeros(pagemap: &Pagemap, mapping: &Mapping<'_>) -> io::Result<u64> {
+    let listed = mapping.listed;
+    let size = procfs::page_size();
+    let fan_out = size / ENTRY_BYTES;
+    let may_have = mapping.vma.holds_anon && !listed.hugetlb && !listed.has_file();
+    if !may_have || listed.end - listed.start < fan_out * size {
+        return Ok(0);
+    }
+    let pages = huge_pages(pagemap.file(), listed.start, listed.end)?;
+    Ok(pages.saturating_sub(mapping.huge_bytes() / size) / fan_out)
 }
 
 /// Pages of one huge page's reach that were found one after the other.
@@ -115,13 +133,15 @@ impl Stretch {
 /// Finds the entries of all mappings.
 ///
 /// `pagemap` repeats the entry of a huge page for every base page of it, and
-/// `smaps` says how many of them a mapping has, but not where. They are taken
+/// `smaps` says how many of them a mapping has, and the kernel's scan how many are of
+/// zeros, but neither where. They are taken
 /// for the first reaches that are wholly present; their number, and with it
 /// that of the tables, is right wherever they are.
 fn walk(
     mappings: &[Mapping<'_>],
     geometry: Geometry,
     source: impl EntrySource,
+    zeros: impl Fn(&Mapping<'_>) -> io::Result<u64>,
 ) -> io::Result<(Entries, Vec<Found>)> {
     let vmas = vmas(mappings);
     let capacity = geometry.capacity();
@@ -132,6 +152,11 @@ fn walk(
             false => 0,
         })
         .collect();
+    let reach = geometry.entry_reach(1);
+    let each = mappings.iter();
+    let transparent: Vec<u64> = each
+        .map(|mapping| Ok(mapping.huge_bytes() / reach + zeros(mapping)?))
+        .collect::<io::Result<_>>()?;
     let mut entries = Entries::new(geometry);
     let mut huge = vec![0; mappings.len()];
     let mut walk = Walk::over(mappings.len(), capacity);
@@ -139,7 +164,7 @@ fn walk(
     visit_pages(&vmas, source, capacity, |index, first_page, raw| {
         walk.pass(index, first_page, raw);
         let huge = &mut huge[index];
-        let huge_pages = mappings[index].huge_bytes() / geometry.entry_reach(1);
+        let huge_pages = transparent[index];
         for (page, raw) in (first_page..).zip(raw) {
             let entry = Page::of(raw);
             if !entry.is_used() {
@@ -190,7 +215,7 @@ fn kinds(mappings: &[Mapping<'_>], found: &[Found]) -> Vec<MappingKind> {
         let kind = kinds.entry((content, name)).or_insert_with(|| empty(name));
         let counts = counts(mapping, found, has_anon_vma);
         kind.mappings = kind.mappings.and(counts);
-        fork(kind, mapping, &counts, has_anon_vma);
+        fork(kind, mapping, &counts, found.guards, has_anon_vma);
     }
     kinds.into_values().collect()
 }
@@ -206,8 +231,14 @@ fn empty(kind: &str) -> MappingKind {
 }
 
 /// Adds what a fork makes of a mapping's entries.
-fn fork(kind: &mut MappingKind, mapping: &Mapping<'_>, counts: &Counts, has_anon_vma: bool) {
-    let base = counts.present_ptes + counts.swapped_ptes;
+fn fork(
+    kind: &mut MappingKind,
+    mapping: &Mapping<'_>,
+    counts: &Counts,
+    guards: u64,
+    has_anon_vma: bool,
+) {
+    let base = counts.present_ptes + counts.swapped_ptes + guards;
     let huge = counts.huge_entries;
     let mut skip = |entries: u64, reason: SkipReason| {
         kind.skipped += entries;

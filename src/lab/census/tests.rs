@@ -58,7 +58,7 @@ fn of(line: &str, present: u64, rollup: &Rollup) -> Counts {
         ..Found::default()
     };
     let mappings = mappings(&listed, None, 4096);
-    whole(&mappings, &[found], rollup, 11 * 4096, 4096)
+    whole(&mappings, &[found], rollup, 0, 11 * 4096, 4096)
 }
 
 #[test]

@@ -309,7 +309,7 @@ fn alike(likeness: &Likeness, page_size: u64) -> Need {
     // One table of each of the two highest levels; and for each huge page one in
     // reserve, or in use where there is no huge page left.
     let tables = placed.tables.saturating_add(2);
-    let tables = tables.saturating_add(placed.huge_pages());
+    let tables = tables.saturating_add(placed.huge_pages() + placed.huge_zeros());
     Need {
         mappings,
         resident_bytes: placed

@@ -210,19 +210,24 @@ fn resident(all: &[Listed]) -> Option<u64> {
 
 fn of_shape(mapping: &Mapping<'_>, found: Found) -> ShapeMapping {
     let Mapping { listed, vma, .. } = mapping;
-    let owns = found.huge_anonymous || !found.own.is_empty() || !found.swapped.is_empty();
+    let owns = found.huge_anonymous
+        || [&found.own, &found.swapped, &found.huge_zero]
+            .iter()
+            .any(|runs| !runs.is_empty());
     ShapeMapping {
         first_page: vma.first_page,
         pages: vma.end_page - vma.first_page,
         content: mapping.content,
         name: kept_name(&listed.name),
         permissions: listed.permissions.clone(),
-        anon_vma: owns && vma.holds_anon,
+        anon_vma: owns && vma.holds_anon || !found.guards.is_empty(),
         own: found.own,
         file: found.file,
         zero: found.zero,
         swapped: found.swapped,
         huge: found.huge,
+        huge_zero: found.huge_zero,
+        guards: found.guards,
         stretch: None,
         flags: listed.flags.clone(),
     }

@@ -4,15 +4,18 @@
 //! What is seen, and how it is taken:
 //!
 //! - The scan passes over mappings by page frame number; their entries are read.
-//! - A huge page of zeros counts as a huge page: its one entry is copied like others,
-//!   and its mapping has an `anon_vma` (mm/huge_memory.c, `do_huge_pmd_anonymous_page`).
+//! - The one entry of a huge page of zeros is copied like that of others, and its mapping
+//!   has an `anon_vma` (mm/huge_memory.c, `do_huge_pmd_anonymous_page`). Kernels before
+//!   6.16 do not tell it from others (fs/proc/task_mmu.c, `pagemap_thp_category`): huge
+//!   pages beyond those that `smaps` counts, which passes over zeros, are taken for it.
 //! - A page that is being moved looks like one that is swapped out. It is taken for
 //!   what it is where `smaps` knows of no swap in the mapping. So do markers that stand
-//!   in the place of pages (include/linux/swapops.h, `pte_marker`); they are no pages.
+//!   in the place of pages (include/linux/swapops.h, `pte_marker`): guards are listed as
+//!   what they are where the kernel tells them apart, and others are nothing.
 
 use std::io;
 
-use super::runs::{Runs, joined, pages, push, split_whole};
+use super::runs::{Runs, joined, pages, push, split_at, split_whole};
 use crate::lab::census::mappings::Mapping;
 use crate::lab::census::pages::{ENTRY_BYTES, Entry, Page, Vma, visit_pages};
 use crate::model::{MappingContent, MappingFlag};
@@ -26,6 +29,8 @@ pub(super) struct Found {
     pub(super) zero: Runs,
     pub(super) swapped: Runs,
     pub(super) huge: Runs,
+    pub(super) huge_zero: Runs,
+    pub(super) guards: Runs,
     /// Whether one of the huge pages belongs to no file.
     pub(super) huge_anonymous: bool,
 }
@@ -48,6 +53,8 @@ enum Kind {
     Zero,
     Swapped,
     Huge,
+    HugeZero,
+    Guard,
 }
 
 /// Whether a page of no file is the process's own in it.
@@ -64,12 +71,15 @@ fn kind(mapping: &Mapping<'_>, seen: Seen, knows_guards: bool) -> Option<Kind> {
     };
     if seen.present {
         return Some(match in_memory {
+            Kind::Own if seen.huge && seen.zero => Kind::HugeZero,
             _ if seen.huge => Kind::Huge,
             Kind::Own if seen.zero => Kind::Zero,
             other => other,
         });
     }
-    if !seen.swapped || seen.guard {
+    if seen.guard {
+        Some(Kind::Guard)
+    } else if !seen.swapped {
         None
     } else if mapping.listed.swapped > 0 || !mapping.listed.has_figures {
         Some(Kind::Swapped)
@@ -87,6 +97,8 @@ impl Found {
             Kind::Zero => &mut self.zero,
             Kind::Swapped => &mut self.swapped,
             Kind::Huge => &mut self.huge,
+            Kind::HugeZero => &mut self.huge_zero,
+            Kind::Guard => &mut self.guards,
         };
         push(runs, first, count);
         self.huge_anonymous |= kind == Kind::Huge && anonymous;
@@ -104,6 +116,18 @@ impl Found {
             &mut self.file
         };
         *list = joined(std::mem::take(list), rest);
+        let (rest, whole) = split_whole(&self.huge_zero, first_page, per_huge, u64::MAX);
+        self.huge_zero = whole;
+        self.zero = joined(std::mem::take(&mut self.zero), rest);
+    }
+
+    /// Takes the last huge pages for those of zeros, beyond as many as `smaps` counts.
+    fn tell_zeros(&mut self, counted: u64, per_huge: u64) {
+        let surplus = (pages(&self.huge) / per_huge).saturating_sub(counted);
+        if surplus > 0 && self.huge_zero.is_empty() {
+            let kept = counted * per_huge;
+            (self.huge, self.huge_zero) = split_at(&self.huge, kept);
+        }
     }
 }
 
@@ -134,8 +158,14 @@ pub(super) fn find(
             head = add_region(mappings, &mut of, head, region, knows_guards, page_size);
         })?;
     }
+    let per_huge = page_size / ENTRY_BYTES;
     for (found, mapping) in of.iter_mut().zip(mappings) {
-        found.keep_whole(mapping.vma.first_page, page_size / ENTRY_BYTES);
+        found.keep_whole(mapping.vma.first_page, per_huge);
+        let listed = mapping.listed;
+        if listed.has_figures && !listed.hugetlb && found.huge_anonymous {
+            let counted = listed.huge_anonymous + listed.huge_file;
+            found.tell_zeros(counted / (per_huge * page_size), per_huge);
+        }
     }
     let frames = |mapping: &Mapping<'_>| mapping.has(MappingFlag::PageFrames);
     from_entries(mappings, &mut of, frames, source, page_size)?;
@@ -229,8 +259,6 @@ fn from_entries(
 }
 
 fn seen(entry: &Entry) -> Seen {
-    /// Since Linux 6.15 (`PM_GUARD_REGION`).
-    const GUARD: u64 = 1 << 58;
     let page = Page::of(entry);
     Seen {
         present: page.present,
@@ -238,13 +266,14 @@ fn seen(entry: &Entry) -> Seen {
         of_file: page.is_used() && !page.is_anon(),
         zero: false,
         huge: false,
-        guard: u64::from_ne_bytes(*entry) & GUARD != 0,
+        guard: page.guard,
     }
 }
 
 /// What entries do not tell, from the figures of `smaps`: huge pages, whose one entry
 /// the pagemap repeats for each base page, are taken to be the first aligned runs that
-/// are complete; and pages of no file in a mapping without anonymous memory are the
+/// are complete; further such runs, where there are more pages than are anonymous, to be
+/// the huge page of zeros; and pages of no file in a mapping without anonymous memory the
 /// page of zeros.
 fn guess(mapping: &Mapping<'_>, found: &mut Found, page_size: u64) {
     let listed = mapping.listed;
@@ -264,6 +293,11 @@ fn guess(mapping: &Mapping<'_>, found: &mut Found, page_size: u64) {
     found.huge_anonymous = !own.is_empty();
     let file = take(&mut found.file, of_files);
     found.huge = joined(own, file);
+    if listed.has_figures && !listed.hugetlb {
+        let small = listed.anonymous.saturating_sub(listed.huge_anonymous) / page_size;
+        let surplus = pages(&found.own).saturating_sub(small);
+        found.huge_zero = take(&mut found.own, surplus / per_huge);
+    }
     let owns_none = listed.has_figures && listed.anonymous == 0;
     if owns_none && !listed.hugetlb && pages(&found.swapped) == 0 {
         found.zero = std::mem::take(&mut found.own);

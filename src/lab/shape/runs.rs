@@ -52,6 +52,25 @@ pub(super) fn split_whole(from: &Runs, base: u64, size: u64, most: u64) -> (Runs
     (rest, whole)
 }
 
+/// The first so many pages, and the others.
+pub(super) fn split_at(from: &Runs, kept: u64) -> (Runs, Runs) {
+    let (mut head, mut tail) = (Runs::new(), Runs::new());
+    let mut left = kept;
+    for [first, count] in from.iter().copied() {
+        let here = count.min(left);
+        left -= here;
+        for (runs, first, count) in [
+            (&mut head, first, here),
+            (&mut tail, first + here, count - here),
+        ] {
+            if count > 0 {
+                push(runs, first, count);
+            }
+        }
+    }
+    (head, tail)
+}
+
 /// Both lists in one.
 pub(super) fn joined(runs: Runs, others: Runs) -> Runs {
     if others.is_empty() {
@@ -84,5 +103,13 @@ mod tests {
         assert_eq!(rest, [[0, 5], [29, 1], [40, 9], [60, 1], [69, 7]]);
         let (rest, whole) = split_whole(&from, 3, 8, 1);
         assert_eq!((whole, rest.len()), (vec![[5, 8]], 4));
+    }
+
+    #[test]
+    fn a_list_is_split_within_a_run() {
+        let from = vec![[0, 3], [10, 4]];
+        assert_eq!(split_at(&from, 5), (vec![[0, 3], [10, 2]], vec![[12, 2]]));
+        assert_eq!(split_at(&from, 3), (vec![[0, 3]], vec![[10, 4]]));
+        assert_eq!(split_at(&from, 0), (Vec::new(), from));
     }
 }

@@ -37,6 +37,12 @@ pub struct LikeRegion {
     /// Runs of pages, whole huge ones, that are the process's own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub huge: Vec<[u64; 2]>,
+    /// Runs of pages, whole huge ones, that are the kernel's huge page of zeros.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub huge_zero: Vec<[u64; 2]>,
+    /// Runs of entries that are guards (MADV_GUARD_INSTALL), in the place of pages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<[u64; 2]>,
     /// Whether a fork leaves it out (MADV_DONTFORK).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dontfork: bool,

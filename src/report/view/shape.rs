@@ -113,7 +113,11 @@ fn table(shape: &ProcessShape) -> Table {
             let mapped = row.1.mapped_bytes as f64 / MEBIBYTE;
             Entry::exact(number(mapped, usize::from(mapped < 999.95)))
         });
-    for (column, count) in counts(page_size) {
+    let all = MappingSum::of(&shape.mappings.iter().collect::<Vec<_>>(), page_size);
+    let seen = |(column, count, always): (Column, Count, bool)| {
+        (always || count(&all) > 0).then_some((column, count))
+    };
+    for (column, count) in counts(page_size).into_iter().filter_map(seen) {
         grid = grid.column(column, move |row| {
             Some(count(&row.1)).filter(|count| *count > 0)
         });
@@ -131,8 +135,9 @@ fn table(shape: &ProcessShape) -> Table {
 /// Takes a count from a sum.
 type Count = fn(&MappingSum) -> u64;
 
-/// What is counted of mappings and their pages; 0 is a blank.
-fn counts(page_size: u64) -> [(Column, Count); 7] {
+/// What is counted of mappings and their pages, and whether its column is there also where
+/// nothing has any; 0 is a blank.
+fn counts(page_size: u64) -> [(Column, Count, bool); 9] {
     let entries = entries_per_table(page_size);
     let huge = bytes(page_size.saturating_mul(entries));
     let entries = integer(entries);
@@ -144,6 +149,7 @@ fn counts(page_size: u64) -> [(Column, Count); 7] {
                 "mappings that have a page of their own, for which a fork sets up an anon_vma",
             ),
             |sum| sum.anon_vmas,
+            true,
         ),
         (
             head(
@@ -152,10 +158,13 @@ fn counts(page_size: u64) -> [(Column, Count); 7] {
                  write-protects them",
             ),
             |sum| sum.own,
+            true,
         ),
-        (head("file", "pages of files and of shared memory"), |sum| {
-            sum.file
-        }),
+        (
+            head("file", "pages of files and of shared memory"),
+            |sum| sum.file,
+            true,
+        ),
         (
             head(
                 "zero",
@@ -163,16 +172,39 @@ fn counts(page_size: u64) -> [(Column, Count); 7] {
                  read",
             ),
             |sum| sum.zero,
+            true,
         ),
-        (head("swapped", "pages that are swapped out"), |sum| {
-            sum.swapped
-        }),
+        (
+            head("swapped", "pages that are swapped out"),
+            |sum| sum.swapped,
+            true,
+        ),
+        (
+            head(
+                "guards",
+                "markers in the place of pages (MADV_GUARD_INSTALL): a fork copies their entries",
+            ),
+            |sum| sum.guards,
+            false,
+        ),
         (
             head(
                 "huge",
                 &format!("huge pages of {huge}; one entry stands for each"),
             ),
             |sum| sum.huge,
+            true,
+        ),
+        (
+            head(
+                "huge zero",
+                &format!(
+                    "entries of the kernel's huge page of zeros, each for {huge} that were read \
+                     and never written to: a fork copies them, and they take no memory"
+                ),
+            ),
+            |sum| sum.huge_zero,
+            false,
         ),
         (
             head(
@@ -183,6 +215,7 @@ fn counts(page_size: u64) -> [(Column, Count); 7] {
                 ),
             ),
             |sum| sum.tables,
+            true,
         ),
     ]
 }

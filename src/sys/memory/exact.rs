@@ -40,12 +40,17 @@ pub struct Exact<'a> {
     pub read: &'a [[u64; 2]],
     /// Runs of pages, whole huge ones, to write to.
     pub huge: &'a [[u64; 2]],
+    /// Runs of pages, whole huge ones, to read.
+    pub huge_zero: &'a [[u64; 2]],
+    /// Runs of pages that are forbidden.
+    pub guards: &'a [[u64; 2]],
 }
 
 impl Exact<'_> {
-    /// All runs.
+    /// All runs of pages to touch.
     fn runs(&self) -> impl Iterator<Item = &[u64; 2]> {
-        self.read.iter().chain(self.written).chain(self.huge)
+        let small = self.read.iter().chain(self.written);
+        small.chain(self.huge).chain(self.huge_zero)
     }
 
     /// Whether it will have pages of its own.
@@ -87,7 +92,7 @@ impl Arena {
     pub fn place_exact(&self, mapping: &Exact<'_>, pages: &mut Pages) -> io::Result<()> {
         let end = mapping.offset.checked_add(mapping.len);
         let fits = end.is_some_and(|end| end <= self.len);
-        let mut runs = mapping.runs();
+        let mut runs = mapping.runs().chain(mapping.guards);
         if !fits || !runs.all(|run| is_inside(*run, mapping.len / page_size())) {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         }
@@ -104,6 +109,9 @@ impl Arena {
                 ..*mapping
             };
             make(start, &uncharged, first)?;
+        }
+        for [offset, count] in mapping.guards {
+            forbid(start, *offset, *count)?;
         }
         // SAFETY: the mapping was placed at `start` just now, where nothing was, with
         // as much access as its runs ask for, and these were found to lie inside.
@@ -141,19 +149,42 @@ unsafe fn fill(start: usize, mapping: &Exact<'_>, pages: &mut Pages) -> io::Resu
             pages_of(mapping.huge).for_each(&mut write)
         })?;
     }
-    for page in pages_of(mapping.read).map(at) {
+    let read = |page: u64| {
+        let page = at(page);
         // SAFETY: the caller vouches that the page lies in the mapping, that this is
         // readable and that no Rust object lives there. The file of a mapping is long
         // enough, or the process would be killed by SIGBUS, which breaks no memory. A
         // volatile read cannot be left out.
         unsafe { page.read_volatile() };
+    };
+    if !mapping.huge_zero.is_empty() {
+        read_huge_zeros(start, mapping, read)?;
     }
+    pages_of(mapping.read).for_each(read);
     scatter::visit(
         mapping.written,
         mapping.stretch,
         mapping.offset as u64,
         write,
     )
+}
+
+/// Reads a page of each huge one, so that the kernel maps its huge page of zeros there
+/// (mm/huge_memory.c, `do_huge_pmd_anonymous_page`). Where it has none it would give a
+/// huge page of memory for a read as for a write, and small pages of zeros are asked for.
+fn read_huge_zeros(start: usize, mapping: &Exact<'_>, read: impl Fn(u64)) -> io::Result<()> {
+    let per_huge = page_size() / size_of::<u64>();
+    let firsts = mapping
+        .huge_zero
+        .iter()
+        .flat_map(|[first, count]| (*first..first + count).step_by(per_huge));
+    let used = std::fs::read("/sys/kernel/mm/transparent_hugepage/use_zero_page");
+    if used.is_ok_and(|used| used.starts_with(b"1")) {
+        with_huge_pages(start, mapping.len, || firsts.for_each(read))
+    } else {
+        firsts.for_each(read);
+        Ok(())
+    }
 }
 
 /// Has the kernel answer faults in a range with huge pages, while `touch` makes them,
@@ -168,6 +199,28 @@ fn with_huge_pages(start: usize, len: usize, touch: impl FnOnce()) -> io::Result
         Ok(()) => advise(start, len, libc::MADV_NOHUGEPAGE),
         Err(_) => Ok(()),
     }
+}
+
+/// Puts guards in the place of pages (since Linux 6.13).
+fn forbid(start: usize, first: u64, count: u64) -> io::Result<()> {
+    /// include/uapi/asm-generic/mman-common.h.
+    const MADV_GUARD_INSTALL: libc::c_int = 102;
+    let bytes = |pages: u64| usize::try_from(pages).map(|pages| pages * page_size());
+    let (Ok(offset), Ok(len)) = (bytes(first), bytes(count)) else {
+        return Err(io::Error::from_raw_os_error(libc::EINVAL));
+    };
+    // SAFETY: `place_exact` has found the pages to lie inside of the mapping that it has
+    // just made, which nobody knows of; the advice takes away what is in them, and any
+    // access to them from now on is a fault. A kernel that lacks it refuses.
+    let forbidden = check(unsafe { libc::madvise((start + offset) as *mut _, len, MADV_GUARD_INSTALL) });
+    forbidden.map(drop).map_err(|error| match error.raw_os_error() {
+        Some(libc::EINVAL) => io::Error::new(
+            io::ErrorKind::Unsupported,
+            "the process has guards in the place of pages (MADV_GUARD_INSTALL), which need \
+             Linux 6.13, in mappings of files 6.15; explain it on its own host",
+        ),
+        _ => error,
+    })
 }
 
 fn leave_out_of_forks(start: usize, len: usize) -> io::Result<()> {

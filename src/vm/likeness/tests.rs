@@ -21,6 +21,8 @@ fn region(first_page: u64, pages: u64, backing: RegionKind) -> LikeRegion {
         written: Vec::new(),
         read: Vec::new(),
         huge: Vec::new(),
+        huge_zero: Vec::new(),
+        guards: Vec::new(),
         dontfork: false,
         noreserve: false,
         stretch: 0,
@@ -208,6 +210,51 @@ fn huge_pages_that_no_process_has_are_refused() {
     for backing in [RegionKind::File, RegionKind::Shared] {
         assert_eq!(fault(&[with(backing, &whole)]), (1, RegionFault::HugeFile));
     }
+}
+
+#[test]
+fn guards_and_huge_zeros_have_an_anon_vma_and_take_no_memory() {
+    let guarded = LikeRegion {
+        guards: vec![[5, 3]],
+        ..anon(HIGH, TABLE)
+    };
+    let zeros = LikeRegion {
+        huge_zero: vec![[TABLE, 2 * TABLE]],
+        ..anon(HIGH + 8 * TABLE, 4 * TABLE)
+    };
+    let both = placed(&[guarded.clone(), zeros.clone()]).unwrap();
+    assert_eq!((both.present_pages(), both.rewritable_pages()), (0, 0));
+    assert_eq!((both.anon_mappings(), both.zero_mappings()), (2, 0));
+    assert_eq!((both.huge_pages(), both.huge_zeros()), (0, 2));
+    // One for the guards, and one above both.
+    assert_eq!(both.tables, 2);
+    let of_file = LikeRegion {
+        backing: RegionKind::File,
+        ..guarded.clone()
+    };
+    assert!(placed(&[of_file]).is_ok());
+    let faults = [
+        LikeRegion {
+            written: vec![[7, 1]],
+            ..guarded
+        },
+        LikeRegion {
+            huge_zero: vec![[TABLE, TABLE - 1]],
+            ..zeros.clone()
+        },
+        LikeRegion {
+            backing: RegionKind::File,
+            ..zeros
+        },
+    ];
+    assert_eq!(
+        faults.map(|region| fault(&[region]).1),
+        [
+            RegionFault::Pages,
+            RegionFault::HugePart,
+            RegionFault::HugeFile
+        ]
+    );
 }
 
 #[test]

@@ -132,7 +132,7 @@ fn walked(figures: &str, flags: &str, bits: impl Fn(u64) -> u64) -> (MappingKind
         }
         Ok(())
     };
-    let (entries, found) = walk(&mappings, geometry, read).unwrap();
+    let (entries, found) = walk(&mappings, geometry, read, |_| Ok(0)).unwrap();
     let mut kinds = kinds(&mappings, &found);
     (kinds.remove(0), entries.summary())
 }

@@ -109,6 +109,8 @@ fn region(first_page: u64, pages: u64, backing: RegionKind) -> LikeRegion {
         written: Vec::new(),
         read: Vec::new(),
         huge: Vec::new(),
+        huge_zero: Vec::new(),
+        guards: Vec::new(),
         dontfork: false,
         noreserve: false,
         stretch: 0,

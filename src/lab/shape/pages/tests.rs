@@ -136,7 +136,9 @@ fn swap_is_told_from_markers_and_from_pages_on_their_way() {
     ];
     let found = &scanned(&[sought(&memory)], &regions)[0];
     assert_eq!((&found.own[..], found.swapped.len()), (&[[0, 1]][..], 0));
-    let old = by_regions(&[sought(&memory)], &regions, false);
+    assert_eq!(found.guards, [[2, 1]]);
+    let unaware = [10, 12].map(|page| region(page, 1, pagemap::SWAPPED));
+    let old = by_regions(&[sought(&memory)], &unaware, false);
     assert_eq!(old[0], Found::default(), "guards that nobody tells of");
     memory.swapped = 4096;
     let found = &scanned(&[sought(&memory)], &regions)[0];
@@ -146,13 +148,42 @@ fn swap_is_told_from_markers_and_from_pages_on_their_way() {
     memory.has_figures = true;
     memory.swapped = 0;
     memory.flags = vec![MappingFlag::Userfault];
-    assert_eq!(scanned(&[sought(&memory)], &regions)[0], Found::default());
+    let found = &scanned(&[sought(&memory)], &regions)[0];
+    assert_eq!((&found.guards[..], found.own.len()), (&[[2, 1]][..], 0));
+}
+
+#[test]
+fn huge_pages_of_zeros_are_told_by_the_kernel_or_by_the_figures_of_smaps() {
+    let mut memory = listed(1_024, 3 * 512, "rw-p");
+    memory.huge_anonymous = 2 << 20;
+    let huge = pagemap::PRESENT | pagemap::HUGE;
+    let told = [
+        region(1_024, 512, huge | pagemap::ZERO),
+        region(1_536, 512, huge),
+        region(2_048, 9, pagemap::PRESENT | pagemap::ZERO),
+    ];
+    let found = &scanned(&[sought(&memory)], &told)[0];
+    assert_eq!(found.huge_zero, [[0, 512]]);
+    assert_eq!(
+        (&found.huge[..], &found.zero[..]),
+        (&[[512, 512]][..], &[[1_024, 9]][..])
+    );
+    let untold = [region(1_024, 3 * 512, huge)];
+    let found = &scanned(&[sought(&memory)], &untold)[0];
+    assert_eq!(
+        (&found.huge[..], &found.huge_zero[..]),
+        (&[[0, 512]][..], &[[512, 1_024]][..])
+    );
+    memory.has_figures = false;
+    let found = &scanned(&[sought(&memory)], &untold)[0];
+    assert_eq!((&found.huge[..], found.huge_zero.len()), (&[[0, 1_536]][..], 0));
 }
 
 #[test]
 fn without_the_scan_the_figures_of_smaps_help() {
     let mut memory = listed(1_000, 2_000, "rw-p");
     memory.huge_anonymous = 2 << 20;
+    memory.anonymous = (512 + 2) * 4096;
     let mut zeros = listed(4_000, 10, "rw-p");
     zeros.anonymous = 0;
     let mut empty = listed(5_000, 1 << 40, "---p");
@@ -170,8 +201,10 @@ fn without_the_scan_the_figures_of_smaps_help() {
     };
     let found = find(&all, &mut fake, PAGE).unwrap();
     assert_eq!(found[0].huge, [[24, 512]], "as many as smaps counts");
-    assert_eq!(found[0].own, [[536, 514]]);
+    assert_eq!(found[0].own, [[1_048, 2]]);
+    assert_eq!(found[0].huge_zero, [[536, 512]], "more than are anonymous");
     assert_eq!(found[0].file, [[1_601, 1]]);
+    assert_eq!(found[0].guards, [[1_600, 1]]);
     assert!(found[0].huge_anonymous && found[0].swapped.is_empty());
     assert_eq!((&found[1].zero[..], found[1].own.len()), (&[[3, 1]][..], 0));
     assert!(fake.read.get() < 10_000, "the reservation was read");

@@ -95,12 +95,6 @@ pub(super) fn free(why: FreeReason) -> [&'static str; 3] {
             "that forks leave out",
             "MADV_DONTFORK keeps the mapping out of every child (madvise(2); dup_mmap)",
         ],
-        FreeReason::HugePages => [
-            "in huge pages",
-            "in huge pages",
-            "one entry of the next table maps hundreds of pages, and is copied as one \
-             (mm/huge_memory.c, copy_huge_pmd)",
-        ],
     }
 }
 

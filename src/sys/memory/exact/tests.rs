@@ -20,6 +20,8 @@ fn anonymous(offset: usize, pages: usize) -> Exact<'static> {
         stretch: 0,
         read: &[],
         huge: &[],
+        huge_zero: &[],
+        guards: &[],
     }
 }
 
@@ -85,6 +87,32 @@ fn just_these_pages_are_there() {
     assert_eq!(present(&arena), "-r--wwr------rr------r--------www-------");
     let permissions: Vec<String> = lines(&arena).into_iter().map(|line| line.1).collect();
     assert_eq!(permissions, ["---p", "rw-s", "rw-p"]);
+}
+
+#[test]
+fn guards_stand_in_the_place_of_pages() {
+    let arena = arena(10);
+    let mapping = Exact {
+        written: &[[0, 1]],
+        guards: &[[2, 3]],
+        ..anonymous(1, 8)
+    };
+    match arena.place_exact(&mapping, &mut Pages::none()) {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+            println!("skipped: no guards before Linux 6.13");
+        }
+        placed => {
+            placed.unwrap();
+            // Their entries look like those of pages that are swapped out.
+            assert_eq!(present(&arena), "-w-www----");
+        }
+    }
+    let beyond = Exact {
+        guards: &[[7, 2]],
+        ..anonymous(1, 8)
+    };
+    let refused = arena.place_exact(&beyond, &mut Pages::none()).unwrap_err();
+    assert_eq!(refused.raw_os_error(), Some(libc::EINVAL));
 }
 
 #[test]
