@@ -130,11 +130,14 @@ fn check_handlers(need: &Need) -> Result<(), LimitError> {
 
 fn check_descriptors(need: &Need, limits: &Limits) -> Result<(), LimitError> {
     fits(need, OPENED, limits.open_files).map_err(LimitError::OpenFiles)?;
-    let asked = need.descriptors;
-    if asked == 0 {
+    if need.descriptors == 0 {
         return Ok(()); // A worker's own are as many as this process has.
     }
-    let all = asked.saturating_add(OWN_DESCRIPTORS);
+    let all = need.descriptors.saturating_add(OWN_DESCRIPTORS);
+    let (asked, all) = match need.descriptor_table > all {
+        true => (need.descriptor_table, need.descriptor_table),
+        false => (need.descriptors, all),
+    };
     fits(need, all, limits.descriptors)
         .map_err(|short| LimitError::Descriptors(Short { asked, ..short }))
 }

@@ -91,6 +91,14 @@ pub enum SpaceRequest {
         /// Whether an exec closes them.
         cloexec: bool,
     },
+    /// The reach of the table of open files: one of the files has this number, and the
+    /// table has room for so many.
+    DescriptorTable {
+        /// The number; 0 where any will do.
+        highest: u64,
+        /// The room; 0 where any will do.
+        slots: u64,
+    },
     /// Threads that sleep from beginning to end.
     Threads {
         /// How many, besides the one that spawns.
@@ -126,6 +134,7 @@ impl SpaceRequest {
             Self::Mappings { mappings, .. } => *mappings,
             Self::Malloc { .. }
             | Self::Descriptors { .. }
+            | Self::DescriptorTable { .. }
             | Self::Threads { .. }
             | Self::Handlers { .. } => 0,
             Self::Likeness(likeness) => likeness.regions.len() as u64,
@@ -223,6 +232,9 @@ impl SpaceRequest {
                 let cloexec = if *cloexec { "-cloexec" } else { "" };
                 format!("descriptors-{count}{cloexec}")
             }
+            Self::DescriptorTable { highest, slots } => {
+                format!("descriptor-table-{highest}-of-{slots}")
+            }
             Self::Threads { count } => format!("threads-{count}"),
             Self::Handlers { count } => format!("handlers-{count}"),
             Self::Together { parts } => {
@@ -275,6 +287,9 @@ impl SpaceRequest {
             Self::Descriptors { count, cloexec } => {
                 let kind = if *cloexec { "close-on-exec " } else { "" };
                 of(*count, &format!("{kind}descriptor"))
+            }
+            Self::DescriptorTable { highest, .. } => {
+                format!("descriptors up to number {}", thousands(*highest))
             }
             Self::Threads { count } => of(*count, "thread"),
             Self::Handlers { count } => of(*count, "signal handler"),

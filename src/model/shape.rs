@@ -49,6 +49,13 @@ pub struct ProcessFacts {
     pub descriptors: u64,
     /// Open files that an exec closes (O_CLOEXEC).
     pub cloexec_descriptors: u64,
+    /// The highest number that it has a file open at: forks copy its table of them up to
+    /// there (fs/file.c, `dup_fd`). Absent where it has none open, or was made up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub highest_descriptor: Option<u64>,
+    /// How many files that table has room for: `FDSize` of `/proc/PID/status`; 0 where
+    /// the shape was made up.
+    pub descriptor_slots: u64,
     /// Signals that it has a handler for: bits of `SigCgt`.
     pub handlers: u64,
     /// The CPUs that it may run on (`Cpus_allowed_list`), ascending; none where that is

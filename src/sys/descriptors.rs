@@ -1,6 +1,7 @@
 //! Open files that nobody uses: they are there to be copied and closed.
 
 use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 
 use super::check;
 
@@ -25,6 +26,43 @@ pub fn open_many(count: u64, cloexec: bool) -> Result<(), (u64, io::Error)> {
         check(fd).map_err(|error| (opened, error))?;
     }
     Ok(())
+}
+
+/// Opens /dev/null once at `number`, or at the next one that is free, for the rest of the
+/// process's life.
+///
+/// # Errors
+/// EINVAL at the limit (see [`make_room`]), and those of open(2).
+pub fn open_at(number: u64, cloexec: bool) -> io::Result<()> {
+    // Until its process ends.
+    opened_at(number, cloexec).map(|file| drop(file.into_raw_fd()))
+}
+
+/// Has the table of open files grow to at least so much room: with a file at the last
+/// number, which is closed again, while the table never shrinks (fs/file.c).
+///
+/// # Errors
+/// Those of [`open_at`].
+pub fn stretch_table(slots: u64) -> io::Result<()> {
+    match slots.checked_sub(1) {
+        Some(last) => opened_at(last, true).map(drop),
+        None => Ok(()),
+    }
+}
+
+fn opened_at(number: u64, cloexec: bool) -> io::Result<OwnedFd> {
+    let number = libc::c_int::try_from(number);
+    let number = number.map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    let file = std::fs::File::open("/dev/null")?;
+    let command = match cloexec {
+        true => libc::F_DUPFD_CLOEXEC,
+        false => libc::F_DUPFD,
+    };
+    // SAFETY: the file is open for as long as it is borrowed, and both commands take a
+    // number and no pointer.
+    let copy = check(unsafe { libc::fcntl(file.as_raw_fd(), command, number) })?;
+    // SAFETY: the kernel has just made the descriptor, and nobody else knows its number.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
 /// Raises the soft limit of descriptors (RLIMIT_NOFILE) to `wanted`, or to the
@@ -98,6 +136,26 @@ mod tests {
         let count = |wanted: bool| gained.iter().filter(|cloexec| **cloexec == wanted).count();
         assert!(count(false) >= 3 && count(true) >= 4, "{gained:?}");
         assert!(open_now().unwrap() >= 7);
+    }
+
+    #[test]
+    fn a_file_at_a_high_number_makes_a_long_table() {
+        let slots = || {
+            let status = fs::read_to_string("/proc/self/status").unwrap();
+            let line = status.lines().find_map(|line| line.strip_prefix("FDSize:"));
+            line.unwrap().trim().parse::<u64>().unwrap()
+        };
+        make_room(1_000).unwrap();
+        let before = nulls();
+        open_at(700, true).unwrap();
+        let gained: Vec<(i32, bool)> = nulls().difference(&before).copied().collect();
+        // Other tests may open it for a moment, to start programs.
+        assert!(gained.iter().any(|(fd, cloexec)| *fd >= 700 && *cloexec));
+        assert!(slots() > 700);
+        stretch_table(900).unwrap();
+        assert!(slots() >= 900);
+        stretch_table(0).unwrap();
+        assert!(open_at(1 << 40, false).is_err());
     }
 
     #[test]

@@ -48,6 +48,10 @@ pub struct Descriptors {
     pub plain: u64,
     /// Those that an exec closes.
     pub cloexec: u64,
+    /// The number that one of them has at the least; 0 where any will do.
+    pub highest: u64,
+    /// How many their table has room for at the least; 0 where any will do.
+    pub slots: u64,
 }
 
 impl Descriptors {
@@ -144,6 +148,7 @@ fn describe(request: &SpaceRequest) -> String {
         SpaceRequest::Descriptors { count, .. } => {
             format!("{} descriptors do", thousands(*count))
         }
+        SpaceRequest::DescriptorTable { .. } => format!("{} do", request.in_words()),
         SpaceRequest::Handlers { count } => format!("{} handlers do", thousands(*count)),
         SpaceRequest::Together { .. } => format!("{} together do", request.in_words()),
     }
@@ -185,6 +190,10 @@ impl Shape {
                     &mut self.descriptors.plain
                 };
                 *held = held.saturating_add(count);
+            }
+            SpaceRequest::DescriptorTable { highest, slots } => {
+                let held = &mut self.descriptors;
+                (held.highest, held.slots) = (held.highest.max(highest), held.slots.max(slots));
             }
             SpaceRequest::Threads { count } => self.threads = self.threads.saturating_add(count),
             SpaceRequest::Handlers { count } => self.handlers = self.handlers.saturating_add(count),
@@ -449,6 +458,7 @@ mod tests {
         let descriptors = Descriptors {
             plain: 7,
             cloexec: 2,
+            ..Descriptors::default()
         };
         assert_eq!((shape.descriptors, descriptors.count()), (descriptors, 9));
         assert_eq!((shape.threads, shape.handlers), (7, 3));

@@ -70,7 +70,7 @@ fn install_handlers(count: u64) -> Result<(), Failure> {
 
 fn open_files(wanted: Descriptors) -> Result<(), Failure> {
     let count = wanted.count();
-    if count == 0 {
+    if count == 0 && wanted.slots == 0 {
         return Ok(());
     }
     let failed = |opened: u64, error: &io::Error| Failure::Setup {
@@ -79,14 +79,30 @@ fn open_files(wanted: Descriptors) -> Result<(), Failure> {
     };
     let make_room = || {
         let all = descriptors::open_now()?.saturating_add(count);
+        let all = all.max(wanted.highest.saturating_add(1)).max(wanted.slots);
         descriptors::make_room(all.saturating_add(OWN_DESCRIPTORS))
     };
     make_room().map_err(|error| failed(0, &error))?;
     let open = |count, cloexec| {
         descriptors::open_many(count, cloexec).map_err(|(opened, error)| failed(opened, &error))
     };
-    open(wanted.plain, false)?;
-    open(wanted.cloexec, true)
+    // The one with the highest number is one of them.
+    let of_cloexec = wanted.plain == 0;
+    let top = u64::from(wanted.highest > 0);
+    let (plain, cloexec) = match of_cloexec {
+        true => (0, wanted.cloexec.saturating_sub(top)),
+        false => (wanted.plain - top, wanted.cloexec),
+    };
+    open(plain, false)?;
+    open(cloexec, true)?;
+    if top > 0 {
+        descriptors::open_at(wanted.highest, of_cloexec)
+            .map_err(|error| failed(count - 1, &error))?;
+    }
+    // A copy of the table reaches no further than its last file; what is behind that is
+    // looked through once, which is hardly worth a refusal.
+    let _ = descriptors::stretch_table(wanted.slots);
+    Ok(())
 }
 
 fn place_all(region: &Region, pages: &mut Pages) -> Result<(), Failure> {

@@ -776,6 +776,8 @@ fn small_shape() -> ProcessShape {
             threads: 1,
             descriptors: 3,
             cloexec_descriptors: 1,
+            highest_descriptor: None,
+            descriptor_slots: 0,
             handlers: 0,
             allowed_cpus: vec![0, 1],
             page_table_bytes: 40 << 10,

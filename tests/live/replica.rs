@@ -174,6 +174,40 @@ fn guards_and_huge_zeros_are_rebuilt_as_entries_without_memory() {
 }
 
 #[test]
+fn a_file_at_a_high_number_is_rebuilt_there() {
+    const HIGHEST: u64 = 900;
+    let parts = vec![
+        SpaceRequest::Descriptors {
+            count: 3,
+            cloexec: false,
+        },
+        SpaceRequest::DescriptorTable {
+            highest: HIGHEST,
+            slots: 1_024,
+        },
+    ];
+    let assignment = assignment(SpaceRequest::Together { parts });
+    let mut worker = Asked::start(&assignment);
+    worker.prepare(&assignment);
+    let pid = worker.process.pid();
+    let numbers = || {
+        let files = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+        let number = |name: std::ffi::OsString| name.to_str().unwrap().parse::<u64>().unwrap();
+        files.map(|file| number(file.unwrap().file_name())).collect::<Vec<_>>()
+    };
+    let before = numbers();
+    let reply = worker.ask(&Request::Inflate(None));
+    assert!(matches!(reply, Reply::Inflated { .. }), "{reply:?}");
+    let after = numbers();
+    assert_eq!(after.len(), before.len() + 3);
+    assert_eq!(after.iter().max(), Some(&HIGHEST));
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let slots = status.lines().find_map(|line| line.strip_prefix("FDSize:"));
+    assert!(slots.unwrap().trim().parse::<u64>().unwrap() >= 1_024);
+    assert!(matches!(worker.ask(&Request::Run), Reply::Done(done) if done.spawns == 4));
+}
+
+#[test]
 fn children_close_their_descriptors_where_they_can() {
     // The shell has the three standard ones, and the one of the directory.
     let check = "set -- /proc/self/fd/*; [ $# -le 5 ]";

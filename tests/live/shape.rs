@@ -71,6 +71,7 @@ fn a_process_that_holds_known_things() {
     threads::start_sleeping(THREADS, 256 << 10).unwrap();
     descriptors::open_many(11, true).unwrap();
     descriptors::open_many(5, false).unwrap();
+    descriptors::open_at(700, false).unwrap();
     handlers::install(2).unwrap();
     let zeros_at = zeros.as_ptr() as usize;
     disable_huge_pages(true).unwrap();
@@ -273,7 +274,9 @@ fn what_is_beside_the_memory_is_counted() {
     let listed = format!("/proc/{}/fdinfo", known.child.id());
     let all = fs::read_dir(listed).unwrap().count() as u64;
     assert_eq!(facts.descriptors + facts.cloexec_descriptors, all);
-    assert!(facts.cloexec_descriptors >= 11 && facts.descriptors >= 5 + 3);
+    assert!(facts.cloexec_descriptors >= 11 && facts.descriptors >= 6 + 3);
+    assert!(facts.highest_descriptor.is_some_and(|highest| highest >= 700));
+    assert!(facts.descriptor_slots > 700);
     assert!(facts.handlers >= 2 && facts.page_table_bytes > 4096);
     assert!(facts.resident_bytes > 600 * 4096 && facts.took_s > 0.0);
     assert!(!facts.allowed_cpus.is_empty());

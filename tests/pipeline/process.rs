@@ -43,6 +43,8 @@ fn shape() -> ProcessShape {
             threads: 1,
             descriptors: 3,
             cloexec_descriptors: 1,
+            highest_descriptor: None,
+            descriptor_slots: 0,
             handlers: 0,
             allowed_cpus: vec![0, 1],
             page_table_bytes: 80 << 10,

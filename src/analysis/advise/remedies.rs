@@ -334,14 +334,19 @@ fn few(parent: &Remedied<'_>) -> Option<String> {
 }
 
 fn fewer_descriptors(parent: &mut Remedied<'_>) -> Applied {
-    if let Some(few) = few(parent) {
+    let highest = parent.beside.highest_descriptor;
+    if let Some(few) = few(parent).filter(|_| highest == 0) {
         return Err(few);
     }
     let beside = &mut parent.beside;
     let all = beside.descriptors + beside.cloexec_descriptors;
-    beside.descriptors = 0;
-    beside.cloexec_descriptors = 0;
-    Ok(format!("{} descriptors less", thousands(all)))
+    (beside.descriptors, beside.cloexec_descriptors) = (0, 0);
+    (beside.highest_descriptor, beside.descriptor_slots) = (0, 0);
+    let above = match highest {
+        0 => String::new(),
+        highest => format!(", and none at a number as high as {}", thousands(highest)),
+    };
+    Ok(format!("{} descriptors less{above}", thousands(all)))
 }
 
 fn cloexec(parent: &mut Remedied<'_>) -> Applied {

@@ -115,6 +115,10 @@ impl Blueprint {
                 parts.push(SpaceRequest::Descriptors { count, cloexec });
             }
         }
+        let (highest, slots) = (beside.highest_descriptor, beside.descriptor_slots);
+        if highest.max(slots) > 0 {
+            parts.push(SpaceRequest::DescriptorTable { highest, slots });
+        }
         if beside.threads > 0 {
             let count = beside.threads;
             parts.push(SpaceRequest::Threads { count });
@@ -136,10 +140,24 @@ impl Blueprint {
         let (plain, cloexec) = (facts.descriptors, facts.cloexec_descriptors);
         let surplus = own.cloexec_descriptors.saturating_sub(cloexec);
         let lacking = own.descriptors.saturating_sub(plain);
+        let mut descriptors = plain.saturating_sub(own.descriptors.saturating_add(surplus));
+        let cloexec_descriptors =
+            cloexec.saturating_sub(own.cloexec_descriptors.saturating_add(lacking));
+        let opened = descriptors.saturating_add(cloexec_descriptors);
+        // Without a gap the worker's numbers reach as far by themselves.
+        let reach = own.highest_descriptor.unwrap_or(0).saturating_add(opened);
+        let highest = facts.highest_descriptor.unwrap_or(0);
+        let highest_descriptor = if highest > reach { highest } else { 0 };
+        if highest_descriptor > 0 && opened == 0 {
+            // One too many is better than a table that is too short.
+            descriptors = 1;
+        }
+        let slots = facts.descriptor_slots;
         Beside {
-            descriptors: plain.saturating_sub(own.descriptors.saturating_add(surplus)),
-            cloexec_descriptors: cloexec
-                .saturating_sub(own.cloexec_descriptors.saturating_add(lacking)),
+            descriptors,
+            cloexec_descriptors,
+            highest_descriptor,
+            descriptor_slots: if slots > own.descriptor_slots { slots } else { 0 },
             threads: facts.threads.saturating_sub(own.threads),
             handlers: handlers.min(MOST_HANDLERS.saturating_sub(own.handlers)),
         }
@@ -155,6 +173,8 @@ pub fn request_of(shape: &ProcessShape) -> SpaceRequest {
             threads: 1,
             descriptors: 0,
             cloexec_descriptors: 0,
+            highest_descriptor: None,
+            descriptor_slots: 0,
             handlers: 0,
             ..shape.process.clone()
         },
@@ -168,6 +188,9 @@ pub fn request_of(shape: &ProcessShape) -> SpaceRequest {
 pub(in crate::analysis) struct Beside {
     pub(in crate::analysis) descriptors: u64,
     pub(in crate::analysis) cloexec_descriptors: u64,
+    /// The number that one of them has at the least, where that is beyond all others.
+    pub(in crate::analysis) highest_descriptor: u64,
+    pub(in crate::analysis) descriptor_slots: u64,
     pub(in crate::analysis) threads: u64,
     pub(in crate::analysis) handlers: u64,
 }

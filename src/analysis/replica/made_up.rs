@@ -53,6 +53,8 @@ pub fn made_up(
             threads: 1 + shape.threads,
             descriptors: shape.descriptors.plain,
             cloexec_descriptors: shape.descriptors.cloexec,
+            highest_descriptor: None,
+            descriptor_slots: 0,
             handlers: shape.handlers,
             allowed_cpus: Vec::new(),
             page_table_bytes: 0,

@@ -63,6 +63,8 @@ pub(in crate::analysis) fn shape(mappings: Vec<ShapeMapping>) -> ProcessShape {
             threads: 1,
             descriptors: 3,
             cloexec_descriptors: 0,
+            highest_descriptor: None,
+            descriptor_slots: 0,
             handlers: 0,
             allowed_cpus: Vec::new(),
             page_table_bytes: 0,

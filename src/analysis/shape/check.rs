@@ -182,6 +182,10 @@ fn check_process(
     within("descriptors", facts.descriptors, 0, MOST_DESCRIPTORS)?;
     let cloexec = facts.cloexec_descriptors;
     within("cloexec_descriptors", cloexec, 0, MOST_DESCRIPTORS)?;
+    let highest = facts.highest_descriptor.unwrap_or(0);
+    within("as its highest_descriptor", highest, 0, MOST_DESCRIPTORS)?;
+    let slots = facts.descriptor_slots;
+    within("descriptor_slots", slots, 0, 2 * MOST_DESCRIPTORS)?;
     within("handlers", facts.handlers, 0, MOST_HANDLERS)?;
     within("page_table_bytes", facts.page_table_bytes, 0, USER_END)?;
     within("resident_bytes", facts.resident_bytes, 0, USER_END)?;

@@ -30,6 +30,8 @@ pub(crate) fn shape(mappings: Vec<ShapeMapping>) -> ProcessShape {
             threads: 3,
             descriptors: 5,
             cloexec_descriptors: 7,
+            highest_descriptor: None,
+            descriptor_slots: 0,
             handlers: 2,
             allowed_cpus: vec![0, 1, 4],
             page_table_bytes: 1 << 20,

@@ -60,6 +60,8 @@ pub struct Need {
     pub processes: u64,
     /// Open files, the worker's own not included.
     pub descriptors: u64,
+    /// The numbers that their table must reach.
+    pub descriptor_table: u64,
     /// Signals with a handler.
     pub handlers: u64,
     /// The largest file in memory.
@@ -89,6 +91,12 @@ impl Need {
                 kernel_bytes: count.saturating_mul(FILE_BYTES),
                 ..Self::NOTHING
             },
+            SpaceRequest::DescriptorTable { highest, slots } => Self {
+                descriptor_table: highest.saturating_add(1),
+                // A pointer and three bits each, in the worker and in a copy.
+                kernel_bytes: highest.max(slots).saturating_mul(2 * 9),
+                ..Self::NOTHING
+            },
             SpaceRequest::Threads { count } => threads(page_size, count),
             SpaceRequest::Handlers { count } => Self {
                 handlers: count,
@@ -112,6 +120,7 @@ impl Need {
         kernel_bytes: 0,
         processes: PROCESSES,
         descriptors: 0,
+        descriptor_table: 0,
         handlers: 0,
         file_bytes: RECORDS_BYTES,
     };
@@ -129,6 +138,7 @@ impl Need {
             kernel_bytes: sum(|need| need.kernel_bytes),
             processes: PROCESSES.saturating_add(sum(Self::threads)),
             descriptors: sum(|need| need.descriptors),
+            descriptor_table: self.descriptor_table.max(other.descriptor_table),
             handlers: sum(|need| need.handlers),
             file_bytes: self.file_bytes.max(other.file_bytes),
         }

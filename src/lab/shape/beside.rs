@@ -8,18 +8,36 @@ use std::time::Duration;
 use crate::lab::census::CensusError;
 use crate::lab::census::files::{NO_SUCH_PROCESS, ProcessFiles, refuse};
 
-/// Open files: those that an exec keeps, and those that it closes.
-pub(super) fn descriptors(files: &ProcessFiles) -> Result<[u64; 2], CensusError> {
+/// Open files.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct OpenFiles {
+    /// Those that an exec keeps.
+    pub(super) plain: u64,
+    /// Those that it closes.
+    pub(super) cloexec: u64,
+    /// The highest of their numbers.
+    pub(super) highest: Option<u64>,
+}
+
+/// The open files of a process.
+pub(super) fn open_files(files: &ProcessFiles) -> Result<OpenFiles, CensusError> {
     let path = files.directory.join("fdinfo");
     let entries = fs::read_dir(&path).map_err(|error| refuse(files.pid, path, error.into()))?;
-    let mut counts = [0, 0];
+    let mut open = OpenFiles::default();
     for entry in entries.flatten() {
         // It may have been closed since it was listed.
         if let Ok(text) = fs::read_to_string(entry.path()) {
-            counts[usize::from(closes(&text))] += 1;
+            let count = if closes(&text) {
+                &mut open.cloexec
+            } else {
+                &mut open.plain
+            };
+            *count += 1;
+            let number = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            open.highest = open.highest.max(number);
         }
     }
-    Ok(counts)
+    Ok(open)
 }
 
 /// Whether the flags of a descriptor, which are octal, hold `O_CLOEXEC`.

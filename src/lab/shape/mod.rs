@@ -261,7 +261,7 @@ fn facts(files: &ProcessFiles, reading: &Reading) -> Result<ProcessFacts, Census
     const LONGEST: usize = 64;
     let page_table_bytes = files.standing()?.page_table_bytes;
     let status: Status = files.read("status")?;
-    let [descriptors, cloexec_descriptors] = beside::descriptors(files)?;
+    let open = beside::open_files(files)?;
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     Ok(ProcessFacts {
@@ -272,8 +272,10 @@ fn facts(files: &ProcessFiles, reading: &Reading) -> Result<ProcessFacts, Census
         kernel: or_unknown(harmless(kernel.trim(), LONGEST)),
         page_size: procfs::page_size(),
         threads: status.threads,
-        descriptors,
-        cloexec_descriptors,
+        descriptors: open.plain,
+        cloexec_descriptors: open.cloexec,
+        highest_descriptor: open.highest,
+        descriptor_slots: u64::from(status.fdsize),
         handlers: u64::from(status.sigcgt.count_ones()),
         allowed_cpus: cpus(&status),
         page_table_bytes,

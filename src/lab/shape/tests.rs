@@ -24,7 +24,7 @@ fn captured(maps: &str) -> tempfile::TempDir {
     fs::create_dir(at("task")).unwrap();
     fs::create_dir(at("fdinfo")).unwrap();
     fs::write(at("fdinfo/0"), "flags:\t0100002\n").unwrap();
-    fs::write(at("fdinfo/1"), "flags:\t02100002\n").unwrap();
+    fs::write(at("fdinfo/300"), "flags:\t02100002\n").unwrap();
     let pagemap = File::create(at("pagemap")).unwrap();
     pagemap.set_len(8 << (47 - 12)).unwrap();
     let hex = |text: &str| u64::from_str_radix(text, 16).unwrap();
@@ -55,6 +55,8 @@ fn a_captured_process_of_an_old_kernel_has_a_shape() {
     assert_eq!(shape.mappings.len(), 37, "38 lines, and [vsyscall] is none");
     let process = &shape.process;
     assert_eq!((process.descriptors, process.cloexec_descriptors), (1, 1));
+    assert_eq!(process.highest_descriptor, Some(300));
+    assert_eq!(process.descriptor_slots, 256, "FDSize of its status");
     assert_eq!(process.page_table_bytes, 48 << 10);
     assert_eq!(process.name, "cat");
     assert_eq!(

@@ -70,6 +70,28 @@ fn what_no_worker_can_have_is_left_out_and_what_forks_leave_out_is_there_for_its
 }
 
 #[test]
+fn a_file_at_a_high_number_is_one_of_those_that_are_opened() {
+    let mut process = server();
+    process.process.descriptors = 4;
+    process.process.highest_descriptor = Some(19_990);
+    process.process.descriptor_slots = 32_768;
+    let mut own = nothing();
+    own.process.descriptors = 6;
+    own.process.highest_descriptor = Some(9);
+    own.process.descriptor_slots = 64;
+    let beside = Blueprint::of(&process, &own).beside();
+    assert_eq!((beside.descriptors, beside.highest_descriptor), (1, 19_990));
+    assert_eq!(beside.descriptor_slots, 32_768);
+    let request = Blueprint::of(&process, &own).whole();
+    let descriptors = Shape::of(&request, PAGE).unwrap().descriptors;
+    assert_eq!((descriptors.count(), descriptors.highest), (1, 19_990));
+    process.process.descriptors = 100;
+    process.process.highest_descriptor = Some(103);
+    let beside = Blueprint::of(&process, &own).beside();
+    assert_eq!((beside.descriptors, beside.highest_descriptor), (94, 0));
+}
+
+#[test]
 fn pages_become_what_a_worker_can_make_them() {
     let mut process = server();
     process.mappings[0].swapped = vec![[3 * TABLE - 1, 1]];

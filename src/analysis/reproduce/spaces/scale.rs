@@ -191,6 +191,7 @@ fn pages(request: &SpaceRequest) -> u64 {
         SpaceRequest::Malloc { count, .. } => *count,
         SpaceRequest::Likeness(likeness) => likeness.regions.len() as u64,
         SpaceRequest::Descriptors { .. }
+        | SpaceRequest::DescriptorTable { .. }
         | SpaceRequest::Threads { .. }
         | SpaceRequest::Handlers { .. } => 0,
         SpaceRequest::Together { parts } => parts.iter().map(pages).fold(0, u64::saturating_add),

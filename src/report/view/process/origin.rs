@@ -4,6 +4,8 @@ use crate::model::{ProcessFacts, ProcessShape, ReplicaOrder};
 use crate::report::view::number::{counted, integer, significant};
 use crate::units::{bytes, utc};
 
+/// A descriptor's number that no table is worth a word for.
+const MOST_PLAIN: u64 = 255;
 /// More ranges of CPUs than this are told by their number.
 const MOST_RANGES: usize = 8;
 
@@ -40,15 +42,21 @@ fn taken(facts: &ProcessFacts) -> String {
     format!("{process}, {when} on Linux {}{cpus}", facts.kernel)
 }
 
-/// "30 mappings, 2 threads, 5 open files (1 closed by an exec), 1 signal handler".
+/// "30 mappings, 2 threads, 5 open files (1 closed by an exec), 1 signal handler"; and the
+/// highest number of a file, where the table of them is much longer than they are many.
 pub(in crate::report::view) fn has(shape: &ProcessShape) -> String {
     let facts = &shape.process;
     let closed = match facts.cloexec_descriptors {
         0 => String::new(),
         count => format!(" ({} closed by an exec)", integer(count)),
     };
+    let highest = facts.highest_descriptor.unwrap_or(0);
+    let reach = match highest > MOST_PLAIN && highest / 2 > facts.open_files() {
+        true => format!(" up to number {}", integer(highest)),
+        false => String::new(),
+    };
     format!(
-        "{}, {}, {}{closed}, {}",
+        "{}, {}, {}{reach}{closed}, {}",
         counted(shape.mappings.len() as u64, "mapping"),
         counted(facts.threads, "thread"),
         counted(facts.open_files(), "open file"),
