@@ -183,6 +183,34 @@ fn what_is_no_process_or_not_its_own_to_say_is_refused() {
     failure("advise --mappings 10G", 2);
 }
 
+#[test]
+fn a_shape_that_lists_more_memory_than_its_process_has_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("shape.json");
+    let mut shape = good_shape();
+    let pages = 1_u64 << 20;
+    let last = shape["mappings"].as_array().unwrap().len() - 1;
+    let mapping = &mut shape["mappings"][last];
+    let first = mapping["first_page"].as_u64().unwrap() + mapping["pages"].as_u64().unwrap();
+    let mut large = mapping.clone();
+    for (field, value) in [
+        ("first_page", json!(first)),
+        ("pages", json!(pages)),
+        ("content", json!("anonymous")),
+        ("permissions", json!("rw-p")),
+        ("anon_vma", json!(true)),
+        ("own", json!([[0, pages]])),
+        ("file", json!([])),
+        ("flags", json!([])),
+    ] {
+        large[field] = value;
+    }
+    shape["mappings"].as_array_mut().unwrap().push(large);
+    fs::write(&file, shape.to_string()).unwrap();
+    let said = failure(&format!("explain --shape {} -q", file.display()), 2);
+    assert!(said.contains("memory that the process has not"), "{said}");
+}
+
 /// What spoils a shape.
 type Spoil<'a> = &'a dyn Fn(&mut Value);
 

@@ -8,16 +8,18 @@ use super::sweep::explain;
 use super::{
     Pace, PlanError, Surroundings, Task, child, methods, placement, stop_rule, temperature,
 };
+use crate::analysis::mappings::{MappingSum, entries_per_table};
 use crate::analysis::replica::{enough_s, request_of, scaled};
 use crate::analysis::shape::check_page_size;
 use crate::cli::args::{BackingArg, ExplainArgs, RunningArgs, SpaceArgs};
 use crate::lab::LONGEST_S;
 use crate::lab::limits::LimitError;
 use crate::model::{
-    Availability, CardPrices, ChildAction, Order, Placement, Plan, ProcessOrder, ProcessShape,
-    Program, RemedyHost, ReplicaOrder, ShapeScale, SpaceRequest, SpawnMethod, Temperature,
+    Availability, CardPrices, ChildAction, MappingContent, Order, Placement, Plan, ProcessOrder,
+    ProcessShape, Program, RemedyHost, ReplicaOrder, ShapeMapping, ShapeScale, SpaceRequest,
+    SpawnMethod, Temperature,
 };
-use crate::units::thousands;
+use crate::units::{bytes, thousands};
 
 const EXPLAIN_TIME: Duration = Duration::from_secs(20);
 /// What is explained beside the fork where nothing is said.
@@ -126,6 +128,7 @@ impl Spawns {
         }
         check_page_size(&found.shape, host.page_size)
             .map_err(|error| PlanError::refused(error.to_string()))?;
+        check_memory(&found.shape)?;
         let (scale, space) = fitting(&found.shape, host)?;
         let (placement, cpus) = place(&found.shape, running, host)?;
         // Of a large process few rounds fit into the usual time.
@@ -156,6 +159,29 @@ impl Spawns {
             ..task.plan(running, host)?
         })
     }
+}
+
+/// Refuses a shape that lists more memory than its process had: what was taken for pages
+/// would become some.
+fn check_memory(shape: &ProcessShape) -> Result<(), PlanError> {
+    /// Pages that came while the mappings were read.
+    const GROWN: u64 = 64 << 20;
+    let facts = &shape.process;
+    let of_process = |mapping: &&ShapeMapping| mapping.content != MappingContent::Hugetlb;
+    let mappings: Vec<&ShapeMapping> = shape.mappings.iter().filter(of_process).collect();
+    let sum = MappingSum::of(&mappings, facts.page_size);
+    let huge = sum.huge.saturating_mul(entries_per_table(facts.page_size));
+    let listed = (sum.own.saturating_add(huge)).saturating_mul(facts.page_size);
+    let most = (facts.resident_bytes / 4 * 5).saturating_add(GROWN);
+    if listed <= most {
+        return Ok(());
+    }
+    Err(PlanError::refused(format!(
+        "the shape lists {} of pages, and its process has {} resident: to rebuild it would take \
+         memory that the process has not; take it again",
+        bytes(listed),
+        bytes(facts.resident_bytes)
+    )))
 }
 
 /// As much of the shape as this host has room for.
