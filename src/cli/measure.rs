@@ -67,6 +67,7 @@ pub(super) fn surroundings(names_cpu: bool) -> anyhow::Result<Surroundings> {
         evict_bytes: linux::evict_bytes(),
         path: plan::search_path(std::env::var("PATH"))?,
         fits: Box::new(move |space| limits::check(&Need::of(space, page_size), &Limits::read())),
+        pins: Box::new(linux::room_for_pins),
     })
 }
 

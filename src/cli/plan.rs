@@ -53,6 +53,9 @@ impl PlanError {
 /// Says whether the host has room for an address space, or which limit forbids it.
 type Fits = dyn Fn(&SpaceRequest) -> Result<(), LimitError>;
 
+/// How many bytes of so many may be pinned here; or why none.
+type Pins = dyn Fn(u64) -> Result<u64, String>;
+
 /// What the plan needs to know of the host.
 pub(super) struct Surroundings {
     pub(super) allowed_cpus: Vec<usize>,
@@ -63,6 +66,7 @@ pub(super) struct Surroundings {
     /// `PATH`, to resolve a program and for the children.
     pub(super) path: String,
     pub(super) fits: Box<Fits>,
+    pub(super) pins: Box<Pins>,
 }
 
 /// What a command has a run do; all else is as it was typed, for every command alike.

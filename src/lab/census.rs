@@ -80,6 +80,7 @@ fn take_from(files: &ProcessFiles, instrument: &[[usize; 2]]) -> Result<Parent, 
     let Standing {
         page_table_bytes,
         threads,
+        pinned_bytes,
     } = files.standing()?;
     let maps = files.listed("maps")?;
     let page_size = procfs::page_size();
@@ -99,7 +100,10 @@ fn take_from(files: &ProcessFiles, instrument: &[[usize; 2]]) -> Result<Parent, 
         .map_err(|error| pagemap.refuse(error))?;
     let page_table_bytes = page_table_bytes.saturating_sub(own_tables(&left_out) * page_size);
     Ok(Parent {
-        mappings: whole(&mappings, &found, &rollup, zeros, page_table_bytes, page_size),
+        mappings: Counts {
+            pinned_ptes: pinned_bytes / page_size,
+            ..whole(&mappings, &found, &rollup, zeros, page_table_bytes, page_size)
+        },
         file_ptes: file_ptes(&mappings, &found),
         page_table_bytes,
         resident_bytes: rollup
@@ -191,6 +195,7 @@ fn counts(mapping: &Mapping<'_>, found: &Found, has_anon_vma: bool) -> Counts {
         empty_entries: when(has_anon_vma, found.empty),
         tables: found.tables,
         huge_entries: found.huge,
+        pinned_ptes: 0,
     }
 }
 

@@ -265,6 +265,21 @@ impl Kernel for Linux {
     }
 }
 
+/// How many bytes of so many a worker may pin; or why none.
+///
+/// # Errors
+/// Words of why.
+pub fn room_for_pins(wanted: u64) -> Result<u64, String> {
+    let bytes = usize::try_from(wanted).unwrap_or(usize::MAX);
+    match sys::pins::room(bytes) {
+        Ok(room) => Ok(room as u64),
+        Err(error) => Err(format!(
+            "no io_uring is to be had to pin them: {error}; see kernel.io_uring_disabled and \
+             the seccomp filter"
+        )),
+    }
+}
+
 /// A buffer that is sure to evict the caches: twice the largest of them.
 pub fn evict_bytes() -> u64 {
     const LEAST: u64 = 32 << 20;

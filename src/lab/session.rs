@@ -318,8 +318,10 @@ fn verify(
 fn verify_counts(shape: &Shape, before: &Parent, inflated: &Parent) -> Result<(), LabError> {
     let descriptors = [before.descriptors, inflated.descriptors];
     let threads = [before.threads, inflated.threads];
+    let rings = shape.likeness.as_ref().map_or(0, PlacedLikeness::rings);
+    let files = shape.descriptors.count().saturating_add(rings);
     for ([before, inflated], wanted, what) in [
-        (descriptors, shape.descriptors.count(), "descriptors"),
+        (descriptors, files, "descriptors"),
         (threads, shape.threads, "threads"),
     ] {
         if inflated != before.saturating_add(wanted) {
@@ -359,6 +361,12 @@ fn verify_pages(
     before: &Parent,
     inflated: &Parent,
 ) -> Result<(), LabError> {
+    let pins = shape.likeness.as_ref();
+    let pins = pins.map_or(0, PlacedLikeness::pinned_pages);
+    let pinned = |of: &Parent| of.mappings.pinned_ptes;
+    let gained = pinned(inflated).saturating_sub(pinned(before));
+    // Of a huge page that is pinned in part, all counts.
+    within(shape, gained, "pinned pages more", pins, pins..=u64::MAX)?;
     let touched = shape.present_pages();
     // Where no huge page was to be had, small ones stand in its place: all count alike.
     let heap = shape.heap.map_or(0, |heap| heap.count * heap.touches);
@@ -425,6 +433,7 @@ mod tests {
             huge: huge.to_vec(),
             huge_zero: Vec::new(),
             guards: Vec::new(),
+            pinned: Vec::new(),
             dontfork: false,
             noreserve: false,
             stretch: 0,

@@ -42,6 +42,10 @@ pub struct Counts {
     pub tables: u64,
     /// Entries that map a huge page.
     pub huge_entries: u64,
+    /// Pages that are pinned, whose contents a fork copies: of a process `VmPin`, of a
+    /// part of its mappings those that are seen to be; absent without any.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pinned_ptes: u64,
 }
 
 /// What a process has, a worker's own included. Of several workers each figure is the
@@ -68,6 +72,14 @@ pub struct Parent {
     pub threads: u64,
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 impl Counts {
     /// Counts of which each is made by the same rule from a choice of field.
     pub fn by_field(rule: impl Fn(fn(&Self) -> u64) -> u64) -> Self {
@@ -83,6 +95,7 @@ impl Counts {
             empty_entries: rule(|c| c.empty_entries),
             tables: rule(|c| c.tables),
             huge_entries: rule(|c| c.huge_entries),
+            pinned_ptes: rule(|c| c.pinned_ptes),
         }
     }
 

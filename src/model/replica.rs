@@ -31,9 +31,27 @@ pub struct ShapeScale {
     pub pages_divisor: u64,
     /// Whether pages that no fork copies, of files and shared memory, are left out.
     pub without_file_pages: bool,
+    /// Of its pinned pages, one in so many is pinned: 1 for all, 0 for none. Absent for all.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub pinned_divisor: u64,
+    /// Why not all of them are; absent for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pins_because: Option<String>,
     /// Why less than all is rebuilt; absent for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
+}
+
+fn one() -> u64 {
+    1
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_one(number: &u64) -> bool {
+    *number == 1
 }
 
 impl ShapeScale {
@@ -42,12 +60,14 @@ impl ShapeScale {
         mappings_divisor: 1,
         pages_divisor: 1,
         without_file_pages: false,
+        pinned_divisor: 1,
+        pins_because: None,
         because: None,
     };
 
     /// Whether figures have to be extrapolated.
     pub fn is_part(&self) -> bool {
-        self.mappings_divisor > 1 || self.pages_divisor > 1
+        self.mappings_divisor > 1 || self.pages_divisor > 1 || self.pinned_divisor > 1
     }
 }
 
@@ -125,13 +145,15 @@ pub enum Rung {
     Tables,
     /// Huge pages.
     HugePages,
-    /// All other pages: the whole shape.
+    /// All other pages, none of them pinned.
     Pages,
+    /// Pins of those that are: the whole shape.
+    Pinned,
 }
 
 impl Rung {
     /// All of them, from the ground up.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Empty,
         Self::Beside,
         Self::Mappings,
@@ -139,6 +161,7 @@ impl Rung {
         Self::Tables,
         Self::HugePages,
         Self::Pages,
+        Self::Pinned,
     ];
 }
 
@@ -199,11 +222,13 @@ pub enum ShapeUnit {
     Descriptors,
     /// Threads.
     Threads,
+    /// Pinned pages.
+    PinnedPages,
 }
 
 impl ShapeUnit {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Vmas,
         Self::AnonVmas,
         Self::Ptes,
@@ -211,6 +236,7 @@ impl ShapeUnit {
         Self::HugeEntries,
         Self::Descriptors,
         Self::Threads,
+        Self::PinnedPages,
     ];
 
     /// How many of it a parent has.
@@ -223,6 +249,7 @@ impl ShapeUnit {
             Self::HugeEntries => parent.mappings.huge_entries,
             Self::Descriptors => parent.descriptors,
             Self::Threads => parent.threads,
+            Self::PinnedPages => parent.mappings.pinned_ptes,
         }
     }
 }

@@ -66,6 +66,9 @@ pub struct ProcessFacts {
     pub page_table_bytes: u64,
     /// Resident memory: the sum of `Rss` in `/proc/PID/smaps`, without it `VmRSS`.
     pub resident_bytes: u64,
+    /// Pinned memory: `VmPin` of `/proc/PID/status`; absent without any.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pinned_bytes: u64,
     /// What of it changes a fork and cannot be rebuilt, or could not be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reservations: Vec<ShapeReservation>,
@@ -106,6 +109,9 @@ pub enum ShapeReservation {
     /// which alone tells them, makes its calls of mmap(2) wait. `hugetlb` was not
     /// looked for either, nor, before Linux 6.7, `huge`.
     NoFlags,
+    /// More of its memory is pinned than buffers of an io_uring are seen to hold, as by
+    /// RDMA or a device: which pages is not known, and none of those are pinned in workers.
+    PinnedElsewhere,
 }
 
 /// One mapping.
@@ -157,6 +163,11 @@ pub struct ShapeMapping {
     /// pages, which a fork copies like those of pages.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub guards: Vec<[u64; 2]>,
+    /// Of the pages in `own` and `huge`, runs of those that are pinned as buffers of an
+    /// io_uring (`UserBufs` in `/proc/PID/fdinfo`): a fork copies their contents at once
+    /// (mm/memory.c, `copy_present_page`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pinned: Vec<[u64; 2]>,
     /// How many of its own pages follow each other in virtual and in physical memory,
     /// on average; of more than 65,536 such pages, of a part that is evenly spread.
     /// Absent where that is not known, without CAP_SYS_ADMIN.
@@ -226,6 +237,14 @@ pub enum MappingFlag {
     NotReserved,
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 impl ProcessFacts {
     /// Whether it is of a dump of smaps, which tells neither when nor on which kernel.
     pub fn is_of_dump(&self) -> bool {
@@ -255,6 +274,7 @@ impl ShapeMapping {
             huge: Vec::new(),
             huge_zero: Vec::new(),
             guards: Vec::new(),
+            pinned: Vec::new(),
             stretch: None,
             flags: Vec::new(),
         }

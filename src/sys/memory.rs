@@ -10,7 +10,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 pub use self::exact::{Exact, Stuff};
 pub use self::libraries::leave_libraries_out_of_forks;
 pub use self::pages::{Page, Pages};
-use super::check;
+use super::{check, pins};
 
 mod exact;
 mod libraries;
@@ -139,6 +139,28 @@ impl Arena {
             pages.note(page);
         }
         Ok(())
+    }
+
+    /// Pins ranges of what was placed, each a first byte, from the arena's start, and how
+    /// many, for the rest of the process's life.
+    ///
+    /// # Errors
+    /// EINVAL for a range outside of the arena; those of [`pins::pin`].
+    pub fn pin(&self, ranges: &[[u64; 2]]) -> io::Result<()> {
+        let inside = |[offset, len]: &[u64; 2]| {
+            let end = offset.checked_add(*len);
+            end.is_some_and(|end| end <= self.len as u64)
+        };
+        if !ranges.iter().all(inside) {
+            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+        }
+        let range = |[offset, len]: &[u64; 2]| {
+            let of = |bytes: u64| usize::try_from(bytes).expect("it lies in the arena");
+            [self.start + of(*offset), of(*len)]
+        };
+        // SAFETY: the ranges lie in the arena, where no Rust object lives; what is not
+        // mapped there, or not writable, the kernel refuses.
+        unsafe { pins::pin(ranges.iter().map(range)) }
     }
 
     /// Keeps khugepaged from making huge pages of what was placed.

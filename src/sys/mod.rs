@@ -16,6 +16,7 @@ pub mod image;
 pub mod landmarks;
 pub mod memory;
 pub mod pagemap;
+pub mod pins;
 pub mod perf;
 pub mod process;
 pub mod program;

@@ -16,6 +16,9 @@ const ENTRY_BYTES: u64 = 8;
 /// The widest reach that is kept; an arena's alignment takes as much.
 const WIDEST: u64 = 1 << 30;
 
+/// The pins of one io_uring at the most (IORING_MAX_REG_BUFFERS, io_uring/rsrc.h).
+pub const MOST_PINS: u64 = 1 << 14;
+
 /// The mappings of a process, as they are to be built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlacedLikeness {
@@ -33,6 +36,8 @@ pub struct PlacedLikeness {
     pub tables: u64,
     /// Pages of a huge one.
     pub huge_page: u64,
+    /// Bytes of a page.
+    pub page_size: u64,
 }
 
 /// One mapping.
@@ -73,6 +78,8 @@ pub struct PlacedMapping {
     pub huge_zero: Vec<[u64; 2]>,
     /// Runs of entries that become guards.
     pub guards: Vec<[u64; 2]>,
+    /// Runs of its own pages to pin.
+    pub pinned: Vec<[u64; 2]>,
 }
 
 /// A likeness that is none of any process.
@@ -99,6 +106,9 @@ pub enum RegionFault {
     /// A page beyond its end, or listed twice.
     #[error("lists pages twice or beyond its end: list each once, counted from its start")]
     Pages,
+    /// Pins of pages that are not its own, or that nobody may write to.
+    #[error("pins pages that are not its own or not writable: list those that are")]
+    Pins,
     /// Shared memory with pages of its own.
     #[error("is shared but has pages of its own: list them as read")]
     OwnPages,
@@ -153,6 +163,7 @@ impl PlacedLikeness {
             file_len: course.file_pages.saturating_mul(page_size),
             tables: course.tables.iter().map(|tables| tables.count).sum(),
             huge_page: fan_out,
+            page_size,
         })
     }
 
@@ -194,6 +205,34 @@ impl PlacedLikeness {
         let mappings = self.mappings.iter();
         let runs = mappings.map(|mapping| pages_of(&mapping.huge_zero));
         runs.sum::<u64>() / self.huge_page.max(1)
+    }
+
+    /// Its pins: the first byte of each, from the arena's start, and how many, in pieces that
+    /// the kernel takes (io_uring/rsrc.c, `io_sqe_buffer_register`).
+    pub fn pins(&self) -> impl Iterator<Item = [u64; 2]> {
+        const LONGEST: u64 = 1 << 30;
+        let size = self.page_size;
+        let runs = self.mappings.iter().flat_map(move |mapping| {
+            let start = move |[first, count]: &[u64; 2]| {
+                [mapping.offset + first * size, count * size]
+            };
+            mapping.pinned.iter().map(start)
+        });
+        runs.flat_map(|[start, len]| {
+            let pieces = (0..len).step_by(usize::try_from(LONGEST).unwrap_or(usize::MAX));
+            pieces.map(move |at| [start + at, LONGEST.min(len - at)])
+        })
+    }
+
+    /// Pages that will be pinned.
+    pub fn pinned_pages(&self) -> u64 {
+        let mappings = self.mappings.iter();
+        mappings.map(|mapping| pages_of(&mapping.pinned)).sum()
+    }
+
+    /// The io_urings that it takes to pin them, each an open file.
+    pub fn rings(&self) -> u64 {
+        (self.pins().count() as u64).div_ceil(MOST_PINS)
     }
 
     /// The pages that the parent can write to again, and a child of fork as well.
@@ -302,6 +341,7 @@ impl Course {
             huge: in_order(&[&region.huge]),
             huge_zero: in_order(&[&region.huge_zero]),
             guards: in_order(&[&region.guards]),
+            pinned: in_order(&[&region.pinned]),
         })
     }
 
@@ -336,6 +376,9 @@ fn check(region: &LikeRegion, page_size: u64, huge_page: u64) -> Result<u64, Reg
         let stop = stop.filter(|stop| count > 0 && first >= next && *stop <= region.pages);
         next = stop.ok_or(RegionFault::Pages)?;
     }
+    if !region.pinned.is_empty() && !may_pin(region) {
+        return Err(RegionFault::Pins);
+    }
     let is_whole = |[first, count]: &[u64; 2]| {
         (region.first_page + first).is_multiple_of(huge_page) && count.is_multiple_of(huge_page)
     };
@@ -343,6 +386,28 @@ fn check(region: &LikeRegion, page_size: u64, huge_page: u64) -> Result<u64, Reg
         true => Ok(end),
         false => Err(RegionFault::HugePart),
     }
+}
+
+/// Whether all pins of a region that was checked but for these are of its own pages.
+fn may_pin(region: &LikeRegion) -> bool {
+    let own = in_order(&[&region.written, &region.huge]);
+    let mut next = 0;
+    let is_own = |[first, count]: [u64; 2]| {
+        let Some(end) = first.checked_add(count).filter(|_| count > 0 && first >= next) else {
+            return false;
+        };
+        next = end;
+        let mut at = first;
+        let begin = own.partition_point(|[from, many]| from + many <= first);
+        for [from, many] in &own[begin..] {
+            if *from > at || at >= end {
+                break;
+            }
+            at = from + many;
+        }
+        at >= end
+    };
+    region.writable && in_order(&[&region.pinned]).into_iter().all(is_own)
 }
 
 /// All runs of a region in ascending order.

@@ -6,7 +6,9 @@
 mod likeness;
 mod shape;
 
-pub use likeness::{LikenessError, PlacedLikeness, PlacedMapping, RegionFault, USER_END};
+pub use likeness::{
+    LikenessError, MOST_PINS, PlacedLikeness, PlacedMapping, RegionFault, USER_END,
+};
 pub use shape::{
     Descriptors, Heap, Region, Shape, ShapeError, THREAD_MAPPINGS, THREAD_STACK_BYTES, arena_align,
 };

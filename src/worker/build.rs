@@ -12,7 +12,8 @@ use crate::sys::memory::{
 use crate::sys::shared::memory_file;
 use crate::sys::{descriptors, handlers, in_words, threads};
 use crate::vm::{
-    Descriptors, Heap, PlacedLikeness, PlacedMapping, Region, Shape, THREAD_STACK_BYTES,
+    Descriptors, Heap, MOST_PINS, PlacedLikeness, PlacedMapping, Region, Shape,
+    THREAD_STACK_BYTES,
 };
 
 /// Builds `shape` in this process, for the rest of its life, and notes a sample
@@ -161,7 +162,23 @@ fn build_likeness(placed: &PlacedLikeness, pages: &mut Pages) -> Result<(), Fail
     }
     arena
         .forbid_huge_pages()
-        .map_err(|error| failed(placed.mappings.len(), &error))
+        .map_err(|error| failed(placed.mappings.len(), &error))?;
+    pin(placed, &arena).map_err(|error| Failure::Setup {
+        what: format!("could not pin {} pages", placed.pinned_pages()),
+        why: format!(
+            "{}; see kernel.io_uring_disabled and ulimit -l",
+            in_words(&error)
+        ),
+    })
+}
+
+/// Pins what is pinned in another process.
+fn pin(placed: &PlacedLikeness, arena: &Arena) -> io::Result<()> {
+    let pins: Vec<[u64; 2]> = placed.pins().collect();
+    for pins in pins.chunks(bytes(MOST_PINS)?) {
+        arena.pin(pins)?;
+    }
+    Ok(())
 }
 
 fn exact<'a>(mapping: &'a PlacedMapping, file: &'a File) -> io::Result<Exact<'a>> {

@@ -782,6 +782,7 @@ fn small_shape() -> ProcessShape {
             allowed_cpus: vec![0, 1],
             page_table_bytes: 40 << 10,
             resident_bytes: 1 << 20,
+            pinned_bytes: 0,
             reservations: Vec::new(),
         },
         mappings: vec![

@@ -26,6 +26,7 @@ fn anon(first_page: u64, pages: u64) -> LikeRegion {
         huge: Vec::new(),
         huge_zero: Vec::new(),
         guards: Vec::new(),
+        pinned: Vec::new(),
         dontfork: false,
         noreserve: false,
         stretch: 0,
@@ -171,6 +172,38 @@ fn guards_and_huge_zeros_are_rebuilt_as_entries_without_memory() {
     assert_eq!(gained(|parent| parent.mappings.huge_entries), wanted);
     let resident = gained(|parent| parent.resident_bytes);
     assert!(resident < 4 << 20, "{resident}");
+}
+
+#[test]
+fn pinned_pages_are_pinned_again() {
+    const PINNED: u64 = 256;
+    if let Err(error) = forktax::sys::pins::room(1 << 20) {
+        println!("skipped: no io_uring here: {error}");
+        return;
+    }
+    let with = |pinned: u64| {
+        let buffers = LikeRegion {
+            written: vec![[0, PINNED + 10]],
+            pinned: (pinned > 0).then_some([3, pinned]).into_iter().collect(),
+            ..anon(HIGH, PINNED + 20)
+        };
+        let likeness = Likeness {
+            of: "a process".to_owned(),
+            regions: vec![buffers],
+        };
+        lived(&assignment(SpaceRequest::Likeness(likeness)))
+    };
+    let room = forktax::sys::pins::room(1 << 20).unwrap() as u64 / 4096;
+    let pinned = PINNED.min(room);
+    let ([before, after], reply) = with(pinned);
+    assert!(matches!(&reply, Reply::Done(done) if done.spawns == 4), "{reply:?}");
+    assert_eq!(before.mappings.pinned_ptes, 0);
+    assert_eq!(after.mappings.pinned_ptes, pinned);
+    // The ring.
+    assert_eq!(after.descriptors, before.descriptors + 1);
+    let ([before, after], _) = with(0);
+    assert_eq!(after.mappings.pinned_ptes, 0);
+    assert_eq!(after.descriptors, before.descriptors);
 }
 
 #[test]

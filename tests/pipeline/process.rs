@@ -49,6 +49,7 @@ fn shape() -> ProcessShape {
             allowed_cpus: vec![0, 1],
             page_table_bytes: 80 << 10,
             resident_bytes: 8 << 20,
+            pinned_bytes: 0,
             reservations: Vec::new(),
         },
         mappings: vec![

@@ -10,7 +10,7 @@ use forktax::report::{Format, Shown, render_shape};
 use crate::every::{fits, snapshot};
 use crate::stored::{cells, noise, shapes, table, with};
 
-pub(crate) const RESERVATIONS: [ShapeReservation; 8] = [
+pub(crate) const RESERVATIONS: [ShapeReservation; 9] = [
     ShapeReservation::ChangedWhileRead,
     ShapeReservation::Seccomp,
     ShapeReservation::Traced,
@@ -19,6 +19,7 @@ pub(crate) const RESERVATIONS: [ShapeReservation; 8] = [
     ShapeReservation::NoZeroPages,
     ShapeReservation::NoThreadStacks,
     ShapeReservation::NoFlags,
+    ShapeReservation::PinnedElsewhere,
 ];
 
 fn looks_like_this(name: &str, report: String) {
@@ -226,6 +227,7 @@ fn a_shape_with_a_mapping_of_each_kind() {
         huge: vec![[1_024, 1_024]],
         huge_zero: vec![[2_048, 512]],
         guards: vec![[700, 3]],
+        pinned: vec![[0, 8]],
         flags: flags.get(number).copied().into_iter().collect(),
         ..ShapeMapping::untouched(0x10_000 * (number as u64 + 1), 4_096, content)
     });

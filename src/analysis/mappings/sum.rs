@@ -28,6 +28,8 @@ pub struct MappingSum {
     pub huge_zero: u64,
     /// Guards.
     pub guards: u64,
+    /// Pinned pages.
+    pub pinned: u64,
     /// Page tables that hold entries which a fork copies.
     pub tables: u64,
     /// Mappings whose entries a fork copies.
@@ -59,6 +61,7 @@ impl MappingSum {
             huge: pages(|mapping| &mapping.huge) / entries_per_table(page_size).max(1),
             huge_zero: pages(|mapping| &mapping.huge_zero) / entries_per_table(page_size).max(1),
             guards: pages(|mapping| &mapping.guards),
+            pinned: pages(|mapping| &mapping.pinned),
             tables: copied_tables(mappings.iter().copied(), page_size),
             copied: count(&|mapping| fate(mapping) == Fate::Copied),
             left_out: count(&|mapping| fate(mapping) == left_out),

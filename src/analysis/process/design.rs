@@ -132,13 +132,17 @@ fn unit(rung: Rung, counts: &Counts) -> u64 {
         Rung::Tables => counts.tables,
         Rung::HugePages => counts.huge_entries,
         Rung::Pages => counts.ptes,
+        Rung::Pinned => counts.pinned_ptes,
     }
 }
 
 /// Whether a fork pays for as much of everything, group by group.
 fn cost_alike(some: &[Counts], others: &[Counts]) -> bool {
     let mut both = some.iter().zip(others);
-    both.all(|(a, b)| Term::ALL.iter().all(|term| term.count(a) == term.count(b)))
+    both.all(|(a, b)| {
+        let alike = |term: &Term| term.count(a) == term.count(b);
+        Term::ALL.iter().all(alike) && a.pinned_ptes == b.pinned_ptes
+    })
 }
 
 fn nothing(groups: &[Group]) -> Vec<Counts> {

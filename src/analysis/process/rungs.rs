@@ -12,7 +12,11 @@ pub(super) fn on_rung(mapping: &ShapeMapping, rung: Rung, page_size: u64) -> Sha
     };
     match rung {
         Rung::Empty | Rung::Beside | Rung::Mappings => bare(),
-        Rung::Pages => mapping.clone(),
+        Rung::Pages => ShapeMapping {
+            pinned: Vec::new(),
+            ..mapping.clone()
+        },
+        Rung::Pinned => mapping.clone(),
         _ if !copies_entries(mapping) => bare(),
         Rung::AnonVmas if own_entries() => with_pages(bare(), &first_own(mapping)),
         Rung::AnonVmas => bare(),

@@ -239,3 +239,31 @@ fn guards_and_huge_zeros_are_charged_and_what_is_charged_is_not_free() {
     assert_eq!(built[1].huge_zero, [[TABLE, 2 * TABLE]]);
     assert!(built.iter().all(|region| region.written.is_empty()));
 }
+
+#[test]
+fn pins_are_a_rung_of_their_own_and_a_sample_is_extrapolated() {
+    let buffers = ShapeMapping {
+        pinned: vec![[0, 300]],
+        ..anonymous(HIGH, 400, &[[0, 400]])
+    };
+    let process = shape(vec![buffers]);
+    let scale = ShapeScale {
+        pinned_divisor: 4,
+        ..ShapeScale::WHOLE
+    };
+    assert_eq!(scaled(&process, &scale).mappings[0].pinned, [[0, 75]]);
+    let blame = blamed(&process, &nothing(), &scale);
+    let last = blame.rungs.last().unwrap();
+    assert_eq!((last.rung, last.units), (Rung::Pinned, 300));
+    assert!((last.factor - 4.0).abs() < 1e-9, "{last:?}");
+    let before = &blame.rungs[blame.rungs.len() - 2];
+    assert_eq!((before.rung, before.units), (Rung::Pages, 399));
+    let none = ShapeScale {
+        pinned_divisor: 0,
+        ..ShapeScale::WHOLE
+    };
+    let blame = blamed(&process, &nothing(), &none);
+    assert_eq!(blame.rungs.last().unwrap().rung, Rung::Pages);
+    let built = regions(&Blueprint::of(&process, &nothing()).whole());
+    assert_eq!(built[0].pinned, [[0, 300]]);
+}

@@ -72,6 +72,7 @@ impl Blueprint {
             ShapeUnit::HugeEntries => features.huge_entries,
             ShapeUnit::Descriptors => self.facts.descriptors + self.facts.cloexec_descriptors,
             ShapeUnit::Threads => self.facts.threads,
+            ShapeUnit::PinnedPages => features.pinned_ptes,
         }
     }
 
@@ -141,8 +142,12 @@ impl Blueprint {
         let surplus = own.cloexec_descriptors.saturating_sub(cloexec);
         let lacking = own.descriptors.saturating_sub(plain);
         let mut descriptors = plain.saturating_sub(own.descriptors.saturating_add(surplus));
-        let cloexec_descriptors =
+        let mut cloexec_descriptors =
             cloexec.saturating_sub(own.cloexec_descriptors.saturating_add(lacking));
+        if self.mappings.iter().any(|mapping| !mapping.pinned.is_empty()) {
+            // The ring that pins comes with its pages.
+            cloexec_descriptors = cloexec_descriptors.saturating_sub(1);
+        }
         let opened = descriptors.saturating_add(cloexec_descriptors);
         // Without a gap the worker's numbers reach as far by themselves.
         let reach = own.highest_descriptor.unwrap_or(0).saturating_add(opened);
@@ -283,6 +288,7 @@ fn take_stand_ins(mappings: &mut Vec<ShapeMapping>, own: &[ShapeMapping]) -> Vec
             kind(theirs) == kind(mine)
                 && apart(theirs) <= MOST_APART
                 && huge_runs(theirs).is_empty()
+                && theirs.pinned.is_empty()
                 && !theirs.has(MappingFlag::DontFork)
         });
         // Of equals the one with the same content: the worker's stack for the stack.
@@ -340,9 +346,15 @@ fn region(mapping: &ShapeMapping) -> LikeRegion {
         }
     };
     // No child has the entries of a mapping that is wiped.
-    let (huge_zero, guards) = match mapping.has(MappingFlag::WipeOnFork) {
-        true => (Vec::new(), Vec::new()),
-        false => (mapping.huge_zero.clone(), mapping.guards.clone()),
+    let copied = |runs: &Vec<[u64; 2]>| match mapping.has(MappingFlag::WipeOnFork) {
+        true => Vec::new(),
+        false => runs.clone(),
+    };
+    let (huge_zero, guards) = (copied(&mapping.huge_zero), copied(&mapping.guards));
+    // The kernel pins what can be written to.
+    let pinned = match mapping.is_writable() && !mapping.is_shared() {
+        true => copied(&mapping.pinned),
+        false => Vec::new(),
     };
     LikeRegion {
         first_page: mapping.first_page,
@@ -355,6 +367,7 @@ fn region(mapping: &ShapeMapping) -> LikeRegion {
         huge,
         huge_zero,
         guards,
+        pinned,
         dontfork: mapping.has(MappingFlag::DontFork),
         noreserve: mapping.has(MappingFlag::NotReserved),
         stretch: mapping.stretch.map_or(0, whole_stretch),

@@ -44,6 +44,23 @@ pub(in crate::analysis) fn huge_runs(mapping: &ShapeMapping) -> Vec<[u64; 2]> {
     joined(&[&mapping.huge, &mapping.huge_zero])
 }
 
+/// The pages of ascending runs that are in others too.
+pub fn common(runs: &[[u64; 2]], others: &[[u64; 2]]) -> Vec<[u64; 2]> {
+    let mut common = Vec::new();
+    let mut next = 0;
+    for [first, count] in runs {
+        let end = first + count;
+        while others.get(next).is_some_and(|[from, many]| from + many <= *first) {
+            next += 1;
+        }
+        for [from, many] in others[next..].iter().take_while(|[from, _]| *from < end) {
+            let (start, stop) = (*first.max(from), end.min(from + many));
+            common.push([start, stop - start]);
+        }
+    }
+    common
+}
+
 /// Runs of several kinds as one list.
 pub(in crate::analysis) fn joined(lists: &[&[[u64; 2]]]) -> Vec<[u64; 2]> {
     let mut runs: Vec<[u64; 2]> = lists.concat();
@@ -111,6 +128,7 @@ impl Counter {
             empty_entries: self.empty_entries(mapping, &entries),
             tables: self.tables(mapping.first_page, &entries),
             huge_entries: pages(&huge_runs(mapping)) / self.fan_out,
+            pinned_ptes: pages(&mapping.pinned),
             ..has
         }
     }

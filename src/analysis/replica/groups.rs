@@ -31,6 +31,7 @@ pub(in crate::analysis) fn weight(counts: &Counts) -> f64 {
         (counts.tables, 1_000.0),
         (counts.huge_entries, 900.0),
         (counts.ptes, 110.0),
+        (counts.pinned_ptes, 1_000.0),
     ];
     each.iter()
         .map(|(count, weight)| *count as f64 * weight)

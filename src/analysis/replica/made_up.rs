@@ -59,6 +59,7 @@ pub fn made_up(
             allowed_cpus: Vec::new(),
             page_table_bytes: 0,
             resident_bytes,
+            pinned_bytes: 0,
             reservations: Vec::new(),
         },
         mappings,

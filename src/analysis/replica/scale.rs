@@ -1,6 +1,6 @@
 //! A shape with a part of what it has, mapping by mapping.
 
-use super::counts::{Counter, copies_entries, fan_out};
+use super::counts::{Counter, common, copies_entries, fan_out, joined};
 use super::groups::weight;
 use crate::model::{ProcessShape, ShapeMapping, ShapeScale};
 
@@ -18,7 +18,7 @@ pub fn scaled(shape: &ProcessShape, scale: &ShapeScale) -> ProcessShape {
         .map(|(mapping, _)| part(mapping, scale, page_size))
         .collect();
     let mut process = shape.process.clone();
-    if scale.is_part() {
+    if scale.mappings_divisor > 1 || scale.pages_divisor > 1 {
         // What the kernel said of the whole does not hold for a part.
         process.page_table_bytes = 0;
     }
@@ -60,6 +60,13 @@ fn part(mapping: &ShapeMapping, scale: &ShapeScale, page_size: u64) -> ShapeMapp
         part.zero.clear();
         part.huge.clear();
     }
+    part.pinned = match scale.pinned_divisor {
+        0 => Vec::new(),
+        one_in => {
+            let some = |[first, count]: &[u64; 2]| [*first, count.div_ceil(one_in)];
+            part.pinned.iter().map(some).collect()
+        }
+    };
     if divisor > 1 {
         let thin = Thin {
             divisor,
@@ -77,6 +84,7 @@ fn part(mapping: &ShapeMapping, scale: &ShapeScale, page_size: u64) -> ShapeMapp
         ] {
             *runs = thin.runs(runs);
         }
+        part.pinned = common(&part.pinned, &joined(&[&part.own, &part.huge]));
     }
     part
 }

@@ -69,6 +69,7 @@ pub(in crate::analysis) fn shape(mappings: Vec<ShapeMapping>) -> ProcessShape {
             allowed_cpus: Vec::new(),
             page_table_bytes: 0,
             resident_bytes: 0,
+            pinned_bytes: 0,
             reservations: Vec::new(),
         },
         mappings,

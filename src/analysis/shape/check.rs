@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::file::ShapeFileError;
 use crate::analysis::mappings::entries_per_table;
+use crate::analysis::replica::counts::{common, joined, pages};
 use crate::model::{ProcessFacts, ProcessShape, ShapeMapping};
 use crate::units::steers;
 use crate::vm::USER_END;
@@ -65,6 +66,8 @@ pub enum RunKind {
     HugeZero,
     /// Guards.
     Guards,
+    /// Pinned pages.
+    Pinned,
 }
 
 impl fmt::Display for RunKind {
@@ -77,6 +80,7 @@ impl fmt::Display for RunKind {
             Self::Huge => "huge",
             Self::HugeZero => "huge_zero",
             Self::Guards => "guards",
+            Self::Pinned => "pinned",
         })
     }
 }
@@ -125,6 +129,9 @@ pub enum MappingFault {
          guards, and false without any in these, swapped and huge"
     )]
     AnonVma,
+    /// Pins of what is not there.
+    #[error("lists pages in `pinned` that are neither in own nor in huge: only those are copied")]
+    Pinned,
     /// A mean length that is none.
     #[error("has an impossible `stretch`: it is a mean length from 1 to the mapping's pages")]
     Stretch,
@@ -189,6 +196,7 @@ fn check_process(
     within("handlers", facts.handlers, 0, MOST_HANDLERS)?;
     within("page_table_bytes", facts.page_table_bytes, 0, USER_END)?;
     within("resident_bytes", facts.resident_bytes, 0, USER_END)?;
+    within("pinned_bytes", facts.pinned_bytes, 0, USER_END)?;
     // A second of a year that has four digits.
     within("taken_unix_s", facts.taken_unix_s, 0, 253_402_300_799)?;
     within("reservations", facts.reservations.len() as u64, 0, 64)?;
@@ -269,21 +277,17 @@ fn lists(mapping: &ShapeMapping) -> [(RunKind, &[[u64; 2]]); 7] {
 fn check_runs(mapping: &ShapeMapping, page_size: u64) -> Result<(), MappingFault> {
     let mut all = Vec::new();
     for (kind, runs) in lists(mapping) {
-        let mut done = 0;
-        for [first, count] in runs {
-            if *count == 0 || *first < done {
-                return Err(MappingFault::Order(kind));
-            }
-            let end = first.checked_add(*count);
-            done = end
-                .filter(|end| *end <= mapping.pages)
-                .ok_or(MappingFault::Beyond(kind))?;
-            all.push([*first, done]);
-        }
+        check_order(kind, runs, mapping.pages)?;
+        all.extend(runs.iter().map(|[first, count]| [*first, first + count]));
     }
+    check_order(RunKind::Pinned, &mapping.pinned, mapping.pages)?;
     all.sort_unstable();
     if all.windows(2).any(|pair| pair[1][0] < pair[0][1]) {
         return Err(MappingFault::TwoKinds);
+    }
+    let copied = joined(&[&mapping.own, &mapping.huge]);
+    if pages(&common(&mapping.pinned, &copied)) < pages(&mapping.pinned) {
+        return Err(MappingFault::Pinned);
     }
     let huge = entries_per_table(page_size);
     let is_whole = |[first, count]: &[u64; 2]| {
@@ -299,6 +303,21 @@ fn check_runs(mapping: &ShapeMapping, page_size: u64) -> Result<(), MappingFault
     } else {
         Err(MappingFault::Huge)
     }
+}
+
+/// Checks that runs are in order and inside of a mapping of so many pages.
+fn check_order(kind: RunKind, runs: &[[u64; 2]], within: u64) -> Result<(), MappingFault> {
+    let mut done = 0;
+    for [first, count] in runs {
+        if *count == 0 || *first < done {
+            return Err(MappingFault::Order(kind));
+        }
+        let end = first.checked_add(*count);
+        done = end
+            .filter(|end| *end <= within)
+            .ok_or(MappingFault::Beyond(kind))?;
+    }
+    Ok(())
 }
 
 fn check_ownership(mapping: &ShapeMapping) -> Result<(), MappingFault> {

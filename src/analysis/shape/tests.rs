@@ -36,6 +36,7 @@ pub(crate) fn shape(mappings: Vec<ShapeMapping>) -> ProcessShape {
             allowed_cpus: vec![0, 1, 4],
             page_table_bytes: 1 << 20,
             resident_bytes: 64 << 20,
+            pinned_bytes: 0,
             reservations: vec![ShapeReservation::Seccomp],
         },
         mappings,

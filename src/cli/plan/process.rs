@@ -195,6 +195,8 @@ fn fitting(
     loop {
         let space = request_of(&scaled(shape, &scale));
         let Err(error) = (host.fits)(&space) else {
+            let scale = pinning(shape, scale, host);
+            let space = request_of(&scaled(shape, &scale));
             return Ok((scale, space));
         };
         scale.because.get_or_insert_with(|| error.to_string());
@@ -215,6 +217,29 @@ fn fitting(
         if scale.mappings_divisor.max(scale.pages_divisor) > MOST {
             return Err(PlanError::refused(error.to_string()));
         }
+    }
+}
+
+/// As many of the pinned pages as may be pinned here.
+fn pinning(shape: &ProcessShape, scale: ShapeScale, host: &Surroundings) -> ShapeScale {
+    let part = scaled(shape, &scale);
+    let pages = part.mappings.iter().flat_map(|mapping| &mapping.pinned);
+    let wanted = pages.map(|[_, count]| count).sum::<u64>() * shape.process.page_size;
+    if wanted == 0 {
+        return scale;
+    }
+    let (pinned_divisor, pins_because) = match (host.pins)(wanted) {
+        Ok(room) if room >= wanted => (1, None),
+        Ok(room) => {
+            let because = format!("no more than {} may be pinned here (ulimit -l)", bytes(room));
+            (wanted.div_ceil(room.max(1)), Some(because))
+        }
+        Err(why) => (0, Some(why)),
+    };
+    ShapeScale {
+        pinned_divisor,
+        pins_because,
+        ..scale
     }
 }
 

@@ -64,6 +64,7 @@ impl ProcessFiles {
         Ok(Standing {
             page_table_bytes: kib << 10,
             threads: status.threads,
+            pinned_bytes: status.vmpin.unwrap_or(0) << 10,
         })
     }
 
@@ -96,6 +97,8 @@ pub(in crate::lab) struct Standing {
     pub(in crate::lab) page_table_bytes: u64,
     /// Its threads.
     pub(in crate::lab) threads: u64,
+    /// `VmPin`, in bytes.
+    pub(in crate::lab) pinned_bytes: u64,
 }
 
 /// An open pagemap.

@@ -326,6 +326,8 @@ fn alike(likeness: &Likeness, page_size: u64) -> Need {
             .present_pages()
             .saturating_sub(zeros)
             .saturating_add(below)
+            // The copies in a child.
+            .saturating_add(placed.pinned_pages())
             .saturating_mul(page_size),
         page_tables_bytes: product([tables, 2, page_size]),
         // The arena is found as a whole.

@@ -69,6 +69,8 @@ impl Experiment<'_> {
                 built: unit.count(&built),
             })
         });
+        // Hardly any process has pinned pages.
+        let units = units.filter(|of| of.unit != ShapeUnit::PinnedPages || of.process > 0);
         Resemblance {
             units: units.collect(),
             left_out: self.built.left_out().to_vec(),

@@ -9,7 +9,7 @@ use crate::lab::census::CensusError;
 use crate::lab::census::files::{NO_SUCH_PROCESS, ProcessFiles, refuse};
 
 /// Open files.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct OpenFiles {
     /// Those that an exec keeps.
     pub(super) plain: u64,
@@ -17,6 +17,8 @@ pub(super) struct OpenFiles {
     pub(super) cloexec: u64,
     /// The highest of their numbers.
     pub(super) highest: Option<u64>,
+    /// The buffers of its io_urings: the address of each, and how many bytes.
+    pub(super) buffers: Vec<[u64; 2]>,
 }
 
 /// The open files of a process.
@@ -35,6 +37,7 @@ pub(super) fn open_files(files: &ProcessFiles) -> Result<OpenFiles, CensusError>
             *count += 1;
             let number = entry.file_name().to_str().and_then(|name| name.parse().ok());
             open.highest = open.highest.max(number);
+            open.buffers.extend(buffers(&text));
         }
     }
     Ok(open)
@@ -78,6 +81,23 @@ fn holds(mut file: impl Read, wanted: &[u8]) -> io::Result<bool> {
             return Ok(true);
         }
     }
+}
+
+/// The buffers that an io_uring lists (io_uring/fdinfo.c, `io_uring_show_fdinfo`), those
+/// that are memory of the process: below "UserBufs: 2" lines such as "    0: 0x7f00/4096".
+fn buffers(fdinfo: &str) -> impl Iterator<Item = [u64; 2]> {
+    let lines = fdinfo.lines();
+    let below = lines.skip_while(|line| !line.starts_with("UserBufs:")).skip(1);
+    let listed = below.map_while(|line| {
+        let (number, rest) = line.split_once(':')?;
+        number.trim().parse::<u64>().ok()?;
+        Some(rest.trim())
+    });
+    listed.filter_map(|buffer| {
+        let (start, len) = buffer.strip_prefix("0x")?.split_once('/')?;
+        let start = u64::from_str_radix(start, 16).ok()?;
+        Some([start, len.parse().ok()?]).filter(|[start, len]| *start > 0 && *len > 0)
+    })
 }
 
 /// Whether it is in another control group for memory than this process, as far as
@@ -182,6 +202,9 @@ fn pointer(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
+    /// Of a ring with two buffers.
+    const RING: &str = include_str!("../../../tests/data/proc/fdinfo-io-uring.txt");
+
     #[test]
     fn descriptors_that_an_exec_closes_have_the_flag() {
         assert!(closes("pos:\t0\nflags:\t02100002\nmnt_id:\t15\n"));
@@ -213,6 +236,16 @@ mod tests {
         assert!(is_afl_fork_server(&files));
         fs::write(root.path().join("exe"), "x").unwrap();
         assert!(!is_afl_fork_server(&files));
+    }
+
+    fn the_buffers_of_a_ring_are_read() {
+        assert_eq!(
+            buffers(RING).collect::<Vec<_>>(),
+            [[0x7f08_8a20_0000, 8_388_608], [0x7f08_89e0_0000, 4_096]]
+        );
+        assert_eq!(buffers("pos:\t0\nflags:\t02100002\n").count(), 0);
+        let odd = "UserBufs:\t4\n    0: <none>\n    1: 0xzz/1\n    2: 0x10/0\n    3: 0x20\nPollList:\n";
+        assert_eq!(buffers(odd).count(), 0);
     }
 
     #[test]

@@ -28,13 +28,16 @@ use procfs::process::Status;
 
 use super::census::CensusError;
 use super::census::files::{Pagemap, ProcessFiles};
+use super::census::pages::ENTRY_BYTES;
 use super::census::mappings::{Mapping, mappings};
 use crate::analysis::mappings::{Listed, harmless, kept_name};
+use crate::analysis::replica::common;
 use crate::analysis::shape::anonymise;
 use crate::model::{
     MappingContent, ProcessFacts, ProcessShape, SHAPE_VERSION, ShapeMapping, ShapeReservation, Tool,
 };
 use crate::sys::pagemap::{PageRegion, Scanner};
+use beside::OpenFiles;
 use pages::{Found, find};
 use stretch::{Stretch, stretch};
 
@@ -71,7 +74,9 @@ fn take_from(files: &ProcessFiles, options: Options) -> Result<ProcessShape, Cen
     let (mut reading, changed) = read(files, first_list)?;
     let pointers = beside::stack_pointers(files);
     reading.mark_stacks(&pointers.seen);
-    let mut process = facts(files, &reading)?;
+    let open = beside::open_files(files)?;
+    let mut process = facts(files, &reading, &open)?;
+    let pins_told = reading.mark_pins(&open.buffers, process.pinned_bytes);
     let mut note = |holds, reservation| {
         if holds {
             process.reservations.push(reservation);
@@ -82,6 +87,7 @@ fn take_from(files: &ProcessFiles, options: Options) -> Result<ProcessShape, Cen
     note(!reading.zeros_seen, ShapeReservation::NoZeroPages);
     note(pointers.incomplete, ShapeReservation::NoThreadStacks);
     note(options.without_flags, ShapeReservation::NoFlags);
+    note(!pins_told, ShapeReservation::PinnedElsewhere);
     process.reservations.sort_unstable();
     process.took_s = begin.elapsed().as_secs_f64();
     let mut shape = ProcessShape {
@@ -228,12 +234,73 @@ fn of_shape(mapping: &Mapping<'_>, found: Found) -> ShapeMapping {
         huge: found.huge,
         huge_zero: found.huge_zero,
         guards: found.guards,
+        pinned: Vec::new(),
         stretch: None,
         flags: listed.flags.clone(),
     }
 }
 
+/// The pages of a mapping, counted from its start, that lie in `all`, and are its own. Of a
+/// huge page all are copied if one is pinned (mm/huge_memory.c, `copy_huge_pmd`).
+fn pinned(mapping: &ShapeMapping, all: &[[u64; 2]], per_huge: u64) -> Vec<[u64; 2]> {
+    let base = mapping.first_page;
+    let begin = all.partition_point(|[first, count]| first + count <= base);
+    let here = all[begin..].iter().take_while(|[first, _]| *first < mapping.end_page());
+    let here: Vec<[u64; 2]> = here
+        .map(|[first, count]| {
+            let from = (*first).max(base);
+            [from - base, (first + count).min(mapping.end_page()) - from]
+        })
+        .collect();
+    let small = common(&here, &mapping.own);
+    let huge = common(&here, &mapping.huge).into_iter().map(|[first, count]| {
+        let from = (base + first) / per_huge * per_huge;
+        let to = (base + first + count).next_multiple_of(per_huge);
+        [from - base, to - from]
+    });
+    joined_over(small.into_iter().chain(huge).collect())
+}
+
+/// Runs in order, those that overlap or touch as one.
+fn joined_over(mut runs: Vec<[u64; 2]>) -> Vec<[u64; 2]> {
+    runs.sort_unstable();
+    let mut joined: Vec<[u64; 2]> = Vec::new();
+    for [first, count] in runs {
+        match joined.last_mut() {
+            Some([from, many]) if first <= *from + *many => {
+                *many = (*many).max(first + count - *from);
+            }
+            _ => joined.push([first, count]),
+        }
+    }
+    joined
+}
+
 impl Reading {
+    /// Marks the pages that buffers lie on as pinned, and says whether these are all that the
+    /// kernel counts. A ring that was inherited lists those of the process that made it,
+    /// which are more than this one's are.
+    fn mark_pins(&mut self, buffers: &[[u64; 2]], pinned_bytes: u64) -> bool {
+        let page_size = procfs::page_size();
+        let pages = |[start, len]: &[u64; 2]| {
+            let first = start / page_size;
+            [first, start.saturating_add(*len).div_ceil(page_size) - first]
+        };
+        let all = joined_over(buffers.iter().map(pages).collect());
+        let mut marked = 0;
+        for mapping in &mut self.mappings {
+            mapping.pinned = pinned(mapping, &all, page_size / ENTRY_BYTES);
+            marked += runs::pages(&mapping.pinned);
+        }
+        let counted = pinned_bytes / page_size;
+        if marked > counted {
+            self.mappings.iter_mut().for_each(|mapping| mapping.pinned.clear());
+            marked = 0;
+        }
+        // What came or went meanwhile is no pin of another kind.
+        counted - marked <= counted / 20
+    }
+
     /// Anonymous memory that a thread's stack pointer leads into is its stack. Of some
     /// languages' threads it is the heap, too; a fork in such a thread needs it.
     fn mark_stacks(&mut self, pointers: &[u64]) {
@@ -256,12 +323,15 @@ impl Reading {
 
 /// The process but for its memory, as it is after that was read: what has ended
 /// meanwhile is an error.
-fn facts(files: &ProcessFiles, reading: &Reading) -> Result<ProcessFacts, CensusError> {
+fn facts(
+    files: &ProcessFiles,
+    reading: &Reading,
+    open: &OpenFiles,
+) -> Result<ProcessFacts, CensusError> {
     /// Longer than any name of a process.
     const LONGEST: usize = 64;
     let page_table_bytes = files.standing()?.page_table_bytes;
     let status: Status = files.read("status")?;
-    let open = beside::open_files(files)?;
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     Ok(ProcessFacts {
@@ -282,6 +352,7 @@ fn facts(files: &ProcessFiles, reading: &Reading) -> Result<ProcessFacts, Census
         resident_bytes: reading
             .resident_bytes
             .unwrap_or_else(|| status.vmrss.unwrap_or(0) << 10),
+        pinned_bytes: status.vmpin.unwrap_or(0) << 10,
         reservations: reservations(files, &status),
     })
 }

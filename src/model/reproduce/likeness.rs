@@ -43,6 +43,9 @@ pub struct LikeRegion {
     /// Runs of entries that are guards (MADV_GUARD_INSTALL), in the place of pages.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub guards: Vec<[u64; 2]>,
+    /// Of the pages that are the process's own, runs of those that are pinned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pinned: Vec<[u64; 2]>,
     /// Whether a fork leaves it out (MADV_DONTFORK).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dontfork: bool,

@@ -38,7 +38,7 @@ const RATIOS: [&str; 14] = [
 ];
 
 /// Counts of things.
-const COUNTS: [&str; 46] = [
+const COUNTS: [&str; 47] = [
     "anon_vmas",
     "built",
     "capacity",
@@ -68,6 +68,7 @@ const COUNTS: [&str; 46] = [
     "pages",
     "parent_samples",
     "parents",
+    "pinned_ptes",
     "present_ptes",
     "process",
     "ptes",

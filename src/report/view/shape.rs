@@ -137,7 +137,7 @@ type Count = fn(&MappingSum) -> u64;
 
 /// What is counted of mappings and their pages, and whether its column is there also where
 /// nothing has any; 0 is a blank.
-fn counts(page_size: u64) -> [(Column, Count, bool); 9] {
+fn counts(page_size: u64) -> [(Column, Count, bool); 10] {
     let entries = entries_per_table(page_size);
     let huge = bytes(page_size.saturating_mul(entries));
     let entries = integer(entries);
@@ -159,6 +159,14 @@ fn counts(page_size: u64) -> [(Column, Count, bool); 9] {
             ),
             |sum| sum.own,
             true,
+        ),
+        (
+            head(
+                "pinned",
+                "of those that are its own, pages that are pinned: a fork copies their contents",
+            ),
+            |sum| sum.pinned,
+            false,
         ),
         (
             head("file", "pages of files and of shared memory"),

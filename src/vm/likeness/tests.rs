@@ -23,6 +23,7 @@ fn region(first_page: u64, pages: u64, backing: RegionKind) -> LikeRegion {
         huge: Vec::new(),
         huge_zero: Vec::new(),
         guards: Vec::new(),
+        pinned: Vec::new(),
         dontfork: false,
         noreserve: false,
         stretch: 0,
@@ -255,6 +256,45 @@ fn guards_and_huge_zeros_have_an_anon_vma_and_take_no_memory() {
             RegionFault::HugeFile
         ]
     );
+}
+
+#[test]
+fn only_own_pages_are_pinned_in_pieces_that_the_kernel_takes() {
+    const GIB: u64 = 1 << 30;
+    let pages = 3 * GIB / 2 / PAGE;
+    let buffers = LikeRegion {
+        written: vec![[0, pages], [pages + 1, 9]],
+        pinned: vec![[1, pages - 1], [pages + 3, 2]],
+        ..anon(HIGH, pages + 20)
+    };
+    let built = placed(&[buffers.clone()]).unwrap();
+    let pins: Vec<[u64; 2]> = built.pins().collect();
+    let rest = GIB / 2 - PAGE;
+    assert_eq!(
+        pins,
+        [
+            [PAGE, GIB],
+            [PAGE + GIB, rest],
+            [(pages + 3) * PAGE, 2 * PAGE]
+        ]
+    );
+    assert_eq!((built.pinned_pages(), built.rings()), (pages + 1, 1));
+    let with = |pinned: &[[u64; 2]], writable| LikeRegion {
+        pinned: pinned.to_vec(),
+        writable,
+        ..buffers.clone()
+    };
+    for (pinned, writable) in [
+        (&[[0, pages + 1]][..], true),
+        (&[[pages, 1]], true),
+        (&[[pages + 9, 2]], true),
+        (&[[0, 2], [1, 1]], true),
+        (&[[0, 0]], true),
+        (&[[u64::MAX, 2]], true),
+        (&[[0, 1]], false),
+    ] {
+        assert_eq!(fault(&[with(pinned, writable)]), (1, RegionFault::Pins));
+    }
 }
 
 #[test]

@@ -111,6 +111,7 @@ fn region(first_page: u64, pages: u64, backing: RegionKind) -> LikeRegion {
         huge: Vec::new(),
         huge_zero: Vec::new(),
         guards: Vec::new(),
+        pinned: Vec::new(),
         dontfork: false,
         noreserve: false,
         stretch: 0,

@@ -59,6 +59,14 @@ pub(super) fn scale(scale: &ShapeScale) -> Option<String> {
     if scale.without_file_pages {
         parts.push("no page of a file that a fork does not copy".to_owned());
     }
+    match scale.pinned_divisor {
+        0 => parts.push("none of its pinned pages pinned".to_owned()),
+        1 => {}
+        divisor => parts.push(format!(
+            "one in {} of its pinned pages pinned",
+            integer(divisor)
+        )),
+    }
     if parts.is_empty() {
         return None;
     }

@@ -18,6 +18,7 @@ pub(super) fn rung(rung: Rung) -> &'static str {
         Rung::Tables => "page tables: a page in each",
         Rung::HugePages => "huge pages",
         Rung::Pages => "PTEs: all other pages",
+        Rung::Pinned => "pinned pages: copied at once",
     }
 }
 
@@ -30,6 +31,7 @@ pub(super) fn units(rung: Rung) -> Option<&'static str> {
         Rung::Tables => Some("page table"),
         Rung::HugePages => Some("huge page"),
         Rung::Pages => Some("PTE"),
+        Rung::Pinned => Some("pinned page"),
     }
 }
 
@@ -59,6 +61,7 @@ pub(super) fn unit(unit: ShapeUnit) -> &'static str {
         ShapeUnit::HugeEntries => "huge pages",
         ShapeUnit::Descriptors => "open files",
         ShapeUnit::Threads => "threads",
+        ShapeUnit::PinnedPages => "pinned pages",
     }
 }
 

@@ -4,6 +4,7 @@ use super::{Rebuilt, likeness, names};
 use crate::analysis::process::{deviation, is_off};
 use crate::model::{ShapeReservation, ShapeScale, ShapeUnit};
 use crate::report::view::number::{integer, number};
+use crate::units::bytes;
 
 /// One line a reservation.
 pub(super) fn lines(rebuilt: &Rebuilt<'_>) -> Vec<String> {
@@ -11,6 +12,7 @@ pub(super) fn lines(rebuilt: &Rebuilt<'_>) -> Vec<String> {
     let reservations = rebuilt.order.shape.process.reservations.iter();
     lines.extend(reservations.map(|found| reservation(*found).to_owned()));
     lines.extend(swapped(rebuilt));
+    lines.extend(unpinned(rebuilt));
     lines.extend(scaled(&rebuilt.order.scale));
     lines.extend(deviations(rebuilt));
     lines
@@ -30,10 +32,27 @@ fn swapped(rebuilt: &Rebuilt<'_>) -> Option<String> {
     })
 }
 
+/// Pinned pages, where none could be pinned.
+fn unpinned(rebuilt: &Rebuilt<'_>) -> Option<String> {
+    let order = rebuilt.order;
+    let mappings = order.shape.mappings.iter();
+    let pages: u64 = mappings
+        .flat_map(|mapping| &mapping.pinned)
+        .fold(0, |sum, [_, count]| sum.saturating_add(*count));
+    (order.scale.pinned_divisor == 0 && pages > 0).then(|| {
+        format!(
+            "a fork of the process copies the contents of {} pinned pages, {}, in the call, and \
+             one from a worker does not: the figures of a fork are the least that it costs",
+            integer(pages),
+            bytes(pages.saturating_mul(order.shape.process.page_size))
+        )
+    })
+}
+
 /// How much of the shape is rebuilt, why, and what that makes of the figures.
 fn scaled(scale: &ShapeScale) -> Option<String> {
     let mut line = likeness::scale(scale)?;
-    if let Some(because) = &scale.because {
+    for because in scale.because.iter().chain(&scale.pins_because) {
         line += &format!("; because {because}");
     }
     if scale.is_part() {
@@ -106,6 +125,11 @@ pub(in crate::report::view) fn reservation(reservation: ShapeReservation) -> &'s
         ShapeReservation::AflForkServer => {
             "the process is a fork server of AFL's: what a child does in the target until it ends, \
              and what it costs either of the two to write to their pages meanwhile, is in no figure"
+        }
+        ShapeReservation::PinnedElsewhere => {
+            "more of the process's memory is pinned (VmPin of its status) than buffers of an \
+             io_uring are seen to hold: a fork of it copies the contents of that, and one from a \
+             worker does not, so that its own forks cost more than is told here"
         }
         ShapeReservation::NoFlags => {
             "the flags of the mappings were not read, and those that forks leave out \
