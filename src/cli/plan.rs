@@ -67,6 +67,8 @@ pub(super) struct Surroundings {
     pub(super) path: String,
     pub(super) fits: Box<Fits>,
     pub(super) pins: Box<Pins>,
+    /// Whether folios of so many pages are to be had.
+    pub(super) folios: fn(u64) -> bool,
 }
 
 /// What a command has a run do; all else is as it was typed, for every command alike.

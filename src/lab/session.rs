@@ -437,6 +437,7 @@ mod tests {
             dontfork: false,
             noreserve: false,
             stretch: 0,
+            batch: 0,
         };
         let regions = vec![
             region(HUGE, &[[0, 2 * HUGE]], &[]),

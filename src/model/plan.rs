@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ChildAction, Likeness, Order, SpawnMethod};
+use super::{ChildAction, LikeRegion, Likeness, Order, SpawnMethod};
 use crate::units::thousands;
 
 /// A complete order for a run: what this command needs, and what all of them share.
@@ -167,6 +167,20 @@ impl SpaceRequest {
                 pages / pages_each.max(1)
             }
             Self::Together { parts } => parts.iter().map(|part| part.huge_pages(pages_each)).sum(),
+            _ => 0,
+        }
+    }
+
+    /// The pages of another process's mappings that are to be in folios of such a size as
+    /// are not to be had.
+    pub fn out_of_folios(&self, gives: fn(u64) -> bool) -> u64 {
+        let pages = |region: &LikeRegion| region.written.iter().map(|run| run[1]).sum::<u64>();
+        match self {
+            Self::Likeness(likeness) => {
+                let large = likeness.regions.iter().filter(|region| region.batch > 2);
+                large.filter(|region| !gives(region.batch)).map(pages).sum()
+            }
+            Self::Together { parts } => parts.iter().map(|part| part.out_of_folios(gives)).sum(),
             _ => 0,
         }
     }

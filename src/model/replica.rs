@@ -37,9 +37,21 @@ pub struct ShapeScale {
     /// Why not all of them are; absent for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pins_because: Option<String>,
+    /// Own pages in large folios that are rebuilt as small ones, as the host gives none of
+    /// their size; absent without any.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub out_of_folios: u64,
     /// Why less than all is rebuilt; absent for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn one() -> u64 {
@@ -62,6 +74,7 @@ impl ShapeScale {
         without_file_pages: false,
         pinned_divisor: 1,
         pins_because: None,
+        out_of_folios: 0,
         because: None,
     };
 

@@ -173,6 +173,12 @@ pub struct ShapeMapping {
     /// Absent where that is not known, without CAP_SYS_ADMIN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stretch: Option<f64>,
+    /// How many of its own pages are parts of one large folio (mTHP, or a huge page that is
+    /// mapped page by page) and follow each other, on average over all: a fork counts up one
+    /// reference for so many (mm/memory.c, `copy_present_ptes`). Absent where none are, or
+    /// that is not known, without CAP_SYS_ADMIN.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<f64>,
     /// What its flags (`VmFlags`) say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<MappingFlag>,
@@ -276,6 +282,7 @@ impl ShapeMapping {
             guards: Vec::new(),
             pinned: Vec::new(),
             stretch: None,
+            batch: None,
             flags: Vec::new(),
         }
     }
@@ -287,6 +294,7 @@ impl ShapeMapping {
             name: self.name.clone(),
             permissions: self.permissions.clone(),
             stretch: self.stretch,
+            batch: self.batch,
             flags: self.flags.clone(),
             ..Self::untouched(self.first_page, self.pages, self.content)
         }

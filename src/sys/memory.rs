@@ -8,11 +8,13 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 pub use self::exact::{Exact, Stuff};
+pub use self::folios::{SMALLEST_FOLIO, gives_folios};
 pub use self::libraries::leave_libraries_out_of_forks;
 pub use self::pages::{Page, Pages};
 use super::{check, pins};
 
 mod exact;
+mod folios;
 mod libraries;
 mod pages;
 

@@ -71,6 +71,8 @@ pub struct PlacedMapping {
     /// How many of the pages that are written to shall follow each other in physical
     /// memory; 0 where that is all one.
     pub stretch: u64,
+    /// How many of them shall be parts of one large folio; 0 for none.
+    pub batch: u64,
     /// Runs of pages to write to, ascending: the first, from the mapping's start, and
     /// how many.
     pub written: Vec<[u64; 2]>,
@@ -311,6 +313,7 @@ impl Course {
             dontfork: region.dontfork,
             noreserve: region.noreserve,
             stretch: region.stretch,
+            batch: region.batch,
             written: in_order(&[&region.written]),
             read: in_order(&[&region.read]),
             huge: in_order(&[&region.huge]),

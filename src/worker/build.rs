@@ -197,6 +197,7 @@ fn exact<'a>(mapping: &'a PlacedMapping, file: &'a File) -> io::Result<Exact<'a>
         noreserve: mapping.noreserve,
         written: &mapping.written,
         stretch: mapping.stretch,
+        batch: mapping.batch,
         read: &mapping.read,
         huge: &mapping.huge,
         huge_zero: &mapping.huge_zero,

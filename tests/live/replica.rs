@@ -2,6 +2,7 @@
 //! does, in workers that are asked directly.
 
 use forktax::lab::census;
+use forktax::lab::shape::{self, Options};
 use forktax::model::{
     LikeRegion, Likeness, Parent, Program, RegionKind, SpaceRequest, SpawnMethod,
 };
@@ -30,6 +31,7 @@ fn anon(first_page: u64, pages: u64) -> LikeRegion {
         dontfork: false,
         noreserve: false,
         stretch: 0,
+        batch: 0,
     }
 }
 
@@ -172,6 +174,48 @@ fn guards_and_huge_zeros_are_rebuilt_as_entries_without_memory() {
     assert_eq!(gained(|parent| parent.mappings.huge_entries), wanted);
     let resident = gained(|parent| parent.resident_bytes);
     assert!(resident < 4 << 20, "{resident}");
+}
+
+#[test]
+fn huge_pages_that_are_mapped_page_by_page_are_folios_again() {
+    if !forktax::sys::process::is_root() || !forktax::sys::memory::gives_folios(HUGE) {
+        println!("skipped: not root, or no huge pages are given here");
+        return;
+    }
+    let heap = LikeRegion {
+        written: vec![[100, 5 * HUGE]],
+        batch: HUGE,
+        ..anon(HIGH, 6 * HUGE)
+    };
+    let likeness = Likeness {
+        of: "a process".to_owned(),
+        regions: vec![heap],
+    };
+    let assignment = assignment(SpaceRequest::Likeness(likeness));
+    let mut worker = Asked::start(&assignment);
+    worker.prepare(&assignment);
+    let reply = worker.ask(&Request::Inflate(None));
+    assert!(matches!(reply, Reply::Inflated { .. }), "{reply:?}");
+    let shape = shape::take(worker.process.pid(), Options::default()).unwrap();
+    let largest = shape.mappings.iter().max_by_key(|mapping| mapping.pages);
+    let largest = largest.unwrap();
+    assert_eq!((&largest.own[..], largest.huge.len()), (&[[100, 5 * HUGE]][..], 0));
+    let batch = largest.batch.unwrap_or(1.0);
+    // Memory in pieces has no huge pages to give.
+    println!("of {HUGE} pages wanted {batch:.0} are of one folio, on average");
+    let small = HUGE as f64 / 4.0;
+    assert!(batch > small || free_huge_pages() < 4, "{batch}");
+    assert!(matches!(worker.ask(&Request::Run), Reply::Done(done) if done.spawns == 4));
+}
+
+/// Free pieces of memory that hold a huge page.
+fn free_huge_pages() -> u64 {
+    let text = std::fs::read_to_string("/proc/buddyinfo").unwrap_or_default();
+    let of_zone = |line: &str| -> u64 {
+        let counts = line.split_whitespace().skip(4 + 9);
+        counts.filter_map(|count| count.parse::<u64>().ok()).sum()
+    };
+    text.lines().map(of_zone).sum()
 }
 
 #[test]

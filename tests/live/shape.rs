@@ -85,6 +85,7 @@ fn a_process_that_holds_known_things() {
         dontfork: false,
         written: &[],
         stretch: 0,
+        batch: 0,
         read: &[],
         huge: &[],
         huge_zero: &[],

@@ -104,7 +104,9 @@ impl Blueprint {
     ) -> SpaceRequest {
         let likeness = Likeness {
             of: self.facts.name.clone(),
-            regions: mappings.iter().map(region).collect(),
+            regions: (mappings.iter())
+                .map(|mapping| region(mapping, self.fan_out()))
+                .collect(),
         };
         let mut parts = vec![SpaceRequest::Likeness(likeness)];
         let counts = [
@@ -321,7 +323,7 @@ fn backing(mapping: &ShapeMapping) -> RegionKind {
     region_kind(mapping.content, mapping.is_shared())
 }
 
-fn region(mapping: &ShapeMapping) -> LikeRegion {
+fn region(mapping: &ShapeMapping, fan_out: u64) -> LikeRegion {
     let backing = backing(mapping);
     let (written, read, huge) = match backing {
         // A shared page is a file's, however it is mapped.
@@ -371,7 +373,19 @@ fn region(mapping: &ShapeMapping) -> LikeRegion {
         dontfork: mapping.has(MappingFlag::DontFork),
         noreserve: mapping.has(MappingFlag::NotReserved),
         stretch: mapping.stretch.map_or(0, whole_stretch),
+        batch: mapping.batch.map_or(0, |mean| folio(mean, fan_out)),
     }
+}
+
+/// The pages of folios that hold so many on average, of which some may lack a part: those
+/// of a huge page, or the power of two next to it; 0 for single ones.
+fn folio(mean: f64, huge: u64) -> u64 {
+    if mean >= huge as f64 / 3.0 {
+        return huge;
+    }
+    let sizes = (1..u64::BITS).map(|order| 1_u64 << order);
+    let near = sizes.take_while(|pages| *pages as f64 <= 1.5 * mean);
+    near.last().unwrap_or(0)
 }
 
 /// A mean number of pages as a whole one, at least 1.

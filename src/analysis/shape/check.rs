@@ -133,7 +133,10 @@ pub enum MappingFault {
     #[error("lists pages in `pinned` that are neither in own nor in huge: only those are copied")]
     Pinned,
     /// A mean length that is none.
-    #[error("has an impossible `stretch`: it is a mean length from 1 to the mapping's pages")]
+    #[error(
+        "has an impossible `stretch` or `batch`: each is a mean length from 1 to the mapping's \
+         pages"
+    )]
     Stretch,
 }
 
@@ -247,12 +250,11 @@ fn check_mapping(mapping: &ShapeMapping, end: u64, page_size: u64) -> Result<(),
     }
     check_runs(mapping, page_size)?;
     check_ownership(mapping)?;
-    let possible = |stretch: f64| stretch.is_finite() && stretch >= 1.0;
-    let stretch = mapping.stretch.unwrap_or(1.0);
-    if !possible(stretch) || stretch > mapping.pages as f64 {
-        return Err(MappingFault::Stretch);
+    let possible = |mean: f64| (1.0..=mapping.pages as f64).contains(&mean);
+    match [mapping.stretch, mapping.batch].into_iter().flatten().all(possible) {
+        true => Ok(()),
+        false => Err(MappingFault::Stretch),
     }
-    Ok(())
 }
 
 fn are_permissions(text: &str) -> bool {

@@ -197,6 +197,10 @@ fn fitting(
         let Err(error) = (host.fits)(&space) else {
             let scale = pinning(shape, scale, host);
             let space = request_of(&scaled(shape, &scale));
+            let scale = ShapeScale {
+                out_of_folios: space.out_of_folios(host.folios),
+                ..scale
+            };
             return Ok((scale, space));
         };
         scale.because.get_or_insert_with(|| error.to_string());

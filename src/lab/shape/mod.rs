@@ -21,7 +21,9 @@ mod stretch;
 #[cfg(test)]
 mod tests;
 
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use procfs::process::Status;
@@ -153,6 +155,26 @@ fn are_same(before: &[Listed], after: &[Listed]) -> bool {
 struct Opened {
     pagemap: Pagemap,
     scanner: Option<Scanner>,
+    /// `/proc/kpageflags`, which root may read.
+    frames: Option<File>,
+}
+
+impl Opened {
+    fn of(pagemap: Pagemap, scanner: Option<Scanner>) -> Self {
+        Self {
+            pagemap,
+            scanner,
+            frames: File::open("/proc/kpageflags").ok(),
+        }
+    }
+
+    /// Fills the bytes with the flags of frames from one onwards.
+    fn frame_flags(&self, frame: u64, bytes: &mut [u8]) -> io::Result<()> {
+        match &self.frames {
+            Some(flags) => flags.read_exact_at(bytes, frame.saturating_mul(ENTRY_BYTES)),
+            None => Err(io::ErrorKind::PermissionDenied.into()),
+        }
+    }
 }
 
 impl pages::Source for Opened {
@@ -175,7 +197,7 @@ impl pages::Source for Opened {
 fn read_pages(files: &ProcessFiles, all: &[Listed]) -> Result<Reading, CensusError> {
     let pagemap = files.pagemap()?;
     let scanner = Scanner::probe(pagemap.file()).map_err(|error| pagemap.refuse(error))?;
-    let mut opened = Opened { pagemap, scanner };
+    let mut opened = Opened::of(pagemap, scanner);
     let read = look(files, all, &mut opened);
     read.map_err(|error| opened.pagemap.refuse(error))
 }
@@ -195,12 +217,16 @@ fn look(files: &ProcessFiles, all: &[Listed], opened: &mut Opened) -> io::Result
     for (mapping, found) in mappings.iter().zip(found) {
         let mut mapping = of_shape(mapping, found);
         let entries = |first, bytes: &mut [u8]| opened.pagemap.entries(first, bytes);
+        let flags = |frame, bytes: &mut [u8]| opened.frame_flags(frame, bytes);
         // Where one frame is hidden all are.
         if !reading.frames_hidden {
-            match stretch(&mapping.own, mapping.first_page, entries)? {
+            match stretch(&mapping.own, mapping.first_page, entries, flags)? {
                 Stretch::Nothing => {}
                 Stretch::Hidden => reading.frames_hidden = true,
-                Stretch::Mean(mean) => mapping.stretch = Some(mean),
+                Stretch::Mean { stretch, batch } => {
+                    mapping.stretch = Some(stretch);
+                    mapping.batch = Some(batch).filter(|batch| *batch > 1.0);
+                }
             }
         }
         reading.mappings.push(mapping);
@@ -236,6 +262,7 @@ fn of_shape(mapping: &Mapping<'_>, found: Found) -> ShapeMapping {
         guards: found.guards,
         pinned: Vec::new(),
         stretch: None,
+        batch: None,
         flags: listed.flags.clone(),
     }
 }

@@ -9,6 +9,8 @@ use crate::lab::census::pages::ENTRY_BYTES;
 /// CAP_SYS_ADMIN.
 const FRAME: u64 = (1 << 55) - 1;
 const PRESENT: u64 = 1 << 63;
+/// A page of a folio that is not its first (KPF_COMPOUND_TAIL).
+const COMPOUND_TAIL: u64 = 1 << 16;
 
 /// Pages in one read.
 const PIECE: u64 = 1024;
@@ -25,18 +27,35 @@ pub(super) enum Stretch {
     Nothing,
     /// The kernel does not show frame numbers.
     Hidden,
-    /// The mean number of pages that follow each other.
-    Mean(f64),
+    /// Mean numbers of pages.
+    Mean {
+        /// That follow each other.
+        stretch: f64,
+        /// That do so in one large folio.
+        batch: f64,
+    },
 }
 
 /// The mean length of runs of own pages that follow each other in virtual and in
-/// physical memory. `read` fills bytes with the entries from a page onwards.
+/// physical memory, and of what of these is of one folio. `read` fills bytes with the
+/// entries from a page onwards, `flags` with the flags of frames (admin-guide/mm/pagemap.rst,
+/// kpageflags), if these are to be seen.
 pub(super) fn stretch(
     own: &Runs,
     first_page: u64,
     mut read: impl FnMut(u64, &mut [u8]) -> io::Result<()>,
+    flags: impl FnMut(u64, &mut [u8]) -> io::Result<()>,
 ) -> io::Result<Stretch> {
-    let mut walk = Walk::default();
+    let mut walk = Walk {
+        flags,
+        last: None,
+        first_frame: 0,
+        length: 0,
+        pages: 0,
+        runs: 0,
+        batches: 0,
+        buffer: Vec::new(),
+    };
     let mut buffer = Vec::new();
     for [first, count] in sampled(own) {
         let bytes = usize::try_from(count * ENTRY_BYTES).unwrap_or(0);
@@ -44,28 +63,38 @@ pub(super) fn stretch(
         read(first_page + first, &mut buffer)?;
         let (entries, _) = buffer.as_chunks::<8>();
         for (page, entry) in (first..).zip(entries) {
-            walk.pass(page, u64::from_ne_bytes(*entry));
-            if walk.hidden {
+            let entry = u64::from_ne_bytes(*entry);
+            if entry & PRESENT != 0 && entry & FRAME == 0 {
                 return Ok(Stretch::Hidden);
             }
+            walk.pass(page, entry);
         }
     }
+    walk.end_run();
     Ok(if walk.pages == 0 {
         Stretch::Nothing
     } else {
-        Stretch::Mean(walk.pages as f64 / walk.runs as f64)
+        let pages = walk.pages as f64;
+        Stretch::Mean {
+            stretch: pages / walk.runs as f64,
+            batch: pages / walk.batches as f64,
+        }
     })
 }
 
-#[derive(Default)]
-struct Walk {
+struct Walk<F> {
+    flags: F,
     last: Option<[u64; 2]>,
+    /// The run under way.
+    first_frame: u64,
+    length: u64,
     pages: u64,
     runs: u64,
-    hidden: bool,
+    batches: u64,
+    buffer: Vec<u8>,
 }
 
-impl Walk {
+impl<F: FnMut(u64, &mut [u8]) -> io::Result<()>> Walk<F> {
     fn pass(&mut self, page: u64, entry: u64) {
         // It may have gone since it was found.
         if entry & PRESENT == 0 {
@@ -73,13 +102,30 @@ impl Walk {
             return;
         }
         let frame = entry & FRAME;
-        self.hidden |= frame == 0;
         let follows = self
             .last
             .is_some_and(|last| last[0] + 1 == page && last[1] + 1 == frame);
-        self.runs += u64::from(!follows);
+        if !follows {
+            self.end_run();
+            (self.first_frame, self.length) = (frame, 0);
+            self.runs += 1;
+        }
+        self.length += 1;
         self.pages += 1;
         self.last = Some([page, frame]);
+    }
+
+    /// Counts the batches of a run: each begins where no folio goes on.
+    fn end_run(&mut self) {
+        let bytes = usize::try_from(self.length * ENTRY_BYTES).unwrap_or(0);
+        self.buffer.resize(bytes, 0);
+        // A page alone is a batch; and where no flags are to be seen, each page is.
+        let seen = self.length > 1 && (self.flags)(self.first_frame, &mut self.buffer).is_ok();
+        let (flags, _) = self.buffer.as_chunks::<8>();
+        let is_tail = |flags: &&[u8; 8]| u64::from_ne_bytes(**flags) & COMPOUND_TAIL != 0;
+        let tails = flags.iter().skip(1).filter(is_tail).count() as u64;
+        self.batches += self.length - if seen { tails } else { 0 };
+        self.length = 0;
     }
 }
 
@@ -111,27 +157,75 @@ fn sampled(own: &Runs) -> Vec<[u64; 2]> {
 mod tests {
     use super::*;
 
-    /// Entries whose frames come in runs of so many.
-    fn of(own: &Runs, run: u64) -> Stretch {
-        stretch(own, 1 << 20, |first, bytes| {
+    /// Entries whose frames come in runs of so many, and folios of so many.
+    fn seen(own: &Runs, run: u64, folio: u64) -> Stretch {
+        let entries = |first: u64, bytes: &mut [u8]| {
             let first = first - (1 << 20);
             let (entries, _) = bytes.as_chunks_mut::<8>();
             for (page, entry) in (first..).zip(entries) {
-                let frame = 100 + page / run * run * 7 + page % run;
+                let frame = 1_000 + page / run * run * 7 + page % run;
                 *entry = (PRESENT | frame).to_ne_bytes();
             }
             Ok(())
-        })
-        .unwrap()
+        };
+        let flags = |frame: u64, bytes: &mut [u8]| {
+            let (flags, _) = bytes.as_chunks_mut::<8>();
+            for (frame, flags) in (frame..).zip(flags) {
+                let tail = (frame - 1_000) % folio != 0;
+                *flags = (if tail { COMPOUND_TAIL } else { 0 }).to_ne_bytes();
+            }
+            Ok(())
+        };
+        stretch(own, 1 << 20, entries, flags).unwrap()
+    }
+
+    fn of(own: &Runs, run: u64) -> Option<f64> {
+        match seen(own, run, 1) {
+            Stretch::Mean { stretch, batch } => {
+                assert!((batch - 1.0).abs() < 1e-9, "{batch}");
+                Some(stretch)
+            }
+            _ => None,
+        }
     }
 
     #[test]
     fn runs_of_frames_are_measured() {
-        assert_eq!(of(&vec![[0, 4096]], 4), Stretch::Mean(4.0));
-        assert_eq!(of(&vec![[0, 4096]], 1), Stretch::Mean(1.0));
+        assert_eq!(of(&vec![[0, 4096]], 4), Some(4.0));
+        assert_eq!(of(&vec![[0, 4096]], 1), Some(1.0));
         // Neighbours in physical memory that are none in virtual memory.
-        assert_eq!(of(&vec![[0, 1], [2, 1]], 4), Stretch::Mean(1.0));
-        assert_eq!(of(&Runs::new(), 4), Stretch::Nothing);
+        assert_eq!(of(&vec![[0, 1], [2, 1]], 4), Some(1.0));
+        assert_eq!(seen(&Runs::new(), 4, 1), Stretch::Nothing);
+    }
+
+    #[test]
+    fn pages_of_one_folio_are_a_batch_as_far_as_they_follow_each_other() {
+        let batch = |own: &Runs, run, folio| match seen(own, run, folio) {
+            Stretch::Mean { batch, .. } => batch,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(batch(&vec![[0, 4096]], 64, 16), 16.0);
+        // The first half of each folio is there.
+        let halves: Runs = (0..64).map(|at| [at * 16, 8]).collect();
+        assert_eq!(batch(&halves, 64, 16), 8.0);
+        assert_eq!(batch(&vec![[0, 64]], 1, 16), 1.0);
+        let blind = stretch(
+            &vec![[0, 64]],
+            0,
+            |first, bytes| {
+                let (entries, _) = bytes.as_chunks_mut::<8>();
+                for (page, entry) in (first..).zip(entries) {
+                    *entry = (PRESENT | (page + 5)).to_ne_bytes();
+                }
+                Ok(())
+            },
+            |_, _| Err(io::ErrorKind::PermissionDenied.into()),
+        );
+        let one = Stretch::Mean {
+            stretch: 64.0,
+            batch: 1.0,
+        };
+        assert_eq!(blind.unwrap(), one);
     }
 
     #[test]
@@ -139,7 +233,7 @@ mod tests {
         let many = vec![[0, 5 << 20], [6 << 20, 1 << 20]];
         let read: u64 = sampled(&many).iter().map(|piece| piece[1]).sum();
         assert!((MOST / 2..=MOST + PIECE).contains(&read), "{read}");
-        assert_eq!(of(&many, 8), Stretch::Mean(8.0));
+        assert_eq!(of(&many, 8), Some(8.0));
         let few = vec![[0, 3000], [4000, 10]];
         assert_eq!(pages(&sampled(&few)), 3010);
         let last = *sampled(&many).last().unwrap();
@@ -148,11 +242,12 @@ mod tests {
 
     #[test]
     fn hidden_frames_are_no_figure() {
-        let hidden = stretch(&vec![[0, 3]], 0, |_, bytes| {
+        let entries = |_: u64, bytes: &mut [u8]| {
             let (entries, _) = bytes.as_chunks_mut::<8>();
             entries.fill(PRESENT.to_ne_bytes());
             Ok(())
-        });
+        };
+        let hidden = stretch(&vec![[0, 3]], 0, entries, |_, _| Ok(()));
         assert_eq!(hidden.unwrap(), Stretch::Hidden);
     }
 }

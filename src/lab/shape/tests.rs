@@ -218,7 +218,7 @@ fn the_scan_and_the_entries_find_the_same() {
     let all = files.listed("smaps").unwrap();
     let pagemap = files.pagemap().unwrap();
     let scanner = Scanner::probe(pagemap.file()).unwrap();
-    let mut opened = Opened { pagemap, scanner };
+    let mut opened = Opened::of(pagemap, scanner);
     let scanned = shape_of(look(&files, &all, &mut opened).unwrap());
     opened.scanner = None;
     let entered = shape_of(look(&files, &all, &mut opened).unwrap());

@@ -56,6 +56,9 @@ pub struct LikeRegion {
     /// where that is not known.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub stretch: u64,
+    /// How many of them are to be parts of one large folio, a power of two; 0 for none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub batch: u64,
 }
 
 /// What a mapping is made of.

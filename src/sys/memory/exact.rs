@@ -6,7 +6,9 @@ mod scatter;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use super::{Arena, Pages, advise, disable_huge_pages, map, page_size};
+use super::{
+    Arena, Pages, SMALLEST_FOLIO, advise, disable_huge_pages, gives_folios, map, page_size,
+};
 use crate::sys::check;
 
 /// A mapping to place.
@@ -36,6 +38,9 @@ pub struct Exact<'a> {
     /// How many of them shall follow each other in physical memory; 0 where that is
     /// all one.
     pub stretch: u64,
+    /// How many of them shall be parts of one large folio, where the kernel gives such; 0
+    /// for none.
+    pub batch: u64,
     /// Runs of pages to read.
     pub read: &'a [[u64; 2]],
     /// Runs of pages, whole huge ones, to write to.
@@ -161,12 +166,70 @@ unsafe fn fill(start: usize, mapping: &Exact<'_>, pages: &mut Pages) -> io::Resu
         read_huge_zeros(start, mapping, read)?;
     }
     pages_of(mapping.read).for_each(read);
+    let size = folio_pages(mapping.batch);
+    if size > 0 {
+        return in_folios(start, mapping, size, write);
+    }
     scatter::visit(
         mapping.written,
         mapping.stretch,
         mapping.offset as u64,
         write,
     )
+}
+
+/// The pages of the folios that are wanted, if such are to be had; else 0.
+fn folio_pages(wanted: u64) -> u64 {
+    let may_be = wanted >= SMALLEST_FOLIO && wanted.is_power_of_two();
+    if may_be && gives_folios(wanted) { wanted } else { 0 }
+}
+
+/// Writes to all written pages, those in whole folios of so many pages so that faults bring
+/// such: of an entire huge page at once, which is mapped page by page in the end; of others
+/// after a small page was there in each page table, or the kernel would give huge ones.
+fn in_folios(
+    start: usize,
+    mapping: &Exact<'_>,
+    size: u64,
+    mut write: impl FnMut(u64),
+) -> io::Result<()> {
+    let base = (start / page_size()) as u64;
+    let huge = (page_size() / size_of::<u64>()) as u64;
+    let whole = |[first, count]: &[u64; 2]| {
+        let begin = (base + first).next_multiple_of(size) - base;
+        let end = (base + first + count) / size * size;
+        let end = end.saturating_sub(base).max(*first);
+        let begin = begin.min(end);
+        [begin, end]
+    };
+    let mut table = None;
+    for run in mapping.written {
+        let [begin, end] = whole(run);
+        (run[0]..begin).chain(end.max(begin)..run[0] + run[1]).for_each(&mut write);
+        for group in (begin..end).step_by(usize::try_from(size).unwrap_or(1)) {
+            let reach = (base + group) / huge;
+            if size < huge && table.replace(reach) != Some(reach) {
+                write(group);
+            }
+        }
+    }
+    with_huge_pages(start, mapping.len, || {
+        for run in mapping.written {
+            let [begin, end] = whole(run);
+            (begin..end).for_each(&mut write);
+        }
+    })?;
+    let all = libc::PROT_READ | libc::PROT_WRITE;
+    for run in mapping.written.iter().filter(|_| size == huge) {
+        let [begin, end] = whole(run);
+        for group in (begin..end).step_by(page_size() / size_of::<u64>()) {
+            let group = usize::try_from(group).expect("the page lies in the address space");
+            let page = start + group * page_size();
+            protect(page, page_size(), libc::PROT_READ)?;
+            protect(page, page_size(), all)?;
+        }
+    }
+    Ok(())
 }
 
 /// Reads a page of each huge one, so that the kernel maps its huge page of zeros there

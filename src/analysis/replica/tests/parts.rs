@@ -92,6 +92,20 @@ fn a_file_at_a_high_number_is_one_of_those_that_are_opened() {
 }
 
 #[test]
+fn folios_are_of_the_size_that_most_have() {
+    let of = |batch: Option<f64>| {
+        let heap = ShapeMapping {
+            batch,
+            ..anonymous(HIGH, 100, &[[0, 100]])
+        };
+        regions(&request_of(&shape(vec![heap])))[0].batch
+    };
+    assert_eq!([None, Some(1.2), Some(2.0)].map(of), [0, 0, 2]);
+    assert_eq!([15.0, 16.0, 23.0].map(|mean| of(Some(mean))), [16, 16, 32]);
+    assert_eq!([200.0, 512.0].map(|mean| of(Some(mean))), [512, 512]);
+}
+
+#[test]
 fn pages_become_what_a_worker_can_make_them() {
     let mut process = server();
     process.mappings[0].swapped = vec![[3 * TABLE - 1, 1]];

@@ -115,6 +115,7 @@ fn region(first_page: u64, pages: u64, backing: RegionKind) -> LikeRegion {
         dontfork: false,
         noreserve: false,
         stretch: 0,
+        batch: 0,
     }
 }
 

@@ -13,6 +13,7 @@ pub(super) fn lines(rebuilt: &Rebuilt<'_>) -> Vec<String> {
     lines.extend(reservations.map(|found| reservation(*found).to_owned()));
     lines.extend(swapped(rebuilt));
     lines.extend(unpinned(rebuilt));
+    lines.extend(out_of_folios(rebuilt.order.scale.out_of_folios));
     lines.extend(scaled(&rebuilt.order.scale));
     lines.extend(deviations(rebuilt));
     lines
@@ -27,6 +28,19 @@ fn swapped(rebuilt: &Rebuilt<'_>) -> Option<String> {
         format!(
             "{} pages of the process are swapped out, and rebuilt as pages in memory: a fork copies \
              the entries of both, and goes another way for each",
+            integer(pages)
+        )
+    })
+}
+
+/// Pages of large folios, where small ones stand in their place.
+fn out_of_folios(pages: u64) -> Option<String> {
+    (pages > 0).then(|| {
+        format!(
+            "{} pages of the process lie in large folios, and in small ones in the workers, as \
+             this host gives none of that size to those who ask for huge pages \
+             (/sys/kernel/mm/transparent_hugepage/hugepages-*/enabled): a fork copies the entries \
+             of one folio together, and what is told of PTEs is the most that they cost",
             integer(pages)
         )
     })

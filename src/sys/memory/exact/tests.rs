@@ -18,6 +18,7 @@ fn anonymous(offset: usize, pages: usize) -> Exact<'static> {
         noreserve: false,
         written: &[],
         stretch: 0,
+        batch: 0,
         read: &[],
         huge: &[],
         huge_zero: &[],
