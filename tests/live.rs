@@ -198,6 +198,15 @@ fn own_pages(parent: &Parent) -> u64 {
 }
 
 #[test]
+fn neighbours_that_touch_are_mappings_of_their_own() {
+    let document = sweep("--mappings 501 --pages 2 --neighbours shared --spawns 5 --method fork");
+    let space = &cell(&document, 501, SpawnMethod::Fork).space;
+    assert_eq!(space.parent.mappings.vmas - space.before.mappings.vmas, 501);
+    let pages = own_pages(&space.parent) - own_pages(&space.before);
+    assert!((995..1_100).contains(&pages), "{pages}");
+}
+
+#[test]
 fn untouched_mappings_have_no_pages() {
     let document = sweep("--mappings 500 --pages 0 --spawns 5 --method fork");
     let space = &cell(&document, 500, SpawnMethod::Fork).space;

@@ -253,6 +253,11 @@ pub(super) struct SpaceArgs {
     #[arg(long, value_enum, default_value = "anon")]
     pub(super) backing: BackingArg,
 
+    /// Whether mappings have holes between them, or touch and differ in protection alone,
+    /// so that they share one anon_vma
+    #[arg(long, value_enum, default_value = "apart")]
+    pub(super) neighbours: NeighboursArg,
+
     /// Ask for transparent huge pages; each mapping then holds whole ones
     #[arg(long)]
     pub(super) huge: bool,
@@ -261,7 +266,7 @@ pub(super) struct SpaceArgs {
     #[arg(
         long,
         value_name = "COUNTxBYTES",
-        conflicts_with_all = ["mappings", "backing", "huge"]
+        conflicts_with_all = ["mappings", "backing", "neighbours", "huge"]
     )]
     pub(super) malloc: Option<Blocks>,
 }
@@ -446,6 +451,14 @@ pub(super) enum BackingArg {
     /// A private mapping of a file in memory: pages that are written to become copies
     File,
     /// Shared anonymous memory, whose page tables a fork does not copy
+    Shared,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum NeighboursArg {
+    /// With a hole after each
+    Apart,
+    /// Side by side, every second one read-only
     Shared,
 }
 

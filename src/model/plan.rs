@@ -276,6 +276,7 @@ impl SpaceRequest {
             } => {
                 let kind = match backing {
                     Backing::Anon => "",
+                    Backing::AnonTouching => ", side by side",
                     Backing::File => " of a file",
                     Backing::Shared => ", shared",
                 };
@@ -352,6 +353,9 @@ fn sum(parts: &[SpaceRequest], of: fn(&SpaceRequest) -> u64) -> u64 {
 pub enum Backing {
     /// Private anonymous memory.
     Anon,
+    /// The same in mappings that touch and differ in protection alone: every second one may
+    /// be read only. They share one `anon_vma` (mm/vma.c, `find_mergeable_anon_vma`).
+    AnonTouching,
     /// A private mapping of a file; pages that are written to become copies.
     File,
     /// Shared anonymous memory.
@@ -363,6 +367,7 @@ impl Backing {
     pub fn name(self) -> &'static str {
         match self {
             Self::Anon => "anon",
+            Self::AnonTouching => "anon_touching",
             Self::File => "file",
             Self::Shared => "shared",
         }

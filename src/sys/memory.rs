@@ -165,6 +165,19 @@ impl Arena {
         unsafe { pins::pin(ranges.iter().map(range)) }
     }
 
+    /// Takes away the right to write to a part of what was placed, which becomes a mapping
+    /// of its own.
+    ///
+    /// # Errors
+    /// EINVAL outside of the arena; those of mprotect(2), as ENOMEM at `vm.max_map_count`.
+    pub fn make_read_only(&self, offset: usize, len: usize) -> io::Result<()> {
+        let inside = offset.checked_add(len).is_some_and(|end| end <= self.len);
+        if !inside {
+            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+        }
+        exact::protect(self.start + offset, len, libc::PROT_READ)
+    }
+
     /// Keeps khugepaged from making huge pages of what was placed.
     ///
     /// # Errors

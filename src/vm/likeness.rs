@@ -53,9 +53,11 @@ pub struct PlacedMapping {
     pub len: u64,
     /// What it is made of.
     pub backing: RegionKind,
-    /// Where it begins in the file, if it has one: no mapping continues another
-    /// one's part, so that the kernel cannot merge them (mm/vma.c,
-    /// can_vma_merge_*), and none sees another one's pages.
+    /// Where it begins in the file, if it has one. A private one with pages of its own
+    /// continues that of one before it which it touches and differs from in protection, as
+    /// a library's variables do: they share an `anon_vma` (mm/vma.c,
+    /// `find_mergeable_anon_vma`). All others continue no other's part, so that the kernel
+    /// cannot merge them (can_vma_merge_*).
     pub file_offset: u64,
     /// Whether it needs a mark that keeps the kernel from merging it with the one
     /// before.
@@ -239,6 +241,15 @@ impl PlacedMapping {
         self.has_own() || !self.huge_zero.is_empty() || !self.guards.is_empty()
     }
 
+    /// Whether the two are parts of one file that share an `anon_vma`, as far as is seen. One
+    /// that cannot be read at all would merge with what is mapped behind it at first.
+    fn shares_with(&self, region: &LikeRegion) -> bool {
+        let is_file = self.backing == RegionKind::File && region.backing == RegionKind::File;
+        let both_own = self.has_own() && !region.written.is_empty();
+        let differ = (self.readable, self.writable) != (region.readable, region.writable);
+        is_file && both_own && differ && self.readable && self.dontfork == region.dontfork
+    }
+
     /// Whether the kernel would merge the two, if they touch, by all that is seen.
     fn is_like(&self, region: &LikeRegion) -> bool {
         self.backing == RegionKind::Anon
@@ -296,9 +307,10 @@ impl Course {
         let file_offset = match region.backing {
             RegionKind::Anon => 0,
             RegionKind::File | RegionKind::Shared => {
-                let offset = self.file_pages;
-                // One page more: two parts never touch.
-                self.file_pages += region.pages + 1;
+                let shares = before.is_some_and(|before| touches && before.shares_with(region));
+                let offset = self.file_pages - u64::from(shares);
+                // One page more: other parts never touch.
+                self.file_pages = offset + region.pages + 1;
                 offset
             }
         };

@@ -62,7 +62,8 @@ impl Descriptors {
 }
 
 /// A run of equal mappings at equal distances, with a hole after each, so that
-/// the kernel cannot merge two of them into one VMA (mm/vma.c, can_vma_merge_*).
+/// the kernel cannot merge two of them into one VMA (mm/vma.c, can_vma_merge_*); or with
+/// none, where protections keep them apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Region {
     /// How many mappings.
@@ -218,7 +219,7 @@ impl Shape {
     /// one of each block from malloc, of which small ones share pages.
     pub fn rewritable_pages(&self, page_size: u64) -> u64 {
         let regions = self.regions.iter();
-        let touched: u64 = regions.map(|region| region.count * region.touches).sum();
+        let touched: u64 = regions.map(Region::rewritable_pages).sum();
         let heap = self.heap.map_or(0, |heap| {
             let pages = (heap.count * heap.bytes).div_ceil(page_size.max(1));
             (heap.count * heap.touches.max(1)).min(pages)
@@ -312,7 +313,10 @@ impl Region {
             .checked_mul(spacing)?
             .checked_add(1)?;
         let slots = reach.checked_add(1)?.max(pages.checked_mul(spacing)?);
-        let (len, stride) = if huge {
+        let (len, stride) = if backing == Backing::AnonTouching {
+            let whole = pages.checked_mul(spacing)?.max(1).checked_mul(page_size)?;
+            (whole, whole)
+        } else if huge {
             // A huge page needs an aligned reach of its own inside of one mapping, and
             // the hole after it keeps the alignment of the next.
             let huge = arena_align(page_size);
@@ -337,9 +341,19 @@ impl Region {
         region.span().filter(|span| *span < ROOM).map(|_| region)
     }
 
+    /// The touched pages that can be written to again.
+    fn rewritable_pages(&self) -> u64 {
+        let writable = match self.backing {
+            Backing::AnonTouching => self.count.div_ceil(2),
+            _ => self.count,
+        };
+        writable * self.touches
+    }
+
     /// Bytes from the first mapping's start to the last one's end and hole.
     pub fn span(&self) -> Option<u64> {
-        self.count.checked_mul(self.stride)
+        let hole = if self.len == self.stride { self.align } else { 0 };
+        self.count.checked_mul(self.stride)?.checked_add(hole)
     }
 }
 
@@ -372,6 +386,29 @@ mod tests {
     fn one_page_each_leaves_a_hole_of_one_page() {
         let region = region(10, 1, 1, false);
         assert_eq!((region.len, region.stride), (4096, 8192));
+    }
+
+    #[test]
+    fn mappings_that_touch_have_their_pages_at_the_same_distance_all_over() {
+        let touching = |pages, spacing| {
+            let request = SpaceRequest::Mappings {
+                mappings: 5,
+                pages,
+                spacing,
+                backing: Backing::AnonTouching,
+                huge: false,
+            };
+            let shape = Shape::of(&request, 4096).unwrap();
+            assert_eq!(shape.rewritable_pages(4096), 3 * pages);
+            assert_eq!(shape.mappings(), 5);
+            let region = &shape.regions[0];
+            // The last one touches nothing either.
+            assert!(region.span().unwrap() > 5 * region.stride);
+            (region.len, region.stride)
+        };
+        assert_eq!(touching(1, 1), (4096, 4096));
+        assert_eq!(touching(0, 1), (4096, 4096));
+        assert_eq!(touching(3, 512), (3 * HUGE, 3 * HUGE));
     }
 
     #[test]

@@ -125,10 +125,20 @@ fn place_all(region: &Region, pages: &mut Pages) -> Result<(), Failure> {
             distance: bytes(region.distance)?,
         };
         let offset = bytes(index * region.stride)?;
-        arena.place(offset, bytes(region.len)?, backing.source(), touches, pages)
+        // Of those that touch every second one is read only in the end.
+        let keeps = region.backing != Backing::AnonTouching || index.is_multiple_of(2);
+        let noted = if keeps { &mut *pages } else { &mut Pages::none() };
+        arena.place(offset, bytes(region.len)?, backing.source(), touches, noted)
     };
     for index in 0..region.count {
         place(index).map_err(|error| failed(index, &error))?;
+    }
+    if region.backing == Backing::AnonTouching {
+        // One mapping so far, whose pieces share what it has.
+        for index in (1..region.count).step_by(2) {
+            let cut = || arena.make_read_only(bytes(index * region.stride)?, bytes(region.len)?);
+            cut().map_err(|error| failed(index, &error))?;
+        }
     }
     if !region.huge {
         arena
@@ -232,7 +242,7 @@ enum Store {
 impl Store {
     fn new(region: &Region) -> io::Result<Self> {
         Ok(match region.backing {
-            Backing::Anon => Self::Anonymous { huge: region.huge },
+            Backing::Anon | Backing::AnonTouching => Self::Anonymous { huge: region.huge },
             Backing::Shared => Self::Shared { huge: region.huge },
             Backing::File => {
                 let file = memory_file(c"forktax-backing", false)?;

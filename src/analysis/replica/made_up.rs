@@ -31,7 +31,11 @@ pub fn made_up(
     }
     for region in &shape.regions {
         for index in 0..region.count {
-            mappings.push(mapping_at(region, at + index * region.stride, page_size));
+            let mut mapping = mapping_at(region, at + index * region.stride, page_size);
+            if region.backing == Backing::AnonTouching && index % 2 == 1 {
+                "r--p".clone_into(&mut mapping.permissions);
+            }
+            mappings.push(mapping);
         }
         at += (region.count * region.stride).next_multiple_of(GAP) + GAP;
     }
@@ -81,7 +85,7 @@ fn mapping_at(region: &Region, start: u64, page_size: u64) -> ShapeMapping {
         Vec::new()
     };
     let content = match region.backing {
-        Backing::Anon => MappingContent::Anonymous,
+        Backing::Anon | Backing::AnonTouching => MappingContent::Anonymous,
         Backing::File => MappingContent::File,
         Backing::Shared => MappingContent::SharedMemory,
     };

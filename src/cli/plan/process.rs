@@ -11,7 +11,7 @@ use super::{
 use crate::analysis::mappings::{MappingSum, entries_per_table};
 use crate::analysis::replica::{enough_s, request_of, scaled};
 use crate::analysis::shape::check_page_size;
-use crate::cli::args::{BackingArg, ExplainArgs, RunningArgs, SpaceArgs};
+use crate::cli::args::{BackingArg, ExplainArgs, NeighboursArg, RunningArgs, SpaceArgs};
 use crate::lab::LONGEST_S;
 use crate::lab::limits::LimitError;
 use crate::model::{
@@ -88,6 +88,7 @@ pub(super) fn refuse_spaces(space: &SpaceArgs) -> Result<(), PlanError> {
         (space.pages.is_some(), "--pages"),
         (space.spacing != 1, "--spacing"),
         (space.backing != BackingArg::Anon, "--backing"),
+        (space.neighbours != NeighboursArg::Apart, "--neighbours"),
         (space.huge, "--huge"),
         (space.malloc.is_some(), "--malloc"),
     ])

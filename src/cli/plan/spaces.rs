@@ -1,7 +1,7 @@
 //! The address spaces that were asked for.
 
 use super::PlanError;
-use crate::cli::args::{BackingArg, BesideArgs, SpaceArgs};
+use crate::cli::args::{BackingArg, BesideArgs, NeighboursArg, SpaceArgs};
 use crate::model::{Backing, SpaceRequest};
 use crate::units::Blocks;
 use crate::vm::Shape;
@@ -114,6 +114,12 @@ pub(super) fn spaces(
             "--huge with --backing file: a private file mapping that is written to gets no huge pages; use anon or shared".to_owned(),
         ));
     }
+    let shared = args.neighbours == NeighboursArg::Shared;
+    if shared && (args.huge || args.backing != BackingArg::Anon) {
+        return Err(PlanError::refused(
+            "--neighbours shared with --huge or --backing: only small pages of private anonymous memory share an anon_vma so; leave one of them out",
+        ));
+    }
     let memories = match args.malloc {
         Some(Blocks { count, bytes }) => {
             let heap = SpaceRequest::Malloc {
@@ -146,10 +152,11 @@ fn mappings_of(args: &SpaceArgs, mappings: u64) -> SpaceRequest {
         mappings,
         pages: args.pages.unwrap_or(1),
         spacing: args.spacing,
-        backing: match args.backing {
-            BackingArg::Anon => Backing::Anon,
-            BackingArg::File => Backing::File,
-            BackingArg::Shared => Backing::Shared,
+        backing: match (args.backing, args.neighbours) {
+            (BackingArg::Anon, NeighboursArg::Apart) => Backing::Anon,
+            (BackingArg::Anon, NeighboursArg::Shared) => Backing::AnonTouching,
+            (BackingArg::File, _) => Backing::File,
+            (BackingArg::Shared, _) => Backing::Shared,
         },
         huge: args.huge,
     }

@@ -233,13 +233,13 @@ impl Layout {
             },
             private_bytes: match backing {
                 Backing::Shared => 0,
-                Backing::Anon | Backing::File => mapped,
+                Backing::Anon | Backing::AnonTouching | Backing::File => mapped,
             },
             largest_bytes: self.span.saturating_mul(size),
             kernel_bytes: count.saturating_mul(structures),
             file_bytes: match backing {
                 Backing::File => self.span.saturating_mul(size).max(RECORDS_BYTES),
-                Backing::Anon | Backing::Shared => RECORDS_BYTES,
+                Backing::Anon | Backing::AnonTouching | Backing::Shared => RECORDS_BYTES,
             },
             ..Need::NOTHING
         }

@@ -339,8 +339,8 @@ fn protection(readable: bool, writable: bool) -> libc::c_int {
     read | write
 }
 
-fn protect(start: usize, len: usize, protection: libc::c_int) -> io::Result<()> {
-    // SAFETY: the range is the mapping that `place_exact` has just made, which
+pub(super) fn protect(start: usize, len: usize, protection: libc::c_int) -> io::Result<()> {
+    // SAFETY: the range lies in an arena, in a mapping that was just made, which
     // no Rust object lives in; nothing is made executable.
     check(unsafe { libc::mprotect(start as *mut _, len, protection) }).map(drop)
 }

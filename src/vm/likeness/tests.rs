@@ -299,6 +299,33 @@ fn only_own_pages_are_pinned_in_pieces_that_the_kernel_takes() {
 }
 
 #[test]
+fn parts_of_a_file_that_touch_and_have_own_pages_share_an_anon_vma() {
+    let part = |first_page, writable, written: &[[u64; 2]]| LikeRegion {
+        writable,
+        written: written.to_vec(),
+        ..region(first_page, 4, RegionKind::File)
+    };
+    let own = [[0, 1]];
+    let offsets = |regions: &[LikeRegion]| {
+        let placed = placed(regions).unwrap();
+        let pages: Vec<u64> = placed.mappings.iter().map(|m| m.file_offset / PAGE).collect();
+        (pages, placed.file_len / PAGE)
+    };
+    let relocated = part(HIGH, false, &own);
+    assert_eq!(
+        offsets(&[relocated.clone(), part(HIGH + 4, true, &own)]),
+        (vec![0, 4], 9)
+    );
+    for other in [
+        part(HIGH + 4, false, &own),
+        part(HIGH + 4, true, &[]),
+        part(HIGH + 5, true, &own),
+    ] {
+        assert_eq!(offsets(&[relocated.clone(), other]), (vec![0, 5], 10));
+    }
+}
+
+#[test]
 fn what_a_fork_leaves_out_merges_with_nothing_that_it_copies() {
     let mut regions: Vec<LikeRegion> = (0..4).map(|i| anon(HIGH + i, 1)).collect();
     (regions[1].dontfork, regions[2].dontfork) = (true, true);
