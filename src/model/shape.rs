@@ -112,6 +112,12 @@ pub enum ShapeReservation {
     /// More of its memory is pinned than buffers of an io_uring are seen to hold, as by
     /// RDMA or a device: which pages is not known, and none of those are pinned in workers.
     PinnedElsewhere,
+    /// Its forks are told to another program (UFFD_FEATURE_EVENT_FORK), which each of them
+    /// waits for.
+    UserfaultForks,
+    /// Whether that is so was not to be seen: userfaultfd watches some of its memory by a
+    /// file that it has not open itself.
+    UserfaultUnknown,
 }
 
 /// One mapping.
@@ -229,8 +235,12 @@ pub enum MappingFlag {
     Mergeable,
     /// Its faults are another program's business (userfaultfd).
     Userfault,
-    /// Of these, writes are (UFFDIO_WRITEPROTECT): a fork copies its entries always.
+    /// Of these, writes are (UFFDIO_WRITEPROTECT).
     UserfaultWrites,
+    /// Of the former, the other program is told of forks as well (UFFD_FEATURE_EVENT_FORK,
+    /// by the features in `/proc/PID/fdinfo`): each waits until that has read of it, and
+    /// if writes are watched the entries are copied always.
+    UserfaultForks,
     /// Huge pages are asked for (MADV_HUGEPAGE).
     HugeAdvised,
     /// Huge pages are forbidden (MADV_NOHUGEPAGE).

@@ -10,7 +10,7 @@ use forktax::report::{Format, Shown, render_shape};
 use crate::every::{fits, snapshot};
 use crate::stored::{cells, noise, shapes, table, with};
 
-pub(crate) const RESERVATIONS: [ShapeReservation; 9] = [
+pub(crate) const RESERVATIONS: [ShapeReservation; 11] = [
     ShapeReservation::ChangedWhileRead,
     ShapeReservation::Seccomp,
     ShapeReservation::Traced,
@@ -20,6 +20,8 @@ pub(crate) const RESERVATIONS: [ShapeReservation; 9] = [
     ShapeReservation::NoThreadStacks,
     ShapeReservation::NoFlags,
     ShapeReservation::PinnedElsewhere,
+    ShapeReservation::UserfaultForks,
+    ShapeReservation::UserfaultUnknown,
 ];
 
 fn looks_like_this(name: &str, report: String) {
@@ -191,7 +193,7 @@ fn a_shape_with_a_mapping_of_each_kind() {
     };
     use MappingFlag::{
         DontFork, HugeAdvised, HugeForbidden, Locked, Mergeable, PageFrames, Userfault,
-        UserfaultWrites, WipeOnFork,
+        UserfaultForks, UserfaultWrites, WipeOnFork,
     };
     let contents = [
         Program,
@@ -212,6 +214,7 @@ fn a_shape_with_a_mapping_of_each_kind() {
         Mergeable,
         Userfault,
         UserfaultWrites,
+        UserfaultForks,
         HugeAdvised,
         HugeForbidden,
         PageFrames,

@@ -17,13 +17,15 @@ pub enum Fate {
 /// What a fork does with a mapping of these flags (mm/mmap.c or kernel/fork.c,
 /// `dup_mmap`; mm/memory.c, `vma_needs_copy` and `copy_page_range`).
 ///
-/// Of a mapping whose writes userfaultfd is told of the entries are taken to be copied:
-/// they are if it is told of forks too (UFFD_FEATURE_EVENT_FORK), which is not to be
-/// seen. Kernels before 6.0 copy the entries of shared hugetlbfs mappings as well.
+/// Of a mapping whose writes userfaultfd is told of the entries are copied if it is told of
+/// forks too; else the child is not watched, and has no need of them (fs/userfaultfd.c,
+/// `dup_userfaultfd`). Kernels before 6.0 copy the entries of shared hugetlbfs mappings as
+/// well.
 pub fn fate_of(flags: &[MappingFlag], shared: bool, anon_vma: bool) -> Fate {
     let has = |flag| flags.contains(&flag);
     // A fault could not find these again, or would not know their protection.
-    let always = || has(MappingFlag::PageFrames) || has(MappingFlag::UserfaultWrites);
+    let watched = || has(MappingFlag::UserfaultWrites) && has(MappingFlag::UserfaultForks);
+    let always = || has(MappingFlag::PageFrames) || watched();
     if has(MappingFlag::DontFork) {
         Fate::Skipped(SkipReason::DontFork)
     } else if has(MappingFlag::WipeOnFork) {
@@ -109,7 +111,9 @@ mod tests {
             anon_vma,
             ..mapping(10, 4)
         };
-        use MappingFlag::{DontFork, PageFrames, Userfault, UserfaultWrites, WipeOnFork};
+        use MappingFlag::{
+            DontFork, PageFrames, Userfault, UserfaultForks, UserfaultWrites, WipeOnFork,
+        };
         let skipped = Fate::Skipped;
         assert_eq!(
             fate(&with(&[DontFork], true)),
@@ -126,7 +130,12 @@ mod tests {
         assert_eq!(fate(&with(&[], true)), Fate::Copied);
         assert_eq!(fate(&with(&[], false)), skipped(SkipReason::NoAnonVma));
         assert_eq!(fate(&with(&[PageFrames], false)), Fate::Copied);
-        assert_eq!(fate(&with(&[UserfaultWrites], false)), Fate::Copied);
+        let told = [Userfault, UserfaultWrites, UserfaultForks];
+        assert_eq!(fate(&with(&told, false)), Fate::Copied);
+        assert_eq!(
+            fate(&with(&told[..2], false)),
+            skipped(SkipReason::NoAnonVma)
+        );
         assert_eq!(
             fate(&with(&[Userfault], false)),
             skipped(SkipReason::NoAnonVma)

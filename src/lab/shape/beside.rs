@@ -19,6 +19,8 @@ pub(super) struct OpenFiles {
     pub(super) highest: Option<u64>,
     /// The buffers of its io_urings: the address of each, and how many bytes.
     pub(super) buffers: Vec<[u64; 2]>,
+    /// Whether a userfaultfd is among them, and if so, whether one is told of forks.
+    pub(super) userfault_forks: Option<bool>,
 }
 
 /// The open files of a process.
@@ -38,6 +40,7 @@ pub(super) fn open_files(files: &ProcessFiles) -> Result<OpenFiles, CensusError>
             let number = entry.file_name().to_str().and_then(|name| name.parse().ok());
             open.highest = open.highest.max(number);
             open.buffers.extend(buffers(&text));
+            open.userfault_forks = open.userfault_forks.max(is_told_of_forks(&text));
         }
     }
     Ok(open)
@@ -81,6 +84,18 @@ fn holds(mut file: impl Read, wanted: &[u8]) -> io::Result<bool> {
             return Ok(true);
         }
     }
+}
+
+/// Whether a userfaultfd is told of forks; nothing for another file. Below its counts
+/// "API:" has its number, its features and its calls (fs/userfaultfd.c,
+/// `userfaultfd_show_fdinfo`).
+fn is_told_of_forks(fdinfo: &str) -> Option<bool> {
+    const EVENT_FORK: u64 = 1 << 1;
+    let line = fdinfo.lines().find_map(|line| line.strip_prefix("API:"))?;
+    let mut fields = line.trim().split(':');
+    let features = fields.nth(1).filter(|_| fields.next().is_some())?;
+    let features = u64::from_str_radix(features, 16).ok()?;
+    Some(features & EVENT_FORK != 0)
 }
 
 /// The buffers that an io_uring lists (io_uring/fdinfo.c, `io_uring_show_fdinfo`), those
@@ -238,6 +253,18 @@ mod tests {
         assert!(!is_afl_fork_server(&files));
     }
 
+    fn a_userfaultfd_says_whether_forks_are_told() {
+        let with = |features: &str| {
+            format!("pos:\t0\nflags:\t02000002\npending:\t0\ntotal:\t0\nAPI:\taa:{features}:800000000000017f\n")
+        };
+        assert_eq!(is_told_of_forks(&with("2")), Some(true));
+        assert_eq!(is_told_of_forks(&with("1fffd")), Some(false));
+        assert_eq!(is_told_of_forks(&with("x")), None);
+        assert_eq!(is_told_of_forks("flags:\t02\nAPI:\taa\n"), None);
+        assert_eq!(is_told_of_forks(RING), None);
+    }
+
+    #[test]
     fn the_buffers_of_a_ring_are_read() {
         assert_eq!(
             buffers(RING).collect::<Vec<_>>(),

@@ -36,7 +36,7 @@ use crate::analysis::mappings::{Listed, harmless, kept_name};
 use crate::analysis::replica::common;
 use crate::analysis::shape::anonymise;
 use crate::model::{
-    MappingContent, ProcessFacts, ProcessShape, SHAPE_VERSION, ShapeMapping, ShapeReservation, Tool,
+    MappingContent, MappingFlag, ProcessFacts, ProcessShape, SHAPE_VERSION, ShapeMapping, ShapeReservation, Tool,
 };
 use crate::sys::pagemap::{PageRegion, Scanner};
 use beside::OpenFiles;
@@ -90,6 +90,10 @@ fn take_from(files: &ProcessFiles, options: Options) -> Result<ProcessShape, Cen
     note(pointers.incomplete, ShapeReservation::NoThreadStacks);
     note(options.without_flags, ShapeReservation::NoFlags);
     note(!pins_told, ShapeReservation::PinnedElsewhere);
+    let watched = reading.mark_watched(open.userfault_forks == Some(true));
+    let forks = open.userfault_forks;
+    note(watched && forks == Some(true), ShapeReservation::UserfaultForks);
+    note(watched && forks.is_none(), ShapeReservation::UserfaultUnknown);
     process.reservations.sort_unstable();
     process.took_s = begin.elapsed().as_secs_f64();
     let mut shape = ProcessShape {
@@ -304,6 +308,20 @@ fn joined_over(mut runs: Vec<[u64; 2]>) -> Vec<[u64; 2]> {
 }
 
 impl Reading {
+    /// Whether userfaultfd watches some mapping; those are marked if it is told of forks.
+    fn mark_watched(&mut self, forks: bool) -> bool {
+        let mappings = self.mappings.iter_mut();
+        let mut any = false;
+        for mapping in mappings.filter(|mapping| mapping.has(MappingFlag::Userfault)) {
+            any = true;
+            if forks {
+                mapping.flags.push(MappingFlag::UserfaultForks);
+                mapping.flags.sort_unstable();
+            }
+        }
+        any
+    }
+
     /// Marks the pages that buffers lie on as pinned, and says whether these are all that the
     /// kernel counts. A ring that was inherited lists those of the process that made it,
     /// which are more than this one's are.

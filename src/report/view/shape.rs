@@ -261,8 +261,10 @@ fn flag_in_words(flag: MappingFlag) -> &'static str {
         MappingFlag::Locked => "kept in memory (mlock(2)), which a child does not inherit",
         MappingFlag::Mergeable => "to be merged with equal pages (MADV_MERGEABLE)",
         MappingFlag::Userfault => "watched by userfaultfd(2)",
-        MappingFlag::UserfaultWrites => {
-            "watched by userfaultfd(2) for writes; a fork may have to copy the entries"
+        MappingFlag::UserfaultWrites => "watched by userfaultfd(2) for writes",
+        MappingFlag::UserfaultForks => {
+            "watched by userfaultfd(2) beyond forks (UFFD_FEATURE_EVENT_FORK): these wait for the \
+             reader, and copy the entries where writes are watched"
         }
         MappingFlag::HugeAdvised => "huge pages are asked for (MADV_HUGEPAGE)",
         MappingFlag::HugeForbidden => "huge pages are forbidden (MADV_NOHUGEPAGE)",

@@ -140,6 +140,17 @@ pub(in crate::report::view) fn reservation(reservation: ShapeReservation) -> &'s
             "the process is a fork server of AFL's: what a child does in the target until it ends, \
              and what it costs either of the two to write to their pages meanwhile, is in no figure"
         }
+        ShapeReservation::UserfaultForks => {
+            "userfaultfd tells another program of the process's forks (UFFD_FEATURE_EVENT_FORK): \
+             each copies the entries whose writes are watched, also of shared memory, and waits \
+             until that program has read of it; no worker is watched, and what is told of a fork \
+             is the least that it costs"
+        }
+        ShapeReservation::UserfaultUnknown => {
+            "userfaultfd watches some of its memory by a file that is open elsewhere, and whether \
+             forks are told there (UFFD_FEATURE_EVENT_FORK) is not to be seen: if so, they wait \
+             for its reader and cost more than is told here"
+        }
         ShapeReservation::PinnedElsewhere => {
             "more of the process's memory is pinned (VmPin of its status) than buffers of an \
              io_uring are seen to hold: a fork of it copies the contents of that, and one from a \
