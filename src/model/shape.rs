@@ -118,6 +118,10 @@ pub enum ShapeReservation {
     /// Whether that is so was not to be seen: userfaultfd watches some of its memory by a
     /// file that it has not open itself.
     UserfaultUnknown,
+    /// It was forked and has executed nothing since (PF_FORKNOEXEC in `/proc/PID/stat`):
+    /// its mappings may have links to `anon_vma` structures of all its ancestors, which a
+    /// fork copies, and which are not to be seen.
+    NeverExecuted,
 }
 
 /// One mapping.

@@ -10,7 +10,7 @@ use forktax::report::{Format, Shown, render_shape};
 use crate::every::{fits, snapshot};
 use crate::stored::{cells, noise, shapes, table, with};
 
-pub(crate) const RESERVATIONS: [ShapeReservation; 11] = [
+pub(crate) const RESERVATIONS: [ShapeReservation; 12] = [
     ShapeReservation::ChangedWhileRead,
     ShapeReservation::Seccomp,
     ShapeReservation::Traced,
@@ -22,6 +22,7 @@ pub(crate) const RESERVATIONS: [ShapeReservation; 11] = [
     ShapeReservation::PinnedElsewhere,
     ShapeReservation::UserfaultForks,
     ShapeReservation::UserfaultUnknown,
+    ShapeReservation::NeverExecuted,
 ];
 
 fn looks_like_this(name: &str, report: String) {

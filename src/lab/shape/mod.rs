@@ -36,7 +36,7 @@ use super::census::mappings::{Mapping, mappings};
 use crate::analysis::mappings::{Listed, harmless, kept_name};
 use crate::analysis::shape::anonymise;
 use crate::model::{
-    MappingContent, ProcessFacts, ProcessShape, SHAPE_VERSION, ShapeMapping, ShapeReservation, Tool,
+    ProcessFacts, ProcessShape, SHAPE_VERSION, ShapeMapping, ShapeReservation, Tool,
 };
 use crate::sys::pagemap::{PageRegion, Scanner};
 use beside::OpenFiles;
@@ -326,6 +326,10 @@ fn reservations(files: &ProcessFiles, status: &Status) -> Vec<ShapeReservation> 
     let held = [
         (status.seccomp.unwrap_or(0) > 0, ShapeReservation::Seccomp),
         (status.tracerpid > 0, ShapeReservation::Traced),
+        (
+            beside::has_never_executed(files),
+            ShapeReservation::NeverExecuted,
+        ),
         (
             beside::is_in_other_group(files),
             ShapeReservation::OtherControlGroup,

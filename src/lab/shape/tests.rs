@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 
 use super::*;
 use crate::analysis::shape::check;
-use crate::model::MappingFlag;
+use crate::model::{MappingContent, MappingFlag};
 use crate::sys::gauge::Untouched;
 use crate::sys::memory::{Arena, Pages, Source, Touches, page_size};
 use crate::sys::shared::SharedWords;
@@ -99,11 +99,14 @@ fn who_watches_a_process_and_its_group_are_told() {
     fs::write(root.path().join("status"), status).unwrap();
     let elsewhere = "5:memory:/elsewhere\n0::/elsewhere\n";
     fs::write(root.path().join("cgroup"), elsewhere).unwrap();
+    let stat = "7 (a) b) S 1 7 7 0 -1 4194368 102 0 0 0 0 0 0 0 20 0 1 0 5 1 1\n";
+    fs::write(root.path().join("stat"), stat).unwrap();
     let shape = take_from(&ProcessFiles::below(root.path()), Options::default()).unwrap();
     for reservation in [
         ShapeReservation::Seccomp,
         ShapeReservation::Traced,
         ShapeReservation::OtherControlGroup,
+        ShapeReservation::NeverExecuted,
     ] {
         let told = shape.process.reservations.contains(&reservation);
         assert!(told, "{reservation:?}");
