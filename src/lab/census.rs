@@ -102,7 +102,14 @@ fn take_from(files: &ProcessFiles, instrument: &[[usize; 2]]) -> Result<Parent, 
     Ok(Parent {
         mappings: Counts {
             pinned_ptes: pinned_bytes / page_size,
-            ..whole(&mappings, &found, &rollup, zeros, page_table_bytes, page_size)
+            ..whole(
+                &mappings,
+                &found,
+                &rollup,
+                zeros,
+                page_table_bytes,
+                page_size,
+            )
         },
         file_ptes: file_ptes(&mappings, &found),
         page_table_bytes,

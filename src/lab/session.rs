@@ -378,7 +378,10 @@ fn verify_pages(
     // is no part of what was ordered.
     let code = inflated.file_ptes.saturating_sub(before.file_ptes);
     // Where the kernel gives no huge page of zeros, a small one stands for each.
-    let zeros = shape.likeness.as_ref().map_or(0, PlacedLikeness::huge_zeros);
+    let zeros = shape
+        .likeness
+        .as_ref()
+        .map_or(0, PlacedLikeness::huge_zeros);
     let most = match exact {
         true => touched + zeros + shape.threads * THREAD_PTES.end() + SLACK_PTES + code,
         false => u64::MAX,

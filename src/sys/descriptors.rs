@@ -35,7 +35,8 @@ pub fn open_many(count: u64, cloexec: bool) -> Result<(), (u64, io::Error)> {
 /// EINVAL at the limit (see [`make_room`]), and those of open(2).
 pub fn open_at(number: u64, cloexec: bool) -> io::Result<()> {
     // Until its process ends.
-    opened_at(number, cloexec).map(|file| drop(file.into_raw_fd()))
+    let _ = opened_at(number, cloexec)?.into_raw_fd();
+    Ok(())
 }
 
 /// Has the table of open files grow to at least so much room: with a file at the last

@@ -201,14 +201,15 @@ pub fn huge_pages(pagemap: &File, start: u64, end: u64) -> io::Result<u64> {
         };
         // SAFETY: as in `Scanner::call`, with an array that is live and writable and has as
         // many regions as are said.
-        let found =
-            check(unsafe { libc::ioctl(pagemap.as_raw_fd(), PAGEMAP_SCAN, &mut argument) });
+        let found = check(unsafe { libc::ioctl(pagemap.as_raw_fd(), PAGEMAP_SCAN, &mut argument) });
         let found = match found {
             Ok(found) => usize::try_from(found).unwrap_or(0).min(regions.len()),
             Err(error) if is_unsupported(&error) => return Ok(0),
             Err(error) => return Err(error),
         };
-        let bytes = regions[..found].iter().map(|region| region.end - region.start);
+        let bytes = regions[..found]
+            .iter()
+            .map(|region| region.end - region.start);
         pages += bytes.sum::<u64>() / page_size() as u64;
         from = match found == regions.len() {
             true => regions[found - 1].end.max(from + 1),

@@ -157,9 +157,7 @@ impl PlacedLikeness {
     /// Mappings that a fork sets up an `anon_vma` for.
     pub fn anon_mappings(&self) -> u64 {
         let mappings = self.mappings.iter();
-        mappings
-            .filter(|mapping| mapping.has_anon_vma())
-            .count() as u64
+        mappings.filter(|mapping| mapping.has_anon_vma()).count() as u64
     }
 
     /// Anonymous mappings that have pages of zeros and none of their own: from outside
@@ -192,9 +190,8 @@ impl PlacedLikeness {
         const LONGEST: u64 = 1 << 30;
         let size = self.page_size;
         let runs = self.mappings.iter().flat_map(move |mapping| {
-            let start = move |[first, count]: &[u64; 2]| {
-                [mapping.offset + first * size, count * size]
-            };
+            let start =
+                move |[first, count]: &[u64; 2]| [mapping.offset + first * size, count * size];
             mapping.pinned.iter().map(start)
         });
         runs.flat_map(|[start, len]| {

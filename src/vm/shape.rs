@@ -352,7 +352,11 @@ impl Region {
 
     /// Bytes from the first mapping's start to the last one's end and hole.
     pub fn span(&self) -> Option<u64> {
-        let hole = if self.len == self.stride { self.align } else { 0 };
+        let hole = if self.len == self.stride {
+            self.align
+        } else {
+            0
+        };
         self.count.checked_mul(self.stride)?.checked_add(hole)
     }
 }

@@ -12,8 +12,7 @@ use crate::sys::memory::{
 use crate::sys::shared::memory_file;
 use crate::sys::{descriptors, handlers, in_words, threads};
 use crate::vm::{
-    Descriptors, Heap, MOST_PINS, PlacedLikeness, PlacedMapping, Region, Shape,
-    THREAD_STACK_BYTES,
+    Descriptors, Heap, MOST_PINS, PlacedLikeness, PlacedMapping, Region, Shape, THREAD_STACK_BYTES,
 };
 
 /// Builds `shape` in this process, for the rest of its life, and notes a sample
@@ -127,7 +126,11 @@ fn place_all(region: &Region, pages: &mut Pages) -> Result<(), Failure> {
         let offset = bytes(index * region.stride)?;
         // Of those that touch every second one is read only in the end.
         let keeps = region.backing != Backing::AnonTouching || index.is_multiple_of(2);
-        let noted = if keeps { &mut *pages } else { &mut Pages::none() };
+        let noted = if keeps {
+            &mut *pages
+        } else {
+            &mut Pages::none()
+        };
         arena.place(offset, bytes(region.len)?, backing.source(), touches, noted)
     };
     for index in 0..region.count {

@@ -199,7 +199,10 @@ fn huge_pages_that_are_mapped_page_by_page_are_folios_again() {
     let shape = shape::take(worker.process.pid(), Options::default()).unwrap();
     let largest = shape.mappings.iter().max_by_key(|mapping| mapping.pages);
     let largest = largest.unwrap();
-    assert_eq!((&largest.own[..], largest.huge.len()), (&[[100, 5 * HUGE]][..], 0));
+    assert_eq!(
+        (&largest.own[..], largest.huge.len()),
+        (&[[100, 5 * HUGE]][..], 0)
+    );
     let batch = largest.batch.unwrap_or(1.0);
     // Memory in pieces has no huge pages to give.
     println!("of {HUGE} pages wanted {batch:.0} are of one folio, on average");
@@ -240,7 +243,10 @@ fn pinned_pages_are_pinned_again() {
     let room = forktax::sys::pins::room(1 << 20).unwrap() as u64 / 4096;
     let pinned = PINNED.min(room);
     let ([before, after], reply) = with(pinned);
-    assert!(matches!(&reply, Reply::Done(done) if done.spawns == 4), "{reply:?}");
+    assert!(
+        matches!(&reply, Reply::Done(done) if done.spawns == 4),
+        "{reply:?}"
+    );
     assert_eq!(before.mappings.pinned_ptes, 0);
     assert_eq!(after.mappings.pinned_ptes, pinned);
     // The ring.
@@ -270,7 +276,9 @@ fn a_file_at_a_high_number_is_rebuilt_there() {
     let numbers = || {
         let files = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
         let number = |name: std::ffi::OsString| name.to_str().unwrap().parse::<u64>().unwrap();
-        files.map(|file| number(file.unwrap().file_name())).collect::<Vec<_>>()
+        files
+            .map(|file| number(file.unwrap().file_name()))
+            .collect::<Vec<_>>()
     };
     let before = numbers();
     let reply = worker.ask(&Request::Inflate(None));

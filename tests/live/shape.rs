@@ -103,7 +103,9 @@ fn a_process_that_holds_known_things() {
         huge_zero: &of_zeros,
         ..none_of(3 * page / 8)
     };
-    huge_zeros.place_exact(&exact_zeros, &mut Pages::none()).unwrap();
+    huge_zeros
+        .place_exact(&exact_zeros, &mut Pages::none())
+        .unwrap();
     let starts = [
         exact.start() + page,
         huge.start(),
@@ -246,7 +248,11 @@ fn guards_and_huge_zeros_are_told_from_pages() {
         true => println!("skipped: this host maps no huge page of zeros"),
         false => assert_eq!(whole, [[0, 2 * per_huge]]),
     }
-    assert!(known.runs("huge zeros", zeros, &zeros.huge, 3 * per_huge).is_empty());
+    assert!(
+        known
+            .runs("huge zeros", zeros, &zeros.huge, 3 * per_huge)
+            .is_empty()
+    );
     if known.page("guards") == 0 {
         println!("skipped: no guards before Linux 6.13");
         return;
@@ -276,7 +282,11 @@ fn what_is_beside_the_memory_is_counted() {
     let all = fs::read_dir(listed).unwrap().count() as u64;
     assert_eq!(facts.descriptors + facts.cloexec_descriptors, all);
     assert!(facts.cloexec_descriptors >= 11 && facts.descriptors >= 6 + 3);
-    assert!(facts.highest_descriptor.is_some_and(|highest| highest >= 700));
+    assert!(
+        facts
+            .highest_descriptor
+            .is_some_and(|highest| highest >= 700)
+    );
     assert!(facts.descriptor_slots > 700);
     assert!(facts.handlers >= 2 && facts.page_table_bytes > 4096);
     assert!(facts.resident_bytes > 600 * 4096 && facts.took_s > 0.0);

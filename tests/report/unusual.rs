@@ -147,6 +147,9 @@ fn a_process_with_every_reservation_and_all_that_costs_nothing() {
         let mut huge = blame.rungs[last];
         huge.rung = Rung::HugePages;
         blame.rungs.insert(last, huge);
+        let mut pinned = blame.rungs[last + 1];
+        pinned.rung = Rung::Pinned;
+        blame.rungs.push(pinned);
         assert_eq!(blame.rungs.len(), Rung::ALL.len());
         let contents = [
             MappingContent::Heap,

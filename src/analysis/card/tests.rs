@@ -64,7 +64,7 @@ fn add(space: &SpaceRequest, to: &mut Counts) {
             match backing {
                 crate::model::Backing::File => to.file_vmas += mappings,
                 crate::model::Backing::Shared => to.shared_vmas += mappings,
-                crate::model::Backing::Anon => {}
+                crate::model::Backing::Anon | crate::model::Backing::AnonTouching => {}
             }
             if *huge {
                 to.huge_entries += pages;

@@ -146,7 +146,11 @@ impl Blueprint {
         let mut descriptors = plain.saturating_sub(own.descriptors.saturating_add(surplus));
         let mut cloexec_descriptors =
             cloexec.saturating_sub(own.cloexec_descriptors.saturating_add(lacking));
-        if self.mappings.iter().any(|mapping| !mapping.pinned.is_empty()) {
+        if self
+            .mappings
+            .iter()
+            .any(|mapping| !mapping.pinned.is_empty())
+        {
             // The ring that pins comes with its pages.
             cloexec_descriptors = cloexec_descriptors.saturating_sub(1);
         }
@@ -164,7 +168,11 @@ impl Blueprint {
             descriptors,
             cloexec_descriptors,
             highest_descriptor,
-            descriptor_slots: if slots > own.descriptor_slots { slots } else { 0 },
+            descriptor_slots: if slots > own.descriptor_slots {
+                slots
+            } else {
+                0
+            },
             threads: facts.threads.saturating_sub(own.threads),
             handlers: handlers.min(MOST_HANDLERS.saturating_sub(own.handlers)),
         }

@@ -50,7 +50,10 @@ pub fn common(runs: &[[u64; 2]], others: &[[u64; 2]]) -> Vec<[u64; 2]> {
     let mut next = 0;
     for [first, count] in runs {
         let end = first + count;
-        while others.get(next).is_some_and(|[from, many]| from + many <= *first) {
+        while others
+            .get(next)
+            .is_some_and(|[from, many]| from + many <= *first)
+        {
             next += 1;
         }
         for [from, many] in others[next..].iter().take_while(|[from, _]| *from < end) {

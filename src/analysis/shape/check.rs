@@ -251,7 +251,11 @@ fn check_mapping(mapping: &ShapeMapping, end: u64, page_size: u64) -> Result<(),
     check_runs(mapping, page_size)?;
     check_ownership(mapping)?;
     let possible = |mean: f64| (1.0..=mapping.pages as f64).contains(&mean);
-    match [mapping.stretch, mapping.batch].into_iter().flatten().all(possible) {
+    match [mapping.stretch, mapping.batch]
+        .into_iter()
+        .flatten()
+        .all(possible)
+    {
         true => Ok(()),
         false => Err(MappingFault::Stretch),
     }
@@ -295,12 +299,7 @@ fn check_runs(mapping: &ShapeMapping, page_size: u64) -> Result<(), MappingFault
     let is_whole = |[first, count]: &[u64; 2]| {
         (mapping.first_page + first).is_multiple_of(huge) && count.is_multiple_of(huge)
     };
-    if mapping
-        .huge
-        .iter()
-        .chain(&mapping.huge_zero)
-        .all(is_whole)
-    {
+    if mapping.huge.iter().chain(&mapping.huge_zero).all(is_whole) {
         Ok(())
     } else {
         Err(MappingFault::Huge)

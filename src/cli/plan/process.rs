@@ -236,7 +236,10 @@ fn pinning(shape: &ProcessShape, scale: ShapeScale, host: &Surroundings) -> Shap
     let (pinned_divisor, pins_because) = match (host.pins)(wanted) {
         Ok(room) if room >= wanted => (1, None),
         Ok(room) => {
-            let because = format!("no more than {} may be pinned here (ulimit -l)", bytes(room));
+            let because = format!(
+                "no more than {} may be pinned here (ulimit -l)",
+                bytes(room)
+            );
             (wanted.div_ceil(room.max(1)), Some(because))
         }
         Err(why) => (0, Some(why)),

@@ -150,7 +150,10 @@ fn what_cannot_be_is_refused_by_name() {
         ("--time 0", "--time"),
         ("--huge --backing file", "--backing file"),
         ("--neighbours shared --huge", "--neighbours shared"),
-        ("--neighbours shared --backing shared", "--neighbours shared"),
+        (
+            "--neighbours shared --backing shared",
+            "--neighbours shared",
+        ),
         ("--mappings 60k --pages 1000000000", "60,000 mappings"),
         ("--malloc 10x100 --pages 2", "100 bytes"),
         ("--threads 1G", "1,000,000,000 threads"),

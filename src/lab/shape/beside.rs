@@ -37,7 +37,10 @@ pub(super) fn open_files(files: &ProcessFiles) -> Result<OpenFiles, CensusError>
                 &mut open.plain
             };
             *count += 1;
-            let number = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            let number = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok());
             open.highest = open.highest.max(number);
             open.buffers.extend(buffers(&text));
             open.userfault_forks = open.userfault_forks.max(is_told_of_forks(&text));
@@ -102,7 +105,9 @@ fn is_told_of_forks(fdinfo: &str) -> Option<bool> {
 /// that are memory of the process: below "UserBufs: 2" lines such as "    0: 0x7f00/4096".
 fn buffers(fdinfo: &str) -> impl Iterator<Item = [u64; 2]> {
     let lines = fdinfo.lines();
-    let below = lines.skip_while(|line| !line.starts_with("UserBufs:")).skip(1);
+    let below = lines
+        .skip_while(|line| !line.starts_with("UserBufs:"))
+        .skip(1);
     let listed = below.map_while(|line| {
         let (number, rest) = line.split_once(':')?;
         number.trim().parse::<u64>().ok()?;
@@ -228,7 +233,7 @@ fn pointer(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// Of a ring with two buffers.
+    /// Of a ring with a buffer.
     const RING: &str = include_str!("../../../tests/data/proc/fdinfo-io-uring.txt");
 
     #[test]
@@ -266,7 +271,9 @@ mod tests {
 
     fn a_userfaultfd_says_whether_forks_are_told() {
         let with = |features: &str| {
-            format!("pos:\t0\nflags:\t02000002\npending:\t0\ntotal:\t0\nAPI:\taa:{features}:800000000000017f\n")
+            format!(
+                "pos:\t0\nflags:\t02000002\npending:\t0\ntotal:\t0\nAPI:\taa:{features}:800000000000017f\n"
+            )
         };
         assert_eq!(is_told_of_forks(&with("2")), Some(true));
         assert_eq!(is_told_of_forks(&with("1fffd")), Some(false));
@@ -279,10 +286,11 @@ mod tests {
     fn the_buffers_of_a_ring_are_read() {
         assert_eq!(
             buffers(RING).collect::<Vec<_>>(),
-            [[0x7f08_8a20_0000, 8_388_608], [0x7f08_89e0_0000, 4_096]]
+            [[0x7f84_8ee0_0000, 8_388_608]]
         );
         assert_eq!(buffers("pos:\t0\nflags:\t02100002\n").count(), 0);
-        let odd = "UserBufs:\t4\n    0: <none>\n    1: 0xzz/1\n    2: 0x10/0\n    3: 0x20\nPollList:\n";
+        let odd =
+            "UserBufs:\t4\n    0: <none>\n    1: 0xzz/1\n    2: 0x10/0\n    3: 0x20\nPollList:\n";
         assert_eq!(buffers(odd).count(), 0);
     }
 

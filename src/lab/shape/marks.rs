@@ -10,7 +10,9 @@ use crate::model::{MappingContent, MappingFlag, ShapeMapping};
 fn pinned(mapping: &ShapeMapping, all: &[[u64; 2]], per_huge: u64) -> Vec<[u64; 2]> {
     let base = mapping.first_page;
     let begin = all.partition_point(|[first, count]| first + count <= base);
-    let here = all[begin..].iter().take_while(|[first, _]| *first < mapping.end_page());
+    let here = all[begin..]
+        .iter()
+        .take_while(|[first, _]| *first < mapping.end_page());
     let here: Vec<[u64; 2]> = here
         .map(|[first, count]| {
             let from = (*first).max(base);
@@ -18,11 +20,13 @@ fn pinned(mapping: &ShapeMapping, all: &[[u64; 2]], per_huge: u64) -> Vec<[u64; 
         })
         .collect();
     let small = common(&here, &mapping.own);
-    let huge = common(&here, &mapping.huge).into_iter().map(|[first, count]| {
-        let from = (base + first) / per_huge * per_huge;
-        let to = (base + first + count).next_multiple_of(per_huge);
-        [from - base, to - from]
-    });
+    let huge = common(&here, &mapping.huge)
+        .into_iter()
+        .map(|[first, count]| {
+            let from = (base + first) / per_huge * per_huge;
+            let to = (base + first + count).next_multiple_of(per_huge);
+            [from - base, to - from]
+        });
     joined_over(small.into_iter().chain(huge).collect())
 }
 
@@ -63,7 +67,10 @@ impl Reading {
         let page_size = procfs::page_size();
         let pages = |[start, len]: &[u64; 2]| {
             let first = start / page_size;
-            [first, start.saturating_add(*len).div_ceil(page_size) - first]
+            [
+                first,
+                start.saturating_add(*len).div_ceil(page_size) - first,
+            ]
         };
         let all = joined_over(buffers.iter().map(pages).collect());
         let mut marked = 0;
@@ -73,7 +80,9 @@ impl Reading {
         }
         let counted = pinned_bytes / page_size;
         if marked > counted {
-            self.mappings.iter_mut().for_each(|mapping| mapping.pinned.clear());
+            self.mappings
+                .iter_mut()
+                .for_each(|mapping| mapping.pinned.clear());
             marked = 0;
         }
         // What came or went meanwhile is no pin of another kind.

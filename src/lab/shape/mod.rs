@@ -31,8 +31,8 @@ use procfs::process::Status;
 
 use super::census::CensusError;
 use super::census::files::{Pagemap, ProcessFiles};
-use super::census::pages::ENTRY_BYTES;
 use super::census::mappings::{Mapping, mappings};
+use super::census::pages::ENTRY_BYTES;
 use crate::analysis::mappings::{Listed, harmless, kept_name};
 use crate::analysis::shape::anonymise;
 use crate::model::{
@@ -92,8 +92,14 @@ fn take_from(files: &ProcessFiles, options: Options) -> Result<ProcessShape, Cen
     note(!pins_told, ShapeReservation::PinnedElsewhere);
     let watched = reading.mark_watched(open.userfault_forks == Some(true));
     let forks = open.userfault_forks;
-    note(watched && forks == Some(true), ShapeReservation::UserfaultForks);
-    note(watched && forks.is_none(), ShapeReservation::UserfaultUnknown);
+    note(
+        watched && forks == Some(true),
+        ShapeReservation::UserfaultForks,
+    );
+    note(
+        watched && forks.is_none(),
+        ShapeReservation::UserfaultUnknown,
+    );
     process.reservations.sort_unstable();
     process.took_s = begin.elapsed().as_secs_f64();
     let mut shape = ProcessShape {

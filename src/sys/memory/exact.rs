@@ -181,7 +181,11 @@ unsafe fn fill(start: usize, mapping: &Exact<'_>, pages: &mut Pages) -> io::Resu
 /// The pages of the folios that are wanted, if such are to be had; else 0.
 fn folio_pages(wanted: u64) -> u64 {
     let may_be = wanted >= SMALLEST_FOLIO && wanted.is_power_of_two();
-    if may_be && gives_folios(wanted) { wanted } else { 0 }
+    if may_be && gives_folios(wanted) {
+        wanted
+    } else {
+        0
+    }
 }
 
 /// Writes to all written pages, those in whole folios of so many pages so that faults bring
@@ -205,7 +209,9 @@ fn in_folios(
     let mut table = None;
     for run in mapping.written {
         let [begin, end] = whole(run);
-        (run[0]..begin).chain(end.max(begin)..run[0] + run[1]).for_each(&mut write);
+        (run[0]..begin)
+            .chain(end.max(begin)..run[0] + run[1])
+            .for_each(&mut write);
         for group in (begin..end).step_by(usize::try_from(size).unwrap_or(1)) {
             let reach = (base + group) / huge;
             if size < huge && table.replace(reach) != Some(reach) {
@@ -275,15 +281,18 @@ fn forbid(start: usize, first: u64, count: u64) -> io::Result<()> {
     // SAFETY: `place_exact` has found the pages to lie inside of the mapping that it has
     // just made, which nobody knows of; the advice takes away what is in them, and any
     // access to them from now on is a fault. A kernel that lacks it refuses.
-    let forbidden = check(unsafe { libc::madvise((start + offset) as *mut _, len, MADV_GUARD_INSTALL) });
-    forbidden.map(drop).map_err(|error| match error.raw_os_error() {
-        Some(libc::EINVAL) => io::Error::new(
-            io::ErrorKind::Unsupported,
-            "the process has guards in the place of pages (MADV_GUARD_INSTALL), which need \
+    let forbidden =
+        check(unsafe { libc::madvise((start + offset) as *mut _, len, MADV_GUARD_INSTALL) });
+    forbidden
+        .map(drop)
+        .map_err(|error| match error.raw_os_error() {
+            Some(libc::EINVAL) => io::Error::new(
+                io::ErrorKind::Unsupported,
+                "the process has guards in the place of pages (MADV_GUARD_INSTALL), which need \
              Linux 6.13, in mappings of files 6.15; explain it on its own host",
-        ),
-        _ => error,
-    })
+            ),
+            _ => error,
+        })
 }
 
 fn leave_out_of_forks(start: usize, len: usize) -> io::Result<()> {

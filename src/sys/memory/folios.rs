@@ -27,7 +27,7 @@ fn gives(pages: u64, page_size: u64, read: impl Fn(&str) -> Option<String>) -> b
     };
     let all = chosen("enabled").is_some_and(|word| word != "never");
     let enabled = |pages: u64| {
-        let kib = pages * page_size >> 10;
+        let kib = pages * page_size / 1024;
         chosen(&format!("hugepages-{kib}kB/enabled")).map(|word| match word.as_str() {
             "never" => false,
             "inherit" => all,

@@ -33,7 +33,11 @@ pub enum RegionFault {
 }
 
 /// Checks a region by itself; the page after its last.
-pub(super) fn check(region: &LikeRegion, page_size: u64, huge_page: u64) -> Result<u64, RegionFault> {
+pub(super) fn check(
+    region: &LikeRegion,
+    page_size: u64,
+    huge_page: u64,
+) -> Result<u64, RegionFault> {
     let end = region.first_page.checked_add(region.pages);
     let end = end.filter(|end| region.pages > 0 && *end <= USER_END / page_size);
     let end = end.ok_or(RegionFault::Extent)?;
@@ -68,7 +72,10 @@ fn may_pin(region: &LikeRegion) -> bool {
     let own = in_order(&[&region.written, &region.huge]);
     let mut next = 0;
     let is_own = |[first, count]: [u64; 2]| {
-        let Some(end) = first.checked_add(count).filter(|_| count > 0 && first >= next) else {
+        let Some(end) = first
+            .checked_add(count)
+            .filter(|_| count > 0 && first >= next)
+        else {
             return false;
         };
         next = end;

@@ -268,7 +268,7 @@ fn only_own_pages_are_pinned_in_pieces_that_the_kernel_takes() {
         pinned: vec![[1, pages - 1], [pages + 3, 2]],
         ..anon(HIGH, pages + 20)
     };
-    let built = placed(&[buffers.clone()]).unwrap();
+    let built = placed(std::slice::from_ref(&buffers)).unwrap();
     let pins: Vec<[u64; 2]> = built.pins().collect();
     let rest = GIB / 2 - PAGE;
     assert_eq!(
@@ -308,7 +308,11 @@ fn parts_of_a_file_that_touch_and_have_own_pages_share_an_anon_vma() {
     let own = [[0, 1]];
     let offsets = |regions: &[LikeRegion]| {
         let placed = placed(regions).unwrap();
-        let pages: Vec<u64> = placed.mappings.iter().map(|m| m.file_offset / PAGE).collect();
+        let pages: Vec<u64> = placed
+            .mappings
+            .iter()
+            .map(|m| m.file_offset / PAGE)
+            .collect();
         (pages, placed.file_len / PAGE)
     };
     let relocated = part(HIGH, false, &own);

@@ -106,7 +106,8 @@ fn a_region_over_several_mappings_is_cut_at_their_ends() {
 
 #[test]
 fn huge_pages_are_whole_or_are_none() {
-    let memory = listed(1_000, 3_000, "rw-p");
+    let mut memory = listed(1_000, 3_000, "rw-p");
+    memory.huge_anonymous = 4 << 20;
     let huge = pagemap::PRESENT | pagemap::HUGE;
     // 1024 is the first multiple of 512; two calls met within the second huge page.
     let regions = [
@@ -176,7 +177,10 @@ fn huge_pages_of_zeros_are_told_by_the_kernel_or_by_the_figures_of_smaps() {
     );
     memory.has_figures = false;
     let found = &scanned(&[sought(&memory)], &untold)[0];
-    assert_eq!((&found.huge[..], found.huge_zero.len()), (&[[0, 1_536]][..], 0));
+    assert_eq!(
+        (&found.huge[..], found.huge_zero.len()),
+        (&[[0, 1_536]][..], 0)
+    );
 }
 
 #[test]
