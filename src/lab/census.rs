@@ -160,7 +160,7 @@ fn whole(
     let each = mappings.iter().zip(found);
     let all: Counts = each
         .map(|(mapping, found)| {
-            let has_anon_vma = found.anon && mapping.vma.holds_anon || found.guards > 0;
+            let has_anon_vma = has_anon(mapping, found) || found.guards > 0;
             counts(mapping, found, has_anon_vma)
         })
         .sum();
@@ -181,8 +181,16 @@ fn whole(
 /// The entries of private mappings that hold no anonymous page.
 fn file_ptes(mappings: &[Mapping<'_>], found: &[Found]) -> u64 {
     let each = mappings.iter().zip(found);
-    let of_files = each.filter(|(mapping, found)| mapping.vma.holds_anon && !found.anon);
+    let of_files =
+        each.filter(|(mapping, found)| mapping.vma.holds_anon && !has_anon(mapping, found));
     of_files.map(|(_, found)| found.present).sum()
+}
+
+/// Whether an anonymous page is there. To the pagemap the huge page of zeros is one of a file
+/// since Linux 6.11 (fs/proc/task_mmu.c, `pagemap_pmd_range`), also where there is none.
+fn has_anon(mapping: &Mapping<'_>, found: &Found) -> bool {
+    let without_file = found.present > 0 && !mapping.listed.has_file();
+    mapping.vma.holds_anon && (found.anon || without_file)
 }
 
 /// What one mapping has, if it has an anon_vma or not.

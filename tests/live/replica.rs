@@ -4,7 +4,7 @@
 use forktax::lab::census;
 use forktax::lab::shape::{self, Options};
 use forktax::model::{
-    LikeRegion, Likeness, Parent, Program, RegionKind, SpaceRequest, SpawnMethod,
+    LikeRegion, Likeness, Parent, Program, RegionKind, ShapeMapping, SpaceRequest, SpawnMethod,
 };
 use forktax::vm::PlacedLikeness;
 use forktax::worker::protocol::{Assignment, Failure, Pass, Reply, Request};
@@ -197,8 +197,8 @@ fn huge_pages_that_are_mapped_page_by_page_are_folios_again() {
     let reply = worker.ask(&Request::Inflate(None));
     assert!(matches!(reply, Reply::Inflated { .. }), "{reply:?}");
     let shape = shape::take(worker.process.pid(), Options::default()).unwrap();
-    let largest = shape.mappings.iter().max_by_key(|mapping| mapping.pages);
-    let largest = largest.unwrap();
+    let own = |mapping: &&ShapeMapping| mapping.own.iter().map(|run| run[1]).sum::<u64>();
+    let largest = shape.mappings.iter().max_by_key(own).unwrap();
     assert_eq!(
         (&largest.own[..], largest.huge.len()),
         (&[[100, 5 * HUGE]][..], 0)
