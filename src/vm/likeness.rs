@@ -244,7 +244,8 @@ impl PlacedMapping {
         let is_file = self.backing == RegionKind::File && region.backing == RegionKind::File;
         let both_own = self.has_own() && !region.written.is_empty();
         let differ = (self.readable, self.writable) != (region.readable, region.writable);
-        is_file && both_own && differ && self.readable && self.dontfork == region.dontfork
+        let alike = (self.dontfork, self.noreserve) == (region.dontfork, region.noreserve);
+        is_file && both_own && differ && alike && self.readable
     }
 
     /// Whether the kernel would merge the two, if they touch, by all that is seen.

@@ -83,6 +83,7 @@ fn a_process_that_holds_known_things() {
         writable: true,
         marked: false,
         dontfork: false,
+        noreserve: true,
         written: &[],
         stretch: 0,
         batch: 0,
