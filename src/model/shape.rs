@@ -183,10 +183,10 @@ pub struct ShapeMapping {
     /// Absent where that is not known, without CAP_SYS_ADMIN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stretch: Option<f64>,
-    /// How many of its own pages are parts of one large folio (mTHP, or a huge page that is
-    /// mapped page by page) and follow each other, on average over all: a fork counts up one
-    /// reference for so many (mm/memory.c, `copy_present_ptes`). Absent where none are, or
-    /// that is not known, without CAP_SYS_ADMIN.
+    /// How many pages follow each other in the same large folio (mTHP, or a huge page that
+    /// is mapped page by page) as a page of its own, itself included, on average over these:
+    /// a fork counts up one reference for so many (mm/memory.c, `copy_present_ptes`). Absent
+    /// where none do, or that is not known, without CAP_SYS_ADMIN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<f64>,
     /// What its flags (`VmFlags`) say.

@@ -31,7 +31,7 @@ pub(super) enum Stretch {
     Mean {
         /// That follow each other.
         stretch: f64,
-        /// That do so in one large folio.
+        /// That do so in the same large folio as a page does, on average over the pages.
         batch: f64,
     },
 }
@@ -53,7 +53,7 @@ pub(super) fn stretch(
         length: 0,
         pages: 0,
         runs: 0,
-        batches: 0,
+        squares: 0,
         buffer: Vec::new(),
     };
     let mut buffer = Vec::new();
@@ -77,7 +77,7 @@ pub(super) fn stretch(
         let pages = walk.pages as f64;
         Stretch::Mean {
             stretch: pages / walk.runs as f64,
-            batch: pages / walk.batches as f64,
+            batch: walk.squares as f64 / pages,
         }
     })
 }
@@ -90,7 +90,8 @@ struct Walk<F> {
     length: u64,
     pages: u64,
     runs: u64,
-    batches: u64,
+    /// The squares of the lengths of batches: each page counts with that of its own.
+    squares: u64,
     buffer: Vec<u8>,
 }
 
@@ -122,9 +123,13 @@ impl<F: FnMut(u64, &mut [u8]) -> io::Result<()>> Walk<F> {
         // A page alone is a batch; and where no flags are to be seen, each page is.
         let seen = self.length > 1 && (self.flags)(self.first_frame, &mut self.buffer).is_ok();
         let (flags, _) = self.buffer.as_chunks::<8>();
-        let is_tail = |flags: &&[u8; 8]| u64::from_ne_bytes(**flags) & COMPOUND_TAIL != 0;
-        let tails = flags.iter().skip(1).filter(is_tail).count() as u64;
-        self.batches += self.length - if seen { tails } else { 0 };
+        let is_tail = |flags: &[u8; 8]| u64::from_ne_bytes(*flags) & COMPOUND_TAIL != 0;
+        if seen {
+            let batches = flags.chunk_by(|_, next| is_tail(next));
+            self.squares += batches.map(|batch| (batch.len() as u64).pow(2)).sum::<u64>();
+        } else {
+            self.squares += self.length;
+        }
         self.length = 0;
     }
 }
