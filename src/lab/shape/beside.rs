@@ -269,6 +269,7 @@ mod tests {
         assert!(!is_afl_fork_server(&files));
     }
 
+    #[test]
     fn a_userfaultfd_says_whether_forks_are_told() {
         let with = |features: &str| {
             format!(
