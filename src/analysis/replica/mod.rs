@@ -15,8 +15,8 @@ mod trial;
 
 pub(in crate::analysis) use blueprint::Beside;
 pub use blueprint::{Blueprint, request_of};
-pub use effort::enough_s;
 pub use counts::common;
+pub use effort::enough_s;
 pub use groups::{Group, groups};
 pub use made_up::made_up;
 pub use scale::scaled;

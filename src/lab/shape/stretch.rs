@@ -126,7 +126,9 @@ impl<F: FnMut(u64, &mut [u8]) -> io::Result<()>> Walk<F> {
         let is_tail = |flags: &[u8; 8]| u64::from_ne_bytes(*flags) & COMPOUND_TAIL != 0;
         if seen {
             let batches = flags.chunk_by(|_, next| is_tail(next));
-            self.squares += batches.map(|batch| (batch.len() as u64).pow(2)).sum::<u64>();
+            self.squares += batches
+                .map(|batch| (batch.len() as u64).pow(2))
+                .sum::<u64>();
         } else {
             self.squares += self.length;
         }
