@@ -202,7 +202,8 @@ pub(super) struct ExplainArgs {
     pub(super) space: SpaceArgs,
 
     /// Ways to spawn, a list
-    /// [default: fork,posix_spawn, of a process vfork too; with --child exit those that can]
+    /// [default: fork,posix_spawn, of a process vfork and fork+pipe too; with --child exit
+    /// those that can]
     #[arg(long = "method", value_name = "LIST", value_delimiter = ',', value_parser = names::method())]
     pub(super) methods: Option<Vec<MethodArg>>,
 

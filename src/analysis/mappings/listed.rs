@@ -129,7 +129,9 @@ fn note(mapping: &mut Listed, field: &str, rest: &str) {
         "Anonymous" => mapping.anonymous = bytes(),
         "Swap" => mapping.swapped = bytes(),
         "AnonHugePages" => mapping.huge_anonymous = bytes(),
-        "ShmemPmdMapped" | "FilePmdMapped" => mapping.huge_file += bytes(),
+        "ShmemPmdMapped" | "FilePmdMapped" => {
+            mapping.huge_file = mapping.huge_file.saturating_add(bytes());
+        }
         "KernelPageSize" => mapping.page_bytes = bytes(),
         "VmFlags" => {
             let words = || rest.split_whitespace();

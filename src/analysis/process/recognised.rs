@@ -24,12 +24,12 @@ pub enum Runtime {
 
 /// Libraries whose functions are called before and after each fork of the process
 /// (pthread_atfork(3)), or may be: jemalloc (`jemalloc.c`), gperftools (`tcmalloc.cc`), OpenSSL
-/// before 3.0 and where it is asked to (`OPENSSL_INIT_ATFORK`), CUDA, OpenBLAS (`memory.c`),
+/// before 3.0 where it is asked to (`OPENSSL_INIT_ATFORK`), CUDA, OpenBLAS (`memory.c`),
 /// and the OpenMP of LLVM and Intel (`z_Linux_util.cpp`).
 const AT_FORK: [&str; 7] = [
     "libjemalloc.so",
     "libtcmalloc",
-    "libcrypto.so",
+    "libcrypto.so.1",
     "libcuda.so",
     "libopenblas",
     "libomp.so",

@@ -30,7 +30,9 @@ pub fn of_smaps(reader: impl Read) -> Result<ProcessShape, ShapeFileError> {
     // What was pasted may have empty lines around it.
     let lines: Vec<&str> = lines.into_iter().filter(|line| !line.is_empty()).collect();
     let mut all = listed(lines.join("\n").as_bytes()).map_err(|_| ShapeFileError::NoDump)?;
-    if all.is_empty() || all.iter().any(|mapping| !mapping.has_figures) {
+    // A sum of all mappings (smaps_rollup) looks like one.
+    let is_none = |mapping: &Listed| !mapping.has_figures || mapping.name == "[rollup]";
+    if all.is_empty() || all.iter().any(is_none) {
         return Err(ShapeFileError::NoDump);
     }
     all.sort_by_key(|mapping| mapping.start);
@@ -194,9 +196,21 @@ mod tests {
     }
 
     #[test]
+    fn figures_that_no_process_has_are_refused_and_overflow_nothing() {
+        let most = u64::MAX;
+        let text = format!(
+            "7f0000100000-7f0000900000 rw-p 0 00:00 0 \nRss: {most} kB\nAnonymous: {most} kB\n\
+             AnonHugePages: {most} kB\nShmemPmdMapped: {most} kB\nFilePmdMapped: {most} kB\n\
+             Swap: {most} kB\nKernelPageSize: 3 kB\n"
+        );
+        assert!(of_smaps(text.as_bytes()).is_err());
+    }
+
+    #[test]
     fn what_is_no_dump_is_refused() {
         let maps = include_str!("../../../tests/data/proc/maps.txt");
-        for text in [maps, "", "{}", "Rss: 4 kB"] {
+        let rollup = "55d3c0000000-7ffd00000000 ---p 00000000 00:00 0 [rollup]\nRss: 4 kB\n";
+        for text in [maps, "", "{}", "Rss: 4 kB", rollup] {
             let refused = of_smaps(text.as_bytes()).unwrap_err().to_string();
             assert!(refused.contains("/proc/PID/smaps"), "{refused}");
         }

@@ -71,11 +71,8 @@ pub(in crate::cli) fn of_process(
         child,
         program: of_child(child, &args.program, &host.path)?,
         temperature: temperature(&spawning.temperature, host),
-        time: if args.ledger {
-            2 * EXPLAIN_TIME
-        } else {
-            EXPLAIN_TIME
-        },
+        time: EXPLAIN_TIME,
+        times: if args.ledger { 2 } else { 1 },
     };
     spawns.plan(&spawning.running, found, host, |replica, _| {
         Order::Process(ProcessOrder { replica, ledger })
@@ -110,7 +107,10 @@ pub(super) struct Spawns {
     pub(super) child: ChildAction,
     pub(super) program: Program,
     pub(super) temperature: Temperature,
+    /// The usual time of its trials.
     pub(super) time: Duration,
+    /// How many times that the run is to have: a ledger takes as much again.
+    pub(super) times: u32,
 }
 
 impl Spawns {
@@ -136,7 +136,7 @@ impl Spawns {
         let built = scaled(&found.shape, &scale);
         let enough_s = enough_s(&built, &self.methods).min(LONGEST_S);
         let pace = Pace {
-            time: self.time.max(Duration::from_secs_f64(enough_s.ceil())),
+            time: self.times * self.time.max(Duration::from_secs_f64(enough_s.ceil())),
             precision: None,
         };
         let replica = ReplicaOrder {

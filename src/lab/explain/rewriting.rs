@@ -38,10 +38,11 @@ fn seen(inquiry: &Inquiry<'_>, method: SpawnMethod) -> Option<Rewriting> {
 }
 
 fn held_ns(method: SpawnMethod, held: Estimate) -> Availability<Estimate> {
-    if method.copies() {
-        Availability::Measured(held)
-    } else {
-        Availability::not_asked("only a forked child keeps a copy of the parent's pages")
+    match method {
+        SpawnMethod::Fork => Availability::Measured(held),
+        _ => Availability::not_asked(
+            "only a child of a plain fork has a copy of the parent's pages while the parent goes on",
+        ),
     }
 }
 

@@ -67,7 +67,9 @@ impl Budget {
         Self {
             total_s: stop.time_s.map(|time| time * (1.0 - RESERVE)),
             is_open: stop.is_open(),
-            counts_spawns: stop.spawns.is_some() && stop.time_s.is_none(),
+            counts_spawns: stop.spawns.is_some()
+                && stop.time_s.is_none()
+                && stop.precision.is_none(),
             stage: 1.0,
         }
     }

@@ -246,7 +246,8 @@ impl Schedule {
         if self.told || !self.budget.counts_spawns {
             return;
         }
-        let aim = self.aim_rounds.min(self.done + AIM_ROUNDS);
+        // Two that take turns are spread over the most rounds of all.
+        let aim = self.aim_rounds.min(self.done + 4 * AIM_ROUNDS);
         let later = (self.done + 1..aim).flat_map(|it| self.of_round(it, stage));
         let to_come = of_this_round.iter().copied().chain(later);
         let wanted: Vec<usize> = to_come.filter(|visit| stage.wants(*visit)).collect();
