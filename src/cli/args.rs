@@ -90,8 +90,8 @@ pub(super) enum Command {
     /// Set two stored results side by side, and say what became dearer or cheaper.
     ///
     /// Two sweeps are compared call by call and total by total, two cards price by price
-    /// and parent by parent, with a verdict where chance does not explain the difference.
-    /// The verdict names what differs between the hosts and the conditions of the two runs.
+    /// and parent by parent, two explanations phase by phase, two explained processes rung
+    /// by rung, with a verdict where chance does not explain the difference. The verdict names what differs between the hosts and the conditions of the two runs.
     Compare(CompareArgs),
     /// Try remedies on the address space of a live process, and print what each gained.
     ///
@@ -128,6 +128,7 @@ impl Command {
     pub(super) fn restore(&self) -> Option<&str> {
         let versus = match self {
             Self::Sweep(args) => &args.versus,
+            Self::Explain(args) => &args.versus,
             Self::Reproduce(args) => &args.versus,
             _ => return None,
         };
@@ -228,6 +229,9 @@ pub(super) struct ExplainArgs {
 
     #[command(flatten)]
     pub(super) spawning: SpawningArgs,
+
+    #[command(flatten)]
+    pub(super) versus: VersusArgs,
 
     #[command(flatten)]
     pub(super) output: OutputArgs,

@@ -1,5 +1,7 @@
 //! The commands that measure: plan, measure, print, export.
 
+use std::io;
+
 use signal_hook::consts::SIGXCPU;
 
 use super::args::{CardArgs, ExplainArgs, OutputArgs, ReproduceArgs, SweepArgs};
@@ -19,15 +21,23 @@ use crate::sys::{clock, memory, perf, process};
 /// Carries out a sweep, or two by turns.
 pub(super) fn sweep(args: &SweepArgs, attendant: Option<Attendant>) -> anyhow::Result<()> {
     if args.versus.is_given() {
-        return versus::run(args, &args.versus, &args.output, plan::of_sweep, attendant);
+        let planner = |args: &SweepArgs, host: &Surroundings| Ok(plan::of_sweep(args, host)?);
+        return versus::run(args, &args.versus, &args.output, &planner, attendant);
     }
     let host = surroundings(args.spawning.running.cpu.is_some())?;
     let plan = plan::of_sweep(args, &host)?;
     measure(&plan, &host, &args.output)
 }
 
-/// Carries out an explanation.
-pub(super) fn explain(args: &ExplainArgs) -> anyhow::Result<()> {
+/// Carries out an explanation, or two by turns.
+pub(super) fn explain(args: &ExplainArgs, attendant: Option<Attendant>) -> anyhow::Result<()> {
+    if args.versus.is_given() {
+        let planner = |args: &ExplainArgs, host: &Surroundings| {
+            let plan = plan::of_explained_by_turns(args, host)?;
+            Ok(plan)
+        };
+        return versus::run(args, &args.versus, &args.output, &planner, attendant);
+    }
     let host = surroundings(args.spawning.running.cpu.is_some())?;
     let plan = plan::of_explain(args, &host)?;
     measure(&plan, &host, &args.output)
@@ -36,8 +46,8 @@ pub(super) fn explain(args: &ExplainArgs) -> anyhow::Result<()> {
 /// Measures a study again, or its parents by turns with themselves.
 pub(super) fn reproduce(args: &ReproduceArgs, attendant: Option<Attendant>) -> anyhow::Result<()> {
     if args.versus.is_given() {
-        let planner = plan::of_parents;
-        return versus::run(args, &args.versus, &args.output, planner, attendant);
+        let planner = |args: &ReproduceArgs, host: &Surroundings| Ok(plan::of_parents(args, host)?);
+        return versus::run(args, &args.versus, &args.output, &planner, attendant);
     }
     let host = surroundings(args.running.cpu.is_some())?;
     let plan = plan::of_reproduce(args, &host)?;
@@ -79,15 +89,21 @@ pub(super) fn measure(plan: &Plan, host: &Surroundings, args: &OutputArgs) -> an
 /// Measures, prints and exports; the result of a run that ended by itself.
 fn run(plan: &Plan, host: &Surroundings, args: &OutputArgs) -> anyhow::Result<Option<Stored>> {
     let delivery = Delivery::ready(Subject::of_order(&plan.order), args)?;
-    let cpus = plan.order.replica().map(|order| &order.cpus);
-    if let Some(cpus) = cpus.filter(|cpus| !cpus.is_empty()) {
-        // The workers inherit it.
-        process::run_on(cpus)?;
-    }
+    run_where_it_does(plan)?;
     let outcome = delivery.measure([plan], host, |kernel, host, bar| {
         lab::run(kernel, host, plan, bar)
     })?;
     delivery.deliver(outcome.document.map(Stored::from), outcome.error)
+}
+
+/// Has the workers run on the CPUs of the process that is rebuilt, if that is of some.
+pub(super) fn run_where_it_does(plan: &Plan) -> io::Result<()> {
+    let cpus = plan.order.replica().map(|order| &order.cpus);
+    match cpus.filter(|cpus| !cpus.is_empty()) {
+        // They inherit it.
+        Some(cpus) => process::run_on(cpus),
+        None => Ok(()),
+    }
 }
 
 /// Where a result goes, looked at before there is one.

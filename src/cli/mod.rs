@@ -57,8 +57,10 @@ fn run(command: Option<Command>, attendant: Option<Attendant>) -> ExitCode {
     let result = match command {
         None => measure::sweep(&args::SweepArgs::defaults(), None),
         Some(Command::Sweep(sweep)) => measure::sweep(&sweep, attendant),
-        Some(Command::Explain(args)) if args.process.is_given() => process::explain(&args),
-        Some(Command::Explain(explain)) => measure::explain(&explain),
+        Some(Command::Explain(args)) if args.process.is_given() => {
+            process::explain(&args, attendant)
+        }
+        Some(Command::Explain(explain)) => measure::explain(&explain, attendant),
         Some(Command::Advise(advise)) => process::advise(&advise),
         Some(Command::Reproduce(args)) if args.list => list::run(),
         Some(Command::Reproduce(reproduce)) => measure::reproduce(&reproduce, attendant),

@@ -27,10 +27,10 @@ pub(super) use advise::{made_up_shape, of_advise};
 pub(super) use card::of_card;
 pub(super) use cpu::Choice;
 pub(super) use length::length;
-pub(super) use process::{Found as FoundProcess, of_process};
+pub(super) use process::{Found as FoundProcess, of_process, of_process_by_turns};
 pub(super) use program::search_path;
 pub(super) use reproduce::{of_parents, of_reproduce};
-pub(super) use sweep::{of_explain, of_sweep};
+pub(super) use sweep::{of_explain, of_explained_by_turns, of_sweep};
 
 /// The relative half-width of an interval at which a sweep has seen enough.
 const PRECISION: f64 = 0.02;

@@ -4,21 +4,41 @@
 use super::args::{AdviseArgs, ExplainArgs, ProcessArgs};
 use super::card as stored;
 use super::measure;
-use super::plan::{self, FoundProcess};
+use super::plan::{self, FoundProcess, Surroundings};
+use super::versus;
 use crate::analysis::card;
 use crate::lab::host::remedies;
+use crate::lab::linux::Attendant;
 use crate::lab::shape::{self, Options};
 use crate::model::{Availability, CardPrices, Document, Findings, Host, ProcessShape};
 use crate::store::Found;
 use crate::units::{about_percent, utc};
 
-/// Explains a process.
-pub(super) fn explain(args: &ExplainArgs) -> anyhow::Result<()> {
+/// Explains a process, or two by turns.
+pub(super) fn explain(args: &ExplainArgs, attendant: Option<Attendant>) -> anyhow::Result<()> {
+    if args.versus.is_given() {
+        return by_turns(args, attendant);
+    }
     // The process's own CPUs are taken.
     let surroundings = measure::surroundings(true)?;
     let shape = process_shape(&args.process)?;
     let plan = plan::of_process(args, found(shape), &surroundings)?;
     measure::measure(&plan, &surroundings, &args.output)
+}
+
+/// Explains a process by turns with itself, under other options, or with another one.
+fn by_turns(args: &ExplainArgs, attendant: Option<Attendant>) -> anyhow::Result<()> {
+    let shape = process_shape(&args.process)?;
+    let planner = |side: &ExplainArgs, surroundings: &Surroundings| {
+        let shape = match side.process == args.process {
+            // It may change, and shall be the same for both.
+            true => shape.clone(),
+            false => process_shape(&side.process)?,
+        };
+        let plan = plan::of_process_by_turns(side, found(shape), surroundings)?;
+        Ok(plan)
+    };
+    versus::run(args, &args.versus, &args.output, &planner, attendant)
 }
 
 /// Tries remedies on a process, or on one that is made up.

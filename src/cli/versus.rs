@@ -39,14 +39,14 @@ const OF_THE_RUN: [&str; 16] = [
 ];
 
 /// How a command makes a plan of its arguments.
-pub(super) type Planner<A> = fn(&A, &Surroundings) -> Result<Plan, PlanError>;
+pub(super) type Planner<'a, A> = &'a dyn Fn(&A, &Surroundings) -> anyhow::Result<Plan>;
 
 /// Measures both, compares, prints, exports, and judges.
 pub(super) fn run<A: Parser>(
     args: &A,
     versus: &VersusArgs,
     output: &OutputArgs,
-    planner: Planner<A>,
+    planner: Planner<'_, A>,
     attendant: Option<Attendant>,
 ) -> anyhow::Result<()> {
     let setups = setups(versus)?;
@@ -59,6 +59,7 @@ pub(super) fn run<A: Parser>(
     }
     let delivery = Delivery::ready(Subject::Comparison, output)?.attended(attendant);
     let [a, b] = &plans;
+    measure::run_where_it_does(a)?;
     let lab::Versus { documents, error } =
         delivery.measure([a, b], &host, |kernel, host, bar| {
             lab::run_versus(kernel, &host, [a, b], bar)
@@ -121,12 +122,15 @@ fn setups(versus: &VersusArgs) -> Result<Option<[Setup; 2]>, PlanError> {
 fn plans<A: Parser>(
     args: &A,
     options: &str,
-    planner: Planner<A>,
+    planner: Planner<'_, A>,
 ) -> anyhow::Result<([Plan; 2], Surroundings)> {
     let typed: Vec<OsString> = words::typed().into_iter().skip(1).collect();
     let words = words_of_b(&A::command(), &typed, options)?;
     let matches = A::command().try_get_matches_from(&typed)?;
-    let host = measure::surroundings(is_typed(&matches, "cpu"))?;
+    let names_cpu = ["cpu", "pid", "shape"]
+        .iter()
+        .any(|id| is_typed(&matches, id));
+    let host = measure::surroundings(names_cpu)?;
     let mut a = planner(args, &host)?;
     if !is_typed(&matches, "precision") {
         // The usual one is that of totals. A ratio gains by all the time there is.
@@ -134,7 +138,10 @@ fn plans<A: Parser>(
     }
     let words = with_defaults_of_a(words, &A::command(), &a);
     let b = A::try_parse_from(words).map_err(|error| refused(options, &said(&error)))?;
-    let b = planner(&b, &host).map_err(|error| refused(options, &error.to_string()))?;
+    let b = planner(&b, &host).map_err(|error| match error.downcast::<PlanError>() {
+        Ok(error) => refused(options, &error.to_string()).into(),
+        Err(error) => error,
+    })?;
     let b = Plan {
         stop: a.stop.clone(),
         seed: a.seed,
@@ -147,6 +154,11 @@ fn plans<A: Parser>(
 
 /// Refuses sides that cannot take turns.
 fn check(a: &Plan, b: &Plan, options: &str) -> Result<(), PlanError> {
+    let cpus = |plan: &Plan| plan.order.replica().map(|order| order.cpus.clone());
+    if cpus(a) != cpus(b) {
+        let why = "the two processes may run on other CPUs each; name one with --cpu";
+        return Err(refused(options, why));
+    }
     let counts = |of: fn(&Plan) -> usize| [of(a), of(b)];
     for ([a, b], what) in [
         (counts(|plan| plan.spaces.len()), "parents"),
@@ -204,7 +216,8 @@ fn with_defaults_of_a(mut words: Vec<OsString>, command: &Command, a: &Plan) -> 
     };
     let listed = |values: Vec<String>| values.join(",");
     let mut added = Vec::new();
-    if has("mappings") && !typed("mappings") && !typed("malloc") {
+    let others = ["mappings", "malloc", "pid", "shape"];
+    if has("mappings") && !others.iter().any(|name| typed(name)) {
         let mut sizes: Vec<u64> = a.spaces.iter().map(|space| space.mappings()).collect();
         sizes.dedup();
         let sizes = sizes.iter().map(ToString::to_string).collect();

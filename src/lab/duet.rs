@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::error::LabError;
 use super::kernel::Kernel;
+use super::outlook::{self, Watch};
 use super::session::{Inflated, Occasion, Recording};
 use crate::worker::protocol::{Assignment, Done};
 
@@ -26,11 +27,12 @@ pub(super) struct Until {
     pub(super) turns: [usize; 2],
 }
 
-/// Runs two workers from beginning to end. Which of them is started first, and has its turn
-/// first, is for the caller to draw.
+/// Runs two workers from beginning to end, whose moments may be watched. Which of them is
+/// started first, and has its turn first, is for the caller to draw.
 pub(super) fn run(
     kernel: &dyn Kernel,
     assignments: [&Assignment; 2],
+    watches: [&Watch; 2],
     until: Until,
     first: usize,
     timeout: Duration,
@@ -43,18 +45,23 @@ pub(super) fn run(
         0 => [one, other],
         _ => [other, one],
     };
-    let done = take_turns(kernel, &mut sides, until, first)?;
+    let sights = [0, 1].map(|side| sides[side].watched(assignments[side], watches[side]));
+    let mut outlook = outlook::Pair::open(kernel, sights);
+    let done = take_turns(kernel, &mut sides, &mut outlook, until, first)?;
+    let [seen_of_a, seen_of_b] = outlook.close();
     let [a, b] = sides;
     let [of_a, of_b] = done;
     let a = a.recorded(assignments[0], of_a)?;
     let b = b.recorded(assignments[1], of_b)?;
-    Ok([a.end(occasion), b.end(occasion)])
+    let (a, b) = (a.end(occasion), b.end(occasion));
+    Ok([a.with_moments(seen_of_a), b.with_moments(seen_of_b)])
 }
 
 /// A, B, B, A, A, B and so on: each stands as often before the other as after it.
 fn take_turns(
     kernel: &dyn Kernel,
     sides: &mut [Inflated; 2],
+    outlook: &mut outlook::Pair,
     until: Until,
     first: usize,
 ) -> Result<[Done; 2], LabError> {
@@ -67,6 +74,7 @@ fn take_turns(
         let pair_begins = kernel.now();
         for side in [next, 1 - next] {
             done[side] = sides[side].worker.turns(turns)?;
+            outlook.collect();
         }
         taken += turns;
         next = 1 - next;

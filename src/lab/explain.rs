@@ -10,6 +10,11 @@ mod ledger;
 mod mechanisms;
 mod part;
 mod rewriting;
+mod side;
+
+pub(super) use self::breakpoint::pair as breakpoint_pair;
+pub(super) use self::exit::probe as exit_probe;
+pub(super) use self::side::{Probes, Side};
 
 use self::mechanisms::{Chained, is_blind};
 use self::part::{Evidence, Part};

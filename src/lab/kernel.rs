@@ -157,8 +157,8 @@ pub trait Worker {
     /// Whatever ends a worker.
     fn run(&mut self, idle: &mut dyn FnMut()) -> Result<Done, LabError>;
 
-    /// Has it spawn in so many turns more of a timing, while another worker waits; what
-    /// came of all its turns so far.
+    /// Has it spawn in so many turns more of a timing or stamping, while another worker
+    /// waits; what came of all its turns so far.
     ///
     /// # Errors
     /// Whatever ends a worker.

@@ -1,6 +1,10 @@
 //! What is recorded from outside while a process spawns: which sampler, from
 //! when to when, and what it brought.
 
+mod pair;
+
+pub(super) use pair::Pair;
+
 use super::kernel::{Kernel, Sampler, Watching};
 use crate::model::{Missing, Placement, Reach};
 use crate::profile::ledger::Landmark;
@@ -45,6 +49,17 @@ pub(super) enum Watch {
     Calls,
 }
 
+/// A worker that is watched.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sight<'a> {
+    pub(super) watch: &'a Watch,
+    pub(super) placement: Placement,
+    /// Where libc's function of this name begins in it.
+    pub(super) execve: u64,
+    /// Its process.
+    pub(super) worker: u32,
+}
+
 /// Instructions to watch, and a sampler that does.
 type Marks = [(Landmark, u64)];
 type Opened = Result<Box<dyn Sampler>, Missing>;
@@ -78,37 +93,33 @@ pub(super) enum Outlook {
 }
 
 impl Outlook {
-    /// Opens what is asked for and begins. `execve` is where libc's function of
-    /// this name begins in the worker.
-    pub(super) fn open(
-        kernel: &dyn Kernel,
-        watch: &Watch,
-        placement: Placement,
-        execve: u64,
-        worker: u32,
-    ) -> Self {
-        let open = |watching: &Watching| {
-            let mut sampler = kernel.watch(watching, placement, worker)?;
-            sampler.start()?;
-            Ok(sampler)
-        };
-        let (mut landmarks, mut unmarked) = (Vec::new(), None);
-        let opened = match watch {
-            Watch::Nothing => return Self::NotAsked,
-            Watch::Modes => open(&Watching::Modes),
-            Watch::Chains(hz) => open(&Watching::Chains(*hz)),
-            Watch::Faults => open(&Watching::Faults),
-            Watch::Calls => open(&Watching::Calls),
-            Watch::Moments => open(&Watching::Stamps(Vec::new())),
-            Watch::Stamps(of_program) => {
-                let execve = (Landmark::Execve, execve);
-                let all: Vec<_> = [execve].into_iter().chain(of_program.clone()).collect();
-                let (marks, refused, opened) = open_marked(&open, [&all, of_program, &[]]);
-                landmarks = marks.iter().map(|(landmark, _)| *landmark).collect();
-                unmarked = refused;
-                opened
-            }
-        };
+    /// Opens what is asked for and begins.
+    pub(super) fn open(kernel: &dyn Kernel, sight: Sight<'_>) -> Self {
+        let execve = [(Landmark::Execve, sight.execve)];
+        match sight.watch {
+            Watch::Nothing => Self::NotAsked,
+            Watch::Modes => Self::of(kernel, sight, &Watching::Modes),
+            Watch::Chains(hz) => Self::of(kernel, sight, &Watching::Chains(*hz)),
+            Watch::Faults => Self::of(kernel, sight, &Watching::Faults),
+            Watch::Calls => Self::of(kernel, sight, &Watching::Calls),
+            Watch::Moments => Self::of(kernel, sight, &Watching::Stamps(Vec::new())),
+            Watch::Stamps(of_program) => Self::marked(kernel, sight, &execve, of_program),
+        }
+    }
+
+    fn of(kernel: &dyn Kernel, sight: Sight<'_>, watching: &Watching) -> Self {
+        Self::opened(begun(kernel, sight, watching), sight.worker, &[], None)
+    }
+
+    /// The moments of a spawn with as many of these instructions as the host grants.
+    fn marked(kernel: &dyn Kernel, sight: Sight<'_>, execve: &Marks, of_program: &Marks) -> Self {
+        let open = |watching: &Watching| begun(kernel, sight, watching);
+        let all = [execve, of_program].concat();
+        let (marks, refused, opened) = open_marked(&open, [&all, of_program, &[]]);
+        Self::opened(opened, sight.worker, marks, refused)
+    }
+
+    fn opened(opened: Opened, worker: u32, marks: &Marks, unmarked: Option<Missing>) -> Self {
         match opened {
             Err(missing) => Self::Refused(missing),
             Ok(sampler) => Self::Open {
@@ -117,7 +128,7 @@ impl Outlook {
                     events: Vec::new(),
                     hz: sampler.hz(),
                     reach: sampler.reach(),
-                    landmarks,
+                    landmarks: marks.iter().map(|(landmark, _)| *landmark).collect(),
                     unmarked,
                     lost: 0,
                 },
@@ -145,4 +156,11 @@ impl Outlook {
             Self::Open { watched, .. } => Some(Ok(watched)),
         }
     }
+}
+
+/// A sampler that has begun.
+fn begun(kernel: &dyn Kernel, sight: Sight<'_>, watching: &Watching) -> Opened {
+    let mut sampler = kernel.watch(watching, sight.placement, sight.worker)?;
+    sampler.start()?;
+    Ok(sampler)
 }

@@ -1,12 +1,16 @@
 //! The experiment behind a process: its shape is rebuilt, rung by rung, and forked from;
 //! and if that was asked for, the fork from the whole is taken apart.
 
+use std::borrow::Cow;
+
+use super::error::LabError;
 use super::explain;
 use super::kernel::Kernel;
 use super::outcome::{Outcome, Progress};
-use super::replica::Experiment;
+use super::replica::{Experiment, own_shape};
 use crate::analysis::process::{Design, blame};
-use crate::model::{Document, Findings, Host, Plan, Process, ProcessOrder, SpaceRequest};
+use crate::analysis::replica::{Blueprint, scaled};
+use crate::model::{Document, Findings, Host, Order, Plan, Process, ProcessOrder, SpaceRequest};
 
 /// Of the time of an explanation that also takes the fork apart, what the trials have.
 const LEDGER_SHARE: f64 = 0.5;
@@ -75,6 +79,26 @@ fn apart(plan: &Plan, whole: SpaceRequest) -> Plan {
     plan.methods.retain(|method| method.has_own_children());
     plan.stop.time_s = plan.stop.time_s.map(|time_s| (1.0 - LEDGER_SHARE) * time_s);
     plan
+}
+
+/// The plan of a process that takes turns with another: an explanation of its whole shape as
+/// a worker has it. Any other plan is what it is.
+pub(super) fn by_turns<'a>(kernel: &dyn Kernel, plan: &'a Plan) -> Result<Cow<'a, Plan>, LabError> {
+    let Order::Process(ProcessOrder {
+        replica,
+        ledger: Some(explain),
+    }) = &plan.order
+    else {
+        return Ok(Cow::Borrowed(plan));
+    };
+    let own = own_shape(kernel, plan)?;
+    let built = Blueprint::of(&scaled(&replica.shape, &replica.scale), &own);
+    let whole = Design::of(&built, &plan.methods).trials.swap_remove(0);
+    Ok(Cow::Owned(Plan {
+        order: Order::Explain(explain.clone()),
+        spaces: vec![whole.space],
+        ..plan.clone()
+    }))
 }
 
 /// Says where the time of a fork goes, too.

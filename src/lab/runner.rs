@@ -132,11 +132,12 @@ impl Turn<'_> {
         Ok(recording)
     }
 
-    /// The same with two workers that take turns, for as long as this turn has. Which of
-    /// them begins is drawn.
+    /// The same with two workers that take turns, for as long as this turn has, and are
+    /// watched so. Which of them begins is drawn.
     pub(super) fn workers(
         &self,
         assignments: [Assignment; 2],
+        watches: [&Watch; 2],
         of: usize,
     ) -> Result<[Recording; 2], LabError> {
         let first = usize::from(self.seed % 2 == 1);
@@ -151,7 +152,8 @@ impl Turn<'_> {
         let [a, b] = &assignments;
         let occasion = self.occasion(of);
         let timeout = self.timeout;
-        let recordings = duet::run(self.kernel, [a, b], until, first, timeout, occasion)?;
+        let kernel = self.kernel;
+        let recordings = duet::run(kernel, [a, b], watches, until, first, timeout, occasion)?;
         for recording in &recordings {
             self.note(recording);
         }

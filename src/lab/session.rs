@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::error::LabError;
 use super::kernel::{Kernel, Worker};
 use super::noise::Waiting;
-use super::outlook::{Outlook, Watch, Watched};
+use super::outlook::{Outlook, Sight, Watch, Watched};
 use crate::model::{HostState, Missing, PageTables, Parent, SpawnMethod};
 use crate::profile::faults::MapRange;
 use crate::profile::modes::{ModeTicks, Split, Window, split};
@@ -95,6 +95,13 @@ impl Recording {
         self.records().map(window).collect()
     }
 
+    /// The same with what was recorded of its moments from outside.
+    pub(super) fn with_moments(mut self, watched: Option<Result<Watched, Missing>>) -> Self {
+        self.watched = watched;
+        self.keep_the_spawns();
+        self
+    }
+
     /// Forgets what was recorded outside of the recorded spawns, the rehearsals,
     /// and counts what was lost, which has no time.
     fn keep_the_spawns(&mut self) {
@@ -152,19 +159,12 @@ pub(super) fn run(
     occasion: Occasion,
 ) -> Result<Recording, LabError> {
     let mut inflated = Inflated::start(kernel, assignment, timeout)?;
-    let worker = &mut inflated.worker;
     let maps = match watch {
-        Watch::Faults => worker.map_ranges()?,
+        Watch::Faults => inflated.worker.map_ranges()?,
         _ => Vec::new(),
     };
-    let mut outlook = Outlook::open(
-        kernel,
-        watch,
-        assignment.placement,
-        inflated.prepared.execve,
-        worker.pid(),
-    );
-    let done = worker.run(&mut || outlook.collect())?;
+    let mut outlook = Outlook::open(kernel, inflated.watched(assignment, watch));
+    let done = inflated.worker.run(&mut || outlook.collect())?;
     let watched = outlook.close();
     let mut recording = inflated.recorded(assignment, done)?.end(occasion);
     recording.watched = watched;
@@ -219,6 +219,16 @@ impl Inflated {
             inflation_ns,
             inflated,
         })
+    }
+
+    /// It as somebody who watches sees it.
+    pub(super) fn watched<'a>(&self, assignment: &Assignment, watch: &'a Watch) -> Sight<'a> {
+        Sight {
+            watch,
+            placement: assignment.placement,
+            execve: self.prepared.execve,
+            worker: self.worker.pid(),
+        }
     }
 
     /// Looks at it once more after its loop, and collects what it recorded.

@@ -56,8 +56,8 @@ pub struct Comparison {
 pub struct ByTurns {
     /// The options in which the second was to differ, as they were typed.
     pub options: String,
-    /// The first. The cells of both come in the same order, and a cell's workers of one
-    /// round are those that took turns; where the plans have setups, they are those of the
+    /// The first. The cells, or explained methods, of both come in the same order, and
+    /// workers of one round are those that took turns; where the plans have setups, they are those of the
     /// two slices of a pair, each side's as many and one after the other.
     pub a: Document,
     /// The second.
@@ -72,6 +72,10 @@ pub enum ComparedKind {
     Sweeps,
     /// Two cards.
     Cards,
+    /// Two explanations.
+    Explanations,
+    /// Two explained processes.
+    Processes,
 }
 
 /// One of the two results.
@@ -98,6 +102,9 @@ pub struct ComparedSide {
 /// A plan, as far as it bears on the figures.
 #[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ComparedPlan {
+    /// What an explanation is of, in words, or the name of the process; absent of others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explained: Option<String>,
     /// The methods, which took turns.
     pub methods: Vec<SpawnMethod>,
     /// What the child did.
@@ -132,8 +139,11 @@ pub enum PlanFact {
     Setup,
     /// The methods that take turns.
     Methods,
+    /// Whether a card has its whole design.
+    Design,
     /// What the kernel reported of an address space that was ordered alike: more than 5
-    /// % more VMAs, present PTEs or huge pages on one side.
+    /// % more VMAs, present PTEs or huge pages on one side; and of explanations what was
+    /// ordered, of processes another name or more than 5 % more of what a fork pays for.
     Space,
 }
 
@@ -156,6 +166,7 @@ impl PlanFact {
             Self::Temperature => "temperature",
             Self::Setup => "setup",
             Self::Methods => "methods",
+            Self::Design => "design",
             Self::Space => "address space",
         }
     }
@@ -177,7 +188,8 @@ pub struct PlanDifference {
 #[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ComparedLine {
     /// What names it in every result: of a sweep the order of the address space, the
-    /// method, the child and the part.
+    /// method, the child and the part; of an explanation or a process `explained` or
+    /// `process` in the place of the address space, whatever that is.
     pub key: String,
     /// What it belongs to, for people.
     pub group: String,
@@ -195,6 +207,10 @@ pub struct ComparedLine {
     pub b_workers: usize,
     /// The second over the first. Its interval is that of this line alone.
     pub ratio: Availability<Estimate>,
+    /// The second less the first, with an interval as the ratio's; null where there is no
+    /// ratio, and of sweeps and cards, whose lines are no parts of each other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub difference: Option<Estimate>,
     /// The smallest ratio above 1 that would have been dearer; null without a verdict.
     pub visible_from: Option<f64>,
     /// What may be said of the two.
@@ -262,6 +278,6 @@ pub struct FailAbove {
     /// Percent of the first figure.
     pub percent: f64,
     /// The keys of the lines that are dearer and whose ratio's whole interval lies
-    /// above.
+    /// above; of explanations and processes among the totals alone.
     pub exceeded: Vec<String>,
 }

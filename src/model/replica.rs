@@ -252,6 +252,20 @@ impl ShapeUnit {
         Self::PinnedPages,
     ];
 
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Vmas => "mappings",
+            Self::AnonVmas => "with own pages",
+            Self::Ptes => "PTEs",
+            Self::Tables => "page tables",
+            Self::HugeEntries => "huge pages",
+            Self::Descriptors => "open files",
+            Self::Threads => "threads",
+            Self::PinnedPages => "pinned pages",
+        }
+    }
+
     /// How many of it a parent has.
     pub fn count(self, parent: &Parent) -> u64 {
         match self {

@@ -209,6 +209,13 @@ fn compared(comparison: &Comparison, into: &mut Vec<Record>) {
         walk(&b, &name("b"), &json(&line.b), into);
         let ratio = judged(about.clone(), "1".to_owned());
         walk(&ratio, &name("ratio"), &json(&line.ratio), into);
+        let difference = judged(about.clone(), unit(&line.unit));
+        walk(
+            &difference,
+            &name("difference"),
+            &json(&line.difference),
+            into,
+        );
         walk(
             &ratio,
             &name("visible_from"),

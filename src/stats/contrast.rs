@@ -56,11 +56,13 @@ pub fn drift(course: &[(f64, f64)]) -> f64 {
     change.abs() / 2.0
 }
 
-/// The ratio of a statistic in two runs.
+/// The ratio of a statistic in two runs, and the difference.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Contrast {
     /// The second over the first, with its 95 % interval.
     pub ratio: Estimate,
+    /// The second less the first.
+    pub difference: Estimate,
     /// The standard error of the ratio's logarithm.
     error: f64,
     freedom: usize,
@@ -93,11 +95,22 @@ impl Contrast {
         let Estimate { value, ci95 } = log.estimate();
         let errors = [first, second].map(error);
         let squares = errors.map(|error| error * error);
-        let reach = |end: f64| (end - value).hypot(two_sided_95(usize::MAX) * between);
+        let between_95 = two_sided_95(usize::MAX) * between;
+        let reach = |end: f64| (end - value).hypot(between_95);
+        let less = Replicates::combine(&parts, |v| Some(v[1] - v[0]))?.estimate();
+        let level = f64::midpoint(first.value.value, second.value.value);
+        let reach_of_less = |end: f64| (end - less.value).hypot(between_95 * level);
         Some(Self {
             ratio: Estimate {
                 value: value.exp(),
                 ci95: [value - reach(ci95[0]), value + reach(ci95[1])].map(f64::exp),
+            },
+            difference: Estimate {
+                value: less.value,
+                ci95: [
+                    less.value - reach_of_less(less.ci95[0]),
+                    less.value + reach_of_less(less.ci95[1]),
+                ],
             },
             error: (squares[0] + squares[1]).sqrt().hypot(between),
             freedom: freedom(squares, [first.freedom, second.freedom]),
@@ -105,22 +118,31 @@ impl Contrast {
         .filter(|contrast| contrast.is_finite())
     }
 
-    /// The contrast of two sides that were measured side by side, from the logarithms of
-    /// their ratios, pair of workers by pair of workers. What the host did to a pair, it
-    /// did to both.
-    pub fn of_pairs(logs: &[Vec<f64>], seed: u64, draws: usize) -> Option<Self> {
+    /// The contrast of two sides that were measured side by side, from the turns of both,
+    /// pair of workers by pair of workers. What the host did to a pair, it did to both.
+    pub fn of_pairs(pairs: &[Vec<[f64; 2]>], seed: u64, draws: usize) -> Option<Self> {
+        let each = |of: fn(&[f64; 2]) -> f64| -> Vec<Vec<f64>> {
+            let turns = |pair: &Vec<[f64; 2]>| {
+                let of_turns = pair.iter().map(of);
+                of_turns.filter(|of_turn| of_turn.is_finite()).collect()
+            };
+            pairs.iter().map(turns).collect()
+        };
+        let logs = each(|[a, b]| (b / a).ln());
         let pairs = logs.iter().filter(|pair| !pair.is_empty()).count();
         if pairs < 2 {
             return None; // One pair says nothing of the others.
         }
-        let level = level_replicates(logs, seed, draws)?;
+        let level = level_replicates(&logs, seed, draws)?;
         let Estimate { value, ci95 } = level.estimate();
+        let less = level_replicates(&each(|[a, b]| b - a), seed, draws)?;
         let freedom = level_freedom(pairs);
         Some(Self {
             ratio: Estimate {
                 value: value.exp(),
                 ci95: ci95.map(f64::exp),
             },
+            difference: less.estimate(),
             error: own_error(&level.draws, Some(freedom)),
             freedom,
         })
@@ -150,10 +172,8 @@ impl Contrast {
 
     /// JSON has no word for infinity.
     fn is_finite(&self) -> bool {
-        let Estimate { value, ci95 } = self.ratio;
-        [value, ci95[0], ci95[1], self.error]
-            .into_iter()
-            .all(f64::is_finite)
+        let is_sound = |estimate: Estimate| estimate.sound().is_some();
+        is_sound(self.ratio) && is_sound(self.difference) && self.error.is_finite()
     }
 }
 

@@ -193,17 +193,17 @@ const LINES_OF_PAIRS: usize = 6;
 fn verdicts_of_pairs(pairs: usize, change: f64, rng: &mut Rng) -> Vec<Direction> {
     let line = |line: usize, rng: &mut Rng| {
         let level = if line == 0 { change.ln() } else { 0.0 };
-        let logs: Vec<Vec<f64>> = (0..pairs)
+        let pairs: Vec<Vec<[f64; 2]>> = (0..pairs)
             .map(|_| {
                 let luck = level + 0.03 * normal(rng);
                 let turn = |rng: &mut Rng| {
                     let burst = if rng.f64() < 0.05 { 1.0 } else { 0.0 };
                     luck + 0.18 * normal(rng) + burst * normal(rng)
                 };
-                (0..SPAWNS).map(|_| turn(rng)).collect()
+                (0..SPAWNS).map(|_| [1.0, turn(rng).exp()]).collect()
             })
             .collect();
-        let contrast = Contrast::of_pairs(&logs, rng.u64(..), FEW_DRAWS);
+        let contrast = Contrast::of_pairs(&pairs, rng.u64(..), FEW_DRAWS);
         contrast.unwrap().direction(LINES_OF_PAIRS)
     };
     (0..LINES_OF_PAIRS).map(|index| line(index, rng)).collect()

@@ -22,7 +22,7 @@ pub enum Request {
     Inflate(Option<Box<Likeness>>),
     /// Spawn.
     Run,
-    /// Spawn in so many turns more, of a timing, while another worker waits for its own.
+    /// Spawn in so many turns more, of a timing or stamping, while another worker waits for its own.
     Turns(usize),
 }
 

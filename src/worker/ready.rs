@@ -62,7 +62,12 @@ impl Course {
     }
 
     /// So many turns more.
-    fn record_turns(&mut self, turns: usize, cold: Option<&mut Cold>) -> Result<usize, Failure> {
+    fn record_turns(
+        &mut self,
+        turns: usize,
+        cold: Option<&mut Cold>,
+        probe: &mut impl Probe,
+    ) -> Result<usize, Failure> {
         let spawns = turns.saturating_mul(self.contenders.len());
         let limits = Limits {
             extras: 0,
@@ -72,7 +77,7 @@ impl Course {
             slice_ns: u64::MAX,
         };
         let end = self.spawned.saturating_add(spawns).min(self.schedule.len());
-        self.record_within(end, limits, cold, &mut ClockOnly)
+        self.record_within(end, limits, cold, probe)
     }
 
     /// Spawns up to an end of the schedule; how many spawns are recorded by then.
@@ -111,11 +116,18 @@ impl Ready {
         done.map(|done| Done { usage, ..done })
     }
 
-    /// So many turns more of a timing. Another worker has spawned meanwhile, so that the
+    /// So many turns more of a timing, or of stamping. Another worker has spawned meanwhile, so that the
     /// first spawn of each method finds nothing of its own in the caches.
     pub(super) fn turns(&mut self, turns: usize) -> Result<Done, Failure> {
         self.warm_up()?;
-        let spawns = self.course.record_turns(turns, self.cold.as_mut());
+        let (shared, cold) = (Rc::clone(&self.course.shared), self.cold.as_mut());
+        let spawns = match self.course.assignment.pass {
+            Pass::Stamping => {
+                let mut probe = StampProbe::new(shared.words());
+                self.course.record_turns(turns, cold, &mut probe)
+            }
+            _ => self.course.record_turns(turns, cold, &mut ClockOnly),
+        };
         spawns.map(spawns_only)
     }
 

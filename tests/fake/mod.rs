@@ -16,7 +16,7 @@ use forktax::lab::noise::{Reading, Waiting};
 use forktax::model::Parent;
 use forktax::model::{
     Availability, Backing, ChildAction, Host, Interpreter, Level, MappingContent, Missing,
-    MissingKind, Order, PageTables, Placement, Plan, ProcessFacts, ProcessShape, Program,
+    MissingKind, Order, PageTables, Placement, Plan, ProcessFacts, ProcessShape, Program, Reach,
     SHAPE_VERSION, ShapeMapping, SpaceRequest, SpawnMethod, StopRule, TableLevel, Temperature,
     Tool,
 };
@@ -64,6 +64,8 @@ pub(crate) enum Fault {
     HugePages,
     /// perf_event_open is refused.
     NoPerf,
+    /// The records of a worker's family alone may be taken.
+    FamilyAlone,
     /// The host has no breakpoints.
     NoBreakpoints,
     /// The kernel hides its symbols.
@@ -104,6 +106,9 @@ pub(crate) enum Fault {
     SetupFails(usize),
 }
 
+/// The spawns of a worker, and what it was ordered.
+type Launched = (Vec<Spawn>, Assignment);
+
 /// The fake.
 pub(crate) struct Fake {
     pub(crate) fault: Fault,
@@ -111,8 +116,8 @@ pub(crate) struct Fake {
     launched: Cell<u32>,
     /// Setups, each with the workers that were launched by then.
     pub(crate) setups: RefCell<Vec<(String, u32)>>,
-    /// The spawns of the last worker, and what it was ordered.
-    last: RefCell<Option<(Vec<Spawn>, Assignment)>>,
+    /// The spawns of the last two workers, and what they were ordered, by their process.
+    last: RefCell<[Option<Launched>; 2]>,
 }
 
 impl Fake {
@@ -200,7 +205,8 @@ impl Kernel for Fake {
             taken: 0,
             slow: matches!(self.setups.borrow().last(), Some((command, _)) if command == "slow"),
         };
-        *self.last.borrow_mut() = Some((worker.timeline(), assignment.clone()));
+        let place = (worker.pid() - WORKER) as usize;
+        self.last.borrow_mut()[place] = Some((worker.timeline(), assignment.clone()));
         Ok(Box::new(worker))
     }
 
@@ -240,15 +246,20 @@ impl Kernel for Fake {
                 given: false,
             }));
         }
-        assert!([WORKER, SCRIPT].contains(&worker));
+        assert!([WORKER, WORKER + 1, SCRIPT].contains(&worker));
         let has_marks = matches!(watching, Watching::Stamps(marks) if !marks.is_empty());
         match self.fault {
             Fault::NoPerf => Err(missing("perf_event_paranoid is 4")),
             Fault::NoBreakpoints if has_marks => Err(missing("no breakpoints here")),
             _ => {
-                let last = self.last.borrow();
+                let last = &self.last.borrow()[(worker - WORKER) as usize];
                 let (spawns, assignment) = last.as_ref().expect("a worker was launched");
-                let sampler = FakeSampler::new(watching, spawns.clone(), assignment);
+                let reach = match self.fault {
+                    Fault::FamilyAlone => Reach::Inherited,
+                    _ => Reach::SystemWide,
+                };
+                let spawns = spawns.clone();
+                let sampler = FakeSampler::new(watching, worker, reach, spawns, assignment);
                 Ok(Box::new(sampler))
             }
         }
@@ -496,7 +507,8 @@ impl FakeWorker {
 
 impl Worker for FakeWorker {
     fn pid(&self) -> u32 {
-        WORKER
+        // Two that are alive at once are two processes.
+        WORKER + self.number % 2
     }
 
     fn prepare(&mut self) -> Result<Prepared, LabError> {
@@ -616,7 +628,8 @@ impl Worker for FakeWorker {
     }
 
     fn turns(&mut self, turns: usize) -> Result<Done, LabError> {
-        assert!(self.assignment.pass == Pass::Timing && self.extras().iter().all(|e| *e == 0));
+        let takes_turns = matches!(self.assignment.pass, Pass::Timing | Pass::Stamping);
+        assert!(takes_turns && self.extras().iter().all(|e| *e == 0));
         assert!(turns > 0 && self.taken + turns <= self.assignment.turns);
         self.taken += turns;
         let done = self.run(&mut || ())?;

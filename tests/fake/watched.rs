@@ -6,8 +6,6 @@ use forktax::model::{CallName, Missing, Reach, SpawnMethod};
 use forktax::sys::events::{Mode, SampleEvent};
 use forktax::worker::protocol::{Assignment, Pass};
 
-use super::WORKER;
-
 /// What a hit of a watched instruction costs, and until it is recorded.
 pub(crate) const HIT_NS: u64 = 6_000;
 pub(crate) const LAG_NS: u64 = 3_000;
@@ -94,15 +92,26 @@ impl Spawn {
 /// The fake's recorder.
 pub(crate) struct FakeSampler {
     watching: Watching,
+    worker: u32,
+    reach: Reach,
     spawns: Vec<Spawn>,
     given: bool,
 }
 
 impl FakeSampler {
-    pub(crate) fn new(watching: &Watching, spawns: Vec<Spawn>, assignment: &Assignment) -> Self {
+    /// The recorder of a worker with these spawns.
+    pub(crate) fn new(
+        watching: &Watching,
+        worker: u32,
+        reach: Reach,
+        spawns: Vec<Spawn>,
+        assignment: &Assignment,
+    ) -> Self {
         assert_ne!(assignment.pass, Pass::Timing, "nothing is open in a timing");
         Self {
             watching: watching.clone(),
+            worker,
+            reach,
             spawns,
             given: false,
         }
@@ -113,7 +122,7 @@ impl FakeSampler {
         let mut events = vec![SampleEvent::Fork {
             time_ns: at.forked,
             pid: child,
-            ppid: WORKER,
+            ppid: self.worker,
         }];
         let exec = SampleEvent::Exec {
             time_ns: at.executed,
@@ -128,20 +137,20 @@ impl FakeSampler {
             Watching::Calls => {
                 return vec![SampleEvent::Called {
                     time_ns: at.forked,
-                    pid: WORKER,
+                    pid: self.worker,
                     call: CallName::Clone,
                     flags: 0x0120_0000,
                 }];
             }
-            Watching::Chains(_) => events.extend(chains(&at, child)),
+            Watching::Chains(_) => events.extend(chains(&at, self.worker, child)),
             Watching::Faults => {
-                events.extend(faults(&at, child));
+                events.extend(faults(&at, self.worker, child));
                 events.push(exec);
                 events.push(program_map(&at, child));
                 events.push(exit);
             }
             Watching::Stamps(addresses) => {
-                events.extend(switches(spawn, &at, child));
+                events.extend(switches(spawn, &at, self.worker, child));
                 if spawn.executes {
                     let late = if addresses.is_empty() { 0 } else { HIT_NS };
                     events.push(SampleEvent::Exec {
@@ -163,7 +172,7 @@ impl FakeSampler {
     }
 }
 
-fn switches(spawn: &Spawn, at: &Moments, child: u32) -> Vec<SampleEvent> {
+fn switches(spawn: &Spawn, at: &Moments, worker: u32, child: u32) -> Vec<SampleEvent> {
     let switch = |time_ns, pid, into| SampleEvent::Switch {
         time_ns,
         pid,
@@ -171,19 +180,19 @@ fn switches(spawn: &Spawn, at: &Moments, child: u32) -> Vec<SampleEvent> {
         into,
     };
     let mut switches = vec![
-        switch(at.started - 1_000, WORKER, false),
+        switch(at.started - 1_000, worker, false),
         switch(at.started - 500, child, true),
-        switch(at.back, WORKER, true),
+        switch(at.back, worker, true),
     ];
     if spawn.method != SpawnMethod::Fork {
         // It comes back amid the child's start, and leaves to wait.
-        switches.push(switch(spawn.called - 1_000, WORKER, true));
-        switches.push(switch(spawn.called + 2_000, WORKER, false));
+        switches.push(switch(spawn.called - 1_000, worker, true));
+        switches.push(switch(spawn.called + 2_000, worker, false));
     }
     switches
 }
 
-fn chains(at: &Moments, child: u32) -> [SampleEvent; 3] {
+fn chains(at: &Moments, worker: u32, child: u32) -> [SampleEvent; 3] {
     let chain = |time_ns, pid, frames: &[u64]| SampleEvent::Chain {
         time_ns,
         pid,
@@ -195,7 +204,7 @@ fn chains(at: &Moments, child: u32) -> [SampleEvent; 3] {
         frames: frames.to_vec(),
     };
     [
-        chain(at.forked - 1_000, WORKER, &[0xffff_ffff_8100_0010]),
+        chain(at.forked - 1_000, worker, &[0xffff_ffff_8100_0010]),
         chain(at.executed - 1_000, child, &[0xffff_ffff_8100_1010]),
         chain(at.first, child, &[]),
     ]
@@ -214,7 +223,7 @@ fn program_map(at: &Moments, child: u32) -> SampleEvent {
     }
 }
 
-fn faults(at: &Moments, child: u32) -> [SampleEvent; 3] {
+fn faults(at: &Moments, worker: u32, child: u32) -> [SampleEvent; 3] {
     let fault = |time_ns, pid, address, mode| SampleEvent::Fault {
         time_ns,
         pid,
@@ -223,7 +232,7 @@ fn faults(at: &Moments, child: u32) -> [SampleEvent; 3] {
     };
     [
         fault(at.started, child, 0x1000, Mode::User),
-        fault(at.started + 100, WORKER, 0x2000, Mode::User),
+        fault(at.started + 100, worker, 0x2000, Mode::User),
         fault(at.first, child, 0x40_0000, Mode::User),
     ]
 }
@@ -234,7 +243,7 @@ impl Sampler for FakeSampler {
     }
 
     fn reach(&self) -> Reach {
-        Reach::SystemWide
+        self.reach
     }
 
     fn start(&mut self) -> Result<(), Missing> {
@@ -246,7 +255,7 @@ impl Sampler for FakeSampler {
             return Vec::new();
         }
         if self.watching == Watching::Modes {
-            return ticks();
+            return ticks(self.worker);
         }
         let children = 5_000..;
         let mut events: Vec<SampleEvent> = self
@@ -264,10 +273,10 @@ impl Sampler for FakeSampler {
 
 /// Ticks of the worker at every 10 us of its first 30 ms, one in ten of them in
 /// user mode.
-fn ticks() -> Vec<SampleEvent> {
+fn ticks(worker: u32) -> Vec<SampleEvent> {
     let tick = |index: u64| SampleEvent::Tick {
         time_ns: 1_000_000 + 10_000 * index,
-        pid: WORKER,
+        pid: worker,
         mode: if index.is_multiple_of(10) {
             Mode::User
         } else {

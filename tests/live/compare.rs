@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use forktax::model::{Comparison, PlanFact, Verdict};
+use forktax::model::{ComparedLine, Comparison, PlanFact, Verdict, WorkerSamples};
 
 use crate::{failure, forktax, output};
 
@@ -13,17 +13,25 @@ fn data(name: &str) -> String {
 
 /// A stored sweep whose spawns all take so many percent of what they took.
 fn scaled(dir: &Path, percent: u64) -> String {
+    changed(dir, &percent.to_string(), |worker| {
+        for ns in worker.call_ns.iter_mut().chain(&mut worker.total_ns) {
+            *ns = *ns * percent / 100;
+        }
+        true
+    })
+}
+
+/// A stored sweep with some of its workers, changed.
+fn changed(dir: &Path, name: &str, keep: impl Fn(&mut WorkerSamples) -> bool) -> String {
     let text = fs::read(data("sweep")).unwrap();
     let mut document: forktax::model::Document = serde_json::from_slice(&text).unwrap();
     let forktax::model::Findings::Sweep { cells } = &mut document.findings else {
         panic!("it is a sweep");
     };
-    for worker in cells.iter_mut().flat_map(|cell| &mut cell.samples) {
-        for ns in worker.call_ns.iter_mut().chain(&mut worker.total_ns) {
-            *ns = *ns * percent / 100;
-        }
+    for cell in cells {
+        cell.samples.retain_mut(&keep);
     }
-    let path = dir.join(format!("{percent}.json"));
+    let path = dir.join(format!("{name}.json"));
     fs::write(&path, serde_json::to_vec(&document).unwrap()).unwrap();
     path.display().to_string()
 }
@@ -84,7 +92,7 @@ fn what_cannot_be_compared_is_refused_by_its_status() {
         (
             format!("{sweep} {}", data("explain")),
             2,
-            "an explanation cannot be compared",
+            "a sweep cannot be compared with an explanation",
         ),
         (format!("{sweep} {sweep} --fail-above=-3"), 2, "fail-above"),
         (
@@ -113,11 +121,18 @@ fn what_cannot_be_compared_is_refused_by_its_status() {
 
 #[test]
 fn to_fail_there_must_be_something_to_judge() {
+    let dir = tempfile::tempdir().unwrap();
     let (sweep, exit) = (data("sweep"), data("sweep-exit"));
-    let output = output(&format!("compare {sweep} {exit} --fail-above 10"));
-    assert_eq!(output.status.code(), Some(2));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("--fail-above has nothing to judge"), "{said}");
+    let few = changed(dir.path(), "few", |worker| worker.round == 0);
+    for (other, why) in [
+        (few, "--fail-above has nothing to judge"),
+        (exit, "no line in common"),
+    ] {
+        let output = output(&format!("compare {sweep} {other} --fail-above 10"));
+        assert_eq!(output.status.code(), Some(2));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(why), "{said}");
+    }
 }
 
 #[test]
@@ -229,6 +244,42 @@ fn two_plans_by_turns_are_one_result_that_can_be_judged_again() {
     assert_eq!(beside.status.code(), Some(2));
     let alone = output(&format!("compare {}", data("sweep")));
     assert_eq!(alone.status.code(), Some(2));
+}
+
+/// What a kernel copies of a mapping more is in the copy, and what it frees in the exec.
+#[test]
+fn mappings_more_are_found_in_the_phases_that_copy_and_free_them() {
+    let _turn = super::explain::alone();
+    let words = "explain -q --mappings 1000 --method fork --time 12s --seed 1 --format json --vs";
+    let run = forktax(words).arg("--mappings=1500").output().unwrap();
+    let said = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{said}");
+    let comparison: Comparison = serde_json::from_slice(&run.stdout).unwrap();
+    let line = |end: &str| -> Option<&ComparedLine> {
+        let key = format!("explained/fork/exec/{end}");
+        comparison.lines.iter().find(|line| line.key == key)
+    };
+    let more = |line: &ComparedLine| line.difference.unwrap().value;
+    let total = line("total").unwrap();
+    assert!(more(total) > 0.0, "{total:?}");
+    let by_turns = comparison.by_turns.as_ref().unwrap();
+    let explanation = by_turns.a.findings.explanation().unwrap();
+    let Some(copy) = line("phase/copy") else {
+        let why = explanation.methods[0].ledger.missing().unwrap();
+        println!("skipped: phases: {}", why.reason);
+        assert!(!why.reason.is_empty() && why.remedy.is_some(), "{why:?}");
+        return;
+    };
+    let freed = line("phase/exec-teardown").unwrap();
+    for phase in [copy, freed] {
+        let ratio = phase.ratio.measured().unwrap();
+        assert!(ratio.value > 1.1 && ratio.value < 2.5, "{phase:?}");
+    }
+    let less = comparison.lines.iter().filter(|line| {
+        let is_other = ![&copy.key, &freed.key].contains(&&line.key);
+        line.key.contains("/phase/") && is_other && more(line) > more(copy)
+    });
+    assert_eq!(less.count(), 0, "{:?}", comparison.lines);
 }
 
 #[test]

@@ -6,13 +6,13 @@ use forktax::lab::error::LabError;
 use forktax::lab::kernel::{Kernel, Sampler, Script, ScriptOrder, Watching, Worker};
 use forktax::lab::limits::LimitError;
 use forktax::lab::noise::Reading;
-use forktax::lab::run;
+use forktax::lab::{run, run_versus};
 use forktax::model::SpawnMethod::{Fork, PosixSpawn, Vfork};
 use forktax::model::{
-    AdviseOrder, Availability, Document, Findings, Interpreter, MappingContent, Missing, Order,
-    Placement, Plan, Process, ProcessFacts, ProcessOrder, ProcessRole, ProcessShape, RemedyHost,
-    RemedyKind, ReplicaOrder, Rung, SHAPE_VERSION, ShapeMapping, ShapeScale, SpaceRequest, Stopped,
-    Targets, Tool,
+    AdviseOrder, Availability, Document, ExplainOrder, Findings, Interpreter, MappingContent,
+    Missing, Order, Placement, Plan, Process, ProcessFacts, ProcessOrder, ProcessRole,
+    ProcessShape, RemedyHost, RemedyKind, ReplicaOrder, Rung, SHAPE_VERSION, ShapeMapping,
+    ShapeScale, SpaceRequest, Stopped, Targets, Tool,
 };
 use forktax::profile::ledger::Landmark;
 use forktax::profile::symbols::Symbols;
@@ -343,5 +343,34 @@ fn a_shape_that_there_is_no_room_for_is_not_begun() {
         assert!(matches!(error, Some(LabError::Limit(_))), "{error:?}");
         assert!(steps.0.is_empty());
         assert_eq!(kernel.0.launched(), 1, "but to see what a worker is like");
+    }
+}
+
+#[test]
+fn a_process_takes_turns_with_itself_as_an_explained_parent() {
+    let methods = [Fork, PosixSpawn];
+    let explain = ExplainOrder {
+        sampling_hz: 1_000,
+        rewrite_pages: 0,
+        tree: false,
+    };
+    let plan = Plan {
+        order: Order::Process(ProcessOrder {
+            replica: replica(single()),
+            ledger: Some(explain),
+        }),
+        ..plan(&[0], &methods)
+    };
+    let fake = Fake::new(Fault::FamilyAlone);
+    let ended = run_versus(&fake, &host(), [&plan, &plan], &mut Steps(Vec::new()));
+    assert!(ended.error.is_none(), "{:?}", ended.error);
+    for document in ended.documents.unwrap() {
+        let found = document.findings.explanation().unwrap();
+        assert_eq!(
+            found.space.in_words().split(" + ").next(),
+            Some("like server")
+        );
+        let ledger = found.methods[0].ledger.measured().unwrap();
+        assert!(ledger.samples.len() > 10, "{}", ledger.samples.len());
     }
 }

@@ -5,20 +5,16 @@
 //! alike; so a change may be seen in a parent's own line before it is in a price.
 
 use super::sweep::course;
-use super::{Absent, DRAWS_OF_A_VERDICT, Line, Lines};
+use super::{Absent, Line, Lines, Name};
 use crate::analysis::card::{self, PriceLine, Slice};
 use crate::model::{
     Card, CardOrder, ComparedKind, Fingerprint, LineUnit, Order, Plan, PriceKind, Purpose,
-    SpawnMethod, Term, Trial, TrialCell, WorkerSamples, times,
+    SpawnMethod, Term, WorkerSamples, times,
 };
-use crate::stats::{Replicates, cost_replicates, drift, level_freedom};
+use crate::stats::{Replicates, drift};
 
 pub(super) fn lines(measured: &Card, plan: &Plan, luck: u64) -> Lines {
-    let mut all = Lines {
-        kind: ComparedKind::Cards,
-        lines: Vec::new(),
-        absent: Vec::new(),
-    };
+    let mut all = Lines::none(ComparedKind::Cards);
     let Order::Card(ordered) = &plan.order else {
         return all;
     };
@@ -26,10 +22,7 @@ pub(super) fn lines(measured: &Card, plan: &Plan, luck: u64) -> Lines {
     let drift = drift(&course(cells.map(|cell| &cell.samples)));
     for price in card::lines(ordered, &measured.trials, luck) {
         if is_shown(&price) {
-            match of_price(price, drift) {
-                Ok(line) => all.lines.push(line),
-                Err(absent) => all.absent.push(absent),
-            }
+            all.add(of_price(price, drift));
         }
     }
     let first = all.lines.len();
@@ -44,7 +37,7 @@ pub(super) fn lines(measured: &Card, plan: &Plan, luck: u64) -> Lines {
 fn mean(parents: &[Line], drift: f64) -> Option<Line> {
     let values: Vec<&Replicates> = parents.iter().map(|line| &line.value).collect();
     let keys = parents.iter().fold(Fingerprint::default(), |sum, line| {
-        sum.and(line.key.as_bytes())
+        sum.and(line.name.key.as_bytes())
     });
     let count = values.len();
     let value = Replicates::combine(&values, |each| {
@@ -52,9 +45,11 @@ fn mean(parents: &[Line], drift: f64) -> Option<Line> {
         (count > 1).then(|| (logs / count as f64).exp())
     })?;
     Some(Line {
-        key: format!("parents/mean/{count}/{:x}", keys.number()),
-        group: "all of them".to_owned(),
-        what: format!("geometric mean of {count}"),
+        name: Name {
+            key: format!("parents/mean/{count}/{:x}", keys.number()),
+            group: "all of them".to_owned(),
+            what: format!("geometric mean of {count}"),
+        },
         unit: LineUnit::Ns,
         value,
         workers: parents.iter().map(|line| line.workers).sum(),
@@ -104,19 +99,17 @@ fn of_price(price: PriceLine, drift: f64) -> Result<Line, Absent> {
                 format!("{name}{words}"),
             )
         }
-        (None, None) => return Err(absent(String::new(), "it names nothing")),
+        (None, None) => return Err(Absent::new("", "it names nothing")),
     };
     let value = price
         .value
-        .map_err(|missing| absent(key.clone(), &missing.in_words()))?;
+        .map_err(|missing| Absent::new(&key, missing.in_words()))?;
     // A price that the data do not tell from 0 has no ratio worth a line.
     if !value.estimate().is_above(0.0) {
-        return Err(absent(key, "not told from 0"));
+        return Err(Absent::new(key, "not told from 0"));
     }
     Ok(Line {
-        key,
-        group,
-        what,
+        name: Name { key, group, what },
         // They reach over five orders of magnitude, and no unit suits them all.
         unit: LineUnit::Other("ns".to_owned()),
         value,
@@ -128,13 +121,6 @@ fn of_price(price: PriceLine, drift: f64) -> Result<Line, Absent> {
     })
 }
 
-fn absent(key: String, reason: &str) -> Absent {
-    Absent {
-        key,
-        reason: reason.to_owned(),
-    }
-}
-
 /// The totals of the fitted parents that are not drawn by chance.
 fn parents(ordered: &CardOrder, measured: &Card, luck: u64, drift: f64, all: &mut Lines) {
     for (trial, result) in ordered.trials.iter().zip(&measured.trials) {
@@ -142,32 +128,16 @@ fn parents(ordered: &CardOrder, measured: &Card, luck: u64, drift: f64, all: &mu
             continue;
         }
         for cell in &result.cells {
-            let key = format!("parent/{}/{}", trial.space.key(), cell.method.name());
-            if all.find(&key).is_some() {
-                continue;
-            }
-            match parent(trial, cell, &key, luck, drift) {
-                Some(line) => all.lines.push(line),
-                None => all.absent.push(absent(key, "not measured")),
-            }
+            let name = Name {
+                key: format!("parent/{}/{}", trial.space.key(), cell.method.name()),
+                group: "of the design".to_owned(),
+                what: trial.space.in_words(),
+            };
+            let workers = times(&cell.samples, WorkerSamples::totals);
+            let line = Line::of_workers(name.clone(), &workers, luck, drift);
+            all.add(line.ok_or_else(|| Absent::new(name.key, "not measured")));
         }
     }
-}
-
-fn parent(trial: &Trial, cell: &TrialCell, key: &str, luck: u64, drift: f64) -> Option<Line> {
-    let workers = times(&cell.samples, WorkerSamples::totals);
-    let seed = Fingerprint::of(key).and(&luck.to_le_bytes()).number();
-    Some(Line {
-        key: key.to_owned(),
-        group: "of the design".to_owned(),
-        what: trial.space.in_words(),
-        unit: LineUnit::Ns,
-        value: cost_replicates(&workers, seed, DRAWS_OF_A_VERDICT)?,
-        workers: workers.len(),
-        freedom: level_freedom(workers.len()),
-        spread: Some(level_freedom(workers.len())),
-        drift,
-    })
 }
 
 fn term_names(term: Term) -> (&'static str, &'static str) {

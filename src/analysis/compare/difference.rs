@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::model::{
-    ChildAction, Document, Placement, Plan, PlanDifference, PlanFact, Program, Space, Temperature,
+    ChildAction, Document, Findings, Placement, Plan, PlanDifference, PlanFact, Program, ShapeUnit,
+    Space, Temperature, UnitResemblance,
 };
 use crate::units::thousands;
 
@@ -20,13 +21,14 @@ type Told = (PlanFact, fn(&Plan) -> String);
 /// The differences, in the order in which a header tells the conditions.
 pub(super) fn of_plans(a: &Document, b: &Document) -> Vec<PlanDifference> {
     let (of_a, of_b) = (&a.plan, &b.plan);
-    let facts: [Told; 6] = [
+    let facts: [Told; 7] = [
         (PlanFact::Child, |plan| child(plan.child).to_owned()),
         (PlanFact::Program, |plan| program(&plan.program)),
         (PlanFact::Placement, |plan| placement(plan.placement)),
         (PlanFact::Temperature, |plan| temperature(plan.temperature)),
         (PlanFact::Setup, |plan| setup(plan)),
         (PlanFact::Methods, |plan| methods(plan)),
+        (PlanFact::Design, |plan| design(plan).to_owned()),
     ];
     let differing = facts.into_iter().filter_map(|(fact, told)| {
         let (a, b) = (told(of_a), told(of_b));
@@ -35,6 +37,8 @@ pub(super) fn of_plans(a: &Document, b: &Document) -> Vec<PlanDifference> {
     let mut found: Vec<PlanDifference> = differing.collect();
     found.extend(environments(&of_a.environment, &of_b.environment));
     found.extend(spaces(a, b));
+    found.extend(explained(a, b));
+    found.extend(processes(a, b));
     found
 }
 
@@ -86,6 +90,13 @@ fn setup(plan: &Plan) -> String {
 fn methods(plan: &Plan) -> String {
     let names: Vec<&str> = plan.methods.iter().map(|method| method.name()).collect();
     names.join(", ")
+}
+
+fn design(plan: &Plan) -> &'static str {
+    match plan.order.card() {
+        Some(card) if card.quick => "quick",
+        _ => "whole",
+    }
 }
 
 /// Bytes that an environment takes on a new stack, without the pointers to it.
@@ -146,11 +157,59 @@ fn spaces(a: &Document, b: &Document) -> Vec<PlanDifference> {
     found
 }
 
-fn differ(a: &Space, b: &Space) -> bool {
-    let apart = |a: u64, b: u64| {
-        let (few, many) = (a.min(b) as f64, a.max(b) as f64);
-        many - few > SPACES_DIFFER * few
+/// Explanations of address spaces that were ordered differently.
+fn explained(a: &Document, b: &Document) -> Option<PlanDifference> {
+    let of = |document: &Document| match &document.findings {
+        Findings::Explanation(found) => Some(found.space.clone()),
+        _ => None,
     };
+    let (a, b) = of(a).zip(of(b))?;
+    (a != b).then(|| PlanDifference {
+        fact: PlanFact::Space,
+        a: a.in_words(),
+        b: b.in_words(),
+    })
+}
+
+/// Processes that have other names, or more of what a fork pays for.
+fn processes(a: &Document, b: &Document) -> Option<PlanDifference> {
+    let of = |document: &Document| {
+        let facts = document.plan.order.replica()?.shape.process.clone();
+        let units = document.findings.replica()?.likeness.units.clone();
+        Some((facts.name, units))
+    };
+    let ((name_a, of_a), (name_b, of_b)) = of(a).zip(of(b))?;
+    let differs = |unit: &UnitResemblance| {
+        let mut others = of_b.iter().filter(|other| other.unit == unit.unit);
+        others
+            .next()
+            .is_some_and(|other| apart(unit.process, other.process))
+    };
+    let apart: Vec<ShapeUnit> = of_a
+        .iter()
+        .filter(|it| differs(it))
+        .map(|it| it.unit)
+        .collect();
+    let told = |name: &str, units: &[UnitResemblance]| {
+        let units = units.iter().filter(|unit| apart.contains(&unit.unit));
+        let counts = units.map(|it| format!("{} {}", it.unit.name(), thousands(it.process)));
+        let words: Vec<String> = std::iter::once(name.to_owned()).chain(counts).collect();
+        words.join(", ")
+    };
+    (name_a != name_b || !apart.is_empty()).then(|| PlanDifference {
+        fact: PlanFact::Space,
+        a: told(&name_a, &of_a),
+        b: told(&name_b, &of_b),
+    })
+}
+
+/// Whether two counts are another order, and not the same one carried out twice.
+fn apart(a: u64, b: u64) -> bool {
+    let (few, many) = (a.min(b) as f64, a.max(b) as f64);
+    many - few > SPACES_DIFFER * few
+}
+
+fn differ(a: &Space, b: &Space) -> bool {
     apart(a.parent.mappings.vmas, b.parent.mappings.vmas)
         || apart(
             a.parent.mappings.present_ptes,

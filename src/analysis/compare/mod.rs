@@ -8,21 +8,23 @@
 mod by_turns;
 mod card;
 mod difference;
+mod explain;
 mod lines;
+mod process;
 mod statements;
 mod sweep;
 #[cfg(test)]
 mod tests;
 
-pub use by_turns::{LogsOf, compare_by_turns, logs_of_pairs, logs_of_slices};
-pub use lines::{Absent, Line, Lines, lines};
-pub use statements::{judged, largest, visible_in_half};
+pub use by_turns::{PairsOf, Turns, compare_by_turns, pairs_of_slices, pairs_of_workers, turns};
+pub use lines::{Absent, Line, Lines, Name, lines};
+pub use statements::{Figure, Place, figure, judged, largest, places, visible_in_half};
 pub use sweep::{CALL, Part, TOTAL};
 
 use crate::analysis::steadiness::Steadiness;
 use crate::model::{
-    Availability, ComparedLine, ComparedPlan, ComparedSide, Comparison, Document, FailAbove,
-    LoneLine, SCHEMA_VERSION, Tool, Verdict, Which, differences,
+    Availability, ComparedKind, ComparedLine, ComparedPlan, ComparedSide, Comparison, Document,
+    FailAbove, Findings, LoneLine, SCHEMA_VERSION, Tool, Verdict, Which, differences,
 };
 use crate::stats::{Contrast, Direction, Estimate, FAMILY_ERROR, FEWEST_WORKERS, Party};
 
@@ -34,10 +36,13 @@ const DRAWS_OF_A_VERDICT: usize = 1_000;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotComparable {
     /// A result of a kind that has no lines.
-    #[error("{0} cannot be compared: forktax compare takes two sweeps or two cards")]
+    #[error(
+        "{0} cannot be compared: forktax compare takes two sweeps, two cards, two explanations or \
+         two explained processes"
+    )]
     Kind(&'static str),
     /// Two sides of one run that do not belong together.
-    #[error("the two sides of the run have different numbers of lines; was it edited?")]
+    #[error("the two sides of the run do not belong together; was it edited?")]
     Unpaired,
     /// Two results that measured nothing alike.
     #[error("the two have no line in common: {0}")]
@@ -82,7 +87,11 @@ pub fn compare(
             b: lines::name(of_b.kind),
         });
     }
-    if !of_a.lines.iter().any(|line| of_b.find(&line.key).is_some()) {
+    if !of_a
+        .lines
+        .iter()
+        .any(|line| of_b.find(&line.name.key).is_some())
+    {
         let why = nothing_in_common([a.document, b.document], [&of_a, &of_b]);
         return Err(NotComparable::NothingInCommon(why));
     }
@@ -101,7 +110,8 @@ fn nothing_in_common([a, b]: [&Document; 2], [of_a, of_b]: [&Lines; 2]) -> Strin
     /// Parents that are named, at the most.
     const NAMED: usize = 5;
     let groups = |name: &str, own: &Lines| {
-        let mut groups: Vec<&str> = own.lines.iter().map(|line| line.group.as_str()).collect();
+        let groups = own.lines.iter().map(|line| line.name.group.as_str());
+        let mut groups: Vec<&str> = groups.collect();
         groups.dedup();
         let more = match groups.len().saturating_sub(NAMED) {
             0 => String::new(),
@@ -127,7 +137,7 @@ fn assembled(
 ) -> Comparison {
     let fail_above = fail_above.map(|percent| FailAbove {
         percent,
-        exceeded: exceeded(&lines, percent),
+        exceeded: exceeded(of_a.kind, &lines, percent),
     });
     let mut lone = lone(of_a, of_b, Which::A);
     lone.extend(self::lone(of_b, of_a, Which::B));
@@ -177,6 +187,7 @@ fn side(input: Input<'_>) -> ComparedSide {
         rounds: run.rounds,
         stopped: run.stopped.clone(),
         plan: ComparedPlan {
+            explained: explained(input.document),
             methods: plan.methods.clone(),
             child: plan.child,
             program: plan.program.clone(),
@@ -186,6 +197,14 @@ fn side(input: Input<'_>) -> ComparedSide {
             temperature: plan.temperature,
         },
         caveats: caveats.clone(),
+    }
+}
+
+/// What parent was explained, if one was.
+fn explained(document: &Document) -> Option<String> {
+    match &document.findings {
+        Findings::Explanation(found) => Some(found.space.in_words()),
+        _ => Some(document.plan.order.replica()?.shape.process.name.clone()),
     }
 }
 
@@ -205,7 +224,7 @@ fn compared(a: &Lines, b: &Lines, contrast: &Compare<'_>) -> Vec<ComparedLine> {
         .lines
         .iter()
         .filter_map(|line| {
-            let other = b.find(&line.key)?;
+            let other = b.find(&line.name.key)?;
             Some(Pair {
                 a: line,
                 b: other,
@@ -214,7 +233,7 @@ fn compared(a: &Lines, b: &Lines, contrast: &Compare<'_>) -> Vec<ComparedLine> {
         })
         .collect();
     let judged = pairs.iter().filter(|pair| pair.is_judged()).count();
-    pairs.iter().map(|pair| pair.line(judged)).collect()
+    pairs.iter().map(|pair| pair.line(a.kind, judged)).collect()
 }
 
 fn contrast(a: &Line, b: &Line, apart: f64) -> Result<Contrast, String> {
@@ -259,23 +278,27 @@ impl Pair<'_> {
         ))
     }
 
-    fn line(&self, judged: usize) -> ComparedLine {
+    fn line(&self, kind: ComparedKind, judged: usize) -> ComparedLine {
         let Self { a, b, contrast } = self;
+        let Name { key, group, what } = a.name.clone();
+        let adds_up = matches!(kind, ComparedKind::Explanations | ComparedKind::Processes);
+        let known = contrast.as_ref().ok();
         let ratio = match contrast {
             Ok(contrast) => Availability::Measured(contrast.ratio),
             Err(why) => Availability::unavailable(why.clone(), None),
         };
-        let in_family = contrast.as_ref().ok().filter(|_| self.is_judged());
+        let in_family = known.filter(|_| self.is_judged());
         ComparedLine {
-            key: a.key.clone(),
-            group: a.group.clone(),
-            what: a.what.clone(),
+            key,
+            group,
+            what,
             unit: a.unit.clone(),
             a: a.value.estimate(),
             b: b.value.estimate(),
             a_workers: a.workers,
             b_workers: b.workers,
             ratio,
+            difference: known.filter(|_| adds_up).map(|it| it.difference),
             visible_from: in_family
                 .map(|contrast| contrast.least_visible(judged))
                 .filter(|ratio| ratio.is_finite()),
@@ -301,23 +324,33 @@ fn lone(own: &Lines, other: &Lines, only_in: Which) -> Vec<LoneLine> {
     let lacking = own
         .lines
         .iter()
-        .filter(|line| other.find(&line.key).is_none());
-    let lone = lacking.map(|line| LoneLine {
-        key: line.key.clone(),
-        group: line.group.clone(),
-        what: line.what.clone(),
-        unit: line.unit.clone(),
-        only_in,
-        value: line.value.estimate(),
-        reason: other.why_not(&line.key),
+        .filter(|line| other.find(&line.name.key).is_none());
+    let lone = lacking.map(|line| {
+        let Name { key, group, what } = line.name.clone();
+        LoneLine {
+            reason: other.why_not(&key),
+            key,
+            group,
+            what,
+            unit: line.unit.clone(),
+            only_in,
+            value: line.value.estimate(),
+        }
     });
     lone.collect()
 }
 
-fn exceeded(lines: &[ComparedLine], percent: f64) -> Vec<String> {
+/// Which lines exceed what was allowed. What is a part of others is asked for by none.
+fn exceeded(kind: ComparedKind, lines: &[ComparedLine], percent: f64) -> Vec<String> {
+    let is_asked = |line: &ComparedLine| match kind {
+        ComparedKind::Sweeps | ComparedKind::Cards => true,
+        ComparedKind::Explanations | ComparedKind::Processes => figure(line) == Figure::Total,
+    };
     let exceeds = |line: &&ComparedLine| {
         let above = |ratio: &Estimate| ratio.is_above(1.0 + percent / 100.0);
-        line.verdict == Verdict::Dearer && line.ratio.measured().is_some_and(above)
+        is_asked(line)
+            && line.verdict == Verdict::Dearer
+            && line.ratio.measured().is_some_and(above)
     };
     let keys = lines.iter().filter(exceeds).map(|line| line.key.clone());
     keys.collect()

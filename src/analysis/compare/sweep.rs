@@ -1,16 +1,16 @@
 //! The lines of a sweep: the call and the total of each method in each address
 //! space.
 
-use super::{Absent, DRAWS_OF_A_VERDICT, Line, Lines};
+use super::lines::Quantity;
+use super::{Absent, Line, Lines, Name, turns};
 use crate::model::{
-    Availability, Cell, ChildAction, ComparedKind, Fingerprint, LineUnit, WorkerSamples,
-    quiet_workers, times,
+    Availability, Cell, ChildAction, ComparedKind, WorkerSamples, quiet_workers, times,
 };
-use crate::stats::{Summary, cost_replicates, drift, level_freedom, median};
+use crate::stats::{Summary, drift, median};
 
 /// A part of a spawn, and where a cell keeps it.
 pub struct Part {
-    name: &'static str,
+    pub(super) name: &'static str,
     figure: fn(&Cell) -> &Availability<Summary>,
     pub(super) samples: fn(&WorkerSamples) -> &[u64],
 }
@@ -32,67 +32,64 @@ pub const TOTAL: Part = Part {
 pub(super) const PARTS: [Part; 2] = [CALL, TOTAL];
 
 pub(super) fn lines(cells: &[Cell], luck: u64) -> Lines {
-    let mut lines = Lines {
-        kind: ComparedKind::Sweeps,
-        lines: Vec::new(),
-        absent: Vec::new(),
-    };
+    let mut lines = Lines::none(ComparedKind::Sweeps);
     let drift = drift(&course(cells.iter().map(|cell| &cell.samples)));
-    for cell in cells {
-        for part in &PARTS {
-            let key = key(cell, part);
-            if lines.find(&key).is_some() {
-                continue;
-            }
-            match line(cell, part, luck, drift) {
-                Ok(line) => lines.lines.push(line),
-                Err(reason) => lines.absent.push(Absent { key, reason }),
-            }
-        }
+    for quantity in quantities(cells, luck, drift) {
+        lines.add(quantity.line);
     }
     lines
 }
 
-pub(super) fn line(cell: &Cell, part: &Part, luck: u64, drift: f64) -> Result<Line, String> {
-    if let Some(missing) = (part.figure)(cell).missing() {
-        return Err(missing.reason.clone());
-    }
-    let key = key(cell, part);
-    let workers = times(&cell.samples, part.samples);
-    let seed = Fingerprint::of(&key).and(&luck.to_le_bytes()).number();
-    let value = cost_replicates(&workers, seed, DRAWS_OF_A_VERDICT)
-        .ok_or_else(|| "its samples were not stored".to_owned())?;
-    Ok(Line {
-        key,
-        group: cell.space.request.in_words(),
-        what: what(cell, part),
-        unit: LineUnit::Ns,
-        value,
-        workers: workers.len(),
-        freedom: level_freedom(workers.len()),
-        spread: Some(level_freedom(workers.len())),
-        drift,
-    })
+/// The same with the turns that each of them is made of.
+pub(super) fn quantities(cells: &[Cell], luck: u64, drift: f64) -> Vec<Quantity> {
+    let each = |cell| {
+        PARTS
+            .iter()
+            .map(move |part| of_cell(cell, part, name(cell, part), luck, drift))
+    };
+    cells.iter().flat_map(each).collect()
 }
 
-/// What a part of a cell is, for people.
-pub(super) fn what(cell: &Cell, part: &Part) -> String {
-    format!("{} {}", cell.method.name(), part.name)
+/// A part of a cell.
+pub(super) fn of_cell(cell: &Cell, part: &Part, name: Name, luck: u64, drift: f64) -> Quantity {
+    Quantity {
+        line: line(cell, part, name.clone(), luck, drift),
+        name,
+        turns: turns(&cell.samples, part),
+    }
+}
+
+fn line(cell: &Cell, part: &Part, name: Name, luck: u64, drift: f64) -> Result<Line, Absent> {
+    if let Some(missing) = (part.figure)(cell).missing() {
+        return Err(Absent::new(name.key, &missing.reason));
+    }
+    let workers = times(&cell.samples, part.samples);
+    Line::of_workers(name.clone(), &workers, luck, drift)
+        .ok_or_else(|| Absent::new(name.key, "its samples were not stored"))
 }
 
 /// What is the same quantity in another sweep: the order of the address space, not
 /// what became of it, the method, and what the child does.
-pub(super) fn key(cell: &Cell, part: &Part) -> String {
-    let child = match cell.child {
+fn name(cell: &Cell, part: &Part) -> Name {
+    let (space, method) = (&cell.space.request, cell.method.name());
+    Name {
+        key: format!(
+            "{}/{method}/{}/{}",
+            space.key(),
+            child(cell.child),
+            part.name
+        ),
+        group: space.in_words(),
+        what: format!("{method} {}", part.name),
+    }
+}
+
+/// What the child does, in a key.
+pub(super) fn child(child: ChildAction) -> &'static str {
+    match child {
         ChildAction::Exec => "exec",
         ChildAction::Exit => "exit",
-    };
-    format!(
-        "{}/{}/{child}/{}",
-        cell.space.request.key(),
-        cell.method.name(),
-        part.name
-    )
+    }
 }
 
 /// How the level of the whole run went, round by round: each worker's median over

@@ -3,8 +3,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{
-    Cell, ChildAction, Findings, HostCourse, HostFact, Placement, PlanDifference, PlanFact,
-    Reference, ReferenceReading, SpawnMethod,
+    Cell, ChildAction, Explanation, Findings, HostCourse, HostFact, Phase, Placement,
+    PlanDifference, PlanFact, Reference, ReferenceReading, SpawnMethod, StampedWorker,
 };
 
 fn sweep() -> Document {
@@ -15,9 +15,56 @@ fn explained() -> Document {
     serde_json::from_str(include_str!("../../../tests/data/explain.json")).unwrap()
 }
 
+fn explanation(document: &mut Document) -> &mut Explanation {
+    match &mut document.findings {
+        Findings::Explanation(explanation) => explanation,
+        other => panic!("{other:?} is no explanation"),
+    }
+}
+
+/// Another run of the same explanation, whose forks take so many times as long in a phase.
+fn stamped(seed: u64, dearer: Phase, factor: f64) -> Document {
+    let mut rng = Rng::with_seed(seed);
+    let mut document = explained();
+    let found = explanation(&mut document);
+    for explained in &mut found.methods {
+        let Availability::Measured(ledger) = &mut explained.ledger else {
+            panic!("it was taken apart");
+        };
+        let is_fork = explained.method == SpawnMethod::Fork;
+        let times = ledger.phases.iter().map(|time| {
+            let factor = if is_fork && time.phase == dearer {
+                factor
+            } else {
+                1.0
+            };
+            time.ns.measured().map(|ns| factor * ns.value)
+        });
+        let times: Vec<Option<f64>> = times.collect();
+        let worker = |round| {
+            let mut luck = |ns: f64| ns * (0.995 + 0.01 * rng.f64());
+            StampedWorker {
+                round,
+                total_ns: luck(ledger.total_ns.value),
+                phases_ns: times.iter().map(|ns| ns.map(&mut luck)).collect(),
+            }
+        };
+        ledger.samples = (0..8).map(worker).collect();
+    }
+    document
+}
+
+fn line<'a>(comparison: &'a Comparison, key: &str) -> &'a ComparedLine {
+    let mut lines = comparison.lines.iter();
+    lines
+        .find(|line| line.key == key)
+        .unwrap_or_else(|| panic!("{key}"))
+}
+
 fn cells(document: &mut Document) -> &mut Vec<Cell> {
     match &mut document.findings {
         Findings::Sweep { cells } => cells,
+        Findings::Explanation(explanation) => &mut explanation.cells,
         other => panic!("{other:?} is no sweep"),
     }
 }
@@ -70,19 +117,17 @@ fn a_sweep_has_a_line_for_each_call_and_each_total() {
     let found = lines(&document, 1).unwrap();
     assert_eq!(found.lines.len(), 2 * document.findings.cells().len());
     let first = &found.lines[0];
+    let Name { key, group, what } = &first.name;
+    assert_eq!(key, "mappings-0-pages-1-spacing-1-anon/fork/exec/call");
     assert_eq!(
-        first.key,
-        "mappings-0-pages-1-spacing-1-anon/fork/exec/call"
-    );
-    assert_eq!(
-        (first.group.as_str(), first.what.as_str()),
+        (group.as_str(), what.as_str()),
         ("no mappings", "fork call")
     );
     assert_eq!(first.workers, 8);
     let stored = document.findings.cells()[0].call_ns.measured().unwrap();
     // It was stored when a median was one of all spawns.
     assert!((first.value.value / stored.median.value - 1.0).abs() < 0.02);
-    assert_eq!(found.lines[17].group, "10,000 mappings");
+    assert_eq!(found.lines[17].name.group, "10,000 mappings");
 }
 
 /// Only a fork's terms are told apart by when they are paid.
@@ -91,11 +136,16 @@ fn a_card_has_no_line_for_what_its_other_lines_say() {
     let card: Document =
         serde_json::from_str(include_str!("../../../tests/data/card.json")).unwrap();
     let found = lines(&card, 1).unwrap().lines;
-    let told = |end: &str| found.iter().filter(|line| line.key.ends_with(end)).count();
+    let told = |end: &str| {
+        found
+            .iter()
+            .filter(|line| line.name.key.ends_with(end))
+            .count()
+    };
     assert!(told("/total") > 10 && told("/call") > 0);
     assert_eq!(told("/after"), 0);
-    let mut others = found.iter().filter(|line| line.group == "others");
-    assert!(others.all(|line| line.key.ends_with("/total")));
+    let mut others = found.iter().filter(|line| line.name.group == "others");
+    assert!(others.all(|line| line.name.key.ends_with("/total")));
 }
 
 /// What strikes one cell alone is not the host.
@@ -329,19 +379,172 @@ fn huge_pages_of_address_spaces_that_differ_are_told_where_there_are_some() {
 
 #[test]
 fn only_results_of_one_kind_with_lines_are_compared() {
-    let sides = [(explained(), sweep()), (sweep(), explained())];
-    for (a, b) in &sides {
+    let study: Document =
+        serde_json::from_str(include_str!("../../../tests/data/python-2014.json")).unwrap();
+    for (a, b, why) in [
+        (
+            explained(),
+            sweep(),
+            "an explanation cannot be compared with a sweep",
+        ),
+        (
+            sweep(),
+            explained(),
+            "a sweep cannot be compared with an explanation",
+        ),
+        (study.clone(), sweep(), "a reproduction cannot be compared"),
+        (sweep(), study, "a reproduction cannot be compared"),
+    ] {
         let input = |document| Input {
             file: "x.json",
             document,
         };
-        let refusal = compare(Tool::this(), input(a), input(b), None).unwrap_err();
+        let refusal = compare(Tool::this(), input(&a), input(&b), None).unwrap_err();
         let said = refusal.to_string();
-        assert!(
-            said.starts_with("an explanation cannot be compared"),
-            "{said}"
-        );
+        assert!(said.starts_with(why), "{said}");
     }
+}
+
+#[test]
+fn the_phase_that_became_dearer_is_named_and_no_other() {
+    let a = stamped(1, Phase::Copy, 1.0);
+    let mut b = stamped(2, Phase::Copy, 1.2);
+    let copies = |line: &ComparedLine| line.key.ends_with("/fork/exec/phase/copy");
+    let comparison = compared_with(&a, &b, Some(5.0));
+    for line in &comparison.lines {
+        let expected = match copies(line) {
+            true => Verdict::Dearer,
+            false => Verdict::NoDifferenceSeen,
+        };
+        assert_eq!(line.verdict, expected, "{line:?}");
+    }
+    let found = line(&comparison, "explained/fork/exec/phase/copy");
+    let difference = found.difference.unwrap();
+    assert!((difference.value / (0.2 * found.a.value) - 1.0).abs() < 0.05);
+    assert!(difference.is_above(0.0), "{difference:?}");
+    // Parts are not asked whether they are too dear, and the total is as it was.
+    assert!(comparison.fail_above.as_ref().unwrap().exceeded.is_empty());
+    let [place] = places(&comparison).try_into().unwrap();
+    assert_eq!(place.total.verdict, Verdict::NoDifferenceSeen);
+    assert!(place.parts.len() == 1 && copies(place.parts[0].0));
+    for cell in cells(&mut b)
+        .iter_mut()
+        .filter(|cell| cell.method == SpawnMethod::Fork)
+    {
+        scale(cell, |_| 1.5);
+    }
+    let comparison = compared_with(&a, &b, Some(5.0));
+    let exceeded = comparison.fail_above.as_ref().unwrap().exceeded.clone();
+    assert_eq!(exceeded, ["explained/fork/exec/total"]);
+    let [place] = places(&comparison).try_into().unwrap();
+    assert_eq!(place.total.verdict, Verdict::Dearer);
+    assert!(place.total.difference.unwrap().is_above(0.0));
+}
+
+#[test]
+fn explanations_of_other_parents_are_compared_and_that_is_told() {
+    let mut other = stamped(2, Phase::Copy, 1.0);
+    let space = crate::model::SpaceRequest::NOTHING;
+    let found = explanation(&mut other);
+    found.cells.retain(|cell| cell.space.request != space);
+    for cell in &mut found.cells {
+        cell.space.request = space.clone();
+    }
+    found.space = space;
+    let comparison = compared(&stamped(1, Phase::Copy, 1.0), &other);
+    assert!(comparison.lone.is_empty(), "{:?}", comparison.lone);
+    let [difference] = comparison.plan_differences.try_into().unwrap();
+    assert_eq!(difference.fact, PlanFact::Space);
+    assert_eq!(difference.a, "1,000 mappings");
+    assert_eq!(difference.b, "no mappings");
+    assert_eq!(comparison.b.plan.explained.as_deref(), Some("no mappings"));
+}
+
+#[test]
+fn phases_that_one_of_them_lacks_say_why() {
+    let comparison = compared(&stamped(1, Phase::Copy, 1.0), &explained());
+    let lone: Vec<_> = comparison
+        .lone
+        .iter()
+        .map(|line| line.reason.as_str())
+        .collect();
+    assert!(!lone.is_empty());
+    assert!(
+        lone.iter().all(|why| *why == "its workers were not stored"),
+        "{lone:?}"
+    );
+    // Calls and totals alone.
+    assert_eq!(comparison.lines.len(), 4);
+}
+
+fn process() -> Document {
+    serde_json::from_str(include_str!("../../../tests/data/process.json")).unwrap()
+}
+
+#[test]
+fn a_process_has_a_line_for_each_spawn_and_each_rung() {
+    let document = process();
+    let found = lines(&document, 1).unwrap();
+    let sum = |end: &str| -> f64 {
+        let mine = found
+            .lines
+            .iter()
+            .filter(|line| line.name.key.contains(end));
+        mine.map(|line| line.value.value).sum()
+    };
+    let total = sum("process/fork/exec/total");
+    assert!(total > 0.0 && found.find("process/posix_spawn/exec/call").is_some());
+    // Those that are not told from 0 are next to nothing.
+    assert!(
+        (sum("/rung/") / total - 1.0).abs() < 0.1,
+        "{} of {total}",
+        sum("/rung/")
+    );
+    let mut other = process();
+    let crate::model::Order::Process(order) = &mut other.plan.order else {
+        panic!("it is a process");
+    };
+    order.replica.shape.process.name = "another".to_owned();
+    let comparison = compared(&document, &other);
+    assert!(
+        verdicts(&comparison)
+            .iter()
+            .all(|it| **it == Verdict::NoDifferenceSeen)
+    );
+    let [difference] = comparison.plan_differences.try_into().unwrap();
+    assert_eq!(
+        (difference.fact, difference.b.as_str()),
+        (PlanFact::Space, "another")
+    );
+}
+
+#[test]
+fn of_a_part_of_a_process_no_spawn_is_compared() {
+    let scaled: Document =
+        serde_json::from_str(include_str!("../../../tests/data/process-scaled.json")).unwrap();
+    let found = lines(&scaled, 1).unwrap();
+    assert!(found.find("process/fork/exec/total").is_none());
+    assert!(
+        found
+            .lines
+            .iter()
+            .any(|line| line.name.key.contains("/rung/"))
+    );
+    assert!(
+        found
+            .absent
+            .iter()
+            .any(|absent| absent.reason.contains("a part of the shape"))
+    );
+}
+
+/// What is compared, unless nothing is in common.
+fn tried(a: &Document, b: &Document) -> Option<Comparison> {
+    let input = |document| Input {
+        file: "x.json",
+        document,
+    };
+    compare(Tool::this(), input(a), input(b), Some(5.0)).ok()
 }
 
 /// A sweep of which parts are missing and others make no sense.
@@ -380,7 +583,9 @@ proptest! {
     #[test]
     fn the_other_way_round_all_is_inverted(first: u64, second: u64) {
         let (a, b) = (distorted(first), distorted(second));
-        let (forth, back) = (compared(&a, &b), compared(&b, &a));
+        let (forth, back) = (tried(&a, &b), tried(&b, &a));
+        prop_assert_eq!(forth.is_some(), back.is_some());
+        let Some((forth, back)) = forth.zip(back) else { return Ok(()) };
         prop_assert_eq!(forth.lines.len(), back.lines.len());
         prop_assert_eq!(forth.lone.len(), back.lone.len());
         for line in &forth.lines {
@@ -401,7 +606,8 @@ proptest! {
 
     #[test]
     fn what_is_compared_can_be_stored(first: u64, second: u64) {
-        let comparison = compared_with(&distorted(first), &distorted(second), Some(5.0));
+        let comparison = tried(&distorted(first), &distorted(second));
+        let Some(comparison) = comparison else { return Ok(()) };
         let json = serde_json::to_string(&comparison).unwrap();
         let back: Comparison = serde_json::from_str(&json).unwrap();
         prop_assert_eq!(verdicts(&back), verdicts(&comparison));

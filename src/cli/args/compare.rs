@@ -21,7 +21,7 @@ pub(in crate::cli) struct CompareArgs {
 
     /// Exit with status 1 if a line is dearer in B and the whole 95 % interval of its
     /// ratio lies more than so many percent above 1; with status 2 if no line could be
-    /// judged
+    /// judged. Of explanations and processes the totals are asked
     #[arg(long, value_name = "PERCENT", value_parser = parse_percent)]
     pub(in crate::cli) fail_above: Option<f64>,
 

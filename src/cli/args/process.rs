@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// Which process, or which shape of one.
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, Default, PartialEq, Eq, clap::Args)]
 #[group(id = "process", multiple = false)]
 pub(in crate::cli) struct ProcessArgs {
     /// Rebuild the address space of this live process; it is read from outside, and

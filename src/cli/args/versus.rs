@@ -10,8 +10,8 @@ use super::compare::parse_percent;
 pub(in crate::cli) struct VersusArgs {
     /// Measure the same with these options changed, in the same run: workers of both take
     /// turns, of milliseconds where spawns are as short, so that a noisy host hits both
-    /// alike. The result is a comparison, of times alone, and --precision is that of the
-    /// ratios; '' compares the plan with itself
+    /// alike. The result is a comparison, of times alone and of an explanation's phases, and
+    /// --precision is that of the totals' ratios; '' compares the plan with itself
     #[arg(long, value_name = "OPTIONS", allow_hyphen_values = true)]
     pub(in crate::cli) vs: Option<String>,
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::methods::Wanted;
 use super::program::of_child;
-use super::sweep::explain;
+use super::sweep::{explain, refuse_what_no_turn_tells};
 use super::{
     Pace, PlanError, Surroundings, Task, child, methods, placement, stop_rule, temperature,
 };
@@ -46,17 +46,56 @@ pub(in crate::cli) fn of_process(
     found: Found,
     host: &Surroundings,
 ) -> Result<Plan, PlanError> {
-    let spawning = &args.spawning;
-    let child = child(&spawning.child, Some(&found.shape.process));
-    let wanted = Wanted {
-        child,
-        explained: false,
-    };
-    let mut methods = methods::methods(args.methods.as_deref(), wanted, &EXPLAINED)?;
+    let mut methods = wanted(args, &found, false)?;
     // Without the fork there is nothing to explain.
     if !methods.contains(&SpawnMethod::Fork) {
         methods.insert(0, SpawnMethod::Fork);
     }
+    plan(args, methods, args.ledger, found, host)
+}
+
+/// The plan of a process that takes turns with itself, or with another: of its whole shape,
+/// and of what times and stamps tell of it.
+pub(in crate::cli) fn of_process_by_turns(
+    args: &ExplainArgs,
+    found: Found,
+    host: &Surroundings,
+) -> Result<Plan, PlanError> {
+    refuse_what_no_turn_tells(args)?;
+    let methods = wanted(args, &found, true)?;
+    let plan = plan(args, methods, true, found, host)?;
+    let scale = plan.order.replica().map(|order| &order.scale);
+    match scale.and_then(|scale| scale.because.as_ref()) {
+        Some(why) => Err(PlanError::refused(format!(
+            "by turns the whole of a process is built, and there is no room for it: {why}"
+        ))),
+        None => Ok(plan),
+    }
+}
+
+/// What the process's children do, as far as it is known or asked.
+fn child_of(args: &ExplainArgs, found: &Found) -> ChildAction {
+    child(&args.spawning.child, Some(&found.shape.process))
+}
+
+fn wanted(
+    args: &ExplainArgs,
+    found: &Found,
+    explained: bool,
+) -> Result<Vec<SpawnMethod>, PlanError> {
+    let child = child_of(args, found);
+    let wanted = Wanted { child, explained };
+    methods::methods(args.methods.as_deref(), wanted, &EXPLAINED)
+}
+
+fn plan(
+    args: &ExplainArgs,
+    methods: Vec<SpawnMethod>,
+    has_ledger: bool,
+    found: Found,
+    host: &Surroundings,
+) -> Result<Plan, PlanError> {
+    let spawning = &args.spawning;
     if let Some(spawns) = spawning.spawns {
         return Err(PlanError::refused(format!(
             "--spawns {}: a process is explained by workers that take turns for --time; give that",
@@ -65,11 +104,11 @@ pub(in crate::cli) fn of_process(
     }
     refuse_spaces(&args.space)?;
     let explain = explain(args)?;
-    let ledger = Some(explain).filter(|_| args.ledger);
+    let ledger = Some(explain).filter(|_| has_ledger);
     let spawns = Spawns {
         methods,
-        child,
-        program: of_child(child, &args.program, &host.path)?,
+        child: child_of(args, &found),
+        program: of_child(child_of(args, &found), &args.program, &host.path)?,
         temperature: temperature(&spawning.temperature, host),
         time: EXPLAIN_TIME,
         times: if args.ledger { 2 } else { 1 },

@@ -28,6 +28,8 @@ const EXPLAINED_METHODS: [SpawnMethod; 2] = [SpawnMethod::Fork, SpawnMethod::Pos
 const EXPLAIN_TIME: Duration = Duration::from_secs(20);
 /// Pages that are written to again, at the most.
 const REWRITTEN: u64 = 1_000;
+/// Samples a second where nothing is said.
+const USUAL_HZ: u64 = 1_000;
 /// Above this the kernel spends its time on samples.
 const MOST_HZ: u64 = 50_000;
 
@@ -90,6 +92,36 @@ pub(in crate::cli) fn of_explain(
         defaults,
         host,
     )
+}
+
+/// The plan of an explanation that takes turns with another: of the address space alone, and
+/// of what times and stamps tell of it.
+pub(in crate::cli) fn of_explained_by_turns(
+    args: &ExplainArgs,
+    host: &Surroundings,
+) -> Result<Plan, PlanError> {
+    refuse_what_no_turn_tells(args)?;
+    let plan = of_explain(args, host)?;
+    Ok(Plan {
+        spaces: plan.spaces.last().cloned().into_iter().collect(),
+        ..plan
+    })
+}
+
+/// Refuses what is told by neither times nor stamps.
+pub(super) fn refuse_what_no_turn_tells(args: &ExplainArgs) -> Result<(), PlanError> {
+    let elsewhere = [
+        (args.tree, "--tree"),
+        (args.rewrite.is_some(), "--rewrite"),
+        (args.hz != USUAL_HZ, "--hz"),
+    ];
+    match elsewhere.iter().find(|(given, _)| *given) {
+        Some((_, name)) => Err(PlanError::refused(format!(
+            "{name}: by turns a spawn is timed and its phases are stamped, and nothing else; \
+             explain each side by itself for this"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// How it is explained where the time goes.

@@ -23,11 +23,15 @@ use super::ledger::stamps;
 const CHILDREN: usize = 100;
 
 /// Cost and lag of a hit, as one pair of workers saw them.
-pub(super) type Pair = Result<Option<[f64; 2]>, Missing>;
+pub(in crate::lab) type Pair = Result<Option<[f64; 2]>, Missing>;
 
 /// Measures them. The two workers follow each other, and there is a pair in every
 /// round, so that the host's changes of speed hit both.
-pub(super) fn pair(kernel: &dyn Kernel, plan: &Plan, timeout: Duration) -> Result<Pair, LabError> {
+pub(in crate::lab) fn pair(
+    kernel: &dyn Kernel,
+    plan: &Plan,
+    timeout: Duration,
+) -> Result<Pair, LabError> {
     let run = |watch: Watch| {
         let mut assignment = assignment(plan, 0, CHILDREN);
         assignment.child = ChildAction::Exec;

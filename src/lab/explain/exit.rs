@@ -22,7 +22,7 @@ const MAPPINGS: u64 = 1_000;
 const CHILDREN: usize = 20;
 
 /// Has children leave at once from a small and a large address space.
-pub(super) fn probe(
+pub(in crate::lab) fn probe(
     kernel: &dyn Kernel,
     plan: &Plan,
     timeout: Duration,

@@ -4,12 +4,12 @@ use super::Inquiry;
 use crate::lab::outlook::Watched;
 use crate::model::{
     Availability, BreakpointCost, ExitOrder, ExitProbe, Ledger, Missing, Phase, PhaseTime, Program,
-    SpawnMethod,
+    SpawnMethod, StampedWorker,
 };
 use crate::profile::ledger::{
     HitCost, Knowledge, Landmark, PhaseTimes, Rules, SpawnStamps, phases, reached,
 };
-use crate::stats::{DRAWS, Estimate, Replicates, cost_replicates};
+use crate::stats::{DRAWS, Estimate, Replicates, cost_replicates, median};
 use crate::worker::protocol::{record, stamp_words};
 
 /// The ledger of a method, or why there is none.
@@ -56,7 +56,8 @@ fn whole(ns: f64) -> u64 {
 /// The stamped spawns of a method, worker by worker.
 struct Stamped {
     known: Knowledge,
-    workers: Vec<Vec<PhaseTimes>>,
+    /// Those of each worker, with its round.
+    workers: Vec<(u32, Vec<PhaseTimes>)>,
     incomplete: u64,
     lost: u64,
     unmarked: Option<Missing>,
@@ -72,7 +73,12 @@ fn stamped(inquiry: &Inquiry<'_>, method: SpawnMethod, given: Given) -> Result<S
         let watched = watched.as_ref().map_err(Clone::clone)?;
         unmarked = unmarked.or_else(|| watched.unmarked.clone());
         let spawns = mine.map(stamps).collect();
-        traces.push(Trace { watched, spawns });
+        let round = recording.occasion.round;
+        traces.push(Trace {
+            round,
+            watched,
+            spawns,
+        });
     }
     let known = known(inquiry, method, &traces, given);
     let mut incomplete = 0;
@@ -81,7 +87,7 @@ fn stamped(inquiry: &Inquiry<'_>, method: SpawnMethod, given: Given) -> Result<S
         let rules = trace.rules(given, &known);
         let cut = phases(&trace.spawns, &trace.watched.events, &rules);
         incomplete += cut.iter().filter(|times| times.is_none()).count() as u64;
-        workers.push(cut.into_iter().flatten().collect());
+        workers.push((trace.round, cut.into_iter().flatten().collect()));
     }
     Ok(Stamped {
         known,
@@ -94,6 +100,7 @@ fn stamped(inquiry: &Inquiry<'_>, method: SpawnMethod, given: Given) -> Result<S
 
 /// One worker's stamps of one method.
 struct Trace<'a> {
+    round: u32,
     watched: &'a Watched,
     spawns: Vec<SpawnStamps>,
 }
@@ -167,8 +174,10 @@ fn of_workers(
 ) -> Result<Ledger, Missing> {
     let seed = inquiry.plan.seed;
     let median_of = |pick: &dyn Fn(&PhaseTimes) -> Option<f64>| {
-        let of_worker = |spawns: &Vec<PhaseTimes>| spawns.iter().filter_map(pick).collect();
-        let workers: Vec<Vec<f64>> = stamped.workers.iter().map(of_worker).collect();
+        let spawns = stamped.workers.iter().map(|(_, spawns)| spawns);
+        let workers: Vec<Vec<f64>> = spawns
+            .map(|spawns| spawns.iter().filter_map(pick).collect())
+            .collect();
         cost_replicates(&workers, seed, DRAWS)
     };
     let total = median_of(&|times| Some(times.total));
@@ -189,7 +198,7 @@ fn of_workers(
         spawns: stamped
             .workers
             .iter()
-            .map(|worker| worker.len() as u64)
+            .map(|(_, spawns)| spawns.len() as u64)
             .sum(),
         incomplete: stamped.incomplete,
         lost: stamped.lost,
@@ -197,6 +206,21 @@ fn of_workers(
         total_ns: total.estimate(),
         unexplained_ns,
         stamping_ns: Availability::of(stamping(inquiry, method, &total), untimed),
+        samples: stamped.workers.iter().filter_map(medians_of).collect(),
+    })
+}
+
+/// What one worker's spawns took, if one of them has all of its stamps.
+fn medians_of((round, spawns): &(u32, Vec<PhaseTimes>)) -> Option<StampedWorker> {
+    let middle = |pick: &dyn Fn(&PhaseTimes) -> Option<f64>| {
+        median(&spawns.iter().filter_map(pick).collect::<Vec<f64>>())
+    };
+    Some(StampedWorker {
+        round: *round,
+        total_ns: middle(&|times| Some(times.total))?,
+        phases_ns: (0..Phase::ALL.len())
+            .map(|phase| middle(&|times| times.phases[phase]))
+            .collect(),
     })
 }
 

@@ -6,7 +6,7 @@ use super::{Experiment, Purpose};
 use crate::analysis::replica::Blueprint;
 use crate::lab::error::LabError;
 use crate::lab::kernel::{Kernel, ScriptLoop, ScriptOrder, ScriptTimes};
-use crate::lab::outlook::{Outlook, Watch, Watched};
+use crate::lab::outlook::{Outlook, Sight, Watch, Watched};
 use crate::lab::replica::own_shape;
 use crate::lab::runner::Turn;
 use crate::lab::session::Recording;
@@ -310,7 +310,13 @@ fn run_script(
 ) -> Result<ScriptRun, LabError> {
     let mut script = kernel.start_script(order, timeout)?;
     let pid = script.pid();
-    let open = || Outlook::open(kernel, watch, order.placement, 0, pid);
+    let sight = Sight {
+        watch,
+        placement: order.placement,
+        execve: 0,
+        worker: pid,
+    };
+    let open = || Outlook::open(kernel, sight);
     // The samples are of the whole process, as its CPU time is; the calls only
     // of its loop, since nobody can wait for the end of a process that is traced.
     let samples = *watch == Watch::Modes;

@@ -91,6 +91,20 @@ pub struct Ledger {
     /// What stamping adds: the total less the median total of the spawns that are only
     /// timed.
     pub stamping_ns: Availability<Estimate>,
+    /// What the figures are made of, worker by worker.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub samples: Vec<StampedWorker>,
+}
+
+/// The medians of one worker's stamped spawns.
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
+pub struct StampedWorker {
+    /// The round in which the worker ran.
+    pub round: u32,
+    /// Of their totals.
+    pub total_ns: f64,
+    /// Of each phase, in the order of the ledger; null where its end was not seen.
+    pub phases_ns: Vec<Option<f64>>,
 }
 
 /// The time of one phase: a median over spawns.

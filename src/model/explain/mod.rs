@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use faults::{FaultCause, FaultCount, FaultPhase, Faults};
-pub use ledger::{BreakpointCost, ExitOrder, ExitProbe, Ledger, Phase, PhaseTime};
+pub use ledger::{BreakpointCost, ExitOrder, ExitProbe, Ledger, Phase, PhaseTime, StampedWorker};
 pub use mechanism::{
     HotFunction, Mechanism, MechanismShare, Mechanisms, Profile, Reach, Side, Stack,
 };

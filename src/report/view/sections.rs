@@ -102,6 +102,8 @@ pub fn section_names(subject: Subject) -> Vec<&'static str> {
         Subject::Comparison => (
             vec![
                 "times",
+                "phases",
+                "rungs",
                 "totals",
                 "prices",
                 "only-in-one",

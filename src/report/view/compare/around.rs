@@ -68,8 +68,10 @@ fn side(side: &ComparedSide) -> String {
 
 fn conditions(side: &ComparedSide) -> String {
     let plan = &side.plan;
+    let explained = plan.explained.as_ref();
     format!(
-        "{}; child: {}",
+        "{}{}; child: {}",
+        explained.map_or_else(String::new, |parent| format!("{parent}; ")),
         header::conditions(plan.placement, plan.temperature),
         header::child(plan.child, &plan.program)
     )

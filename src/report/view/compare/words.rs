@@ -1,10 +1,10 @@
 //! A comparison in a few sentences, and none that its verdicts do not support.
 
-use crate::analysis::compare::{judged, largest, visible_in_half};
+use crate::analysis::compare::{Figure, Place, judged, largest, places, visible_in_half};
 use crate::model::{ComparedLine, Comparison, FailAbove, HostFact, Verdict};
-
 use crate::report::view::number::{counted, significant};
-use crate::report::view::prose::interval;
+use crate::report::view::prose::{interval, listed, time_within};
+use crate::stats::Estimate;
 
 /// What was found, what would have been, and what was to fail.
 pub(super) fn sentences(comparison: &Comparison) -> Vec<String> {
@@ -19,7 +19,7 @@ pub(super) fn sentences(comparison: &Comparison) -> Vec<String> {
     if count == 0 {
         return vec!["No line of the two could be compared.".to_owned()];
     }
-    let mut told = Vec::new();
+    let mut told: Vec<String> = places(comparison).iter().filter_map(place).collect();
     if level.len() == count {
         told.push(format!(
             "No difference is seen in {}{}.",
@@ -47,6 +47,49 @@ pub(super) fn sentences(comparison: &Comparison) -> Vec<String> {
             .map(|fail| failed(comparison, fail)),
     );
     told
+}
+
+/// Where the difference of a spawn is, as far as chance does not explain it.
+fn place(place: &Place<'_>) -> Option<String> {
+    let Place { total, parts, of } = place;
+    let parts: Vec<String> = parts
+        .iter()
+        .map(|(line, difference)| format!("{} in {}", apart(*difference), line.what))
+        .collect();
+    let nouns = match of {
+        Figure::Rung => "rung",
+        _ => "phase",
+    };
+    let parts = match parts.as_slice() {
+        [] => None,
+        parts => Some(listed(parts, "and")),
+    };
+    let with = format!("With {}", total.group);
+    if total.verdict == Verdict::NoDifferenceSeen {
+        let parts = parts?;
+        return Some(format!(
+            "{with} no difference of the total is seen; by {nouns} B takes {parts}."
+        ));
+    }
+    let ratio = *total.ratio.measured()?;
+    Some(format!(
+        "{with} B takes {} than A, {} times as long ({}); {}.",
+        apart(total.difference?),
+        significant(ratio.value),
+        interval(ratio),
+        match parts {
+            Some(parts) => format!("by {nouns}: {parts}"),
+            None => format!("no {nouns} by itself is seen to differ"),
+        }
+    ))
+}
+
+/// How much more, or less.
+fn apart(difference: Estimate) -> String {
+    match difference.value < 0.0 {
+        true => format!("{} less", time_within(difference.turned(|ns| -ns))),
+        false => format!("{} more", time_within(difference)),
+    }
 }
 
 /// From this ratio of the references on, the hosts are said to differ.

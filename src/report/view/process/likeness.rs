@@ -17,7 +17,7 @@ pub(in crate::report::view) fn table(rebuilt: &Rebuilt<'_>, notes: &mut Footnote
     let scaled = units.iter().any(|unit| unit.wanted != unit.process);
     let mut grid = Grid::new()
         .column(Column::name("unit"), |unit: &&UnitResemblance| {
-            names::unit(unit.unit)
+            unit.unit.name()
         })
         .column(Column::number("process", ""), |unit| unit.process);
     if scaled {

@@ -1,6 +1,6 @@
 //! Names of what a fork pays for.
 
-use crate::model::{FreeReason, LeftOutReason, MappingContent, Rung, ShapeUnit};
+use crate::model::{FreeReason, LeftOutReason, MappingContent, Rung};
 
 /// No name of mappings is longer than this in a table.
 const LONGEST: usize = 30;
@@ -48,20 +48,6 @@ pub(in crate::report::view) fn content(content: MappingContent) -> [&'static str
         MappingContent::SharedMemory => ["shared", "shared memory"],
         MappingContent::Hugetlb => ["hugetlbfs", "hugetlbfs"],
         MappingContent::Kernel => ["kernel", "kernel's own"],
-    }
-}
-
-/// A unit of a fork, as the row of a table.
-pub(super) fn unit(unit: ShapeUnit) -> &'static str {
-    match unit {
-        ShapeUnit::Vmas => "mappings",
-        ShapeUnit::AnonVmas => "with own pages",
-        ShapeUnit::Ptes => "PTEs",
-        ShapeUnit::Tables => "page tables",
-        ShapeUnit::HugeEntries => "huge pages",
-        ShapeUnit::Descriptors => "open files",
-        ShapeUnit::Threads => "threads",
-        ShapeUnit::PinnedPages => "pinned pages",
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a reader must know of a shape before trusting the figures.
 
-use super::{Rebuilt, likeness, names};
+use super::{Rebuilt, likeness};
 use crate::analysis::process::{deviation, is_off};
 use crate::model::{ShapeReservation, ShapeScale, ShapeUnit};
 use crate::report::view::number::{integer, number};
@@ -187,7 +187,7 @@ fn deviations(rebuilt: &Rebuilt<'_>) -> Vec<String> {
         };
         format!(
             "{}: the workers have {} where {} wanted{share}{huge}",
-            names::unit(unit.unit),
+            unit.unit.name(),
             integer(unit.built),
             match unit.wanted {
                 1 => "1 was".to_owned(),
