@@ -38,6 +38,8 @@ mod setups;
 mod shape;
 #[path = "live/shown.rs"]
 mod shown;
+#[path = "live/surroundings.rs"]
+mod surroundings;
 #[path = "live/variants.rs"]
 mod variants;
 

@@ -10,8 +10,8 @@ use super::prospect::{LONGEST_S, needed_s};
 use super::runner::AIM_ROUNDS;
 use crate::analysis::steadiness::Steadiness;
 use crate::model::{
-    Availability, Caveat, Cell, HostCourse, Noise, Obstacle, Parent, Plan, Run, SpawnMethod,
-    Stopped,
+    Availability, Caveat, Cell, CpuQuota, HostCourse, Noise, Obstacle, Parent, Plan, Run,
+    SpawnMethod, Stopped,
 };
 use crate::stats::Summary;
 
@@ -71,7 +71,18 @@ fn noisy(noise: &Noise) -> Vec<Caveat> {
         _ => None,
     };
     let stolen = stolen.map(|share| Caveat::Stolen { share });
-    shared.into_iter().chain(stolen).collect()
+    let throttled = noise.cpu_quota.as_ref().and_then(throttled);
+    [shared, stolen, throttled].into_iter().flatten().collect()
+}
+
+fn throttled(quota: &CpuQuota) -> Option<Caveat> {
+    const MUCH: f64 = 0.01;
+    let share = quota.spent_share().filter(|share| *share > MUCH)?;
+    Some(Caveat::Throttled {
+        cpus: quota.cpus(),
+        share,
+        file: quota.file.clone().unwrap_or_default(),
+    })
 }
 
 fn unsteady(run: &Run) -> Option<Caveat> {

@@ -9,11 +9,15 @@ mod cgroup;
 mod need;
 mod read;
 mod refusal;
+mod spawns;
 
 pub use cgroup::CgroupRoom;
+pub(in crate::lab) use cgroup::periods;
 pub use need::Need;
+pub(in crate::lab) use need::copy_bytes;
 pub(in crate::lab) use read::{is_initial_namespace, read_file_size};
 pub use refusal::{LimitError, Short};
+pub(in crate::lab) use spawns::{CopyNeed, has_unseen_groups, own_quota, surroundings};
 
 use crate::sys::handlers::MOST_HANDLERS;
 use crate::vm::THREAD_MAPPINGS;

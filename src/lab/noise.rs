@@ -11,7 +11,7 @@ mod tests;
 use std::time::Duration;
 
 use self::counts::CpuTimes;
-use crate::model::{Availability, Missing, Noise, NoiseSpan};
+use crate::model::{Availability, CpuQuota, Missing, Noise, NoiseSpan};
 
 /// The kernel's counts at one moment.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub struct Reading {
     pub memory_pressure: Result<Duration, Missing>,
     /// What the pinned CPU runs at.
     pub frequency_hz: Result<u64, Missing>,
+    /// The CPU quota of the run's control groups, if there is one, as it stands.
+    pub cpu_quota: Option<CpuQuota>,
 }
 
 /// What became of one worker, without its children.
@@ -44,6 +46,8 @@ pub struct Waiting {
 /// The rounds of a run, as they end.
 #[derive(Debug, Default)]
 pub(super) struct NoiseLog {
+    /// The quota before the first round.
+    quota: Option<CpuQuota>,
     last: Option<Reading>,
     workers: Vec<Waiting>,
     rounds: Vec<Grown>,
@@ -52,6 +56,9 @@ pub(super) struct NoiseLog {
 impl NoiseLog {
     /// Rounds begin.
     pub(super) fn begin(&mut self, reading: Reading) {
+        if self.last.is_none() {
+            self.quota.clone_from(&reading.cpu_quota);
+        }
         self.last = Some(reading);
         self.workers.clear();
     }
@@ -72,8 +79,11 @@ impl NoiseLog {
     /// What there was, if a round came to its end.
     pub(super) fn noise(&self) -> Option<Noise> {
         let whole = self.rounds.iter().cloned().reduce(|a, b| a.and(&b))?;
+        let last = self.last.as_ref()?;
+        let quotas = self.quota.as_ref().zip(last.cpu_quota.as_ref());
         Some(Noise {
-            cpus: self.last.as_ref()?.cpus.clone(),
+            cpus: last.cpus.clone(),
+            cpu_quota: quotas.map(|(first, last)| last.since(first)),
             whole: whole.span(),
             rounds: self.rounds.iter().map(Grown::span).collect(),
         })

@@ -129,7 +129,8 @@ fn order(plan: &Plan, trial: &Trial) -> Try {
     let mut assignment = Assignment::of_plan(plan, trial.space.clone(), Pass::Timing);
     assignment.methods = trial.methods.clone();
     assignment.extras = vec![0; trial.methods.len()];
-    assignment.closes_descriptors = trial.closes;
+    assignment.closing = trial.closing;
+    assignment.filters = trial.filters;
     if let Some(program) = &trial.program {
         assignment.program = program.clone();
         assignment.child = ChildAction::Exec;
@@ -137,7 +138,7 @@ fn order(plan: &Plan, trial: &Trial) -> Try {
     Try {
         name: name(trial.role).to_owned(),
         assignment,
-        may_fail: trial.program.is_some(),
+        may_fail: trial.program.is_some() || trial.filters.count > 0,
         never_rests: trial.role == ProcessRole::Whole,
         comes_later: comes_later(trial.role),
     }
@@ -147,11 +148,14 @@ fn order(plan: &Plan, trial: &Trial) -> Try {
 /// are repeated instead.
 fn comes_later(role: ProcessRole) -> bool {
     match role {
-        ProcessRole::Whole | ProcessRole::Rung(_) => false,
+        ProcessRole::Whole | ProcessRole::Rung(_) | ProcessRole::Filtered => false,
         ProcessRole::Without(_) | ProcessRole::Against(_) => true,
         ProcessRole::Remedied(kind) => matches!(
             kind,
-            RemedyKind::NoHugePages | RemedyKind::NoFilePages | RemedyKind::StaticTarget
+            RemedyKind::NoHugePages
+                | RemedyKind::NoFilePages
+                | RemedyKind::StaticTarget
+                | RemedyKind::CloseRangeForEach
         ),
     }
 }
@@ -162,6 +166,7 @@ fn name(role: ProcessRole) -> &'static str {
         ProcessRole::Whole => "the whole shape",
         ProcessRole::Rung(_) => "a part of the shape",
         ProcessRole::Without(_) => "the shape without its dearest mappings",
+        ProcessRole::Filtered => "the shape with seccomp filters",
         ProcessRole::Remedied(_) | ProcessRole::Against(_) => "a remedy",
     }
 }

@@ -90,6 +90,8 @@ pub enum RemedyBaseline {
     PosixSpawn,
     /// The fork of a dynamically linked program.
     DynamicTarget,
+    /// The fork of a child that closes each number a descriptor may have.
+    ClosingEach,
 }
 
 /// What may be said of a remedy.
@@ -134,6 +136,8 @@ pub enum RemedyKind {
     Cloexec,
     /// close_range(2) in the child, before its exec.
     CloseRange,
+    /// The same where the child closed each number below RLIMIT_NOFILE by close(2).
+    CloseRangeForEach,
     /// No other threads, their stacks included.
     FewerThreads,
     /// Pages of files no longer mapped.
@@ -160,7 +164,7 @@ pub enum RemedyKind {
 
 impl RemedyKind {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::PosixSpawn,
         Self::Vfork,
         Self::ForkServer,
@@ -171,6 +175,7 @@ impl RemedyKind {
         Self::FewerDescriptors,
         Self::Cloexec,
         Self::CloseRange,
+        Self::CloseRangeForEach,
         Self::FewerThreads,
         Self::NoFilePages,
         Self::StaticTarget,
@@ -197,6 +202,7 @@ impl RemedyKind {
             Self::FewerDescriptors => "fewer open files",
             Self::Cloexec => "O_CLOEXEC",
             Self::CloseRange => "close_range in the child",
+            Self::CloseRangeForEach => "close_range, not each",
             Self::FewerThreads => "no other threads",
             Self::NoFilePages => "no pages of files",
             Self::StaticTarget => "a static program",

@@ -117,6 +117,15 @@ pub enum Caveat {
         /// The share of the CPUs' time.
         share: f64,
     },
+    /// The run's control groups spent their CPU quota.
+    Throttled {
+        /// The CPUs that the quota comes to.
+        cpus: f64,
+        /// The share of its periods in which it was spent.
+        share: f64,
+        /// The file that holds it.
+        file: String,
+    },
     /// A card of so few rounds that its prices hardly know how workers differ.
     FewRounds {
         /// How many there were.
@@ -204,6 +213,7 @@ impl fmt::Display for Caveat {
                 "the hypervisor gave {:.0} % of the time to others (steal), against which no option of this host helps: measure again in a quieter hour, or two things by turns, which --vs does",
                 share * 100.0
             ),
+            Self::Throttled { cpus, share, file } => throttled(*cpus, *share, file),
             Self::FewRounds { rounds } => format!(
                 "only {} of all trials, too few to know how workers differ; raise --time",
                 counted(u64::from(*rounds), "round")
@@ -278,6 +288,21 @@ fn workers_disagree(cells: usize, spread: f64, mappings: u64, method: SpawnMetho
         method.name(),
         counted(mappings, "mapping"),
         spread * 100.0
+    )
+}
+
+fn throttled(cpus: f64, share: f64, file: &str) -> String {
+    let sustained = match cpus < 1.0 {
+        true => format!(
+            "medians are of spawns that were done while some was left; one after the other, each takes {} times its CPU time",
+            trimmed(1.0 / cpus, 1)
+        ),
+        false => "spawns then wait for the next period".to_owned(),
+    };
+    format!(
+        "the run's control group may use {} % of a CPU ({file}), which was spent in {:.0} % of its periods: {sustained}; raise the quota, or measure outside of that group",
+        trimmed(cpus * 100.0, 1),
+        share * 100.0
     )
 }
 

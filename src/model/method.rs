@@ -147,6 +147,18 @@ pub enum ChildAction {
     Exit,
 }
 
+/// Which descriptors a child closes before it executes or leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Closing {
+    /// None.
+    #[default]
+    Nothing,
+    /// All above the standard ones, at once: close_range(2), Linux 5.9.
+    AtOnce,
+    /// The same up to below this number, one by one, whether they are open or not: close(2).
+    EachBelow(u32),
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -24,6 +24,7 @@ mod reproduce;
 mod samples;
 mod shape;
 mod stored;
+mod surroundings;
 
 pub use crate::stats::{HostCourse, HostState, SlowState};
 pub use advise::{
@@ -51,7 +52,7 @@ pub use explain::{
 };
 pub use findings::Findings;
 pub use host::{Fingerprint, Host, HostDifference, HostFact, differences};
-pub use method::{ChildAction, SpawnMethod};
+pub use method::{ChildAction, Closing, SpawnMethod};
 pub use noise::{Noise, NoiseSpan};
 pub use order::{ExplainOrder, LoopOrder, Order, ReproduceOrder};
 pub use parent::{Counts, Parent, middle};
@@ -75,3 +76,4 @@ pub use shape::{
     ShapeReservation,
 };
 pub use stored::Stored;
+pub use surroundings::{CpuQuota, Filters, SpawnLimit, SpawnLimitKind, Surroundings};

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Availability;
+use super::{Availability, CpuQuota};
 
 /// What else went on while was measured. Nothing of it is subtracted from any figure.
 #[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
@@ -16,6 +16,10 @@ pub struct Noise {
     pub whole: NoiseSpan,
     /// Each round that was begun, in order: the first is `round` 0 of the samples.
     pub rounds: Vec<NoiseSpan>,
+    /// The CPU quota of the control groups that the run was in, workers and all, with the
+    /// periods of the run; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_quota: Option<CpuQuota>,
 }
 
 /// What went on in a stretch of time. It is read between visits, never in a loop.

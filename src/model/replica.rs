@@ -134,6 +134,9 @@ pub enum ProcessRole {
     /// The shape without the mappings of a group, by its place in the order of the
     /// design.
     Without(usize),
+    /// The shape with as many seccomp filters as the process has, each as long as the kernel
+    /// allows.
+    Filtered,
     /// The shape, or what spawns from it, with a remedy applied.
     Remedied(RemedyKind),
     /// What a remedy is set against where that is not the whole shape.

@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Tool;
+use super::{Surroundings, Tool};
 
 /// The version of the file's schema.
 pub const SHAPE_VERSION: u32 = 3;
@@ -72,6 +72,9 @@ pub struct ProcessFacts {
     /// What of it changes a fork and cannot be rebuilt, or could not be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reservations: Vec<ShapeReservation>,
+    /// What it met around it; absent where the shape was made up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub surroundings: Option<Surroundings>,
 }
 
 /// What a shape does not tell, or tells and no worker can rebuild.
@@ -87,9 +90,17 @@ pub enum ShapeReservation {
     Seccomp,
     /// It is traced (`TracerPid`), and each of its forks stops for the tracer.
     Traced,
+    /// A security module has it under another label than forktax (`attr/current`).
+    OtherLabel,
     /// Its page tables and structures are charged to another control group than
     /// forktax's.
     OtherControlGroup,
+    /// Its control groups are not to be seen where forktax runs, nor are their limits.
+    UnseenControlGroups,
+    /// It is in another PID, mount or user namespace than forktax.
+    OtherNamespaces,
+    /// It is a 32-bit program: how its calls enter the kernel is not rebuilt.
+    ThirtyTwoBits,
     /// Where its pages lie in physical memory was not to be seen, so that `stretch` is
     /// missing: the pagemap shows no frame numbers without CAP_SYS_ADMIN.
     NoPhysicalAddresses,

@@ -154,6 +154,11 @@ pub fn render_shape(
     }
 }
 
+/// Why spawns of a process are refused where it is: a sentence a limit.
+pub fn refusals(shape: &ProcessShape) -> Vec<String> {
+    view::refusals(&shape.process)
+}
+
 /// Tables and lines that are of no document, as plain text.
 ///
 /// # Errors

@@ -20,6 +20,7 @@ pub mod perf;
 pub mod pins;
 pub mod process;
 pub mod program;
+pub mod seccomp;
 pub mod shared;
 pub mod spawn;
 pub mod stdout;

@@ -29,6 +29,7 @@ use super::image::ExecImage;
 pub use super::stamp::StampTo;
 use super::stamp::raw_now_ns;
 use super::threads::Alone;
+use crate::model::Closing;
 
 /// What a child does once it runs, in this order.
 #[derive(Debug, Clone)]
@@ -37,8 +38,8 @@ pub struct Action {
     pub stamp: Option<StampTo>,
     /// Puts this descriptor in the place of its standard output.
     pub redirect: Option<Rc<OwnedFd>>,
-    /// Closes all descriptors above the standard ones (close_range(2), Linux 5.9).
-    pub close: bool,
+    /// Closes these descriptors.
+    pub close: Closing,
     /// What it does last.
     pub then: Then,
 }
@@ -61,7 +62,7 @@ impl Action {
     fn last(self) -> io::Result<Then> {
         if self.redirect.is_some() {
             Err(cannot("redirect its output"))
-        } else if self.close {
+        } else if self.close != Closing::Nothing {
             Err(cannot("close its descriptors"))
         } else {
             Ok(self.then)
@@ -191,11 +192,21 @@ fn run_child(action: &Action) -> ! {
         // standard output.
         unsafe { libc::dup2(file.as_raw_fd(), libc::STDOUT_FILENO) };
     }
-    if action.close {
-        // SAFETY: in this child nobody owns a descriptor, or uses one before it
-        // executes or leaves: what is executed has a path. Where its memory is its
-        // parent's, its table of descriptors is still a copy.
-        unsafe { libc::syscall(libc::SYS_close_range, FIRST_CLOSED, libc::c_uint::MAX, 0) };
+    match action.close {
+        Closing::Nothing => {}
+        Closing::AtOnce => {
+            // SAFETY: in this child nobody owns a descriptor, or uses one before it
+            // executes or leaves: what is executed has a path. Where its memory is its
+            // parent's, its table of descriptors is still a copy.
+            unsafe { libc::syscall(libc::SYS_close_range, FIRST_CLOSED, libc::c_uint::MAX, 0) };
+        }
+        Closing::EachBelow(end) => {
+            for number in FIRST_CLOSED..end {
+                // SAFETY: as above; most of the numbers are not open, which is an error
+                // and nothing else.
+                unsafe { libc::syscall(libc::SYS_close, number) };
+            }
+        }
     }
     let status = match &action.then {
         Then::Exec(image) => {
@@ -253,8 +264,8 @@ impl ForkPipe {
     /// that never does.
     pub fn new(action: Action, _: Alone) -> io::Result<Self> {
         let why = match (&action.then, action.close) {
-            (Then::Exec(_), false) => return Ok(Self { action }),
-            (Then::Exec(_), true) => "its child would close the pipe by which the exec is told",
+            (Then::Exec(_), Closing::Nothing) => return Ok(Self { action }),
+            (Then::Exec(_), _) => "its child would close the pipe by which the exec is told",
             (Then::Exit, _) => "its parent waits for an exec",
         };
         Err(io::Error::new(io::ErrorKind::InvalidInput, why))
@@ -373,7 +384,7 @@ mod tests {
         Action {
             stamp: None,
             redirect: None,
-            close: false,
+            close: Closing::Nothing,
             then: Then::Exec(Rc::new(ExecImage::of_path("/bin/true", &[], &[]).unwrap())),
         }
     }
@@ -408,15 +419,16 @@ mod tests {
         assert_eq!(others, [why.as_str(); 4]);
 
         action.redirect = None;
-        action.close = true;
-        let alone = Alone::make_sure();
-        if let Ok(alone) = alone {
-            assert!(ForkPipe::new(action.clone(), alone).is_err());
-        }
         let why = cannot("close its descriptors").to_string();
-        assert_eq!(refusals(&action), [why.as_str(); 6]);
+        for close in [Closing::AtOnce, Closing::EachBelow(100)] {
+            action.close = close;
+            if let Ok(alone) = Alone::make_sure() {
+                assert!(ForkPipe::new(action.clone(), alone).is_err());
+            }
+            assert_eq!(refusals(&action), [why.as_str(); 6]);
+        }
 
-        action.close = false;
+        action.close = Closing::Nothing;
         action.then = Then::Exit;
         let [libraries @ .., clone3, vfork] = refusals(&action);
         let why = cannot("leave without an exec").to_string();

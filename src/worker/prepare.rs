@@ -10,7 +10,7 @@ use super::measure::{Contender, try_once};
 use super::pause::Cold;
 use super::protocol::{Assignment, Failure, Pass, Prepared, schedule, stamp_words};
 use super::ready::{Course, Ready};
-use crate::model::{ChildAction, Placement, Program, SpawnMethod, Temperature};
+use crate::model::{ChildAction, Closing, Placement, Program, SpawnMethod, Temperature};
 use crate::sys::image::ExecImage;
 use crate::sys::in_words;
 use crate::sys::landmarks::fix_addresses;
@@ -21,7 +21,7 @@ use crate::sys::spawn::{
     StdCommand, System, Then, Vfork, VforkLibc, execve_address,
 };
 use crate::sys::threads::Alone;
-use crate::sys::{perf, process};
+use crate::sys::{perf, process, seccomp};
 use crate::vm::Shape;
 
 /// Names what was being done in an error of the system.
@@ -73,6 +73,10 @@ pub(super) fn prepare(
     let trimmed = leave_libraries_out_of_forks(alone);
     let mut instrument = setup("could not trim the worker", trimmed)?;
     let (contenders, unavailable) = contenders(&assignment, &shared, stamps.as_ref(), alone)?;
+    setup(
+        "could not set up seccomp filters",
+        seccomp::pass(assignment.filters),
+    )?;
     let extras = assignment.extras_of(&unavailable);
     let schedule = schedule(assignment.seed, &extras, assignment.turns);
     instrument.extend(
@@ -182,14 +186,14 @@ fn action_of(assignment: &Assignment, stamps: Option<&Rc<OwnedFd>>) -> Result<Ac
     Ok(Action {
         stamp: stamps.cloned().map(|file| StampTo::new(file, offset)),
         redirect,
-        close: assignment.closes_descriptors,
+        close: assignment.closing,
         then,
     })
 }
 
 /// Refuses to have descriptors closed that are needed.
 fn check_closing(assignment: &Assignment) -> io::Result<()> {
-    if assignment.closes_descriptors && assignment.pass == Pass::Stamping {
+    if assignment.closing != Closing::Nothing && assignment.pass == Pass::Stamping {
         let why = "the children stamp through a descriptor";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
     }

@@ -8,7 +8,8 @@ use fastrand::Rng;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::model::{
-    ChildAction, Likeness, Placement, Plan, Program, SpaceRequest, SpawnMethod, Temperature,
+    ChildAction, Closing, Filters, Likeness, Placement, Plan, Program, SpaceRequest, SpawnMethod,
+    Temperature,
 };
 use crate::sys::perf::Counter;
 
@@ -69,10 +70,12 @@ pub struct Assignment {
     /// Whether each child puts /dev/null in the place of its standard output
     /// before it executes, as the programs do that are reproduced.
     pub redirects: bool,
-    /// Whether each child closes all descriptors above the standard ones before it
-    /// executes or leaves (close_range(2)). Not while children stamp, who do so through
-    /// a descriptor, and only by methods whose children run code of forktax's own.
-    pub closes_descriptors: bool,
+    /// What each child closes before it executes or leaves. Nothing while children stamp,
+    /// who do so through a descriptor, and only by methods whose children run code of
+    /// forktax's own.
+    pub closing: Closing,
+    /// Filters that its system calls and its children's pass.
+    pub filters: Filters,
 }
 
 /// What a worker records.
@@ -355,7 +358,8 @@ impl Assignment {
             rewritable_likeness: 0,
             fixed_addresses: false,
             redirects: false,
-            closes_descriptors: false,
+            closing: Closing::Nothing,
+            filters: Filters::default(),
         }
     }
 

@@ -15,10 +15,10 @@ use forktax::lab::noise::counts::CpuTimes;
 use forktax::lab::noise::{Reading, Waiting};
 use forktax::model::Parent;
 use forktax::model::{
-    Availability, Backing, ChildAction, Host, Interpreter, Level, MappingContent, Missing,
-    MissingKind, Order, PageTables, Placement, Plan, ProcessFacts, ProcessShape, Program, Reach,
-    SHAPE_VERSION, ShapeMapping, SpaceRequest, SpawnMethod, StopRule, TableLevel, Temperature,
-    Tool,
+    Availability, Backing, ChildAction, CpuQuota, Host, Interpreter, Level, MappingContent,
+    Missing, MissingKind, Order, PageTables, Placement, Plan, ProcessFacts, ProcessShape, Program,
+    Reach, SHAPE_VERSION, ShapeMapping, SpaceRequest, SpawnMethod, StopRule, TableLevel,
+    Temperature, Tool,
 };
 use forktax::profile::faults::{MapRange, Source};
 use forktax::profile::ledger::Landmark;
@@ -94,6 +94,8 @@ pub(crate) enum Fault {
     ChildFails,
     /// Others want the CPU, and the hypervisor gives it away.
     HostBusy,
+    /// The run's control group may use a tenth of a CPU.
+    Throttled,
     /// The host is twice as slow for eight visits of sixteen.
     HostInSpells,
     /// Others have the CPU beside each fourth worker.
@@ -319,6 +321,13 @@ impl Kernel for Fake {
             cpu_pressure: told(at / 20),
             memory_pressure: told(Duration::ZERO),
             frequency_hz: Err(missing("no driver of frequencies")),
+            cpu_quota: (self.fault == Fault::Throttled).then(|| CpuQuota {
+                quota_us: 10_000,
+                period_us: 100_000,
+                file: Some("/sys/fs/cgroup/job/cpu.max".to_owned()),
+                periods: 7 + u64::try_from(at.as_micros()).unwrap_or(0),
+                throttled_periods: 5 + u64::try_from(at.as_micros()).unwrap_or(0) * 9 / 10,
+            }),
         }
     }
 
@@ -797,6 +806,7 @@ fn small_shape() -> ProcessShape {
             resident_bytes: 1 << 20,
             pinned_bytes: 0,
             reservations: Vec::new(),
+            surroundings: None,
         },
         mappings: vec![
             mapping(0x5500_0000, MappingContent::Program, Vec::new()),

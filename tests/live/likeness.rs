@@ -13,8 +13,8 @@ use forktax::analysis::replica::request_of;
 use forktax::lab::census;
 use forktax::lab::shape::{self, Options};
 use forktax::model::{
-    ChildAction, Likeness, Parent, Placement, Program, RegionKind, SpaceRequest, SpawnMethod,
-    Temperature,
+    ChildAction, Closing, Filters, Likeness, Parent, Placement, Program, RegionKind, SpaceRequest,
+    SpawnMethod, Temperature,
 };
 use forktax::sys::shared::memory_file;
 use forktax::vm::PlacedLikeness;
@@ -114,7 +114,8 @@ pub(super) fn assignment(space: SpaceRequest) -> Assignment {
         rewritable_likeness: 0,
         fixed_addresses: false,
         redirects: false,
-        closes_descriptors: false,
+        closing: Closing::Nothing,
+        filters: Filters::default(),
     }
 }
 

@@ -4,7 +4,8 @@
 use forktax::lab::census;
 use forktax::lab::shape::{self, Options};
 use forktax::model::{
-    LikeRegion, Likeness, Parent, Program, RegionKind, ShapeMapping, SpaceRequest, SpawnMethod,
+    Closing, LikeRegion, Likeness, Parent, Program, RegionKind, ShapeMapping, SpaceRequest,
+    SpawnMethod,
 };
 use forktax::vm::PlacedLikeness;
 use forktax::worker::protocol::{Assignment, Failure, Pass, Reply, Request};
@@ -296,7 +297,7 @@ fn a_file_at_a_high_number_is_rebuilt_there() {
 fn children_close_their_descriptors_where_they_can() {
     // The shell has the three standard ones, and the one of the directory.
     let check = "set -- /proc/self/fd/*; [ $# -le 5 ]";
-    let with = |method: SpawnMethod, closes: bool| {
+    let with = |method: SpawnMethod, closing: Closing| {
         let space = SpaceRequest::Descriptors {
             count: 50,
             cloexec: false,
@@ -307,7 +308,7 @@ fn children_close_their_descriptors_where_they_can() {
                 path: "/bin/sh".to_owned(),
                 argv: ["sh", "-c", check].map(str::to_owned).to_vec(),
             },
-            closes_descriptors: closes,
+            closing,
             ..assignment(space)
         }
     };
@@ -316,16 +317,18 @@ fn children_close_their_descriptors_where_they_can() {
         SpawnMethod::Vfork,
         SpawnMethod::ForkServer,
     ] {
-        let reply = last_said(&with(method, true));
-        assert!(matches!(reply, Reply::Done(_)), "{method:?}: {reply:?}");
+        for closing in [Closing::AtOnce, Closing::EachBelow(100)] {
+            let reply = last_said(&with(method, closing));
+            assert!(matches!(reply, Reply::Done(_)), "{method:?}: {reply:?}");
+        }
     }
-    let reply = last_said(&with(SpawnMethod::Fork, false));
+    let reply = last_said(&with(SpawnMethod::Fork, Closing::Nothing));
     let kept = Failure::Child {
         method: SpawnMethod::Fork,
         status: 1 << 8,
     };
     assert_eq!(reply, Reply::Failed(kept));
-    let reply = last_said(&with(SpawnMethod::PosixSpawn, true));
+    let reply = last_said(&with(SpawnMethod::PosixSpawn, Closing::AtOnce));
     let refused = matches!(&reply, Reply::Failed(Failure::Setup { what, why })
         if what == "posix_spawn" && why.ends_with("could close its descriptors"));
     assert!(refused, "{reply:?}");

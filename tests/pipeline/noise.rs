@@ -69,6 +69,24 @@ fn a_busy_host_is_a_caveat() {
 }
 
 #[test]
+fn a_quota_that_is_spent_is_a_caveat() {
+    let document = document(Fault::Throttled, &default_plan());
+    let quota = document.noise.unwrap().cpu_quota.unwrap();
+    near(&Availability::Measured(quota.cpus()), 0.1);
+    assert!(
+        (quota.spent_share().unwrap() - 0.9).abs() < 0.01,
+        "{quota:?}"
+    );
+    let told = |caveat: &Caveat| {
+        let said = caveat.to_string();
+        said.contains("10 % of a CPU (/sys/fs/cgroup/job/cpu.max)")
+            && said.contains("spent in 90 %")
+            && said.contains("each takes 10 times its CPU time")
+    };
+    assert!(document.caveats.iter().any(told), "{:?}", document.caveats);
+}
+
+#[test]
 fn what_nobody_tells_has_its_reason_in_every_round() {
     let noise = noise(Fault::HostUntold);
     for span in noise.rounds.iter().chain([&noise.whole]) {

@@ -51,6 +51,7 @@ fn shape() -> ProcessShape {
             resident_bytes: 8 << 20,
             pinned_bytes: 0,
             reservations: Vec::new(),
+            surroundings: None,
         },
         mappings: vec![
             mapping(0x10_000, MappingContent::Heap, &[[0, 1_500]]),

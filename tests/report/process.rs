@@ -2,8 +2,9 @@
 //! went wrong.
 
 use forktax::model::{
-    Availability, Blame, Document, Findings, Missing, Order, Process, ProcessRole, Replica,
-    ReplicaOrder, Rung, ShapeReservation, ShapeUnit, SpawnMethod, Stopped, UnitResemblance,
+    Availability, Blame, CpuQuota, Document, Findings, Missing, Order, Process, ProcessRole,
+    Replica, ReplicaOrder, Rung, ShapeReservation, ShapeUnit, SpawnLimit, SpawnLimitKind,
+    SpawnMethod, Stopped, Surroundings, UnitResemblance,
 };
 use forktax::report::{Format, ReportError};
 use forktax::stats::Estimate;
@@ -52,6 +53,102 @@ fn around(value: f64) -> Estimate {
 
 fn caveats(document: &Document) -> String {
     section(&table(document), "Caveats").expect("there are some")
+}
+
+/// The report of a process of which one fork more takes so much of a limit of 10 GiB or
+/// as many tasks, with 6 used.
+fn limited(kind: SpawnLimitKind, asked: u64) -> Document {
+    with("process", |document| {
+        let unit = if kind.counts_tasks() { 1 } else { 1 << 30 };
+        let limit = SpawnLimit {
+            kind,
+            limit: 10 * unit,
+            used: 6 * unit,
+            asked: asked * unit,
+            file: None,
+        };
+        order(document).shape.process.surroundings = Some(Surroundings {
+            limits: vec![limit],
+            ..Surroundings::default()
+        });
+    })
+}
+
+#[test]
+fn forks_that_a_limit_refuses_are_the_first_thing_said() {
+    for kind in [SpawnLimitKind::LargestMapping, SpawnLimitKind::Commit] {
+        let document = limited(kind, 5);
+        let words = in_short(&document);
+        says(&words, "Each fork from this process fails with ENOMEM");
+        says(&words, "posix_spawn and vfork copy none of it");
+        says(&words, "Were it not refused, a fork of its shape");
+        says(&caveats(&document), "MADV_DONTFORK");
+        says(&table(&document), "forks from the workers are not refused");
+    }
+    let words = in_short(&limited(SpawnLimitKind::GroupTasks, 5));
+    says(&words, "fails with EAGAIN, by whatever method");
+    omits(&words, "vfork copy none");
+}
+
+#[test]
+fn what_a_limit_leaves_is_not_refused_and_what_may_be_found_is_not_sure() {
+    for kind in [SpawnLimitKind::LargestMapping, SpawnLimitKind::HostTasks] {
+        let document = limited(kind, 4);
+        omits(&in_short(&document), "fails");
+        omits(&table(&document), "not refused");
+    }
+    let words = in_short(&limited(SpawnLimitKind::Memory, 5));
+    says(
+        &words,
+        "may fail with ENOMEM, or have the kernel kill a process",
+    );
+    says(&words, "A fork of its shape");
+}
+
+#[test]
+fn what_forks_take_once_a_quota_is_spent_is_told_beside_what_one_takes() {
+    let with_quota = |quota_us| {
+        with("process", |document| {
+            order(document).shape.process.surroundings = Some(Surroundings {
+                cpu_quota: Some(CpuQuota {
+                    quota_us,
+                    period_us: 100_000,
+                    file: Some("/sys/fs/cgroup/job/cpu.max".to_owned()),
+                    periods: 100,
+                    throttled_periods: 87,
+                }),
+                ..Surroundings::default()
+            });
+        })
+    };
+    let tenth = with_quota(10_000);
+    let words = in_short(&tenth);
+    says(
+        &words,
+        "It may use 10 % of a CPU with all of its control group",
+    );
+    says(&words, "so far the quota was spent in 87 % of its periods");
+    let report = table(&tenth);
+    let [once, sustained] = ["fork ", "fork, by its quota"].map(|name| {
+        let line = report
+            .lines()
+            .find(|line| line.trim_start().starts_with(name));
+        let words = line.expect("there is such a row").split_whitespace();
+        let numbers = words.filter_map(|word| word.replace(',', "").parse::<f64>().ok());
+        numbers.collect::<Vec<f64>>()
+    });
+    // Spawns a second are a tenth, and times ten times as long.
+    assert!(
+        (once[0] / sustained[0] - 10.0).abs() < 1.0,
+        "{once:?} {sustained:?}"
+    );
+    says(
+        &caveats(&tenth),
+        "/sys/fs/cgroup/job/cpu.max gives the process 10 %",
+    );
+    let two = with_quota(200_000);
+    omits(&table(&two), "by its quota");
+    says(&caveats(&two), "gives the process 200 % of a CPU");
 }
 
 #[test]
@@ -173,7 +270,7 @@ fn what_is_extrapolated_is_marked_and_explained() {
         "figures with ~ are worked out from that part",
         "PTEs: the workers have 11,934 where 11,016 were wanted, 8 % more",
         "the shape is of a host with Linux 6.1.0-23-amd64, not 6.18",
-        "a seccomp filter",
+        "pass seccomp filters",
     ] {
         says(&caveats, words);
     }

@@ -91,6 +91,7 @@ pub(crate) fn noise() -> Noise {
     };
     Noise {
         cpus: vec![1],
+        cpu_quota: None,
         whole: span(3.25, Availability::Measured(0.034)),
         rounds: vec![
             span(1.5, Availability::Measured(0.012)),

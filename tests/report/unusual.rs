@@ -1,20 +1,25 @@
 //! What no stored run came to: every remedy, caveat, flag and reason has its words.
 
 use forktax::model::{
-    Availability, Caveat, Counted, Document, Findings, FreeMemory, FreeReason, LeftOutMapping,
-    LeftOutReason, MappingContent, MappingFlag, Obstacle, Order, ProcessShape, Remedy, RemedyKind,
-    RemedyVerdict, Rung, ShapeMapping, ShapeReservation, SpawnMethod,
+    Availability, Caveat, Counted, CpuQuota, Document, Findings, FreeMemory, FreeReason,
+    LeftOutMapping, LeftOutReason, MappingContent, MappingFlag, Obstacle, Order, ProcessShape,
+    Remedy, RemedyKind, RemedyVerdict, Rung, ShapeMapping, ShapeReservation, SpawnLimit,
+    SpawnLimitKind, SpawnMethod, Surroundings,
 };
 use forktax::report::{Format, Shown, render_shape};
 
 use crate::every::{fits, snapshot};
 use crate::stored::{cells, noise, shapes, table, with};
 
-pub(crate) const RESERVATIONS: [ShapeReservation; 12] = [
+pub(crate) const RESERVATIONS: [ShapeReservation; 16] = [
     ShapeReservation::ChangedWhileRead,
     ShapeReservation::Seccomp,
     ShapeReservation::Traced,
+    ShapeReservation::OtherLabel,
     ShapeReservation::OtherControlGroup,
+    ShapeReservation::UnseenControlGroups,
+    ShapeReservation::OtherNamespaces,
+    ShapeReservation::ThirtyTwoBits,
     ShapeReservation::NoPhysicalAddresses,
     ShapeReservation::NoZeroPages,
     ShapeReservation::NoThreadStacks,
@@ -24,6 +29,41 @@ pub(crate) const RESERVATIONS: [ShapeReservation; 12] = [
     ShapeReservation::UserfaultUnknown,
     ShapeReservation::NeverExecuted,
 ];
+
+/// Those that refuse every spawn.
+fn surroundings() -> Surroundings {
+    let limits = [
+        (SpawnLimitKind::LargestMapping, 16 << 30, 0, 20 << 30),
+        (SpawnLimitKind::Commit, 16 << 30, 12 << 30, 5 << 30),
+        (SpawnLimitKind::Memory, 1 << 30, 1_020 << 20, 5 << 20),
+        (SpawnLimitKind::GroupTasks, 100, 100, 1),
+        (SpawnLimitKind::UserTasks, 4_096, 4_100, 1),
+        (SpawnLimitKind::HostTasks, 192_730, 192_730, 1),
+    ];
+    let limits = limits.map(|(kind, limit, used, asked)| SpawnLimit {
+        kind,
+        limit,
+        used,
+        asked,
+        file: match kind {
+            SpawnLimitKind::Memory => Some("/sys/fs/cgroup/job/memory.max".to_owned()),
+            SpawnLimitKind::GroupTasks => Some("/sys/fs/cgroup/job/pids.max".to_owned()),
+            _ => None,
+        },
+    });
+    Surroundings {
+        limits: limits.to_vec(),
+        open_files: Some(1_024),
+        seccomp_filters: Some(2),
+        cpu_quota: Some(CpuQuota {
+            quota_us: 25_000,
+            period_us: 100_000,
+            file: Some("/sys/fs/cgroup/job/cpu.max".to_owned()),
+            periods: 2_000,
+            throttled_periods: 1_240,
+        }),
+    }
+}
 
 fn looks_like_this(name: &str, report: String) {
     fits(name, &report);
@@ -88,6 +128,11 @@ fn a_sweep_with_every_caveat() {
             share: 0.314,
         },
         Caveat::Stolen { share: 0.04 },
+        Caveat::Throttled {
+            cpus: 0.1,
+            share: 0.925,
+            file: "/sys/fs/cgroup/cpu/job/cpu.cfs_quota_us".to_owned(),
+        },
         Caveat::FewRounds { rounds: 1 },
         Caveat::Interrupted,
     ];
@@ -126,6 +171,7 @@ fn a_process_with_every_reservation_and_all_that_costs_nothing() {
         };
         let shape = &mut order.replica.shape;
         shape.process.reservations = RESERVATIONS.to_vec();
+        shape.process.surroundings = Some(surroundings());
         shape.mappings[0].swapped = vec![[0, 2]];
         process.replica.likeness.left_out = left_out
             .map(|why| LeftOutMapping {
@@ -225,6 +271,7 @@ fn a_shape_with_a_mapping_of_each_kind() {
     ];
     let mut shape: ProcessShape = shapes().pop().expect("there are some").1;
     shape.process.reservations = RESERVATIONS.to_vec();
+    shape.process.surroundings = Some(surroundings());
     let mappings = (0..).zip(contents).map(|(number, content)| ShapeMapping {
         anon_vma: true,
         own: vec![[0, 400]],

@@ -4,8 +4,10 @@ use super::remedies::{Remedied, Way, apply, unfit, way};
 use crate::analysis::process::is_fork_server;
 use crate::analysis::replica::{Blueprint, Trial};
 use crate::model::{
-    ChildAction, Missing, ProcessRole, Program, RemedyHost, RemedyKind, SpawnMethod, Targets,
+    ChildAction, Closing, Missing, ProcessRole, Program, RemedyHost, RemedyKind, SpawnMethod,
+    Targets,
 };
+use crate::units::thousands;
 
 /// A remedy that is tried, or why it is not.
 pub(super) type Tried = (RemedyKind, Result<String, Missing>);
@@ -57,8 +59,50 @@ impl Design {
             let tried = applied.map(|()| parent.applied_to);
             design.remedies.push((kind, tried));
         }
+        design.add_closing(blueprint);
         design.add_targets(blueprint, targets);
         design
+    }
+
+    /// Children that close all descriptors at once beside those that close every number
+    /// that the process may open, as some do.
+    fn add_closing(&mut self, blueprint: &Blueprint) {
+        /// More would take longer than a fork does.
+        const MOST: u32 = 1 << 16;
+        let kind = RemedyKind::CloseRangeForEach;
+        if let Some(why) = unfit(kind, self.child) {
+            self.remedies.push((kind, Err(Missing::not_asked(why))));
+            return;
+        }
+        let around = blueprint.facts.surroundings.as_ref();
+        let Some(limit) = around.and_then(|around| around.open_files) else {
+            let why = "the RLIMIT_NOFILE of the process, up to which some children close each \
+                       number, is not known or unlimited";
+            self.remedies.push((kind, Err(Missing::not_asked(why))));
+            return;
+        };
+        let end = u32::try_from(limit).unwrap_or(MOST).min(MOST);
+        let pair = [
+            (ProcessRole::Remedied(kind), Closing::AtOnce),
+            (ProcessRole::Against(kind), Closing::EachBelow(end)),
+        ];
+        self.trials.extend(pair.map(|(role, closing)| Trial {
+            closing,
+            ..Trial::forked(role, blueprint.whole())
+        }));
+        let words = match u64::from(end) < limit {
+            true => format!(
+                "{} of the {} numbers below the RLIMIT_NOFILE of the process; each of all takes \
+                 as many times longer",
+                thousands(end.into()),
+                thousands(limit)
+            ),
+            false => format!(
+                "the {} numbers below the RLIMIT_NOFILE of the process",
+                thousands(limit)
+            ),
+        };
+        self.remedies.push((kind, Ok(words)));
     }
 
     /// A statically linked program beside a dynamically linked one.

@@ -252,6 +252,10 @@ impl<'a> Judge<'a> {
                 (ProcessRole::Against(kind), SpawnMethod::Fork),
                 RemedyBaseline::DynamicTarget,
             ),
+            RemedyKind::CloseRangeForEach => (
+                (ProcessRole::Against(kind), SpawnMethod::Fork),
+                RemedyBaseline::ClosingEach,
+            ),
             _ => (
                 (ProcessRole::Whole, SpawnMethod::Fork),
                 RemedyBaseline::Fork,

@@ -5,8 +5,8 @@ use crate::analysis::replica::counts::{Counter, copies_entries, fan_out, joined,
 use crate::analysis::replica::groups::weight;
 use crate::analysis::replica::{Beside, Blueprint, Trial};
 use crate::model::{
-    ChildAction, MappingContent, MappingFlag, Missing, ProcessRole, RemedyHost, RemedyKind,
-    ShapeMapping, SpawnMethod,
+    ChildAction, Closing, MappingContent, MappingFlag, Missing, ProcessRole, RemedyHost,
+    RemedyKind, ShapeMapping, SpawnMethod,
 };
 use crate::units::{bytes, thousands};
 
@@ -26,8 +26,8 @@ pub(super) struct Remedied<'a> {
     blueprint: &'a Blueprint,
     mappings: Vec<ShapeMapping>,
     beside: Beside,
-    /// Whether the child closes the descriptors itself.
-    closes: bool,
+    /// What the child closes itself.
+    closing: Closing,
     /// To what it was applied, in words.
     pub(super) applied_to: String,
 }
@@ -39,7 +39,7 @@ impl<'a> Remedied<'a> {
             blueprint,
             mappings: blueprint.mappings.clone(),
             beside: blueprint.beside(),
-            closes: false,
+            closing: Closing::Nothing,
             applied_to: String::new(),
         }
     }
@@ -52,7 +52,7 @@ impl<'a> Remedied<'a> {
     pub(super) fn trial(&self, role: ProcessRole, method: SpawnMethod) -> Trial {
         Trial {
             methods: vec![method],
-            closes: self.closes,
+            closing: self.closing,
             ..Trial::forked(role, self.blueprint.request(&self.mappings, self.beside))
         }
     }
@@ -67,8 +67,8 @@ pub(super) enum Way {
     Instead(SpawnMethod),
     /// By another flag of posix_spawn.
     Flag(SpawnMethod),
-    /// With another program.
-    OfTargets,
+    /// Against a trial that is made for it.
+    OfPair,
     /// With others of those that help.
     Together,
     /// Not at all: it is told as one, and changes programs or the host.
@@ -94,7 +94,7 @@ pub(super) fn way(kind: RemedyKind) -> Way {
         RemedyKind::CloseRange => Way::OfParents(|parent, _| close_range(parent)),
         RemedyKind::FewerThreads => Way::OfParents(|parent, _| fewer_threads(parent)),
         RemedyKind::NoFilePages => Way::OfParents(|parent, _| no_file_pages(parent)),
-        RemedyKind::StaticTarget => Way::OfTargets,
+        RemedyKind::StaticTarget | RemedyKind::CloseRangeForEach => Way::OfPair,
         RemedyKind::BestForks | RemedyKind::Best => Way::Together,
         RemedyKind::Prelink
         | RemedyKind::ChildRunsFirst
@@ -111,7 +111,7 @@ pub(super) fn unfit(kind: RemedyKind, child: ChildAction) -> Option<&'static str
         ChildAction::Exit => "the children execute nothing and go on as copies of the process",
     };
     match (way(kind), kind) {
-        (Way::Instead(_) | Way::Flag(_) | Way::OfTargets, _)
+        (Way::Instead(_) | Way::Flag(_) | Way::OfPair, _)
         | (_, RemedyKind::Cloexec | RemedyKind::CloseRange | RemedyKind::Prelink) => Some(goes_on),
         (_, RemedyKind::DontFork) => {
             Some("the children go on in this memory, and would not have it")
@@ -363,7 +363,7 @@ fn close_range(parent: &mut Remedied<'_>) -> Applied {
     if let Some(few) = few(parent) {
         return Err(few);
     }
-    parent.closes = true;
+    parent.closing = Closing::AtOnce;
     let all = parent.beside.descriptors + parent.beside.cloexec_descriptors;
     Ok(format!("{} descriptors", thousands(all)))
 }

@@ -1,14 +1,14 @@
 //! Remedies change what they say, and what helped is tried together.
 
 use super::*;
-use crate::analysis::replica::Blueprint;
 use crate::analysis::replica::tests::{
     HIGH, TABLE, anonymous, nothing, regions, server, shape, trial,
 };
+use crate::analysis::replica::{Blueprint, Trial};
 use crate::model::{
-    Availability, ChildAction, MappingFlag, ProcessRole, ProcessShape, ProcessTrial, Program,
-    Remedy, RemedyBaseline, RemedyHost, RemedyKind, RemedyVerdict, ShapeReservation, SpaceRequest,
-    SpawnMethod, Targets, WorkerSamples,
+    Availability, ChildAction, Closing, MappingFlag, ProcessRole, ProcessShape, ProcessTrial,
+    Program, Remedy, RemedyBaseline, RemedyHost, RemedyKind, RemedyVerdict, ShapeReservation,
+    SpaceRequest, SpawnMethod, Surroundings, Targets, WorkerSamples,
 };
 
 const METHODS: [SpawnMethod; 5] = [
@@ -78,7 +78,8 @@ fn each_remedy_changes_what_it_is_for() {
     assert_eq!((beside.descriptors(), beside.has_cloexec()), (497, true));
     assert_eq!(with(&design, RemedyKind::FewerDescriptors).descriptors(), 0);
     assert_eq!(with(&design, RemedyKind::FewerThreads).threads(), 0);
-    let closing = design.trials.iter().find(|trial| trial.closes).unwrap();
+    let at_once = |trial: &&Trial| trial.closing == Closing::AtOnce;
+    let closing = design.trials.iter().find(at_once).unwrap();
     assert_eq!(closing.role, ProcessRole::Remedied(RemedyKind::CloseRange));
     let pages = regions(&with(&design, RemedyKind::NoFilePages));
     assert_eq!(
@@ -238,6 +239,41 @@ fn of_two_rounds_it_is_not_said_that_there_is_no_difference() {
     };
     assert_eq!(verdict(2), RemedyVerdict::TooFew);
     assert_eq!(verdict(3), RemedyVerdict::NoDifference);
+}
+
+#[test]
+fn children_that_close_each_number_are_what_close_range_is_set_against() {
+    let of = |open_files| {
+        let mut process = busy();
+        process.process.surroundings = Some(Surroundings {
+            open_files,
+            ..Surroundings::default()
+        });
+        let blueprint = Blueprint::of(&process, &nothing());
+        design(&blueprint, &RemedyHost::default())
+    };
+    let kind = RemedyKind::CloseRangeForEach;
+    let closing = |design: &Design, role| {
+        let trial = design.trials.iter().find(|trial| trial.role == role)?;
+        Some(trial.closing)
+    };
+    for (limit, end, words) in [
+        (20_000, 20_000, "the 20,000 numbers below"),
+        (1 << 30, 1 << 16, "65,536 of the 1,073,741,824 numbers"),
+    ] {
+        let design = of(Some(limit));
+        let [with, against] = [ProcessRole::Remedied(kind), ProcessRole::Against(kind)]
+            .map(|role| closing(&design, role));
+        assert_eq!(with, Some(Closing::AtOnce));
+        assert_eq!(against, Some(Closing::EachBelow(end)));
+        let (_, applied) = design.remedies.iter().find(|(k, _)| *k == kind).unwrap();
+        assert!(applied.as_ref().unwrap().starts_with(words), "{applied:?}");
+        let all = remedies(&design, &[], &outcomes(&design), &RemedyHost::default(), 1);
+        let found = all.iter().find(|remedy| remedy.kind == kind).unwrap();
+        let outcome = found.outcome.measured().unwrap();
+        assert_eq!(outcome.against, RemedyBaseline::ClosingEach);
+    }
+    assert_eq!(closing(&of(None), ProcessRole::Remedied(kind)), None);
 }
 
 #[test]

@@ -40,6 +40,8 @@ pub struct Listed {
     pub flags: Vec<MappingFlag>,
     /// Whether it is of hugetlbfs.
     pub hugetlb: bool,
+    /// Whether its memory is charged to what may be committed (VM_ACCOUNT).
+    pub accounted: bool,
 }
 
 impl Listed {
@@ -136,6 +138,7 @@ fn note(mapping: &mut Listed, field: &str, rest: &str) {
         "VmFlags" => {
             let words = || rest.split_whitespace();
             mapping.hugetlb = words().any(|word| word == "ht");
+            mapping.accounted = words().any(|word| word == "ac");
             mapping.flags = words().flat_map(flags).copied().collect();
             mapping.flags.sort_unstable();
             mapping.flags.dedup();
@@ -180,6 +183,10 @@ mod tests {
         let heap = all.iter().find(|mapping| mapping.name == "[heap]").unwrap();
         assert_eq!(heap.anonymous, 16 << 10);
         assert!(heap.flags.is_empty() && !heap.has_file() && !heap.is_shared());
+        assert!(
+            heap.accounted && !all[0].accounted,
+            "code is not written to"
+        );
         let vvar = all.iter().find(|mapping| mapping.name == "[vvar]").unwrap();
         assert_eq!(vvar.flags, [MappingFlag::PageFrames]);
         assert!(all.iter().any(Listed::is_shared));

@@ -1,5 +1,6 @@
 //! Which parents are built to explain a shape, and what is spawned from them.
 
+use super::filters::filters;
 use super::rungs::on_rung;
 use crate::analysis::replica::counts::Counter;
 use crate::analysis::replica::groups::weight;
@@ -29,7 +30,17 @@ impl Design {
         };
         design.add_rungs(blueprint);
         design.add_checks(blueprint);
+        design.add_filters(blueprint);
         design
+    }
+
+    /// The shape with seccomp filters that take no less than the process's own.
+    fn add_filters(&mut self, blueprint: &Blueprint) {
+        self.trials
+            .extend(filters(&blueprint.facts).map(|filters| Trial {
+                filters,
+                ..Trial::forked(ProcessRole::Filtered, blueprint.whole())
+            }));
     }
 
     /// All rungs but the last, which is the whole.

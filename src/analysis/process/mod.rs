@@ -6,7 +6,9 @@
 
 mod blame;
 mod design;
+mod filters;
 mod recognised;
+mod refusals;
 mod rungs;
 mod statements;
 #[cfg(test)]
@@ -14,9 +16,11 @@ mod tests;
 
 pub use blame::blame;
 pub use design::Design;
+pub use filters::{filtered, filters};
 pub use recognised::{Runtime, fork_handlers, is_fork_server, runtime};
+pub use refusals::{Refusal, refusals};
 pub use statements::{
     beside, checked, dearest_groups, dearest_rungs, deviation, error, has_too_few_workers,
     is_as_expected, is_extrapolated, is_most, is_off, looks_big, of_one, per_second, share,
-    unshared,
+    stretched, unshared,
 };

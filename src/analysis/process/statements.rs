@@ -2,7 +2,8 @@
 //! support it.
 
 use crate::model::{
-    Blame, Cost, FreeMemory, GroupCost, ProcessForecast, Rung, RungCost, TrialCell, UnitResemblance,
+    Blame, Cost, CpuQuota, FreeMemory, GroupCost, ProcessForecast, Rung, RungCost, TrialCell,
+    UnitResemblance,
 };
 use crate::stats::{Estimate, FEWEST_WORKERS};
 
@@ -21,6 +22,12 @@ const FEWEST: u64 = 20;
 /// Spawns in a second, by the time that one takes in nanoseconds.
 pub fn per_second(total_ns: Estimate) -> Option<Estimate> {
     total_ns.times_in(1e9)
+}
+
+/// By how many times what follows each other takes longer once a quota is spent; none where
+/// it leaves one CPU.
+pub fn stretched(quota: &CpuQuota) -> Option<f64> {
+    (quota.cpus() < 1.0).then(|| 1.0 / quota.cpus())
 }
 
 /// What a cost is of another, if both can be spoken of.

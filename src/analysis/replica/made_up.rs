@@ -65,6 +65,7 @@ pub fn made_up(
             resident_bytes,
             pinned_bytes: 0,
             reservations: Vec::new(),
+            surroundings: None,
         },
         mappings,
     })

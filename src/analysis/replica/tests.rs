@@ -71,6 +71,7 @@ pub(in crate::analysis) fn shape(mappings: Vec<ShapeMapping>) -> ProcessShape {
             resident_bytes: 0,
             pinned_bytes: 0,
             reservations: Vec::new(),
+            surroundings: None,
         },
         mappings,
     }

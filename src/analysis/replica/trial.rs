@@ -1,7 +1,7 @@
 //! One parent that is built of a shape, and what is spawned from it.
 
 use super::blueprint::Blueprint;
-use crate::model::{ProcessRole, Program, SpaceRequest, SpawnMethod};
+use crate::model::{Closing, Filters, ProcessRole, Program, SpaceRequest, SpawnMethod};
 
 /// One parent and its children.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,8 +14,10 @@ pub struct Trial {
     pub methods: Vec<SpawnMethod>,
     /// What the children execute, if not what all others do.
     pub program: Option<Program>,
-    /// Whether each child closes its descriptors before it executes.
-    pub closes: bool,
+    /// What each child closes before it executes.
+    pub closing: Closing,
+    /// Seccomp filters that the parent has set up.
+    pub filters: Filters,
 }
 
 impl Trial {
@@ -26,7 +28,8 @@ impl Trial {
             space,
             methods: vec![SpawnMethod::Fork],
             program: None,
-            closes: false,
+            closing: Closing::Nothing,
+            filters: Filters::default(),
         }
     }
 

@@ -203,6 +203,7 @@ fn check_process(
     // A second of a year that has four digits.
     within("taken_unix_s", facts.taken_unix_s, 0, 253_402_300_799)?;
     within("reservations", facts.reservations.len() as u64, 0, 64)?;
+    check_surroundings(facts)?;
     if !facts.took_s.is_finite() || facts.took_s < 0.0 {
         return Err(ProcessFault::Took);
     }
@@ -212,6 +213,27 @@ fn check_process(
         return Err(ProcessFault::Cpus);
     }
     Ok(())
+}
+
+fn check_surroundings(facts: &ProcessFacts) -> Result<(), ProcessFault> {
+    let Some(around) = &facts.surroundings else {
+        return Ok(());
+    };
+    within("limits", around.limits.len() as u64, 0, 64)?;
+    let of_limits = around
+        .limits
+        .iter()
+        .filter_map(|limit| limit.file.as_deref());
+    let quota = around.cpu_quota.as_ref();
+    let of_quota = quota.and_then(|quota| quota.file.as_deref());
+    if !of_limits.chain(of_quota).all(is_harmless) {
+        return Err(ProcessFault::Text("file of a limit"));
+    }
+    // Neither of a quota's times is 0, nor longer than an hour on any of the CPUs there may be.
+    let most = MOST_CPUS as u64 * 3_600_000_000;
+    let times = quota.map_or([1; 2], |quota| [quota.quota_us, quota.period_us]);
+    within("quota_us", times[0], 1, most)?;
+    within("period_us", times[1], 1, most)
 }
 
 fn within(what: &'static str, count: u64, least: u64, most: u64) -> Result<(), ProcessFault> {

@@ -76,6 +76,7 @@ fn shape(all: &[Listed]) -> ProcessShape {
             resident_bytes: resident.fold(0, u64::saturating_add),
             pinned_bytes: 0,
             reservations: vec![ShapeReservation::NoPositions],
+            surroundings: None,
         },
         mappings,
     }

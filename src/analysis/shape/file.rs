@@ -143,9 +143,17 @@ impl Formatter for Harmless {
     }
 }
 
-/// Takes out all names: the process's, and those of its files and of its memory.
+/// Takes out all names: the process's, and those of its files, of its memory and of its
+/// control groups.
 pub fn anonymise(shape: &mut ProcessShape) {
     NO_NAME.clone_into(&mut shape.process.name);
+    if let Some(around) = &mut shape.process.surroundings {
+        let of_limits = around.limits.iter_mut().map(|limit| &mut limit.file);
+        let of_quota = around.cpu_quota.iter_mut().map(|quota| &mut quota.file);
+        for file in of_limits.chain(of_quota) {
+            *file = None;
+        }
+    }
     for mapping in &mut shape.mappings {
         mapping.name = None;
     }

@@ -38,6 +38,7 @@ pub(crate) fn shape(mappings: Vec<ShapeMapping>) -> ProcessShape {
             resident_bytes: 64 << 20,
             pinned_bytes: 0,
             reservations: vec![ShapeReservation::Seccomp],
+            surroundings: None,
         },
         mappings,
     }

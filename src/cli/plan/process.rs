@@ -19,6 +19,7 @@ use crate::model::{
     ProcessShape, Program, RemedyHost, ReplicaOrder, ShapeMapping, ShapeScale, SpaceRequest,
     SpawnMethod, Temperature,
 };
+use crate::report;
 use crate::units::{bytes, thousands};
 
 const EXPLAIN_TIME: Duration = Duration::from_secs(20);
@@ -256,7 +257,12 @@ fn fitting(
             LimitError::MemAvailable { .. } | LimitError::CgroupMemory { .. } => {
                 scale.without_file_pages = true;
             }
-            other => return Err(PlanError::refused(other.to_string())),
+            other => {
+                // Where memory may not be committed twice, its own forks may fail for it.
+                let own = report::refusals(shape);
+                let said = std::iter::once(other.to_string()).chain(own);
+                return Err(PlanError::refused(said.collect::<Vec<_>>().join("; ")));
+            }
         }
         if scale.mappings_divisor.max(scale.pages_divisor) > MOST {
             return Err(PlanError::refused(error.to_string()));

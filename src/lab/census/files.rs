@@ -30,6 +30,11 @@ impl ProcessFiles {
         Self { directory, pid }
     }
 
+    /// Those of this process.
+    pub(in crate::lab) fn own() -> Self {
+        Self::of(std::process::id().cast_signed())
+    }
+
     /// Those of a process that a directory was made for.
     #[cfg(test)]
     pub(in crate::lab) fn below(directory: &Path) -> Self {
@@ -44,6 +49,11 @@ impl ProcessFiles {
         let file = File::open(self.directory.join(name)).map_err(ProcError::from);
         file.and_then(T::from_read)
             .map_err(|error| refuse(self.pid, self.directory.join(name), error))
+    }
+
+    /// The text of one, if it is to be had.
+    pub(in crate::lab) fn text(&self, name: &str) -> Option<String> {
+        std::fs::read_to_string(self.directory.join(name)).ok()
     }
 
     /// Its mappings as `maps` or `smaps` lists them.

@@ -1,9 +1,10 @@
-//! What control groups leave to this process: memory and pids, of its own
+//! What control groups leave to a process: memory, pids and CPU time, of its own
 //! group and of every group above it, in versions 1 and 2.
 //!
 //! A group that cannot be read limits nothing here: a container often sees only
 //! its own. Nothing is ever written. Documentation: the kernel's
-//! admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst and cgroup-v1/pids.rst.
+//! admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst, cgroup-v1/pids.rst and
+//! scheduler/sched-bwc.rst.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use procfs::ProcessCGroups;
 use procfs::process::{MountInfo, MountInfos};
 
 use super::Room;
+use crate::model::CpuQuota;
 
 /// Version 1 writes "no limit" as the largest number of whole pages.
 const V1_UNLIMITED: u64 = 1 << 62;
@@ -76,23 +78,32 @@ const PIDS: Resource = Resource {
     v1: PIDS_FILES,
 };
 
-/// The groups of this process, as found below a root directory.
+/// The groups of a process, as found below a root directory.
 pub(super) struct Groups {
     root: PathBuf,
     groups: ProcessCGroups,
     mounts: MountInfos,
+    /// Whether they are this process's own.
+    own: bool,
 }
 
 impl Groups {
-    /// Reads which groups the process is in and where they are mounted.
+    /// Reads which groups this process is in and where they are mounted.
     ///
     /// `None` on a kernel without control groups.
     pub(super) fn read(root: &Path) -> Option<Self> {
-        let proc = root.join("proc/self");
+        let own = Self::of(root, &root.join("proc/self"))?;
+        Some(Self { own: true, ..own })
+    }
+
+    /// The same of the process with this directory. The kernel tells its groups as this
+    /// process's namespace shows them, so that they are found at the mounts of this one.
+    pub(super) fn of(root: &Path, process: &Path) -> Option<Self> {
         Some(Self {
             root: root.to_owned(),
-            groups: ProcessCGroups::from_file(proc.join("cgroup")).ok()?,
-            mounts: MountInfos::from_file(proc.join("mountinfo")).ok()?,
+            groups: ProcessCGroups::from_file(process.join("cgroup")).ok()?,
+            mounts: MountInfos::from_file(root.join("proc/self/mountinfo")).ok()?,
+            own: false,
         })
     }
 
@@ -106,51 +117,103 @@ impl Groups {
         self.tightest(&PIDS)
     }
 
+    /// The tightest CPU quota, the nearest of equal ones, and the directory of its group.
+    pub(super) fn cpu_quota(&self) -> Option<(CpuQuota, PathBuf)> {
+        let quotas = self.directories("cpu").into_iter();
+        let quotas = quotas.filter_map(|(directory, unified)| {
+            let quota = self.quota(&directory, unified)?;
+            Some((quota, directory))
+        });
+        quotas.min_by(|(a, _), (b, _)| a.cpus().total_cmp(&b.cpus()))
+    }
+
+    /// Whether a group that may limit the process is found at no mount. In version 1 a
+    /// controller has a group of its own; version 2 is then told of, mounted or not.
+    pub(super) fn are_unseen(&self) -> bool {
+        let all = [MEMORY.controller, PIDS.controller, "cpu"];
+        let named = |controller: &&str| {
+            let mut groups = (&self.groups).into_iter();
+            groups.any(|group| group.controllers.iter().any(|c| c == controller))
+        };
+        let of_version_1: Vec<&str> = all.into_iter().filter(named).collect();
+        match of_version_1.as_slice() {
+            [] => self.directories("").is_empty(),
+            controllers => controllers.iter().any(|controller| {
+                let mut directories = self.directories(controller).into_iter();
+                directories.all(|(_, unified)| unified)
+            }),
+        }
+    }
+
     fn tightest(&self, resource: &Resource) -> Option<CgroupRoom> {
-        let mut rooms = Vec::new();
+        let directories = self.directories(resource.controller).into_iter();
+        let rooms = directories.flat_map(|(directory, unified)| {
+            let files = if unified { resource.v2 } else { resource.v1 };
+            let room = move |file| self.room(&directory, file);
+            files.iter().filter_map(room)
+        });
+        rooms.min_by_key(|found| found.room.left())
+    }
+
+    /// The directories of the group that a controller has the process in and of every group
+    /// above it, up to the mount point, and whether they are of version 2.
+    fn directories(&self, controller: &str) -> Vec<(PathBuf, bool)> {
+        let mut directories = Vec::new();
         for group in &self.groups {
             let unified = group.hierarchy == 0 && group.controllers.is_empty();
-            let controls = group.controllers.iter().any(|c| c == resource.controller);
-            if !unified && !controls {
+            if !unified && !group.controllers.iter().any(|c| c == controller) {
                 continue;
             }
-            let files = if unified { resource.v2 } else { resource.v1 };
             let mounts = self.mounts.iter().filter(|mount| {
                 if unified {
                     mount.fs_type == "cgroup2"
                 } else {
-                    mount.fs_type == "cgroup"
-                        && mount.super_options.contains_key(resource.controller)
+                    mount.fs_type == "cgroup" && mount.super_options.contains_key(controller)
                 }
             });
-            for mount in mounts {
-                self.climb(mount, &group.pathname, files, &mut rooms);
-            }
+            let climbed = mounts.flat_map(|mount| self.climb(mount, &group.pathname));
+            directories.extend(climbed.map(|directory| (directory, unified)));
         }
-        rooms.into_iter().min_by_key(|found| found.room.left())
+        directories
     }
 
-    /// Collects the limits of a group and of every group above it, up to the
-    /// mount point.
-    fn climb(
-        &self,
-        mount: &MountInfo,
-        group: &str,
-        files: &'static [Files],
-        rooms: &mut Vec<CgroupRoom>,
-    ) {
-        let top = &mount.mount_point;
+    fn climb(&self, mount: &MountInfo, group: &str) -> Vec<PathBuf> {
         // A mount may show the tree from some group downwards; a group that
-        // lies outside of it ("/..") is not to be seen, only the mount's own.
+        // lies outside of it ("/..") is not to be seen, only the mount's own,
+        // which is one of this process's groups, and none of another's.
         let below = Path::new(group)
             .strip_prefix(&mount.root)
             .ok()
             .filter(|below| !below.starts_with(".."))
-            .unwrap_or(Path::new(""));
-        for ancestor in below.ancestors() {
-            let directory = top.join(ancestor);
-            rooms.extend(files.iter().filter_map(|file| self.room(&directory, file)));
-        }
+            .or(self.own.then_some(Path::new("")));
+        let ancestors = below.into_iter().flat_map(Path::ancestors);
+        ancestors
+            .map(|ancestor| mount.mount_point.join(ancestor))
+            .collect()
+    }
+
+    fn quota(&self, directory: &Path, unified: bool) -> Option<CpuQuota> {
+        let read = |name: &str| fs::read_to_string(self.real(&directory.join(name))).ok();
+        let (name, text) = match unified {
+            true => ("cpu.max", read("cpu.max")?),
+            false => {
+                let of = |name| Some(read(name)?.trim().to_owned());
+                let both = [of("cpu.cfs_quota_us")?, of("cpu.cfs_period_us")?];
+                ("cpu.cfs_quota_us", both.join(" "))
+            }
+        };
+        // Without a quota there is "max" in its place, or in version 1 "-1".
+        let (quota, period) = text.trim().split_once(' ')?;
+        let [quota_us, period_us] = [quota.parse().ok()?, period.parse().ok()?];
+        let counted = read("cpu.stat").map(|stat| periods(&stat));
+        let [periods, throttled_periods] = counted.unwrap_or_default();
+        (period_us > 0).then(|| CpuQuota {
+            quota_us,
+            period_us,
+            file: Some(directory.join(name).display().to_string()),
+            periods,
+            throttled_periods,
+        })
     }
 
     fn room(&self, directory: &Path, files: &Files) -> Option<CgroupRoom> {
@@ -179,6 +242,16 @@ pub(super) fn number(path: &Path) -> Option<u64> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
+/// The periods of a `cpu.stat`, and those of them in which the quota was spent.
+pub(in crate::lab) fn periods(stat: &str) -> [u64; 2] {
+    ["nr_periods ", "nr_throttled "].map(|name| {
+        let count = stat.lines().find_map(|line| line.strip_prefix(name));
+        count
+            .and_then(|count| count.trim().parse().ok())
+            .unwrap_or(0)
+    })
+}
+
 /// The sum of the named lines of a `memory.stat`.
 fn reclaimable(stat: &str, names: [&str; 2]) -> u64 {
     stat.lines()
@@ -189,126 +262,4 @@ fn reclaimable(stat: &str, names: [&str; 2]) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use tempfile::TempDir;
-
-    /// A root directory with these files.
-    fn tree(files: &[(&str, &str)]) -> TempDir {
-        let root = tempfile::tempdir().unwrap();
-        for (path, text) in files {
-            let path = root.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-        root
-    }
-
-    const V2_MOUNTS: &str = include_str!("../../../tests/data/proc/mountinfo-cgroup-v2.txt");
-    const V1_MOUNTS: &str = include_str!("../../../tests/data/proc/mountinfo-cgroup-v1.txt");
-    const V1_GROUPS: &str = include_str!("../../../tests/data/proc/cgroup-v1.txt");
-
-    #[test]
-    fn v2_counts_the_tightest_of_all_ancestors() {
-        let slice = "sys/fs/cgroup/user.slice";
-        let scope = format!("{slice}/run-7.scope");
-        let root = tree(&[
-            ("proc/self/mountinfo", V2_MOUNTS),
-            ("proc/self/cgroup", "0::/user.slice/run-7.scope\n"),
-            (&format!("{scope}/memory.max"), "max\n"),
-            (&format!("{scope}/memory.current"), "4096\n"),
-            (&format!("{scope}/pids.max"), "1000\n"),
-            (&format!("{scope}/pids.current"), "10\n"),
-            (&format!("{slice}/memory.max"), "1073741824\n"),
-            (&format!("{slice}/memory.current"), "805306368\n"),
-            (
-                &format!("{slice}/memory.stat"),
-                "anon 268435456\ninactive_file 500000000\nactive_file 36870912\n",
-            ),
-            (&format!("{slice}/pids.max"), "512\n"),
-            (&format!("{slice}/pids.current"), "500\n"),
-        ]);
-        let groups = Groups::read(root.path()).unwrap();
-        let memory = groups.memory().unwrap();
-        assert_eq!(
-            memory.file,
-            Path::new("/sys/fs/cgroup/user.slice/memory.max")
-        );
-        assert_eq!((memory.room.limit, memory.room.used), (1 << 30, 1 << 28));
-        let pids = groups.pids().unwrap();
-        assert_eq!(pids.file, Path::new("/sys/fs/cgroup/user.slice/pids.max"));
-        assert_eq!(pids.room.left(), 12);
-    }
-
-    #[test]
-    fn v2_throttling_limits_as_well() {
-        let root = tree(&[
-            ("proc/self/mountinfo", V2_MOUNTS),
-            ("proc/self/cgroup", "0::/\n"),
-            ("sys/fs/cgroup/memory.max", "2000000\n"),
-            ("sys/fs/cgroup/memory.high", "1000000\n"),
-            ("sys/fs/cgroup/memory.current", "400000\n"),
-        ]);
-        let memory = Groups::read(root.path()).unwrap().memory().unwrap();
-        assert_eq!(memory.file, Path::new("/sys/fs/cgroup/memory.high"));
-        assert_eq!(memory.room.left(), 600_000);
-    }
-
-    #[test]
-    fn v1_finds_each_controller_at_its_own_mount() {
-        let job = "sys/fs/cgroup/memory/batch/job-1";
-        let root = tree(&[
-            ("proc/self/mountinfo", V1_MOUNTS),
-            ("proc/self/cgroup", V1_GROUPS),
-            (&format!("{job}/memory.limit_in_bytes"), "536870912\n"),
-            (&format!("{job}/memory.usage_in_bytes"), "104857600\n"),
-            (
-                &format!("{job}/memory.stat"),
-                "inactive_file 7\ntotal_inactive_file 4857600\n",
-            ),
-            (
-                "sys/fs/cgroup/memory/memory.limit_in_bytes",
-                "9223372036854771712\n",
-            ),
-            ("sys/fs/cgroup/memory/memory.usage_in_bytes", "1\n"),
-            ("sys/fs/cgroup/pids/batch/pids.max", "64\n"),
-            ("sys/fs/cgroup/pids/batch/pids.current", "60\n"),
-        ]);
-        let groups = Groups::read(root.path()).unwrap();
-        let memory = groups.memory().unwrap();
-        assert_eq!(
-            memory.file,
-            Path::new("/sys/fs/cgroup/memory/batch/job-1/memory.limit_in_bytes")
-        );
-        assert_eq!(memory.room.used, 100_000_000);
-        assert_eq!(groups.pids().unwrap().room.left(), 4);
-    }
-
-    #[test]
-    fn a_container_sees_its_own_group_at_the_mount_point() {
-        let mounts =
-            "40 30 0:30 /docker/4f2a /sys/fs/cgroup/memory ro,nosuid - cgroup cgroup rw,memory\n";
-        for group in ["/docker/4f2a", "/somewhere/else", "/../../outside"] {
-            let root = tree(&[
-                ("proc/self/mountinfo", mounts),
-                ("proc/self/cgroup", &format!("4:memory:{group}\n")),
-                ("sys/fs/cgroup/memory/memory.limit_in_bytes", "1000\n"),
-                ("sys/fs/cgroup/memory/memory.usage_in_bytes", "1\n"),
-            ]);
-            let memory = Groups::read(root.path()).unwrap().memory().unwrap();
-            assert_eq!(memory.room.left(), 999, "{group}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_read_does_not_limit() {
-        assert!(Groups::read(tree(&[]).path()).is_none());
-        let root = tree(&[
-            ("proc/self/mountinfo", V2_MOUNTS),
-            ("proc/self/cgroup", "0::/gone\n"),
-        ]);
-        let groups = Groups::read(root.path()).unwrap();
-        assert_eq!(groups.memory(), None);
-        assert_eq!(groups.pids(), None);
-    }
-}
+mod tests;

@@ -171,6 +171,18 @@ impl Need {
     }
 }
 
+/// What a fork takes of memory that the kernel charges to a control group: page tables and
+/// structures of the child, for so many mappings, `anon_vma` structures and page tables.
+pub(in crate::lab) fn copy_bytes(vmas: u64, anon_vmas: u64, tables: u64, page_size: u64) -> u64 {
+    // The three levels above the lowest have a table or two each, unless memory is vast.
+    const UPPER: u64 = 6;
+    let of = |count: u64, each: u64| count.saturating_mul(each);
+    of(vmas, VMA_BYTES)
+        .saturating_add(of(anon_vmas, ANON_VMA_COPY_BYTES))
+        .saturating_add(of(tables.saturating_add(UPPER), page_size))
+        .saturating_add(TASK_BYTES)
+}
+
 /// One mapping of an order, in pages.
 struct Layout {
     page_size: u64,

@@ -42,7 +42,7 @@ impl Limits {
         };
         let processes = status
             .as_ref()
-            .filter(|status| !is_exempt(status, &proc))
+            .filter(|status| !is_exempt(status, &proc.join("self")))
             .and_then(|status| {
                 let limit = finite(rlimits.as_ref()?.max_processes.soft_limit)?;
                 let used = threads_of_user(&proc, status.ruid)?;
@@ -86,7 +86,7 @@ fn descriptors(proc: &Path) -> Option<u64> {
     Some(open.count() as u64)
 }
 
-fn finite(limit: LimitValue) -> Option<u64> {
+pub(super) fn finite(limit: LimitValue) -> Option<u64> {
     match limit {
         LimitValue::Unlimited => None,
         LimitValue::Value(limit) => Some(limit),
@@ -94,7 +94,7 @@ fn finite(limit: LimitValue) -> Option<u64> {
 }
 
 /// The commit charge, where it is limited.
-fn commit(memory: &Meminfo, proc: &Path) -> Option<Room> {
+pub(super) fn commit(memory: &Meminfo, proc: &Path) -> Option<Room> {
     if overcommit(proc) != Some(OVERCOMMIT_NEVER) {
         return None;
     }
@@ -105,7 +105,7 @@ fn commit(memory: &Meminfo, proc: &Path) -> Option<Room> {
 }
 
 /// All memory and swap, where no mapping may be larger.
-fn one_mapping(memory: &Meminfo, proc: &Path) -> Option<u64> {
+pub(super) fn one_mapping(memory: &Meminfo, proc: &Path) -> Option<u64> {
     let all = memory.mem_total.saturating_add(memory.swap_total);
     (overcommit(proc) == Some(OVERCOMMIT_GUESS)).then_some(all)
 }
@@ -114,19 +114,20 @@ fn overcommit(proc: &Path) -> Option<u64> {
     number(&proc.join("sys/vm/overcommit_memory"))
 }
 
-/// Whether the kernel lets this process exceed `RLIMIT_NPROC`: root and holders
+/// Whether the kernel lets a process exceed `RLIMIT_NPROC`: root and holders
 /// of two capabilities, but only those of the initial user namespace.
-fn is_exempt(status: &Status, proc: &Path) -> bool {
-    is_initial(proc) && (status.ruid == 0 || status.capeff & EXEMPTING != 0)
+pub(super) fn is_exempt(status: &Status, process: &Path) -> bool {
+    is_initial(process) && (status.ruid == 0 || status.capeff & EXEMPTING != 0)
 }
 
 /// Whether this process is in the initial user namespace, where its rights reach everybody.
 pub(in crate::lab) fn is_initial_namespace() -> bool {
-    is_initial(Path::new("/proc"))
+    is_initial(Path::new("/proc/self"))
 }
 
-fn is_initial(proc: &Path) -> bool {
-    fs::read_to_string(proc.join("self/uid_map"))
+/// The same of the process with this directory.
+pub(super) fn is_initial(process: &Path) -> bool {
+    fs::read_to_string(process.join("uid_map"))
         .map(|map| map.split_whitespace().eq(["0", "0", "4294967295"]))
         .unwrap_or(true)
 }
@@ -134,7 +135,7 @@ fn is_initial(proc: &Path) -> bool {
 /// The threads of a real user, which are what `RLIMIT_NPROC` counts.
 ///
 /// A process that ends meanwhile is left out, as is one that is hidden from us.
-fn threads_of_user(proc: &Path, ruid: u32) -> Option<u64> {
+pub(super) fn threads_of_user(proc: &Path, ruid: u32) -> Option<u64> {
     let processes = procfs::process::all_processes_with_root(proc).ok()?;
     let threads = processes
         .filter_map(|process| process.ok()?.status().ok())

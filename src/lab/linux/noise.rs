@@ -6,9 +6,10 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
+use crate::lab::limits;
 use crate::lab::noise::counts::{self, CpuTimes, CpuUse};
 use crate::lab::noise::{Reading, Waiting};
-use crate::model::Missing;
+use crate::model::{CpuQuota, Missing};
 use crate::sys::usage::{self, Whose};
 
 const STAT: &str = "/proc/stat";
@@ -23,6 +24,8 @@ pub(super) struct HostFiles {
     cpu_pressure: Told,
     memory_pressure: Told,
     frequency: Result<Told, Missing>,
+    /// The CPU quota of this process, and where its periods are counted.
+    quota: Option<(CpuQuota, Told)>,
 }
 
 impl HostFiles {
@@ -43,6 +46,10 @@ impl HostFiles {
             cpu_pressure: pressure("cpu"),
             memory_pressure: pressure("memory"),
             frequency,
+            quota: limits::own_quota().map(|(quota, stat)| {
+                let stat = stat.display().to_string();
+                (quota, Told::open(stat, ""))
+            }),
         }
     }
 
@@ -64,7 +71,18 @@ impl HostFiles {
                 Ok(file) => file.tells(counts::frequency_hz),
                 Err(missing) => Err(missing.clone()),
             },
+            cpu_quota: self.quota(),
         }
+    }
+
+    fn quota(&self) -> Option<CpuQuota> {
+        let (quota, stat) = self.quota.as_ref()?;
+        let [periods, throttled_periods] = limits::periods(&stat.text().ok()?);
+        Some(CpuQuota {
+            periods,
+            throttled_periods,
+            ..quota.clone()
+        })
     }
 }
 

@@ -105,6 +105,7 @@ fn reading(at: u64, idle: u64, stolen: u64, own: u64) -> Reading {
         cpu_pressure: Err(none()),
         memory_pressure: Err(none()),
         frequency_hz: Err(none()),
+        cpu_quota: None,
     }
 }
 
@@ -188,4 +189,23 @@ fn workers_are_of_the_round_in_which_they_end() {
     assert_eq!(noise.whole.run_delay_ns, Availability::Measured(12));
     assert!(noise.whole.migrations.missing().is_some());
     assert_eq!(noise.whole.duration_s, 2.6);
+}
+
+#[test]
+fn of_a_quota_the_periods_of_the_run_are_counted() {
+    let quota = |periods, throttled_periods| CpuQuota {
+        quota_us: 10_000,
+        period_us: 100_000,
+        file: None,
+        periods,
+        throttled_periods,
+    };
+    let read = |at, periods, throttled| Reading {
+        cpu_quota: Some(quota(periods, throttled)),
+        ..reading(at, 0, 0, 0)
+    };
+    let noise = spans(&[read(0, 50, 9), read(1_000, 60, 17), read(2_000, 70, 24)]);
+    assert_eq!(noise.cpu_quota, Some(quota(20, 15)));
+    let without = spans(&[reading(0, 0, 0, 0), reading(1_000, 0, 0, 0)]);
+    assert_eq!(without.cpu_quota, None);
 }

@@ -13,6 +13,7 @@
 //! Pages come and go meanwhile, and one that goes between two looks is missed or seen
 //! twice as little as in any other count. If mappings came or went, all is read again.
 
+mod around;
 mod beside;
 mod marks;
 mod pages;
@@ -25,6 +26,7 @@ mod tests;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use procfs::process::Status;
@@ -33,6 +35,7 @@ use super::census::CensusError;
 use super::census::files::{Pagemap, ProcessFiles};
 use super::census::mappings::{Mapping, mappings};
 use super::census::pages::ENTRY_BYTES;
+use super::limits;
 use crate::analysis::mappings::{Listed, harmless, kept_name};
 use crate::analysis::shape::anonymise;
 use crate::model::{
@@ -118,6 +121,8 @@ fn take_from(files: &ProcessFiles, options: Options) -> Result<ProcessShape, Cen
 struct Reading {
     mappings: Vec<ShapeMapping>,
     resident_bytes: Option<u64>,
+    /// Of what a fork copies and the kernel accounts for the largest, and all.
+    accounted: Option<[u64; 2]>,
     zeros_seen: bool,
     frames_hidden: bool,
 }
@@ -221,6 +226,7 @@ fn look(files: &ProcessFiles, all: &[Listed], opened: &mut Opened) -> io::Result
     let mut reading = Reading {
         mappings: Vec::new(),
         resident_bytes: resident(all),
+        accounted: around::accounted(all),
         zeros_seen: opened.scanner.is_some(),
         frames_hidden: false,
     };
@@ -310,6 +316,12 @@ fn facts(
             .unwrap_or_else(|| status.vmrss.unwrap_or(0) << 10),
         pinned_bytes: status.vmpin.unwrap_or(0) << 10,
         reservations: reservations(files, &status),
+        surroundings: Some(around::surroundings(
+            files,
+            &status,
+            &reading.mappings,
+            reading.accounted,
+        )),
     })
 }
 
@@ -343,6 +355,19 @@ fn reservations(files: &ProcessFiles, status: &Status) -> Vec<ShapeReservation> 
         (
             beside::is_afl_fork_server(files),
             ShapeReservation::AflForkServer,
+        ),
+        (around::has_other_label(files), ShapeReservation::OtherLabel),
+        (
+            limits::has_unseen_groups(Path::new("/"), &files.directory),
+            ShapeReservation::UnseenControlGroups,
+        ),
+        (
+            around::is_in_other_namespace(files),
+            ShapeReservation::OtherNamespaces,
+        ),
+        (
+            around::is_of_32_bits(files),
+            ShapeReservation::ThirtyTwoBits,
         ),
     ];
     let held = held.into_iter().filter(|(holds, _)| *holds);

@@ -38,7 +38,7 @@ const RATIOS: [&str; 14] = [
 ];
 
 /// Counts of things.
-const COUNTS: [&str; 47] = [
+const COUNTS: [&str; 49] = [
     "anon_vmas",
     "built",
     "capacity",
@@ -68,6 +68,7 @@ const COUNTS: [&str; 47] = [
     "pages",
     "parent_samples",
     "parents",
+    "periods",
     "pinned_ptes",
     "present_ptes",
     "process",
@@ -82,6 +83,7 @@ const COUNTS: [&str; 47] = [
     "swapped_ptes",
     "tables",
     "threads",
+    "throttled_periods",
     "units",
     "used",
     "vmas",

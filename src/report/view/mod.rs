@@ -32,6 +32,7 @@ use footnotes::Footnotes;
 pub(super) use header::child;
 pub use picture::{Bar, Chart, Kind, Picture, Plot, PlotAxis, PlotPoint, Scale, Segment, Series};
 use process::Rebuilt;
+pub(super) use process::refusals::sentences as refusals;
 use sections::SLOW;
 pub(super) use sections::{CAVEATS, IN_SHORT, LEGEND, ON_DEMAND};
 pub use sections::{Section, section_names};

@@ -3,7 +3,7 @@
 use super::footnotes::Footnotes;
 use super::grid::Grid;
 use super::number::{counted, integer, number, significant};
-use super::process::{content, has, recognised, reservation};
+use super::process::{around, content, has, recognised, refusals, reservation};
 use super::table::{Column, Entry, Table};
 use super::{CAVEATS, IN_SHORT, Section, closing};
 use crate::analysis::mappings::{MappingSum, copied, entries_per_table};
@@ -16,12 +16,13 @@ const MEBIBYTE: f64 = 1_048_576.0;
 pub fn shape(shape: &ProcessShape) -> Vec<Section> {
     let reservations = shape.process.reservations.iter();
     let reservations = reservations.map(|found| reservation(*found).to_owned());
+    let caveats = reservations.chain(around(&shape.process));
     let mut sections = vec![
         Section::lines(IN_SHORT, "In short", in_short(shape)),
         Section::table("mappings", table(shape)),
         Section::lines("flags", "Flags", flags(shape)),
         Section::lines("method", "What was read", vec![process(shape)]),
-        Section::lines(CAVEATS, "Caveats", reservations.collect()),
+        Section::lines(CAVEATS, "Caveats", caveats.collect()),
     ];
     sections.push(closing::legend(None, &sections));
     sections
@@ -51,7 +52,8 @@ fn in_short(shape: &ProcessShape) -> Vec<String> {
     });
     let next = "What such a fork costs is measured by forktax explain, and what helps by forktax \
                 advise, both with the --pid or --shape of this report.";
-    let mut sentences: Vec<String> = [Some(copy), most].into_iter().flatten().collect();
+    let mut sentences = refusals::sentences(&shape.process);
+    sentences.extend([Some(copy), most].into_iter().flatten());
     sentences.extend(recognised(shape));
     sentences.push(next.to_owned());
     sentences

@@ -15,6 +15,9 @@ pub(super) fn in_full(kind: RemedyKind) -> &'static str {
         RemedyKind::FewerDescriptors => "fewer open files",
         RemedyKind::Cloexec => "all open files closed by the exec (O_CLOEXEC)",
         RemedyKind::CloseRange => "close_range(2) in the child, before its exec",
+        RemedyKind::CloseRangeForEach => {
+            "close_range(2) where children close each number below RLIMIT_NOFILE"
+        }
         RemedyKind::FewerThreads => "no other threads, and no stacks of theirs",
         RemedyKind::NoFilePages => "pages of files no longer mapped",
         RemedyKind::StaticTarget => "a statically linked program to spawn",
@@ -45,5 +48,6 @@ pub(super) fn baseline(against: RemedyBaseline) -> &'static str {
         RemedyBaseline::Fork => "the fork",
         RemedyBaseline::PosixSpawn => "posix_spawn",
         RemedyBaseline::DynamicTarget => "the fork of a dynamic program",
+        RemedyBaseline::ClosingEach => "a fork whose child closes each number",
     }
 }

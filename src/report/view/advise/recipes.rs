@@ -26,7 +26,7 @@ pub(super) fn of(kind: RemedyKind) -> Option<Recipe> {
         RemedyKind::NoHugePages => NO_HUGE_PAGES,
         RemedyKind::FewerDescriptors => FEWER_DESCRIPTORS,
         RemedyKind::Cloexec => CLOEXEC,
-        RemedyKind::CloseRange => CLOSE_RANGE,
+        RemedyKind::CloseRange | RemedyKind::CloseRangeForEach => CLOSE_RANGE,
         RemedyKind::FewerThreads => FEWER_THREADS,
         RemedyKind::NoFilePages => NO_FILE_PAGES,
         RemedyKind::StaticTarget => STATIC_TARGET,
@@ -322,7 +322,7 @@ mod tests {
                 assert!(page.contains(text), "not on the page: {text}");
             }
         }
-        assert_eq!(recipes, 14);
+        assert_eq!(recipes, 15);
     }
 
     #[test]

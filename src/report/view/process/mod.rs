@@ -13,7 +13,9 @@ mod ladder;
 pub(super) mod likeness;
 mod names;
 mod origin;
+mod quota;
 mod recognised;
+pub(in crate::report) mod refusals;
 mod reservations;
 pub(super) mod spawns;
 pub(super) mod words;
@@ -21,7 +23,7 @@ pub(super) mod words;
 pub(super) use names::content;
 pub(super) use origin::{has, lines as origin};
 pub(super) use recognised::sentences as recognised;
-pub(super) use reservations::reservation;
+pub(super) use reservations::{around, reservation};
 
 use crate::analysis::sweep::times_as_long;
 use crate::model::{

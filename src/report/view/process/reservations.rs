@@ -1,9 +1,9 @@
 //! What a reader must know of a shape before trusting the figures.
 
-use super::{Rebuilt, likeness};
-use crate::analysis::process::{deviation, is_off};
-use crate::model::{ShapeReservation, ShapeScale, ShapeUnit};
-use crate::report::view::number::{integer, number};
+use super::{Rebuilt, figures, likeness, quota, refusals};
+use crate::analysis::process::{self, deviation, is_off};
+use crate::model::{ProcessFacts, ShapeReservation, ShapeScale, ShapeUnit};
+use crate::report::view::number::{counted, integer, number};
 use crate::units::bytes;
 
 /// One line a reservation.
@@ -11,12 +11,41 @@ pub(super) fn lines(rebuilt: &Rebuilt<'_>) -> Vec<String> {
     let mut lines: Vec<String> = elsewhere(rebuilt).into_iter().collect();
     let reservations = rebuilt.order.shape.process.reservations.iter();
     lines.extend(reservations.map(|found| reservation(*found).to_owned()));
+    lines.extend(around(&rebuilt.order.shape.process));
+    lines.extend(filters(rebuilt));
     lines.extend(swapped(rebuilt));
     lines.extend(unpinned(rebuilt));
     lines.extend(out_of_folios(rebuilt.order.scale.out_of_folios));
     lines.extend(scaled(&rebuilt.order.scale));
     lines.extend(deviations(rebuilt));
     lines
+}
+
+/// What the process meets around it.
+pub(in crate::report::view) fn around(facts: &ProcessFacts) -> Vec<String> {
+    let mut lines = refusals::remedies(facts);
+    lines.extend(quota::caveat(facts));
+    lines
+}
+
+/// What the seccomp filters of the process may take.
+fn filters(rebuilt: &Rebuilt<'_>) -> Option<String> {
+    let asked = process::filters(&rebuilt.order.shape.process)?;
+    let trials = &rebuilt.replica.trials;
+    let bound = match process::filtered(trials, rebuilt.document.plan.seed) {
+        Some(more) => format!(
+            "with as many of {} instructions, all of which run, a fork from its shape takes {} \
+             more, and theirs take no more for as few calls as its child makes",
+            integer(asked.instructions.into()),
+            figures::told(more, false)
+        ),
+        None => "what as many of the greatest length take was not measured".to_owned(),
+    };
+    Some(format!(
+        "the process has {}, whose length only a tracer sees: {bound}; a call that a filter \
+         always allows skips it (since Linux 5.11)",
+        counted(asked.count.into(), "seccomp filter")
+    ))
 }
 
 /// Pages that are not in memory.
@@ -107,8 +136,8 @@ pub(in crate::report::view) fn reservation(reservation: ShapeReservation) -> &'s
              read it again while it rests, or stop it meanwhile (kill -STOP)"
         }
         ShapeReservation::Seccomp => {
-            "the system calls of the process pass a seccomp filter, which makes each of its own \
-             forks a little dearer than one that is rebuilt from its shape"
+            "the system calls of the process pass seccomp filters, and those of a fork that is \
+             rebuilt from its shape do not"
         }
         ShapeReservation::Traced => {
             "the process is traced, and each of its own forks may stop for the tracer; end the \
@@ -117,6 +146,23 @@ pub(in crate::report::view) fn reservation(reservation: ShapeReservation) -> &'s
         ShapeReservation::OtherControlGroup => {
             "the process is in another control group than forktax, and its page tables are charged \
              there; run forktax in that group to have the like"
+        }
+        ShapeReservation::OtherLabel => {
+            "a security module has the process under another label than forktax, and what its \
+             checks take is in no figure; run forktax under that label to have the like"
+        }
+        ShapeReservation::UnseenControlGroups => {
+            "the control groups of the process are not mounted where forktax runs, so that their \
+             limits and their CPU quota were not to be seen; run forktax on the host, as root"
+        }
+        ShapeReservation::OtherNamespaces => {
+            "the process is in another PID, mount or user namespace than forktax: its children \
+             get a number in each PID namespace up to the host's, and what limits its user in a \
+             namespace of its own was not to be seen; run forktax in there to have the like"
+        }
+        ShapeReservation::ThirtyTwoBits => {
+            "the process is a 32-bit program, and forks are of a 64-bit worker with its mappings: \
+             what it costs its own calls to enter the kernel is not rebuilt"
         }
         ShapeReservation::NoPhysicalAddresses => {
             "where the pages of the process lie in physical memory was not to be seen, and rebuilt \

@@ -1,6 +1,6 @@
 //! What one spawn from the process takes, by method, and what a card had foretold.
 
-use super::{Rebuilt, figures};
+use super::{Rebuilt, figures, quota, refusals};
 use crate::analysis::process;
 use crate::model::{Availability, ProcessForecast, ProcessRole, SpawnMethod, TrialCell};
 use crate::report::view::footnotes::Footnotes;
@@ -32,6 +32,7 @@ pub(in crate::report::view) fn table(rebuilt: &Rebuilt<'_>, notes: &mut Footnote
     let unit = Unit::of_time(totals.map(|total| total.value));
     let mut rows: Vec<Row> = cells.iter().map(|cell| row(rebuilt, cell, unit)).collect();
     rows.extend(extrapolated(rebuilt, unit));
+    rows.extend(sustained(rebuilt, unit));
     if !rows.is_empty() {
         match &rebuilt.replica.forecast {
             Availability::Measured(forecast) => rows.push(foretold(forecast, unit)),
@@ -99,6 +100,19 @@ fn extrapolated(rebuilt: &Rebuilt<'_>, unit: Unit) -> Option<Row> {
     })
 }
 
+/// The fork where forks follow each other until the CPU quota is spent.
+fn sustained(rebuilt: &Rebuilt<'_>, unit: Unit) -> Option<Row> {
+    let ([call, total], extrapolated) = quota::sustained(rebuilt)?;
+    let per_second = process::per_second(total);
+    Some(Row {
+        name: "fork, by its quota",
+        per_second: per_second.map(|found| figures::entry(PLAIN, found, extrapolated)),
+        call: Availability::Measured(figures::entry(unit, call, extrapolated)),
+        total: Availability::Measured(figures::entry(unit, total, extrapolated)),
+        times: None,
+    })
+}
+
 /// What the card had foretold, below what was measured.
 fn foretold(forecast: &ProcessForecast, unit: Unit) -> Row {
     Row {
@@ -116,7 +130,18 @@ fn remarks(rebuilt: &Rebuilt<'_>) -> Vec<String> {
          extrapolated to all of it"
             .to_owned()
     });
-    part.into_iter().chain(forecast_remark(rebuilt)).collect()
+    let refused = refusals::is_sure(&rebuilt.order.shape.process).then(|| {
+        "forks from the workers are not refused: what is too large to be charged is not charged \
+         there (MAP_NORESERVE), and they are of forktax's user and control group"
+            .to_owned()
+    });
+    let stretched = quota::sustained(rebuilt).map(|_| {
+        "by its quota: forks that follow each other once the CPU quota of the process's group is \
+         spent, times period by quota as if all of their time were CPU time"
+            .to_owned()
+    });
+    let remarks = part.into_iter().chain(refused).chain(stretched);
+    remarks.chain(forecast_remark(rebuilt)).collect()
 }
 
 /// A forecast against what was measured, as a share of that: below 0 if it is too low.

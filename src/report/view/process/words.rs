@@ -1,7 +1,7 @@
 //! Whose the cost of a fork is, in a few sentences, and none that the intervals do not
 //! support.
 
-use super::{Rebuilt, figures, names, recognised, spawns};
+use super::{Rebuilt, figures, names, quota, recognised, refusals, spawns};
 use crate::analysis::process::{
     self, dearest_groups, dearest_rungs, has_too_few_workers, is_extrapolated, is_most, looks_big,
     per_second, share,
@@ -26,15 +26,19 @@ pub(super) fn sentences(rebuilt: &Rebuilt<'_>) -> Vec<String> {
     all
 }
 
-/// What a fork costs, and what bears on whether that is what the process pays.
+/// Whether forks fail, what one costs, and what bears on whether that is what the process
+/// pays.
 pub(in crate::report::view) fn begin(rebuilt: &Rebuilt<'_>) -> Vec<String> {
-    let each = each(rebuilt).into_iter();
-    each.chain(recognised::sentences(&rebuilt.order.shape))
-        .collect()
+    let shape = &rebuilt.order.shape;
+    let mut all = refusals::sentences(&shape.process);
+    all.extend(each(rebuilt));
+    all.extend(quota::sentence(rebuilt));
+    all.extend(recognised::sentences(shape));
+    all
 }
 
 /// A fork of all of the process, and whether that was worked out from a part.
-fn fork(rebuilt: &Rebuilt<'_>) -> Option<([Estimate; 2], bool)> {
+pub(super) fn fork(rebuilt: &Rebuilt<'_>) -> Option<([Estimate; 2], bool)> {
     if rebuilt.is_part() {
         let fork = rebuilt.blame()?.fork;
         let both = [fork.call_ns.sound()?, fork.total_ns.sound()?];
@@ -72,8 +76,12 @@ fn each(rebuilt: &Rebuilt<'_>) -> Option<String> {
             significant(most.value)
         )
     });
+    let [of_shape, costs] = match refusals::is_sure(&rebuilt.order.shape.process) {
+        true => ["Were it not refused, a fork of its shape", "would cost"],
+        false => ["A fork of its shape", "costs"],
+    };
     Some(format!(
-        "A fork of its shape, without functions of its own (pthread_atfork), costs {}{}{}.",
+        "{of_shape}, without functions of its own (pthread_atfork), {costs} {}{}{}.",
         figures::told(total, extrapolated),
         against.unwrap_or_default(),
         most.unwrap_or_default()

@@ -1,0 +1,85 @@
+//! Whether a process's spawns are refused where it was when it was read.
+
+use crate::model::{ProcessFacts, SpawnLimit, SpawnLimitKind};
+
+/// The kernel keeps what is committed in parts for each CPU, and looks at the sum without
+/// those that are smaller than a 256th of memory together (mm/mm_init.c,
+/// `mm_compute_batch`). Below this share of the limit nobody can tell.
+const UNTOLD: f64 = 0.01;
+
+/// A limit that one fork more exceeds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Refusal<'a> {
+    /// Which.
+    pub limit: &'a SpawnLimit,
+    /// Whether that is sure, and not only likely.
+    pub is_sure: bool,
+}
+
+/// The limits that refuse this process's forks, those first that surely do.
+pub fn refusals(facts: &ProcessFacts) -> Vec<Refusal<'_>> {
+    let limits = facts.surroundings.iter().flat_map(|found| &found.limits);
+    let exceeded = limits.filter(|limit| limit.asked > limit.left());
+    let mut refusals: Vec<Refusal<'_>> = exceeded
+        .map(|limit| Refusal {
+            limit,
+            is_sure: is_sure(limit),
+        })
+        .collect();
+    refusals.sort_by_key(|refusal| !refusal.is_sure);
+    refusals
+}
+
+fn is_sure(limit: &SpawnLimit) -> bool {
+    match limit.kind {
+        SpawnLimitKind::Memory => false, // Some of it may be taken back.
+        SpawnLimitKind::Commit => {
+            let beyond = limit.asked.saturating_sub(limit.left());
+            beyond as f64 > UNTOLD * limit.limit as f64
+        }
+        SpawnLimitKind::LargestMapping
+        | SpawnLimitKind::GroupTasks
+        | SpawnLimitKind::UserTasks
+        | SpawnLimitKind::HostTasks => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::shape::tests::shape;
+    use crate::model::Surroundings;
+
+    #[test]
+    fn what_a_limit_does_not_leave_is_refused_and_what_is_close_is_not_sure() {
+        let of = |kind, limit, used, asked| SpawnLimit {
+            kind,
+            limit,
+            used,
+            asked,
+            file: None,
+        };
+        let judged = |limit: SpawnLimit| {
+            let mut shape = shape(Vec::new());
+            shape.process.surroundings = Some(Surroundings {
+                limits: vec![limit],
+                ..Surroundings::default()
+            });
+            let refusals = refusals(&shape.process);
+            refusals.first().map(|refusal| refusal.is_sure)
+        };
+        let (tasks, commit) = (SpawnLimitKind::GroupTasks, SpawnLimitKind::Commit);
+        assert_eq!(judged(of(tasks, 10, 9, 1)), None);
+        assert_eq!(judged(of(tasks, 10, 10, 1)), Some(true));
+        assert_eq!(judged(of(tasks, 10, 30, 1)), Some(true));
+        assert_eq!(judged(of(commit, 1_000, 0, 1_000)), None);
+        assert_eq!(judged(of(commit, 1_000, 0, 1_005)), Some(false));
+        assert_eq!(judged(of(commit, 1_000, 500, 511)), Some(true));
+        assert_eq!(judged(of(SpawnLimitKind::Memory, 10, 9, 90)), Some(false));
+        assert_eq!(
+            judged(of(SpawnLimitKind::LargestMapping, 10, 0, 11)),
+            Some(true)
+        );
+        assert_eq!(refusals(&shape(Vec::new()).process), []);
+    }
+}

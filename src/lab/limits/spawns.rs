@@ -1,0 +1,295 @@
+//! The limits that the spawns of another process count against, and the CPU time that they
+//! may have, as `/proc` and its control groups tell them.
+//!
+//! What cannot be read, and what the kernel exempts the process from, is no limit here.
+//! Nothing is changed, and the process is not disturbed: none of these files takes a lock
+//! of its memory.
+
+use std::path::{Path, PathBuf};
+
+use procfs::process::{Limits, Status};
+use procfs::{FromRead, LoadAverage, Meminfo};
+
+use super::Room;
+use super::cgroup::{CgroupRoom, Groups, number};
+use super::read::{commit, finite, is_exempt, is_initial, one_mapping, threads_of_user};
+use crate::model::{CpuQuota, SpawnLimit, SpawnLimitKind, Surroundings};
+
+/// The bit of `CAP_SYS_ADMIN`, whose holders in the initial user namespace may commit what
+/// is kept for root.
+const ADMIN: u64 = 1 << 21;
+
+/// What one fork of a process takes of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::lab) struct CopyNeed {
+    /// Of the mappings that it copies and the kernel accounts for: the largest, and all, in
+    /// bytes. None where their flags were not read.
+    pub(in crate::lab) accounted: Option<[u64; 2]>,
+    /// Page tables and structures of the child, in bytes.
+    pub(in crate::lab) kernel_bytes: u64,
+}
+
+/// What surrounds the process with this directory, below a root directory.
+pub(in crate::lab) fn surroundings(
+    root: &Path,
+    process: &Path,
+    status: &Status,
+    need: &CopyNeed,
+) -> Surroundings {
+    let groups = Groups::of(root, process);
+    let quota = groups.as_ref().and_then(Groups::cpu_quota);
+    let own = Limits::from_file(process.join("limits")).ok();
+    Surroundings {
+        limits: limits_of(root, process, groups.as_ref(), status, need),
+        open_files: own.and_then(|own| finite(own.max_open_files.soft_limit)),
+        cpu_quota: quota.map(|(quota, _)| quota),
+        ..Surroundings::default()
+    }
+}
+
+/// Whether a control group of the process with this directory, below a root directory, is
+/// not to be seen from here.
+pub(in crate::lab) fn has_unseen_groups(root: &Path, process: &Path) -> bool {
+    Groups::of(root, process).is_some_and(|groups| groups.are_unseen())
+}
+
+/// The CPU quota of this process's control groups, and the file that counts its periods.
+pub(in crate::lab) fn own_quota() -> Option<(CpuQuota, PathBuf)> {
+    let (quota, directory) = Groups::read(Path::new("/"))?.cpu_quota()?;
+    Some((quota, directory.join("cpu.stat")))
+}
+
+fn limits_of(
+    root: &Path,
+    process: &Path,
+    groups: Option<&Groups>,
+    status: &Status,
+    need: &CopyNeed,
+) -> Vec<SpawnLimit> {
+    let proc = root.join("proc");
+    let memory = Meminfo::from_file(proc.join("meminfo")).ok();
+    let of_group = |kind, asked, room: Option<CgroupRoom>| {
+        let CgroupRoom { room, file } = room?;
+        let file = Some(file.display().to_string());
+        Some(SpawnLimit {
+            file,
+            ..limit(kind, room, asked)
+        })
+    };
+    let charged = memory.and_then(|memory| charge(&memory, &proc, process, status, need));
+    let memory = groups.and_then(Groups::memory);
+    let tasks = groups.and_then(Groups::pids);
+    let found = [
+        charged,
+        of_group(SpawnLimitKind::Memory, need.kernel_bytes, memory),
+        of_group(SpawnLimitKind::GroupTasks, 1, tasks),
+        of_user(&proc, process, status).map(|room| limit(SpawnLimitKind::UserTasks, room, 1)),
+        of_host(&proc).map(|room| limit(SpawnLimitKind::HostTasks, room, 1)),
+    ];
+    found.into_iter().flatten().collect()
+}
+
+fn limit(kind: SpawnLimitKind, room: Room, asked: u64) -> SpawnLimit {
+    SpawnLimit {
+        kind,
+        limit: room.limit,
+        used: room.used,
+        asked,
+        file: None,
+    }
+}
+
+/// What may be committed, mapping by mapping or as a whole (mm/util.c,
+/// `__vm_enough_memory`). For each mapping of the child the fork asks there in its parent's
+/// name (mm/mmap.c, before 6.15 kernel/fork.c, `dup_mmap`).
+fn charge(
+    memory: &Meminfo,
+    proc: &Path,
+    process: &Path,
+    status: &Status,
+    need: &CopyNeed,
+) -> Option<SpawnLimit> {
+    let [largest, all] = need.accounted?;
+    if let Some(limit_bytes) = one_mapping(memory, proc) {
+        let room = Room {
+            limit: limit_bytes,
+            used: 0,
+        };
+        return Some(limit(SpawnLimitKind::LargestMapping, room, largest));
+    }
+    let room = commit(memory, proc)?;
+    let kib = |name: &str| number(&proc.join("sys/vm").join(name)).unwrap_or(0) << 10;
+    let for_root = match is_initial(process) && status.capeff & ADMIN != 0 {
+        true => 0,
+        false => kib("admin_reserve_kbytes"),
+    };
+    let size = status.vmsize.unwrap_or(0) << 10;
+    let for_others = kib("user_reserve_kbytes").min(size / 32);
+    let room = Room {
+        limit: room.limit.saturating_sub(for_root + for_others),
+        ..room
+    };
+    Some(limit(SpawnLimitKind::Commit, room, all))
+}
+
+/// The tasks of its user. In another user namespace than this process's they are counted
+/// there, and that is not to be seen.
+fn of_user(proc: &Path, process: &Path, status: &Status) -> Option<Room> {
+    let map = |process: &Path| std::fs::read_to_string(process.join("uid_map")).ok();
+    if is_exempt(status, process) || map(process) != map(&proc.join("self")) {
+        return None;
+    }
+    let limits = Limits::from_file(process.join("limits")).ok()?;
+    Some(Room {
+        limit: finite(limits.max_processes.soft_limit)?,
+        used: threads_of_user(proc, status.ruid)?,
+    })
+}
+
+/// The tasks of the host (kernel/fork.c, `copy_process`).
+fn of_host(proc: &Path) -> Option<Room> {
+    let load = LoadAverage::from_file(proc.join("loadavg")).ok()?;
+    Some(Room {
+        limit: number(&proc.join("sys/kernel/threads-max"))?,
+        used: u64::from(load.max),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use tempfile::TempDir;
+
+    const LIMITS: &str = include_str!("../../../tests/data/proc/limits.txt");
+    const MEMINFO: &str = include_str!("../../../tests/data/proc/meminfo.txt");
+    const STATUS: &str = include_str!("../../../tests/data/proc/status-user.txt");
+    const MOUNTS: &str = include_str!("../../../tests/data/proc/mountinfo-cgroup-v1.txt");
+    const GROUPS: &str = include_str!("../../../tests/data/proc/cgroup-v1.txt");
+    const INITIAL: &str = "         0          0 4294967295\n";
+    const NEED: CopyNeed = CopyNeed {
+        accounted: Some([1 << 30, 3 << 30]),
+        kernel_bytes: 5 << 20,
+    };
+
+    /// A root directory with a user's process in groups of version 1.
+    fn tree(more: &[(&str, &str)]) -> TempDir {
+        let root = tempfile::tempdir().unwrap();
+        let files = [
+            ("proc/7/limits", LIMITS),
+            ("proc/7/status", STATUS),
+            ("proc/7/cgroup", GROUPS),
+            ("proc/7/uid_map", INITIAL),
+            ("proc/self/uid_map", INITIAL),
+            ("proc/self/mountinfo", MOUNTS),
+            ("proc/meminfo", MEMINFO),
+            ("proc/loadavg", "2.17 1.32 0.57 3/103 9024\n"),
+            ("proc/sys/kernel/threads-max", "192730\n"),
+            ("proc/sys/vm/overcommit_memory", "0\n"),
+            ("proc/sys/vm/admin_reserve_kbytes", "8192\n"),
+            ("proc/sys/vm/user_reserve_kbytes", "131072\n"),
+            ("sys/fs/cgroup/pids/batch/pids.max", "64\n"),
+            ("sys/fs/cgroup/pids/batch/pids.current", "60\n"),
+        ];
+        for (path, text) in files.iter().chain(more) {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        root
+    }
+
+    fn found(root: &TempDir, need: &CopyNeed) -> Vec<SpawnLimit> {
+        let process = root.path().join("proc/7");
+        let status = Status::from_file(process.join("status")).unwrap();
+        surroundings(root.path(), &process, &status, need).limits
+    }
+
+    fn of(kind: SpawnLimitKind, all: &[SpawnLimit]) -> Option<[u64; 3]> {
+        let found = all.iter().find(|limit| limit.kind == kind)?;
+        Some([found.limit, found.used, found.asked])
+    }
+
+    #[test]
+    fn each_mapping_is_looked_at_by_itself_where_the_kernel_guesses() {
+        let all = found(&tree(&[]), &NEED);
+        let largest = of(SpawnLimitKind::LargestMapping, &all);
+        assert_eq!(largest, Some([24_684_084 << 10, 0, 1 << 30]));
+        assert_eq!(of(SpawnLimitKind::Commit, &all), None);
+        let unknown = CopyNeed {
+            accounted: None,
+            ..NEED
+        };
+        let all = found(&tree(&[]), &unknown);
+        assert_eq!(of(SpawnLimitKind::LargestMapping, &all), None);
+    }
+
+    #[test]
+    fn all_mappings_are_committed_where_the_kernel_never_overcommits() {
+        let never = ("proc/sys/vm/overcommit_memory", "2\n");
+        // A thirty-second of its 3,060 KiB is less than what is kept for the user.
+        let kept = (3_060 << 10) / 32;
+        let limit = (12_342_040_u64 << 10) - kept;
+        let used = 56_760 << 10;
+        let all = found(&tree(&[never]), &NEED);
+        let commit = of(SpawnLimitKind::Commit, &all);
+        assert_eq!(commit, Some([limit - (8_192 << 10), used, 3 << 30]));
+        let admin = STATUS.replace("CapEff:\t0000000000000000", "CapEff:\t0000000000200000");
+        let all = found(&tree(&[never, ("proc/7/status", &admin)]), &NEED);
+        let commit = of(SpawnLimitKind::Commit, &all);
+        assert_eq!(commit, Some([limit, used, 3 << 30]));
+        let always = ("proc/sys/vm/overcommit_memory", "1\n");
+        let all = found(&tree(&[always]), &NEED);
+        assert!(all.iter().all(|limit| limit.kind.counts_tasks()), "{all:?}");
+    }
+
+    #[test]
+    fn tasks_are_counted_in_its_group_of_its_user_and_of_the_host() {
+        let all = found(&tree(&[]), &NEED);
+        assert_eq!(of(SpawnLimitKind::GroupTasks, &all), Some([64, 60, 1]));
+        let file = all.iter().find_map(|limit| limit.file.as_deref());
+        assert_eq!(file, Some("/sys/fs/cgroup/pids/batch/pids.max"));
+        assert_eq!(of(SpawnLimitKind::UserTasks, &all), Some([400, 1, 1]));
+        let host = of(SpawnLimitKind::HostTasks, &all);
+        assert_eq!(host, Some([192_730, 103, 1]));
+        let unlimited = LIMITS.replace(
+            "400                  800      ",
+            "unlimited            unlimited",
+        );
+        assert_ne!(unlimited, LIMITS);
+        for more in [
+            ("proc/7/uid_map", "0 100000 65536\n"),
+            ("proc/7/limits", &unlimited),
+        ] {
+            let all = found(&tree(&[more]), &NEED);
+            assert_eq!(of(SpawnLimitKind::UserTasks, &all), None, "{more:?}");
+        }
+    }
+
+    #[test]
+    fn the_numbers_that_descriptors_may_have_are_told() {
+        let root = tree(&[]);
+        let process = root.path().join("proc/7");
+        let status = Status::from_file(process.join("status")).unwrap();
+        let around = surroundings(root.path(), &process, &status, &NEED);
+        assert_eq!(around.open_files, Some(20_000));
+    }
+
+    #[test]
+    fn the_copy_is_charged_to_its_group() {
+        let job = "sys/fs/cgroup/memory/batch/job-1";
+        let limit = format!("{job}/memory.limit_in_bytes");
+        let used = format!("{job}/memory.usage_in_bytes");
+        let root = tree(&[(&limit, "6000000\n"), (&used, "1000000\n")]);
+        let memory = of(SpawnLimitKind::Memory, &found(&root, &NEED));
+        assert_eq!(memory, Some([6_000_000, 1_000_000, 5 << 20]));
+    }
+
+    #[test]
+    fn an_empty_tree_limits_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let status = Status::from_read(STATUS.as_bytes()).unwrap();
+        let around = surroundings(root.path(), root.path(), &status, &NEED);
+        assert_eq!(around, Surroundings::default());
+    }
+}
