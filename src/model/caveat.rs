@@ -294,7 +294,7 @@ fn workers_disagree(cells: usize, spread: f64, mappings: u64, method: SpawnMetho
 fn throttled(cpus: f64, share: f64, file: &str) -> String {
     let sustained = match cpus < 1.0 {
         true => format!(
-            "medians are of spawns that were done while some was left; one after the other, each takes {} times its CPU time",
+            "spawns that wait for the next period take up to a period longer; one after the other, each takes about {} times its CPU time",
             trimmed(1.0 / cpus, 1)
         ),
         false => "spawns then wait for the next period".to_owned(),

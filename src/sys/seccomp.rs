@@ -31,7 +31,10 @@ pub fn pass(filters: Filters) -> io::Result<()> {
         len: filters.instructions,
         filter: program.as_mut_ptr(),
     };
-    if add(&program).is_err() {
+    if let Err(error) = add(&program) {
+        if error.raw_os_error() != Some(libc::EACCES) {
+            return Err(error);
+        }
         // Who is not privileged gives up to become so by an exec.
         // SAFETY: the call takes numbers and changes nothing in our memory.
         check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })?;

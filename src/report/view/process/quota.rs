@@ -7,27 +7,41 @@ use crate::report::view::number::number;
 use crate::stats::Estimate;
 use crate::units::trimmed;
 
-/// Call and total of a fork where forks follow each other until the quota is spent, and
-/// whether they were worked out from a part of the shape.
-pub(super) fn sustained(rebuilt: &Rebuilt<'_>) -> Option<([Estimate; 2], bool)> {
-    let factor = stretched(quota(rebuilt)?)?;
-    let (both, extrapolated) = words::fork(rebuilt)?;
-    Some((both.map(|time| time.map(|ns| ns * factor)), extrapolated))
+/// Call and total of a fork where forks follow each other until the quota is spent, worked
+/// out from what one takes. Nothing where the workers had to do with the same quota.
+pub(super) fn sustained(rebuilt: &Rebuilt<'_>) -> Option<[Estimate; 2]> {
+    let quota = quota(rebuilt)?;
+    let own = rebuilt.document.noise.as_ref()?.cpu_quota.as_ref();
+    if own.is_some_and(|own| own.file == quota.file || own.throttled_periods > 0) {
+        return None;
+    }
+    let factor = stretched(quota)?;
+    let (both, _) = words::fork(rebuilt)?;
+    Some(both.map(|time| time.map(|ns| ns * factor)))
 }
 
 /// What a fork takes in the long run.
 pub(in crate::report::view) fn sentence(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let quota = quota(rebuilt)?;
-    let ([_, total], extrapolated) = sustained(rebuilt)?;
+    let [_, total] = sustained(rebuilt)?;
+    let (one, _) = words::fork(rebuilt)?;
     let so_far = quota.spent_share().map(|share| {
         let share = number(share * 100.0, 0);
         format!("; so far the quota was spent in {share} % of its periods")
     });
+    let slice_ns = quota.quota_us as f64 * 1e3;
+    let each = figures::told(total, true);
+    let long = match one[1].value > slice_ns {
+        // However much of a period's quota is left, it is spent before the fork is over.
+        true => format!("one fork alone spends more than a period gives, and takes about {each}"),
+        false => format!(
+            "a fork takes that long while enough is left, and one after the other about {each} each"
+        ),
+    };
     Some(format!(
-        "It may use {} % of a CPU with all of its control group: a fork takes that long while \
-         some of it is left, and forks that follow each other up to {} each{}.",
+        "It may use {} % of a CPU with all of its control group: {long}, if nothing else in there \
+         runs and all of a fork's time is CPU time{}.",
         cpus(quota),
-        figures::told(total, extrapolated),
         so_far.unwrap_or_default()
     ))
 }

@@ -48,7 +48,8 @@ fn sentence(refusal: &Refusal<'_>) -> String {
         ),
         SpawnLimitKind::Commit => format!(
             "Each fork from this process {fails} with ENOMEM: it commits {asked} more, and \
-             vm.overcommit_memory = 2 leaves {} of the {} that its user may commit; {SPARED}.",
+             vm.overcommit_memory = 2 leaves {} of the {} that may be committed; posix_spawn and \
+             vfork commit only what the child's own program needs.",
             bytes(limit.left()),
             bytes(limit.limit)
         ),

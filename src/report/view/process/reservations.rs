@@ -42,8 +42,8 @@ fn filters(rebuilt: &Rebuilt<'_>) -> Option<String> {
         None => "what as many of the greatest length take was not measured".to_owned(),
     };
     Some(format!(
-        "the process has {}, whose length only a tracer sees: {bound}; a call that a filter \
-         always allows skips it (since Linux 5.11)",
+        "the process has {}, whose length only a tracer sees: {bound}, if they only compare and \
+         allow or refuse; a call that all of them always allow skips them (since Linux 5.11)",
         counted(asked.count.into(), "seccomp filter")
     ))
 }
@@ -156,9 +156,9 @@ pub(in crate::report::view) fn reservation(reservation: ShapeReservation) -> &'s
              limits and their CPU quota were not to be seen; run forktax on the host, as root"
         }
         ShapeReservation::OtherNamespaces => {
-            "the process is in another PID, mount or user namespace than forktax: its children \
-             get a number in each PID namespace up to the host's, and what limits its user in a \
-             namespace of its own was not to be seen; run forktax in there to have the like"
+            "the process is in another PID, mount or user namespace than forktax: in another PID \
+             namespace its children get more numbers, and what limits its user in a namespace of \
+             users was not to be seen; run forktax in there to have the like"
         }
         ShapeReservation::ThirtyTwoBits => {
             "the process is a 32-bit program, and forks are of a 64-bit worker with its mappings: \

@@ -102,13 +102,13 @@ fn extrapolated(rebuilt: &Rebuilt<'_>, unit: Unit) -> Option<Row> {
 
 /// The fork where forks follow each other until the CPU quota is spent.
 fn sustained(rebuilt: &Rebuilt<'_>, unit: Unit) -> Option<Row> {
-    let ([call, total], extrapolated) = quota::sustained(rebuilt)?;
+    let [call, total] = quota::sustained(rebuilt)?;
     let per_second = process::per_second(total);
     Some(Row {
         name: "fork, by its quota",
-        per_second: per_second.map(|found| figures::entry(PLAIN, found, extrapolated)),
-        call: Availability::Measured(figures::entry(unit, call, extrapolated)),
-        total: Availability::Measured(figures::entry(unit, total, extrapolated)),
+        per_second: per_second.map(|found| figures::entry(PLAIN, found, true)),
+        call: Availability::Measured(figures::entry(unit, call, true)),
+        total: Availability::Measured(figures::entry(unit, total, true)),
         times: None,
     })
 }
