@@ -273,6 +273,10 @@ pub fn room_for_pins(wanted: u64) -> Result<u64, String> {
     let bytes = usize::try_from(wanted).unwrap_or(usize::MAX);
     match sys::pins::room(bytes) {
         Ok(room) => Ok(room as u64),
+        // What all processes of a user pin counts together.
+        Err(error) if error.kind() == io::ErrorKind::OutOfMemory => Err(
+            "what may be locked (ulimit -l) is used up by other processes of this user".to_owned(),
+        ),
         Err(error) => Err(format!(
             "no io_uring is to be had to pin them: {error}; see kernel.io_uring_disabled and \
              the seccomp filter"

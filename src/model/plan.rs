@@ -303,6 +303,9 @@ impl SpaceRequest {
                 let kind = if *cloexec { "close-on-exec " } else { "" };
                 of(*count, &format!("{kind}descriptor"))
             }
+            Self::DescriptorTable { highest: 0, slots } => {
+                format!("room for {} descriptors", thousands(*slots))
+            }
             Self::DescriptorTable { highest, .. } => {
                 format!("descriptors up to number {}", thousands(*highest))
             }

@@ -37,6 +37,10 @@ pub struct ShapeScale {
     /// Why not all of them are; absent for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pins_because: Option<String>,
+    /// The number up to which its descriptors reach in the workers, where the process has one
+    /// at a higher number than RLIMIT_NOFILE allows here; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub descriptors_up_to: Option<u64>,
     /// Own pages in large folios that are rebuilt as small ones, as the host gives none of
     /// their size; absent without any.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -74,6 +78,7 @@ impl ShapeScale {
         without_file_pages: false,
         pinned_divisor: 1,
         pins_because: None,
+        descriptors_up_to: None,
         out_of_folios: 0,
         because: None,
     };

@@ -104,8 +104,9 @@ pub enum ShapeReservation {
     /// Where its pages lie in physical memory was not to be seen, so that `stretch` is
     /// missing: the pagemap shows no frame numbers without CAP_SYS_ADMIN.
     NoPhysicalAddresses,
-    /// Without PAGEMAP_SCAN (before Linux 6.7) the kernel's page of zeros is told from
-    /// others only in mappings without any page of their own.
+    /// Without PAGEMAP_SCAN (before Linux 6.7) how many pages of a mapping are the kernel's
+    /// page of zeros is taken from `smaps`, and which of them is a guess; without `smaps`, or
+    /// with swapped pages, none are seen.
     NoZeroPages,
     /// The stack of a thread was not to be seen: it ran each time, or the right to
     /// trace it is missing. It is among `anonymous`.

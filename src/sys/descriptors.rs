@@ -40,15 +40,22 @@ pub fn open_at(number: u64, cloexec: bool) -> io::Result<()> {
 }
 
 /// Has the table of open files grow to at least so much room: with a file at the last
-/// number, which is closed again, while the table never shrinks (fs/file.c).
+/// number, which is closed again, while the table never shrinks (fs/file.c). The soft limit
+/// is raised for that moment alone, since children inherit it.
 ///
 /// # Errors
-/// Those of [`open_at`].
+/// Those of [`open_at`], getrlimit(2) and setrlimit(2).
 pub fn stretch_table(slots: u64) -> io::Result<()> {
-    match slots.checked_sub(1) {
-        Some(last) => opened_at(last, true).map(drop),
-        None => Ok(()),
+    let Some(last) = slots.checked_sub(1) else {
+        return Ok(());
+    };
+    let before = limit()?;
+    if before.rlim_cur >= slots {
+        return opened_at(last, true).map(drop);
     }
+    make_room(slots)?;
+    let stretched = opened_at(last, true).map(drop);
+    set_limit(before).and(stretched)
 }
 
 fn opened_at(number: u64, cloexec: bool) -> io::Result<OwnedFd> {
@@ -73,16 +80,25 @@ fn opened_at(number: u64, cloexec: bool) -> io::Result<OwnedFd> {
 /// # Errors
 /// Those of getrlimit(2) and setrlimit(2), which allows as much to everybody.
 pub fn make_room(wanted: u64) -> io::Result<()> {
+    let mut limit = limit()?;
+    if limit.rlim_cur >= wanted.min(limit.rlim_max) {
+        return Ok(());
+    }
+    limit.rlim_cur = wanted.min(limit.rlim_max);
+    set_limit(limit)
+}
+
+fn limit() -> io::Result<libc::rlimit> {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,
     };
     // SAFETY: `limit` is live and writable.
     check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
-    if limit.rlim_cur >= wanted.min(limit.rlim_max) {
-        return Ok(());
-    }
-    limit.rlim_cur = wanted.min(limit.rlim_max);
+    Ok(limit)
+}
+
+fn set_limit(limit: libc::rlimit) -> io::Result<()> {
     // SAFETY: the limit is a live structure that the kernel only reads.
     check(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }).map(drop)
 }
@@ -171,6 +187,9 @@ mod tests {
         };
         let before = soft_and_hard();
         make_room(1).unwrap();
+        assert_eq!(soft_and_hard(), before);
+        // Where there is room, the table grows; the limit stays in any case.
+        let _ = stretch_table(before[0] + 1);
         assert_eq!(soft_and_hard(), before);
         make_room(before[0] + 1).unwrap();
         assert_eq!(soft_and_hard(), [(before[0] + 1).min(before[1]), before[1]]);

@@ -16,7 +16,7 @@ const PARAMETER_WORDS: usize = 120 / size_of::<u64>();
 /// IORING_REGISTER_BUFFERS.
 const REGISTER_BUFFERS: libc::c_uint = 0;
 
-/// Pins ranges of this process's memory, at most 16,384 of at most a gibibyte each, for the
+/// Pins ranges of this process's memory, at most 1,024 of at most a gibibyte each, for the
 /// rest of its life. A ring that another process had may give its memory back a little
 /// later than that ends, and is waited for.
 ///
@@ -103,14 +103,20 @@ fn may_lock_all() -> bool {
 
 /// Pins so many bytes of fresh memory for a moment.
 fn try_out(bytes: usize) -> io::Result<()> {
-    let list = SharedWords::anonymous(2)?;
+    /// Of one buffer (io_uring/rsrc.c, `io_buffer_validate`).
+    const LONGEST: usize = 1 << 30;
+    let pieces = bytes.div_ceil(LONGEST);
+    let list = SharedWords::anonymous(2 * pieces.max(1))?;
     let memory = SharedWords::anonymous(bytes.div_ceil(size_of::<u64>()))?;
     let [start, _] = memory.range();
-    list.words()[0].store(start as u64, Ordering::Relaxed);
-    list.words()[1].store(bytes as u64, Ordering::Relaxed);
+    for (piece, pair) in list.words().chunks_exact(2).take(pieces).enumerate() {
+        let at = piece * LONGEST;
+        pair[0].store((start + at) as u64, Ordering::Relaxed);
+        pair[1].store(LONGEST.min(bytes - at) as u64, Ordering::Relaxed);
+    }
     let ring = ring()?;
-    // SAFETY: the range is the memory just mapped, which nobody else knows of.
-    unsafe { register(&ring, &list, 1) }
+    // SAFETY: the ranges are parts of the memory just mapped, which nobody else knows of.
+    unsafe { register(&ring, &list, pieces) }
 }
 
 /// A ring of the smallest size; closed on exec.

@@ -20,8 +20,18 @@ const ENTRY_BYTES: u64 = 8;
 /// The widest reach that is kept; an arena's alignment takes as much.
 const WIDEST: u64 = 1 << 30;
 
-/// The pins of one io_uring at the most (IORING_MAX_REG_BUFFERS, io_uring/rsrc.h).
-pub const MOST_PINS: u64 = 1 << 14;
+/// The pins of one io_uring at the most: UIO_MAXIOV up to Linux 5.13, later more
+/// (IORING_MAX_REG_BUFFERS, io_uring/rsrc.h).
+pub const MOST_PINS: u64 = 1 << 10;
+/// Bytes of one pin at the most (io_uring/rsrc.c, `io_buffer_validate`).
+const LONGEST_PIN: u64 = 1 << 30;
+
+/// The io_urings that it takes to pin these runs of pages, each an open file.
+pub fn rings_for<'a>(runs: impl Iterator<Item = &'a [u64; 2]>, page_size: u64) -> u64 {
+    let pieces = |[_, count]: &[u64; 2]| count.saturating_mul(page_size).div_ceil(LONGEST_PIN);
+    let pins = runs.map(pieces).fold(0_u64, u64::saturating_add);
+    pins.div_ceil(MOST_PINS)
+}
 
 /// The mappings of a process, as they are to be built.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,7 +197,6 @@ impl PlacedLikeness {
     /// Its pins: the first byte of each, from the arena's start, and how many, in pieces that
     /// the kernel takes (io_uring/rsrc.c, `io_sqe_buffer_register`).
     pub fn pins(&self) -> impl Iterator<Item = [u64; 2]> {
-        const LONGEST: u64 = 1 << 30;
         let size = self.page_size;
         let runs = self.mappings.iter().flat_map(move |mapping| {
             let start =
@@ -195,8 +204,8 @@ impl PlacedLikeness {
             mapping.pinned.iter().map(start)
         });
         runs.flat_map(|[start, len]| {
-            let pieces = (0..len).step_by(usize::try_from(LONGEST).unwrap_or(usize::MAX));
-            pieces.map(move |at| [start + at, LONGEST.min(len - at)])
+            let pieces = (0..len).step_by(usize::try_from(LONGEST_PIN).unwrap_or(usize::MAX));
+            pieces.map(move |at| [start + at, LONGEST_PIN.min(len - at)])
         })
     }
 
@@ -208,7 +217,8 @@ impl PlacedLikeness {
 
     /// The io_urings that it takes to pin them, each an open file.
     pub fn rings(&self) -> u64 {
-        (self.pins().count() as u64).div_ceil(MOST_PINS)
+        let mappings = self.mappings.iter();
+        rings_for(mappings.flat_map(|mapping| &mapping.pinned), self.page_size)
     }
 
     /// The pages that the parent can write to again, and a child of fork as well.

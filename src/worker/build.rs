@@ -79,7 +79,7 @@ fn open_files(wanted: Descriptors) -> Result<(), Failure> {
     };
     let make_room = || {
         let all = descriptors::open_now()?.saturating_add(count);
-        let all = all.max(wanted.highest.saturating_add(1)).max(wanted.slots);
+        let all = all.max(wanted.highest.saturating_add(1));
         descriptors::make_room(all.saturating_add(OWN_DESCRIPTORS))
     };
     make_room().map_err(|error| failed(0, &error))?;
@@ -91,13 +91,13 @@ fn open_files(wanted: Descriptors) -> Result<(), Failure> {
     let top = u64::from(wanted.highest > 0);
     let (plain, cloexec) = match of_cloexec {
         true => (0, wanted.cloexec.saturating_sub(top)),
-        false => (wanted.plain - top, wanted.cloexec),
+        false => (wanted.plain.saturating_sub(top), wanted.cloexec),
     };
     open(plain, false)?;
     open(cloexec, true)?;
     if top > 0 {
         descriptors::open_at(wanted.highest, of_cloexec)
-            .map_err(|error| failed(count - 1, &error))?;
+            .map_err(|error| failed(count.saturating_sub(1), &error))?;
     }
     // A copy of the table reaches no further than its last file; what is behind that is
     // looked through once, which is hardly worth a refusal.

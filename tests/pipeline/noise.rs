@@ -81,7 +81,7 @@ fn a_quota_that_is_spent_is_a_caveat() {
         let said = caveat.to_string();
         said.contains("10 % of a CPU (/sys/fs/cgroup/job/cpu.max)")
             && said.contains("spent in 90 %")
-            && said.contains("each takes 10 times its CPU time")
+            && said.contains("each takes about 10 times its CPU time")
     };
     assert!(document.caveats.iter().any(told), "{:?}", document.caveats);
 }

@@ -80,7 +80,11 @@ fn forks_that_a_limit_refuses_are_the_first_thing_said() {
         let document = limited(kind, 5);
         let words = in_short(&document);
         says(&words, "Each fork from this process fails with ENOMEM");
-        says(&words, "posix_spawn and vfork copy none of it");
+        let spared = match kind {
+            SpawnLimitKind::Commit => "posix_spawn and vfork commit only what",
+            _ => "posix_spawn and vfork copy none of it",
+        };
+        says(&words, spared);
         says(&words, "Were it not refused, a fork of its shape");
         says(&caveats(&document), "MADV_DONTFORK");
         says(&table(&document), "forks from the workers are not refused");
@@ -134,7 +138,7 @@ fn what_forks_take_once_a_quota_is_spent_is_told_beside_what_one_takes() {
             .lines()
             .find(|line| line.trim_start().starts_with(name));
         let words = line.expect("there is such a row").split_whitespace();
-        let numbers = words.filter_map(|word| word.replace(',', "").parse::<f64>().ok());
+        let numbers = words.filter_map(|word| word.replace([',', '~'], "").parse::<f64>().ok());
         numbers.collect::<Vec<f64>>()
     });
     // Spawns a second are a tenth, and times ten times as long.

@@ -282,8 +282,10 @@ fn make_huge(mapping: &mut ShapeMapping, fan_out: u64) -> u64 {
 
 /// Whether a guard forbids one of these pages.
 fn has_guard(mapping: &ShapeMapping, first: u64, count: u64) -> bool {
-    let mut guards = mapping.guards.iter();
-    guards.any(|[guard, many]| *guard < first + count && first < guard + many)
+    // They ascend and do not overlap.
+    let next = (mapping.guards).partition_point(|[guard, many]| guard + many <= first);
+    let guard = mapping.guards.get(next);
+    guard.is_some_and(|[guard, _]| *guard < first + count)
 }
 
 /// The runs less those pages.

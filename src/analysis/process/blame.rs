@@ -229,7 +229,7 @@ fn reasons(mapping: &ShapeMapping) -> Vec<(FreeReason, u64)> {
     if is_unknown(mapping) || !is_copied(mapping) {
         return Vec::new();
     }
-    if mapping.is_shared() {
+    if mapping.is_shared() && !copies_entries(mapping) {
         return vec![(FreeReason::Shared, mapping.pages)];
     }
     let huge = pages(&huge_runs(mapping));

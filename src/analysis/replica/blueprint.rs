@@ -7,6 +7,7 @@ use crate::model::{
     LeftOutMapping, LeftOutReason, LikeRegion, Likeness, MappingContent, MappingFlag, ProcessFacts,
     ProcessShape, RegionKind, ShapeMapping, ShapeUnit, SpaceRequest,
 };
+use crate::vm::rings_for;
 
 /// A mapping with this many entries more or less than one of the worker's own is not
 /// replaced by it: a mapping too many costs less than so many entries.
@@ -146,14 +147,10 @@ impl Blueprint {
         let mut descriptors = plain.saturating_sub(own.descriptors.saturating_add(surplus));
         let mut cloexec_descriptors =
             cloexec.saturating_sub(own.cloexec_descriptors.saturating_add(lacking));
-        if self
-            .mappings
-            .iter()
-            .any(|mapping| !mapping.pinned.is_empty())
-        {
-            // The ring that pins comes with its pages.
-            cloexec_descriptors = cloexec_descriptors.saturating_sub(1);
-        }
+        // The rings that pin come with their pages.
+        let runs = self.mappings.iter().flat_map(|mapping| &mapping.pinned);
+        let rings = rings_for(runs, facts.page_size);
+        cloexec_descriptors = cloexec_descriptors.saturating_sub(rings);
         let opened = descriptors.saturating_add(cloexec_descriptors);
         // Without a gap the worker's numbers reach as far by themselves.
         let reach = own.highest_descriptor.unwrap_or(0).saturating_add(opened);
@@ -163,7 +160,9 @@ impl Blueprint {
             // One too many is better than a table that is too short.
             descriptors = 1;
         }
-        let slots = facts.descriptor_slots;
+        // It doubles as it grows; what a file claims beyond that is not believed.
+        let doubled = highest.saturating_add(1).next_power_of_two();
+        let slots = facts.descriptor_slots.min(doubled.saturating_mul(2));
         Beside {
             descriptors,
             cloexec_descriptors,

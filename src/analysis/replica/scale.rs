@@ -22,6 +22,10 @@ pub fn scaled(shape: &ProcessShape, scale: &ShapeScale) -> ProcessShape {
         // What the kernel said of the whole does not hold for a part.
         process.page_table_bytes = 0;
     }
+    if let Some(most) = scale.descriptors_up_to {
+        process.highest_descriptor = process.highest_descriptor.map(|highest| highest.min(most));
+        process.descriptor_slots = process.descriptor_slots.min(most.saturating_add(1));
+    }
     ProcessShape {
         shape_version: shape.shape_version,
         tool: shape.tool.clone(),

@@ -8,7 +8,7 @@ use super::sweep::{explain, refuse_what_no_turn_tells};
 use super::{
     Pace, PlanError, Surroundings, Task, child, methods, placement, stop_rule, temperature,
 };
-use crate::analysis::mappings::{MappingSum, entries_per_table};
+use crate::analysis::mappings::{MappingSum, entries_per_table, region_kind};
 use crate::analysis::replica::{enough_s, request_of, scaled};
 use crate::analysis::shape::check_page_size;
 use crate::cli::args::{BackingArg, ExplainArgs, NeighboursArg, RunningArgs, SpaceArgs};
@@ -16,8 +16,8 @@ use crate::lab::LONGEST_S;
 use crate::lab::limits::LimitError;
 use crate::model::{
     Availability, CardPrices, ChildAction, MappingContent, Order, Placement, Plan, ProcessOrder,
-    ProcessShape, Program, RemedyHost, ReplicaOrder, ShapeMapping, ShapeScale, SpaceRequest,
-    SpawnMethod, Temperature,
+    ProcessShape, Program, RegionKind, RemedyHost, ReplicaOrder, ShapeMapping, ShapeReservation,
+    ShapeScale, SpaceRequest, SpawnMethod, Temperature,
 };
 use crate::report;
 use crate::units::{bytes, thousands};
@@ -212,14 +212,25 @@ fn check_memory(shape: &ProcessShape) -> Result<(), PlanError> {
     let mappings: Vec<&ShapeMapping> = shape.mappings.iter().filter(of_process).collect();
     let sum = MappingSum::of(&mappings, facts.page_size);
     let huge = sum.huge.saturating_mul(entries_per_table(facts.page_size));
-    let listed = (sum.own.saturating_add(huge)).saturating_mul(facts.page_size);
+    // Of no file, such pages are written to like its own.
+    let anonymous = |mapping: &&&ShapeMapping| {
+        region_kind(mapping.content, mapping.is_shared()) == RegionKind::Anon
+    };
+    let others = mappings.iter().filter(anonymous).flat_map(|m| &m.file);
+    let others = others.fold(0_u64, |sum, [_, count]| sum.saturating_add(*count));
+    let all = sum.own.saturating_add(huge).saturating_add(others);
+    let listed = all.saturating_mul(facts.page_size);
     let most = (facts.resident_bytes / 4 * 5).saturating_add(GROWN);
     if listed <= most {
         return Ok(());
     }
+    let remedy = match facts.reservations.contains(&ShapeReservation::NoFlags) {
+        true => "take it again without --no-flags, which tells pages of zeros from others",
+        false => "take it again",
+    };
     Err(PlanError::refused(format!(
         "the shape lists {} of pages, and its process has {} resident: to rebuild it would take \
-         memory that the process has not; take it again",
+         memory that the process has not; {remedy}",
         bytes(listed),
         bytes(facts.resident_bytes)
     )))
@@ -256,6 +267,13 @@ fn fitting(
             }
             LimitError::MemAvailable { .. } | LimitError::CgroupMemory { .. } => {
                 scale.without_file_pages = true;
+            }
+            // The high number alone can be had lower; more files than may be open cannot.
+            LimitError::Descriptors(short)
+                if scale.descriptors_up_to.is_none()
+                    && shape.process.highest_descriptor >= Some(short.room.left()) =>
+            {
+                scale.descriptors_up_to = Some(short.room.left().saturating_sub(1));
             }
             other => {
                 // Where memory may not be committed twice, its own forks may fail for it.
@@ -316,4 +334,63 @@ fn place(
         all if all.len() == host.allowed_cpus.len() => (Placement::Free, Vec::new()),
         _ => (Placement::Free, both),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::shape::parse_shape;
+    use crate::cli::plan::tests::host;
+    use crate::lab::limits::{Room, Short};
+
+    fn shape() -> ProcessShape {
+        let stored = include_str!("../../../tests/data/shapes/shape.json");
+        parse_shape(stored.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn pages_that_the_process_had_not_are_refused_with_a_remedy() {
+        let mut shape = shape();
+        assert!(check_memory(&shape).is_ok());
+        let anonymous = |mapping: &&mut ShapeMapping| {
+            region_kind(mapping.content, mapping.is_shared()) == RegionKind::Anon
+        };
+        let mapping = shape.mappings.iter_mut().find(anonymous).unwrap();
+        mapping.file = vec![[0, 1 << 24]];
+        let refused = check_memory(&shape).unwrap_err().to_string();
+        assert!(refused.ends_with("take it again"), "{refused}");
+        let reservations = &mut shape.process.reservations;
+        reservations.push(ShapeReservation::NoFlags);
+        let refused = check_memory(&shape).unwrap_err().to_string();
+        assert!(refused.contains("without --no-flags"), "{refused}");
+    }
+
+    #[test]
+    fn a_descriptor_that_is_too_high_is_had_lower() {
+        let mut shape = shape();
+        shape.process.highest_descriptor = Some(9_999);
+        let refusing = |number: &'static str| Surroundings {
+            fits: Box::new(move |space| {
+                let room = Room {
+                    limit: 1_000,
+                    used: 10,
+                };
+                let short = Short {
+                    asked: 10_000,
+                    room,
+                    threads: 0,
+                };
+                match space.in_words().contains(number) {
+                    true => Err(LimitError::Descriptors(short)),
+                    false => Ok(()),
+                }
+            }),
+            ..host()
+        };
+        let (scale, space) = fitting(&shape, &refusing("up to number 9,999")).unwrap();
+        assert_eq!(scale.descriptors_up_to, Some(989));
+        assert!(scale.because.unwrap().contains("RLIMIT_NOFILE"));
+        assert!(space.in_words().contains("up to number 989"));
+        assert!(fitting(&shape, &refusing("descriptors")).is_err());
+    }
 }

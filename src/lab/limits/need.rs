@@ -334,6 +334,7 @@ fn alike(likeness: &Likeness, page_size: u64) -> Need {
     let tables = tables.saturating_add(placed.huge_pages() + placed.huge_zeros());
     Need {
         mappings,
+        descriptors: placed.rings(),
         resident_bytes: placed
             .present_pages()
             .saturating_sub(zeros)

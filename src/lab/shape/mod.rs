@@ -197,6 +197,11 @@ impl pages::Source for Opened {
         self.scanner.as_ref().map(Scanner::knows_guards)
     }
 
+    fn huge_everywhere(&self) -> bool {
+        let enabled = std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled");
+        enabled.is_ok_and(|enabled| enabled.contains("[always]"))
+    }
+
     fn scan(&mut self, start: u64, end: u64, each: &mut dyn FnMut(PageRegion)) -> io::Result<()> {
         match &mut self.scanner {
             Some(scanner) => scanner.scan(self.pagemap.file(), start, end, each),

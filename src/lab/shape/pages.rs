@@ -121,6 +121,13 @@ impl Found {
         self.zero = joined(std::mem::take(&mut self.zero), rest);
     }
 
+    /// Leaves of what looks swapped out no more than `smaps` counts: others are markers.
+    fn keep_swapped(&mut self, counted: u64) {
+        if pages(&self.swapped) > counted {
+            (self.swapped, _) = split_at(&self.swapped, counted);
+        }
+    }
+
     /// Takes the last huge pages for those of zeros, beyond as many as `smaps` counts.
     fn tell_zeros(&mut self, counted: u64, per_huge: u64) {
         let surplus = (pages(&self.huge) / per_huge).saturating_sub(counted);
@@ -135,6 +142,8 @@ impl Found {
 pub(super) trait Source {
     /// Whether there is a scan; if so, whether it tells guards from swap.
     fn scans(&self) -> Option<bool>;
+    /// Whether mappings that do not ask for huge pages may have some.
+    fn huge_everywhere(&self) -> bool;
     /// Shows all runs of pages between two addresses.
     fn scan(&mut self, start: u64, end: u64, each: &mut dyn FnMut(PageRegion)) -> io::Result<()>;
     /// Fills the bytes with the entries of the pagemap from a page onwards.
@@ -165,6 +174,9 @@ pub(super) fn find(
         if listed.has_figures && !listed.hugetlb && found.huge_anonymous {
             let counted = listed.huge_anonymous + listed.huge_file;
             found.tell_zeros(counted / (per_huge * page_size), per_huge);
+        }
+        if listed.has_figures && !listed.hugetlb {
+            found.keep_swapped(listed.swapped / page_size);
         }
     }
     let frames = |mapping: &Mapping<'_>| mapping.has(MappingFlag::PageFrames);
@@ -252,8 +264,9 @@ fn from_entries(
             }
         }
     })?;
+    let everywhere = source.huge_everywhere();
     for index in places {
-        guess(&mappings[index], &mut of[index], page_size);
+        guess(&mappings[index], &mut of[index], everywhere, page_size);
     }
     Ok(())
 }
@@ -272,10 +285,10 @@ fn seen(entry: &Entry) -> Seen {
 
 /// What entries do not tell, from the figures of `smaps`: huge pages, whose one entry
 /// the pagemap repeats for each base page, are taken to be the first aligned runs that
-/// are complete; further such runs, where there are more pages than are anonymous, to be
-/// the huge page of zeros; and pages of no file in a mapping without anonymous memory the
-/// page of zeros.
-fn guess(mapping: &Mapping<'_>, found: &mut Found, page_size: u64) {
+/// are complete; further such runs, where there are more pages than are anonymous and huge
+/// ones may be, to be the huge page of zeros; and all further pages of no file the page of
+/// zeros.
+fn guess(mapping: &Mapping<'_>, found: &mut Found, everywhere: bool, page_size: u64) {
     let listed = mapping.listed;
     let (first_page, per_huge) = (mapping.vma.first_page, page_size / ENTRY_BYTES);
     let groups = |bytes: u64| bytes / (per_huge * page_size);
@@ -293,14 +306,19 @@ fn guess(mapping: &Mapping<'_>, found: &mut Found, page_size: u64) {
     found.huge_anonymous = !own.is_empty();
     let file = take(&mut found.file, of_files);
     found.huge = joined(own, file);
-    if listed.has_figures && !listed.hugetlb {
-        let small = listed.anonymous.saturating_sub(listed.huge_anonymous) / page_size;
+    if !listed.has_figures || listed.hugetlb {
+        return;
+    }
+    let small = listed.anonymous.saturating_sub(listed.huge_anonymous) / page_size;
+    let asked = mapping.has(MappingFlag::HugeAdvised);
+    let may_be_huge = asked || everywhere && !mapping.has(MappingFlag::HugeForbidden);
+    if may_be_huge && listed.anonymous > 0 {
         let surplus = pages(&found.own).saturating_sub(small);
         found.huge_zero = take(&mut found.own, surplus / per_huge);
     }
-    let owns_none = listed.has_figures && listed.anonymous == 0;
-    if owns_none && !listed.hugetlb && pages(&found.swapped) == 0 {
-        found.zero = std::mem::take(&mut found.own);
+    found.keep_swapped(listed.swapped / page_size);
+    if pages(&found.swapped) == 0 && pages(&found.own) > small {
+        (found.own, found.zero) = split_at(&found.own, small);
     }
 }
 

@@ -2,7 +2,9 @@
 //! by one (admin-guide/mm/transhuge.rst). What the host's settings give is taken, and none
 //! is changed.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::sync::{Mutex, PoisonError};
 
 use super::page_size;
 
@@ -12,10 +14,15 @@ const SETTINGS: &str = "/sys/kernel/mm/transparent_hugepage";
 pub const SMALLEST_FOLIO: u64 = 4;
 
 /// Whether faults in memory that asks for huge pages bring folios of so many pages: one of a
-/// whole huge page, or of a size that is enabled while no larger one is but that.
+/// whole huge page, or of a size that is enabled while no larger one is but that. The settings
+/// are read once for each size, as a shape has thousands of mappings.
 pub fn gives_folios(pages: u64) -> bool {
-    gives(pages, page_size() as u64, |name| {
-        fs::read_to_string(format!("{SETTINGS}/{name}")).ok()
+    static KNOWN: Mutex<BTreeMap<u64, bool>> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    *known.entry(pages).or_insert_with(|| {
+        gives(pages, page_size() as u64, |name| {
+            fs::read_to_string(format!("{SETTINGS}/{name}")).ok()
+        })
     })
 }
 
@@ -39,14 +46,17 @@ fn gives(pages: u64, page_size: u64, read: impl Fn(&str) -> Option<String>) -> b
         // Before Linux 6.8 there was no setting for each size.
         return enabled(huge).unwrap_or(all);
     }
-    let mut larger = pages.saturating_mul(2);
+    if pages < SMALLEST_FOLIO || pages > huge {
+        return false;
+    }
+    let mut larger = pages * 2;
     while larger < huge {
         if enabled(larger) == Some(true) {
             return false;
         }
         larger *= 2;
     }
-    pages >= SMALLEST_FOLIO && pages < huge && enabled(pages) == Some(true)
+    enabled(pages) == Some(true)
 }
 
 #[cfg(test)]
@@ -79,5 +89,6 @@ mod tests {
         let off = [("enabled", "always madvise [never]"), each[2]];
         assert!(!with(&off, 512) && !with(&off, 16));
         assert!(!with(&[], 512));
+        assert!(!with(&each, 0) && !with(&each, 1 << 40));
     }
 }

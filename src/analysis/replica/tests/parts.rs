@@ -85,6 +85,21 @@ fn a_file_at_a_high_number_is_one_of_those_that_are_opened() {
     let request = Blueprint::of(&process, &own).whole();
     let descriptors = Shape::of(&request, PAGE).unwrap().descriptors;
     assert_eq!((descriptors.count(), descriptors.highest), (1, 19_990));
+    let few = ShapeScale {
+        descriptors_up_to: Some(4_000),
+        ..ShapeScale::WHOLE
+    };
+    let beside = Blueprint::of(&scaled(&process, &few), &own).beside();
+    assert_eq!(
+        (beside.highest_descriptor, beside.descriptor_slots),
+        (4_000, 4_001)
+    );
+    process.process.descriptor_slots = 1 << 32;
+    let beside = Blueprint::of(&process, &own).beside();
+    assert_eq!(
+        beside.descriptor_slots, 65_536,
+        "twice what the numbers need"
+    );
     process.process.descriptors = 100;
     process.process.highest_descriptor = Some(103);
     let beside = Blueprint::of(&process, &own).beside();

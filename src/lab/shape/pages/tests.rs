@@ -47,6 +47,10 @@ impl Source for Fake {
         self.guards
     }
 
+    fn huge_everywhere(&self) -> bool {
+        false
+    }
+
     fn scan(&mut self, start: u64, end: u64, each: &mut dyn FnMut(PageRegion)) -> io::Result<()> {
         let inside = |region: &&PageRegion| region.start >= start && region.end <= end;
         self.regions.iter().filter(inside).copied().for_each(each);
@@ -144,6 +148,9 @@ fn swap_is_told_from_markers_and_from_pages_on_their_way() {
     memory.swapped = 4096;
     let found = &scanned(&[sought(&memory)], &regions)[0];
     assert_eq!((found.own.len(), &found.swapped[..]), (0, &[[0, 1]][..]));
+    let many = [region(10, 5, pagemap::SWAPPED)];
+    let found = &scanned(&[sought(&memory)], &many)[0];
+    assert_eq!(found.swapped, [[0, 1]], "no more than smaps counts");
     memory.has_figures = false;
     assert_eq!(scanned(&[sought(&memory)], &regions)[0].swapped, [[0, 1]]);
     memory.has_figures = true;
@@ -188,17 +195,21 @@ fn without_the_scan_the_figures_of_smaps_help() {
     let mut memory = listed(1_000, 2_000, "rw-p");
     memory.huge_anonymous = 2 << 20;
     memory.anonymous = (512 + 2) * 4096;
+    memory.flags = vec![MappingFlag::HugeAdvised];
     let mut zeros = listed(4_000, 10, "rw-p");
     zeros.anonymous = 0;
     let mut empty = listed(5_000, 1 << 40, "---p");
     empty.resident = 0;
-    let all = [&memory, &zeros, &empty].map(sought);
+    let mut small = listed(3_072, 600, "rw-p");
+    small.anonymous = 3 * 4096;
+    let all = [&memory, &small, &zeros, &empty].map(sought);
     let mut entries: Vec<(u64, u64)> = (1_024..2_050).map(|page| (page, PRESENT)).collect();
     entries.extend([
         (2_600, SWAPPED | GUARD),
         (2_601, PRESENT | OF_FILE),
         (4_003, PRESENT),
     ]);
+    entries.extend((3_072..3_672).map(|page| (page, PRESENT)));
     let mut fake = Fake {
         entries,
         ..Fake::default()
@@ -210,7 +221,12 @@ fn without_the_scan_the_figures_of_smaps_help() {
     assert_eq!(found[0].file, [[1_601, 1]]);
     assert_eq!(found[0].guards, [[1_600, 1]]);
     assert!(found[0].huge_anonymous && found[0].swapped.is_empty());
-    assert_eq!((&found[1].zero[..], found[1].own.len()), (&[[3, 1]][..], 0));
+    assert_eq!(
+        (&found[1].own[..], found[1].huge_zero.len()),
+        (&[[0, 3]][..], 0)
+    );
+    assert_eq!(found[1].zero, [[3, 597]], "nobody asked for huge pages");
+    assert_eq!((&found[2].zero[..], found[2].own.len()), (&[[3, 1]][..], 0));
     assert!(fake.read.get() < 10_000, "the reservation was read");
 }
 

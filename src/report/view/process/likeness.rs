@@ -67,6 +67,9 @@ pub(super) fn scale(scale: &ShapeScale) -> Option<String> {
             integer(divisor)
         )),
     }
+    if let Some(most) = scale.descriptors_up_to {
+        parts.push(format!("descriptors up to number {} only", integer(most)));
+    }
     if parts.is_empty() {
         return None;
     }

@@ -11,7 +11,8 @@ use crate::units::trimmed;
 /// out from what one takes. Nothing where the workers had to do with the same quota.
 pub(super) fn sustained(rebuilt: &Rebuilt<'_>) -> Option<[Estimate; 2]> {
     let quota = quota(rebuilt)?;
-    let own = rebuilt.document.noise.as_ref()?.cpu_quota.as_ref();
+    let noise = rebuilt.document.noise.as_ref();
+    let own = noise.and_then(|noise| noise.cpu_quota.as_ref());
     if own.is_some_and(|own| own.file == quota.file || own.throttled_periods > 0) {
         return None;
     }

@@ -170,8 +170,8 @@ pub(in crate::report::view) fn reservation(reservation: ShapeReservation) -> &'s
              CAP_SYS_ADMIN"
         }
         ShapeReservation::NoZeroPages => {
-            "which pages are the kernel's page of zeros was not to be seen, and some are taken for \
-             the process's own, which cost more; Linux 6.7 and newer show them (PAGEMAP_SCAN)"
+            "which pages are the kernel's page of zeros was not to be seen, and is guessed from \
+             their number; Linux 6.7 and newer show them (PAGEMAP_SCAN)"
         }
         ShapeReservation::NoThreadStacks => {
             "not all stacks of threads were to be seen, and those are among the anonymous memory; \
