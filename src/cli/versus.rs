@@ -38,6 +38,9 @@ const OF_THE_RUN: [&str; 16] = [
     "legend",
 ];
 
+/// What names a process whose shape is the parent.
+const OF_A_PROCESS: [&str; 3] = ["pid", "shape", "smaps"];
+
 /// How a command makes a plan of its arguments.
 pub(super) type Planner<'a, A> = &'a dyn Fn(&A, &Surroundings) -> anyhow::Result<Plan>;
 
@@ -127,9 +130,8 @@ fn plans<A: Parser>(
     let typed: Vec<OsString> = words::typed().into_iter().skip(1).collect();
     let words = words_of_b(&A::command(), &typed, options)?;
     let matches = A::command().try_get_matches_from(&typed)?;
-    let names_cpu = ["cpu", "pid", "shape"]
-        .iter()
-        .any(|id| is_typed(&matches, id));
+    let names_cpu =
+        OF_A_PROCESS.iter().any(|id| is_typed(&matches, id)) || is_typed(&matches, "cpu");
     let host = measure::surroundings(names_cpu)?;
     let mut a = planner(args, &host)?;
     if !is_typed(&matches, "precision") {
@@ -216,8 +218,8 @@ fn with_defaults_of_a(mut words: Vec<OsString>, command: &Command, a: &Plan) -> 
     };
     let listed = |values: Vec<String>| values.join(",");
     let mut added = Vec::new();
-    let others = ["mappings", "malloc", "pid", "shape"];
-    if has("mappings") && !others.iter().any(|name| typed(name)) {
+    let mut others = ["mappings", "malloc"].iter().chain(&OF_A_PROCESS);
+    if has("mappings") && !others.any(|name| typed(name)) {
         let mut sizes: Vec<u64> = a.spaces.iter().map(|space| space.mappings()).collect();
         sizes.dedup();
         let sizes = sizes.iter().map(ToString::to_string).collect();

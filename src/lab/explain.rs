@@ -291,6 +291,20 @@ impl Inquiry<'_> {
 }
 
 impl Feature for Inquiry<'_> {
+    /// A method that this host lacks costs the parts that it has to itself: the workers that
+    /// time all methods tell why.
+    fn lose(&mut self, visit: usize, error: LabError) -> Result<(), LabError> {
+        match (self.parts[visit], error) {
+            (part @ (Part::Chains(_) | Part::Faults(..)), LabError::Methods(_))
+                if self.plan.methods.len() > 1 =>
+            {
+                self.useless.push(part);
+                Ok(())
+            }
+            (_, error) => Err(error),
+        }
+    }
+
     fn wants(&self, visit: usize) -> bool {
         !self.useless.contains(&self.parts[visit])
     }

@@ -316,11 +316,13 @@ impl<'a> Pairs<'a> {
         (widest <= precision).then_some(Stopped::Precision)
     }
 
-    /// Whether the first pair that was watched brought nothing home.
+    /// Whether the first pair that was watched brought nothing home of a side: without the
+    /// like of it the other's is compared with nothing.
     fn is_blind(&self, visit: usize) -> bool {
-        let first = self.pair(visit).and_then(|pair| self.of(0, pair).next());
-        let watched = first.and_then(|first| first.watched.as_ref());
-        watched.is_some_and(Result::is_err)
+        let first = |side| self.pair(visit).and_then(|pair| self.of(side, pair).next());
+        let sides = [0, 1].into_iter().filter_map(first);
+        let mut watched = sides.filter_map(|first| first.watched.as_ref());
+        watched.any(Result::is_err)
     }
 
     /// How wide the intervals of the ratios of the totals are, method by method.

@@ -8,7 +8,8 @@ use super::lines::Quantity;
 use super::sweep::{self, PARTS, Part, course};
 use super::{Absent, Line, Lines, Name, Turns};
 use crate::model::{
-    Cell, ChildAction, ComparedKind, Explanation, Ledger, MethodExplained, Phase, StampedWorker,
+    Cell, ChildAction, ComparedKind, Explanation, Ledger, MethodExplained, MissingKind, Phase,
+    StampedWorker,
 };
 use crate::stats::drift;
 
@@ -61,12 +62,21 @@ pub(super) fn phases(
     let method = explained.method.name();
     let phase = |(index, phase): (usize, Phase)| {
         let (key, what) = names(phase);
-        let name = Name {
-            key: format!("{of}/{method}/{}/phase/{key}", sweep::child(child)),
-            group: method.to_owned(),
-            what: what.to_owned(),
-        };
         let ledger = explained.ledger.measured();
+        // What has taken over the time of others is another stretch of the spawn than itself
+        // alone, and is compared with the like.
+        let [with_key, with] = match ledger.and_then(|ledger| taken_over(ledger, index)) {
+            Some((key, what)) => [format!("-with-{key}"), format!(", with {what}")],
+            None => [const { String::new() }; 2],
+        };
+        let name = Name {
+            key: format!(
+                "{of}/{method}/{}/phase/{key}{with_key}",
+                sweep::child(child)
+            ),
+            group: method.to_owned(),
+            what: what.to_owned() + &with,
+        };
         let turns = ledger.map_or_else(Vec::new, |ledger| medians(ledger, index));
         let workers: Vec<Vec<f64>> = turns.iter().map(|worker| worker.ns.clone()).collect();
         let line = match workers.as_slice() {
@@ -82,6 +92,17 @@ pub(super) fn phases(
         }
     };
     Phase::ALL.into_iter().enumerate().map(phase).collect()
+}
+
+/// The first of the phases right before this one whose end could not be told, so that their
+/// time is a part of this one.
+fn taken_over(ledger: &Ledger, phase: usize) -> Option<(&'static str, &'static str)> {
+    let before = ledger.phases.get(..phase)?.iter().rev();
+    let missing = before.map_while(|time| Some((time.phase, time.ns.missing()?)));
+    let untold = missing.filter(|(_, why)| why.missing == MissingKind::Unavailable);
+    let (first, _) = untold.last()?;
+    let is_told = ledger.phases.get(phase)?.ns.missing().is_none();
+    is_told.then(|| names(first))
 }
 
 /// What each worker's spawns took in a phase.

@@ -101,6 +101,11 @@ pub(in crate::cli) fn of_explained_by_turns(
     host: &Surroundings,
 ) -> Result<Plan, PlanError> {
     refuse_what_no_turn_tells(args)?;
+    if args.process.is_given() {
+        return Err(PlanError::refused(
+            "a process on one side alone: give it outside of --vs, where it is that of both",
+        ));
+    }
     let plan = of_explain(args, host)?;
     Ok(Plan {
         spaces: plan.spaces.last().cloned().into_iter().collect(),

@@ -156,7 +156,10 @@ fn failed(comparison: &Comparison, fail: &FailAbove) -> String {
         .map(|line| format!("{} {}", line.group, line.what))
         .collect();
     match names.as_slice() {
-        [] => format!("No line is dearer by more than {percent} % with the whole of its interval."),
+        [] => format!(
+            "Nothing that --fail-above judges is dearer by more than {percent} % with the whole of \
+             its interval."
+        ),
         [name] => format!(
             "One line is dearer by more than {percent} % with the whole of its interval: {name}."
         ),

@@ -34,9 +34,9 @@ pub(in crate::report::view) fn sentence(rebuilt: &Rebuilt<'_>) -> Option<String>
     let each = figures::told(total, true);
     let long = match one[1].value > slice_ns {
         // However much of a period's quota is left, it is spent before the fork is over.
-        true => format!("one fork alone spends more than a period gives, and takes about {each}"),
+        true => format!("one fork alone spends more than a period gives, and takes {each}"),
         false => format!(
-            "a fork takes that long while enough is left, and one after the other about {each} each"
+            "a fork takes that long while enough is left, and one after the other {each} each"
         ),
     };
     Some(format!(
