@@ -77,3 +77,12 @@ pub use shape::{
 };
 pub use stored::Stored;
 pub use surroundings::{CpuQuota, Filters, SpawnLimit, SpawnLimitKind, Surroundings};
+
+/// Whether a number is left out of a document.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+pub(crate) fn is_zero(number: &u64) -> bool {
+    *number == 0
+}

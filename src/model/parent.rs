@@ -44,7 +44,7 @@ pub struct Counts {
     pub huge_entries: u64,
     /// Pages that are pinned, whose contents a fork copies: of a process `VmPin`, of a
     /// part of its mappings those that are seen to be; absent without any.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::model::is_zero")]
     pub pinned_ptes: u64,
 }
 
@@ -70,14 +70,6 @@ pub struct Parent {
     pub descriptors: u64,
     /// Threads, the first included: `Threads` of `/proc/PID/status`.
     pub threads: u64,
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde calls it with a reference"
-)]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 impl Counts {

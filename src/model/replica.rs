@@ -43,19 +43,11 @@ pub struct ShapeScale {
     pub descriptors_up_to: Option<u64>,
     /// Own pages in large folios that are rebuilt as small ones, as the host gives none of
     /// their size; absent without any.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::model::is_zero")]
     pub out_of_folios: u64,
     /// Why less than all is rebuilt; absent for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde calls it with a reference"
-)]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 fn one() -> u64 {

@@ -67,7 +67,7 @@ pub struct ProcessFacts {
     /// Resident memory: the sum of `Rss` in `/proc/PID/smaps`, without it `VmRSS`.
     pub resident_bytes: u64,
     /// Pinned memory: `VmPin` of `/proc/PID/status`; absent without any.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::model::is_zero")]
     pub pinned_bytes: u64,
     /// What of it changes a fork and cannot be rebuilt, or could not be read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -269,14 +269,6 @@ pub enum MappingFlag {
     NotReserved,
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde calls it with a reference"
-)]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
 impl ProcessFacts {
     /// Whether it is of a dump of smaps, which tells neither when nor on which kernel.
     pub fn is_of_dump(&self) -> bool {
@@ -324,6 +316,17 @@ impl ShapeMapping {
             flags: self.flags.clone(),
             ..Self::untouched(self.first_page, self.pages, self.content)
         }
+    }
+
+    /// The lists of what has an entry of the lowest page tables.
+    pub fn entries(&self) -> [&[[u64; 2]]; 5] {
+        [
+            &self.own,
+            &self.file,
+            &self.zero,
+            &self.swapped,
+            &self.guards,
+        ]
     }
 
     /// The page after its last.

@@ -36,11 +36,12 @@ pub(super) unsafe fn vfork_then(call: LastCall) -> io::Result<i32> {
 unsafe fn called(call: LastCall) -> i32 {
     let result: i32;
     // SAFETY: the parent sees one call by the C calling convention, on an aligned stack, as the
-    // block may use it. libc's vfork keeps its return address in a register, so that it
-    // comes back in the parent whatever the child left below the stack pointer. The child
-    // (eax = 0) touches only its own registers and never leaves the block: execve
-    // replaces it, or exit ends it. The parent is suspended meanwhile, and its registers that
-    // a call preserves are its own.
+    // block may use it. The child runs on that stack first, until libc's vfork has come back
+    // in it: whatever it writes below the block's stack pointer, its return address among it,
+    // is dead to the parent, which keeps its own return address in a register over the
+    // system call and writes it anew. From there on the child (eax = 0) touches registers
+    // alone and never leaves the block: execve replaces it, or exit ends it. The parent is
+    // suspended meanwhile, and its registers that a call preserves are its own.
     unsafe {
         asm!(
             "call {vfork}",

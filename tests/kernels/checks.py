@@ -109,10 +109,12 @@ def sweep(checks, name, mappings):
 
 
 def methods(checks, name):
-    """Every way to spawn was there."""
+    """Every way to spawn was there, or it is one that the libc lacks, and says so."""
     cells = checks.read(f"{name}.json")["findings"]["sweep"]["cells"]
     for cell in cells:
-        checks.that("median" in cell["total_ns"], f"{name}: {cell['method']} has no total")
+        total = cell["total_ns"]
+        lacks = cell["method"] == "pidfd_spawn" and "glibc 2.39" in total.get("reason", "")
+        checks.that("median" in total or lacks, f"{name}: {cell['method']} has no total: {total}")
 
 
 def ledger_of(checks, name, explained):

@@ -56,16 +56,7 @@ pub fn copied_tables<'a>(mappings: impl Iterator<Item = &'a ShapeMapping>, page_
     let copied = mappings.filter(|mapping| fate(mapping) == Fate::Copied);
     let mut tables: Vec<[u64; 2]> = Vec::new();
     for mapping in copied {
-        let ShapeMapping {
-            own,
-            file,
-            zero,
-            swapped,
-            guards,
-            ..
-        } = mapping;
-        let lists = [own, file, zero, swapped, guards];
-        for [first, count] in lists.into_iter().flatten() {
+        for [first, count] in mapping.entries().into_iter().flatten() {
             let first = mapping.first_page.saturating_add(*first);
             let last = first.saturating_add(count.saturating_sub(1));
             push(&mut tables, [first / reach, last / reach]);

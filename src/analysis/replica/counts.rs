@@ -28,15 +28,7 @@ pub(in crate::analysis) fn pages(runs: &[[u64; 2]]) -> u64 {
 /// All base-page entries of a mapping, in ascending order, runs of several kinds
 /// joined.
 pub(in crate::analysis) fn entries(mapping: &ShapeMapping) -> Vec<[u64; 2]> {
-    let ShapeMapping {
-        own,
-        file,
-        zero,
-        swapped,
-        guards,
-        ..
-    } = mapping;
-    joined(&[own, file, zero, swapped, guards])
+    joined(&mapping.entries())
 }
 
 /// The runs that one entry of the next table maps for each huge page, of zeros or not.

@@ -54,10 +54,10 @@ pub struct LikeRegion {
     pub noreserve: bool,
     /// How many of its own pages follow each other in physical memory, on average; 0
     /// where that is not known.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::model::is_zero")]
     pub stretch: u64,
     /// How many of them are to be parts of one large folio, a power of two; 0 for none.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::model::is_zero")]
     pub batch: u64,
 }
 
@@ -71,12 +71,4 @@ pub enum RegionKind {
     File,
     /// Shared memory, of a file or anonymous.
     Shared,
-}
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde calls it with a reference"
-)]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
