@@ -3,7 +3,7 @@
 use super::error::LabError;
 use super::session::Recording;
 use crate::model::{Document, HostState, Noise, Run};
-use crate::stats::Spells;
+use crate::stats::{FEWEST_WORKERS, Spells};
 
 /// Hears how far a run has come.
 pub trait Progress {
@@ -52,11 +52,26 @@ pub(super) struct Ended {
 const MOST_SHARED: f64 = 0.1;
 
 impl Ended {
-    /// Tells workers what state the host was in when they ran.
+    /// Tells workers what state the host was in when they ran. Where too few of one parent
+    /// surely saw the quiet one, the quickest of the others stand in: a figure of all of them
+    /// would be of another state than the one of the parent beside it.
     pub(super) fn tell<'a>(&self, recordings: impl IntoIterator<Item = &'a mut Recording>) {
         let mut recordings: Vec<&mut Recording> = recordings.into_iter().collect();
+        self.states(&mut recordings);
+        while let Some(next) = stand_in(&recordings) {
+            recordings[next].host = HostState::Likely;
+        }
+    }
+
+    /// The same of workers that took turns with others, without any that stand in: what the
+    /// host did to one of a pair, it did to both.
+    pub(super) fn tell_pairs(&self, recordings: &mut [Recording]) {
+        self.states(&mut recordings.iter_mut().collect::<Vec<_>>());
+    }
+
+    fn states(&self, recordings: &mut [&mut Recording]) {
         let shared: Vec<bool> = (0..recordings.len())
-            .map(|at| self.is_pinned && shared(&recordings, at))
+            .map(|at| self.is_pinned && shared(recordings, at))
             .collect();
         for (recording, shared) in recordings.iter_mut().zip(shared) {
             let visit = recording.occasion.visit.unwrap_or(usize::MAX);
@@ -69,16 +84,29 @@ impl Ended {
     }
 }
 
+/// The quickest of those workers that are not taken for quiet and have too few beside them
+/// that are.
+fn stand_in(recordings: &[&mut Recording]) -> Option<usize> {
+    let lacks = |at: &usize| {
+        let own = &recordings[*at];
+        let like = recordings.iter().filter(|other| is_like(own, other));
+        !own.host.is_quiet() && like.filter(|other| other.host.is_quiet()).count() < FEWEST_WORKERS
+    };
+    let level = |at: &usize| recordings[*at].level();
+    let lacking = (0..recordings.len()).filter(lacks);
+    lacking.min_by(|a, b| level(a).total_cmp(&level(b)))
+}
+
+/// Whether two workers did the same in parents of the same kind.
+fn is_like(own: &Recording, other: &Recording) -> bool {
+    other.occasion.of == own.occasion.of && other.pass == own.pass && other.methods == own.methods
+}
+
 /// Whether others had the CPU for a good part of a worker's time: what its like slept,
 /// because it was told to or because its children did, it had to sleep, too.
 fn shared(recordings: &[&mut Recording], at: usize) -> bool {
     let own = &recordings[at];
-    let is_like = |other: &&&mut Recording| {
-        other.occasion.of == own.occasion.of
-            && other.pass == own.pass
-            && other.methods == own.methods
-    };
-    let like = recordings.iter().filter(is_like);
+    let like = recordings.iter().filter(|other| is_like(own, other));
     let least = like.filter_map(|other| other.idle_us_a_spawn());
     let least = least.fold(f64::INFINITY, f64::min);
     let took = own.done.usage.wall_us as f64 / own.done.spawns.max(1) as f64;

@@ -86,6 +86,15 @@ impl Recording {
         Some(share * self.done.usage.wall_us as f64 / self.done.spawns.max(1) as f64)
     }
 
+    /// The mean logarithm of what its spawns took, of whichever methods: a few long ones
+    /// bear little on it.
+    pub(super) fn level(&self) -> f64 {
+        let windows = self.windows();
+        let each = windows.iter();
+        let logs = each.map(|(start, end, _)| (end.saturating_sub(*start).max(1) as f64).ln());
+        logs.sum::<f64>() / windows.len() as f64
+    }
+
     /// Start, end and method of every spawn, in order.
     pub(super) fn windows(&self) -> Vec<Window> {
         let window = |words: &[u64]| {

@@ -80,10 +80,9 @@ fn run_built(
     let mut runner = Runner::new(kernel, plans[0], fewest, pairs.aim());
     let result = pairs.run(&mut runner, progress);
     let ended = runner.ended(result);
-    pairs
-        .recordings
-        .iter_mut()
-        .for_each(|side| ended.tell(side));
+    for side in &mut pairs.recordings {
+        ended.tell_pairs(side);
+    }
     let timed = !pairs.recordings[0].is_empty();
     Versus {
         documents: timed.then(|| [0, 1].map(|side| pairs.document(side, host, &ended))),

@@ -17,7 +17,7 @@ pub struct WorkerSamples {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub visit: Option<usize>,
     /// The state that the host was in meanwhile; absent of the quiet one or the only one.
-    #[serde(default, skip_serializing_if = "HostState::is_quiet")]
+    #[serde(default, skip_serializing_if = "HostState::is_surely_quiet")]
     pub host: HostState,
     /// The share of its time in which neither it nor a child of it ran, because they slept
     /// or others had the CPU: by `RUSAGE_SELF` and `RUSAGE_CHILDREN` around the loop. Absent

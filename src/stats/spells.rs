@@ -61,6 +61,9 @@ pub enum HostState {
     /// The quiet one, or the only one.
     #[default]
     Quiet,
+    /// The quiet one as likely as any: too few workers of this parent surely saw it, and of
+    /// the others this one was among the quickest. Figures are made of it as of those.
+    Likely,
     /// The slow one.
     Slow,
     /// Neither surely: the host turned in the course of the visit, or nobody knows.
@@ -70,8 +73,13 @@ pub enum HostState {
 }
 
 impl HostState {
-    /// Whether it is the quiet one.
+    /// Whether it is taken for the quiet one.
     pub fn is_quiet(&self) -> bool {
+        matches!(self, Self::Quiet | Self::Likely)
+    }
+
+    /// Whether it is the quiet one surely, or the only one.
+    pub fn is_surely_quiet(&self) -> bool {
         *self == Self::Quiet
     }
 }

@@ -161,6 +161,41 @@ fn what_was_measured_in_a_spell_is_stored_and_in_no_figure() {
     assert!(report.contains(" workers that the host was quiet for: the host was slow, or turned,"));
 }
 
+/// Of a few rounds some parents have fewer than three quiet workers.
+#[test]
+fn where_few_were_quiet_the_quickest_stand_in() {
+    let mut plan = plan(&[0, 50, 100, 200, 400, 800], &[Fork, Vfork]);
+    plan.stop.spawns = Some(64);
+    plan.stop.time_s = None;
+    let document = document(Fault::HostInSpells, &plan);
+    let of = |cell: &Cell, state| {
+        let workers = cell.samples.iter();
+        let of_state = workers.filter(|worker| worker.host == state);
+        of_state.count()
+    };
+    let mut stood_in = 0;
+    for cell in document.findings.cells() {
+        let (taken, left) = (totals(cell, true), totals(cell, false));
+        assert!(taken.len() >= 3, "{taken:?} {left:?}");
+        let likely = of(cell, HostState::Likely);
+        if likely > 0 {
+            assert_eq!(of(cell, HostState::Quiet) + likely, 3);
+            let longest = taken.iter().copied().fold(0.0, f64::max);
+            assert!(
+                left.iter().all(|total| *total >= 0.95 * longest),
+                "{left:?}"
+            );
+        }
+        stood_in += likely;
+    }
+    assert!(stood_in > 0);
+    let report = report(document);
+    assert!(
+        report.contains(" more, the quickest of their parents, stand in"),
+        "{report}"
+    );
+}
+
 #[test]
 fn a_worker_that_shared_its_cpu_is_in_no_figure() {
     let document = document(Fault::CpuShared, &default_plan());

@@ -122,7 +122,7 @@ fn left_out(document: &Document) -> Option<String> {
         workers.filter(|worker| worker.host == state).count() as u64
     };
     let all: u64 = parents.iter().map(|workers| workers.len() as u64).sum();
-    let (quiet, shared) = (of(HostState::Quiet), of(HostState::Shared));
+    let [quiet, likely, shared] = [HostState::Quiet, HostState::Likely, HostState::Shared].map(of);
     let slow = all - quiet - shared;
     if all == quiet {
         return None;
@@ -136,6 +136,13 @@ fn left_out(document: &Document) -> Option<String> {
         let has_slow = workers.iter().any(|worker| !worker.host.is_quiet());
         has_slow && quiet_workers(workers.iter()).len() == workers.len()
     };
+    let stood_in = match likely {
+        0 => String::new(),
+        some => format!(
+            "; {} more, the quickest of their parents, stand in where those are fewer than three",
+            integer(some)
+        ),
+    };
     let mixed = match parents.iter().filter(is_mixed).count() as u64 {
         0 => String::new(),
         some => format!(
@@ -148,7 +155,7 @@ fn left_out(document: &Document) -> Option<String> {
         false => " (--section slow shows the others)",
     };
     Some(format!(
-        "figures are of the {quiet} of {} that the host was quiet for: {}{mixed}{where_to}",
+        "figures are of the {quiet} of {} that the host was quiet for: {}{stood_in}{mixed}{where_to}",
         counted(all, "worker"),
         why.join(", and ")
     ))
