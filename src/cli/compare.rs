@@ -4,8 +4,10 @@ use std::path::Path;
 
 use super::args::CompareArgs;
 use super::output::{self, Exports};
-use crate::analysis::compare::{Input, NotComparable, compare, compare_by_turns};
-use crate::model::{Comparison, Document, Stored, Tool, Verdict};
+use crate::analysis::compare::{
+    Input, NotComparable, compare, compare_by_turns, judged, may_exceed,
+};
+use crate::model::{Comparison, Document, Stored, Tool};
 use crate::report::Subject;
 
 /// Why a comparison that was made, or could not be made, does not end well.
@@ -103,9 +105,9 @@ pub(super) fn judge(comparison: &Comparison) -> Result<(), CompareError> {
     let Some(fail) = &comparison.fail_above else {
         return Ok(());
     };
-    let judged = |verdict: &Verdict| !matches!(verdict, Verdict::NotCompared(_));
-    if !comparison.lines.iter().any(|line| judged(&line.verdict)) {
-        let why = "--fail-above has nothing to judge: no line of the two could be compared";
+    if !judged(comparison).any(|line| may_exceed(comparison.compared, line)) {
+        let why = "--fail-above has nothing to judge: no line of the two, or of an explanation no \
+                   total, could be compared";
         return Err(CompareError::Refused(why.to_owned()));
     }
     let lines = match fail.exceeded.len() {
@@ -117,4 +119,31 @@ pub(super) fn judge(comparison: &Comparison) -> Result<(), CompareError> {
         lines,
         percent: fail.percent,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{FailAbove, Verdict};
+
+    #[test]
+    fn phases_alone_are_nothing_to_judge() {
+        let text = include_str!("../../tests/data/compared/explained-by-turns.json");
+        let mut comparison: Comparison = serde_json::from_str(text).unwrap();
+        assert!(judge(&comparison).is_ok(), "nothing was to fail");
+        comparison.fail_above = Some(FailAbove {
+            percent: 5.0,
+            exceeded: Vec::new(),
+        });
+        assert!(judge(&comparison).is_ok());
+        let kind = comparison.compared;
+        for line in &mut comparison.lines {
+            if may_exceed(kind, line) {
+                line.verdict = Verdict::NotCompared("too few workers".to_owned());
+            }
+        }
+        assert!(judged(&comparison).count() > 0, "the phases are left");
+        let refused = judge(&comparison).unwrap_err();
+        assert!(matches!(refused, CompareError::Refused(_)), "{refused}");
+    }
 }

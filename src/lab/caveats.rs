@@ -204,11 +204,35 @@ fn obstacle(rounds: u32, seen: &[Caveat]) -> Obstacle {
         use Caveat::{CpuShared, Stolen, Unsteady};
         matches!(caveat, Unsteady { .. } | CpuShared { .. } | Stolen { .. })
     };
+    let is_of_quota = |caveat: &Caveat| matches!(caveat, Caveat::Throttled { .. });
     let is_of_workers = |caveat: &Caveat| matches!(caveat, Caveat::WorkersDisagree { .. });
     match () {
         () if rounds < AIM_ROUNDS => Obstacle::Rounds,
+        () if seen.iter().any(is_of_quota) => Obstacle::Quota,
         () if seen.iter().any(is_of_host) => Obstacle::Host,
         () if seen.iter().any(is_of_workers) => Obstacle::Workers,
         () => Obstacle::Aim,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quota_that_is_spent_stands_in_the_way_before_the_host_does() {
+        let throttled = Caveat::Throttled {
+            cpus: 0.1,
+            share: 0.9,
+            file: String::new(),
+        };
+        let unsteady = Caveat::Unsteady {
+            p10_ns: 1.0,
+            p90_ns: 9.0,
+        };
+        let of = |seen: &[Caveat]| obstacle(AIM_ROUNDS, seen);
+        assert_eq!(of(&[]), Obstacle::Aim);
+        assert_eq!(of(std::slice::from_ref(&unsteady)), Obstacle::Host);
+        assert_eq!(of(&[unsteady, throttled]), Obstacle::Quota);
     }
 }

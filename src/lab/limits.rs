@@ -17,7 +17,9 @@ pub use need::Need;
 pub(in crate::lab) use need::copy_bytes;
 pub(in crate::lab) use read::{is_initial_namespace, read_file_size};
 pub use refusal::{LimitError, Short};
-pub(in crate::lab) use spawns::{CopyNeed, has_unseen_groups, own_quota, surroundings};
+pub(in crate::lab) use spawns::{
+    CopyNeed, has_unseen_groups, most_spent, own_quotas, surroundings,
+};
 
 use crate::sys::handlers::MOST_HANDLERS;
 use crate::vm::THREAD_MAPPINGS;

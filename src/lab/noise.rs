@@ -11,6 +11,7 @@ mod tests;
 use std::time::Duration;
 
 use self::counts::CpuTimes;
+use super::limits::most_spent;
 use crate::model::{Availability, CpuQuota, Missing, Noise, NoiseSpan};
 
 /// The kernel's counts at one moment.
@@ -30,8 +31,8 @@ pub struct Reading {
     pub memory_pressure: Result<Duration, Missing>,
     /// What the pinned CPU runs at.
     pub frequency_hz: Result<u64, Missing>,
-    /// The CPU quota of the run's control groups, if there is one, as it stands.
-    pub cpu_quota: Option<CpuQuota>,
+    /// The CPU quotas of the run's control groups as they stand, the tightest first.
+    pub cpu_quotas: Vec<CpuQuota>,
 }
 
 /// What became of one worker, without its children.
@@ -46,8 +47,8 @@ pub struct Waiting {
 /// The rounds of a run, as they end.
 #[derive(Debug, Default)]
 pub(super) struct NoiseLog {
-    /// The quota before the first round.
-    quota: Option<CpuQuota>,
+    /// The quotas before the first round.
+    quotas: Vec<CpuQuota>,
     last: Option<Reading>,
     workers: Vec<Waiting>,
     rounds: Vec<Grown>,
@@ -57,7 +58,7 @@ impl NoiseLog {
     /// Rounds begin.
     pub(super) fn begin(&mut self, reading: Reading) {
         if self.last.is_none() {
-            self.quota.clone_from(&reading.cpu_quota);
+            self.quotas.clone_from(&reading.cpu_quotas);
         }
         self.last = Some(reading);
         self.workers.clear();
@@ -80,10 +81,14 @@ impl NoiseLog {
     pub(super) fn noise(&self) -> Option<Noise> {
         let whole = self.rounds.iter().cloned().reduce(|a, b| a.and(&b))?;
         let last = self.last.as_ref()?;
-        let quotas = self.quota.as_ref().zip(last.cpu_quota.as_ref());
+        let quotas = last.cpu_quotas.iter().filter_map(|last| {
+            let mut before = self.quotas.iter();
+            Some(last.since(before.find(|first| first.file == last.file)?))
+        });
+        let quotas: Vec<CpuQuota> = quotas.collect();
         Some(Noise {
             cpus: last.cpus.clone(),
-            cpu_quota: quotas.map(|(first, last)| last.since(first)),
+            cpu_quota: most_spent(&quotas).cloned(),
             whole: whole.span(),
             rounds: self.rounds.iter().map(Grown::span).collect(),
         })

@@ -11,7 +11,7 @@ use super::outcome::{Outcome, Progress};
 use super::rounds::{Rounds, Try};
 use crate::analysis::replica::{Blueprint, Trial, scaled};
 use crate::model::{
-    ChildAction, Findings, Host, Plan, ProcessRole, ProcessShape, Program, RemedyKind,
+    ChildAction, Closing, Findings, Host, Plan, ProcessRole, ProcessShape, Program, RemedyKind,
     ReplicaOrder, SpaceRequest, SpawnMethod, Stopped,
 };
 use crate::worker::protocol::{Assignment, Pass};
@@ -131,6 +131,7 @@ fn order(plan: &Plan, trial: &Trial) -> Try {
     assignment.extras = vec![0; trial.methods.len()];
     assignment.closing = trial.closing;
     assignment.filters = trial.filters;
+    let needs_more = trial.filters.count > 0 || trial.closing != Closing::Nothing;
     if let Some(program) = &trial.program {
         assignment.program = program.clone();
         assignment.child = ChildAction::Exec;
@@ -138,7 +139,7 @@ fn order(plan: &Plan, trial: &Trial) -> Try {
     Try {
         name: name(trial.role).to_owned(),
         assignment,
-        may_fail: trial.program.is_some() || trial.filters.count > 0,
+        may_fail: trial.program.is_some() || needs_more,
         never_rests: trial.role == ProcessRole::Whole,
         comes_later: comes_later(trial.role),
     }

@@ -9,7 +9,7 @@ use super::outlook::Watch;
 use super::runner::{AIM_ROUNDS, Feature, LEAST_TURNS, MOST_TURNS, Rhythm, Runner, Turn};
 use super::tried::Tried;
 use crate::model::{Caveat, Findings, Host, Missing, Plan, Stopped};
-use crate::worker::protocol::Assignment;
+use crate::worker::protocol::{Assignment, Failure};
 
 /// The fewest rounds: figures rest on how trials differ within one.
 pub(super) const LEAST_ROUNDS: u32 = 2;
@@ -21,7 +21,8 @@ pub(super) struct Try {
     pub(super) name: String,
     /// What a worker of it does; turns, slice and seed are given to it here.
     pub(super) assignment: Assignment,
-    /// Whether its program may fail without the run failing.
+    /// Whether its program may fail without the run failing, or its preparation, where
+    /// this host does not give what it needs.
     pub(super) may_fail: bool,
     /// Whether it never leaves a round to the others, however long it takes.
     pub(super) never_rests: bool,
@@ -153,8 +154,14 @@ impl Feature for Trials {
 
     fn lose(&mut self, visit: usize, error: LabError) -> Result<(), LabError> {
         self.fail(visit, &error);
-        // That a program which nobody named does not work here is no error of the run.
-        if !(self.tries[visit].may_fail && matches!(error, LabError::Program(_))) {
+        // That a program which nobody named does not work here is no error of the run, nor
+        // that this host lacks what a trial needs.
+        let is_lack = match &error {
+            LabError::Program(_) => true,
+            LabError::Worker { failure, .. } => matches!(failure, Failure::Setup { .. }),
+            _ => false,
+        };
+        if !(self.tries[visit].may_fail && is_lack) {
             self.lost.get_or_insert(error);
         }
         Ok(())

@@ -146,6 +146,8 @@ pub enum Caveat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Obstacle {
+    /// The run's control groups spent their CPU quota.
+    Quota,
     /// The host changed its speed, or had much else to do.
     Host,
     /// Workers of the same address space and method differ much.
@@ -158,7 +160,20 @@ pub enum Obstacle {
 
 impl fmt::Display for Caveat {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = match self {
+        let turns = match self {
+            Self::CpuShared { .. } | Self::Stolen { .. } | Self::Unsteady { .. } => {
+                ", or measure two things by turns, which --vs does"
+            }
+            _ => "",
+        };
+        write!(out, "{}{turns}", self.where_turns_are_taken())
+    }
+}
+
+impl Caveat {
+    /// In words, for a run that measures two things by turns already.
+    pub fn where_turns_are_taken(&self) -> String {
+        match self {
             Self::Unavailable {
                 figures,
                 reason,
@@ -206,11 +221,11 @@ impl fmt::Display for Caveat {
             ),
             Self::Daemons { count } => daemons(*count),
             Self::CpuShared { cpu, share } => format!(
-                "CPU {cpu} was used by others {:.0} % of the time, so that spawns waited and their times vary: stop what else runs, choose another CPU by --cpu, or measure two things by turns, which --vs does",
+                "CPU {cpu} was used by others {:.0} % of the time, so that spawns waited and their times vary: stop what else runs, or choose another CPU by --cpu",
                 share * 100.0
             ),
             Self::Stolen { share } => format!(
-                "the hypervisor gave {:.0} % of the time to others (steal), against which no option of this host helps: measure again in a quieter hour, or two things by turns, which --vs does",
+                "the hypervisor gave {:.0} % of the time to others (steal), against which no option of this host helps: measure again in a quieter hour",
                 share * 100.0
             ),
             Self::Throttled { cpus, share, file } => throttled(*cpus, *share, file),
@@ -220,16 +235,14 @@ impl fmt::Display for Caveat {
             ),
             Self::Unsteady { p10_ns, p90_ns } => format!(
                 "the host had no steady speed, or seldom its own: the same fork took less than {} us at one time and \
-                 more than {} us at another, in a tenth of the readings each; let the host rest, or \
-                 have what is to be compared measured by turns (--vs)",
+                 more than {} us at another, in a tenth of the readings each; let the host rest",
                 thousands_of_us(*p10_ns),
                 thousands_of_us(*p90_ns)
             ),
             Self::Interrupted => {
                 "the run was broken off: these are the figures up to then".to_owned()
             }
-        };
-        out.write_str(&text)
+        }
     }
 }
 
@@ -269,6 +282,7 @@ fn precision_missed(
     let needed = needed_s.map(|s| format!("about {} would do", about_seconds(s)));
     let why = obstacle.map(|obstacle| {
         let why = match obstacle {
+            Obstacle::Quota => "the run's control group spent its CPU quota",
             Obstacle::Host => "the host was not steady enough for it",
             Obstacle::Workers => "workers of the same address space differ too much for it",
             Obstacle::Rounds => "its rounds take so long that there were few workers",

@@ -16,7 +16,8 @@ pub struct Noise {
     pub whole: NoiseSpan,
     /// Each round that was begun, in order: the first is `round` 0 of the samples.
     pub rounds: Vec<NoiseSpan>,
-    /// The CPU quota of the control groups that the run was in, workers and all, with the
+    /// Of the CPU quotas of the control groups that the run was in, workers and all, the one
+    /// that was spent in the largest share of its periods, else the tightest, with the
     /// periods of the run; absent without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_quota: Option<CpuQuota>,

@@ -95,7 +95,8 @@ pub enum ShapeReservation {
     /// Its page tables and structures are charged to another control group than
     /// forktax's.
     OtherControlGroup,
-    /// Its control groups are not to be seen where forktax runs, nor are their limits.
+    /// Of its control groups and those above them some are not to be seen where forktax runs,
+    /// nor are their limits.
     UnseenControlGroups,
     /// It is in another PID, mount or user namespace than forktax.
     OtherNamespaces,

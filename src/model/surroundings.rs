@@ -17,12 +17,24 @@ pub struct Surroundings {
     /// Linux 5.9); absent where that is not told. How long they are only a tracer sees.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seccomp_filters: Option<u64>,
-    /// The CPU quota of its control groups; absent without one, or where none was to be read.
+    /// The tightest CPU quota of its control group and those above it; absent without one, or
+    /// where none was to be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_quota: Option<CpuQuota>,
+    /// Of its control groups the one whose quota was spent in the largest share of its
+    /// periods, where that is another than the tightest, which `cpu_quota` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttled_by: Option<CpuQuota>,
 }
 
-/// A CPU quota: the tightest of a control group and of those above it.
+impl Surroundings {
+    /// Its quotas.
+    pub fn quotas(&self) -> impl Iterator<Item = &CpuQuota> {
+        self.cpu_quota.iter().chain(&self.throttled_by)
+    }
+}
+
+/// A CPU quota of a control group, or of one above it.
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct CpuQuota {
     /// The CPU time that the group's tasks may have together in each period: `cpu.max`, in
@@ -82,10 +94,13 @@ pub struct SpawnLimit {
     pub kind: SpawnLimitKind,
     /// The limit: bytes, or tasks, which are processes and threads.
     pub limit: u64,
-    /// What of it was used.
+    /// What of it was used, by others than the forktax that read it.
     pub used: u64,
     /// What one fork more takes.
     pub asked: u64,
+    /// By how much the kernel's own count may be off `used`; absent if it is not.
+    #[serde(default, skip_serializing_if = "crate::model::is_zero")]
+    pub uncertain: u64,
     /// The file of the control group that holds it, for a limit of a group; absent where
     /// names were left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -115,17 +130,26 @@ pub enum SpawnLimitKind {
     /// The memory of a control group. A fork takes page tables and the kernel's structures
     /// of the child, by an estimate from above.
     Memory,
+    /// The same up to `memory.high`, beyond which the kernel has tasks wait while it takes
+    /// memory back.
+    MemoryHigh,
     /// The tasks of a control group (`pids.max`), for which the kernel exempts nobody.
     GroupTasks,
     /// `RLIMIT_NPROC`: the tasks of its user.
     UserTasks,
     /// `kernel.threads-max`: the tasks of the host.
     HostTasks,
+    /// `kernel.pid_max`, less the numbers that are not given again: each task takes one, and
+    /// so do groups and sessions whose first process has ended, which are not counted here.
+    ProcessNumbers,
 }
 
 impl SpawnLimitKind {
     /// Whether it counts tasks, which every method takes, and not what a fork copies.
     pub fn counts_tasks(self) -> bool {
-        matches!(self, Self::GroupTasks | Self::UserTasks | Self::HostTasks)
+        matches!(
+            self,
+            Self::GroupTasks | Self::UserTasks | Self::HostTasks | Self::ProcessNumbers
+        )
     }
 }

@@ -120,23 +120,21 @@ impl Contrast {
 
     /// The contrast of two sides that were measured side by side, from the turns of both,
     /// pair of workers by pair of workers. What the host did to a pair, it did to both.
+    ///
+    /// `None` of fewer than two pairs, and where a turn has no ratio (see [`has_ratio`]).
     pub fn of_pairs(pairs: &[Vec<[f64; 2]>], seed: u64, draws: usize) -> Option<Self> {
         let each = |of: fn(&[f64; 2]) -> f64| -> Vec<Vec<f64>> {
-            let turns = |pair: &Vec<[f64; 2]>| {
-                let of_turns = pair.iter().map(of);
-                of_turns.filter(|of_turn| of_turn.is_finite()).collect()
-            };
+            let turns = |pair: &Vec<[f64; 2]>| pair.iter().map(of).collect();
             pairs.iter().map(turns).collect()
         };
-        let logs = each(|[a, b]| (b / a).ln());
-        let pairs = logs.iter().filter(|pair| !pair.is_empty()).count();
-        if pairs < 2 {
-            return None; // One pair says nothing of the others.
+        // One pair says nothing of the others.
+        if pairs.len() < 2 || !pairs.iter().flatten().all(has_ratio) {
+            return None;
         }
-        let level = level_replicates(&logs, seed, draws)?;
+        let level = level_replicates(&each(|[a, b]| (b / a).ln()), seed, draws)?;
         let Estimate { value, ci95 } = level.estimate();
         let less = level_replicates(&each(|[a, b]| b - a), seed, draws)?;
-        let freedom = level_freedom(pairs);
+        let freedom = level_freedom(pairs.len());
         Some(Self {
             ratio: Estimate {
                 value: value.exp(),
@@ -175,6 +173,13 @@ impl Contrast {
         let is_sound = |estimate: Estimate| estimate.sound().is_some();
         is_sound(self.ratio) && is_sound(self.difference) && self.error.is_finite()
     }
+}
+
+/// Whether two sides of a turn have a ratio with a logarithm.
+pub fn has_ratio([a, b]: &[f64; 2]) -> bool {
+    [*a, *b, b / a]
+        .iter()
+        .all(|value| value.is_normal() && value.is_sign_positive())
 }
 
 fn logarithm(value: f64) -> Option<f64> {
@@ -284,6 +289,28 @@ mod tests {
             let odd = replicates(value, 0.1);
             assert_eq!(Contrast::of(party(&odd, 3), party(&fine, 3), 0.0), None);
             assert_eq!(Contrast::of(party(&fine, 3), party(&odd, 3), 0.0), None);
+        }
+    }
+
+    #[test]
+    fn of_pairs_the_ratio_and_the_difference_are_of_the_same_turns() {
+        let pair = |factor: f64| vec![[100.0, 100.0 * factor], [110.0, 110.0 * factor]];
+        let pairs = [pair(1.1), pair(1.1), pair(1.1)];
+        let of = |pairs: &[_]| Contrast::of_pairs(pairs, 1, 200);
+        let contrast = of(&pairs).unwrap();
+        assert!((contrast.ratio.value - 1.1).abs() < 1e-9, "{contrast:?}");
+        assert!((contrast.difference.value - 10.5).abs() < 1e-9);
+        assert_eq!(of(&pairs[..1]), None, "one pair");
+        for odd in [
+            [0.0, 5.0],
+            [5.0, 0.0],
+            [f64::NAN, 5.0],
+            [5.0, f64::INFINITY],
+        ] {
+            assert!(!has_ratio(&odd));
+            let mut pairs = pairs.clone();
+            pairs[0].push(odd);
+            assert_eq!(of(&pairs), None, "{odd:?}");
         }
     }
 

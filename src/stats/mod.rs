@@ -35,7 +35,7 @@ mod recorded;
 pub const DRAWS: usize = 500;
 
 pub use bootstrap::{cost_replicates, level_freedom, level_replicates, mean_replicates, seed_of};
-pub use contrast::{Contrast, Direction, FAMILY_ERROR, FEWEST_WORKERS, Party, drift};
+pub use contrast::{Contrast, Direction, FAMILY_ERROR, FEWEST_WORKERS, Party, drift, has_ratio};
 pub use estimate::{Estimate, Replicates};
 pub use nnls::LeastSquares;
 pub use slope::theil_sen;

@@ -273,6 +273,19 @@ pub fn page_size() -> usize {
 /// An address of more than 48 bits.
 pub const WIDE_ADDRESS: usize = 1 << 49;
 
+/// The bytes of all memory and of all swap, as the kernel knows them.
+///
+/// # Errors
+/// Those of sysinfo(2), where a filter forbids it.
+pub fn totals() -> io::Result<[u64; 2]> {
+    // SAFETY: the type is plain numbers, for which all zeros is a value.
+    let mut found: libc::sysinfo = unsafe { std::mem::zeroed() };
+    // SAFETY: `found` is live and writable.
+    check(unsafe { libc::sysinfo(&raw mut found) })?;
+    let unit = u64::from(found.mem_unit);
+    Ok([found.totalram, found.totalswap].map(|units| units.saturating_mul(unit)))
+}
+
 /// Whether the kernel gives such addresses to those that ask for them: on x86-64 with five
 /// levels of page tables, on arm64 with 52 bits.
 pub fn has_wide_addresses() -> bool {

@@ -13,6 +13,9 @@ const COMPARE: u16 = 0x15;
 const ANSWER: u16 = 0x06;
 /// Where the first argument of a call is told: `offsetof(struct seccomp_data, args)`.
 const FIRST_ARGUMENT: u32 = 16;
+/// Why the kernel has no memory for filters (kernel/seccomp.c, `seccomp_attach_filter`).
+const TOO_LONG: &str = "with those that forktax has itself they are longer than the 32,768 \
+                        instructions that Linux allows together; run it where it has none";
 /// The fewest instructions.
 const FEWEST: u16 = 2;
 
@@ -20,12 +23,20 @@ const FEWEST: u16 = 2;
 /// these filters from now on.
 ///
 /// # Errors
-/// `InvalidInput` for filters of fewer than two instructions; ENOMEM if they are too long
-/// together; those of a kernel or a sandbox that forbids them.
+/// `InvalidInput` for filters of fewer than two instructions; `OutOfMemory` if they are too
+/// long together with those that this process has; those of a kernel or a sandbox that forbids
+/// them.
 pub fn pass(filters: Filters) -> io::Result<()> {
     if filters.count == 0 {
         return Ok(());
     }
+    pass_all(filters).map_err(|error| match error.kind() {
+        io::ErrorKind::OutOfMemory => io::Error::new(error.kind(), TOO_LONG),
+        _ => error,
+    })
+}
+
+fn pass_all(filters: Filters) -> io::Result<()> {
     let mut program = program(filters.instructions)?;
     let program = libc::sock_fprog {
         len: filters.instructions,

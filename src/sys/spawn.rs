@@ -133,6 +133,9 @@ pub trait Spawn {
 /// The exit status of a child that could not execute its program.
 const NOT_EXECUTED: c_int = 127;
 
+/// That of one that could not be given the descriptors it was to have.
+const NOT_READY: c_int = 126;
+
 /// The first descriptor after the standard ones.
 const FIRST_CLOSED: libc::c_uint = 3;
 
@@ -176,6 +179,20 @@ fn wait_by(pidfd: &OwnedFd) -> io::Result<ExitStatus> {
     }))
 }
 
+/// Whether close_range(2) is to be had, asked of a number that no descriptor has.
+///
+/// # Errors
+/// ENOSYS before Linux 5.9; those of a filter that forbids it.
+pub fn try_close_range() -> io::Result<()> {
+    let none = libc::c_uint::MAX;
+    // SAFETY: the call takes numbers, and closes nothing: the table of descriptors does not
+    // reach this far.
+    match unsafe { libc::syscall(libc::SYS_close_range, none, none, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// What a child of fork or of a vfork-like clone does; it never comes back.
 ///
 /// A fork copies no entries of code (mm/memory.c, vma_needs_copy), so that each
@@ -187,10 +204,11 @@ fn run_child(action: &Action) -> ! {
         let first = raw_now_ns();
         to.write([first, raw_now_ns()]);
     }
+    let mut is_ready = true;
     if let Some(file) = &action.redirect {
         // SAFETY: dup2(2) takes two numbers; in this child nobody owns its
         // standard output.
-        unsafe { libc::dup2(file.as_raw_fd(), libc::STDOUT_FILENO) };
+        is_ready &= unsafe { libc::dup2(file.as_raw_fd(), libc::STDOUT_FILENO) } >= 0;
     }
     match action.close {
         Closing::Nothing => {}
@@ -198,7 +216,9 @@ fn run_child(action: &Action) -> ! {
             // SAFETY: in this child nobody owns a descriptor, or uses one before it
             // executes or leaves: what is executed has a path. Where its memory is its
             // parent's, its table of descriptors is still a copy.
-            unsafe { libc::syscall(libc::SYS_close_range, FIRST_CLOSED, libc::c_uint::MAX, 0) };
+            let closed =
+                unsafe { libc::syscall(libc::SYS_close_range, FIRST_CLOSED, libc::c_uint::MAX, 0) };
+            is_ready &= closed == 0;
         }
         Closing::EachBelow(end) => {
             for number in FIRST_CLOSED..end {
@@ -209,6 +229,7 @@ fn run_child(action: &Action) -> ! {
         }
     }
     let status = match &action.then {
+        _ if !is_ready => NOT_READY,
         Then::Exec(image) => {
             // SAFETY: path, argv and envp are null-terminated and live in `image`,
             // which the child has as a copy or shares with its suspended parent.

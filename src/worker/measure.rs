@@ -117,9 +117,32 @@ fn succeeded(method: SpawnMethod, status: io::Result<ExitStatus>) -> Result<(), 
     }
 }
 
-fn call_failed(method: SpawnMethod, error: &io::Error) -> Failure {
+/// The failure of a call that spawns, or that prepares for it.
+pub(super) fn call_failed(method: SpawnMethod, error: &io::Error) -> Failure {
     Failure::Spawn {
         method,
         why: in_words(error),
+        no_room: matches!(
+            error.kind(),
+            io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_without_room_says_nothing_of_a_method() {
+        let no_room = |number| match call_failed(
+            SpawnMethod::Clone3Vfork,
+            &io::Error::from_raw_os_error(number),
+        ) {
+            Failure::Spawn { no_room, .. } => no_room,
+            other => panic!("{other}"),
+        };
+        assert!(no_room(libc::EAGAIN) && no_room(libc::ENOMEM));
+        assert!(!no_room(libc::ENOSYS) && !no_room(libc::EPERM));
     }
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 
-use super::measure::{Contender, try_once};
+use super::measure::{Contender, call_failed, try_once};
 use super::pause::Cold;
 use super::protocol::{Assignment, Failure, Pass, Prepared, schedule, stamp_words};
 use super::ready::{Course, Ready};
@@ -18,7 +18,7 @@ use crate::sys::memory::{Pages, leave_libraries_out_of_forks, page_size};
 use crate::sys::shared::{SharedWords, inheritable};
 use crate::sys::spawn::{
     Action, Clone3Vfork, Fork, ForkPipe, ForkServer, PidfdSpawn, PosixSpawn, Spawn, StampTo,
-    StdCommand, System, Then, Vfork, VforkLibc, execve_address,
+    StdCommand, System, Then, Vfork, VforkLibc, execve_address, try_close_range,
 };
 use crate::sys::threads::Alone;
 use crate::sys::{perf, process, seccomp};
@@ -191,8 +191,16 @@ fn action_of(assignment: &Assignment, stamps: Option<&Rc<OwnedFd>>) -> Result<Ac
     })
 }
 
-/// Refuses to have descriptors closed that are needed.
+/// Refuses to have descriptors closed that are needed, or as it cannot be done here.
 fn check_closing(assignment: &Assignment) -> io::Result<()> {
+    if assignment.closing == Closing::AtOnce {
+        try_close_range().map_err(|error| {
+            let why = in_words(&error);
+            io::Error::other(format!(
+                "close_range(2), which is there since Linux 5.9: {why}"
+            ))
+        })?;
+    }
     if assignment.closing != Closing::Nothing && assignment.pass == Pass::Stamping {
         let why = "the children stamp through a descriptor";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
@@ -215,28 +223,41 @@ fn contenders(
     let mut working = Vec::new();
     let mut unavailable = Vec::new();
     for method in assignment.methods.iter().copied() {
-        let spawner = match spawner(method, action.clone(), alone) {
-            Err(error) if method.is_optional() => {
-                unavailable.push((method, lacking(method, &in_words(&error))));
-                continue;
-            }
-            spawner => setup(method.name(), spawner)?,
-        };
-        let mut contender = Contender {
-            method,
-            spawner,
-            rehearsals: 0,
-        };
-        match try_once(&mut contender, shared.words()) {
-            Ok(_) => working.push(contender),
+        match contender(method, action.clone(), shared, alone) {
+            Ok(contender) => working.push(contender),
             // Only what a kernel, a libc or a filter may lack is excused.
-            Err(Failure::Spawn { method, why }) if method.is_optional() => {
+            Err(Failure::Spawn {
+                why,
+                no_room: false,
+                ..
+            }) if method.is_optional() => {
                 unavailable.push((method, lacking(method, &why)));
             }
             Err(failure) => return Err(failure),
         }
     }
     Ok((working, unavailable))
+}
+
+/// One of them, tried once.
+fn contender(
+    method: SpawnMethod,
+    action: Action,
+    shared: &SharedWords,
+    alone: Alone,
+) -> Result<Contender, Failure> {
+    let spawner = spawner(method, action, alone);
+    let spawner = match method.is_optional() {
+        true => spawner.map_err(|error| call_failed(method, &error))?,
+        false => setup(method.name(), spawner)?,
+    };
+    let mut contender = Contender {
+        method,
+        spawner,
+        rehearsals: 0,
+    };
+    try_once(&mut contender, shared.words())?;
+    Ok(contender)
 }
 
 /// Why a method does not work here: what it needs, and what was found.

@@ -218,6 +218,8 @@ pub enum Failure {
         method: SpawnMethod,
         /// The error.
         why: String,
+        /// Whether the host had no room for it, which says nothing of the method.
+        no_room: bool,
     },
     /// The child did not exit with 0.
     #[error("{}: the child ended with wait status {status:#x}", method.name())]

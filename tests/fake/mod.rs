@@ -321,13 +321,13 @@ impl Kernel for Fake {
             cpu_pressure: told(at / 20),
             memory_pressure: told(Duration::ZERO),
             frequency_hz: Err(missing("no driver of frequencies")),
-            cpu_quota: (self.fault == Fault::Throttled).then(|| CpuQuota {
+            cpu_quotas: Vec::from_iter((self.fault == Fault::Throttled).then(|| CpuQuota {
                 quota_us: 10_000,
                 period_us: 100_000,
                 file: Some("/sys/fs/cgroup/job/cpu.max".to_owned()),
                 periods: 7 + u64::try_from(at.as_micros()).unwrap_or(0),
                 throttled_periods: 5 + u64::try_from(at.as_micros()).unwrap_or(0) * 9 / 10,
-            }),
+            })),
         }
     }
 

@@ -120,9 +120,9 @@ fn an_export_goes_to_whoever_reads() {
     );
     let (dir, output) = shell(
         "sh",
-        "mkfifo x.json; cat x.json >y & $F --export x.json; wait",
+        "mkfifo x.json; cat x.json >y & $F --export x.json || { kill $!; false; } && wait",
     );
-    // The reader may come too late, and then is waited for in vain.
+    // The reader may come too late, and then would be waited for in vain.
     if output.status.success() {
         let got = fs::read_to_string(dir.path().join("y")).unwrap();
         assert_eq!(got, fs::read_to_string(STORED).unwrap());

@@ -65,6 +65,7 @@ fn limited(kind: SpawnLimitKind, asked: u64) -> Document {
             limit: 10 * unit,
             used: 6 * unit,
             asked: asked * unit,
+            uncertain: 0,
             file: None,
         };
         order(document).shape.process.surroundings = Some(Surroundings {
@@ -79,7 +80,10 @@ fn forks_that_a_limit_refuses_are_the_first_thing_said() {
     for kind in [SpawnLimitKind::LargestMapping, SpawnLimitKind::Commit] {
         let document = limited(kind, 5);
         let words = in_short(&document);
-        says(&words, "Each fork from this process fails with ENOMEM");
+        says(
+            &words,
+            "When it was read, each fork from this process was to fail with ENOMEM",
+        );
         let spared = match kind {
             SpawnLimitKind::Commit => "posix_spawn and vfork commit only what",
             _ => "posix_spawn and vfork copy none of it",
@@ -90,7 +94,7 @@ fn forks_that_a_limit_refuses_are_the_first_thing_said() {
         says(&table(&document), "forks from the workers are not refused");
     }
     let words = in_short(&limited(SpawnLimitKind::GroupTasks, 5));
-    says(&words, "fails with EAGAIN, by whatever method");
+    says(&words, "was to fail with EAGAIN, by whatever method");
     omits(&words, "vfork copy none");
 }
 
@@ -98,15 +102,22 @@ fn forks_that_a_limit_refuses_are_the_first_thing_said() {
 fn what_a_limit_leaves_is_not_refused_and_what_may_be_found_is_not_sure() {
     for kind in [SpawnLimitKind::LargestMapping, SpawnLimitKind::HostTasks] {
         let document = limited(kind, 4);
-        omits(&in_short(&document), "fails");
+        omits(&in_short(&document), "fail");
         omits(&table(&document), "not refused");
     }
     let words = in_short(&limited(SpawnLimitKind::Memory, 5));
     says(
         &words,
-        "may fail with ENOMEM, or have the kernel kill a process",
+        "might fail with ENOMEM, or have the kernel kill a process",
     );
     says(&words, "A fork of its shape");
+    // Without its file, too, as of a shape without names.
+    let words = in_short(&limited(SpawnLimitKind::MemoryHigh, 5));
+    says(
+        &words,
+        "might have to wait while the kernel takes memory back",
+    );
+    omits(&words, "fail");
 }
 
 #[test]
@@ -129,9 +140,12 @@ fn what_forks_take_once_a_quota_is_spent_is_told_beside_what_one_takes() {
     let words = in_short(&tenth);
     says(
         &words,
-        "It may use 10 % of a CPU with all of its control group",
+        "When it was read, it had 10 % of a CPU with all of its control group",
     );
-    says(&words, "so far the quota was spent in 87 % of its periods");
+    says(
+        &words,
+        "up to then the quota had been spent in 87 % of its periods",
+    );
     let report = table(&tenth);
     let [once, sustained] = ["fork ", "fork, by its quota"].map(|name| {
         let line = report
@@ -148,11 +162,11 @@ fn what_forks_take_once_a_quota_is_spent_is_told_beside_what_one_takes() {
     );
     says(
         &caveats(&tenth),
-        "/sys/fs/cgroup/job/cpu.max gives the process 10 %",
+        "/sys/fs/cgroup/job/cpu.max gave the process 10 %",
     );
     let two = with_quota(200_000);
     omits(&table(&two), "by its quota");
-    says(&caveats(&two), "gives the process 200 % of a CPU");
+    says(&caveats(&two), "gave the process 200 % of a CPU");
 }
 
 #[test]

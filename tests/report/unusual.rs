@@ -39,12 +39,15 @@ fn surroundings() -> Surroundings {
         (SpawnLimitKind::GroupTasks, 100, 100, 1),
         (SpawnLimitKind::UserTasks, 4_096, 4_100, 1),
         (SpawnLimitKind::HostTasks, 192_730, 192_730, 1),
+        (SpawnLimitKind::MemoryHigh, 1 << 30, 1_022 << 20, 5 << 20),
+        (SpawnLimitKind::ProcessNumbers, 32_468, 32_500, 1),
     ];
     let limits = limits.map(|(kind, limit, used, asked)| SpawnLimit {
         kind,
         limit,
         used,
         asked,
+        uncertain: 0,
         file: match kind {
             SpawnLimitKind::Memory => Some("/sys/fs/cgroup/job/memory.max".to_owned()),
             SpawnLimitKind::GroupTasks => Some("/sys/fs/cgroup/job/pids.max".to_owned()),
@@ -61,6 +64,13 @@ fn surroundings() -> Surroundings {
             file: Some("/sys/fs/cgroup/job/cpu.max".to_owned()),
             periods: 2_000,
             throttled_periods: 1_240,
+        }),
+        throttled_by: Some(CpuQuota {
+            quota_us: 400_000,
+            period_us: 100_000,
+            file: Some("/sys/fs/cgroup/cpu.max".to_owned()),
+            periods: 2_000,
+            throttled_periods: 1_900,
         }),
     }
 }

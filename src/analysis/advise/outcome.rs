@@ -120,13 +120,14 @@ fn for_afl() -> [Remedy; 3] {
     [
         not_tried(
             RemedyKind::DeferredStart,
-            "it changes the target: __AFL_INIT() behind what is the same for all inputs has each \
-             child do without that; what was allocated by then is copied by each fork",
+            "it changes the target, if that has it not already: __AFL_INIT() behind what is the \
+             same for all inputs has each child do without that; what was allocated by then is \
+             copied by each fork",
         ),
         not_tried(
             RemedyKind::PersistentMode,
-            "it changes the target: of a loop around __AFL_LOOP(1000) each child runs a thousand \
-             inputs, and a fork is paid once for all of them",
+            "it changes the target, if that has it not already: of a loop around __AFL_LOOP(1000) \
+             each child runs a thousand inputs, and a fork is paid once for all of them",
         ),
         not_tried(
             RemedyKind::SmallerHeap,

@@ -13,7 +13,7 @@ use super::{
 use crate::model::{
     ByTurns, ComparedKind, Comparison, Document, Findings, Fingerprint, Tool, WorkerSamples,
 };
-use crate::stats::{Contrast, median};
+use crate::stats::{Contrast, has_ratio, median};
 
 /// Sets the two sides beside each other; `fail_above` as for two files.
 ///
@@ -69,10 +69,15 @@ pub fn pairs_of_workers(a: &[Turns], b: &[Turns]) -> Pairs {
     // Each worker is in one pair.
     let pairs = a.iter().filter_map(|of_a| {
         let of_b = of_rounds.remove(&of_a.round)?;
-        let turns = of_a.ns.iter().zip(&of_b.ns);
-        Some(turns.map(|(a, b)| [*a, *b]).collect())
+        Some(sides(&of_a.ns, &of_b.ns))
     });
-    pairs.filter(|turns: &Vec<_>| !turns.is_empty()).collect()
+    pairs.filter(|turns| !turns.is_empty()).collect()
+}
+
+/// Both sides of each turn of which there is a ratio: all that is told of a line is of these.
+fn sides(a: &[f64], b: &[f64]) -> Vec<[f64; 2]> {
+    let turns = a.iter().zip(b).map(|(a, b)| [*a, *b]);
+    turns.filter(has_ratio).collect()
 }
 
 /// The same where slices of workers took turns: of each pair of slices the medians of their
@@ -85,11 +90,8 @@ pub fn pairs_of_slices(a: &[Turns], b: &[Turns]) -> Pairs {
             slices[side].extend(median(&worker.ns));
         }
     }
-    let pairs = of_rounds.into_values().map(|[a, b]| {
-        let pairs = a.into_iter().zip(b);
-        pairs.map(|(a, b)| [a, b]).collect()
-    });
-    pairs.filter(|pair: &Vec<_>| !pair.is_empty()).collect()
+    let pairs = of_rounds.into_values().map(|[a, b]| sides(&a, &b));
+    pairs.filter(|pair| !pair.is_empty()).collect()
 }
 
 /// The lines of both, under the same names, and the pairs behind each.
@@ -152,8 +154,9 @@ impl Paired {
         let seed = Fingerprint::of(key).and(&self.luck.to_le_bytes()).number();
         let pairs = self.pairs.get(key);
         let contrast = pairs.and_then(|pairs| Contrast::of_pairs(pairs, seed, DRAWS_OF_A_VERDICT));
-        contrast
-            .ok_or_else(|| "fewer than two pairs took turns; raise --time or --spawns".to_owned())
+        contrast.ok_or_else(|| {
+            "fewer than two pairs have turns with a ratio; raise --time or --spawns".to_owned()
+        })
     }
 }
 
@@ -178,5 +181,25 @@ fn both(a: &str, b: &str) -> String {
     match a == b {
         true => a.to_owned(),
         false => format!("{a} against {b}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turns_without_a_ratio_are_in_no_pair() {
+        let of = |rounds: &[(u32, &[f64])]| -> Vec<Turns> {
+            let turns = rounds.iter().map(|(round, ns)| Turns {
+                round: *round,
+                ns: ns.to_vec(),
+            });
+            turns.collect()
+        };
+        let a = of(&[(0, &[5.0, 0.0, 6.0]), (1, &[0.0]), (2, &[7.0])]);
+        let b = of(&[(0, &[8.0, 9.0]), (1, &[9.0]), (3, &[9.0])]);
+        assert_eq!(pairs_of_workers(&a, &b), [[[5.0, 8.0]]]);
+        assert_eq!(pairs_of_slices(&a, &b), [[[5.0, 8.5]]]);
     }
 }

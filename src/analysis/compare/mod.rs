@@ -340,15 +340,19 @@ fn lone(own: &Lines, other: &Lines, only_in: Which) -> Vec<LoneLine> {
     lone.collect()
 }
 
-/// Which lines exceed what was allowed. What is a part of others is asked for by none.
-fn exceeded(kind: ComparedKind, lines: &[ComparedLine], percent: f64) -> Vec<String> {
-    let is_asked = |line: &ComparedLine| match kind {
+/// Whether a line may exceed what was allowed: what is a part of others may not.
+pub fn may_exceed(kind: ComparedKind, line: &ComparedLine) -> bool {
+    match kind {
         ComparedKind::Sweeps | ComparedKind::Cards => true,
         ComparedKind::Explanations | ComparedKind::Processes => figure(line) == Figure::Total,
-    };
+    }
+}
+
+/// Which lines exceed what was allowed.
+fn exceeded(kind: ComparedKind, lines: &[ComparedLine], percent: f64) -> Vec<String> {
     let exceeds = |line: &&ComparedLine| {
         let above = |ratio: &Estimate| ratio.is_above(1.0 + percent / 100.0);
-        is_asked(line)
+        may_exceed(kind, line)
             && line.verdict == Verdict::Dearer
             && line.ratio.measured().is_some_and(above)
     };

@@ -4,8 +4,8 @@
 use super::sweep::{self, PARTS, course};
 use super::{Absent, DRAWS_OF_A_VERDICT, Line, Lines, Name, explain};
 use crate::model::{
-    ChildAction, ComparedKind, Document, Fingerprint, LineUnit, Process, ProcessRole, ProcessTrial,
-    Rung, RungCost, SpawnMethod, TrialCell, WorkerSamples, times,
+    Availability, ChildAction, ComparedKind, Document, Fingerprint, LineUnit, Process, ProcessRole,
+    ProcessTrial, Rung, RungCost, SpawnMethod, TrialCell, WorkerSamples, times,
 };
 use crate::stats::{Replicates, cost_replicates, drift, level_freedom};
 
@@ -25,15 +25,21 @@ pub(super) fn lines(found: &Process, document: &Document, luck: u64) -> Lines {
             lines.add(line);
         }
     }
-    let rungs = found.blame.measured().map(|blame| blame.rungs.as_slice());
     let ladder = Ladder {
         trials,
         child: document.plan.child,
         luck,
         drift,
     };
-    for line in ladder.lines(rungs.unwrap_or_default()) {
-        lines.add(line);
+    match &found.blame {
+        Availability::Measured(blame) => {
+            let rungs = ladder.lines(&blame.rungs);
+            rungs.into_iter().for_each(|line| lines.add(line));
+        }
+        Availability::Missing(why) => {
+            let none = Rung::ALL.map(|rung| Absent::new(ladder.name(rung).key, &why.reason));
+            none.into_iter().for_each(|rung| lines.add(Err(rung)));
+        }
     }
     let explained = found.ledger.iter().flat_map(|ledger| &ledger.methods);
     for method in explained {
@@ -82,31 +88,37 @@ struct Ladder<'a> {
 }
 
 impl Ladder<'_> {
+    fn name(&self, rung: Rung) -> Name {
+        let (key, what) = names(rung);
+        Name {
+            key: format!("process/fork/{}/rung/{key}", sweep::child(self.child)),
+            group: "fork".to_owned(),
+            what: what.to_owned(),
+        }
+    }
+
     /// What each rung adds to a fork's total.
     fn lines(&self, rungs: &[RungCost]) -> Vec<Result<Line, Absent>> {
-        let mut below: Option<(Replicates, usize)> = None;
-        let mut lines = Vec::new();
-        for (place, cost) in rungs.iter().enumerate() {
-            let is_last = place + 1 == rungs.len();
-            let (key, what) = names(cost.rung);
-            let child = sweep::child(self.child);
-            let name = Name {
-                key: format!("process/fork/{child}/rung/{key}"),
-                group: "fork".to_owned(),
-                what: what.to_owned(),
-            };
-            let role = match is_last {
-                true => ProcessRole::Whole,
-                false => ProcessRole::Rung(cost.rung),
-            };
-            let fork = self.fork(role);
-            let line = fork
-                .as_ref()
-                .and_then(|fork| self.added(&name, fork, below.as_ref(), cost));
-            lines.push(line.ok_or_else(|| Absent::new(name.key, "not told from 0")));
-            below = fork;
-        }
-        lines
+        let forks: Vec<Option<(Replicates, usize)>> = (rungs.iter().enumerate())
+            .map(|(place, cost)| {
+                self.fork(match place + 1 == rungs.len() {
+                    true => ProcessRole::Whole,
+                    false => ProcessRole::Rung(cost.rung),
+                })
+            })
+            .collect();
+        let line = |rung: Rung| {
+            let name = self.name(rung);
+            let why = |why: &str| Absent::new(&name.key, why);
+            let place = rungs.iter().position(|cost| cost.rung == rung);
+            let place = place.ok_or_else(|| why("the shape there has none of it"))?;
+            let fork = forks[place].as_ref().ok_or_else(|| why("not measured"))?;
+            let below = place.checked_sub(1).map(|below| forks[below].as_ref());
+            let below = below.map(|fork| fork.ok_or_else(|| why("not measured")));
+            let added = self.added(&name, fork, below.transpose()?, &rungs[place]);
+            added.ok_or_else(|| why("not told from 0"))
+        };
+        Rung::ALL.into_iter().map(line).collect()
     }
 
     /// The fork from one rung, and its workers.

@@ -39,7 +39,11 @@ pub enum Figure {
 
 /// By the key of the line.
 pub fn figure(line: &ComparedLine) -> Figure {
-    let mut words = line.key.rsplit('/');
+    figure_of(&line.key)
+}
+
+fn figure_of(key: &str) -> Figure {
+    let mut words = key.rsplit('/');
     match (words.next(), words.next()) {
         (_, Some("phase")) => Figure::Phase,
         (_, Some("rung")) => Figure::Rung,
@@ -58,6 +62,8 @@ pub struct Place<'a> {
     pub parts: Vec<(&'a ComparedLine, Estimate)>,
     /// What the parts are.
     pub of: Figure,
+    /// Whether one of the two has some that the other has not, and which are none of these.
+    pub has_lone: bool,
 }
 
 /// Of each spawn that has parts, where its difference is.
@@ -77,5 +83,12 @@ fn place<'a>(comparison: &'a Comparison, total: &'a ComparedLine, of: Figure) ->
         .collect();
     parts.sort_by(|a, b| b.1.value.abs().total_cmp(&a.1.value.abs()));
     let is_worth_it = !all.is_empty() && (differs(total) || !parts.is_empty());
-    is_worth_it.then_some(Place { total, parts, of })
+    let mut lone = comparison.lone.iter();
+    let has_lone = lone.any(|line| figure_of(&line.key) == of && line.group == total.group);
+    is_worth_it.then_some(Place {
+        total,
+        parts,
+        of,
+        has_lone,
+    })
 }

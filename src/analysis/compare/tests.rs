@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::{
     Cell, ChildAction, Explanation, Findings, HostCourse, HostFact, Phase, Placement,
-    PlanDifference, PlanFact, Reference, ReferenceReading, SpawnMethod, StampedWorker,
+    PlanDifference, PlanFact, Reference, ReferenceReading, Rung, SpawnMethod, StampedWorker,
 };
 
 fn sweep() -> Document {
@@ -45,7 +45,6 @@ fn stamped(seed: u64, dearer: Phase, factor: f64) -> Document {
             let mut luck = |ns: f64| ns * (0.995 + 0.01 * rng.f64());
             StampedWorker {
                 round,
-                total_ns: luck(ledger.total_ns.value),
                 phases_ns: times.iter().map(|ns| ns.map(&mut luck)).collect(),
             }
         };
@@ -516,6 +515,31 @@ fn a_process_has_a_line_for_each_spawn_and_each_rung() {
         (difference.fact, difference.b.as_str()),
         (PlanFact::Space, "another")
     );
+}
+
+#[test]
+fn a_rung_that_one_of_them_has_is_not_said_to_be_unmeasured_in_the_other() {
+    let mut other = process();
+    let Findings::Process(found) = &mut other.findings else {
+        panic!("it is a process");
+    };
+    let Availability::Measured(blame) = &mut found.blame else {
+        panic!("it has rungs");
+    };
+    blame.rungs.retain(|rung| rung.rung != Rung::Mappings);
+    let reasons = |a: &Document, b: &Document| -> Vec<String> {
+        let comparison = compared(a, b);
+        let of_rung = |line: &&LoneLine| line.key.ends_with("/rung/mappings");
+        let lone = comparison.lone.iter().filter(of_rung);
+        lone.map(|line| line.reason.clone()).collect()
+    };
+    let none = ["the shape there has none of it"];
+    assert_eq!(reasons(&process(), &other), none);
+    let Findings::Process(found) = &mut other.findings else {
+        panic!("it is a process");
+    };
+    found.blame = Availability::unavailable("a trial failed", None);
+    assert_eq!(reasons(&process(), &other), ["a trial failed"]);
 }
 
 #[test]

@@ -2,7 +2,9 @@
 //! kernel allows, which its own cannot exceed.
 
 use crate::analysis::replica::Times;
-use crate::model::{Filters, ProcessFacts, ProcessRole, ProcessTrial, SpawnMethod};
+use crate::model::{
+    Availability, Filters, Missing, ProcessFacts, ProcessRole, ProcessTrial, SpawnMethod,
+};
 use crate::stats::{Estimate, Replicates};
 
 /// The most instructions of a filter (`BPF_MAXINSNS`, include/uapi/linux/bpf_common.h).
@@ -24,11 +26,22 @@ pub fn filters(facts: &ProcessFacts) -> Option<Filters> {
 }
 
 /// What a fork takes more with them, in nanoseconds.
-pub fn filtered(trials: &[ProcessTrial], seed: u64) -> Option<Estimate> {
+pub fn filtered(trials: &[ProcessTrial], seed: u64) -> Availability<Estimate> {
     let of = |role| Times::of(trials, role, SpawnMethod::Fork, seed);
-    let (with, without) = (of(ProcessRole::Filtered)?, of(ProcessRole::Whole)?);
-    let more = Replicates::combine(&[&with.total, &without.total], |v| Some(v[0] - v[1]))?;
-    more.estimate().sound()
+    let more = || {
+        let (with, without) = (of(ProcessRole::Filtered)?, of(ProcessRole::Whole)?);
+        let more = Replicates::combine(&[&with.total, &without.total], |v| Some(v[0] - v[1]))?;
+        more.estimate().sound()
+    };
+    let cells = trials
+        .iter()
+        .filter(|trial| trial.role == ProcessRole::Filtered);
+    let mut missing = cells.filter_map(|trial| trial.cells.first()?.total_ns.missing());
+    let why = || {
+        let not_tried = || Missing::not_asked("forktax explain tries them");
+        missing.next().cloned().unwrap_or_else(not_tried)
+    };
+    Availability::of(more(), why)
 }
 
 #[cfg(test)]
@@ -63,8 +76,16 @@ mod tests {
             of(ProcessRole::Whole, 100_000),
             of(ProcessRole::Filtered, 130_000),
         ];
-        let more = filtered(&both, 1).unwrap();
+        let more = filtered(&both, 1);
+        let more = more.measured().unwrap();
         assert!((more.value - 30_000.0).abs() < 3_000.0, "{more:?}");
-        assert_eq!(filtered(&both[..1], 1), None);
+        let none = filtered(&both[..1], 1);
+        assert!(none.missing().is_some(), "an advice tries none");
+        let mut refused = of(ProcessRole::Filtered, 1);
+        let why = Missing::unavailable("too long", None);
+        refused.cells[0].samples.clear();
+        refused.cells[0].total_ns = Availability::Missing(why.clone());
+        let none = filtered(&[both[0].clone(), refused], 1);
+        assert_eq!(none.missing(), Some(&why));
     }
 }

@@ -17,7 +17,7 @@ mod tests;
 pub use blame::blame;
 pub use design::Design;
 pub use filters::{filtered, filters};
-pub use recognised::{Runtime, fork_handlers, is_fork_server, runtime};
+pub use recognised::{Runtime, fork_handlers, is_embedded, is_fork_server, runtime};
 pub use refusals::{Refusal, refusals};
 pub use statements::{
     beside, checked, dearest_groups, dearest_rungs, deviation, error, has_too_few_workers,

@@ -2,7 +2,7 @@
 //! are known, and libraries that have functions of theirs called at each fork. It is known
 //! of the program, and nobody watched the process do it.
 
-use crate::model::{ProcessFacts, ProcessShape, ShapeReservation};
+use crate::model::{MappingContent, ProcessFacts, ProcessShape, ShapeMapping, ShapeReservation};
 
 /// A program of which it is known how it starts others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,22 +44,34 @@ pub fn runtime(shape: &ProcessShape) -> Option<Runtime> {
     let page_size = shape.process.page_size;
     let python = || files(shape).find_map(python_of);
     let has = |wanted: &str| files(shape).any(|file| file == wanted);
+    let is = |wanted: &str| program(shape) == Some(wanted);
     let is_go = || {
         let mut mappings = shape.mappings.iter();
         mappings.any(|mapping| mapping.first_page.checked_mul(page_size) == Some(GO_HEAP))
     };
     if is_fork_server(&shape.process) {
         Some(Runtime::AflForkServer)
-    } else if shape.process.name == "afl-fuzz" || has("afl-fuzz") {
+    } else if shape.process.name == "afl-fuzz" || is("afl-fuzz") {
         Some(Runtime::AflFuzz)
     } else if has("libjvm.so") {
         Some(Runtime::Java)
-    } else if has("node") {
+    } else if is("node") {
         Some(Runtime::Node)
     } else if let Some(minor) = python() {
         Some(Runtime::Python(minor))
     } else {
         is_go().then_some(Runtime::Go)
+    }
+}
+
+/// Whether the process is of another program that has this runtime loaded: gdb has Python,
+/// LibreOffice both.
+pub fn is_embedded(shape: &ProcessShape, runtime: Runtime) -> bool {
+    let program = program(shape).unwrap_or_default();
+    match runtime {
+        Runtime::Java => program != "java",
+        Runtime::Python(_) => !program.starts_with("python"),
+        Runtime::Go | Runtime::Node | Runtime::AflForkServer | Runtime::AflFuzz => false,
     }
 }
 
@@ -80,11 +92,21 @@ pub fn fork_handlers(shape: &ProcessShape) -> Vec<&str> {
 
 /// The names of what is mapped, without their folders.
 fn files(shape: &ProcessShape) -> impl Iterator<Item = &str> {
-    let paths = shape.mappings.iter().filter_map(|m| m.name.as_deref());
-    let paths = paths.filter(|path| path.starts_with('/'));
+    shape.mappings.iter().filter_map(file)
+}
+
+/// That of its program.
+fn program(shape: &ProcessShape) -> Option<&str> {
+    let mut mappings = shape.mappings.iter();
+    file(mappings.find(|mapping| mapping.content == MappingContent::Program)?)
+}
+
+fn file(mapping: &ShapeMapping) -> Option<&str> {
+    let path = mapping.name.as_deref()?;
+    let path = path.starts_with('/').then_some(path)?;
     // Of a file that was replaced since.
-    let kept = paths.map(|path| path.strip_suffix(" (deleted)").unwrap_or(path));
-    kept.filter_map(|path| path.rsplit('/').next())
+    let kept = path.strip_suffix(" (deleted)").unwrap_or(path);
+    kept.rsplit('/').next()
 }
 
 /// "python3.12" and "libpython3.12.so.1.0" are 12.
@@ -108,21 +130,42 @@ mod tests {
         shape(mappings.collect())
     }
 
+    /// The first of these is its program.
+    fn of_program(names: &[&str]) -> ProcessShape {
+        let mut shape = with(names);
+        shape.mappings[0].content = MappingContent::Program;
+        shape
+    }
+
     #[test]
     fn runtimes_are_known_by_their_files() {
-        for (name, known) in [
-            ("/usr/lib/jvm/lib/server/libjvm.so", Some(Runtime::Java)),
-            ("/usr/bin/python3.12", Some(Runtime::Python(12))),
+        for (names, known, embedded) in [
             (
-                "/lib/libpython3.9.so.1.0 (deleted)",
-                Some(Runtime::Python(9)),
+                &["/usr/bin/java", "/usr/lib/libjvm.so"][..],
+                Some(Runtime::Java),
+                false,
             ),
-            ("/usr/bin/node", Some(Runtime::Node)),
-            ("/usr/local/bin/afl-fuzz", Some(Runtime::AflFuzz)),
-            ("/lib/python3/foo.so", None),
-            ("[anon:node]", None),
+            (
+                &["/opt/soffice.bin", "/usr/lib/libjvm.so"],
+                Some(Runtime::Java),
+                true,
+            ),
+            (&["/usr/bin/python3.12"], Some(Runtime::Python(12)), false),
+            (
+                &["/usr/bin/gdb", "/lib/libpython3.9.so.1.0 (deleted)"],
+                Some(Runtime::Python(9)),
+                true,
+            ),
+            (&["/usr/bin/node"], Some(Runtime::Node), false),
+            (&["/bin/cp", "/srv/node"], None, false),
+            (&["/usr/local/bin/afl-fuzz"], Some(Runtime::AflFuzz), false),
+            (&["/lib/python3/foo.so"], None, false),
+            (&["[anon:node]"], None, false),
         ] {
-            assert_eq!(runtime(&with(&[name])), known, "{name}");
+            let shape = of_program(names);
+            assert_eq!(runtime(&shape), known, "{names:?}");
+            let is_embedded = known.is_some_and(|known| is_embedded(&shape, known));
+            assert_eq!(is_embedded, embedded, "{names:?}");
         }
         let mut go = with(&[]);
         let first = GO_HEAP / go.process.page_size;

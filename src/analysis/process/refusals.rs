@@ -2,11 +2,6 @@
 
 use crate::model::{ProcessFacts, SpawnLimit, SpawnLimitKind};
 
-/// The kernel keeps what is committed in parts for each CPU, and looks at the sum without
-/// those that are smaller than a 256th of memory together (mm/mm_init.c,
-/// `mm_compute_batch`). Below this share of the limit nobody can tell.
-const UNTOLD: f64 = 0.01;
-
 /// A limit that one fork more exceeds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Refusal<'a> {
@@ -31,16 +26,12 @@ pub fn refusals(facts: &ProcessFacts) -> Vec<Refusal<'_>> {
 }
 
 fn is_sure(limit: &SpawnLimit) -> bool {
+    use SpawnLimitKind::{Memory, MemoryHigh, ProcessNumbers};
+    let all = limit.used.saturating_add(limit.asked);
     match limit.kind {
-        SpawnLimitKind::Memory => false, // Some of it may be taken back.
-        SpawnLimitKind::Commit => {
-            let beyond = limit.asked.saturating_sub(limit.left());
-            beyond as f64 > UNTOLD * limit.limit as f64
-        }
-        SpawnLimitKind::LargestMapping
-        | SpawnLimitKind::GroupTasks
-        | SpawnLimitKind::UserTasks
-        | SpawnLimitKind::HostTasks => true,
+        // Some of it may be taken back, and some tasks have a number that is not given again.
+        Memory | MemoryHigh | ProcessNumbers => false,
+        _ => all.saturating_sub(limit.limit) > limit.uncertain,
     }
 }
 
@@ -57,6 +48,7 @@ mod tests {
             limit,
             used,
             asked,
+            uncertain: 0,
             file: None,
         };
         let judged = |limit: SpawnLimit| {
@@ -73,8 +65,15 @@ mod tests {
         assert_eq!(judged(of(tasks, 10, 10, 1)), Some(true));
         assert_eq!(judged(of(tasks, 10, 30, 1)), Some(true));
         assert_eq!(judged(of(commit, 1_000, 0, 1_000)), None);
-        assert_eq!(judged(of(commit, 1_000, 0, 1_005)), Some(false));
-        assert_eq!(judged(of(commit, 1_000, 500, 511)), Some(true));
+        let off = |limit| SpawnLimit {
+            uncertain: 8,
+            ..limit
+        };
+        assert_eq!(judged(off(of(commit, 1_000, 0, 1_005))), Some(false));
+        assert_eq!(judged(off(of(commit, 1_000, 500, 511))), Some(true));
+        assert_eq!(judged(off(of(commit, 1_000, 1_500, 2))), Some(true));
+        let numbers = SpawnLimitKind::ProcessNumbers;
+        assert_eq!(judged(of(numbers, 10, 30, 1)), Some(false));
         assert_eq!(judged(of(SpawnLimitKind::Memory, 10, 9, 90)), Some(false));
         assert_eq!(
             judged(of(SpawnLimitKind::LargestMapping, 10, 0, 11)),

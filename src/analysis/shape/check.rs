@@ -224,16 +224,17 @@ fn check_surroundings(facts: &ProcessFacts) -> Result<(), ProcessFault> {
         .limits
         .iter()
         .filter_map(|limit| limit.file.as_deref());
-    let quota = around.cpu_quota.as_ref();
-    let of_quota = quota.and_then(|quota| quota.file.as_deref());
-    if !of_limits.chain(of_quota).all(is_harmless) {
+    let of_quotas = around.quotas().filter_map(|quota| quota.file.as_deref());
+    if !of_limits.chain(of_quotas).all(is_harmless) {
         return Err(ProcessFault::Text("file of a limit"));
     }
     // Neither of a quota's times is 0, nor longer than an hour on any of the CPUs there may be.
     let most = MOST_CPUS as u64 * 3_600_000_000;
-    let times = quota.map_or([1; 2], |quota| [quota.quota_us, quota.period_us]);
-    within("quota_us", times[0], 1, most)?;
-    within("period_us", times[1], 1, most)
+    for quota in around.quotas() {
+        within("quota_us", quota.quota_us, 1, most)?;
+        within("period_us", quota.period_us, 1, most)?;
+    }
+    Ok(())
 }
 
 fn within(what: &'static str, count: u64, least: u64, most: u64) -> Result<(), ProcessFault> {

@@ -149,8 +149,8 @@ pub fn anonymise(shape: &mut ProcessShape) {
     NO_NAME.clone_into(&mut shape.process.name);
     if let Some(around) = &mut shape.process.surroundings {
         let of_limits = around.limits.iter_mut().map(|limit| &mut limit.file);
-        let of_quota = around.cpu_quota.iter_mut().map(|quota| &mut quota.file);
-        for file in of_limits.chain(of_quota) {
+        let quotas = around.cpu_quota.iter_mut().chain(&mut around.throttled_by);
+        for file in of_limits.chain(quotas.map(|quota| &mut quota.file)) {
             *file = None;
         }
     }

@@ -23,7 +23,7 @@ impl Wanted {
     /// Why a method has none of these.
     fn refuses(self, method: SpawnMethod) -> Option<&'static str> {
         if self.child == ChildAction::Exit && !method.can_exit() {
-            return Some("always executes a program; leave out --child exit, or the method");
+            return Some("always executes a program; leave out the method, or give --child exec");
         }
         let unseen = self.explained && !method.has_own_children();
         unseen.then_some("has children of another process than the one that is watched; take sweep")

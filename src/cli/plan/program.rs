@@ -28,8 +28,8 @@ pub(super) fn of_child(
 ) -> Result<Program, PlanError> {
     match words.first() {
         Some(name) if child == ChildAction::Exit => Err(PlanError::refused(format!(
-            "{name} with --child exit: the child leaves at once and executes nothing; leave out \
-             one of them"
+            "{name}: the children leave at once (--child exit, the default for a fork server of \
+             AFL's) and execute nothing; leave out {name}, or give --child exec"
         ))),
         _ => program(words, path),
     }

@@ -141,8 +141,11 @@ fn an_exit_leaves_out_what_always_executes() {
 #[test]
 fn what_cannot_be_is_refused_by_name() {
     for (words, named) in [
-        ("--method std --child exit", "std"),
-        ("--child exit -- true", "true"),
+        ("--method std --child exit", "give --child exec"),
+        (
+            "--child exit -- true",
+            "leave out true, or give --child exec",
+        ),
         ("--cpu 7", "0,1"),
         ("--spawns 0", "--spawns"),
         ("--spacing 0", "--spacing"),

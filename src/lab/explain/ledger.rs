@@ -215,9 +215,8 @@ fn medians_of((round, spawns): &(u32, Vec<PhaseTimes>)) -> Option<StampedWorker>
     let middle = |pick: &dyn Fn(&PhaseTimes) -> Option<f64>| {
         median(&spawns.iter().filter_map(pick).collect::<Vec<f64>>())
     };
-    Some(StampedWorker {
+    (!spawns.is_empty()).then(|| StampedWorker {
         round: *round,
-        total_ns: middle(&|times| Some(times.total))?,
         phases_ns: (0..Phase::ALL.len())
             .map(|phase| middle(&|times| times.phases[phase]))
             .collect(),

@@ -14,6 +14,7 @@ use procfs::ProcessCGroups;
 use procfs::process::{MountInfo, MountInfos};
 
 use super::Room;
+use crate::analysis::mappings::harmless;
 use crate::model::CpuQuota;
 
 /// Version 1 writes "no limit" as the largest number of whole pages.
@@ -46,25 +47,32 @@ struct Files {
 
 const MEMORY: Resource = Resource {
     controller: "memory",
-    v2: &[
-        Files {
-            limit: "memory.max",
-            used: "memory.current",
-            reclaimable: ["inactive_file", "active_file"],
-        },
-        // Beyond this one the kernel throttles, which no measurement survives.
-        Files {
-            limit: "memory.high",
-            used: "memory.current",
-            reclaimable: ["inactive_file", "active_file"],
-        },
-    ],
+    v2: &[Files {
+        limit: "memory.max",
+        used: "memory.current",
+        reclaimable: ["inactive_file", "active_file"],
+    }],
     v1: &[Files {
         limit: "memory.limit_in_bytes",
         used: "memory.usage_in_bytes",
         reclaimable: ["total_inactive_file", "total_active_file"],
     }],
 };
+
+/// Beyond it the kernel refuses nothing, and has tasks wait while it takes memory back.
+const MEMORY_HIGH: Resource = Resource {
+    controller: "memory",
+    v2: &[Files {
+        limit: "memory.high",
+        used: "memory.current",
+        reclaimable: ["inactive_file", "active_file"],
+    }],
+    v1: &[],
+};
+
+/// The initial namespace of control groups (include/linux/proc_ns.h,
+/// `PROC_CGROUP_INIT_INO`): from all others groups above their own are not to be seen.
+const INITIAL: &str = "cgroup:[4026531835]";
 
 const PIDS_FILES: &[Files] = &[Files {
     limit: "pids.max",
@@ -85,6 +93,8 @@ pub(super) struct Groups {
     mounts: MountInfos,
     /// Whether they are this process's own.
     own: bool,
+    /// Whether this process sees groups up to the root of their tree.
+    sees_root: bool,
 }
 
 impl Groups {
@@ -99,11 +109,14 @@ impl Groups {
     /// The same of the process with this directory. The kernel tells its groups as this
     /// process's namespace shows them, so that they are found at the mounts of this one.
     pub(super) fn of(root: &Path, process: &Path) -> Option<Self> {
+        let namespace = fs::read_link(root.join("proc/self/ns/cgroup"));
         Some(Self {
             root: root.to_owned(),
             groups: ProcessCGroups::from_file(process.join("cgroup")).ok()?,
             mounts: MountInfos::from_file(root.join("proc/self/mountinfo")).ok()?,
             own: false,
+            // A kernel without such namespaces has no link.
+            sees_root: namespace.map_or(true, |own| own == Path::new(INITIAL)),
         })
     }
 
@@ -112,23 +125,38 @@ impl Groups {
         self.tightest(&MEMORY)
     }
 
+    /// The tightest limit beyond which tasks wait.
+    pub(super) fn memory_high(&self) -> Option<CgroupRoom> {
+        self.tightest(&MEMORY_HIGH)
+    }
+
     /// The tightest limit of processes.
     pub(super) fn pids(&self) -> Option<CgroupRoom> {
         self.tightest(&PIDS)
     }
 
-    /// The tightest CPU quota, the nearest of equal ones, and the directory of its group.
-    pub(super) fn cpu_quota(&self) -> Option<(CpuQuota, PathBuf)> {
+    /// The CPU quotas, the tightest first and the nearest of equal ones, and the directories
+    /// of their groups.
+    pub(super) fn cpu_quotas(&self) -> Vec<(CpuQuota, PathBuf)> {
         let quotas = self.directories("cpu").into_iter();
         let quotas = quotas.filter_map(|(directory, unified)| {
             let quota = self.quota(&directory, unified)?;
             Some((quota, directory))
         });
-        quotas.min_by(|(a, _), (b, _)| a.cpus().total_cmp(&b.cpus()))
+        let mut quotas: Vec<_> = quotas.collect();
+        quotas.sort_by(|(a, _), (b, _)| a.cpus().total_cmp(&b.cpus()));
+        quotas
     }
 
-    /// Whether a group that may limit the process is found at no mount. In version 1 a
-    /// controller has a group of its own; version 2 is then told of, mounted or not.
+    /// Whether the tasks of this group's directory are those of this group and below.
+    pub(super) fn are_below(&self, directory: &Path) -> bool {
+        let mut directories = self.directories(PIDS.controller).into_iter();
+        directories.any(|(own, _)| own == directory)
+    }
+
+    /// Whether a group that may limit the process, or one above it, is found at no mount. In
+    /// version 1 a controller has a group of its own; version 2 is then told of, mounted or
+    /// not.
     pub(super) fn are_unseen(&self) -> bool {
         let all = [MEMORY.controller, PIDS.controller, "cpu"];
         let named = |controller: &&str| {
@@ -136,13 +164,17 @@ impl Groups {
             groups.any(|group| group.controllers.iter().any(|c| c == controller))
         };
         let of_version_1: Vec<&str> = all.into_iter().filter(named).collect();
-        match of_version_1.as_slice() {
-            [] => self.directories("").is_empty(),
-            controllers => controllers.iter().any(|controller| {
-                let mut directories = self.directories(controller).into_iter();
-                directories.all(|(_, unified)| unified)
-            }),
-        }
+        let is_seen = |controller: &str, unified: bool| {
+            let mut found = self.found(controller).into_iter();
+            found.any(|(mount, _, of_2)| of_2 == unified && mount.root == "/")
+        };
+        let are_seen = match of_version_1.as_slice() {
+            [] => is_seen("", true),
+            controllers => controllers
+                .iter()
+                .all(|controller| is_seen(controller, false)),
+        };
+        !(self.sees_root && are_seen)
     }
 
     fn tightest(&self, resource: &Resource) -> Option<CgroupRoom> {
@@ -158,38 +190,48 @@ impl Groups {
     /// The directories of the group that a controller has the process in and of every group
     /// above it, up to the mount point, and whether they are of version 2.
     fn directories(&self, controller: &str) -> Vec<(PathBuf, bool)> {
-        let mut directories = Vec::new();
+        let found = self.found(controller).into_iter();
+        let climbed = found.flat_map(|(mount, below, unified)| {
+            let point = PathBuf::from(unescaped(&mount.mount_point.to_string_lossy()));
+            let ancestors: Vec<PathBuf> = below.ancestors().map(|it| point.join(it)).collect();
+            ancestors.into_iter().map(move |it| (it, unified))
+        });
+        climbed.collect()
+    }
+
+    /// The mounts that show the group of a controller, its path below each, and whether they
+    /// are of version 2.
+    fn found(&self, controller: &str) -> Vec<(&MountInfo, PathBuf, bool)> {
+        let mut found = Vec::new();
         for group in &self.groups {
             let unified = group.hierarchy == 0 && group.controllers.is_empty();
             if !unified && !group.controllers.iter().any(|c| c == controller) {
                 continue;
             }
-            let mounts = self.mounts.iter().filter(|mount| {
-                if unified {
-                    mount.fs_type == "cgroup2"
-                } else {
-                    mount.fs_type == "cgroup" && mount.super_options.contains_key(controller)
-                }
-            });
-            let climbed = mounts.flat_map(|mount| self.climb(mount, &group.pathname));
-            directories.extend(climbed.map(|directory| (directory, unified)));
+            for mount in &self.mounts {
+                let is_its = match unified {
+                    true => mount.fs_type == "cgroup2",
+                    false => {
+                        mount.fs_type == "cgroup" && mount.super_options.contains_key(controller)
+                    }
+                };
+                let below = self.below(mount, &group.pathname).filter(|_| is_its);
+                found.extend(below.map(|below| (mount, below, unified)));
+            }
         }
-        directories
+        found
     }
 
-    fn climb(&self, mount: &MountInfo, group: &str) -> Vec<PathBuf> {
-        // A mount may show the tree from some group downwards; a group that
-        // lies outside of it ("/..") is not to be seen, only the mount's own,
-        // which is one of this process's groups, and none of another's.
-        let below = Path::new(group)
-            .strip_prefix(&mount.root)
-            .ok()
-            .filter(|below| !below.starts_with(".."))
-            .or(self.own.then_some(Path::new("")));
-        let ancestors = below.into_iter().flat_map(Path::ancestors);
-        ancestors
-            .map(|ancestor| mount.mount_point.join(ancestor))
-            .collect()
+    /// Where a group lies below a mount's own, which may be one from somewhere downwards.
+    fn below(&self, mount: &MountInfo, group: &str) -> Option<PathBuf> {
+        let below = Path::new(group).strip_prefix(unescaped(&mount.root)).ok();
+        let below = below.filter(|below| !below.starts_with(".."));
+        if let Some(below) = below {
+            return Some(below.to_owned());
+        }
+        // Of a group elsewhere the mount's own is one of this process's groups, and none of
+        // another's; of one outside of the namespace ("/..") it is nobody's.
+        (self.own && !group.starts_with("/..")).then(PathBuf::new)
     }
 
     fn quota(&self, directory: &Path, unified: bool) -> Option<CpuQuota> {
@@ -210,7 +252,7 @@ impl Groups {
         (period_us > 0).then(|| CpuQuota {
             quota_us,
             period_us,
-            file: Some(directory.join(name).display().to_string()),
+            file: Some(shown(&directory.join(name))),
             periods,
             throttled_periods,
         })
@@ -235,6 +277,31 @@ impl Groups {
     fn real(&self, path: &Path) -> PathBuf {
         self.root.join(path.strip_prefix("/").unwrap_or(path))
     }
+}
+
+/// A path as it is told: names of groups are any bytes.
+pub(super) fn shown(path: &Path) -> String {
+    /// The kernel's limit for a path, and for what is no UTF-8 in it.
+    const LONGEST: usize = 4096 * 3;
+    harmless(&path.to_string_lossy(), LONGEST)
+}
+
+/// A path of `mountinfo`, where spaces, tabs, ends of lines and backslashes are octal
+/// (fs/seq_file.c, `mangle_path`).
+fn unescaped(path: &str) -> String {
+    let mut parts = path.split('\\');
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let code = part
+            .get(..3)
+            .and_then(|code| u8::from_str_radix(code, 8).ok());
+        match code {
+            Some(code) => whole.push(char::from(code)),
+            None => whole.push('\\'),
+        }
+        whole.push_str(code.map_or(part, |_| &part[3..]));
+    }
+    whole
 }
 
 /// The number in a file; `None` for "max", as for a file that is not there.

@@ -4,6 +4,7 @@
 //! of them is what a worker begins with.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use procfs::process::{LimitValue, Status};
@@ -11,6 +12,7 @@ use procfs::{FromRead, Meminfo};
 
 use super::cgroup::{Groups, number};
 use super::{Limits, Room};
+use crate::sys::memory::totals;
 
 /// `vm.overcommit_memory` of a kernel that never overcommits.
 const OVERCOMMIT_NEVER: u64 = 2;
@@ -19,6 +21,8 @@ const OVERCOMMIT_GUESS: u64 = 0;
 /// Bits of the capabilities that lift `RLIMIT_NPROC` (kernel/fork.c,
 /// `copy_process`): `CAP_SYS_ADMIN` and `CAP_SYS_RESOURCE`.
 const EXEMPTING: u64 = 1 << 21 | 1 << 24;
+/// The initial user namespace (include/linux/proc_ns.h, `PROC_USER_INIT_INO`).
+const INITIAL: &str = "user:[4026531837]";
 
 impl Limits {
     /// The limits of this process.
@@ -31,7 +35,7 @@ impl Limits {
         let proc = root.join("proc");
         let status = Status::from_file(proc.join("self/status")).ok();
         let rlimits = procfs::process::Limits::from_file(proc.join("self/limits")).ok();
-        let memory = Meminfo::from_file(proc.join("meminfo")).ok();
+        let memory = memory(&proc);
         let groups = Groups::read(root);
         let used = |kibibytes: fn(&Status) -> Option<u64>| {
             status.as_ref().and_then(kibibytes).map(|kib| kib << 10)
@@ -63,7 +67,12 @@ impl Limits {
                 let used = descriptors(&proc)?;
                 Some(Room { limit, used })
             }),
-            cgroup_memory: groups.as_ref().and_then(Groups::memory),
+            // Beyond the second the kernel throttles, which no measurement survives.
+            cgroup_memory: groups
+                .iter()
+                .flat_map(|all| [all.memory(), all.memory_high()])
+                .flatten()
+                .min_by_key(|found| found.room.left()),
             cgroup_pids: groups.as_ref().and_then(Groups::pids),
         }
     }
@@ -91,6 +100,20 @@ pub(super) fn finite(limit: LimitValue) -> Option<u64> {
         LimitValue::Unlimited => None,
         LimitValue::Value(limit) => Some(limit),
     }
+}
+
+/// What the kernel tells of memory. Another program may stand in for the file (lxcfs), with the
+/// limits of a control group as the totals; the kernel itself knows its own.
+pub(super) fn memory(proc: &Path) -> Option<Meminfo> {
+    let file = proc.join("meminfo");
+    let mut memory = Meminfo::from_file(&file).ok()?;
+    let device = |path: &Path| fs::metadata(path).map(|found| found.dev()).ok();
+    if device(&file) != device(proc)
+        && let Ok([total, swap]) = totals()
+    {
+        (memory.mem_total, memory.swap_total) = (total, swap);
+    }
+    Some(memory)
 }
 
 /// The commit charge, where it is limited.
@@ -127,6 +150,10 @@ pub(in crate::lab) fn is_initial_namespace() -> bool {
 
 /// The same of the process with this directory.
 pub(super) fn is_initial(process: &Path) -> bool {
+    if let Ok(namespace) = fs::read_link(process.join("ns/user")) {
+        return namespace == Path::new(INITIAL);
+    }
+    // Who may not see the link may see the map.
     fs::read_to_string(process.join("uid_map"))
         .map(|map| map.split_whitespace().eq(["0", "0", "4294967295"]))
         .unwrap_or(true)

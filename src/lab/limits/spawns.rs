@@ -5,19 +5,26 @@
 //! Nothing is changed, and the process is not disturbed: none of these files takes a lock
 //! of its memory.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use procfs::process::{Limits, Status};
 use procfs::{FromRead, LoadAverage, Meminfo};
 
 use super::Room;
-use super::cgroup::{CgroupRoom, Groups, number};
-use super::read::{commit, finite, is_exempt, is_initial, one_mapping, threads_of_user};
+use super::cgroup::{CgroupRoom, Groups, number, shown};
+use super::read::{commit, finite, is_exempt, is_initial, memory, one_mapping, threads_of_user};
 use crate::model::{CpuQuota, SpawnLimit, SpawnLimitKind, Surroundings};
 
 /// The bit of `CAP_SYS_ADMIN`, whose holders in the initial user namespace may commit what
 /// is kept for root.
 const ADMIN: u64 = 1 << 21;
+/// Numbers of processes that are not given again (kernel/pid.c, `RESERVED_PIDS`).
+const RESERVED_NUMBERS: u64 = 300;
+/// The kernel keeps what is committed in parts for each CPU, and where it never overcommits
+/// looks at the sum without those that are smaller than this share of memory together
+/// (mm/mm_init.c, `mm_compute_batch`).
+const UNTOLD_SHARE: u64 = 256;
 
 /// What one fork of a process takes of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,26 +44,84 @@ pub(in crate::lab) fn surroundings(
     need: &CopyNeed,
 ) -> Surroundings {
     let groups = Groups::of(root, process);
-    let quota = groups.as_ref().and_then(Groups::cpu_quota);
+    let quotas = groups.as_ref().map(Groups::cpu_quotas).unwrap_or_default();
+    let quotas: Vec<CpuQuota> = quotas.into_iter().map(|(quota, _)| quota).collect();
     let own = Limits::from_file(process.join("limits")).ok();
     Surroundings {
         limits: limits_of(root, process, groups.as_ref(), status, need),
         open_files: own.and_then(|own| finite(own.max_open_files.soft_limit)),
-        cpu_quota: quota.map(|(quota, _)| quota),
+        throttled_by: most_spent(&quotas)
+            .filter(|quota| Some(*quota) != quotas.first())
+            .cloned(),
+        cpu_quota: quotas.into_iter().next(),
         ..Surroundings::default()
     }
 }
 
-/// Whether a control group of the process with this directory, below a root directory, is
-/// not to be seen from here.
-pub(in crate::lab) fn has_unseen_groups(root: &Path, process: &Path) -> bool {
-    Groups::of(root, process).is_some_and(|groups| groups.are_unseen())
+/// The quota that was spent in the largest share of its periods, the first of equal ones.
+pub(in crate::lab) fn most_spent(quotas: &[CpuQuota]) -> Option<&CpuQuota> {
+    let spent = |quota: &CpuQuota| quota.spent_share().unwrap_or(0.0);
+    let more = |a, b| if spent(b) > spent(a) { b } else { a };
+    quotas.iter().reduce(more)
 }
 
-/// The CPU quota of this process's control groups, and the file that counts its periods.
-pub(in crate::lab) fn own_quota() -> Option<(CpuQuota, PathBuf)> {
-    let (quota, directory) = Groups::read(Path::new("/"))?.cpu_quota()?;
-    Some((quota, directory.join("cpu.stat")))
+/// Whether a control group of the process with this directory, below a root directory, is
+/// not to be seen from here, or that is not known.
+pub(in crate::lab) fn has_unseen_groups(root: &Path, process: &Path) -> bool {
+    // A kernel without control groups has no such file.
+    let has_some = || process.join("cgroup").exists();
+    Groups::of(root, process).map_or_else(has_some, |groups| groups.are_unseen())
+}
+
+/// The CPU quotas of this process's control groups, and the files that count their periods.
+pub(in crate::lab) fn own_quotas() -> Vec<(CpuQuota, PathBuf)> {
+    let groups = Groups::read(Path::new("/"));
+    let quotas = groups.map(|groups| groups.cpu_quotas()).unwrap_or_default();
+    let with_file = |(quota, directory): (_, PathBuf)| (quota, directory.join("cpu.stat"));
+    quotas.into_iter().map(with_file).collect()
+}
+
+/// The tasks of this program, which are there for as long as it looks: its own process, and
+/// those above it that it is started by and that are it as well.
+struct OwnTasks {
+    count: u64,
+    ruid: Option<u32>,
+    groups: Option<Groups>,
+}
+
+impl OwnTasks {
+    fn of(root: &Path) -> Self {
+        let proc = root.join("proc");
+        let own = Status::from_file(proc.join("self/status")).ok();
+        let program = fs::read_link(proc.join("self/exe")).ok();
+        let mut count = own.as_ref().map_or(0, |own| own.threads);
+        let mut above = own.as_ref().map(|own| own.ppid);
+        while let Some(parent) = above.take() {
+            let parent = proc.join(parent.to_string());
+            if program.is_none() || fs::read_link(parent.join("exe")).ok() != program {
+                break;
+            }
+            let Ok(status) = Status::from_file(parent.join("status")) else {
+                break;
+            };
+            count += status.threads;
+            above = Some(status.ppid);
+        }
+        Self {
+            count,
+            ruid: own.map(|own| own.ruid),
+            groups: Groups::read(root),
+        }
+    }
+
+    /// What is used of a limit by others, if these tasks are among the used.
+    fn without(&self, room: Room, are_among: bool) -> Room {
+        let own = if are_among { self.count } else { 0 };
+        Room {
+            used: room.used.saturating_sub(own),
+            ..room
+        }
+    }
 }
 
 fn limits_of(
@@ -67,24 +132,41 @@ fn limits_of(
     need: &CopyNeed,
 ) -> Vec<SpawnLimit> {
     let proc = root.join("proc");
-    let memory = Meminfo::from_file(proc.join("meminfo")).ok();
+    let ours = OwnTasks::of(root);
     let of_group = |kind, asked, room: Option<CgroupRoom>| {
         let CgroupRoom { room, file } = room?;
-        let file = Some(file.display().to_string());
         Some(SpawnLimit {
-            file,
+            file: Some(shown(&file)),
             ..limit(kind, room, asked)
         })
     };
-    let charged = memory.and_then(|memory| charge(&memory, &proc, process, status, need));
-    let memory = groups.and_then(Groups::memory);
-    let tasks = groups.and_then(Groups::pids);
+    let charged = memory(&proc).and_then(|all| charge(&all, &proc, process, status, need));
+    let tasks = groups.and_then(Groups::pids).map(|found| {
+        let directory = found.file.parent();
+        let are_below = |own: &Groups| directory.is_some_and(|it| own.are_below(it));
+        let room = ours.without(found.room, ours.groups.as_ref().is_some_and(are_below));
+        CgroupRoom { room, ..found }
+    });
+    let (kernel, max, high) = (need.kernel_bytes, Groups::memory, Groups::memory_high);
+    let of_user = of_user(&proc, process, status);
+    let of_user = of_user.map(|room| ours.without(room, ours.ruid == Some(status.ruid)));
+    let of_host = |kind, most: Option<u64>| {
+        let room = Room {
+            limit: most?,
+            used: tasks_of_host(&proc)?,
+        };
+        Some(limit(kind, ours.without(room, true), 1))
+    };
+    let most = |name: &str| number(&proc.join("sys/kernel").join(name));
+    let numbers = most("pid_max").map(|most| most.saturating_sub(RESERVED_NUMBERS));
     let found = [
         charged,
-        of_group(SpawnLimitKind::Memory, need.kernel_bytes, memory),
+        of_group(SpawnLimitKind::Memory, kernel, groups.and_then(max)),
+        of_group(SpawnLimitKind::MemoryHigh, kernel, groups.and_then(high)),
         of_group(SpawnLimitKind::GroupTasks, 1, tasks),
-        of_user(&proc, process, status).map(|room| limit(SpawnLimitKind::UserTasks, room, 1)),
-        of_host(&proc).map(|room| limit(SpawnLimitKind::HostTasks, room, 1)),
+        of_user.map(|room| limit(SpawnLimitKind::UserTasks, room, 1)),
+        of_host(SpawnLimitKind::HostTasks, most("threads-max")),
+        of_host(SpawnLimitKind::ProcessNumbers, numbers),
     ];
     found.into_iter().flatten().collect()
 }
@@ -95,6 +177,7 @@ fn limit(kind: SpawnLimitKind, room: Room, asked: u64) -> SpawnLimit {
         limit: room.limit,
         used: room.used,
         asked,
+        uncertain: 0,
         file: None,
     }
 }
@@ -129,14 +212,28 @@ fn charge(
         limit: room.limit.saturating_sub(for_root + for_others),
         ..room
     };
-    Some(limit(SpawnLimitKind::Commit, room, all))
+    Some(SpawnLimit {
+        uncertain: memory.mem_total / UNTOLD_SHARE,
+        ..limit(SpawnLimitKind::Commit, room, all)
+    })
 }
 
 /// The tasks of its user. In another user namespace than this process's they are counted
 /// there, and that is not to be seen.
 fn of_user(proc: &Path, process: &Path, status: &Status) -> Option<Room> {
-    let map = |process: &Path| std::fs::read_to_string(process.join("uid_map")).ok();
-    if is_exempt(status, process) || map(process) != map(&proc.join("self")) {
+    let is_same = {
+        let both = [process, &proc.join("self")];
+        let [theirs, ours] = both.map(|one| fs::read_link(one.join("ns/user")).ok());
+        match (theirs, ours) {
+            (Some(theirs), Some(ours)) => theirs == ours,
+            // Who may not see the link may see the map.
+            _ => {
+                let [theirs, ours] = both.map(|one| fs::read_to_string(one.join("uid_map")).ok());
+                theirs == ours
+            }
+        }
+    };
+    if is_exempt(status, process) || !is_same {
         return None;
     }
     let limits = Limits::from_file(process.join("limits")).ok()?;
@@ -146,13 +243,10 @@ fn of_user(proc: &Path, process: &Path, status: &Status) -> Option<Room> {
     })
 }
 
-/// The tasks of the host (kernel/fork.c, `copy_process`).
-fn of_host(proc: &Path) -> Option<Room> {
+/// The tasks of the host, as `copy_process` (kernel/fork.c) counts them.
+fn tasks_of_host(proc: &Path) -> Option<u64> {
     let load = LoadAverage::from_file(proc.join("loadavg")).ok()?;
-    Some(Room {
-        limit: number(&proc.join("sys/kernel/threads-max"))?,
-        used: u64::from(load.max),
-    })
+    Some(u64::from(load.max))
 }
 
 #[cfg(test)]
@@ -185,6 +279,7 @@ mod tests {
             ("proc/meminfo", MEMINFO),
             ("proc/loadavg", "2.17 1.32 0.57 3/103 9024\n"),
             ("proc/sys/kernel/threads-max", "192730\n"),
+            ("proc/sys/kernel/pid_max", "32768\n"),
             ("proc/sys/vm/overcommit_memory", "0\n"),
             ("proc/sys/vm/admin_reserve_kbytes", "8192\n"),
             ("proc/sys/vm/user_reserve_kbytes", "131072\n"),
@@ -232,6 +327,8 @@ mod tests {
         let limit = (12_342_040_u64 << 10) - kept;
         let used = 56_760 << 10;
         let all = found(&tree(&[never]), &NEED);
+        let uncertain = all.iter().map(|limit| limit.uncertain).max();
+        assert_eq!(uncertain, Some((24_684_084 << 10) / 256));
         let commit = of(SpawnLimitKind::Commit, &all);
         assert_eq!(commit, Some([limit - (8_192 << 10), used, 3 << 30]));
         let admin = STATUS.replace("CapEff:\t0000000000000000", "CapEff:\t0000000000200000");
@@ -252,6 +349,8 @@ mod tests {
         assert_eq!(of(SpawnLimitKind::UserTasks, &all), Some([400, 1, 1]));
         let host = of(SpawnLimitKind::HostTasks, &all);
         assert_eq!(host, Some([192_730, 103, 1]));
+        let numbers = of(SpawnLimitKind::ProcessNumbers, &all);
+        assert_eq!(numbers, Some([32_468, 103, 1]));
         let unlimited = LIMITS.replace(
             "400                  800      ",
             "unlimited            unlimited",
@@ -264,6 +363,78 @@ mod tests {
             let all = found(&tree(&[more]), &NEED);
             assert_eq!(of(SpawnLimitKind::UserTasks, &all), None, "{more:?}");
         }
+    }
+
+    #[test]
+    fn tasks_of_this_program_are_not_the_processs() {
+        let own = STATUS.replace("PPid:\t", "PPid:\t5");
+        let parent = own.lines().find_map(|line| line.strip_prefix("PPid:\t"));
+        let parent = format!("proc/{}", parent.unwrap());
+        let root = tree(&[
+            ("proc/self/status", &own),
+            ("proc/self/cgroup", GROUPS),
+            (&format!("{parent}/status"), STATUS),
+            ("proc/8/status", STATUS),
+        ]);
+        let link = |process: &str, target| {
+            let link = root.path().join(process).join("exe");
+            std::os::unix::fs::symlink(target, link).unwrap();
+        };
+        link("proc/self", "/bin/forktax");
+        link(&parent, "/bin/forktax");
+        let used = |kind| of(kind, &found(&root, &NEED)).map(|[_, used, _]| used);
+        assert_eq!(used(SpawnLimitKind::GroupTasks), Some(58));
+        assert_eq!(used(SpawnLimitKind::HostTasks), Some(101));
+        // Of its own process the kernel tells the number as well as "self".
+        assert_eq!(used(SpawnLimitKind::UserTasks), Some(1));
+        let elsewhere = GROUPS.replace("pids:/batch/job-1", "pids:/other");
+        fs::write(root.path().join("proc/self/cgroup"), elsewhere).unwrap();
+        assert_eq!(used(SpawnLimitKind::GroupTasks), Some(60));
+    }
+
+    #[test]
+    fn groups_that_cannot_be_read_are_not_said_to_be_seen() {
+        let root = tree(&[("proc/7/cgroup", "nonsense\n")]);
+        let process = root.path().join("proc/7");
+        assert!(has_unseen_groups(root.path(), &process));
+        fs::remove_file(process.join("cgroup")).unwrap();
+        assert!(
+            !has_unseen_groups(root.path(), &process),
+            "a kernel without"
+        );
+    }
+
+    #[test]
+    fn of_another_user_namespace_the_tasks_are_not_counted() {
+        let root = tree(&[]);
+        for (process, number) in [("self", 1), ("7", 2)] {
+            let links = root.path().join("proc").join(process).join("ns");
+            fs::create_dir(&links).unwrap();
+            let target = format!("user:[{number}]");
+            std::os::unix::fs::symlink(target, links.join("user")).unwrap();
+        }
+        let all = found(&root, &NEED);
+        assert_eq!(
+            of(SpawnLimitKind::UserTasks, &all),
+            None,
+            "the maps are alike"
+        );
+    }
+
+    #[test]
+    fn the_quota_that_is_spent_most_is_told_beside_the_tightest() {
+        let quota = |quota_us, throttled_periods| CpuQuota {
+            quota_us,
+            period_us: 100_000,
+            file: None,
+            periods: 10,
+            throttled_periods,
+        };
+        let both = [quota(10_000, 2), quota(400_000, 7)];
+        assert_eq!(most_spent(&both), Some(&both[1]));
+        let level = [quota(10_000, 0), quota(400_000, 0)];
+        assert_eq!(most_spent(&level), Some(&level[0]));
+        assert_eq!(most_spent(&[]), None);
     }
 
     #[test]

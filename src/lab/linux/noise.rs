@@ -24,8 +24,8 @@ pub(super) struct HostFiles {
     cpu_pressure: Told,
     memory_pressure: Told,
     frequency: Result<Told, Missing>,
-    /// The CPU quota of this process, and where its periods are counted.
-    quota: Option<(CpuQuota, Told)>,
+    /// The CPU quotas of this process, and where their periods are counted.
+    quotas: Vec<(CpuQuota, Told)>,
 }
 
 impl HostFiles {
@@ -46,10 +46,10 @@ impl HostFiles {
             cpu_pressure: pressure("cpu"),
             memory_pressure: pressure("memory"),
             frequency,
-            quota: limits::own_quota().map(|(quota, stat)| {
-                let stat = stat.display().to_string();
-                (quota, Told::open(stat, ""))
-            }),
+            quotas: limits::own_quotas()
+                .into_iter()
+                .map(|(quota, stat)| (quota, Told::open(stat.display().to_string(), "")))
+                .collect(),
         }
     }
 
@@ -71,18 +71,20 @@ impl HostFiles {
                 Ok(file) => file.tells(counts::frequency_hz),
                 Err(missing) => Err(missing.clone()),
             },
-            cpu_quota: self.quota(),
+            cpu_quotas: self.quotas(),
         }
     }
 
-    fn quota(&self) -> Option<CpuQuota> {
-        let (quota, stat) = self.quota.as_ref()?;
-        let [periods, throttled_periods] = limits::periods(&stat.text().ok()?);
-        Some(CpuQuota {
-            periods,
-            throttled_periods,
-            ..quota.clone()
-        })
+    fn quotas(&self) -> Vec<CpuQuota> {
+        let quotas = self.quotas.iter().filter_map(|(quota, stat)| {
+            let [periods, throttled_periods] = limits::periods(&stat.text().ok()?);
+            Some(CpuQuota {
+                periods,
+                throttled_periods,
+                ..quota.clone()
+            })
+        });
+        quotas.collect()
     }
 }
 

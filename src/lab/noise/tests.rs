@@ -105,7 +105,7 @@ fn reading(at: u64, idle: u64, stolen: u64, own: u64) -> Reading {
         cpu_pressure: Err(none()),
         memory_pressure: Err(none()),
         frequency_hz: Err(none()),
-        cpu_quota: None,
+        cpu_quotas: Vec::new(),
     }
 }
 
@@ -201,11 +201,26 @@ fn of_a_quota_the_periods_of_the_run_are_counted() {
         throttled_periods,
     };
     let read = |at, periods, throttled| Reading {
-        cpu_quota: Some(quota(periods, throttled)),
+        cpu_quotas: vec![quota(periods, throttled)],
         ..reading(at, 0, 0, 0)
     };
-    let noise = spans(&[read(0, 50, 9), read(1_000, 60, 17), read(2_000, 70, 24)]);
+    let all = [read(0, 50, 9), read(1_000, 60, 17), read(2_000, 70, 24)];
+    assert_eq!(spans(&all).cpu_quota, Some(quota(20, 15)));
+    // A tighter one that is not spent is not the one that has tasks wait.
+    let tight = |periods| CpuQuota {
+        quota_us: 5_000,
+        file: Some("below".to_owned()),
+        ..quota(periods, 0)
+    };
+    let beside = |mut reading: Reading, periods| {
+        reading.cpu_quotas.insert(0, tight(periods));
+        reading
+    };
+    let [first, _, last] = all;
+    let noise = spans(&[beside(first, 3), beside(last, 9)]);
     assert_eq!(noise.cpu_quota, Some(quota(20, 15)));
+    let idle = spans(&[beside(read(0, 1, 0), 3), beside(read(9, 2, 0), 9)]);
+    assert_eq!(idle.cpu_quota, Some(tight(6)));
     let without = spans(&[reading(0, 0, 0, 0), reading(1_000, 0, 0, 0)]);
     assert_eq!(without.cpu_quota, None);
 }

@@ -101,8 +101,6 @@ pub struct Ledger {
 pub struct StampedWorker {
     /// The round in which the worker ran.
     pub round: u32,
-    /// Of their totals.
-    pub total_ns: f64,
     /// Of each phase, in the order of the ledger; null where its end was not seen.
     pub phases_ns: Vec<Option<f64>>,
 }

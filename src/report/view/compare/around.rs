@@ -149,6 +149,10 @@ pub(super) fn caveats(comparison: &Comparison) -> Vec<String> {
     };
     let of_side = |name: &str, side: &ComparedSide| {
         let told = side.caveats.iter().filter(|caveat| !elsewhere(caveat));
+        let told = told.map(|caveat| match comparison.by_turns {
+            Some(_) => caveat.where_turns_are_taken(),
+            None => caveat.to_string(),
+        });
         let mut lines: Vec<String> = told.map(|caveat| format!("{name}: {caveat}")).collect();
         lines.dedup();
         lines

@@ -1,6 +1,8 @@
 //! A comparison in a few sentences, and none that its verdicts do not support.
 
-use crate::analysis::compare::{Figure, Place, judged, largest, places, visible_in_half};
+use crate::analysis::compare::{
+    Figure, Place, judged, largest, may_exceed, places, visible_in_half,
+};
 use crate::model::{ComparedLine, Comparison, FailAbove, HostFact, Verdict};
 use crate::report::view::number::{counted, significant};
 use crate::report::view::prose::{interval, listed, time_within};
@@ -51,14 +53,18 @@ pub(super) fn sentences(comparison: &Comparison) -> Vec<String> {
 
 /// Where the difference of a spawn is, as far as chance does not explain it.
 fn place(place: &Place<'_>) -> Option<String> {
-    let Place { total, parts, of } = place;
+    let Place {
+        total, parts, of, ..
+    } = place;
     let parts: Vec<String> = parts
         .iter()
         .map(|(line, difference)| format!("{} in {}", apart(*difference), line.what))
         .collect();
-    let nouns = match of {
-        Figure::Rung => "rung",
-        _ => "phase",
+    let nouns = match (of, place.has_lone) {
+        (Figure::Rung, false) => "rung",
+        (Figure::Rung, true) => "rung that both have",
+        (_, false) => "phase",
+        (_, true) => "phase that both have",
     };
     let parts = match parts.as_slice() {
         [] => None,
@@ -79,7 +85,7 @@ fn place(place: &Place<'_>) -> Option<String> {
         interval(ratio),
         match parts {
             Some(parts) => format!("by {nouns}: {parts}"),
-            None => format!("no {nouns} by itself is seen to differ"),
+            None => format!("no {nouns} is seen to differ by itself"),
         }
     ))
 }
@@ -155,6 +161,9 @@ fn failed(comparison: &Comparison, fail: &FailAbove) -> String {
     let names: Vec<String> = exceeding
         .map(|line| format!("{} {}", line.group, line.what))
         .collect();
+    if !judged(comparison).any(|line| may_exceed(comparison.compared, line)) {
+        return "--fail-above has nothing to judge: no total could be compared.".to_owned();
+    }
     match names.as_slice() {
         [] => format!(
             "Nothing that --fail-above judges is dearer by more than {percent} % with the whole of \

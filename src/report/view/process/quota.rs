@@ -2,7 +2,7 @@
 
 use super::{Rebuilt, figures, words};
 use crate::analysis::process::stretched;
-use crate::model::{CpuQuota, ProcessFacts};
+use crate::model::{CpuQuota, ProcessFacts, Surroundings};
 use crate::report::view::number::number;
 use crate::stats::Estimate;
 use crate::units::trimmed;
@@ -28,7 +28,7 @@ pub(in crate::report::view) fn sentence(rebuilt: &Rebuilt<'_>) -> Option<String>
     let (one, _) = words::fork(rebuilt)?;
     let so_far = quota.spent_share().map(|share| {
         let share = number(share * 100.0, 0);
-        format!("; so far the quota was spent in {share} % of its periods")
+        format!("; up to then the quota had been spent in {share} % of its periods")
     });
     let slice_ns = quota.quota_us as f64 * 1e3;
     let each = figures::told(total, true);
@@ -40,30 +40,35 @@ pub(in crate::report::view) fn sentence(rebuilt: &Rebuilt<'_>) -> Option<String>
         ),
     };
     Some(format!(
-        "It may use {} % of a CPU with all of its control group: {long}, if nothing else in there \
-         runs and all of a fork's time is CPU time{}.",
+        "When it was read, it had {} % of a CPU with all of its control group: with that {long}, if \
+         nothing else in there runs and all of a fork's time is CPU time{}.",
         cpus(quota),
         so_far.unwrap_or_default()
     ))
 }
 
-/// Which quota it is, and that the workers have none of it.
-pub(in crate::report::view) fn caveat(facts: &ProcessFacts) -> Option<String> {
-    let quota = facts.surroundings.as_ref()?.cpu_quota.as_ref()?;
+/// Which quotas there were, and that the workers have none of them.
+pub(in crate::report::view) fn caveats(facts: &ProcessFacts) -> Vec<String> {
+    let around = facts.surroundings.iter();
+    around.flat_map(Surroundings::quotas).map(caveat).collect()
+}
+
+fn caveat(quota: &CpuQuota) -> String {
     let file = quota.file.as_deref().unwrap_or("its control group");
     let spent = match quota.spent_share() {
         Some(share) => {
             let share = number(share * 100.0, 0);
-            format!("spent in {share} % of the periods so far")
+            format!("spent in {share} % of the periods up to then")
         }
-        None => "with no period that is counted".to_owned(),
+        None => "with no period that was counted".to_owned(),
     };
-    Some(format!(
-        "{file} gives the process {} % of a CPU with all of its control group, {spent}: then a \
-         fork waits for the next period of {} ms; workers are in forktax's group",
+    format!(
+        "{file} gave the process {} % of a CPU with all of its control group when it was read, \
+         {spent}: once it is spent, a fork waits for the next period of {} ms; workers are in \
+         forktax's group",
         cpus(quota),
         number(quota.period_us as f64 / 1e3, 0)
-    ))
+    )
 }
 
 fn quota<'a>(rebuilt: &Rebuilt<'a>) -> Option<&'a CpuQuota> {

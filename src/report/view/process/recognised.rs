@@ -1,19 +1,27 @@
 //! What is known of a process by what it has mapped, and was not watched.
 
-use crate::analysis::process::{Runtime, fork_handlers, runtime};
+use crate::analysis::process::{Runtime, fork_handlers, is_embedded, runtime};
 use crate::model::ProcessShape;
 
 /// A sentence on how such programs start others, and one on what else runs at their forks.
 pub(in crate::report::view) fn sentences(shape: &ProcessShape) -> Vec<String> {
-    let starts = runtime(shape).map(starts);
+    let known = runtime(shape);
+    let starts = known.map(|known| starts(known, is_embedded(shape, known)));
     starts.into_iter().chain(handlers(shape)).collect()
 }
 
-fn starts(runtime: Runtime) -> String {
+fn starts(runtime: Runtime, is_embedded: bool) -> String {
+    // What another program does that has it loaded is its own business.
+    let [is, loaded] = match is_embedded {
+        true => ["It has", " loaded"],
+        false => ["It is", ""],
+    };
     match runtime {
         Runtime::Java => {
-            "It is a JVM, which since JDK 13 starts programs through a helper by posix_spawn, and \
-             is then not copied; whether this one forks was not watched."
+            return format!(
+                "{is} a JVM{loaded}, which since JDK 13 starts programs through a helper by \
+                 posix_spawn, and is then not copied; whether this one forks was not watched."
+            );
         }
         Runtime::Go => {
             "It looks like a program of Go, whose os/exec starts others in memory that is shared \
@@ -21,14 +29,14 @@ fn starts(runtime: Runtime) -> String {
         }
         Runtime::Python(minor @ 10..) => {
             return format!(
-                "It is Python 3.{minor}, whose subprocess calls vfork or posix_spawn and copies \
+                "{is} Python 3.{minor}{loaded}, whose subprocess calls vfork or posix_spawn and copies \
                  nothing, unless preexec_fn, user, group or extra_groups are given; os.fork and \
                  multiprocessing may copy it; what this one does was not watched."
             );
         }
         Runtime::Python(minor) => {
             return format!(
-                "It is Python 3.{minor}, whose subprocess forks, with few exceptions, and waits \
+                "{is} Python 3.{minor}{loaded}, whose subprocess forks, with few exceptions, and waits \
                  for the child's exec; what this one does was not watched."
             );
         }
@@ -83,7 +91,7 @@ mod tests {
             ..ShapeMapping::untouched(1 << 30, 1, MappingContent::Library)
         }));
         let said = sentences(&shape);
-        assert!(said[0].starts_with("It is a JVM") && said[0].ends_with("was not watched."));
+        assert!(said[0].starts_with("It has a JVM loaded") && said[0].ends_with("not watched."));
         assert!(said[1].starts_with("libcuda.so.1 and libjemalloc.so.2 have functions"));
     }
 }

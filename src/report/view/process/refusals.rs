@@ -32,53 +32,47 @@ pub(super) fn remedies(facts: &ProcessFacts) -> Vec<String> {
     lines.collect()
 }
 
+/// What was so when the process was read: of a shape from a file that may be long ago.
 fn sentence(refusal: &Refusal<'_>) -> String {
     let limit = refusal.limit;
     let fails = match refusal.is_sure {
-        true => "fails",
-        false => "may fail",
+        true => "was to fail",
+        false => "might fail",
     };
     let asked = bytes(limit.asked);
+    let [left, all] = [limit.left(), limit.limit].map(bytes);
+    let place = place(limit);
     match limit.kind {
         SpawnLimitKind::LargestMapping => format!(
-            "Each fork from this process {fails} with ENOMEM: of what it copies, a mapping of \
-             {asked} is larger than all memory and swap ({}), which vm.overcommit_memory = 0 \
-             refuses; {SPARED}.",
-            bytes(limit.limit)
+            "When it was read, each fork from this process {fails} with ENOMEM: of what it copies, \
+             a mapping of {asked} was larger than all memory and swap ({all}), which \
+             vm.overcommit_memory = 0 refuses; {SPARED}."
         ),
         SpawnLimitKind::Commit => format!(
-            "Each fork from this process {fails} with ENOMEM: it commits {asked} more, and \
-             vm.overcommit_memory = 2 leaves {} of the {} that may be committed; posix_spawn and \
-             vfork commit only what the child's own program needs.",
-            bytes(limit.left()),
-            bytes(limit.limit)
+            "When it was read, each fork from this process {fails} with ENOMEM: it commits {asked} \
+             more, and vm.overcommit_memory = 2 left {left} of the {all} that might be committed; \
+             posix_spawn and vfork commit only what the child's own program needs."
         ),
         SpawnLimitKind::Memory => format!(
-            "A fork from this process {}: the child's page tables and structures take up to \
-             {asked}, and {} leaves {}; {SPARED}.",
-            match throttles(limit) {
-                true => "may have to wait while the kernel takes memory back",
-                false => "may fail with ENOMEM, or have the kernel kill a process of its group",
-            },
-            place(limit),
-            bytes(limit.left())
+            "When it was read, a fork from this process might fail with ENOMEM, or have the kernel \
+             kill a process of its group: the child's page tables and structures take up to \
+             {asked}, and {place} left {left}; {SPARED}."
         ),
-        SpawnLimitKind::GroupTasks | SpawnLimitKind::UserTasks | SpawnLimitKind::HostTasks => {
-            format!(
-                "Each spawn from this process fails with EAGAIN, by whatever method: {} tasks \
-                 are there, and {} allows {}.",
-                integer(limit.used),
-                place(limit),
-                integer(limit.limit)
-            )
-        }
+        SpawnLimitKind::MemoryHigh => format!(
+            "When it was read, a fork from this process might have to wait while the kernel takes \
+             memory back: the child's page tables and structures take up to {asked}, and {place} \
+             left {left}; {SPARED}."
+        ),
+        SpawnLimitKind::GroupTasks
+        | SpawnLimitKind::UserTasks
+        | SpawnLimitKind::HostTasks
+        | SpawnLimitKind::ProcessNumbers => format!(
+            "When it was read, each spawn from this process {fails} with EAGAIN, by whatever \
+             method: {} tasks were there, and {place} allowed {}.",
+            integer(limit.used),
+            integer(limit.limit)
+        ),
     }
-}
-
-/// Beyond `memory.high` the kernel refuses nothing.
-fn throttles(limit: &SpawnLimit) -> bool {
-    let file = limit.file.as_deref();
-    file.is_some_and(|file| file.ends_with("memory.high"))
 }
 
 /// The limit as its own kernel calls it.
@@ -94,6 +88,7 @@ fn place(limit: &SpawnLimit) -> String {
     match (limit.kind, &limit.file) {
         (SpawnLimitKind::UserTasks, _) => "RLIMIT_NPROC of its user".to_owned(),
         (SpawnLimitKind::HostTasks, _) => "kernel.threads-max".to_owned(),
+        (SpawnLimitKind::ProcessNumbers, _) => "kernel.pid_max".to_owned(),
         (_, Some(file)) => file.clone(),
         (_, None) => "its control group".to_owned(),
     }
@@ -110,8 +105,10 @@ fn remedy(limit: &SpawnLimit) -> &'static str {
             "unmap what is not used, or keep mappings out of forks (MADV_DONTFORK), or add swap, \
              or raise vm.overcommit_ratio"
         }
-        SpawnLimitKind::Memory => "raise it, or let the group use less",
-        SpawnLimitKind::GroupTasks | SpawnLimitKind::HostTasks => {
+        SpawnLimitKind::Memory | SpawnLimitKind::MemoryHigh => {
+            "raise it, or let the group use less"
+        }
+        SpawnLimitKind::GroupTasks | SpawnLimitKind::HostTasks | SpawnLimitKind::ProcessNumbers => {
             "raise it, or end processes and threads"
         }
         SpawnLimitKind::UserTasks => {

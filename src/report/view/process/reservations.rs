@@ -2,7 +2,7 @@
 
 use super::{Rebuilt, figures, likeness, quota, refusals};
 use crate::analysis::process::{self, deviation, is_off};
-use crate::model::{ProcessFacts, ShapeReservation, ShapeScale, ShapeUnit};
+use crate::model::{Availability, ProcessFacts, ShapeReservation, ShapeScale, ShapeUnit};
 use crate::report::view::number::{counted, integer, number};
 use crate::units::bytes;
 
@@ -24,7 +24,7 @@ pub(super) fn lines(rebuilt: &Rebuilt<'_>) -> Vec<String> {
 /// What the process meets around it.
 pub(in crate::report::view) fn around(facts: &ProcessFacts) -> Vec<String> {
     let mut lines = refusals::remedies(facts);
-    lines.extend(quota::caveat(facts));
+    lines.extend(quota::caveats(facts));
     lines
 }
 
@@ -33,13 +33,16 @@ fn filters(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let asked = process::filters(&rebuilt.order.shape.process)?;
     let trials = &rebuilt.replica.trials;
     let bound = match process::filtered(trials, rebuilt.document.plan.seed) {
-        Some(more) => format!(
+        Availability::Measured(more) => format!(
             "with as many of {} instructions, all of which run, a fork from its shape takes {} \
              more, and theirs take no more for as few calls as its child makes",
             integer(asked.instructions.into()),
             figures::told(more, false)
         ),
-        None => "what as many of the greatest length take was not measured".to_owned(),
+        Availability::Missing(why) => format!(
+            "what as many of the greatest length take was not measured ({})",
+            why.reason
+        ),
     };
     Some(format!(
         "the process has {}, whose length only a tracer sees: {bound}, if they only compare and \
@@ -152,8 +155,9 @@ pub(in crate::report::view) fn reservation(reservation: ShapeReservation) -> &'s
              checks take is in no figure; run forktax under that label to have the like"
         }
         ShapeReservation::UnseenControlGroups => {
-            "the control groups of the process are not mounted where forktax runs, so that their \
-             limits and their CPU quota were not to be seen; run forktax on the host, as root"
+            "not all control groups of the process, and of those above them, are to be seen where \
+             forktax runs, and limits and CPU quotas of the others are not told; run forktax on the \
+             host, as root"
         }
         ShapeReservation::OtherNamespaces => {
             "the process is in another PID, mount or user namespace than forktax: in another PID \
