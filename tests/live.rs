@@ -152,6 +152,40 @@ fn who_waits_for_the_exec_stands_still_for_nearly_all_of_it() {
 }
 
 #[test]
+fn a_helper_costs_an_exec_more_whatever_the_parent_has() {
+    let document = sweep("--method posix_spawn,posix_spawn+helper --mappings 0,4k --spawns 40");
+    let of = |size, method| cell(&document, size, method);
+    let [plain, helped] = [SpawnMethod::PosixSpawn, SpawnMethod::PosixSpawnHelper];
+    if of(0, helped).total_ns.missing().is_some() {
+        println!("skipped: {:?}", of(0, helped).total_ns.missing());
+        return;
+    }
+    let apart = |cell: &Cell| total(cell) - cell.call_ns.measured().unwrap().median.value;
+    for size in [0, 4_000] {
+        let (plain, helped) = (of(size, plain), of(size, helped));
+        println!("{size}: {} and {} ns", total(plain), total(helped));
+        assert!(total(helped) > 1.1 * total(plain));
+        // The program's exec comes after the call.
+        assert!(apart(helped) > 1.2 * apart(plain));
+    }
+    assert!(total(of(4_000, helped)) < 3.0 * total(of(0, helped)));
+}
+
+#[test]
+fn a_helper_executes_programs_and_nothing_else() {
+    let mut command = forktax("sweep --mappings 0 --spawns 3 --method posix_spawn+helper --brief");
+    command.args(["--", "sh", "-c", "test \"$1$#\" = a2", "sh", "a", "b"]);
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() || said.contains("memfd_noexec"),
+        "{said}"
+    );
+    let said = failure("sweep --method posix_spawn+helper --child exit", 2);
+    assert!(said.contains("always executes a program"), "{said}");
+}
+
+#[test]
 fn an_exit_is_cheaper_than_an_exec() {
     let exit = sweep("--mappings 0 --spawns 50 --child exit --method all");
     let methods: Vec<SpawnMethod> = exit.findings.cells().iter().map(|c| c.method).collect();

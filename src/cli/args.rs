@@ -219,8 +219,15 @@ pub(super) struct ExplainArgs {
     pub(super) hz: u64,
 
     /// Pages that the parent writes to again after a spawn, to see what that costs
-    /// it; 0 for none [default: 1k, or all there are]
-    #[arg(long, value_name = "N", value_parser = parse_count)]
+    /// it; 0 for none [default: 1k, or all there are; of a process only with this option,
+    /// or with --ledger]
+    #[arg(
+        long,
+        value_name = "N",
+        num_args = 0..=1,
+        default_missing_value = "1k",
+        value_parser = parse_count
+    )]
     pub(super) rewrite: Option<u64>,
 
     /// Draw the tree of page tables below the largest of the mappings

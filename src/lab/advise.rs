@@ -52,7 +52,7 @@ fn tried(
     chosen: &mut Vec<Chosen>,
     progress: &mut dyn Progress,
 ) -> Result<Stopped, LabError> {
-    let stopped = experiment.run(&design.trials, SINGLE_SHARE, progress)?;
+    let stopped = experiment.run(&design.trials, Vec::new(), SINGLE_SHARE, progress)?;
     *chosen = choose(design, &experiment.results(), experiment.plan.seed);
     let built = &experiment.built;
     let together = chosen

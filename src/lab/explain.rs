@@ -14,6 +14,7 @@ mod side;
 
 pub(super) use self::breakpoint::pair as breakpoint_pair;
 pub(super) use self::exit::probe as exit_probe;
+pub(super) use self::rewriting::of_workers as rewriting_of;
 pub(super) use self::side::{Probes, Side};
 
 use self::mechanisms::{Chained, is_blind};

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+mod rewriting;
+
 use super::error::LabError;
 use super::explain;
 use super::kernel::Kernel;
@@ -10,7 +12,9 @@ use super::outcome::{Outcome, Progress};
 use super::replica::{Experiment, own_shape};
 use crate::analysis::process::{Design, blame};
 use crate::analysis::replica::{Blueprint, scaled};
-use crate::model::{Document, Findings, Host, Order, Plan, Process, ProcessOrder, SpaceRequest};
+use crate::model::{
+    Availability, Document, Findings, Host, Order, Plan, Process, ProcessOrder, SpaceRequest,
+};
 
 /// Of the time of an explanation that also takes the fork apart, what the trials have.
 const LEDGER_SHARE: f64 = 0.5;
@@ -29,7 +33,8 @@ pub(super) fn run(
     };
     let share = order.ledger.as_ref().map_or(1.0, |_| LEDGER_SHARE);
     let design = Design::of(&experiment.built, &plan.methods);
-    let result = experiment.run(&design.trials, share, progress);
+    let beside = rewriting::tries(plan, order, &design.trials[0].space);
+    let result = experiment.run(&design.trials, beside, share, progress);
     let clock_cost_ns = host.clock_cost_ns;
     let whole = design.trials[0].space.clone();
     let outcome = experiment.outcome(host.clone(), result, progress, |experiment| {
@@ -69,6 +74,7 @@ fn explained(
         blame: blame(shape, whole, design, &replica.trials, experiment.plan.seed),
         replica,
         ledger: None,
+        rewritten: rewriting::rewritten(experiment, order),
     }
 }
 
@@ -87,6 +93,7 @@ pub(super) fn by_turns<'a>(kernel: &dyn Kernel, plan: &'a Plan) -> Result<Cow<'a
     let Order::Process(ProcessOrder {
         replica,
         ledger: Some(explain),
+        ..
     }) = &plan.order
     else {
         return Ok(Cow::Borrowed(plan));
@@ -108,9 +115,12 @@ fn with_ledger(mut document: Document, apart: Outcome) -> Outcome {
         document.plan.spaces = apart.plan.spaces;
         document.plan.methods = apart.plan.methods;
         document.plan.baseline = apart.plan.baseline;
-        if let (Findings::Process(process), Findings::Explanation(ledger)) =
+        if let (Findings::Process(process), Findings::Explanation(mut ledger)) =
             (&mut document.findings, apart.findings)
         {
+            for method in &mut ledger.methods {
+                method.rewriting = Availability::not_asked("it is told of the process itself");
+            }
             process.ledger = Some(*ledger);
         }
         document.caveats.extend(apart.caveats);

@@ -9,6 +9,7 @@ use super::error::LabError;
 use super::kernel::Kernel;
 use super::outcome::{Outcome, Progress};
 use super::rounds::{Rounds, Try};
+use super::tried::Tried;
 use crate::analysis::replica::{Blueprint, Trial, scaled};
 use crate::model::{
     ChildAction, Closing, Findings, Host, Plan, ProcessRole, ProcessShape, Program, RemedyKind,
@@ -49,21 +50,30 @@ impl<'a> Experiment<'a> {
         })
     }
 
-    /// Runs the trials of a design, the whole shape first, for a share of the time.
+    /// Runs the trials of a design, the whole shape first, and what else is measured beside
+    /// them, for a share of the time.
     pub(super) fn run(
         &mut self,
         trials: &[Trial],
+        beside: Vec<Try>,
         share: f64,
         progress: &mut dyn Progress,
     ) -> Result<Stopped, LabError> {
         self.kernel.check_limits(&[trials[0].space.clone()])?;
         self.kernel.try_program(self.plan)?;
         self.add(trials);
-        let all: Vec<usize> = (0..self.trials.len()).collect();
+        self.rounds.add(beside);
+        let all: Vec<usize> = (0..self.rounds.tried().len()).collect();
         self.rounds.run(&all, share, progress)
     }
 
-    /// Runs more trials beside the shape as it is, until the time is up.
+    /// What became of what was measured beside the trials.
+    pub(super) fn beside(&self) -> &[Tried] {
+        &self.rounds.tried()[self.trials.len()..]
+    }
+
+    /// Runs more trials beside the shape as it is, until the time is up; of a design with
+    /// nothing else beside it.
     pub(super) fn run_also(
         &mut self,
         more: &[Trial],

@@ -36,7 +36,8 @@ impl Tried {
         methods.iter().map(cell).collect()
     }
 
-    fn why_none(&self) -> Missing {
+    /// Why it has no figure.
+    pub(super) fn why_none(&self) -> Missing {
         self.failed.clone().unwrap_or_else(Missing::not_reached)
     }
 }

@@ -27,6 +27,9 @@ pub enum SpawnMethod {
     /// libc's `posix_spawn()` with the flag `POSIX_SPAWN_USEVFORK` (0x40).
     #[serde(rename = "posix_spawn-usevfork")]
     PosixSpawnUsevfork,
+    /// libc's `posix_spawn()` of a small helper, which executes the program.
+    #[serde(rename = "posix_spawn+helper")]
+    PosixSpawnHelper,
     /// glibc's `pidfd_spawn()`, and a wait by the descriptor that it gives.
     #[serde(rename = "pidfd_spawn")]
     PidfdSpawn,
@@ -49,13 +52,14 @@ pub enum SpawnMethod {
 
 impl SpawnMethod {
     /// Every method, in the order of the tables.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Fork,
         Self::ForkPipe,
         Self::Vfork,
         Self::VforkLibc,
         Self::PosixSpawn,
         Self::PosixSpawnUsevfork,
+        Self::PosixSpawnHelper,
         Self::PidfdSpawn,
         Self::Clone3Vfork,
         Self::Clone3IntoCgroup,
@@ -73,6 +77,7 @@ impl SpawnMethod {
             Self::VforkLibc => "vfork-libc",
             Self::PosixSpawn => "posix_spawn",
             Self::PosixSpawnUsevfork => "posix_spawn-usevfork",
+            Self::PosixSpawnHelper => "posix_spawn+helper",
             Self::PidfdSpawn => "pidfd_spawn",
             Self::Clone3Vfork => "clone3-vfork",
             Self::Clone3IntoCgroup => "clone3-into-cgroup",
@@ -115,8 +120,13 @@ impl SpawnMethod {
     pub fn is_optional(self) -> bool {
         matches!(
             self,
-            Self::PidfdSpawn | Self::Clone3Vfork | Self::Clone3IntoCgroup
+            Self::PosixSpawnHelper | Self::PidfdSpawn | Self::Clone3Vfork | Self::Clone3IntoCgroup
         )
+    }
+
+    /// Whether another program is executed first, which then executes the one that is wanted.
+    pub fn has_program_between(self) -> bool {
+        matches!(self, Self::PosixSpawnHelper | Self::System)
     }
 
     /// Whether its child is one of libc's or of std's making, in which their code runs.
@@ -125,6 +135,7 @@ impl SpawnMethod {
             self,
             Self::PosixSpawn
                 | Self::PosixSpawnUsevfork
+                | Self::PosixSpawnHelper
                 | Self::PidfdSpawn
                 | Self::Std
                 | Self::System

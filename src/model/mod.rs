@@ -58,7 +58,8 @@ pub use order::{ExplainOrder, LoopOrder, Order, ReproduceOrder};
 pub use parent::{Counts, Parent, middle};
 pub use plan::{Backing, Placement, Plan, Program, Setup, SpaceRequest, StopRule, Temperature};
 pub use process::{
-    Blame, Cost, FreeMemory, FreeReason, GroupCost, Process, ProcessOrder, RungCost,
+    Blame, Cost, FreeMemory, FreeReason, GroupCost, PageKind, Process, ProcessOrder, Rewritten,
+    RungCost,
 };
 pub use reference::{Reference, ReferenceReading};
 pub use replica::{

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Availability, Counts, ExplainOrder, Explanation, MappingContent, Replica, ReplicaOrder, Rung,
+    Availability, Counts, ExplainOrder, Explanation, MappingContent, Replica, ReplicaOrder,
+    Rewriting, Rung, SpawnMethod,
 };
 use crate::stats::Estimate;
 
@@ -16,6 +17,9 @@ pub struct ProcessOrder {
     /// How it is explained where the time of its forks goes, if that is wanted too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger: Option<ExplainOrder>,
+    /// Pages that the workers write to again after a spawn; absent for none.
+    #[serde(default, skip_serializing_if = "super::is_zero")]
+    pub rewrite_pages: u64,
 }
 
 /// What forks from a process cost, and why.
@@ -28,6 +32,36 @@ pub struct Process {
     /// Where the time of such a fork goes; absent unless it was asked for and reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger: Option<Explanation>,
+    /// What the process pays afterwards, when it writes to its pages again; absent unless it
+    /// was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rewritten: Vec<Rewritten>,
+}
+
+/// What writing again to pages of one kind costs after a spawn, in workers of the shape.
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
+pub struct Rewritten {
+    /// Of which pages. To a huge page means to each of its pages, one byte.
+    pub of: PageKind,
+    /// After which spawns.
+    pub method: SpawnMethod,
+    /// How many of them the process has: its own ones in private mappings that it may write
+    /// to and that forks copy. If it writes to all of them again, each costs the tax once.
+    pub process: u64,
+    /// What a sample of those that the workers have took, each by itself.
+    pub rewriting: Availability<Rewriting>,
+}
+
+/// A kind of pages.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum PageKind {
+    /// Mapped one by one, whether parts of a large folio or not.
+    Small,
+    /// Transparent huge pages, by one entry each.
+    Huge,
 }
 
 /// Whose the cost of a fork is.

@@ -133,6 +133,7 @@ fn findings(about: &Record, document: &Document, into: &mut Vec<Record>) {
         Findings::Process(found) => {
             part(about, "replica", &found.replica, into);
             part(about, "blame", &found.blame, into);
+            part(about, "rewritten", &found.rewritten, into);
             if let Some(ledger) = &found.ledger {
                 explanation(about, ledger, into);
             }

@@ -30,7 +30,13 @@ impl ExecImage {
     /// # Errors
     /// `InvalidInput` when a string has a zero byte inside.
     pub fn of_path(path: &str, arguments: &[String], environment: &[String]) -> io::Result<Self> {
-        Self::lay_out(path, arguments, environment, None)
+        let [arguments, environment] = [c_strings(arguments)?, c_strings(environment)?];
+        Ok(Self::lay_out(
+            CString::new(path)?,
+            arguments,
+            environment,
+            None,
+        ))
     }
 
     /// Lays out the embedded program, which lives in a file in memory.
@@ -38,7 +44,18 @@ impl ExecImage {
     /// # Errors
     /// Those of memfd_create(2): EACCES where `vm.memfd_noexec` is 2.
     pub fn embedded(environment: &[String]) -> io::Result<Self> {
-        Self::of_bytes(&program::leaving(), environment)
+        Self::of_bytes(&program::leaving(), own_name(), c_strings(environment)?)
+    }
+
+    /// Lays out a helper that executes `image`, which must live as long, with its arguments
+    /// and its environment.
+    ///
+    /// # Errors
+    /// Those of memfd_create(2).
+    pub fn helping(image: &Self) -> io::Result<Self> {
+        let mut arguments = vec![c"forktax-helper".to_owned(), image.path.clone()];
+        arguments.extend_from_slice(&image.arguments);
+        Self::of_bytes(&program::helping(), arguments, image.environment.clone())
     }
 
     /// Lays out a program that stamps itself: into the file behind `fd`, which
@@ -53,13 +70,18 @@ impl ExecImage {
         let errno = io::Error::from_raw_os_error;
         let fd = u32::try_from(fd).map_err(|_| errno(libc::EBADF))?;
         if i64::try_from(offset).is_ok_and(|offset| offset <= i64::MAX - 32) {
-            Self::of_bytes(&program::stamping(fd, offset), environment)
+            let program = program::stamping(fd, offset);
+            Self::of_bytes(&program, own_name(), c_strings(environment)?)
         } else {
             Err(errno(libc::EINVAL))
         }
     }
 
-    fn of_bytes(program: &[u8], environment: &[String]) -> io::Result<Self> {
+    fn of_bytes(
+        program: &[u8],
+        arguments: Vec<CString>,
+        environment: Vec<CString>,
+    ) -> io::Result<Self> {
         let mut writable = memory_file(c"forktax-program", true)?;
         writable.write_all(program)?;
         let in_proc = |file: &File| format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
@@ -67,27 +89,16 @@ impl ExecImage {
         // is opened again for reading and the writable descriptor is closed.
         let file = File::open(in_proc(&writable))?;
         drop(writable);
-        let path = in_proc(&file);
-        Self::lay_out(
-            &path,
-            &["forktax-program".to_owned()],
-            environment,
-            Some(file),
-        )
+        let path = CString::new(in_proc(&file))?;
+        Ok(Self::lay_out(path, arguments, environment, Some(file)))
     }
 
     fn lay_out(
-        path: &str,
-        arguments: &[String],
-        environment: &[String],
+        path: CString,
+        arguments: Vec<CString>,
+        environment: Vec<CString>,
         file: Option<File>,
-    ) -> io::Result<Self> {
-        let c_strings = |strings: &[String]| -> io::Result<Vec<CString>> {
-            strings
-                .iter()
-                .map(|string| Ok(CString::new(string.as_str())?))
-                .collect()
-        };
+    ) -> Self {
         let pointers = |strings: &[CString]| {
             strings
                 .iter()
@@ -95,16 +106,14 @@ impl ExecImage {
                 .chain([ptr::null()])
                 .collect()
         };
-        let arguments = c_strings(arguments)?;
-        let environment = c_strings(environment)?;
-        Ok(Self {
-            path: CString::new(path)?,
+        Self {
+            path,
             argv: pointers(&arguments),
             envp: pointers(&environment),
             arguments,
             environment,
             _file: file,
-        })
+        }
     }
 
     /// The path that is executed.
@@ -134,6 +143,18 @@ impl ExecImage {
     pub(super) fn envp(&self) -> *const *const libc::c_char {
         self.envp.as_ptr()
     }
+}
+
+/// The arguments of a program that is built in: its name.
+fn own_name() -> Vec<CString> {
+    vec![c"forktax-program".to_owned()]
+}
+
+fn c_strings(strings: &[String]) -> io::Result<Vec<CString>> {
+    let strings = strings.iter();
+    strings
+        .map(|string| Ok(CString::new(string.as_str())?))
+        .collect()
 }
 
 #[cfg(test)]

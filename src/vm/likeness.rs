@@ -221,14 +221,18 @@ impl PlacedLikeness {
         rings_for(mappings.flat_map(|mapping| &mapping.pinned), self.page_size)
     }
 
-    /// The pages that the parent can write to again, and a child of fork as well.
+    /// The pages that the parent can write to again, and a child of fork as well; those of
+    /// huge pages are apart.
     pub fn rewritable_pages(&self) -> u64 {
-        let of_both = |mapping: &&PlacedMapping| mapping.writable && !mapping.dontfork;
-        self.mappings
-            .iter()
-            .filter(of_both)
-            .map(PlacedMapping::own_pages)
-            .sum()
+        let of_both = self.mappings.iter().filter(|mapping| mapping.is_both());
+        of_both.map(|mapping| pages_of(&mapping.written)).sum()
+    }
+
+    /// The huge ones of them.
+    pub fn rewritable_huge_pages(&self) -> u64 {
+        let of_both = self.mappings.iter().filter(|mapping| mapping.is_both());
+        let pages: u64 = of_both.map(|mapping| pages_of(&mapping.huge)).sum();
+        pages / self.huge_page.max(1)
     }
 }
 
@@ -241,6 +245,11 @@ impl PlacedMapping {
     /// Whether some do.
     pub fn has_own(&self) -> bool {
         !self.written.is_empty() || !self.huge.is_empty()
+    }
+
+    /// Whether parent and child of a fork may both write to it.
+    fn is_both(&self) -> bool {
+        self.writable && !self.dontfork
     }
 
     /// Whether the kernel sets up an `anon_vma` for it.

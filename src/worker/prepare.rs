@@ -10,7 +10,7 @@ use super::measure::{Contender, call_failed, try_once};
 use super::pause::Cold;
 use super::protocol::{Assignment, Failure, Pass, Prepared, schedule, stamp_words};
 use super::ready::{Course, Ready};
-use crate::model::{ChildAction, Closing, Placement, Program, SpawnMethod, Temperature};
+use crate::model::{ChildAction, Closing, PageKind, Placement, Program, SpawnMethod, Temperature};
 use crate::sys::image::ExecImage;
 use crate::sys::in_words;
 use crate::sys::landmarks::fix_addresses;
@@ -143,8 +143,14 @@ fn stamps_to(records: &File, assignment: &Assignment) -> io::Result<Option<Rc<Ow
 /// A sample of the pages that the shape will touch.
 fn sample_of(shape: &Shape, assignment: &Assignment) -> io::Result<Pages> {
     let whole = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
-    let all = shape.rewritable_pages(page_size() as u64) + assignment.rewritable_likeness;
-    Pages::sample(whole(assignment.rewrite_pages), whole(all))
+    let wanted = whole(assignment.rewrite_pages);
+    match assignment.rewritten {
+        PageKind::Small => {
+            let all = shape.rewritable_pages(page_size() as u64) + assignment.rewritable_likeness;
+            Pages::sample(wanted, whole(all))
+        }
+        PageKind::Huge => Pages::sample_huge(wanted, whole(assignment.rewritable_likeness)),
+    }
 }
 
 /// Methods that do not work here, and why.
@@ -263,6 +269,10 @@ fn contender(
 /// Why a method does not work here: what it needs, and what was found.
 fn lacking(method: SpawnMethod, why: &str) -> String {
     let needs = match method {
+        SpawnMethod::PosixSpawnHelper => {
+            "posix_spawn+helper executes a file in memory, which neither sysctl vm.memfd_noexec nor \
+             a filter may forbid"
+        }
         SpawnMethod::PidfdSpawn => "pidfd_spawn needs glibc 2.39 and Linux 5.4",
         SpawnMethod::Clone3IntoCgroup => {
             "clone3 with CLONE_INTO_CGROUP needs Linux 5.7, a control group of version 2 that may \
@@ -287,6 +297,7 @@ fn spawner(method: SpawnMethod, action: Action, alone: Alone) -> io::Result<Box<
         SpawnMethod::VforkLibc => Box::new(VforkLibc::new(action)?),
         SpawnMethod::PosixSpawn => Box::new(PosixSpawn::new(action)?),
         SpawnMethod::PosixSpawnUsevfork => Box::new(PosixSpawn::with_usevfork(action)?),
+        SpawnMethod::PosixSpawnHelper => Box::new(PosixSpawn::of_helper(action)?),
         SpawnMethod::PidfdSpawn => Box::new(PidfdSpawn::new(action)?),
         SpawnMethod::Clone3Vfork => Box::new(Clone3Vfork::new(action)?),
         SpawnMethod::Clone3IntoCgroup => Box::new(Clone3Vfork::into_own_group(action)?),

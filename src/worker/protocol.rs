@@ -8,8 +8,8 @@ use fastrand::Rng;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::model::{
-    ChildAction, Closing, Filters, Likeness, Placement, Plan, Program, SpaceRequest, SpawnMethod,
-    Temperature,
+    ChildAction, Closing, Filters, Likeness, PageKind, Placement, Plan, Program, SpaceRequest,
+    SpawnMethod, Temperature,
 };
 use crate::sys::perf::Counter;
 
@@ -61,6 +61,8 @@ pub struct Assignment {
     pub seed: u64,
     /// Pages that a rewriting pass writes to after each spawn.
     pub rewrite_pages: u64,
+    /// Which of its pages. Huge ones are those of another process's mappings alone.
+    pub rewritten: PageKind,
     /// Of the pages that can be written to again, those of another process's mappings,
     /// whose list comes later.
     pub rewritable_likeness: u64,
@@ -357,6 +359,7 @@ impl Assignment {
             slice_ns: u64::MAX,
             seed: plan.seed,
             rewrite_pages: 0,
+            rewritten: PageKind::Small,
             rewritable_likeness: 0,
             fixed_addresses: false,
             redirects: false,

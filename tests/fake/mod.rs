@@ -673,6 +673,9 @@ impl Worker for FakeWorker {
         census.page_table_bytes = 4096 * (20 + built / 256);
         census.resident_bytes = 4096 * census.mappings.present_ptes;
         if self.state.get() != State::Small {
+            let huge = self.assignment.space.huge_pages(512);
+            census.huge_bytes = huge << 21;
+            census.mappings.huge_entries = huge;
             match self.fault {
                 Fault::DescriptorMissing => census.descriptors -= 1,
                 Fault::DescriptorLeaked => census.descriptors += 1,

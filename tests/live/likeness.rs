@@ -13,8 +13,8 @@ use forktax::analysis::replica::request_of;
 use forktax::lab::census;
 use forktax::lab::shape::{self, Options};
 use forktax::model::{
-    ChildAction, Closing, Filters, Likeness, Parent, Placement, Program, RegionKind, SpaceRequest,
-    SpawnMethod, Temperature,
+    ChildAction, Closing, Filters, Likeness, PageKind, Parent, Placement, Program, RegionKind,
+    SpaceRequest, SpawnMethod, Temperature,
 };
 use forktax::sys::shared::memory_file;
 use forktax::vm::PlacedLikeness;
@@ -111,6 +111,7 @@ pub(super) fn assignment(space: SpaceRequest) -> Assignment {
         slice_ns: u64::MAX,
         seed: 1,
         rewrite_pages: 100,
+        rewritten: PageKind::Small,
         rewritable_likeness: 0,
         fixed_addresses: false,
         redirects: false,

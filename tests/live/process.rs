@@ -6,8 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use forktax::model::{
-    ChildAction, Document, Findings, Process, ProcessRole, ProcessShape, RemedyKind, RemedyVerdict,
-    Replica, ShapeUnit, SpawnMethod,
+    ChildAction, Document, Findings, PageKind, Process, ProcessRole, ProcessShape, RemedyKind,
+    RemedyVerdict, Replica, Rewriting, ShapeUnit, SpawnMethod,
 };
 use serde_json::{Value, json};
 
@@ -110,6 +110,68 @@ fn a_process_is_explained_and_stays_as_it_was() {
             > total(replica(&document), SpawnMethod::Vfork)
     );
     assert_eq!(sleeper.maps(), before);
+}
+
+/// The fork's row of a kind of pages.
+fn rewritten(document: &Document, of: PageKind, method: SpawnMethod) -> &Rewriting {
+    let mut rows = process(document).rewritten.iter();
+    let row = rows.find(|row| (row.of, row.method) == (of, method));
+    row.unwrap().rewriting.measured().unwrap()
+}
+
+#[test]
+fn a_process_pays_for_each_page_that_it_writes_to_again() {
+    let sleeper = Sleeper::start();
+    let before = sleeper.maps();
+    let words = format!("explain --pid {} --rewrite --time 5s", sleeper.pid());
+    let document = measured(&format!("{words} --format json -q"));
+    is_sound(process(&document));
+    assert!(process(&document).ledger.is_none());
+    let row = &process(&document).rewritten[0];
+    let fork = rewritten(&document, PageKind::Small, SpawnMethod::Fork);
+    let spawn = rewritten(&document, PageKind::Small, SpawnMethod::PosixSpawn);
+    println!("{row:?}");
+    // The variable's pages, of which 2,000,000 bytes are there at the least.
+    let all = 2_000_000 / procfs::page_size();
+    assert!(row.process >= all && (all..=1_000).contains(&fork.pages));
+    let tax = fork.tax_ns.value;
+    assert!(tax > 2.0 * spawn.tax_ns.value.abs(), "{fork:?} {spawn:?}");
+    let held = fork.held_ns.measured().unwrap().value;
+    assert!(held > tax, "{fork:?}");
+    assert!(spawn.held_ns.missing().is_some());
+    assert_eq!(sleeper.maps(), before);
+    let said = failure(&format!("{words} --vs '--method fork' -q"), 2);
+    assert!(said.contains("--rewrite"), "{said}");
+}
+
+#[test]
+fn huge_pages_are_written_to_again_as_whole_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("shape.json");
+    let mut shape = good_shape();
+    let huge = procfs::page_size() / 8;
+    let mapping = json!({
+        "first_page": 64 * huge,
+        "pages": 16 * huge,
+        "content": "anonymous",
+        "permissions": "rw-p",
+        "anon_vma": true,
+        "own": [[0, 64]],
+        "huge": [[huge, 12 * huge]],
+    });
+    shape["mappings"].as_array_mut().unwrap().insert(0, mapping);
+    fs::write(&file, shape.to_string()).unwrap();
+    let words = format!("explain --shape {} --rewrite 2k --time 6s", file.display());
+    let document = measured(&format!("{words} --format json -q"));
+    let rows = &process(&document).rewritten;
+    assert_eq!(rows.last().unwrap().process, 12);
+    let of = |kind| rewritten(&document, kind, SpawnMethod::Fork);
+    let [small, large] = [PageKind::Small, PageKind::Huge].map(of);
+    println!("{small:?} {large:?}");
+    assert_eq!(large.pages, 8);
+    // Held, each of its pages is copied.
+    let held = |found: &Rewriting| found.held_ns.measured().unwrap().value;
+    assert!(held(large) > 20.0 * held(small));
 }
 
 #[test]

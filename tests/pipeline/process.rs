@@ -10,9 +10,9 @@ use forktax::lab::{run, run_versus};
 use forktax::model::SpawnMethod::{Fork, PosixSpawn, Vfork};
 use forktax::model::{
     AdviseOrder, Availability, Document, ExplainOrder, Findings, Interpreter, MappingContent,
-    Missing, Order, Placement, Plan, Process, ProcessFacts, ProcessOrder, ProcessRole,
-    ProcessShape, RemedyHost, RemedyKind, ReplicaOrder, Rung, SHAPE_VERSION, ShapeMapping,
-    ShapeScale, SpaceRequest, Stopped, Targets, Tool,
+    Missing, MissingKind, Order, PageKind, Placement, Plan, Process, ProcessFacts, ProcessOrder,
+    ProcessRole, ProcessShape, RemedyHost, RemedyKind, ReplicaOrder, Rung, SHAPE_VERSION,
+    ShapeMapping, ShapeScale, SpaceRequest, Stopped, Targets, Tool,
 };
 use forktax::profile::ledger::Landmark;
 use forktax::profile::symbols::Symbols;
@@ -75,6 +75,16 @@ fn explaining(shape: ProcessShape) -> Plan {
     plan_of(Order::Process(ProcessOrder {
         replica: replica(shape),
         ledger: None,
+        rewrite_pages: 0,
+    }))
+}
+
+/// The same with 1,000 pages that are written to again.
+fn rewriting(shape: ProcessShape) -> Plan {
+    plan_of(Order::Process(ProcessOrder {
+        replica: replica(shape),
+        ledger: None,
+        rewrite_pages: 1_000,
     }))
 }
 
@@ -262,6 +272,63 @@ fn an_advice_says_what_was_tried_and_why_the_rest_was_not() {
     }
 }
 
+#[test]
+fn what_is_written_again_is_told_of_each_kind_of_pages() {
+    let without = process(document(Fault::Nothing, &explaining(server())));
+    assert!(without.rewritten.is_empty());
+    let mut shape = server();
+    shape.mappings[1].huge = vec![[256, 1_024]];
+    let found = process(document(Fault::Nothing, &rewriting(shape)));
+    // As many trials as without.
+    assert_eq!(found.replica.trials[0].role, ProcessRole::Whole);
+    let rows = found.rewritten.iter();
+    let rows: Vec<_> = rows.map(|row| (row.of, row.method, row.process)).collect();
+    let (small, huge) = (PageKind::Small, PageKind::Huge);
+    // A page of each of three mappings, and those of program and stack.
+    let pages = 3 + 3 + 5;
+    assert_eq!(
+        rows,
+        [
+            (small, Fork, pages),
+            (small, PosixSpawn, pages),
+            (huge, Fork, 2),
+            (huge, PosixSpawn, 2),
+        ]
+    );
+    for row in &found.rewritten {
+        let tax = row.rewriting.measured().unwrap();
+        assert_eq!(tax.tax_ns.value, 742.0, "{row:?}");
+        assert_eq!(tax.held_ns.measured().is_some(), row.method == Fork);
+    }
+}
+
+#[test]
+fn writing_again_that_fails_costs_no_other_trial_and_says_why() {
+    let lost = |nth| {
+        let (outcome, _) = carry_out(Fault::WorkerDies(nth), &rewriting(server()));
+        assert!(matches!(outcome.error, Some(LabError::Died { .. })));
+        let found = process(outcome.document.unwrap());
+        let why = found.rewritten[0].rewriting.missing()?.reason.clone();
+        let trials = found.replica.trials.iter();
+        assert_eq!(
+            trials
+                .filter(|trial| trial.parent.missing().is_some())
+                .count(),
+            0
+        );
+        Some(why)
+    };
+    let why = (2..20).find_map(lost).unwrap();
+    assert!(why.contains("SIGKILL"), "{why}");
+
+    let (outcome, _) = carry_out(Fault::Interrupted(2), &rewriting(server()));
+    let reached = outcome.document.map(process);
+    for row in reached.iter().flat_map(|found| &found.rewritten) {
+        let why = row.rewriting.missing().unwrap();
+        assert_eq!(why.missing, MissingKind::NotAsked, "{why:?}");
+    }
+}
+
 /// A kernel without room for anything.
 struct Full(Fake);
 
@@ -359,6 +426,7 @@ fn a_process_takes_turns_with_itself_as_an_explained_parent() {
         order: Order::Process(ProcessOrder {
             replica: replica(single()),
             ledger: Some(explain),
+            rewrite_pages: 0,
         }),
         ..plan(&[0], &methods)
     };

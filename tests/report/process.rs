@@ -2,9 +2,9 @@
 //! went wrong.
 
 use forktax::model::{
-    Availability, Blame, CpuQuota, Document, Findings, Missing, Order, Process, ProcessRole,
-    Replica, ReplicaOrder, Rung, ShapeReservation, ShapeUnit, SpawnLimit, SpawnLimitKind,
-    SpawnMethod, Stopped, Surroundings, UnitResemblance,
+    Availability, Blame, CpuQuota, Document, Findings, Missing, Order, PageKind, Process,
+    ProcessRole, Replica, ReplicaOrder, Rung, ShapeReservation, ShapeUnit, SpawnLimit,
+    SpawnLimitKind, SpawnMethod, Stopped, Surroundings, UnitResemblance,
 };
 use forktax::report::{Format, ReportError};
 use forktax::stats::Estimate;
@@ -264,6 +264,41 @@ fn threads_and_files_have_a_sentence_where_they_matter() {
         words.contains("open files and ") && words.contains(" signal handlers add 2,000 us"),
         "{words}"
     );
+}
+
+#[test]
+fn writing_again_is_told_of_a_sample_and_worked_out_for_all_pages() {
+    let document = stored("process-ledger");
+    omits(&in_short(&stored("process")), "writes to all of its pages");
+    let words = in_short(&document);
+    says(
+        &words,
+        "If it writes to all of its pages again after a fork",
+    );
+    says(&words, "576.0 ns for each of 525 pages");
+    says(&words, "After posix_spawn no such tax is seen");
+    let report = table(&document);
+    says(&report, "The hidden tax: what the process pays");
+    // Once, and not of the ledger's workers as well.
+    assert_eq!(report.matches("The hidden tax:").count(), 1);
+
+    let mut document = document;
+    let rewritten = &mut process(&mut document).rewritten;
+    let mut huge = rewritten[0].clone();
+    (huge.of, huge.process) = (PageKind::Huge, 3);
+    rewritten.push(huge);
+    let words = in_short(&document);
+    says(&words, "pages and 576.0 ns for each of 3 huge pages");
+    says(
+        &flat(&table(&document)),
+        "it is split and copied page by page",
+    );
+
+    let why = Missing::unavailable("the worker was killed", Some("ask for less"));
+    process(&mut document).rewritten[2].rewriting = Availability::Missing(why);
+    omits(&in_short(&document), "writes to all of its pages");
+    let report = flat(&table(&document));
+    says(&report, "the hidden tax: the worker was killed");
 }
 
 #[test]

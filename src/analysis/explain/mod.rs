@@ -14,7 +14,7 @@ pub use statements::{
     Grown, Start, Starts, alternative, first_to_look_at, grown, kept, largest_mechanism, saved,
     starts,
 };
-pub use tax::{HiddenTax, hidden_tax, of_all_pages, over_call};
+pub use tax::{HiddenTax, hidden_tax, of_all_pages, of_pages, over_call};
 
 use super::sweep::{Group, Sizes};
 use crate::model::{Cell, Document, Explanation, Ledger, Mechanisms, MethodExplained, SpawnMethod};

@@ -3,20 +3,25 @@
 
 use super::Explained;
 use crate::model::{Rewriting, SpawnMethod};
-use crate::stats::{Estimate, Summary};
+use crate::stats::Estimate;
 
 /// The tax of all pages.
 pub fn of_all_pages(rewriting: &Rewriting) -> Estimate {
-    rewriting.tax_ns.map(|ns| ns * rewriting.pages as f64)
+    of_pages(rewriting.tax_ns, rewriting.pages)
+}
+
+/// The tax of so many pages.
+pub fn of_pages(tax_ns: Estimate, pages: u64) -> Estimate {
+    tax_ns.map(|ns| ns * pages as f64)
 }
 
 /// That tax against the call that caused it, by the ends of both intervals, which can
 /// only make it too wide; `None` of a call that may be 0.
-pub fn over_call(tax: Estimate, call: &Summary) -> Option<Estimate> {
+pub fn over_call(tax: Estimate, call: Estimate) -> Option<Estimate> {
     let [low, high] = tax.ci95;
-    let [least, most] = call.median.ci95;
+    let [least, most] = call.ci95;
     (least > 0.0).then(|| Estimate {
-        value: tax.value / call.median.value,
+        value: tax.value / call.value,
         ci95: [
             low / if low < 0.0 { least } else { most },
             high / if high < 0.0 { most } else { least },

@@ -17,11 +17,15 @@ const OF_SEVERAL: f64 = 5.0;
 /// Trials beside the whole, most of which have less than that.
 const OTHERS: f64 = 8.0;
 const OF_THE_WHOLE: f64 = 0.6;
+/// Forks of a worker that writes to its pages again: by two methods, each with one before it
+/// and a child that is held after it.
+const OF_REWRITING: f64 = 8.0;
 /// So many rounds tell how workers differ.
 const ROUNDS: f64 = 5.0;
 
-/// Seconds in which a shape can be tried often enough, if the workers take as long as most.
-pub fn enough_s(shape: &ProcessShape, methods: &[SpawnMethod]) -> f64 {
+/// Seconds in which a shape can be tried often enough, if the workers take as long as most;
+/// in so many trials they write to their pages again.
+pub fn enough_s(shape: &ProcessShape, methods: &[SpawnMethod], rewriting: usize) -> f64 {
     let page_size = shape.process.page_size;
     let counts = total(&shape.mappings, page_size);
     let huge = counts.huge_entries.saturating_mul(fan_out(page_size));
@@ -30,7 +34,8 @@ pub fn enough_s(shape: &ProcessShape, methods: &[SpawnMethod]) -> f64 {
     let forks = methods.iter().filter(|method| method.copies()).count();
     let whole_s = built_s + OF_SEVERAL * forks as f64 * fork_s;
     let other_s = OF_THE_WHOLE * (built_s + ALONE * fork_s);
-    ROUNDS * (whole_s + OTHERS * other_s)
+    let rewriting_s = rewriting as f64 * (built_s + OF_REWRITING * fork_s);
+    ROUNDS * (whole_s + OTHERS * other_s + rewriting_s)
 }
 
 #[cfg(test)]
@@ -45,6 +50,7 @@ mod tests {
             enough_s(
                 &shape(vec![anonymous(HIGH, pages.max(1), own)]),
                 &[SpawnMethod::Fork, SpawnMethod::Vfork],
+                0,
             )
         };
         assert!(of(0) < 5.0, "{}", of(0));

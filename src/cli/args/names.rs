@@ -46,6 +46,7 @@ fn about(method: SpawnMethod) -> &'static str {
         SpawnMethod::VforkLibc => "libc's vfork(2) itself",
         SpawnMethod::PosixSpawn => "libc's posix_spawn(3)",
         SpawnMethod::PosixSpawnUsevfork => "The same with POSIX_SPAWN_USEVFORK",
+        SpawnMethod::PosixSpawnHelper => "posix_spawn(3) of a helper that executes the program",
         SpawnMethod::Clone3Vfork => "clone3(2) as vfork, with CLONE_CLEAR_SIGHAND",
         SpawnMethod::PidfdSpawn => "glibc's pidfd_spawn (2.39), waited for by the descriptor",
         SpawnMethod::Clone3IntoCgroup => {

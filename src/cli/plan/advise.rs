@@ -61,6 +61,7 @@ pub(in crate::cli) fn of_advise(
         program: of_child(child, &args.program, &host.path)?,
         temperature: temperature(&args.temperature, host),
         time: ADVISE_TIME,
+        rewrites: false,
         times: 1,
     };
     spawns.plan(&args.running, found, host, |replica, host| {

@@ -4,20 +4,21 @@ use std::time::Duration;
 
 use super::methods::Wanted;
 use super::program::of_child;
-use super::sweep::{explain, refuse_what_no_turn_tells};
+use super::sweep::{REWRITTEN, explain, refuse_what_no_turn_tells};
 use super::{
     Pace, PlanError, Surroundings, Task, child, methods, placement, stop_rule, temperature,
 };
 use crate::analysis::mappings::{MappingSum, entries_per_table, region_kind};
+use crate::analysis::process::{Runtime, rewritable, runtime};
 use crate::analysis::replica::{enough_s, request_of, scaled};
 use crate::analysis::shape::check_page_size;
 use crate::cli::args::{BackingArg, ExplainArgs, NeighboursArg, RunningArgs, SpaceArgs};
 use crate::lab::LONGEST_S;
 use crate::lab::limits::LimitError;
 use crate::model::{
-    Availability, CardPrices, ChildAction, MappingContent, Order, Placement, Plan, ProcessOrder,
-    ProcessShape, Program, RegionKind, RemedyHost, ReplicaOrder, ShapeMapping, ShapeReservation,
-    ShapeScale, SpaceRequest, SpawnMethod, Temperature,
+    Availability, CardPrices, ChildAction, ExplainOrder, MappingContent, Order, Placement, Plan,
+    ProcessOrder, ProcessShape, Program, RegionKind, RemedyHost, ReplicaOrder, ShapeMapping,
+    ShapeReservation, ShapeScale, SpaceRequest, SpawnMethod, Temperature,
 };
 use crate::report;
 use crate::units::{bytes, thousands};
@@ -86,7 +87,11 @@ fn wanted(
 ) -> Result<Vec<SpawnMethod>, PlanError> {
     let child = child_of(args, found);
     let wanted = Wanted { child, explained };
-    methods::methods(args.methods.as_deref(), wanted, &EXPLAINED)
+    let mut usual = EXPLAINED.to_vec();
+    if runtime(&found.shape) == Some(Runtime::Java) {
+        usual.push(SpawnMethod::PosixSpawnHelper);
+    }
+    methods::methods(args.methods.as_deref(), wanted, &usual)
 }
 
 fn plan(
@@ -104,8 +109,14 @@ fn plan(
         )));
     }
     refuse_spaces(&args.space)?;
-    let explain = explain(args)?;
-    let ledger = Some(explain).filter(|_| has_ledger);
+    // What is written again is beside the trials, and not in the ledger's workers.
+    let ledger = ExplainOrder {
+        rewrite_pages: 0,
+        ..explain(args)?
+    };
+    let ledger = Some(ledger).filter(|_| has_ledger);
+    let usual = if args.ledger { REWRITTEN } else { 0 };
+    let rewrite_pages = args.rewrite.unwrap_or(usual);
     let spawns = Spawns {
         methods,
         child: child_of(args, &found),
@@ -113,9 +124,14 @@ fn plan(
         temperature: temperature(&spawning.temperature, host),
         time: EXPLAIN_TIME,
         times: if args.ledger { 2 } else { 1 },
+        rewrites: rewrite_pages > 0,
     };
     spawns.plan(&spawning.running, found, host, |replica, _| {
-        Order::Process(ProcessOrder { replica, ledger })
+        Order::Process(ProcessOrder {
+            replica,
+            ledger,
+            rewrite_pages,
+        })
     })
 }
 
@@ -151,6 +167,8 @@ pub(super) struct Spawns {
     pub(super) time: Duration,
     /// How many times that the run is to have: a ledger takes as much again.
     pub(super) times: u32,
+    /// Whether some of them write to their pages again.
+    pub(super) rewrites: bool,
 }
 
 impl Spawns {
@@ -174,7 +192,11 @@ impl Spawns {
         let (placement, cpus) = place(&found.shape, running, host)?;
         // Of a large process few rounds fit into the usual time.
         let built = scaled(&found.shape, &scale);
-        let enough_s = enough_s(&built, &self.methods).min(LONGEST_S);
+        let rewriting = match self.rewrites {
+            true => rewritable(&built).len(),
+            false => 0,
+        };
+        let enough_s = enough_s(&built, &self.methods, rewriting).min(LONGEST_S);
         let pace = Pace {
             time: self.times * self.time.max(Duration::from_secs_f64(enough_s.ceil())),
             precision: None,

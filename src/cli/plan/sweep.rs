@@ -27,7 +27,7 @@ const EXPLAINED_HUGE: u64 = 100;
 const EXPLAINED_METHODS: [SpawnMethod; 2] = [SpawnMethod::Fork, SpawnMethod::PosixSpawn];
 const EXPLAIN_TIME: Duration = Duration::from_secs(20);
 /// Pages that are written to again, at the most.
-const REWRITTEN: u64 = 1_000;
+pub(super) const REWRITTEN: u64 = 1_000;
 /// Samples a second where nothing is said.
 const USUAL_HZ: u64 = 1_000;
 /// Above this the kernel spends its time on samples.

@@ -16,7 +16,7 @@ use crate::stats::{DRAWS, mean_replicates};
 pub(super) struct Expectation<'a> {
     /// The method.
     pub(super) method: SpawnMethod,
-    /// Whether the program is the embedded one.
+    /// Whether the program is the embedded one, and no other comes before it.
     pub(super) embedded: bool,
     /// The faults of the same method from a worker that was not inflated.
     pub(super) small: Option<&'a Faults>,
@@ -88,7 +88,8 @@ fn shares_memory(method: SpawnMethod) -> Option<bool> {
         | SpawnMethod::Clone3IntoCgroup
         | SpawnMethod::PidfdSpawn
         | SpawnMethod::PosixSpawn
-        | SpawnMethod::PosixSpawnUsevfork => Some(true),
+        | SpawnMethod::PosixSpawnUsevfork
+        | SpawnMethod::PosixSpawnHelper => Some(true),
         SpawnMethod::Std | SpawnMethod::System | SpawnMethod::ForkServer => None,
     }
 }

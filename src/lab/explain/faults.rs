@@ -28,7 +28,7 @@ fn from(
     }
     let expectation = Expectation {
         method,
-        embedded: is_embedded(inquiry),
+        embedded: is_embedded(inquiry) && !method.has_program_between(),
         small,
     };
     expected(&tallies, 0, inquiry.plan.seed, &expectation)

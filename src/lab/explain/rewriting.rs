@@ -11,24 +11,31 @@ pub(super) fn rewriting(inquiry: &Inquiry<'_>, method: SpawnMethod) -> Availabil
     if inquiry.order.rewrite_pages == 0 {
         return Availability::not_asked("no pages were to be rewritten: give --rewrite a number");
     }
-    Availability::of(seen(inquiry, method), || why_none(inquiry))
+    let recordings: Vec<&Recording> = inquiry.evidence.rewriting.iter().collect();
+    let seen = of_workers(&recordings, method, inquiry.plan.seed);
+    Availability::of(seen, || why_none(inquiry))
 }
 
-fn seen(inquiry: &Inquiry<'_>, method: SpawnMethod) -> Option<Rewriting> {
-    let after = a_page(inquiry, method, rewrite_words::AFTER)?;
-    let again = a_page(inquiry, method, rewrite_words::AGAIN)?;
-    let held = a_page(inquiry, method, rewrite_words::HELD)?;
+/// What these workers' writing comes to.
+pub(in crate::lab) fn of_workers(
+    recordings: &[&Recording],
+    method: SpawnMethod,
+    seed: u64,
+) -> Option<Rewriting> {
+    let [after, again, held] = [
+        rewrite_words::AFTER,
+        rewrite_words::AGAIN,
+        rewrite_words::HELD,
+    ]
+    .map(|word| a_page(recordings, method, seed, word));
+    let (after, again, held) = (after?, again?, held?);
     let less = |what: &Replicates| {
         let difference = Replicates::combine(&[what, &again], |v| Some(v[0] - v[1]))?;
         Some(difference.estimate())
     };
-    let mine = inquiry
-        .evidence
-        .rewriting
-        .iter()
-        .filter_map(|r| r.of(method));
+    let mine = recordings.iter().filter_map(|r| r.of(method));
     Some(Rewriting {
-        pages: inquiry.evidence.rewriting.first().map_or(0, pages),
+        pages: recordings.first().map_or(0, |first| pages(first)),
         rounds: mine.map(|records| records.count() as u64).sum(),
         after_ns: after.estimate(),
         again_ns: again.estimate(),
@@ -58,20 +65,21 @@ fn pages(recording: &Recording) -> u64 {
 }
 
 /// One of the figures in nanoseconds a page.
-fn a_page(inquiry: &Inquiry<'_>, method: SpawnMethod, word: usize) -> Option<Replicates> {
+fn a_page(
+    recordings: &[&Recording],
+    method: SpawnMethod,
+    seed: u64,
+    word: usize,
+) -> Option<Replicates> {
     let a_page = |words: &[u64]| {
         let pages = words[record::WORDS + rewrite_words::PAGES];
         (pages > 0).then(|| words[record::WORDS + word] as f64 / pages as f64)
     };
-    let mine = inquiry
-        .evidence
-        .rewriting
-        .iter()
-        .filter_map(|r| r.of(method));
+    let mine = recordings.iter().filter_map(|r| r.of(method));
     let workers: Vec<Vec<f64>> = mine
         .map(|records| records.filter_map(a_page).collect())
         .collect();
-    cost_replicates(&workers, inquiry.plan.seed, DRAWS)
+    cost_replicates(&workers, seed, DRAWS)
 }
 
 fn why_none(inquiry: &Inquiry<'_>) -> Missing {

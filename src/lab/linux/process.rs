@@ -18,7 +18,9 @@ use crate::lab::error::{LabError, ProgramError, signal_name};
 use crate::lab::kernel::Worker;
 use crate::lab::noise::Waiting;
 use crate::lab::shape::{self, Options};
-use crate::model::{Likeness, PageTables, Parent, ProcessShape, Program, SpawnMethod, Temperature};
+use crate::model::{
+    Likeness, PageKind, PageTables, Parent, ProcessShape, Program, SpawnMethod, Temperature,
+};
 use crate::profile::faults::MapRange;
 use crate::sys::memory::page_size;
 use crate::sys::process::still_runs;
@@ -59,8 +61,12 @@ impl Worker for LinuxWorker {
     fn prepare(&mut self) -> Result<Prepared, LabError> {
         let mut assignment = self.assignment.clone();
         if let Some(likeness) = &self.likeness {
+            let rewritable = match assignment.rewritten {
+                PageKind::Small => PlacedLikeness::rewritable_pages,
+                PageKind::Huge => PlacedLikeness::rewritable_huge_pages,
+            };
             let placed = PlacedLikeness::of(likeness, page_size() as u64);
-            assignment.rewritable_likeness = placed.map_or(0, |placed| placed.rewritable_pages());
+            assignment.rewritable_likeness = placed.map_or(0, |placed| rewritable(&placed));
         }
         let order = Request::Prepare(Box::new(assignment));
         match self.ask(&order, "prepare", true, &mut || ())? {
@@ -315,12 +321,17 @@ impl LinuxWorker {
         };
         let program = match method {
             SpawnMethod::System => format!("{}, by the shell of system()", self.program()),
+            SpawnMethod::PosixSpawnHelper => format!("{}, by the helper", self.program()),
             _ => self.program(),
         };
         let error = match (status.code(), status.signal(), &self.assignment.program) {
             (Some(127), ..) if method == SpawnMethod::System => ProgramError::Exec {
                 program,
                 why: "system() found no shell, /bin/sh, or the shell could not execute it: leave out --method system".to_owned(),
+            },
+            (Some(127), _, Program::Path { .. }) if method == SpawnMethod::PosixSpawnHelper => ProgramError::Exec {
+                program,
+                why: "the helper exited with 127, as it does where it cannot execute the program: leave out --method posix_spawn+helper".to_owned(),
             },
             (Some(127), _, Program::Embedded) => ProgramError::Exec {
                 program,

@@ -60,7 +60,16 @@ impl Section {
 
 /// The names that a report of this subject may have, in the order of the report.
 pub fn section_names(subject: Subject) -> Vec<&'static str> {
-    let process = ["spawns", "costs", "charged", "contents", "free", "likeness"];
+    let process = [
+        "spawns",
+        "costs",
+        "charged",
+        "contents",
+        "free",
+        "rewriting",
+        "likeness",
+    ];
+    let apart = EXPLAINED.into_iter().filter(|name| *name != "rewriting");
     let (tables, after): (Vec<&str>, &[&str]) = match subject {
         Subject::Sweep => (vec!["time", "counts", "beyond"], &AFTER),
         Subject::Explanation => (EXPLAINED.to_vec(), &AFTER),
@@ -86,7 +95,7 @@ pub fn section_names(subject: Subject) -> Vec<&'static str> {
             &AFTER,
         ),
         Subject::Process => (process.into_iter().chain(["not-found"]).collect(), &AFTER),
-        Subject::ProcessApart => (process.into_iter().chain(EXPLAINED).collect(), &AFTER),
+        Subject::ProcessApart => (process.into_iter().chain(apart).collect(), &AFTER),
         Subject::Advice => (
             vec![
                 "spawns",

@@ -20,6 +20,12 @@ pub(super) fn leaving() -> Vec<u8> {
     elf(host::MACHINE, &host::leaving())
 }
 
+/// Executes the program that its second argument names, with the arguments from the third on
+/// and its own environment; leaves with status 127 if that fails.
+pub(super) fn helping() -> Vec<u8> {
+    elf(host::MACHINE, &host::helping())
+}
+
 /// Stamps its own beginning and end, then leaves with status 0: writes
 /// CLOCK_MONOTONIC, read by its first system call, as a `struct timespec` to the
 /// descriptor `fd` at `offset`, and a second reading 16 bytes further on.
@@ -124,17 +130,30 @@ mod tests {
     }
 
     /// Runs one machine's programs under an emulator, where there is one.
-    fn assert_emulated(emulator: &str, leaving: &[u8], stamping: impl Fn(u64) -> Vec<u8>) {
+    fn assert_emulated(
+        emulator: &str,
+        leaving: &[u8],
+        helping: &[u8],
+        stamping: impl Fn(u64) -> Vec<u8>,
+    ) {
         if Command::new(emulator).arg("--version").output().is_err() {
             println!("skipped: {emulator} is not installed");
             return;
         }
-        let image = ExecImage::of_bytes(leaving, &[]).unwrap();
-        let path = image.path().to_str().unwrap();
-        let status = Command::new(emulator).arg(path).status().unwrap();
-        assert_eq!(status.code(), Some(0));
+        let lay_out = |program: &[u8]| ExecImage::of_bytes(program, Vec::new(), Vec::new());
+        let status = |program: &[u8], arguments: &[&str]| {
+            let image = lay_out(program).unwrap();
+            let path = image.path().to_str().unwrap();
+            let mut command = Command::new(emulator);
+            command.arg(path).args(arguments).env("FOR", "7");
+            command.status().unwrap().code()
+        };
+        assert_eq!(status(leaving, &[]), Some(0));
+        let arguments = ["/bin/sh", "sh", "-c", "exit $((FOR + $#))", "sh", "a", "b"];
+        assert_eq!(status(helping, &arguments), Some(9));
+        assert_eq!(status(helping, &["/no/program", "x"]), Some(127));
         for offset in [0, 48, FAR] {
-            let image = ExecImage::of_bytes(&stamping(offset), &[]).unwrap();
+            let image = lay_out(&stamping(offset)).unwrap();
             let path = image.path().to_str().unwrap();
             assert_stamps(Command::new(emulator).arg(path), offset);
         }
@@ -145,11 +164,13 @@ mod tests {
         assert_emulated(
             "qemu-aarch64-static",
             &elf(aarch64::MACHINE, &aarch64::leaving()),
+            &elf(aarch64::MACHINE, &aarch64::helping()),
             |offset| elf(aarch64::MACHINE, &aarch64::stamping(0, offset)),
         );
         assert_emulated(
             "qemu-x86_64-static",
             &elf(x86_64::MACHINE, &x86_64::leaving()),
+            &elf(x86_64::MACHINE, &x86_64::helping()),
             |offset| elf(x86_64::MACHINE, &x86_64::stamping(0, offset)),
         );
     }

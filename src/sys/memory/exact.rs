@@ -138,22 +138,26 @@ unsafe fn fill(start: usize, mapping: &Exact<'_>, pages: &mut Pages) -> io::Resu
         let page = usize::try_from(page).expect("the page lies in the address space");
         (start + page * page_size()) as *mut u8
     };
-    let mut write = |page: u64| {
+    let touch = |page: u64| {
         let page = at(page);
         // SAFETY: the caller vouches that the page lies in the mapping, that this is
         // writable and that no Rust object lives there; a volatile write cannot be
         // left out.
         unsafe { page.write_volatile(1) };
-        if mapping.is_rewritten() {
-            pages.note(page);
-        }
+        mapping.is_rewritten().then_some(page)
     };
     // Huge pages first: there is nothing yet that the kernel could join to more of them.
     if !mapping.huge.is_empty() {
         with_huge_pages(start, mapping.len, || {
-            pages_of(mapping.huge).for_each(&mut write)
+            let touched = pages_of(mapping.huge).filter_map(touch);
+            touched.for_each(|page| pages.note_huge(page));
         })?;
     }
+    let write = |page: u64| {
+        if let Some(page) = touch(page) {
+            pages.note(page);
+        }
+    };
     let read = |page: u64| {
         let page = at(page);
         // SAFETY: the caller vouches that the page lies in the mapping, that this is

@@ -20,15 +20,15 @@ impl Page {
         if self.0.is_null() {
             return;
         }
-        // SAFETY: a page that is not null was taken by `note` from a mapping or a
-        // block of this module that is writable, belongs to nobody else and stays
-        // until the process ends; a forked child has it as a copy of its own.
+        // SAFETY: a page that is not null was noted, by itself or as one of a huge page's,
+        // in a mapping or a block of this module that is writable, belongs to nobody else
+        // and stays until the process ends; a forked child has it as a copy of its own.
         unsafe { self.0.write_volatile(1) };
     }
 }
 
-/// A sample of the pages that were touched, evenly spread over them, to be
-/// written to again. The list itself is left out of forks.
+/// A sample of the pages that were touched, or of the huge ones among them, evenly spread
+/// over them, to be written to again. The list itself is left out of forks.
 #[derive(Debug)]
 pub struct Pages {
     addresses: Option<SharedWords>,
@@ -37,6 +37,10 @@ pub struct Pages {
     of: usize,
     /// The page that was seen last: small blocks share pages.
     last: usize,
+    /// Pages of each that is kept, from its first on: those of a huge one, or 1.
+    each: usize,
+    /// Pages of huge ones that were noted one after the other, with the last.
+    row: usize,
 }
 
 impl Pages {
@@ -48,6 +52,8 @@ impl Pages {
             seen: 0,
             of: 1,
             last: 0,
+            each: 1,
+            row: 0,
         }
     }
 
@@ -65,6 +71,17 @@ impl Pages {
             addresses: Some(SharedWords::anonymous(wanted)?),
             of,
             ..Self::none()
+        })
+    }
+
+    /// The same of huge pages.
+    ///
+    /// # Errors
+    /// Those of mapping the list.
+    pub fn sample_huge(wanted: usize, of: usize) -> io::Result<Self> {
+        Ok(Self {
+            each: page_size() / size_of::<u64>(),
+            ..Self::sample(wanted, of)?
         })
     }
 
@@ -86,14 +103,35 @@ impl Pages {
     /// Takes a page into the sample if it is its turn. For the parent module only,
     /// which knows that the page stays writable until the process ends.
     pub(super) fn note(&mut self, page: *mut u8) {
-        let Some(addresses) = &self.addresses else {
-            return;
-        };
         let number = page as usize / page_size();
-        if number == self.last {
+        if self.each > 1 || number == self.last {
             return;
         }
         self.last = number;
+        self.take(page);
+    }
+
+    /// The same of a page of a huge one, which is taken with the last of its pages.
+    pub(super) fn note_huge(&mut self, page: *mut u8) {
+        if self.each == 1 {
+            return;
+        }
+        let number = page as usize / page_size();
+        self.row = if number == self.last + 1 {
+            self.row + 1
+        } else {
+            1
+        };
+        self.last = number;
+        if (number + 1).is_multiple_of(self.each) && self.row >= self.each {
+            self.take(page.wrapping_byte_sub((self.each - 1) * page_size()));
+        }
+    }
+
+    fn take(&mut self, page: *mut u8) {
+        let Some(addresses) = &self.addresses else {
+            return;
+        };
         let words = addresses.words();
         let is_due = self.seen * words.len() / self.of >= self.kept;
         self.seen += 1;
@@ -112,10 +150,13 @@ impl Pages {
             .map(|word| word.load(Ordering::Relaxed))
     }
 
-    /// Writes one byte to each page.
+    /// Writes one byte to each page, of huge ones to each of their pages.
     pub fn write(&self) {
-        for page in self.pages() {
-            page.write();
+        let size = page_size();
+        for Page(first) in self.pages() {
+            for index in 0..self.each {
+                Page(first.wrapping_byte_add(index * size)).write();
+            }
         }
     }
 

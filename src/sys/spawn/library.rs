@@ -13,13 +13,15 @@ use crate::sys::image::ExecImage;
 use crate::sys::{check, check_errno};
 
 /// posix_spawn(3), without attributes or with the flag
-/// POSIX_SPAWN_USEVFORK.
+/// POSIX_SPAWN_USEVFORK; of the program, or of a helper that executes it.
 #[derive(Debug)]
 pub struct PosixSpawn {
     image: Rc<ExecImage>,
     attributes: Option<Box<libc::posix_spawnattr_t>>,
     /// The action, and the file that it names.
     redirect: Option<(Box<libc::posix_spawn_file_actions_t>, Rc<OwnedFd>)>,
+    /// Keeps the descriptor open that the path of what a helper executes may name.
+    _helped: Option<Rc<ExecImage>>,
 }
 
 impl PosixSpawn {
@@ -37,6 +39,20 @@ impl PosixSpawn {
             image: action.program()?,
             attributes: None,
             redirect,
+            _helped: None,
+        })
+    }
+
+    /// Of a helper that executes the program, as the JDK's jspawnhelper does.
+    ///
+    /// # Errors
+    /// As for [`PosixSpawn::new`], and those of memfd_create(2).
+    pub fn of_helper(action: Action) -> io::Result<Self> {
+        let plain = Self::new(action)?;
+        Ok(Self {
+            image: Rc::new(ExecImage::helping(&plain.image)?),
+            _helped: Some(plain.image),
+            ..plain
         })
     }
 
@@ -265,7 +281,29 @@ fn quote(word: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Then;
     use super::*;
+    use crate::model::Closing;
+
+    #[test]
+    fn a_helper_executes_the_program_with_its_arguments_and_environment() {
+        let status = |path: &str, arguments: &[&str]| {
+            let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+            let image = ExecImage::of_path(path, &arguments, &["FOR=7".to_owned()]).unwrap();
+            let mut spawner = PosixSpawn::of_helper(Action {
+                stamp: None,
+                redirect: None,
+                close: Closing::Nothing,
+                then: Then::Exec(Rc::new(image)),
+            })
+            .unwrap();
+            spawner.spawn().unwrap().wait().unwrap().code()
+        };
+        let script = "exit $((FOR + $#))";
+        let arguments = ["sh", "-c", script, "sh", "a", "b"];
+        assert_eq!(status("/bin/sh", &arguments), Some(9));
+        assert_eq!(status("/no/program", &["no"]), Some(127));
+    }
 
     #[test]
     fn a_shell_gives_quoted_words_back() {

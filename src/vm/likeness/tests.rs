@@ -177,7 +177,8 @@ fn zeros_and_huge_pages_are_counted_as_what_they_are() {
         ..heap.clone()
     };
     let forked = placed(&[forked, zeros.clone()]).unwrap();
-    assert_eq!(forked.rewritable_pages(), 3 + 2 * TABLE);
+    assert_eq!(forked.rewritable_pages(), 3);
+    assert_eq!(forked.rewritable_huge_pages(), 2);
     let placed = placed(&[heap, zeros]).unwrap();
     let built = &placed.mappings[0];
     assert_eq!((built.stretch, built.dontfork), (3, true));
@@ -185,6 +186,7 @@ fn zeros_and_huge_pages_are_counted_as_what_they_are() {
     assert_eq!(built.offset / PAGE % TABLE, 100);
     assert_eq!(placed.present_pages(), 3 + 1 + 2 * TABLE + 8);
     assert_eq!(placed.rewritable_pages(), 0, "a child lacks them");
+    assert_eq!(placed.rewritable_huge_pages(), 0);
     assert_eq!((placed.anon_mappings(), placed.zero_mappings()), (1, 1));
     assert_eq!(placed.huge_pages(), 2);
     assert_eq!(

@@ -10,7 +10,7 @@ mod ledger;
 mod mechanisms;
 mod names;
 mod page_tables;
-mod rewriting;
+pub(super) mod rewriting;
 mod tree;
 mod words;
 

@@ -20,28 +20,10 @@ pub(super) fn table(
     // What no fork taxed is noise around 0, and must not choose the unit.
     let taxes = found.iter().map(|(_, tax)| of_all_pages(tax).value.abs());
     let all = Unit::of_one(taxes.fold(0.0, f64::max));
-    let ns = |name: &str| Column::number(name, &NANOSECOND.subheader());
-    Grid::new()
+    let grid = Grid::new()
         .by_method(|row: &Row<'_>| row.0)
-        .column(Column::name("method"), |row| row.0.name())
-        .column(Column::number("pages", ""), |row| row.1.pages)
-        .column(
-            ns("after spawn").explained("one page, one byte, after a spawn whose child has ended"),
-            |row| NANOSECOND.entry(row.1.after_ns),
-        )
-        .column(
-            ns("once more").explained("the same page once more, with no spawn in between"),
-            |row| NANOSECOND.entry(row.1.again_ns),
-        )
-        .column(
-            ns("tax").explained("after spawn less once more: the fault"),
-            |row| NANOSECOND.entry(row.1.tax_ns),
-        )
-        .column(
-            ns("held")
-                .explained("the tax while a child still has the page, so that it must be copied"),
-            |row| NANOSECOND.found(&row.1.held_ns),
-        )
+        .column(Column::name("method"), |row| row.0.name());
+    measured(grid, |row| row.1)
         .column(
             Column::number("all pages", &all.subheader()).explained("the tax of all these pages"),
             |row| all.entry(of_all_pages(row.1)),
@@ -54,7 +36,7 @@ pub(super) fn table(
                 let tax = of_all_pages(row.1);
                 Some(
                     cell.call_ns
-                        .map(|call| Some(PLAIN.entry(over_call(tax, call)?))),
+                        .map(|call| Some(PLAIN.entry(over_call(tax, call.median)?))),
                 )
             },
         )
@@ -67,4 +49,30 @@ pub(super) fn table(
             "timed: {}",
             by_method(found, |tax| counted(tax.rounds, "round"))
         )])
+}
+
+/// Adds what was measured of a page.
+pub(in crate::report::view) fn measured<'a, R: 'a>(
+    grid: Grid<'a, R>,
+    of: impl Fn(&R) -> &Rewriting + Copy + 'a,
+) -> Grid<'a, R> {
+    let ns = |name: &str| Column::number(name, &NANOSECOND.subheader());
+    grid.column(Column::number("pages", ""), move |row| of(row).pages)
+        .column(
+            ns("after spawn").explained("one page, one byte, after a spawn whose child has ended"),
+            move |row| NANOSECOND.entry(of(row).after_ns),
+        )
+        .column(
+            ns("once more").explained("the same page once more, with no spawn in between"),
+            move |row| NANOSECOND.entry(of(row).again_ns),
+        )
+        .column(
+            ns("tax").explained("after spawn less once more: the fault"),
+            move |row| NANOSECOND.entry(of(row).tax_ns),
+        )
+        .column(
+            ns("held")
+                .explained("the tax while a child still has the page, so that it must be copied"),
+            move |row| NANOSECOND.found(&of(row).held_ns),
+        )
 }

@@ -17,6 +17,7 @@ mod quota;
 mod recognised;
 pub(in crate::report) mod refusals;
 mod reservations;
+mod rewriting;
 pub(super) mod spawns;
 pub(super) mod words;
 
@@ -28,7 +29,7 @@ pub(super) use reservations::{around, reservation};
 use crate::analysis::sweep::times_as_long;
 use crate::model::{
     Availability, Blame, Document, Findings, Missing, ProcessRole, ProcessTrial, Remedy, Replica,
-    ReplicaOrder, SpawnMethod, TrialCell,
+    ReplicaOrder, Rewritten, SpawnMethod, TrialCell,
 };
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::picture::Picture;
@@ -43,6 +44,8 @@ pub(super) struct Rebuilt<'a> {
     replica: &'a Replica,
     /// Whose the cost is, of an explanation.
     blame: Option<&'a Availability<Blame>>,
+    /// What writing again costs, of an explanation.
+    rewritten: &'a [Rewritten],
     /// What was tried, of an advice.
     pub(super) remedies: &'a [Remedy],
 }
@@ -50,8 +53,8 @@ pub(super) struct Rebuilt<'a> {
 impl<'a> Rebuilt<'a> {
     /// `None` if the document rebuilds no process.
     pub(super) fn of(document: &'a Document) -> Option<Self> {
-        let (replica, blame, remedies) = match &document.findings {
-            Findings::Process(process) => (&process.replica, Some(&process.blame), &[][..]),
+        let (replica, process, remedies) = match &document.findings {
+            Findings::Process(process) => (&process.replica, Some(process), &[][..]),
             Findings::Advice(advice) => (&advice.replica, None, advice.remedies.as_slice()),
             Findings::Sweep { .. }
             | Findings::Explanation(_)
@@ -62,7 +65,8 @@ impl<'a> Rebuilt<'a> {
             document,
             order: document.plan.order.replica()?,
             replica,
-            blame,
+            blame: process.map(|process| &process.blame),
+            rewritten: process.map_or(&[], |process| &process.rewritten),
             remedies,
         })
     }
@@ -86,6 +90,10 @@ impl<'a> Rebuilt<'a> {
                 self.table("free", footnotes, |notes| free::table(blame, notes)),
             ]);
         }
+        let rewriting = self.table("rewriting", footnotes, |notes| {
+            rewriting::table(self, notes)
+        });
+        sections.push(rewriting);
         sections.push(self.table("likeness", footnotes, |notes| likeness::table(self, notes)));
         let not_found = self.not_found(footnotes);
         sections.push(Section::lines("not-found", "Not found out", not_found));
@@ -112,11 +120,17 @@ impl<'a> Rebuilt<'a> {
         Section::table(name, footnotes.under(self.document, make))
     }
 
-    /// Why the cost could not be shared out, where that was asked for.
+    /// Why the cost could not be shared out, and writing again not be told, where that was
+    /// asked for.
     fn not_found(&self, footnotes: &mut Footnotes) -> Vec<String> {
         let mut absent = Footnotes::default();
         if let Some(missing) = self.blame.and_then(Availability::missing) {
             absent.missing(missing, "what a fork pays for, whose it is", None);
+        }
+        for row in self.rewritten {
+            if let Some(missing) = row.rewriting.missing() {
+                absent.missing(missing, "the hidden tax", Some(row.method));
+            }
         }
         let told = absent.lines(self.document);
         footnotes.absorb(absent);

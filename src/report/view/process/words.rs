@@ -1,7 +1,7 @@
 //! Whose the cost of a fork is, in a few sentences, and none that the intervals do not
 //! support.
 
-use super::{Rebuilt, figures, names, quota, recognised, refusals, spawns};
+use super::{Rebuilt, figures, names, quota, recognised, refusals, rewriting, spawns};
 use crate::analysis::process::{
     self, dearest_groups, dearest_rungs, has_too_few_workers, is_extrapolated, is_most, looks_big,
     per_second, share,
@@ -15,6 +15,7 @@ use crate::units::bytes;
 pub(super) fn sentences(rebuilt: &Rebuilt<'_>) -> Vec<String> {
     let sentences = [
         rebuilt.blame().and_then(dearest_rung),
+        rewriting::sentence(rebuilt),
         rebuilt.blame().and_then(dearest_group),
         standing_still(rebuilt),
         rebuilt.blame().and_then(|blame| beside(rebuilt, blame)),

@@ -17,6 +17,22 @@ pub(super) fn leaving() -> Vec<u8> {
     ])
 }
 
+/// The stack begins with argc, argv and a null, and envp.
+pub(super) fn helping() -> Vec<u8> {
+    bytes(&[
+        0xf940_0be0,     // ldr x0, [sp, #16]
+        0x9100_63e1,     // add x1, sp, #24
+        0xf940_03e2,     // ldr x2, [sp]
+        0x8b22_6fe2,     // add x2, sp, x2, lsl #3
+        0x9100_4042,     // add x2, x2, #16
+        movz(8, 221, 0), // mov x8, #221 (execve)
+        SVC,
+        movz(0, 127, 0), // mov x0, #127
+        movz(8, 93, 0),  // mov x8, #93 (exit)
+        SVC,
+    ])
+}
+
 pub(super) fn stamping(fd: u32, offset: u64) -> Vec<u8> {
     let [a, b, c, d] = quarters(offset);
     let mut code = vec![0x9100_03e1]; // mov x1, sp

@@ -18,6 +18,22 @@ pub(super) fn leaving() -> Vec<u8> {
     code
 }
 
+/// The stack begins with argc, argv and a null, and envp.
+pub(super) fn helping() -> Vec<u8> {
+    let mut code = vec![
+        0x48, 0x8b, 0x7c, 0x24, 16, // mov rdi, [rsp + 16]
+        0x48, 0x8d, 0x74, 0x24, 24, // lea rsi, [rsp + 24]
+        0x48, 0x8b, 0x14, 0x24, // mov rdx, [rsp]
+        0x48, 0x8d, 0x54, 0xd4, 16, // lea rdx, [rsp + rdx * 8 + 16]
+        0xb8, 59, 0, 0, 0, // mov eax, 59 (execve)
+    ];
+    code.extend(SYSCALL);
+    code.extend([0xbf, 127, 0, 0, 0]); // mov edi, 127
+    code.extend([0xb8, 60, 0, 0, 0]); // mov eax, 60 (exit)
+    code.extend(SYSCALL);
+    code
+}
+
 pub(super) fn stamping(fd: u32, offset: u64) -> Vec<u8> {
     let mut code = vec![0x48, 0x89, 0xe6]; // mov rsi, rsp
     clock_gettime(&mut code);

@@ -233,7 +233,7 @@ fn huge_pages_stand_beside_small_ones() {
         read: &[[7, 1]],
         ..anonymous(0, 4 * huge)
     };
-    let mut pages = Pages::sample(huge + 3, huge + 3).unwrap();
+    let mut pages = Pages::sample(9, 9).unwrap();
     arena.place_exact(&mapping, &mut pages).unwrap();
     // Other tests map memory as usual.
     disable_huge_pages(false).unwrap();
@@ -245,7 +245,7 @@ fn huge_pages_stand_beside_small_ones() {
         "whether huge or not"
     );
     assert_eq!(&present[2 * huge..3 * huge], "w".repeat(huge));
-    assert_eq!(pages.len(), huge + 3);
+    assert_eq!(pages.len(), 3, "of the small ones");
     let flags = flags(&arena);
     assert_eq!(flags.len(), 1);
     assert!(flags[0].1.contains(" nh"), "{flags:?}");
@@ -349,4 +349,36 @@ fn what_is_too_large_to_be_charged_is_mapped_without() {
     assert!(vm_flags(&arena, 1).contains(&"nr".to_owned()));
     // SAFETY: the arena is this test's own, and nothing in it is used any more.
     unsafe { libc::munmap((arena.start() + page_size()) as *mut _, large.len) };
+}
+
+#[test]
+fn huge_pages_are_sampled_whole_and_apart_from_small_ones() {
+    let huge = page_size() / size_of::<u64>();
+    let fresh = || Arena::apart(8 * huge * page_size(), huge * page_size());
+    let count = huge as u64;
+    let mapping = Exact {
+        huge: &[[count, 3 * count], [5 * count, count]],
+        written: &[[0, 4]],
+        ..anonymous(0, 8 * huge)
+    };
+    let arena = fresh();
+    let mut pages = Pages::sample_huge(2, 4).unwrap();
+    arena.place_exact(&mapping, &mut pages).unwrap();
+    let page = |address: u64| address / page_size() as u64 - (arena.start() / page_size()) as u64;
+    let kept: Vec<u64> = pages.addresses().map(page).collect();
+    assert_eq!(kept, [count, 3 * count]);
+    pages.write();
+    let mut small = Pages::sample(100, 4).unwrap();
+    fresh().place_exact(&mapping, &mut small).unwrap();
+    assert_eq!(small.len(), 4);
+    // What is left out of forks is in no child.
+    let left_out = Exact {
+        dontfork: true,
+        ..mapping
+    };
+    let mut none = Pages::sample_huge(2, 4).unwrap();
+    fresh().place_exact(&left_out, &mut none).unwrap();
+    // Other tests map memory as usual.
+    disable_huge_pages(false).unwrap();
+    assert!(none.is_empty());
 }
