@@ -169,7 +169,7 @@ impl Probe for StampProbe<'_> {
 /// What writing to the parent's pages costs after a spawn: the rewriting pass.
 pub(super) struct RewriteProbe<'a> {
     pages: &'a Pages,
-    /// Where a forked child is held as well: one of the methods is fork.
+    /// Where a forked child is held as well, after each spawn: one of the methods is fork.
     holds: Option<Alone>,
     error: Option<io::Error>,
 }
@@ -193,6 +193,17 @@ impl<'a> RewriteProbe<'a> {
         let begin = now_ns();
         self.pages.write();
         now_ns() - begin
+    }
+
+    /// Writes while a forked child still has the pages, which are its own no more afterwards.
+    pub(super) fn hold(&mut self, alone: Alone, words: &[AtomicU64]) {
+        if self.pages.is_empty() {
+            return;
+        }
+        match self.held(alone) {
+            Ok(took) => words[rewrite_words::HELD].store(took, Ordering::Relaxed),
+            Err(error) => self.error = self.error.take().or(Some(error)),
+        }
     }
 
     fn held(&self, alone: Alone) -> io::Result<u64> {
@@ -271,12 +282,8 @@ impl Probe for RewriteProbe<'_> {
         store(rewrite_words::AFTER, self.timed());
         store(rewrite_words::AGAIN, self.timed());
         store(rewrite_words::PAGES, self.pages.len() as u64);
-        let Some(alone) = self.holds.filter(|_| !self.pages.is_empty()) else {
-            return;
-        };
-        match self.held(alone) {
-            Ok(took) => store(rewrite_words::HELD, took),
-            Err(error) => self.error = self.error.take().or(Some(error)),
+        if let Some(alone) = self.holds {
+            self.hold(alone, words);
         }
     }
 }

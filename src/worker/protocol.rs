@@ -288,7 +288,8 @@ pub mod rewrite_words {
     pub const AFTER: usize = 0;
     /// Of writing to them once more.
     pub const AGAIN: usize = 1;
-    /// Of writing to them while a forked child still has them.
+    /// Of writing to them while a forked child still has them; 0 where none was held. Huge
+    /// pages are split by that, and a child has them once, after the last spawn.
     pub const HELD: usize = 2;
     /// The pages.
     pub const PAGES: usize = 3;

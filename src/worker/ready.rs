@@ -2,6 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::sync::atomic::AtomicU64;
 
 use super::measure::{self, Contender, Limits, try_once};
 use super::pause::{Cold, Hot};
@@ -10,8 +11,10 @@ use super::probe::{
     ClockOnly, CounterProbe, GaugeProbe, Probe, RewriteProbe, StampProbe, UsageProbe,
 };
 use super::protocol::{
-    Assignment, Done, Failure, LoopUsage, MOST_COUNTERS, Pass, Refused, gauge_words,
+    Assignment, Done, FIRST_RECORD, Failure, LoopUsage, MOST_COUNTERS, Pass, Refused, gauge_words,
+    record,
 };
+use crate::model::PageKind;
 use crate::sys::clock::now_ns;
 use crate::sys::gauge::Untouched;
 use crate::sys::memory::Pages;
@@ -78,6 +81,17 @@ impl Course {
         };
         let end = self.spawned.saturating_add(spawns).min(self.schedule.len());
         self.record_within(end, limits, cold, probe)
+    }
+
+    /// What the probe recorded of the last of so many spawns whose child was a copy.
+    fn last_copy(&self, spawns: usize, stride: usize) -> Option<&[AtomicU64]> {
+        let copies = |choice: &u8| self.contenders[usize::from(*choice)].method.copies();
+        let last = self.schedule[..spawns].iter().rposition(copies)?;
+        let records = self.shared.words()[FIRST_RECORD..].chunks_exact(stride);
+        records
+            .skip(last)
+            .map(|words| &words[record::WORDS..])
+            .next()
     }
 
     /// Spawns up to an end of the schedule; how many spawns are recorded by then.
@@ -163,8 +177,18 @@ impl Ready {
 
     fn rewrite(&mut self) -> Result<usize, Failure> {
         let holds = self.course.assignment.methods.iter().any(|m| m.copies());
-        let mut probe = RewriteProbe::new(&self.pages, holds.then_some(self.alone));
+        let holds = holds.then_some(self.alone);
+        // A huge page that is copied bit by bit is none any more.
+        let once = self.course.assignment.rewritten == PageKind::Huge
+            || self.shape.regions.iter().any(|region| region.huge);
+        let mut probe = RewriteProbe::new(&self.pages, holds.filter(|_| !once));
         let spawns = self.course.record(self.cold.as_mut(), &mut probe)?;
+        let last = self
+            .course
+            .last_copy(spawns, Pass::Rewriting.record_words());
+        if let (true, Some(alone), Some(last)) = (once, holds, last) {
+            probe.hold(alone, last);
+        }
         setup("could not fork a child that waits", probe.finish())?;
         Ok(spawns)
     }

@@ -291,7 +291,7 @@ fn writing_again_is_told_of_a_sample_and_worked_out_for_all_pages() {
     says(&words, "pages and 576.0 ns for each of 3 huge pages");
     says(
         &flat(&table(&document)),
-        "it is split and copied page by page",
+        "once in each worker, it is split and copied page by page",
     );
 
     let why = Missing::unavailable("the worker was killed", Some("ask for less"));

@@ -360,6 +360,8 @@ fn place(
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
     use crate::analysis::shape::parse_shape;
     use crate::cli::plan::tests::host;
@@ -385,6 +387,41 @@ mod tests {
         reservations.push(ShapeReservation::NoFlags);
         let refused = check_memory(&shape).unwrap_err().to_string();
         assert!(refused.contains("without --no-flags"), "{refused}");
+    }
+
+    #[test]
+    fn a_jvm_is_explained_as_it_spawns_and_pages_are_written_again_where_that_is_asked() {
+        let planned = |words: &[&str], library: &str| {
+            let mut shape = shape();
+            let last = shape.mappings.last().unwrap().end_page() + 8;
+            shape.mappings.push(ShapeMapping {
+                name: Some(format!("/lib/{library}")),
+                ..ShapeMapping::untouched(last, 4, MappingContent::Library)
+            });
+            let found = Found {
+                shape,
+                prices: Availability::unavailable("no card is stored", None),
+                host: RemedyHost::default(),
+            };
+            let words = ["explain", "--pid", "7"].iter().chain(words);
+            of_process(&ExplainArgs::parse_from(words), found, &host()).unwrap()
+        };
+        let helper = SpawnMethod::PosixSpawnHelper;
+        assert!(planned(&[], "libjvm.so").methods.contains(&helper));
+        assert!(!planned(&[], "libx.so").methods.contains(&helper));
+        for (words, pages) in [
+            (&[][..], 0),
+            (&["--rewrite"][..], 1_000),
+            (&["--rewrite", "2k"][..], 2_000),
+            (&["--ledger"][..], 1_000),
+            (&["--ledger", "--rewrite", "0"][..], 0),
+        ] {
+            let Order::Process(order) = planned(words, "libx.so").order else {
+                panic!("it orders no process");
+            };
+            assert_eq!(order.rewrite_pages, pages, "{words:?}");
+            assert!(order.ledger.is_none_or(|ledger| ledger.rewrite_pages == 0));
+        }
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub(in crate::lab) fn of_workers(
         rewrite_words::HELD,
     ]
     .map(|word| a_page(recordings, method, seed, word));
-    let (after, again, held) = (after?, again?, held?);
+    let (after, again) = (after?, again?);
     let less = |what: &Replicates| {
         let difference = Replicates::combine(&[what, &again], |v| Some(v[0] - v[1]))?;
         Some(difference.estimate())
@@ -40,13 +40,13 @@ pub(in crate::lab) fn of_workers(
         after_ns: after.estimate(),
         again_ns: again.estimate(),
         tax_ns: less(&after)?,
-        held_ns: held_ns(method, less(&held)?),
+        held_ns: held_ns(method, held.and_then(|held| less(&held))),
     })
 }
 
-fn held_ns(method: SpawnMethod, held: Estimate) -> Availability<Estimate> {
+fn held_ns(method: SpawnMethod, held: Option<Estimate>) -> Availability<Estimate> {
     match method {
-        SpawnMethod::Fork => Availability::Measured(held),
+        SpawnMethod::Fork => Availability::of(held, Missing::not_reached),
         _ => Availability::not_asked(
             "only a child of a plain fork has a copy of the parent's pages while the parent goes on",
         ),
@@ -73,7 +73,8 @@ fn a_page(
 ) -> Option<Replicates> {
     let a_page = |words: &[u64]| {
         let pages = words[record::WORDS + rewrite_words::PAGES];
-        (pages > 0).then(|| words[record::WORDS + word] as f64 / pages as f64)
+        let took = words[record::WORDS + word];
+        (pages > 0 && took > 0).then(|| took as f64 / pages as f64)
     };
     let mine = recordings.iter().filter_map(|r| r.of(method));
     let workers: Vec<Vec<f64>> = mine

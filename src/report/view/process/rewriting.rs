@@ -83,8 +83,8 @@ fn remarks(rows: &[Row<'_>]) -> Vec<String> {
     ];
     let has_huge = rows.iter().any(|(row, _)| row.of == PageKind::Huge);
     remarks.extend(has_huge.then(|| {
-        "huge pages: one figure is of a whole one, a byte in each page of it; held, it is split \
-         and copied page by page"
+        "huge pages: one figure is of a whole one, a byte in each page of it; held, once in each \
+         worker, it is split and copied page by page"
             .to_owned()
     }));
     remarks
