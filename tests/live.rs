@@ -18,6 +18,8 @@ mod compare;
 mod explain;
 #[path = "live/exported.rs"]
 mod exported;
+#[path = "live/jobs.rs"]
+mod jobs;
 #[path = "live/likeness.rs"]
 mod likeness;
 #[path = "live/noise.rs"]

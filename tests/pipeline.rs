@@ -8,6 +8,8 @@ mod card;
 #[path = "pipeline/explain.rs"]
 mod explain;
 mod fake;
+#[path = "pipeline/jobs.rs"]
+mod jobs;
 #[path = "pipeline/noise.rs"]
 mod noise;
 #[path = "pipeline/process.rs"]

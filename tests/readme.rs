@@ -35,7 +35,11 @@ fn every_example_works() {
     let dir = tempfile::tempdir().unwrap();
     let examples = examples();
     assert!(examples.len() > 5);
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     for words in examples {
+        if cpus == 1 && words.iter().any(|word| word == "--jobs") {
+            continue; // Each parent has a CPU of its own.
+        }
         let output = Command::new(env!("CARGO_BIN_EXE_forktax"))
             .args(shortened(words.clone()))
             .current_dir(dir.path())

@@ -145,8 +145,8 @@ impl Command {
 )]
 pub(super) struct SweepArgs {
     /// Mappings to add to the worker: a list such as 0,100,1k,10k
-    /// [default: 0,100,1k,10k; with --huge 0,10,100,500; 0 with a list in --fds or
-    /// --threads, of which only one may be a list]
+    /// [default: 0,100,1k,10k; with --huge 0,10,100,500; 0 with a list in --fds,
+    /// --threads or --jobs, of which only one may be a list]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse_count)]
     pub(super) mappings: Option<Vec<u64>>,
 
@@ -155,6 +155,11 @@ pub(super) struct SweepArgs {
 
     #[command(flatten)]
     pub(super) beside: BesideArgs,
+
+    /// Parents that spawn at once, each on a CPU of its own, of which one is timed: a number
+    /// for all, or a list such as 1,2,4 [default: 1]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse_count)]
+    pub(super) jobs: Option<Vec<u64>>,
 
     /// Ways to spawn, a list
     /// [default: fork,vfork,posix_spawn, or those that can with --child exit]

@@ -21,7 +21,8 @@ use crate::sys::{clock, memory, perf, process};
 /// Carries out a sweep, or two by turns.
 pub(super) fn sweep(args: &SweepArgs, attendant: Option<Attendant>) -> anyhow::Result<()> {
     if args.versus.is_given() {
-        let planner = |args: &SweepArgs, host: &Surroundings| Ok(plan::of_sweep(args, host)?);
+        let planner =
+            |args: &SweepArgs, host: &Surroundings| Ok(plan::of_swept_by_turns(args, host)?);
         return versus::run(args, &args.versus, &args.output, &planner, attendant);
     }
     let host = surroundings(args.spawning.running.cpu.is_some())?;
@@ -79,6 +80,7 @@ pub(super) fn surroundings(names_cpu: bool) -> anyhow::Result<Surroundings> {
         fits: Box::new(move |space| limits::check(&Need::of(space, page_size), &Limits::read())),
         pins: Box::new(linux::room_for_pins),
         folios: memory::gives_folios,
+        share_a_core: process::share_a_core,
     })
 }
 
@@ -151,6 +153,8 @@ impl<'a> Delivery<'a> {
     ) -> anyhow::Result<R> {
         let host = host();
         let kernel = Linux::new(self.stop.clone(), &plans.map(|plan| plan.placement))?;
+        let others = plans.iter().flat_map(|plan| &plan.other_cpus).copied();
+        let kernel = kernel.accompanied(&others.collect::<Vec<usize>>())?;
         let kernel = kernel.attended(self.attendant.clone());
         let on_cpu = surroundings.cpu.said.clone();
         let begins = [Some(plan::length(plans[0])), on_cpu].into_iter().flatten();

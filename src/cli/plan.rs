@@ -30,7 +30,7 @@ pub(super) use length::length;
 pub(super) use process::{Found as FoundProcess, of_process, of_process_by_turns};
 pub(super) use program::search_path;
 pub(super) use reproduce::{of_parents, of_reproduce};
-pub(super) use sweep::{of_explain, of_explained_by_turns, of_sweep};
+pub(super) use sweep::{of_explain, of_explained_by_turns, of_sweep, of_swept_by_turns};
 
 /// The relative half-width of an interval at which a sweep has seen enough.
 const PRECISION: f64 = 0.02;
@@ -69,6 +69,8 @@ pub(super) struct Surroundings {
     pub(super) pins: Box<Pins>,
     /// Whether folios of so many pages are to be had.
     pub(super) folios: fn(u64) -> bool,
+    /// Whether two CPUs are known to be threads of one core.
+    pub(super) share_a_core: fn(usize, usize) -> bool,
 }
 
 /// What a command has a run do; all else is as it was typed, for every command alike.
@@ -95,6 +97,7 @@ impl Task {
             environment: program::environment(&host.path, &running.env),
             stop: self.stop,
             placement: placement(running.cpu, host)?,
+            other_cpus: Vec::new(),
             temperature: self.temperature,
             seed: seed(running),
             spawn_timeout_ms: timeout_ms(running.timeout)?,
@@ -162,13 +165,10 @@ fn placement(cpu: Option<CpuArg>, host: &Surroundings) -> Result<Placement, Plan
     match cpu {
         Some(CpuArg::Any) => Ok(Placement::Free),
         Some(CpuArg::One(cpu)) if host.allowed_cpus.contains(&cpu) => Ok(Placement::Pinned(cpu)),
-        Some(CpuArg::One(cpu)) => {
-            let list: Vec<String> = host.allowed_cpus.iter().map(ToString::to_string).collect();
-            let list = list.join(",");
-            Err(PlanError::refused(format!(
-                "--cpu {cpu}: this process may run on CPUs {list} only"
-            )))
-        }
+        Some(CpuArg::One(cpu)) => Err(PlanError::refused(format!(
+            "--cpu {cpu}: this process may run on CPUs {} only",
+            cpu::listed(&host.allowed_cpus)
+        ))),
         None => Ok(host.cpu.cpu.map_or(Placement::Free, Placement::Pinned)),
     }
 }

@@ -10,7 +10,7 @@ use super::session::Recording;
 use crate::analysis::sweep::times_as_long;
 use crate::model::{
     Availability, Cell, Document, Findings, Host, Missing, Plan, SCHEMA_VERSION, SpawnMethod, Tool,
-    WorkerSamples, times,
+    WorkerSamples, rates, times,
 };
 use crate::stats::{DRAWS, Estimate, Replicates, Summary, cost_replicates, median, quantile};
 use crate::sys::perf::Counter;
@@ -80,6 +80,7 @@ fn cell(group: &Group<'_>, method: SpawnMethod, cost: f64, baseline: &[WorkerSam
                 None,
             ),
         },
+        all_per_second: together(&samples, plan.seed),
         total_ns,
         ratio: Availability::of(times_as_long(&samples, baseline, plan.seed), why_not),
         cpu_ns,
@@ -125,6 +126,11 @@ fn slowdown(
             None => group.why_not(method),
         }
     })
+}
+
+/// What all parents come to that spawn at once, by the workers that figures are made of.
+fn together(samples: &[WorkerSamples], seed: u64) -> Option<Estimate> {
+    Some(cost_replicates(&rates(samples), seed, DRAWS)?.estimate())
 }
 
 fn per_second(total_ns: &Availability<Summary>) -> Availability<Estimate> {

@@ -53,6 +53,7 @@ impl<'a> Group<'a> {
             inflation_ns: middle(self.timings().map(|r| r.inflation_ns).collect()),
             before: typical(|r| r.before),
             parent: typical(|r| r.inflated),
+            jobs: self.plan.has_jobs().then(|| self.request.jobs()),
         }
     }
 

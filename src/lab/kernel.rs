@@ -107,6 +107,9 @@ pub trait Kernel {
         timeout: Duration,
     ) -> Result<Box<dyn Script>, LabError>;
 
+    /// Whether two CPUs are known to be threads of one core.
+    fn share_a_core(&self, a: usize, b: usize) -> bool;
+
     /// What this kernel has counted so far of what the host does.
     fn host_counts(&self) -> Reading;
 
@@ -163,6 +166,26 @@ pub trait Worker {
     /// # Errors
     /// Whatever ends a worker.
     fn turns(&mut self, turns: usize) -> Result<Done, LabError>;
+
+    /// Has it spawn by one of the methods that work there, while others accompany it; what
+    /// came of that, with all spawns so far. Calls `idle` now and then meanwhile.
+    ///
+    /// # Errors
+    /// Whatever ends a worker.
+    fn alone(&mut self, method: u8, idle: &mut dyn FnMut()) -> Result<Done, LabError>;
+
+    /// Has it spawn by that method beside another worker, and returns once it does.
+    ///
+    /// # Errors
+    /// [`LabError::Interrupted`], and whatever ends a worker.
+    fn accompany(&mut self, method: u8) -> Result<(), LabError>;
+
+    /// Has it stop; when its spawns ended, by the clock of the records, as far as it had room
+    /// to write that down.
+    ///
+    /// # Errors
+    /// Whatever ended it since.
+    fn halt(&mut self) -> Result<Vec<u64>, LabError>;
 
     /// What the kernel says of its address space, the instrument left out.
     ///

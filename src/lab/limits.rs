@@ -135,7 +135,9 @@ fn check_handlers(need: &Need) -> Result<(), LimitError> {
 }
 
 fn check_descriptors(need: &Need, limits: &Limits) -> Result<(), LimitError> {
-    fits(need, OPENED, limits.open_files).map_err(LimitError::OpenFiles)?;
+    // A socket and records of each.
+    let opened = OPENED.saturating_add(need.jobs.saturating_sub(1).saturating_mul(2));
+    fits(need, opened, limits.open_files).map_err(LimitError::OpenFiles)?;
     if need.descriptors == 0 {
         return Ok(()); // A worker's own are as many as this process has.
     }
@@ -175,7 +177,8 @@ fn check_virtual_memory(need: &Need, limits: &Limits) -> Result<(), LimitError> 
     let asked = with_headroom(need.private_bytes);
     fits(need, asked, limits.private).map_err(LimitError::Private)?;
     // dup_mmap() charges the private memory once more, for the fork's copy.
-    let asked = with_headroom(need.private_bytes.saturating_mul(2));
+    let all = need.private_bytes.saturating_mul(need.jobs);
+    let asked = with_headroom(all.saturating_mul(2));
     fits(need, asked, limits.commit).map_err(LimitError::Commit)
 }
 
@@ -207,7 +210,7 @@ fn check_memory(need: &Need, limits: &Limits) -> Result<(), LimitError> {
 }
 
 fn check_processes(need: &Need, limits: &Limits) -> Result<(), LimitError> {
-    let asked = need.processes;
+    let asked = need.all_processes();
     fits(need, asked, limits.processes).map_err(LimitError::Processes)?;
     let Some(CgroupRoom { room, file }) = &limits.cgroup_pids else {
         return Ok(());

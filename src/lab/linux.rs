@@ -129,6 +129,27 @@ impl Linux {
         Self { attendant, ..self }
     }
 
+    /// The same with workers on these CPUs besides, which this process leaves to them if it
+    /// has any other.
+    ///
+    /// # Errors
+    /// [`LabError::Io`].
+    pub fn accompanied(mut self, others: &[usize]) -> Result<Self, LabError> {
+        if let Some([_, own]) = &mut self.cpus {
+            let left = own.iter().copied().filter(|cpu| !others.contains(cpu));
+            let left: Vec<usize> = left.collect();
+            if left.is_empty() {
+                self.watched.shared |= !others.is_empty();
+            } else {
+                let left_to_them = sys::process::run_on(&left);
+                left_to_them.map_err(failed("could not leave the other workers' CPUs"))?;
+                *own = left;
+            }
+        }
+        self.watched.cpus.extend_from_slice(others);
+        Ok(self)
+    }
+
     /// Starts a worker, which inherits the CPUs: one that is free to move gets all of them,
     /// also where another is pinned and this process keeps off its CPU.
     fn start(&self, assignment: &Assignment, timeout: Duration) -> Result<LinuxWorker, LabError> {
@@ -247,6 +268,10 @@ impl Kernel for Linux {
         self.stop.check()?;
         let script = LinuxScript::start(order, timeout, &self.stop)?;
         Ok(Box::new(script))
+    }
+
+    fn share_a_core(&self, a: usize, b: usize) -> bool {
+        sys::process::share_a_core(a, b)
     }
 
     fn host_counts(&self) -> Reading {

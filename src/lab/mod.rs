@@ -26,6 +26,7 @@ mod cpu_time;
 mod duet;
 mod explain;
 mod group;
+mod jobs;
 mod outcome;
 mod outlook;
 mod preflight;

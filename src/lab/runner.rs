@@ -37,6 +37,7 @@ pub(super) use self::schedule::{AIM_ROUNDS, Rhythm};
 use self::schedule::{Schedule, Slot, Stage};
 use super::duet::{self, Until};
 use super::error::LabError;
+use super::jobs;
 use super::kernel::Kernel;
 use super::noise::{NoiseLog, Reading, Waiting};
 use super::outcome::{Ended, Progress};
@@ -128,6 +129,25 @@ impl Turn<'_> {
         };
         let occasion = self.occasion(of);
         let recording = session::run(self.kernel, &assignment, watch, self.timeout, occasion)?;
+        self.note(&recording);
+        Ok(recording)
+    }
+
+    /// The same with one that others in these places accompany; its methods share the time.
+    pub(super) fn beside(
+        &self,
+        others: &[Placement],
+        assignment: Assignment,
+        watch: &Watch,
+        of: usize,
+    ) -> Result<Recording, LabError> {
+        let assignment = Assignment {
+            slice_ns: self.slice_ns / assignment.methods.len().max(1) as u64,
+            seed: self.seed,
+            ..assignment
+        };
+        let (kernel, timeout, occasion) = (self.kernel, self.timeout, self.occasion(of));
+        let recording = jobs::run(kernel, &assignment, others, watch, timeout, occasion)?;
         self.note(&recording);
         Ok(recording)
     }

@@ -28,6 +28,7 @@ pub(super) fn samples<'a>(
             visit: recording.occasion.visit,
             host: recording.host,
             idle_share: recording.done.usage.idle_share(),
+            all_per_second: recording.all_per_second(method),
             call_ns: net(record::CALLED, 1.0),
             total_ns: net(record::REAPED, 2.0),
         })

@@ -63,6 +63,9 @@ pub(super) struct Recording {
     pub(super) watched: Option<Result<Watched, Missing>>,
     /// Where page faults were recorded: what was mapped before the loop.
     pub(super) maps: Vec<MapRange>,
+    /// Where methods did not take turns, so that others could spawn as this one did: how many
+    /// spawns a second of each method all of them came to.
+    pub(super) all_per_second: Vec<Option<f64>>,
 }
 
 impl Recording {
@@ -102,6 +105,17 @@ impl Recording {
             (words[record::BEFORE], words[record::REAPED], method)
         };
         self.records().map(window).collect()
+    }
+
+    /// The same with what was recorded from outside.
+    pub(super) fn seen(mut self, watch: &Watch, watched: Option<Result<Watched, Missing>>) -> Self {
+        self.watched = watched;
+        match watch {
+            Watch::Modes => self.reduce_to_ticks(),
+            Watch::Moments | Watch::Stamps(_) => self.keep_the_spawns(),
+            _ => {}
+        }
+        self
     }
 
     /// The same with what was recorded of its moments from outside.
@@ -153,6 +167,12 @@ impl Recording {
         Some(self.records().filter(mine))
     }
 
+    /// How many spawns a second of a method all came to, where several spawned at once.
+    pub(super) fn all_per_second(&self, method: SpawnMethod) -> Option<f64> {
+        let index = self.methods.iter().position(|m| *m == method)?;
+        *self.all_per_second.get(index)?
+    }
+
     /// The records, each as a slice of words.
     pub(super) fn records(&self) -> impl Iterator<Item = &[u64]> {
         self.words.chunks_exact(self.pass.record_words())
@@ -175,15 +195,11 @@ pub(super) fn run(
     let mut outlook = Outlook::open(kernel, inflated.watched(assignment, watch));
     let done = inflated.worker.run(&mut || outlook.collect())?;
     let watched = outlook.close();
-    let mut recording = inflated.recorded(assignment, done)?.end(occasion);
-    recording.watched = watched;
-    recording.maps = maps;
-    match watch {
-        Watch::Modes => recording.reduce_to_ticks(),
-        Watch::Moments | Watch::Stamps(_) => recording.keep_the_spawns(),
-        _ => {}
-    }
-    Ok(recording)
+    let recording = inflated.recorded(assignment, done)?.end(occasion);
+    Ok(Recording {
+        maps,
+        ..recording.seen(watch, watched)
+    })
 }
 
 /// A worker with the address space that was ordered, about to spawn.
@@ -230,6 +246,13 @@ impl Inflated {
         })
     }
 
+    /// The methods that work there, in the order of their index.
+    pub(super) fn methods(&self, assignment: &Assignment) -> Vec<SpawnMethod> {
+        let unavailable = &self.prepared.unavailable;
+        let works = |method: &SpawnMethod| unavailable.iter().all(|(gone, _)| gone != method);
+        assignment.methods.iter().copied().filter(works).collect()
+    }
+
     /// It as somebody who watches sees it.
     pub(super) fn watched<'a>(&self, assignment: &Assignment, watch: &'a Watch) -> Sight<'a> {
         Sight {
@@ -251,9 +274,7 @@ impl Inflated {
         let mut words = self.worker.records(FIRST_RECORD + done.spawns * stride)?;
         let words = words.split_off(FIRST_RECORD);
         let waiting = self.worker.waiting();
-        let unavailable = &self.prepared.unavailable;
-        let works = |method: &SpawnMethod| unavailable.iter().all(|(gone, _)| gone != method);
-        let methods = assignment.methods.iter().copied().filter(works).collect();
+        let methods = self.methods(assignment);
         Ok(Recorded {
             worker: self.worker,
             recording: Recording {
@@ -274,6 +295,7 @@ impl Inflated {
                 lost_samples: 0,
                 watched: None,
                 maps: Vec::new(),
+                all_per_second: Vec::new(),
             },
         })
     }

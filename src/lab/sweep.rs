@@ -3,6 +3,7 @@
 
 use super::assemble::document;
 use super::error::LabError;
+use super::jobs;
 use super::kernel::Kernel;
 use super::outcome::{Outcome, Progress};
 use super::outlook::Watch;
@@ -10,7 +11,7 @@ use super::prospect::Sought;
 use super::runner::{AIM_ROUNDS, Feature, LEAST_TURNS, MOST_TURNS, Rhythm, Runner, Turn};
 use super::samples::{enough, spawns, spawns_within, still_open, typical_total, widest};
 use super::session::Recording;
-use crate::model::{Cell, Findings, Host, Plan, Stopped, Temperature};
+use crate::model::{Caveat, Cell, Findings, Host, Placement, Plan, Stopped, Temperature};
 use crate::worker::protocol::{Assignment, Pass};
 
 /// The fewest rounds: who asks for a time keeps it, and one worker is an answer.
@@ -68,10 +69,26 @@ pub(super) fn run(
     let mut recordings = experiment.recordings;
     ended.tell(&mut recordings);
     let timed = recordings.iter().any(|r| r.pass == Pass::Timing);
+    let document = timed.then(|| {
+        let mut document = document(host, plan, &ended, &recordings, findings);
+        document.caveats.extend(cores_shared(kernel, plan));
+        document
+    });
     Outcome {
-        document: timed.then(|| document(host, plan, &ended, &recordings, findings)),
+        document,
         error: ended.error,
     }
+}
+
+/// Parents that spawned at once on threads of one core.
+fn cores_shared(kernel: &dyn Kernel, plan: &Plan) -> Option<Caveat> {
+    let Placement::Pinned(cpu) = plan.placement else {
+        return None;
+    };
+    let cpus = [&[cpu], plan.other_cpus.as_slice()].concat();
+    let shares = |a: &usize| cpus.iter().any(|b| a != b && kernel.share_a_core(*a, *b));
+    let sharing: Vec<usize> = cpus.iter().copied().filter(shares).collect();
+    (!sharing.is_empty()).then_some(Caveat::CoresShared { cpus: sharing })
 }
 
 struct Experiment<'a> {
@@ -134,7 +151,8 @@ impl<'a> Experiment<'a> {
         let methods = &self.plan.methods;
         let cold = self.plan.temperature != Temperature::Hot;
         let timing = self.timings(space).next();
-        let Some(timing) = timing.filter(|_| pass != Pass::Timing && !cold) else {
+        let takes_turns = pass != Pass::Timing && !cold && !self.plan.has_jobs();
+        let Some(timing) = timing.filter(|_| takes_turns) else {
             return vec![0; methods.len()];
         };
         let typical = |method: &_| typical_total(timing, *method, self.clock_cost_ns);
@@ -198,7 +216,13 @@ impl Feature for Experiment<'_> {
             _ => Watch::Nothing,
         };
         let assignment = self.assignment(space, pass, turn.slice_ns);
-        let recording = turn.worker(assignment, &watch, space)?;
+        let recording = match self.plan.has_jobs() {
+            true => {
+                let others = jobs::others(self.plan, assignment.space.jobs());
+                turn.beside(&others, assignment, &watch, space)?
+            }
+            false => turn.worker(assignment, &watch, space)?,
+        };
         let loop_s = recording.loop_s();
         self.recordings.push(recording);
         Ok(loop_s)

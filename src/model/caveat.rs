@@ -112,6 +112,11 @@ pub enum Caveat {
         /// The share of its time that others had.
         share: f64,
     },
+    /// Parents that spawn at once run on threads of one core.
+    CoresShared {
+        /// Their CPUs.
+        cpus: Vec<usize>,
+    },
     /// The hypervisor gave much of the time to others.
     Stolen {
         /// The share of the CPUs' time.
@@ -224,6 +229,7 @@ impl Caveat {
                 "CPU {cpu} was used by others {:.0} % of the time, so that spawns waited and their times vary: stop what else runs, or choose another CPU by --cpu",
                 share * 100.0
             ),
+            Self::CoresShared { cpus } => cores_shared(cpus),
             Self::Stolen { share } => format!(
                 "the hypervisor gave {:.0} % of the time to others (steal), against which no option of this host helps: measure again in a quieter hour",
                 share * 100.0
@@ -302,6 +308,16 @@ fn workers_disagree(cells: usize, spread: f64, mappings: u64, method: SpawnMetho
         method.name(),
         counted(mappings, "mapping"),
         spread * 100.0
+    )
+}
+
+fn cores_shared(cpus: &[usize]) -> String {
+    let cpus: Vec<String> = cpus.iter().map(usize::to_string).collect();
+    format!(
+        "CPUs {} are threads of cores that others of them run on too, so that parents which spawn \
+         there at once are slowed by their core as well as by the kernel: ask for fewer --jobs, or \
+         choose CPUs by taskset",
+        cpus.join(",")
     )
 }
 

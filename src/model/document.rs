@@ -113,6 +113,10 @@ pub struct Cell {
     pub total_ns: Availability<Summary>,
     /// One second by the median total.
     pub spawns_per_second: Availability<Estimate>,
+    /// Where several parents spawn at once: spawns a second of all of them, counted while
+    /// this one was timed; absent of a run in which none has company, and where none spawned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub all_per_second: Option<Estimate>,
     /// Total / baseline's total, turn by turn: the level of the workers' medians.
     pub ratio: Availability<Estimate>,
     /// CPU time of parent and child, a spawn, a median: how much the user plus system
@@ -169,6 +173,10 @@ pub struct Space {
     pub before: Parent,
     /// What it had when its loop began, its own included.
     pub parent: Parent,
+    /// How many such parents spawned at once, this one included, each on a CPU of its own.
+    /// All times are of this one. Absent of a run in which none has company.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<u64>,
 }
 
 /// A counter, a spawn, on the two sides: means over the spawns of workers of their own,

@@ -71,7 +71,7 @@ pub use reproduce::{
     ObservedCall, Part, PublishedFigure, PublishedLoop, PublishedUnit, RegionKind, Reproduction,
     Source, SplitSource, StudyId, StudyPoint,
 };
-pub use samples::{WorkerSamples, keep_quiet, quiet_workers, times, times_of};
+pub use samples::{WorkerSamples, keep_quiet, quiet_workers, rates, times, times_of};
 pub use shape::{
     MappingContent, MappingFlag, ProcessFacts, ProcessShape, SHAPE_VERSION, ShapeMapping,
     ShapeReservation,

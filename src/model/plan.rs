@@ -30,6 +30,11 @@ pub struct Plan {
     pub stop: StopRule,
     /// Where the workers run.
     pub placement: Placement,
+    /// The CPUs of the other parents where several spawn at once, in the order in which they
+    /// join the one that is timed. Absent where there are none, or where the scheduler
+    /// places them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_cpus: Vec<usize>,
     /// What happens between two spawns.
     pub temperature: Temperature,
     /// The seed of every random order and of the bootstrap.
@@ -40,6 +45,14 @@ pub struct Plan {
     /// Absent where the host is taken as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setup: Option<Setup>,
+}
+
+impl Plan {
+    /// Whether several parents spawn at once, in some cells at the least: then methods take
+    /// no turns, and in no cell.
+    pub fn has_jobs(&self) -> bool {
+        self.spaces.iter().any(|space| space.jobs() > 1)
+    }
 }
 
 /// Commands of the user's, for `/bin/sh -c`, that set what only the host can.
@@ -110,6 +123,12 @@ pub enum SpaceRequest {
         /// How many: the first of those that can have one.
         count: u64,
     },
+    /// Others like this parent, each in a process of its own and on a CPU of its own, which
+    /// spawn all the while that it is timed.
+    Jobs {
+        /// How many parents spawn at once, this one included.
+        count: u64,
+    },
     /// All of these in one parent, with at most one `malloc` and one `likeness`.
     Together {
         /// In the order in which they are built, as far as they are of one kind.
@@ -136,7 +155,8 @@ impl SpaceRequest {
             | Self::Descriptors { .. }
             | Self::DescriptorTable { .. }
             | Self::Threads { .. }
-            | Self::Handlers { .. } => 0,
+            | Self::Handlers { .. }
+            | Self::Jobs { .. } => 0,
             Self::Likeness(likeness) => likeness.regions.len() as u64,
             Self::Together { parts } => sum(parts, Self::mappings),
         }
@@ -221,6 +241,15 @@ impl SpaceRequest {
         }
     }
 
+    /// The parents that spawn at once, this one included.
+    pub fn jobs(&self) -> u64 {
+        match self {
+            Self::Jobs { count } => (*count).max(1),
+            Self::Together { parts } => parts.iter().map(Self::jobs).fold(1, u64::max),
+            _ => 1,
+        }
+    }
+
     /// What names it in every result: the whole order in one word.
     pub fn key(&self) -> String {
         match self {
@@ -251,6 +280,7 @@ impl SpaceRequest {
             }
             Self::Threads { count } => format!("threads-{count}"),
             Self::Handlers { count } => format!("handlers-{count}"),
+            Self::Jobs { count } => format!("jobs-{count}"),
             Self::Together { parts } => {
                 let parts: Vec<String> = parts.iter().map(Self::key).collect();
                 parts.join("+")
@@ -311,6 +341,7 @@ impl SpaceRequest {
             }
             Self::Threads { count } => of(*count, "thread"),
             Self::Handlers { count } => of(*count, "signal handler"),
+            Self::Jobs { count } => of(*count, "job"),
             Self::Together { parts } => {
                 let parts: Vec<String> = parts.iter().map(Self::in_words).collect();
                 parts.join(" + ")

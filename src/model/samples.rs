@@ -24,6 +24,10 @@ pub struct WorkerSamples {
     /// where the loop was not timed as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_share: Option<f64>,
+    /// Of a run in which several parents spawn at once: spawns a second of this method of all
+    /// of them, this worker's among them, counted while it was timed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub all_per_second: Option<f64>,
     /// Call times, without the clock's cost. Of `system` the time until it had waited
     /// itself.
     pub call_ns: Vec<u64>,
@@ -67,6 +71,15 @@ pub fn times(samples: &[WorkerSamples], of: fn(&WorkerSamples) -> &[u64]) -> Vec
     times_of(&quiet_workers(samples), of)
 }
 
+/// Spawns a second of all parents that spawned at once, worker by worker.
+pub fn rates(samples: &[WorkerSamples]) -> Vec<Vec<f64>> {
+    let rate = |worker: &WorkerSamples| worker.all_per_second.map(|rate| vec![rate]);
+    quiet_workers(samples)
+        .into_iter()
+        .filter_map(rate)
+        .collect()
+}
+
 /// The times of some workers.
 pub fn times_of(workers: &[&WorkerSamples], of: fn(&WorkerSamples) -> &[u64]) -> Vec<Vec<f64>> {
     let floats = |worker: &&WorkerSamples| of(worker).iter().map(|ns| *ns as f64).collect();
@@ -83,6 +96,7 @@ mod tests {
             visit: None,
             host,
             idle_share: None,
+            all_per_second: None,
             call_ns: vec![1],
             total_ns: vec![total],
         }

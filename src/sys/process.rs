@@ -39,6 +39,22 @@ pub fn run_on(cpus: &[usize]) -> io::Result<()> {
         .map(drop)
 }
 
+/// Whether two CPUs are threads of one core; no where the kernel does not tell
+/// (Documentation/admin-guide/cputopology.rst).
+pub fn share_a_core(a: usize, b: usize) -> bool {
+    let path = format!("/sys/devices/system/cpu/cpu{a}/topology/thread_siblings_list");
+    let list = std::fs::read_to_string(path).unwrap_or_default();
+    u32::try_from(b).is_ok_and(|b| lists(&list, b))
+}
+
+/// Whether a CPU is in a list of the kernel's such as "0-3,8".
+pub(super) fn lists(list: &str, cpu: u32) -> bool {
+    list.trim().split(',').any(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        matches!((first.parse(), last.parse()), (Ok(first), Ok(last)) if (first..=last).contains(&cpu))
+    })
+}
+
 fn empty_set() -> libc::cpu_set_t {
     // SAFETY: a cpu_set_t is an array of bits, for which all zeros is a value.
     unsafe { std::mem::zeroed() }
@@ -246,6 +262,12 @@ mod tests {
     #[test]
     fn a_process_may_run_on_at_least_one_cpu() {
         assert!(!allowed_cpus().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_list_of_cpus_is_ranges_and_numbers() {
+        assert!(lists("0-3,8\n", 0) && lists("0-3,8\n", 3) && lists("0-3,8\n", 8));
+        assert!(!lists("0-3,8\n", 4) && !lists("0-3,8\n", 9) && !lists("", 0));
     }
 
     #[test]

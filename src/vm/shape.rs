@@ -151,6 +151,7 @@ fn describe(request: &SpaceRequest) -> String {
         }
         SpaceRequest::DescriptorTable { .. } => format!("{} do", request.in_words()),
         SpaceRequest::Handlers { count } => format!("{} handlers do", thousands(*count)),
+        SpaceRequest::Jobs { count } => format!("{} parents do", thousands(*count)),
         SpaceRequest::Together { .. } => format!("{} together do", request.in_words()),
     }
 }
@@ -198,6 +199,8 @@ impl Shape {
             }
             SpaceRequest::Threads { count } => self.threads = self.threads.saturating_add(count),
             SpaceRequest::Handlers { count } => self.handlers = self.handlers.saturating_add(count),
+            // What others have is no part of this one.
+            SpaceRequest::Jobs { .. } => {}
             SpaceRequest::Together { ref parts } => {
                 for part in parts {
                     self.add(part, page_size)?;

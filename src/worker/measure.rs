@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::pause::Pause;
 use super::probe::Probe;
-use super::protocol::{FIRST_RECORD, Failure, PROGRESS_WORD, record};
+use super::protocol::{FIRST_RECORD, Failure, HALT_WORD, PROGRESS_WORD, record};
 use crate::model::SpawnMethod;
 use crate::sys::clock::now_ns;
 use crate::sys::in_words;
@@ -91,6 +91,26 @@ pub(super) fn run(
         }
     }
     Ok(spawns)
+}
+
+/// Spawns until the lab has it stop, and writes down when each spawn ended, as far as there
+/// is room for it: how many did.
+pub(super) fn accompany(
+    contender: &mut Contender,
+    shared: &[AtomicU64],
+    pause: &mut impl Pause,
+) -> Result<usize, Failure> {
+    let mut ends = shared[FIRST_RECORD..].iter();
+    let mut written = 0;
+    while shared[HALT_WORD].load(Ordering::Relaxed) == 0 {
+        pause.pause();
+        try_once(contender, shared)?;
+        if let Some(end) = ends.next() {
+            end.store(now_ns(), Ordering::Relaxed);
+            written += 1;
+        }
+    }
+    Ok(written)
 }
 
 /// Spawns once, without a record, and tells how many nanoseconds it took.

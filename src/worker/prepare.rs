@@ -100,6 +100,7 @@ pub(super) fn prepare(
     let course = Course {
         assignment,
         shared,
+        turn: contenders.len(),
         contenders,
         schedule,
         spawned: 0,

@@ -25,6 +25,11 @@ pub enum Request {
     Run,
     /// Spawn in so many turns more, of a timing or stamping, while another worker waits for its own.
     Turns(usize),
+    /// Spawn by this one of the methods that work, for as long as all of them have otherwise.
+    /// Other workers do so at the same time.
+    Alone(u8),
+    /// Spawn by this method until [`HALT_WORD`] is set, beside a worker that is timed.
+    Accompany(u8),
 }
 
 /// One worker's whole task.
@@ -162,6 +167,17 @@ pub struct LoopUsage {
 }
 
 impl LoopUsage {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            wall_us: self.wall_us.saturating_add(other.wall_us),
+            user_us: self.user_us.saturating_add(other.user_us),
+            cpu_us: self.cpu_us.saturating_add(other.cpu_us),
+            minor_faults: self.minor_faults.saturating_add(other.minor_faults),
+        }
+    }
+
     /// What was added since an earlier reading.
     pub fn since(self, before: Self) -> Self {
         Self {
@@ -239,6 +255,9 @@ pub enum Failure {
 /// The first word of the shared file changes with every spawn, recorded or not:
 /// if it stands still, a child hangs.
 pub const PROGRESS_WORD: usize = 0;
+/// The word by which the lab ends the spawns of a worker that accompanies another, without
+/// a system call for each of them: anything but 0.
+pub const HALT_WORD: usize = stamp_words::START + stamp_words::WORDS;
 /// The word at which the first record begins: one cache line on.
 pub const FIRST_RECORD: usize = 8;
 

@@ -41,23 +41,33 @@ pub(super) struct Course {
     pub(super) shared: Rc<SharedWords>,
     pub(super) contenders: Vec<Contender>,
     pub(super) schedule: Vec<u8>,
+    /// Spawns in a turn.
+    pub(super) turn: usize,
     /// Spawns that were recorded so far.
     pub(super) spawned: usize,
 }
 
 impl Course {
+    /// Has one method take as many turns as all have otherwise.
+    fn leave_to(&mut self, method: u8) {
+        self.schedule.truncate(self.spawned);
+        let turns = std::iter::repeat_n(method, self.assignment.turns);
+        self.schedule.extend(turns);
+        self.turn = 1;
+    }
+
     /// The whole schedule, as far as the slice goes.
     fn record(
         &mut self,
         cold: Option<&mut Cold>,
         probe: &mut impl Probe,
     ) -> Result<usize, Failure> {
-        let turn = self.contenders.len();
-        let extras = self.schedule.len() - turn * self.assignment.turns;
+        let (turn, left) = (self.turn, self.schedule.len() - self.spawned);
+        let extras = left - turn * self.assignment.turns;
         let limits = Limits {
             extras,
             turn,
-            behind: 0,
+            behind: self.spawned,
             least_spawns: extras + turn * self.assignment.least_turns,
             slice_ns: self.assignment.slice_ns,
         };
@@ -117,6 +127,30 @@ impl Ready {
     /// Carries out the assignment's pass.
     pub(super) fn run(&mut self) -> Result<Done, Failure> {
         self.warm_up()?;
+        self.measure()
+    }
+
+    /// The same by one method, beside other workers that do so. No other stands between its
+    /// spawns, so that it needs no rehearsals.
+    pub(super) fn alone(&mut self, method: u8) -> Result<Done, Failure> {
+        let contender = &mut self.course.contenders[usize::from(method)];
+        try_once(contender, self.course.shared.words())?;
+        self.course.leave_to(method);
+        self.measure()
+    }
+
+    /// Spawns beside such a worker until it is told to stop.
+    pub(super) fn accompany(&mut self, method: u8) -> Result<Done, Failure> {
+        let contender = &mut self.course.contenders[usize::from(method)];
+        let shared = self.course.shared.words();
+        let spawns = match self.cold.as_mut() {
+            Some(cold) => measure::accompany(contender, shared, cold),
+            None => measure::accompany(contender, shared, &mut Hot),
+        };
+        spawns.map(spawns_only)
+    }
+
+    fn measure(&mut self) -> Result<Done, Failure> {
         let before = family_usage();
         let done = match self.course.assignment.pass {
             Pass::Timing | Pass::Sampling => self.record(&mut ClockOnly).map(spawns_only),

@@ -84,6 +84,15 @@ impl Worker {
                 let ready = self.ready.as_mut().ok_or_else(|| out_of_turn("Turns"))?;
                 ready.turns(turns).map(Reply::Done)
             }
+            Request::Alone(method) => {
+                let ready = self.ready.as_mut().ok_or_else(|| out_of_turn("Alone"))?;
+                ready.alone(method).map(Reply::Done)
+            }
+            Request::Accompany(method) => {
+                let ready = self.ready.as_mut();
+                let ready = ready.ok_or_else(|| out_of_turn("Accompany"))?;
+                ready.accompany(method).map(Reply::Done)
+            }
         }
     }
 }

@@ -77,6 +77,8 @@ COMMANDS = [
     Command("sweep --malloc 1000x10000 --spawns 20", 1, 0.5),
     Command("sweep --mappings 10 --fds 0,200 --spawns 20", 1, 0.7),
     Command("sweep --mappings 10 --threads 10 --spawns 20", 1, 0.5),
+    # Of one CPU it says that there is none for the other.
+    Command("sweep --mappings 10 --jobs 1,2 --method fork,vfork --time 600ms", 3, 1.0, (0, 2)),
     Command("sweep --mappings 0 --spawns 3 --cold --method fork", 1, 0.5),
     Command("sweep --mappings 0 --spawns 20 -- sh -c :", 2, 0.5),
     # Each leaves a daemon.

@@ -205,6 +205,7 @@ impl Kernel for Fake {
             clock: Rc::clone(&self.clock),
             state: Cell::new(State::Small),
             taken: 0,
+            blocks: Vec::new(),
             slow: matches!(self.setups.borrow().last(), Some((command, _)) if command == "slow"),
         };
         let place = (worker.pid() - WORKER) as usize;
@@ -232,6 +233,7 @@ impl Kernel for Fake {
             clock: Rc::default(),
             state: Cell::new(State::Small),
             taken: 0,
+            blocks: Vec::new(),
             slow: false,
         }))
     }
@@ -298,6 +300,10 @@ impl Kernel for Fake {
         }))
     }
 
+    fn share_a_core(&self, a: usize, b: usize) -> bool {
+        a / 4 == b / 4
+    }
+
     fn host_counts(&self) -> Reading {
         let at = self.clock.get();
         let [idle, stolen, own] = match self.fault {
@@ -355,6 +361,8 @@ struct FakeWorker {
     state: Cell<State>,
     /// Turns that it has had beside another worker.
     taken: usize,
+    /// The methods that it has spawned by while others did so.
+    blocks: Vec<u8>,
     /// Whether the host was set to be slower by a tenth.
     slow: bool,
 }
@@ -422,6 +430,12 @@ impl FakeWorker {
             _ => (60_000, 40_000),
         };
         let beside = self.beside_mappings(method);
+        // Twice as many parents at once take half as long again.
+        let jobs = match method {
+            SpawnMethod::Fork => self.assignment.space.jobs(),
+            _ => 1,
+        };
+        let crowded = |ns: u64| ns * (1 + jobs) / 2;
         let luck = match self.fault {
             Fault::WorkersDiffer => call / 20 * (number * number % 7),
             _ => 0,
@@ -429,8 +443,8 @@ impl FakeWorker {
         let slower = self.slower(spawn);
         let by_setup = |ns: u64| if self.slow { ns + ns / 10 } else { ns };
         let (call, after) = (
-            by_setup(slower * (call + beside.0 + luck)),
-            by_setup(slower * (after + beside.1)),
+            by_setup(slower * crowded(call + beside.0 + luck)),
+            by_setup(slower * crowded(after + beside.1)),
         );
         (call + jitter, call + after + 2 * jitter)
     }
@@ -455,7 +469,12 @@ impl FakeWorker {
 
     /// When each spawn begins, returns and ends.
     fn timeline(&self) -> Vec<Spawn> {
-        let order = schedule(self.assignment.seed, &self.extras(), self.assignment.turns);
+        let mut order = schedule(self.assignment.seed, &self.extras(), self.assignment.turns);
+        if !self.blocks.is_empty() {
+            let turns = self.assignment.turns.min(most(self.number));
+            let block = |method: &u8| vec![*method; turns];
+            order = self.blocks.iter().flat_map(block).collect();
+        }
         let mut clock = 1_000_000;
         let spawn = |(spawn, index): (usize, &u8)| {
             let method = self.methods()[usize::from(*index)];
@@ -472,6 +491,32 @@ impl FakeWorker {
         };
         let spawns = order.iter().take(self.spawns()).enumerate();
         spawns.map(spawn).collect()
+    }
+
+    /// What goes wrong in its loop.
+    fn fail(&self) -> Result<(), LabError> {
+        let mappings = self.mappings();
+        match self.fault {
+            Fault::WorkerDies(nth) if nth == self.number => {
+                return Err(LabError::Died {
+                    mappings,
+                    how: "was killed by SIGKILL (9)".to_owned(),
+                    stage: "spawn",
+                    hint: String::new(),
+                });
+            }
+            Fault::Interrupted(nth) if nth == self.number => return Err(LabError::Interrupted(2)),
+            Fault::ChildFails => {
+                let failure = Failure::Child {
+                    method: SpawnMethod::Fork,
+                    status: 9 << 8,
+                };
+                return Err(LabError::Worker { mappings, failure });
+            }
+            Fault::ProgramFailsLater => self.fail_other_programs()?,
+            _ => {}
+        }
+        Ok(())
     }
 
     fn fail_other_programs(&self) -> Result<(), LabError> {
@@ -573,27 +618,7 @@ impl Worker for FakeWorker {
 
     fn run(&mut self, idle: &mut dyn FnMut()) -> Result<Done, LabError> {
         idle();
-        let mappings = self.mappings();
-        match self.fault {
-            Fault::WorkerDies(nth) if nth == self.number => {
-                return Err(LabError::Died {
-                    mappings,
-                    how: "was killed by SIGKILL (9)".to_owned(),
-                    stage: "spawn",
-                    hint: String::new(),
-                });
-            }
-            Fault::Interrupted(nth) if nth == self.number => return Err(LabError::Interrupted(2)),
-            Fault::ChildFails => {
-                let failure = Failure::Child {
-                    method: SpawnMethod::Fork,
-                    status: 9 << 8,
-                };
-                return Err(LabError::Worker { mappings, failure });
-            }
-            Fault::ProgramFailsLater => self.fail_other_programs()?,
-            _ => {}
-        }
+        self.fail()?;
         self.state.set(State::Ran);
         self.clock
             .set(self.clock.get() + Duration::from_millis(200));
@@ -648,6 +673,30 @@ impl Worker for FakeWorker {
         self.clock
             .set(self.clock.get() + Duration::from_millis(2 * turns as u64));
         Ok(Done { spawns, ..done })
+    }
+
+    fn alone(&mut self, method: u8, idle: &mut dyn FnMut()) -> Result<Done, LabError> {
+        assert!(!self.blocks.contains(&method), "each has one turn");
+        self.blocks.push(method);
+        let done = self.run(idle)?;
+        let spawns = done.spawns / self.methods().len() * self.blocks.len();
+        Ok(Done { spawns, ..done })
+    }
+
+    fn accompany(&mut self, method: u8) -> Result<(), LabError> {
+        assert!(
+            self.assignment.placement != Placement::Pinned(1),
+            "that CPU is taken"
+        );
+        self.blocks = vec![method];
+        Ok(())
+    }
+
+    fn halt(&mut self) -> Result<Vec<u64>, LabError> {
+        self.fail()?;
+        let (_, took) = self.times(self.methods()[usize::from(self.blocks[0])], 0);
+        let ends = (1..4_000).map(|spawn| 1_000_000 + spawn * took);
+        Ok(ends.collect())
     }
 
     fn census(&self, _: &[[usize; 2]]) -> Result<Parent, LabError> {
@@ -750,6 +799,7 @@ pub(crate) fn plan(sizes: &[u64], methods: &[SpawnMethod]) -> Plan {
             time_s: Some(10.0),
         },
         placement: Placement::Pinned(1),
+        other_cpus: Vec::new(),
         temperature: Temperature::Hot,
         seed: 42,
         spawn_timeout_ms: 10_000,

@@ -387,6 +387,10 @@ impl Kernel for Full {
         self.0.start_script(of, limit)
     }
 
+    fn share_a_core(&self, a: usize, b: usize) -> bool {
+        self.0.share_a_core(a, b)
+    }
+
     fn host_counts(&self) -> Reading {
         self.0.host_counts()
     }

@@ -124,6 +124,7 @@ fn result(trial: &Trial, noise: f64, knee: Option<u64>, rng: &mut fastrand::Rng)
                 visit: None,
                 host: crate::model::HostState::Quiet,
                 idle_share: None,
+                all_per_second: None,
                 call_ns: vec![whole(call * worker); 5],
                 total_ns: vec![whole(total * worker); 5],
             })

@@ -119,6 +119,7 @@ pub(in crate::analysis) fn trial(
                 visit: None,
                 host: crate::model::HostState::Quiet,
                 idle_share: None,
+                all_per_second: None,
                 call_ns: vec![call + u64::from(round % 2); 5],
                 total_ns: vec![total + u64::from(round % 2); 5],
             })

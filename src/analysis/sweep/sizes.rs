@@ -14,6 +14,8 @@ pub enum Axis {
     Descriptors,
     /// The number of threads, beside the same mappings; their stacks are more.
     Threads,
+    /// The number of parents that spawn at once, all with the same mappings.
+    Jobs,
 }
 
 impl Axis {
@@ -24,6 +26,7 @@ impl Axis {
             Self::Ptes => space.parent.mappings.present_ptes,
             Self::Descriptors => space.parent.descriptors,
             Self::Threads => space.parent.threads,
+            Self::Jobs => space.request.jobs(),
         }
     }
 
@@ -34,6 +37,7 @@ impl Axis {
             Self::Ptes => "PTE",
             Self::Descriptors => "descriptor",
             Self::Threads => "thread",
+            Self::Jobs => "job",
         }
     }
 
@@ -139,6 +143,9 @@ fn axis(groups: &[Group<'_>]) -> Axis {
         }
         if asked(SpaceRequest::threads) > 0 {
             return Axis::Threads;
+        }
+        if asked(SpaceRequest::jobs) > 0 {
+            return Axis::Jobs;
         }
     }
     let mappings = range(groups, |space| space.parent.mappings.vmas);

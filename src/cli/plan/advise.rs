@@ -84,7 +84,7 @@ pub(in crate::cli) fn made_up_shape(
         false => ADVISED_MAPPINGS,
     };
     let sizes = [args.mappings.unwrap_or(default)];
-    let beside = Beside::of(&args.beside, Some(&sizes))?;
+    let beside = Beside::of(&args.beside, Some(&sizes), None)?;
     if beside.is_list() {
         return Err(PlanError::refused(
             "--fds and --threads: an advice is given on one parent; give each a single number",

@@ -1,6 +1,8 @@
 //! The CPU of the workers, where nobody names one: the quietest.
 
+use super::{PlanError, Surroundings};
 use crate::lab::noise::counts::CpuUse;
+use crate::model::{Placement, Plan, SpaceRequest};
 
 /// CPUs whose use differs by less than this are as quiet as each other.
 const ALIKE: f64 = 0.05;
@@ -35,6 +37,41 @@ impl Choice {
         let cpu = Some(chosen.cpu);
         Self { cpu, said }
     }
+}
+
+/// The CPUs of the parents that spawn at once with the one that is timed: of other cores
+/// first, and the last of them, as for the one.
+pub(super) fn others(plan: &Plan, host: &Surroundings) -> Result<Vec<usize>, PlanError> {
+    let most = plan.spaces.iter().map(SpaceRequest::jobs).max();
+    let most = usize::try_from(most.unwrap_or(1)).unwrap_or(usize::MAX);
+    let allowed = &host.allowed_cpus;
+    if most > 1 && most > allowed.len() {
+        return Err(PlanError::refused(format!(
+            "--jobs {most}: each parent has a CPU of its own, and this process may run on \
+             {} only ({}): ask for {0} at the most, or give it more (taskset, cpuset)",
+            allowed.len(),
+            listed(allowed)
+        )));
+    }
+    let Placement::Pinned(first) = plan.placement else {
+        return Ok(Vec::new());
+    };
+    let mut chosen = vec![first];
+    while chosen.len() < most {
+        let mut left = allowed.iter().rev().filter(|cpu| !chosen.contains(cpu));
+        let is_apart = |cpu: &&usize| chosen.iter().all(|it| !(host.share_a_core)(*it, **cpu));
+        let Some(next) = left.clone().find(is_apart).or_else(|| left.next()) else {
+            break;
+        };
+        chosen.push(*next);
+    }
+    Ok(chosen.split_off(1))
+}
+
+/// "0,1,5".
+pub(super) fn listed(cpus: &[usize]) -> String {
+    let cpus: Vec<String> = cpus.iter().map(usize::to_string).collect();
+    cpus.join(",")
 }
 
 fn words(of_last: &CpuUse, chosen: &CpuUse) -> String {

@@ -14,6 +14,8 @@ pub(super) struct Beside {
     cloexec: bool,
     /// Threads, smallest first.
     threads: Vec<u64>,
+    /// Parents that spawn at once, fewest first.
+    jobs: Vec<u64>,
 }
 
 impl Beside {
@@ -23,18 +25,30 @@ impl Beside {
             fds: vec![0],
             cloexec: false,
             threads: vec![0],
+            jobs: vec![1],
         }
     }
 
     /// What was typed, if it is no more than one list, with that of the mappings.
-    pub(super) fn of(args: &BesideArgs, mappings: Option<&[u64]>) -> Result<Self, PlanError> {
+    pub(super) fn of(
+        args: &BesideArgs,
+        mappings: Option<&[u64]>,
+        jobs: Option<&[u64]>,
+    ) -> Result<Self, PlanError> {
         let typed = |list: &Option<Vec<u64>>| list.as_deref().map_or_else(|| vec![0], ascending);
         let (fds, threads) = (typed(&args.fds), typed(&args.threads));
+        let jobs = ascending(jobs.unwrap_or(&[1]));
+        if jobs.contains(&0) {
+            return Err(PlanError::refused(
+                "--jobs 0: the parent that is timed is one of them; ask for 1 at the least",
+            ));
+        }
         let mappings = ascending(mappings.unwrap_or_default());
         let lists: Vec<String> = [
             ("--mappings", &mappings),
             ("--fds", &fds),
             ("--threads", &threads),
+            ("--jobs", &jobs),
         ]
         .iter()
         .filter(|(_, list)| list.len() > 1)
@@ -53,25 +67,30 @@ impl Beside {
             fds,
             cloexec: args.cloexec,
             threads,
+            jobs,
         })
     }
 
     /// Whether it is this in which parents differ.
     pub(super) fn is_list(&self) -> bool {
-        self.fds.len() > 1 || self.threads.len() > 1
+        [&self.fds, &self.threads, &self.jobs]
+            .iter()
+            .any(|list| list.len() > 1)
     }
 
     /// The parents with this memory, each with something else besides.
     fn parents(&self, memory: &SpaceRequest) -> Vec<SpaceRequest> {
-        let both = self.fds.iter().flat_map(|fds| {
-            let threads = self.threads.iter();
-            threads.map(move |threads| (*fds, *threads))
-        });
-        both.map(|(fds, threads)| self.parent(memory, fds, threads))
-            .collect()
+        let mut parents = Vec::new();
+        for fds in &self.fds {
+            for threads in &self.threads {
+                let jobs = self.jobs.iter();
+                parents.extend(jobs.map(|jobs| self.parent(memory, *fds, *threads, *jobs)));
+            }
+        }
+        parents
     }
 
-    fn parent(&self, memory: &SpaceRequest, fds: u64, threads: u64) -> SpaceRequest {
+    fn parent(&self, memory: &SpaceRequest, fds: u64, threads: u64, jobs: u64) -> SpaceRequest {
         let mut parts = vec![memory.clone()];
         if fds > 0 {
             parts.push(SpaceRequest::Descriptors {
@@ -81,6 +100,9 @@ impl Beside {
         }
         if threads > 0 {
             parts.push(SpaceRequest::Threads { count: threads });
+        }
+        if jobs > 1 {
+            parts.push(SpaceRequest::Jobs { count: jobs });
         }
         match parts.as_slice() {
             [_] => memory.clone(),

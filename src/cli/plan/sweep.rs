@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::cpu;
 use super::methods::Wanted;
 use super::program::of_child;
 use super::spaces::{Beside, spaces};
@@ -40,7 +41,7 @@ pub(in crate::cli) fn of_sweep(args: &SweepArgs, host: &Surroundings) -> Result<
     } else {
         LADDER.as_slice()
     };
-    let beside = Beside::of(&args.beside, args.mappings.as_deref())?;
+    let beside = Beside::of(&args.beside, args.mappings.as_deref(), args.jobs.as_deref())?;
     let sizes = match &args.mappings {
         Some(sizes) => sizes.as_slice(),
         None if beside.is_list() => &[0],
@@ -176,5 +177,24 @@ fn plan(
         temperature: temperature(&spawning.temperature, host),
         stop: stop_rule(&spawning.running, spawning.spawns, &defaults.pace)?,
     };
-    task.plan(&spawning.running, host)
+    let plan = task.plan(&spawning.running, host)?;
+    Ok(Plan {
+        other_cpus: cpu::others(&plan, host)?,
+        ..plan
+    })
+}
+
+/// The plan of one of two sweeps by turns.
+pub(in crate::cli) fn of_swept_by_turns(
+    args: &SweepArgs,
+    host: &Surroundings,
+) -> Result<Plan, PlanError> {
+    let plan = of_sweep(args, host)?;
+    match plan.has_jobs() {
+        true => Err(PlanError::refused(
+            "--jobs with --vs: of two sides one waits while the other spawns; sweep each by \
+             itself, and compare the two by forktax compare",
+        )),
+        false => Ok(plan),
+    }
 }

@@ -15,6 +15,7 @@ pub(in crate::cli) fn host() -> Surroundings {
         fits: Box::new(|_| Ok(())),
         pins: Box::new(Ok),
         folios: |_| true,
+        share_a_core: |a, b| a / 2 == b / 2,
     }
 }
 
@@ -71,6 +72,53 @@ fn parents_differ_in_one_thing() {
         let error = plan(words).expect_err(words).to_string();
         assert!(error.starts_with(named), "{words}: {error}");
     }
+}
+
+#[test]
+fn parents_that_spawn_at_once_have_a_cpu_each() {
+    let jobs = |words: &str| {
+        let plan = plan(words).unwrap();
+        let jobs: Vec<u64> = plan.spaces.iter().map(SpaceRequest::jobs).collect();
+        (jobs, plan.other_cpus)
+    };
+    assert_eq!(jobs("--jobs 2,1"), (vec![1, 2], vec![0]));
+    assert_eq!(jobs("--jobs 2 --mappings 5,6"), (vec![2, 2], vec![0]));
+    assert_eq!(jobs("--jobs 1"), (vec![1; 4], Vec::new()));
+    assert_eq!(jobs("--jobs 1,2 --cpu any"), (vec![1, 2], Vec::new()));
+    for (words, named) in [
+        (
+            "--jobs 0",
+            "--jobs 0: the parent that is timed is one of them",
+        ),
+        (
+            "--jobs 1,3",
+            "--jobs 3: each parent has a CPU of its own, and this process may run on 2",
+        ),
+        (
+            "--jobs 1,2 --threads 0,1",
+            "--threads 0,1 with --jobs 1,2: parents differ in one",
+        ),
+    ] {
+        let error = plan(words).expect_err(words).to_string();
+        assert!(error.starts_with(named), "{words}: {error}");
+    }
+}
+
+#[test]
+fn other_parents_have_cores_of_their_own_as_far_as_there_are_some() {
+    // CPUs 2n and 2n + 1 are threads of one core.
+    let others = |words: &str| {
+        let words = ["sweep"].into_iter().chain(words.split_whitespace());
+        let host = Surroundings {
+            allowed_cpus: vec![0, 1, 2, 3, 5],
+            ..host()
+        };
+        of_sweep(&SweepArgs::parse_from(words), &host)
+            .unwrap()
+            .other_cpus
+    };
+    assert_eq!(others("--cpu 3 --jobs 3"), [5, 1]);
+    assert_eq!(others("--cpu 3 --jobs 5"), [5, 1, 2, 0]);
 }
 
 #[test]

@@ -66,11 +66,26 @@ pub struct Need {
     pub handlers: u64,
     /// The largest file in memory.
     pub file_bytes: u64,
+    /// Workers like this one that are there at the same time. Memory, page tables and
+    /// structures of the kernel are those of all of them, everything else is of one.
+    pub jobs: u64,
 }
 
 impl Need {
     /// What this order will take on a host with pages of this size.
     pub fn of(request: &SpaceRequest, page_size: u64) -> Self {
+        let (one, jobs) = (Self::of_one(request, page_size), request.jobs());
+        Self {
+            resident_bytes: one.resident_bytes.saturating_mul(jobs),
+            page_tables_bytes: one.page_tables_bytes.saturating_mul(jobs),
+            kernel_bytes: one.kernel_bytes.saturating_mul(jobs),
+            jobs,
+            ..one
+        }
+    }
+
+    /// The same of one worker.
+    fn of_one(request: &SpaceRequest, page_size: u64) -> Self {
         match *request {
             SpaceRequest::Likeness(ref likeness) => alike(likeness, page_size),
             SpaceRequest::Mappings {
@@ -102,8 +117,9 @@ impl Need {
                 handlers: count,
                 ..Self::NOTHING
             },
+            SpaceRequest::Jobs { .. } => Self::NOTHING,
             SpaceRequest::Together { ref parts } => {
-                let needs = parts.iter().map(|part| Self::of(part, page_size));
+                let needs = parts.iter().map(|part| Self::of_one(part, page_size));
                 needs.fold(Self::NOTHING, Self::and)
             }
         }
@@ -123,6 +139,7 @@ impl Need {
         descriptor_table: 0,
         handlers: 0,
         file_bytes: RECORDS_BYTES,
+        jobs: 1,
     };
 
     /// Both in one worker.
@@ -141,6 +158,7 @@ impl Need {
             descriptor_table: self.descriptor_table.max(other.descriptor_table),
             handlers: sum(|need| need.handlers),
             file_bytes: self.file_bytes.max(other.file_bytes),
+            jobs: self.jobs.max(other.jobs),
         }
     }
 
@@ -161,6 +179,13 @@ impl Need {
     /// The threads among its processes.
     pub fn threads(&self) -> u64 {
         self.processes.saturating_sub(PROCESSES)
+    }
+
+    /// The processes and threads of all such workers. There is one reference.
+    pub fn all_processes(&self) -> u64 {
+        let others = self.jobs.saturating_sub(1);
+        let each = self.processes.saturating_sub(1);
+        self.processes.saturating_add(each.saturating_mul(others))
     }
 
     /// All memory that the kernel must find for it.

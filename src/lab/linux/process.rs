@@ -28,11 +28,14 @@ use crate::sys::shared::memory_file;
 use crate::vm::PlacedLikeness;
 use crate::worker;
 use crate::worker::protocol::{
-    Assignment, Done, Failure, PROGRESS_WORD, Prepared, Reply, Request, send,
+    Assignment, Done, FIRST_RECORD, Failure, HALT_WORD, PROGRESS_WORD, Prepared, Reply, Request,
+    send,
 };
 
 /// How often a silent worker is looked at.
 pub(super) const LOOK: Duration = Duration::from_millis(50);
+/// The same of one that is about to spawn beside another, which waits for it.
+const BEGIN: Duration = Duration::from_millis(1);
 
 /// A worker on this machine.
 #[derive(Debug)]
@@ -100,6 +103,39 @@ impl Worker for LinuxWorker {
             Reply::Done(done) => Ok(done),
             other => Err(self.unexpected(other)),
         }
+    }
+
+    fn alone(&mut self, method: u8, idle: &mut dyn FnMut()) -> Result<Done, LabError> {
+        match self.ask(&Request::Alone(method), "spawn", true, idle)? {
+            Reply::Done(done) => Ok(done),
+            other => Err(self.unexpected(other)),
+        }
+    }
+
+    fn accompany(&mut self, method: u8) -> Result<(), LabError> {
+        self.tell_to_halt(false)?;
+        let before = self.progress();
+        self.order(&Request::Accompany(method), "spawn")?;
+        self.look_each(BEGIN)?;
+        let begin = Instant::now();
+        while self.progress() == before && begin.elapsed() <= self.timeout + self.pause() {
+            self.stop.check()?;
+            // An answer so early tells why it cannot, and is read when it is to stop.
+            if !matches!(self.control.fill_buf(), Err(error) if is_patience(&error)) {
+                break;
+            }
+        }
+        self.look_each(LOOK)
+    }
+
+    fn halt(&mut self) -> Result<Vec<u64>, LabError> {
+        self.tell_to_halt(true)?;
+        let spawns = match self.answer("spawn", true, &mut || ())? {
+            Reply::Done(done) => done.spawns,
+            other => return Err(self.unexpected(other)),
+        };
+        let mut words = self.records(FIRST_RECORD + spawns)?;
+        Ok(words.split_off(FIRST_RECORD))
     }
 
     fn census(&self, instrument: &[[usize; 2]]) -> Result<Parent, LabError> {
@@ -204,9 +240,23 @@ impl LinuxWorker {
         spawning: bool,
         idle: &mut dyn FnMut(),
     ) -> Result<Reply, LabError> {
-        if send(self.control.get_mut(), order).is_err() {
-            return Err(self.died(stage));
+        self.order(order, stage)?;
+        self.answer(stage, spawning, idle)
+    }
+
+    fn order(&mut self, order: &Request, stage: &'static str) -> Result<(), LabError> {
+        match send(self.control.get_mut(), order) {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.died(stage)),
         }
+    }
+
+    fn answer(
+        &mut self,
+        stage: &'static str,
+        spawning: bool,
+        idle: &mut dyn FnMut(),
+    ) -> Result<Reply, LabError> {
         let mut line = Vec::new();
         let mut last = (self.progress(), Instant::now());
         loop {
@@ -237,6 +287,19 @@ impl LinuxWorker {
         }
         serde_json::from_slice(&line)
             .map_err(|error| failed("could not understand a worker")(error.into()))
+    }
+
+    /// How long a look at a silent worker waits for it.
+    fn look_each(&self, time: Duration) -> Result<(), LabError> {
+        let set = self.control.get_ref().set_read_timeout(Some(time));
+        set.map_err(failed("could not look at a worker"))
+    }
+
+    fn tell_to_halt(&self, halts: bool) -> Result<(), LabError> {
+        let offset = (HALT_WORD * size_of::<u64>()) as u64;
+        let word = u64::from(halts).to_ne_bytes();
+        let written = self.records.write_all_at(&word, offset);
+        written.map_err(failed("could not write to a worker's records"))
     }
 
     fn progress(&self) -> u64 {

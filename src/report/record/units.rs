@@ -17,7 +17,7 @@ const UNITS: [(&str, &str); 7] = [
 ];
 
 /// What is counted in a second.
-const RATES: [&str; 2] = ["per_second", "spawns_per_second"];
+const RATES: [&str; 3] = ["all_per_second", "per_second", "spawns_per_second"];
 
 /// Ratios and shares.
 const RATIOS: [&str; 14] = [
@@ -38,7 +38,7 @@ const RATIOS: [&str; 14] = [
 ];
 
 /// Counts of things.
-const COUNTS: [&str; 49] = [
+const COUNTS: [&str; 50] = [
     "anon_vmas",
     "built",
     "capacity",
@@ -58,6 +58,7 @@ const COUNTS: [&str; 49] = [
     "incomplete",
     "instructions",
     "iterations",
+    "jobs",
     "lost",
     "major_faults",
     "mappings",

@@ -116,7 +116,20 @@ fn parents(plan: &Plan) -> Option<String> {
             false => "an exec keeps the descriptors, the child's exit closes them".to_owned(),
         });
     }
+    clauses.extend(at_once(plan));
     (!clauses.is_empty()).then(|| clauses.join("; "))
+}
+
+/// Where the other parents run that spawn at once with the one that is timed.
+fn at_once(plan: &Plan) -> Option<String> {
+    let most = plan.spaces.iter().map(SpaceRequest::jobs).max();
+    let most = most.filter(|jobs| *jobs > 1)?;
+    let others = process::cpus(&plan.other_cpus);
+    let others = others.map_or_else(String::new, |cpus| format!(", the others on {cpus}"));
+    Some(format!(
+        "up to {} spawn at once, by one method at a time{others}",
+        counted(most, "parent")
+    ))
 }
 
 /// Kernel, CPU and hypervisor in one line.

@@ -17,6 +17,7 @@ use super::error::Attempt;
 use super::instrument::{Instrument, convert};
 use super::recorder::Target;
 use crate::sys::events::SampleEvent;
+use crate::sys::process::lists;
 
 /// All rings of a recorder together do not go beyond this, so that a host of
 /// hundreds of CPUs does not pin gigabytes.
@@ -209,23 +210,9 @@ fn is_online(cpu: u32) -> bool {
     fs::read_to_string("/sys/devices/system/cpu/online").map_or(true, |list| lists(&list, cpu))
 }
 
-/// Whether a CPU is in a list such as "0-3,8".
-fn lists(list: &str, cpu: u32) -> bool {
-    list.trim().split(',').any(|range| {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        matches!((first.parse(), last.parse()), (Ok(first), Ok(last)) if (first..=last).contains(&cpu))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_list_of_cpus_is_ranges_and_numbers() {
-        assert!(lists("0-3,8\n", 0) && lists("0-3,8\n", 3) && lists("0-3,8\n", 8));
-        assert!(!lists("0-3,8\n", 4) && !lists("0-3,8\n", 9) && !lists("", 0));
-    }
 
     #[test]
     fn rings_shrink_together_down_to_a_page() {

@@ -193,7 +193,8 @@ fn pages(request: &SpaceRequest) -> u64 {
         SpaceRequest::Descriptors { .. }
         | SpaceRequest::DescriptorTable { .. }
         | SpaceRequest::Threads { .. }
-        | SpaceRequest::Handlers { .. } => 0,
+        | SpaceRequest::Handlers { .. }
+        | SpaceRequest::Jobs { .. } => 0,
         SpaceRequest::Together { parts } => parts.iter().map(pages).fold(0, u64::saturating_add),
     }
 }

@@ -22,7 +22,7 @@ pub(super) mod spawns;
 pub(super) mod words;
 
 pub(super) use names::content;
-pub(super) use origin::{has, lines as origin};
+pub(super) use origin::{cpus, has, lines as origin};
 pub(super) use recognised::sentences as recognised;
 pub(super) use reservations::{around, reservation};
 

@@ -65,7 +65,7 @@ pub(in crate::report::view) fn has(shape: &ProcessShape) -> String {
 }
 
 /// "CPUs 0-3,8", or how many; `None` if they are not known.
-fn cpus(allowed: &[usize]) -> Option<String> {
+pub(in crate::report::view) fn cpus(allowed: &[usize]) -> Option<String> {
     let mut sorted = allowed.to_vec();
     sorted.sort_unstable();
     sorted.dedup();

@@ -19,6 +19,9 @@ impl Axis {
             Self::Descriptors => {
                 Column::key("fds").explained(format!("open file descriptors {own}"))
             }
+            Self::Jobs => Column::key("jobs").explained(
+                "parents that spawn at once, each on a CPU of its own; the times are those of one",
+            ),
             Self::Threads => Column::key("threads").explained(format!(
                 "{own}: all but one sleep; each has a stack and a guard, two mappings"
             )),
@@ -32,6 +35,7 @@ impl Axis {
             Self::Ptes => "their page tables",
             Self::Descriptors => "their open files",
             Self::Threads => "their stacks",
+            Self::Jobs => "what they wait for",
         }
     }
 
@@ -42,6 +46,8 @@ impl Axis {
             Self::Ptes => counted(size, "present PTE"),
             Self::Descriptors => counted(size, "descriptor"),
             Self::Threads => counted(size, "thread"),
+            Self::Jobs if size == 1 => "one parent alone".to_owned(),
+            Self::Jobs => counted(size, "parent") + " at once",
         }
     }
 }

@@ -42,7 +42,7 @@ fn split<'a>(grid: Grid<'a, Row<'a>>, extra: &'a Extra) -> Grid<'a, Row<'a>> {
     let size = match extra.axis {
         Axis::Mappings => Column::key("mappings"),
         Axis::Ptes => Column::key("PTEs"),
-        Axis::Descriptors | Axis::Threads => extra.axis.column(),
+        Axis::Descriptors | Axis::Threads | Axis::Jobs => extra.axis.column(),
     };
     let unit = Unit::of_time(extra.points.iter().map(|point| point.extra().value));
     let head = |name| Column::number(name, &unit.subheader());

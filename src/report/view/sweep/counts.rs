@@ -29,7 +29,7 @@ fn space_columns<'a>(
     let mut grid = grid.column(Column::key("mappings"), |row| {
         row.of_space(|space| space.parent.mappings.vmas)
     });
-    if matches!(axis, Axis::Descriptors | Axis::Threads) {
+    if matches!(axis, Axis::Descriptors | Axis::Threads | Axis::Jobs) {
         grid = grid.column(axis.column(), move |row| {
             row.of_space(|space| axis.size(space))
         });

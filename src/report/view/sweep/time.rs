@@ -19,12 +19,12 @@ pub(in crate::report::view) fn table(
     notes: &mut Footnotes,
 ) -> Table {
     let mut grid = Grid::new().by_method(|row: &Row<'_>| row.cell.method);
-    for key in keys(sizes.axis) {
+    for key in keys(sizes.axis, document.plan.has_jobs()) {
         grid = grid.column(key.column(), move |row| {
             row.of_space(|space| key.size(space))
         });
     }
-    let grid = grid
+    let mut grid = grid
         .column(Column::name("method"), |row| row.cell.method.name())
         .column(
             Column::number("spawns", "per s")
@@ -36,6 +36,13 @@ pub(in crate::report::view) fn table(
                     .map(|spawns| PLAIN.bare(spawns.value))
             },
         );
+    if document.plan.has_jobs() {
+        grid = grid.column(
+            Column::number("all", "per s")
+                .explained("spawns of all parents at once, counted while one of them was timed"),
+            |row| row.cell.all_per_second.map(|rate| PLAIN.entry(rate)),
+        );
+    }
     times(grid, document)
         .column(multiples(document.plan.baseline), |row| {
             multiple(document.plan.baseline, row.cell)
@@ -50,11 +57,15 @@ fn unit(document: &Document) -> Unit {
 }
 
 /// What names a row's address space: its mappings, and what else tells it apart.
-fn keys(axis: Axis) -> Vec<Axis> {
-    match axis {
-        Axis::Mappings => vec![axis],
-        _ => vec![Axis::Mappings, axis],
+fn keys(axis: Axis, has_jobs: bool) -> Vec<Axis> {
+    let mut keys = vec![Axis::Mappings];
+    let others = [Some(axis), has_jobs.then_some(Axis::Jobs)];
+    for key in others.into_iter().flatten() {
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
     }
+    keys
 }
 
 fn times<'a>(grid: Grid<'a, Row<'a>>, document: &'a Document) -> Grid<'a, Row<'a>> {

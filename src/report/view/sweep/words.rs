@@ -1,12 +1,12 @@
 //! The answer in a few sentences, and none that the intervals do not support.
 
 use crate::analysis::sweep::{
-    Axis, Extra, Fastest, Sizes, Twice, added_by_one, fastest, fork_ratios, twice,
+    Axis, Crowded, Extra, Fastest, Sizes, Twice, added_by_one, crowded, fastest, fork_ratios, twice,
 };
 use crate::model::Document;
 use crate::stats::Estimate;
 
-use crate::report::view::number::{Unit, prose, significant};
+use crate::report::view::number::{Unit, integer, prose, significant};
 use crate::report::view::prose::{interval, listed};
 
 /// The sentences, the most useful first, or none.
@@ -15,18 +15,54 @@ pub(super) fn sentences(
     sizes: &Sizes<'_>,
     extra: Option<&Extra>,
 ) -> Vec<String> {
+    let mut sentences = crowd(&crowded(document, sizes));
     let Some(extra) = extra else {
         let best = fastest(document, sizes).map(|found| lead(&found, sizes.axis));
-        return best.into_iter().chain(each(document, sizes)).collect();
+        sentences.extend(best.into_iter().chain(each(document, sizes)));
+        return sentences;
     };
     let baseline = extra.baseline.name();
     let ratios = fork_ratios(sizes);
-    let mut sentences = Vec::new();
     sentences.extend(how_much(&ratios, baseline, sizes));
     sentences.extend(each(document, sizes));
     sentences.extend(twice(&ratios).map(|found| from_where(found, baseline, sizes.axis)));
     sentences.extend(paid_where(extra));
     sentences
+}
+
+/// What several parents at once cost each other, and what they come to together.
+fn crowd(found: &[Crowded]) -> Vec<String> {
+    let Some(first) = found.first() else {
+        return Vec::new();
+    };
+    let jobs = integer(first.jobs);
+    let longer = each_crowded(found, |it| it.times_as_long, "takes", " as long as alone");
+    let than = " as many spawns a second as alone";
+    let more = each_crowded(found, |it| it.times_as_many, "makes", than);
+    vec![
+        format!("With {jobs} parents that spawn at once {longer}."),
+        format!(
+            "In all {jobs} together {more}; {jobs} times would mean that none is in another's way."
+        ),
+    ]
+}
+
+/// "fork takes 1.9 times as long as alone (1.8 to 2), vfork 1.2 times (1.1 to 1.3)".
+fn each_crowded(found: &[Crowded], of: fn(&Crowded) -> Estimate, verb: &str, than: &str) -> String {
+    let (differ, alike): (Vec<_>, Vec<_>) = found.iter().partition(|it| of(it).differs_from(1.0));
+    let clause = |(place, it): (usize, &&Crowded)| match place {
+        0 => format!("{} {verb} {}", it.method.name(), multiple(than, of(it))),
+        _ => format!("{} {}", it.method.name(), multiple("", of(it))),
+    };
+    let mut clauses: Vec<String> = differ.iter().enumerate().map(clause).collect();
+    let alike: Vec<&str> = alike.iter().map(|it| it.method.name()).collect();
+    if !alike.is_empty() {
+        clauses.push(format!(
+            "no difference is seen for {}",
+            listed(&alike, "or")
+        ));
+    }
+    clauses.join(", ")
 }
 
 /// How many times as long fork takes, at the smallest and the largest size.
@@ -106,6 +142,7 @@ fn paid_where(extra: &Extra) -> Option<String> {
             "their stacks",
             "libc gives them up in the child and the copy is freed",
         ),
+        Axis::Jobs => return None,
     };
     let mut sentence = format!(
         "Of what more {noun}s add to fork, {} % ({} %) is paid in the call, which copies \
