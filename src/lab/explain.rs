@@ -11,6 +11,7 @@ mod mechanisms;
 mod part;
 mod rewriting;
 mod side;
+mod waits;
 
 pub(super) use self::breakpoint::pair as breakpoint_pair;
 pub(super) use self::exit::probe as exit_probe;
@@ -29,7 +30,8 @@ use super::runner::{AIM_ROUNDS, Feature, LEAST_TURNS, MOST_TURNS, Runner, Turn};
 use super::samples::{enough, spawns_within, totals, typical_total, widest};
 use super::session::{self, Recording};
 use crate::model::{
-    ChildAction, ExplainOrder, Findings, Host, Missing, Plan, SpaceRequest, SpawnMethod, Stopped,
+    ChildAction, ExplainOrder, Findings, Host, Missing, Placement, Plan, SpaceRequest, SpawnMethod,
+    Stopped,
 };
 use crate::profile::ledger::Landmark;
 use crate::profile::symbols::Symbols;
@@ -57,6 +59,7 @@ pub(super) fn run(
         clock_cost_ns: host.clock_cost_ns,
         parts: Vec::new(),
         useless: Vec::new(),
+        beside: kernel.beside(plan.placement),
         landmarks: Ok(Vec::new()),
         symbols: Err(Missing::not_reached()),
         evidence: Evidence::default(),
@@ -85,6 +88,8 @@ struct Inquiry<'a> {
     parts: Vec<Part>,
     /// Those of them that would bring nothing home.
     useless: Vec<Part>,
+    /// Where a thread runs that is busy beside the spawns.
+    beside: Option<Placement>,
     /// Instructions of the program that can be watched.
     landmarks: Result<Vec<(Landmark, u64)>, Missing>,
     symbols: Result<Symbols, Missing>,
@@ -146,6 +151,7 @@ impl Inquiry<'_> {
         if self.order.rewrite_pages > 0 {
             parts.push(Part::Rewriting);
         }
+        parts.extend(self.beside.map(|_| Part::Waiting));
         parts
     }
 
@@ -157,7 +163,7 @@ impl Inquiry<'_> {
         };
         let evidence = &self.evidence;
         match part {
-            Part::Timing(_) | Part::Tables | Part::ExitOrder => true,
+            Part::Timing(_) | Part::Tables | Part::ExitOrder | Part::Waiting => true,
             Part::Rewriting => evidence.rewriting.first().is_none_or(rewriting::wrote),
             Part::Stamping => answered(evidence.stamping.first()),
             Part::Breakpoint => evidence.hits.iter().all(Result::is_ok),
@@ -198,6 +204,7 @@ impl Inquiry<'_> {
             }
             Part::Faults(..) => evidence.faults.push(recording),
             Part::Rewriting => evidence.rewriting.push(recording),
+            Part::Waiting => evidence.waiting.push(recording),
             _ => evidence.timing.push(recording),
         }
         Ok(loop_s)
@@ -209,6 +216,7 @@ impl Inquiry<'_> {
             Part::Stamping => Pass::Stamping,
             Part::Chains(_) | Part::Faults(..) => Pass::Sampling,
             Part::Rewriting => Pass::Rewriting,
+            Part::Waiting => Pass::Waiting,
             _ => Pass::Timing,
         };
         let space = plan.spaces[self.space_of(part)].clone();
@@ -227,6 +235,11 @@ impl Inquiry<'_> {
                 assignment.least_turns = (2 * LEAST_TURNS).min(turns);
             }
             Part::Rewriting => assignment.rewrite_pages = self.order.rewrite_pages,
+            Part::Waiting => {
+                assignment.beside = self.beside;
+                // Beside every second one the thread does the same.
+                assignment.least_turns = (2 * LEAST_TURNS).min(turns);
+            }
             _ => {}
         }
         assignment

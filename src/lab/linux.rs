@@ -270,6 +270,16 @@ impl Kernel for Linux {
         Ok(Box::new(script))
     }
 
+    fn beside(&self, placement: Placement) -> Option<Placement> {
+        let allowed = sys::process::allowed_cpus().unwrap_or_default();
+        let Placement::Pinned(own) = placement else {
+            return (allowed.len() > 1).then_some(Placement::Free);
+        };
+        let mut others = allowed.into_iter().rev().filter(|cpu| *cpu != own);
+        let apart = others.clone().find(|cpu| !self.share_a_core(own, *cpu));
+        apart.or_else(|| others.next()).map(Placement::Pinned)
+    }
+
     fn share_a_core(&self, a: usize, b: usize) -> bool {
         sys::process::share_a_core(a, b)
     }

@@ -48,7 +48,7 @@ pub use explain::{
     BreakpointCost, ExitOrder, ExitProbe, Explanation, FaultCause, FaultCount, FaultPhase, Faults,
     HotFunction, Ledger, Level, MappingKind, Mechanism, MechanismShare, Mechanisms,
     MethodExplained, PageTables, Phase, PhaseTime, Profile, Reach, Rewriting, Side, SkipReason,
-    Stack, StampedWorker, TableLevel, Tree, TreeNode,
+    Stack, StampedWorker, TableLevel, ThreadWaits, Tree, TreeNode,
 };
 pub use findings::Findings;
 pub use host::{Fingerprint, Host, HostDifference, HostFact, differences};

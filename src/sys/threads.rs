@@ -1,7 +1,10 @@
 //! Threads that sleep: they are there, and never run again.
 //!
 //! They are made by libc and not by Rust, whose threads allocate, install a stack
-//! for signals and take locks when they end. These end with the process.
+//! for signals and take locks when they end. These end with the process. One may be busy
+//! before it sleeps: [`Busy`].
+
+mod busy;
 
 use std::ffi::c_void;
 use std::io;
@@ -10,12 +13,14 @@ use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+pub use self::busy::{Busy, Deed};
 use super::check_errno;
 
 /// The right to make a copy of this process, or to lend its memory to a child: no other
 /// thread runs code, and so none holds a lock that the child would wait for, or works in
-/// memory that the child has. Threads that sleep do no harm; that no others are started
-/// by whoever has this right is one of the walls that `tests/layers` guards.
+/// memory that the child has. Threads that sleep do no harm, nor does [`Busy`]; that no
+/// others are started by whoever has this right is one of the walls that `tests/layers`
+/// guards.
 #[derive(Debug, Clone, Copy)]
 pub struct Alone(PhantomData<*const ()>);
 
@@ -55,7 +60,7 @@ pub fn start_sleeping(count: u64, stack_bytes: usize) -> io::Result<()> {
     let attributes = Attributes::new(stack_bytes)?;
     let arrived = ARRIVED.load(Ordering::Acquire);
     let before = block_all()?;
-    let started = (0..count).try_for_each(|_| start(&attributes));
+    let started = (0..count).try_for_each(|_| start(&attributes, sleep));
     restore(&before)?;
     started?;
     // A thread that was started runs sooner or later, so that this ends.
@@ -93,16 +98,19 @@ impl Drop for Attributes {
     }
 }
 
-fn start(attributes: &Attributes) -> io::Result<()> {
+/// What a thread does; it ends with the process.
+type Routine = extern "C" fn(*mut c_void) -> *mut c_void;
+
+fn start(attributes: &Attributes, routine: Routine) -> io::Result<()> {
     let mut thread = MaybeUninit::<libc::pthread_t>::uninit();
     // SAFETY: `thread` is live and writable, the attributes are initialised, and
-    // `sleep` uses neither its argument, which may be null therefore, nor any
-    // memory but a number that lives as long as the program.
+    // a routine of this module uses neither its argument, which may be null therefore,
+    // nor any memory but statics and what its thread alone has.
     check_errno(unsafe {
         libc::pthread_create(
             thread.as_mut_ptr(),
             &raw const attributes.0,
-            sleep,
+            routine,
             std::ptr::null_mut(),
         )
     })

@@ -3,13 +3,15 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::protocol::{MOST_COUNTERS, gauge_words, rewrite_words, stamp_words, usage_words};
+use super::protocol::{
+    MOST_COUNTERS, gauge_words, rewrite_words, stamp_words, usage_words, wait_words,
+};
 use crate::sys::clock::now_ns;
 use crate::sys::gauge::{self, Untouched};
 use crate::sys::memory::Pages;
 use crate::sys::perf::Counters;
 use crate::sys::spawn::{Held, child_writes};
-use crate::sys::threads::Alone;
+use crate::sys::threads::{Alone, Busy, Deed};
 use crate::sys::usage::{self, Usage, Whose};
 
 /// Reads before and after a spawn; must not allocate.
@@ -263,6 +265,52 @@ impl Probe for GaugeProbe<'_> {
         self.rewriting.end(words);
         if let Err(error) = self.gauge(words) {
             self.rewriting.error.get_or_insert(error);
+        }
+    }
+}
+
+/// How long a busy thread is held up: the waiting pass. It does one thing beside one spawn
+/// and the other beside the next, as one that waits for the one cannot wait for the other.
+pub(super) struct WaitProbe<'a> {
+    busy: &'a Busy,
+    deed: Deed,
+    error: Option<io::Error>,
+}
+
+impl<'a> WaitProbe<'a> {
+    /// Looks at this one.
+    pub(super) fn new(busy: &'a Busy) -> Self {
+        Self {
+            busy,
+            deed: Deed::Maps,
+            error: None,
+        }
+    }
+
+    /// The first error of the thread's.
+    pub(super) fn finish(self) -> io::Result<()> {
+        self.error.map_or(Ok(()), Err)
+    }
+}
+
+impl Probe for WaitProbe<'_> {
+    fn words(&self) -> usize {
+        wait_words::WORDS
+    }
+
+    fn begin(&mut self) {
+        self.deed = match self.deed {
+            Deed::Maps => Deed::Faults,
+            Deed::Faults => Deed::Maps,
+        };
+        self.busy.turn_to(self.deed);
+    }
+
+    fn end(&mut self, words: &[AtomicU64]) {
+        words[wait_words::DEED].store(self.deed as u64, Ordering::Relaxed);
+        match self.busy.longest() {
+            Ok(longest) => words[wait_words::LONGEST].store(longest, Ordering::Relaxed),
+            Err(error) => self.error = self.error.take().or(Some(error)),
         }
     }
 }

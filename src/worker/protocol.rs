@@ -71,6 +71,8 @@ pub struct Assignment {
     /// Of the pages that can be written to again, those of another process's mappings,
     /// whose list comes later.
     pub rewritable_likeness: u64,
+    /// Where the thread runs that is busy beside the spawns, if their pass has one.
+    pub beside: Option<Placement>,
     /// Whether the children's programs are loaded where they always are, so that
     /// their instructions can be watched.
     pub fixed_addresses: bool,
@@ -103,6 +105,8 @@ pub enum Pass {
     Rewriting,
     /// The same, and what else the kernel charges for small things.
     Gauging,
+    /// The clock, and how long a thread that is busy meanwhile is held up.
+    Waiting,
 }
 
 /// What a worker answers.
@@ -316,6 +320,16 @@ pub mod rewrite_words {
     pub const WORDS: usize = 4;
 }
 
+/// The words that the record of a spawn beside a busy thread has in addition.
+pub mod wait_words {
+    /// What the thread did, by its number.
+    pub const DEED: usize = 0;
+    /// The nanoseconds of the longest.
+    pub const LONGEST: usize = 1;
+    /// How many there are.
+    pub const WORDS: usize = 2;
+}
+
 /// The words that a gauging record has in addition: first those of a rewriting
 /// one.
 pub mod gauge_words {
@@ -356,6 +370,7 @@ impl Pass {
             Self::Stamping => record::WORDS + stamp_words::WORDS,
             Self::Rewriting => record::WORDS + rewrite_words::WORDS,
             Self::Gauging => record::WORDS + gauge_words::WORDS,
+            Self::Waiting => record::WORDS + wait_words::WORDS,
         }
     }
 }
@@ -381,6 +396,7 @@ impl Assignment {
             rewrite_pages: 0,
             rewritten: PageKind::Small,
             rewritable_likeness: 0,
+            beside: None,
             fixed_addresses: false,
             redirects: false,
             closing: Closing::Nothing,

@@ -8,21 +8,24 @@ use super::measure::{self, Contender, Limits, try_once};
 use super::pause::{Cold, Hot};
 use super::prepare::setup;
 use super::probe::{
-    ClockOnly, CounterProbe, GaugeProbe, Probe, RewriteProbe, StampProbe, UsageProbe,
+    ClockOnly, CounterProbe, GaugeProbe, Probe, RewriteProbe, StampProbe, UsageProbe, WaitProbe,
 };
 use super::protocol::{
     Assignment, Done, FIRST_RECORD, Failure, LoopUsage, MOST_COUNTERS, Pass, Refused, gauge_words,
     record,
 };
-use crate::model::PageKind;
+use crate::model::{PageKind, Placement};
 use crate::sys::clock::now_ns;
 use crate::sys::gauge::Untouched;
 use crate::sys::memory::Pages;
 use crate::sys::perf::{Counter, Counters, Scope};
 use crate::sys::shared::SharedWords;
-use crate::sys::threads::Alone;
+use crate::sys::threads::{Alone, Busy};
 use crate::sys::usage::{self, Whose};
 use crate::vm::Shape;
+
+/// The stack of a thread that has a few frames.
+const BUSY_STACK: usize = 256 << 10;
 
 /// All that the passes need, prepared.
 pub(super) struct Ready {
@@ -159,6 +162,7 @@ impl Ready {
             Pass::Stamping => self.stamp().map(spawns_only),
             Pass::Rewriting => self.rewrite().map(spawns_only),
             Pass::Gauging => self.gauge().map(spawns_only),
+            Pass::Waiting => self.wait().map(spawns_only),
         };
         let usage = family_usage().since(before);
         done.map(|done| Done { usage, ..done })
@@ -234,6 +238,18 @@ impl Ready {
         let mut probe = GaugeProbe::new(rewriting, &memory, self.alone);
         let spawns = self.course.record(self.cold.as_mut(), &mut probe)?;
         setup("could not gauge what small things cost", probe.finish())?;
+        Ok(spawns)
+    }
+
+    fn wait(&mut self) -> Result<usize, Failure> {
+        let cpu = match self.course.assignment.beside {
+            Some(Placement::Pinned(cpu)) => Some(cpu),
+            _ => None,
+        };
+        let busy = setup("could not start a thread", Busy::start(cpu, BUSY_STACK))?;
+        let mut probe = WaitProbe::new(&busy);
+        let spawns = self.record(&mut probe)?;
+        setup("a thread of the worker failed", probe.finish())?;
         Ok(spawns)
     }
 

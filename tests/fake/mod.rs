@@ -106,6 +106,8 @@ pub(crate) enum Fault {
     ProgramFailsLater,
     /// The nth setup fails.
     SetupFails(usize),
+    /// There is one CPU.
+    OneCpu,
 }
 
 /// The spawns of a worker, and what it was ordered.
@@ -298,6 +300,10 @@ impl Kernel for Fake {
             number: self.launched.get(),
             clock: Rc::clone(&self.clock),
         }))
+    }
+
+    fn beside(&self, _: Placement) -> Option<Placement> {
+        (self.fault != Fault::OneCpu).then_some(Placement::Pinned(0))
     }
 
     fn share_a_core(&self, a: usize, b: usize) -> bool {
@@ -537,6 +543,15 @@ impl FakeWorker {
         words.extend([index, spawn.begin, spawn.called, spawn.end]);
         match self.assignment.pass {
             Pass::Rewriting => words.extend(REWRITING),
+            // A fork holds it up for its call, other methods hardly.
+            Pass::Waiting => {
+                let held_up = match spawn.method {
+                    SpawnMethod::Fork => spawn.called - spawn.begin,
+                    _ => 900,
+                };
+                let deed = words.len() / Pass::Waiting.record_words() % 2;
+                words.extend([deed as u64, held_up]);
+            }
             Pass::Gauging => {
                 words.extend(REWRITING);
                 words.extend([200_000, 256, 200_000, 300_000, 40_000]);

@@ -276,6 +276,24 @@ fn only_a_forked_child_faults_on_write_protected_pages() {
 }
 
 #[test]
+fn a_fork_holds_up_another_thread_for_a_good_part_of_its_call() {
+    for of in [SpawnMethod::Fork, SpawnMethod::PosixSpawn] {
+        let waits = match &method(thousand(), of).waits {
+            Availability::Measured(waits) => waits,
+            Availability::Missing(missing) => {
+                assert!(missing.reason.contains("a CPU of its own"), "{missing:?}");
+                println!("skipped: {}", missing.reason);
+                return;
+            }
+        };
+        assert!(waits.spawns > 0 && waits.fault_ns.value > 0.0);
+        // Beside others the host may hold it up as well, and for longer.
+        let holds_up = waits.mapping_ns.value > 0.2 * waits.call_ns.value;
+        assert!(holds_up || of != SpawnMethod::Fork, "{waits:?}");
+    }
+}
+
+#[test]
 fn whoever_forked_pays_for_each_page_that_it_writes_to_again() {
     let tax = |document: &Document, of: SpawnMethod| {
         let rewriting = method(document, of).rewriting.measured().unwrap();

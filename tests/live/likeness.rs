@@ -113,6 +113,7 @@ pub(super) fn assignment(space: SpaceRequest) -> Assignment {
         rewrite_pages: 100,
         rewritten: PageKind::Small,
         rewritable_likeness: 0,
+        beside: None,
         fixed_addresses: false,
         redirects: false,
         closing: Closing::Nothing,

@@ -161,6 +161,32 @@ fn rewriting_is_told_a_page() {
 }
 
 #[test]
+fn a_fork_holds_up_another_thread_of_the_parent() {
+    let document = document(Fault::Nothing, &default_plan());
+    let waits = |spawned| method(&document, spawned).waits.measured().unwrap();
+    let (fork, other) = (waits(Fork), waits(PosixSpawn));
+    for wait in [fork.fault_ns, fork.mapping_ns] {
+        close(Some(wait.value), fork.call_ns.value);
+    }
+    assert_eq!([other.fault_ns.value, other.mapping_ns.value], [900.0; 2]);
+    let text = render(&document.into(), Format::Table, &Shown::default()).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains("What another thread of the parent waits for meanwhile"));
+    assert!(
+        text.contains("Another thread of the parent waits meanwhile"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_host_of_one_cpu_has_no_other_thread_to_wait() {
+    let document = document(Fault::OneCpu, &default_plan());
+    let missing = method(&document, Fork).waits.missing().unwrap();
+    assert!(missing.reason.contains("a CPU of its own"), "{missing:?}");
+    assert!(missing.remedy.as_ref().unwrap().contains("taskset"));
+}
+
+#[test]
 fn without_perf_events_the_times_still_stand() {
     let document = document(Fault::NoPerf, &default_plan());
     assert!(

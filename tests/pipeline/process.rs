@@ -387,6 +387,10 @@ impl Kernel for Full {
         self.0.start_script(of, limit)
     }
 
+    fn beside(&self, placement: Placement) -> Option<Placement> {
+        self.0.beside(placement)
+    }
+
     fn share_a_core(&self, a: usize, b: usize) -> bool {
         self.0.share_a_core(a, b)
     }

@@ -6,6 +6,7 @@ mod page_tables;
 mod phases;
 mod statements;
 mod tax;
+mod waits;
 
 pub use faults::{FaultLine, Tally};
 pub use page_tables::{Inflated, fill, kinds, levels};
@@ -15,6 +16,7 @@ pub use statements::{
     starts,
 };
 pub use tax::{HiddenTax, hidden_tax, of_all_pages, of_pages, over_call};
+pub use waits::{HeldUp, held_up};
 
 use super::sweep::{Group, Sizes};
 use crate::model::{Cell, Document, Explanation, Ledger, Mechanisms, MethodExplained, SpawnMethod};

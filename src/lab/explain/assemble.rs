@@ -1,6 +1,6 @@
 //! From the evidence to the explanation.
 
-use super::{Inquiry, breakpoint, faults, ledger, mechanisms, rewriting};
+use super::{Inquiry, breakpoint, faults, ledger, mechanisms, rewriting, waits};
 use crate::model::{Availability, Cell, Explanation, MethodExplained, Missing};
 
 /// The whole explanation.
@@ -15,6 +15,7 @@ pub(super) fn explanation(inquiry: &Inquiry<'_>, cells: Vec<Cell>) -> Explanatio
         mechanisms: mechanisms::mechanisms(inquiry, *method),
         faults: faults::faults(inquiry, *method),
         rewriting: rewriting::rewriting(inquiry, *method),
+        waits: waits::waits(inquiry, *method),
     });
     let methods = methods.collect();
     let tables = |index: usize| {

@@ -27,6 +27,8 @@ pub(super) enum Part {
     Faults(usize, SpawnMethod),
     /// Writes to the parent's pages again.
     Rewriting,
+    /// Has another thread of the parent be busy meanwhile.
+    Waiting,
 }
 
 impl Part {
@@ -41,11 +43,11 @@ impl Part {
             Self::Breakpoint => (4, 0.0),
             Self::Chains(_) => (5, 7.0 / methods as f64),
             Self::Faults(..) => (5, 1.0 / methods as f64),
-            Self::Rewriting => (5, 1.0),
+            Self::Rewriting | Self::Waiting => (5, 1.0),
         };
         let every = match self {
             Self::Tables | Self::ExitOrder => Rhythm::ONCE,
-            Self::Faults(..) | Self::Rewriting => 2,
+            Self::Faults(..) | Self::Rewriting | Self::Waiting => 2,
             _ => 1,
         };
         Rhythm {
@@ -69,6 +71,7 @@ impl Part {
             Self::Chains(_) => "sampling call chains",
             Self::Faults(..) => "recording page faults",
             Self::Rewriting => "rewriting pages",
+            Self::Waiting => "timing another thread",
         }
     }
 }
@@ -81,6 +84,7 @@ pub(super) struct Evidence {
     pub(super) chains: Vec<Chained>,
     pub(super) faults: Vec<Recording>,
     pub(super) rewriting: Vec<Recording>,
+    pub(super) waiting: Vec<Recording>,
     pub(super) tables: Option<[PageTables; 2]>,
     pub(super) exit: Option<Availability<ExitProbe>>,
     pub(super) hits: Vec<breakpoint::Pair>,
@@ -92,7 +96,7 @@ impl Evidence {
     pub(super) fn tell(&mut self, ended: &Ended) {
         ended.tell(&mut self.timing);
         ended.tell(self.chains.iter_mut().map(|chained| &mut chained.recording));
-        for recordings in [&mut self.stamping, &mut self.rewriting] {
+        for recordings in [&mut self.stamping, &mut self.rewriting, &mut self.waiting] {
             ended.tell(&mut *recordings);
             keep_quiet(recordings, |recording| recording.host);
         }

@@ -54,6 +54,7 @@ impl<'a> Side<'a> {
             clock_cost_ns: self.clock_cost_ns,
             parts: Vec::new(),
             useless: Vec::new(),
+            beside: None,
             landmarks: self.landmarks.clone(),
             symbols: Err(Missing::not_reached()),
             evidence,
@@ -96,6 +97,7 @@ impl<'a> Side<'a> {
             mechanisms: Availability::not_asked(why_no_more),
             faults: Availability::not_asked(why_no_more),
             rewriting: Availability::not_asked(why_no_more),
+            waits: Availability::not_asked(why_no_more),
             ..method
         });
         Explanation {

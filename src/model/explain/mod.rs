@@ -6,6 +6,7 @@ mod ledger;
 mod mechanism;
 mod page_tables;
 mod rewriting;
+mod waits;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ pub use mechanism::{
 };
 pub use page_tables::{Level, MappingKind, PageTables, SkipReason, TableLevel, Tree, TreeNode};
 pub use rewriting::Rewriting;
+pub use waits::ThreadWaits;
 
 use super::{Availability, Cell, SpaceRequest, SpawnMethod};
 
@@ -59,4 +61,7 @@ pub struct MethodExplained {
     pub faults: Availability<Faults>,
     /// What the parent pays afterwards.
     pub rewriting: Availability<Rewriting>,
+    /// What another thread of the parent waits for meanwhile.
+    #[serde(default = "waits::not_asked")]
+    pub waits: Availability<ThreadWaits>,
 }

@@ -22,7 +22,7 @@ pub(super) const SLOW: &str = "slow";
 const AFTER: [&str; 6] = ["further", "method", CAVEATS, "run", SLOW, LEGEND];
 
 /// The tables of an explanation.
-const EXPLAINED: [&str; 9] = [
+const EXPLAINED: [&str; 10] = [
     "time",
     "ledger",
     "mechanisms",
@@ -31,6 +31,7 @@ const EXPLAINED: [&str; 9] = [
     "page-tables",
     "tree",
     "rewriting",
+    "waits",
     "not-found",
 ];
 

@@ -12,13 +12,16 @@ mod names;
 mod page_tables;
 pub(super) mod rewriting;
 mod tree;
+mod waits;
 mod words;
 
 pub(super) use chart::chart;
 
 use crate::analysis::explain::Explained;
 use crate::analysis::sweep::Sizes;
-use crate::model::{Availability, MethodExplained, MissingKind, Rewriting, SpawnMethod};
+use crate::model::{
+    Availability, MethodExplained, MissingKind, Rewriting, SpawnMethod, ThreadWaits,
+};
 
 use super::footnotes::Footnotes;
 use super::sweep::time;
@@ -49,6 +52,7 @@ impl<'a> Explained<'a> {
             absent.missing(missing, "page tables", None);
         }
         let rewritten = self.rewritten(&mut absent);
+        let waits = self.waited(&mut absent);
 
         let mut table = |name, make: &dyn Fn(&mut Footnotes) -> Table| {
             Section::table(name, footnotes.under(self.document, make))
@@ -83,6 +87,9 @@ impl<'a> Explained<'a> {
         sections.push(table("rewriting", &|notes| {
             rewriting::table(self, &rewritten, notes)
         }));
+        if !waits.is_empty() {
+            sections.push(table("waits", &|notes| waits::table(&waits, notes)));
+        }
         let not_found = absent.lines(self.document);
         sections.push(Section::lines("not-found", "Not found out", not_found));
         footnotes.absorb(absent);
@@ -106,6 +113,19 @@ impl<'a> Explained<'a> {
             }
         }
         found
+    }
+
+    /// The same for what another thread waits for.
+    fn waited(&self, absent: &mut Footnotes) -> Found<'a, ThreadWaits> {
+        let mut methods = self.explanation.methods.iter();
+        let is_asked = methods.any(|method| {
+            let missing = method.waits.missing();
+            missing.is_none_or(|missing| missing.missing != MissingKind::NotAsked)
+        });
+        match is_asked {
+            true => self.found("another thread's waits", |method| &method.waits, absent),
+            false => Vec::new(),
+        }
     }
 
     /// The same for the hidden tax, which is no gap where nobody asked for it.

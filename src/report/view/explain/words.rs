@@ -5,10 +5,10 @@ use super::super::number::{Unit, counted, prose, significant};
 use super::super::prose::interval;
 use super::names;
 use crate::analysis::explain::{
-    Explained, Span, alternative, first_to_look_at, grown, hidden_tax, kept, largest_mechanism,
-    saved, spans, starts,
+    Explained, HeldUp, Span, alternative, first_to_look_at, grown, held_up, hidden_tax, kept,
+    largest_mechanism, saved, spans, starts,
 };
-use crate::model::SpawnMethod;
+use crate::model::{SpawnMethod, ThreadWaits};
 use crate::stats::Estimate;
 
 /// The sentences, the most useful first.
@@ -21,7 +21,26 @@ pub(super) fn sentences(explained: &Explained<'_>) -> Vec<String> {
     sentences.extend(first.and_then(|method| largest_part_of_cpu(explained, method)));
     sentences.extend(start_of_program(explained));
     sentences.extend(tax(explained));
+    sentences.extend(held_up(explained).map(|found| wait(&found)));
     sentences
+}
+
+/// What another thread waits for beside forks, and beside what does better.
+fn wait(found: &HeldUp<'_>) -> String {
+    let waits = |waits: &ThreadWaits| {
+        let [fault, mapping] = [waits.fault_ns, waits.mapping_ns].map(|it| prose(it.value));
+        format!("a page fault up to {fault}, a mapping up to {mapping}")
+    };
+    let others = found.less.iter();
+    let others: Vec<String> = others
+        .map(|(method, it)| format!("beside {} {}", method.name(), waits(it)))
+        .collect();
+    format!(
+        "Another thread of the parent waits meanwhile: beside a fork, whose call takes {}, {}; {}.",
+        prose(found.fork.call_ns.value),
+        waits(found.fork),
+        others.join("; ")
+    )
 }
 
 /// The interval in percent: "50.1 to 50.9 %".
