@@ -114,7 +114,8 @@ pub struct Cell {
     /// One second by the median total.
     pub spawns_per_second: Availability<Estimate>,
     /// Where several parents spawn at once: spawns a second of all of them, counted while
-    /// this one was timed; absent of a run in which none has company, and where none spawned.
+    /// this one was timed; absent of a run in which none has company, and of fewer than two
+    /// workers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub all_per_second: Option<Estimate>,
     /// Total / baseline's total, turn by turn: the level of the workers' medians.

@@ -71,13 +71,13 @@ pub fn times(samples: &[WorkerSamples], of: fn(&WorkerSamples) -> &[u64]) -> Vec
     times_of(&quiet_workers(samples), of)
 }
 
-/// Spawns a second of all parents that spawned at once, worker by worker.
+/// Spawns a second of all parents that spawned at once, worker by worker; none of a worker
+/// alone, whose one figure does not tell how far off it may be.
 pub fn rates(samples: &[WorkerSamples]) -> Vec<Vec<f64>> {
     let rate = |worker: &WorkerSamples| worker.all_per_second.map(|rate| vec![rate]);
-    quiet_workers(samples)
-        .into_iter()
-        .filter_map(rate)
-        .collect()
+    let workers = quiet_workers(samples).into_iter();
+    let rates: Vec<Vec<f64>> = workers.filter_map(rate).collect();
+    if rates.len() < 2 { Vec::new() } else { rates }
 }
 
 /// The times of some workers.

@@ -14,8 +14,8 @@ pub struct Crowded {
     pub jobs: u64,
     /// How many times as long the spawn of one took.
     pub times_as_long: Estimate,
-    /// How many times as many spawns a second all made together.
-    pub times_as_many: Estimate,
+    /// How many times as many spawns a second all made together, where that is known.
+    pub times_as_many: Option<Estimate>,
 }
 
 /// Each method, where one alone was measured, and several at once.
@@ -43,7 +43,7 @@ pub fn crowded(document: &Document, sizes: &Sizes<'_>) -> Vec<Crowded> {
             method: *method,
             jobs: many,
             times_as_long: compared(&|samples| times(samples, WorkerSamples::totals))?,
-            times_as_many: compared(&rates)?,
+            times_as_many: compared(&rates),
         })
     };
     document.plan.methods.iter().filter_map(of).collect()

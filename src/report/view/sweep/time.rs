@@ -1,7 +1,7 @@
 //! The time table: how long a spawn takes, by address space and method.
 
 use crate::analysis::sweep::{Axis, Row, Sizes};
-use crate::model::{Availability, Cell, ChildAction, Document, SpawnMethod};
+use crate::model::{Availability, Cell, ChildAction, Document, Missing, SpawnMethod};
 use crate::stats::{Estimate, Summary};
 
 use crate::report::view::footnotes::Footnotes;
@@ -40,7 +40,7 @@ pub(in crate::report::view) fn table(
         grid = grid.column(
             Column::number("all", "per s")
                 .explained("spawns of all parents at once, counted while one of them was timed"),
-            |row| row.cell.all_per_second.map(|rate| PLAIN.entry(rate)),
+            |row| together(row.cell),
         );
     }
     times(grid, document)
@@ -48,6 +48,17 @@ pub(in crate::report::view) fn table(
             multiple(document.plan.baseline, row.cell)
         })
         .table("Time of one spawn", sizes.rows(), notes)
+}
+
+/// What all parents at once come to: of a worker alone no interval is known.
+fn together(cell: &Cell) -> Availability<Entry> {
+    let few = || {
+        let reason = "one worker does not tell how far off its count may be";
+        Missing::unavailable(reason, Some("raise --time or --spawns"))
+    };
+    Availability::of(cell.all_per_second.map(|rate| PLAIN.entry(rate)), || {
+        cell.total_ns.missing().cloned().unwrap_or_else(few)
+    })
 }
 
 /// All times of the table have one unit, so that they can be compared.

@@ -3,7 +3,7 @@
 use crate::analysis::sweep::{
     Axis, Crowded, Extra, Fastest, Sizes, Twice, added_by_one, crowded, fastest, fork_ratios, twice,
 };
-use crate::model::Document;
+use crate::model::{Document, SpawnMethod};
 use crate::stats::Estimate;
 
 use crate::report::view::number::{Unit, integer, prose, significant};
@@ -36,26 +36,32 @@ fn crowd(found: &[Crowded]) -> Vec<String> {
         return Vec::new();
     };
     let jobs = integer(first.jobs);
-    let longer = each_crowded(found, |it| it.times_as_long, "takes", " as long as alone");
-    let than = " as many spawns a second as alone";
-    let more = each_crowded(found, |it| it.times_as_many, "makes", than);
-    vec![
-        format!("With {jobs} parents that spawn at once {longer}."),
-        format!(
+    let longer = found.iter().map(|it| (it.method, it.times_as_long));
+    let longer = each_crowded(longer.collect(), "takes", " as long as alone");
+    let mut sentences = vec![format!("With {jobs} parents that spawn at once {longer}.")];
+    let more = found.iter();
+    let more: Vec<(SpawnMethod, Estimate)> = more
+        .filter_map(|it| Some((it.method, it.times_as_many?)))
+        .collect();
+    if !more.is_empty() {
+        let more = each_crowded(more, "makes", " as many spawns a second as alone");
+        sentences.push(format!(
             "In all {jobs} together {more}; {jobs} times would mean that none is in another's way."
-        ),
-    ]
+        ));
+    }
+    sentences
 }
 
 /// "fork takes 1.9 times as long as alone (1.8 to 2), vfork 1.2 times (1.1 to 1.3)".
-fn each_crowded(found: &[Crowded], of: fn(&Crowded) -> Estimate, verb: &str, than: &str) -> String {
-    let (differ, alike): (Vec<_>, Vec<_>) = found.iter().partition(|it| of(it).differs_from(1.0));
-    let clause = |(place, it): (usize, &&Crowded)| match place {
-        0 => format!("{} {verb} {}", it.method.name(), multiple(than, of(it))),
-        _ => format!("{} {}", it.method.name(), multiple("", of(it))),
+fn each_crowded(found: Vec<(SpawnMethod, Estimate)>, verb: &str, than: &str) -> String {
+    let (differ, alike): (Vec<_>, Vec<_>) =
+        (found.into_iter()).partition(|(_, times)| times.differs_from(1.0));
+    let clause = |(place, (method, times)): (usize, &(SpawnMethod, Estimate))| match place {
+        0 => format!("{} {verb} {}", method.name(), multiple(than, *times)),
+        _ => format!("{} {}", method.name(), multiple("", *times)),
     };
     let mut clauses: Vec<String> = differ.iter().enumerate().map(clause).collect();
-    let alike: Vec<&str> = alike.iter().map(|it| it.method.name()).collect();
+    let alike: Vec<&str> = alike.iter().map(|(method, _)| method.name()).collect();
     if !alike.is_empty() {
         clauses.push(format!(
             "no difference is seen for {}",
