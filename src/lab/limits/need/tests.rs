@@ -225,6 +225,30 @@ fn parts_add_up_and_the_worker_itself_counts_once() {
 }
 
 #[test]
+fn parents_at_once_need_the_memory_of_all_and_the_mappings_of_one() {
+    let one = together(vec![
+        SpaceRequest::Threads { count: 3 },
+        SpaceRequest::Mappings {
+            mappings: 100,
+            pages: 2,
+            spacing: 1,
+            backing: Backing::Anon,
+            huge: false,
+        },
+    ]);
+    let (alone, jobs) = (one.clone(), SpaceRequest::Jobs { count: 4 });
+    let (alone, all) = (
+        Need::of(&alone, PAGE),
+        Need::of(&together(vec![one, jobs]), PAGE),
+    );
+    assert_eq!(all.memory_bytes(), 4 * alone.memory_bytes());
+    assert_eq!((all.mappings, all.threads()), (alone.mappings, 3));
+    // Of one reference there is no more than one.
+    assert_eq!(alone.all_processes(), alone.processes);
+    assert_eq!(all.all_processes(), 4 * (alone.processes - 1) + 1);
+}
+
+#[test]
 fn small_blocks_share_their_pages() {
     let need = malloc(1_000_000, 16, 0);
     assert_eq!(need.resident_bytes, 32_002_048);
