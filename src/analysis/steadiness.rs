@@ -82,11 +82,13 @@ pub fn apart(document: &Document) -> Vec<Apart<'_>> {
 
 impl<'a> Apart<'a> {
     fn of(cell: &'a Cell, seed: u64) -> Option<Self> {
-        let [quiet, slow] = [true, false].map(|quiet| {
-            let of_it = |worker: &&WorkerSamples| worker.host.is_quiet() == quiet;
-            let workers: Vec<&WorkerSamples> = cell.samples.iter().filter(of_it).collect();
-            times_of(&workers, WorkerSamples::totals)
-        });
+        let is_quiet = |worker: &WorkerSamples| worker.host.is_quiet();
+        let is_left_out = |worker: &WorkerSamples| !worker.counts();
+        let [quiet, slow] =
+            [&is_quiet as &dyn Fn(&WorkerSamples) -> bool, &is_left_out].map(|of_it| {
+                let workers = cell.samples.iter().filter(|worker| of_it(worker));
+                times_of(&workers.collect::<Vec<_>>(), WorkerSamples::totals)
+            });
         // Other workers have another luck.
         let of_quiet = cost_replicates(&quiet, seed, DRAWS)?;
         let of_slow = cost_replicates(&slow, seed_of(seed, 0), DRAWS)?;

@@ -23,7 +23,7 @@ impl<'a> Group<'a> {
         };
         let quiet = |pass: Pass| {
             let mut recordings: Vec<&Recording> = of(pass);
-            keep_quiet(&mut recordings, |recording| recording.host);
+            keep_quiet(&mut recordings, |recording| recording.counts());
             recordings
         };
         Self {

@@ -3,7 +3,7 @@
 use super::error::LabError;
 use super::session::Recording;
 use crate::model::{Document, HostState, Noise, Run};
-use crate::stats::{FEWEST_WORKERS, Spells};
+use crate::stats::{Spells, stand_ins};
 
 /// Hears how far a run has come.
 pub trait Progress {
@@ -52,14 +52,23 @@ pub(super) struct Ended {
 const MOST_SHARED: f64 = 0.1;
 
 impl Ended {
-    /// Tells workers what state the host was in when they ran. Where too few of one parent
-    /// surely saw the quiet one, the quickest of the others stand in: a figure of all of them
-    /// would be of another state than the one of the parent beside it.
+    /// Tells workers what state the host was in when they ran, and which of them stand in.
     pub(super) fn tell<'a>(&self, recordings: impl IntoIterator<Item = &'a mut Recording>) {
         let mut recordings: Vec<&mut Recording> = recordings.into_iter().collect();
         self.states(&mut recordings);
-        while let Some(next) = stand_in(&recordings) {
-            recordings[next].host = HostState::Likely;
+        for at in 0..recordings.len() {
+            let like =
+                (0..recordings.len()).filter(|other| is_like(recordings[at], recordings[*other]));
+            let like: Vec<usize> = like.collect();
+            if like.first() != Some(&at) {
+                continue;
+            }
+            let seen = like
+                .iter()
+                .map(|at| (recordings[*at].host, recordings[*at].level()));
+            for place in stand_ins(&seen.collect::<Vec<_>>()) {
+                recordings[like[place]].stands_in = true;
+            }
         }
     }
 
@@ -82,19 +91,6 @@ impl Ended {
             };
         }
     }
-}
-
-/// The quickest of those workers that are not taken for quiet and have too few beside them
-/// that are.
-fn stand_in(recordings: &[&mut Recording]) -> Option<usize> {
-    let lacks = |at: &usize| {
-        let own = &recordings[*at];
-        let like = recordings.iter().filter(|other| is_like(own, other));
-        !own.host.is_quiet() && like.filter(|other| other.host.is_quiet()).count() < FEWEST_WORKERS
-    };
-    let level = |at: &usize| recordings[*at].level();
-    let lacking = (0..recordings.len()).filter(lacks);
-    lacking.min_by(|a, b| level(a).total_cmp(&level(b)))
 }
 
 /// Whether two workers did the same in parents of the same kind.

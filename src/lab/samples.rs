@@ -27,6 +27,7 @@ pub(super) fn samples<'a>(
             round: recording.occasion.round,
             visit: recording.occasion.visit,
             host: recording.host,
+            stands_in: recording.stands_in,
             idle_share: recording.done.usage.idle_share(),
             all_per_second: recording.all_per_second(method),
             call_ns: net(record::CALLED, 1.0),

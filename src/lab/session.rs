@@ -1,6 +1,7 @@
 //! One worker's life, from its launch to its records, with its address space
 //! verified before and after the loop.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -33,6 +34,8 @@ pub(super) struct Recording {
     pub(super) occasion: Occasion,
     /// The state that the host was in meanwhile.
     pub(super) host: HostState,
+    /// Whether it stands in for a quiet one that is lacking.
+    pub(super) stands_in: bool,
     /// What it recorded.
     pub(super) pass: Pass,
     /// The methods that took turns, in the order of their index.
@@ -69,6 +72,11 @@ pub(super) struct Recording {
 }
 
 impl Recording {
+    /// Whether figures are made of it.
+    pub(super) fn counts(&self) -> bool {
+        self.host.is_quiet() || self.stands_in
+    }
+
     /// How long the loop took, in seconds.
     pub(super) fn loop_s(&self) -> f64 {
         self.loop_ns() as f64 / 1e9
@@ -89,13 +97,18 @@ impl Recording {
         Some(share * self.done.usage.wall_us as f64 / self.done.spawns.max(1) as f64)
     }
 
-    /// The mean logarithm of what its spawns took, of whichever methods: a few long ones
-    /// bear little on it.
+    /// The mean logarithm of what spawns took, each of its methods for as much: a few long
+    /// ones bear little on it.
     pub(super) fn level(&self) -> f64 {
-        let windows = self.windows();
-        let each = windows.iter();
-        let logs = each.map(|(start, end, _)| (end.saturating_sub(*start).max(1) as f64).ln());
-        logs.sum::<f64>() / windows.len() as f64
+        let mut logs: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+        for (start, end, method) in self.windows() {
+            let took = end.saturating_sub(start).max(1) as f64;
+            logs.entry(method).or_default().push(took.ln());
+        }
+        let means = logs
+            .values()
+            .map(|logs| logs.iter().sum::<f64>() / logs.len() as f64);
+        means.sum::<f64>() / logs.len().max(1) as f64
     }
 
     /// Start, end and method of every spawn, in order.
@@ -280,6 +293,7 @@ impl Inflated {
             recording: Recording {
                 occasion: Occasion::default(),
                 host: HostState::default(),
+                stands_in: false,
                 pass: assignment.pass,
                 methods,
                 prepared: self.prepared,

@@ -17,8 +17,13 @@ pub struct WorkerSamples {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub visit: Option<usize>,
     /// The state that the host was in meanwhile; absent of the quiet one or the only one.
-    #[serde(default, skip_serializing_if = "HostState::is_surely_quiet")]
+    #[serde(default, skip_serializing_if = "HostState::is_quiet")]
     pub host: HostState,
+    /// Whether figures are made of it although the host was not surely quiet: its parent has
+    /// fewer than three workers that it was quiet for, and this is one of those that make
+    /// them three. Absent if not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stands_in: bool,
     /// The share of its time in which neither it nor a child of it ran, because they slept
     /// or others had the CPU: by `RUSAGE_SELF` and `RUSAGE_CHILDREN` around the loop. Absent
     /// where the loop was not timed as a whole.
@@ -36,6 +41,11 @@ pub struct WorkerSamples {
 }
 
 impl WorkerSamples {
+    /// Whether figures are made of it, where there are enough of those.
+    pub fn counts(&self) -> bool {
+        self.host.is_quiet() || self.stands_in
+    }
+
     /// Its call times.
     pub fn calls(&self) -> &[u64] {
         &self.call_ns
@@ -49,10 +59,10 @@ impl WorkerSamples {
 
 /// Keeps the workers that figures are made of: those that the host was quiet for, where
 /// they tell how workers differ, and otherwise all.
-pub fn keep_quiet<T>(workers: &mut Vec<T>, host: impl Fn(&T) -> HostState) {
-    let quiet = workers.iter().filter(|worker| host(worker).is_quiet());
-    if quiet.count() >= FEWEST_WORKERS {
-        workers.retain(|worker| host(worker).is_quiet());
+pub fn keep_quiet<T>(workers: &mut Vec<T>, counts: impl Fn(&T) -> bool) {
+    let counting = workers.iter().filter(|worker| counts(worker)).count();
+    if counting >= FEWEST_WORKERS {
+        workers.retain(counts);
     }
 }
 
@@ -62,7 +72,7 @@ pub fn quiet_workers<'a>(
 ) -> Vec<&'a WorkerSamples> {
     let samples = samples.into_iter();
     let mut workers: Vec<&WorkerSamples> = samples.filter(|w| !w.total_ns.is_empty()).collect();
-    keep_quiet(&mut workers, |worker| worker.host);
+    keep_quiet(&mut workers, |worker| worker.counts());
     workers
 }
 
@@ -95,6 +105,7 @@ mod tests {
             round: 0,
             visit: None,
             host,
+            stands_in: false,
             idle_share: None,
             all_per_second: None,
             call_ns: vec![1],

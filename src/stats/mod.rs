@@ -39,6 +39,6 @@ pub use contrast::{Contrast, Direction, FAMILY_ERROR, FEWEST_WORKERS, Party, dri
 pub use estimate::{Estimate, Replicates};
 pub use nnls::LeastSquares;
 pub use slope::theil_sen;
-pub use spells::{HostCourse, HostState, Sight, SlowState, Spells, spells};
+pub use spells::{HostCourse, HostState, Sight, SlowState, Spells, spells, stand_ins};
 pub use student::two_sided_95;
 pub use summary::{Summary, median, quantile, summarise};

@@ -5,7 +5,9 @@ use fastrand::Rng;
 
 use super::bootstrap::median_replicates;
 use super::host::{Host, ROUGH, Run, SPELLS, STILL};
-use super::{Estimate, FEWEST_WORKERS, HostCourse, Spells, level_replicates, median, spells};
+use super::{
+    Estimate, FEWEST_WORKERS, HostCourse, Spells, level_replicates, median, spells, stand_ins,
+};
 
 const DRAWS: usize = 300;
 
@@ -18,6 +20,25 @@ fn quiet(run: &Run, told: &Spells, cell: usize, seed: u64) -> Option<Estimate> {
     let logs = run.logs(is_of_it);
     let level = level_replicates(&logs, seed, DRAWS).filter(|_| logs.len() >= FEWEST_WORKERS);
     level.map(|level| level.estimate())
+}
+
+/// The same of those that stand in where they are not enough.
+fn stood_in(run: &Run, told: &Spells, cell: usize, seed: u64) -> Option<Estimate> {
+    let visits = (0..run.cells.len()).filter(|visit| run.cells[*visit] == cell);
+    let visits: Vec<usize> = visits.collect();
+    let figures = run.figures();
+    let seen = visits
+        .iter()
+        .map(|visit| (told.state(*visit), figures[*visit]));
+    let chosen = stand_ins(&seen.collect::<Vec<_>>());
+    let taken = |visit: usize| {
+        let stands_in = chosen.iter().any(|place| visits[*place] == visit);
+        run.cells[visit] == cell && (stands_in || told.state(visit).is_quiet())
+    };
+    let level = level_replicates(&run.logs(taken), seed, DRAWS);
+    level
+        .map(|level| level.estimate())
+        .filter(|_| !chosen.is_empty())
 }
 
 /// What many runs of a host come to.
@@ -155,4 +176,39 @@ fn a_rough_host_is_covered() {
 fn all_visits_together_are_not_the_quiet_state() {
     let [quiet, all] = Tally::of(SPELLS, 20, 20).coverage();
     assert!(quiet > 0.88 && all < 0.4, "{quiet} and {all}");
+}
+
+/// Whether an interval holds a value, and how far off its middle is.
+fn beside(estimate: &Estimate, truth: f64) -> [f64; 2] {
+    let [low, high] = estimate.ci95;
+    let holds = f64::from(u8::from(low <= truth && truth <= high));
+    [holds, (estimate.value - truth).abs()]
+}
+
+/// Of cells with six visits, of which two or fewer were surely quiet.
+#[test]
+fn stand_ins_tell_the_quiet_state_and_all_visits_do_not() {
+    let truth = truth(ROUGH);
+    let mut cells = 0.0;
+    let mut found = [[0.0; 2]; 2];
+    for seed in 0..60 {
+        let run = ROUGH.run(6, 40, &mut Rng::with_seed(seed));
+        let told = spells(&run.sights, seed);
+        let figures = (0..40).filter_map(|cell| Some((cell, stood_in(&run, &told, cell, seed)?)));
+        for (cell, figure) in figures {
+            let all = run.logs(|visit| run.cells[visit] == cell);
+            let all = level_replicates(&all, seed, DRAWS).unwrap().estimate();
+            let truth = truth + ((cell + 1) as f64).ln();
+            cells += 1.0;
+            for (sums, estimate) in found.iter_mut().zip([figure, all]) {
+                let [holds, off] = beside(&estimate, truth);
+                *sums = [sums[0] + holds, sums[1] + off];
+            }
+        }
+    }
+    assert!(cells > 100.0, "{cells}");
+    let [[held, off], [held_by_all, off_all]] = found.map(|sums| sums.map(|sum| sum / cells));
+    assert!((0.905..0.995).contains(&held), "{held}");
+    assert!(held_by_all < 0.6, "{held_by_all}");
+    assert!(off < 0.5 * off_all, "{off} {off_all}");
 }

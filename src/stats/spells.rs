@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bootstrap::{level_replicates, seed_of};
 use super::summary::{quantile, sort};
-use super::{DRAWS, Estimate, Replicates};
+use super::{DRAWS, Estimate, FEWEST_WORKERS, Replicates};
 use chain::{Fit, Memory};
 
 /// Fewer visits than this do not tell whether there are spells.
@@ -55,33 +55,43 @@ impl Sight {
 }
 
 /// The state of the host at a visit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum HostState {
     /// The quiet one, or the only one.
     #[default]
     Quiet,
-    /// The quiet one as likely as any: too few workers of this parent surely saw it, and of
-    /// the others this one was among the quickest. Figures are made of it as of those.
-    Likely,
-    /// The slow one.
-    Slow,
     /// Neither surely: the host turned in the course of the visit, or nobody knows.
     Between,
+    /// The slow one.
+    Slow,
     /// Others had the CPU for a good part of the visit. No reference tells that.
     Shared,
 }
 
 impl HostState {
-    /// Whether it is taken for the quiet one.
+    /// Whether it is the quiet one.
     pub fn is_quiet(&self) -> bool {
-        matches!(self, Self::Quiet | Self::Likely)
-    }
-
-    /// Whether it is the quiet one surely, or the only one.
-    pub fn is_surely_quiet(&self) -> bool {
         *self == Self::Quiet
     }
+}
+
+/// Which workers of one parent stand in for quiet ones that it has too few of, by the state
+/// of the host beside each and by how long it took: those that may have been quiet before
+/// those that were slow, and of these the quickest. A figure of all of them would be of
+/// another state than the one of the parent beside it.
+pub fn stand_ins(workers: &[(HostState, f64)]) -> Vec<usize> {
+    let quiet = workers.iter().filter(|(state, _)| state.is_quiet()).count();
+    let others = (0..workers.len()).filter(|at| !workers[*at].0.is_quiet());
+    let mut others: Vec<usize> = others.collect();
+    others.sort_by(|a, b| {
+        let [(state, took), (other, took_other)] = [a, b].map(|at| workers[*at]);
+        state.cmp(&other).then(took.total_cmp(&took_other))
+    });
+    others.truncate(FEWEST_WORKERS.saturating_sub(quiet));
+    others
 }
 
 /// What the levels of a run say of its host.

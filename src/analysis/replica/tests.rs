@@ -118,6 +118,7 @@ pub(in crate::analysis) fn trial(
                 round,
                 visit: None,
                 host: crate::model::HostState::Quiet,
+                stands_in: false,
                 idle_share: None,
                 all_per_second: None,
                 call_ns: vec![call + u64::from(round % 2); 5],

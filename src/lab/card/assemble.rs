@@ -36,7 +36,7 @@ fn result(trial: &Trial, tried: &Tried, cost: f64, seed: u64) -> TrialResult {
 
 fn quiet_gauges(workers: &[Recording]) -> Vec<GaugeSamples> {
     let mut workers: Vec<&Recording> = workers.iter().collect();
-    keep_quiet(&mut workers, |worker| worker.host);
+    keep_quiet(&mut workers, |worker| worker.counts());
     workers.into_iter().map(gauge).collect()
 }
 

@@ -98,7 +98,7 @@ impl Evidence {
         ended.tell(self.chains.iter_mut().map(|chained| &mut chained.recording));
         for recordings in [&mut self.stamping, &mut self.rewriting, &mut self.waiting] {
             ended.tell(&mut *recordings);
-            keep_quiet(recordings, |recording| recording.host);
+            keep_quiet(recordings, |recording| recording.counts());
         }
     }
 }

@@ -66,7 +66,7 @@ pub(super) fn rewritten(experiment: &Experiment<'_>, order: &ProcessOrder) -> Ve
 
 fn of_workers(tried: &Tried, method: SpawnMethod, seed: u64) -> Availability<Rewriting> {
     let mut workers: Vec<&Recording> = tried.workers.iter().collect();
-    keep_quiet(&mut workers, |worker| worker.host);
+    keep_quiet(&mut workers, |worker| worker.counts());
     let why_none = || match workers.is_empty() {
         true => tried.why_none(),
         false => Missing::unavailable(

@@ -122,7 +122,7 @@ fn left_out(document: &Document) -> Option<String> {
         workers.filter(|worker| worker.host == state).count() as u64
     };
     let all: u64 = parents.iter().map(|workers| workers.len() as u64).sum();
-    let [quiet, likely, shared] = [HostState::Quiet, HostState::Likely, HostState::Shared].map(of);
+    let [quiet, shared] = [HostState::Quiet, HostState::Shared].map(of);
     let slow = all - quiet - shared;
     if all == quiet {
         return None;
@@ -136,7 +136,9 @@ fn left_out(document: &Document) -> Option<String> {
         let has_slow = workers.iter().any(|worker| !worker.host.is_quiet());
         has_slow && quiet_workers(workers.iter()).len() == workers.len()
     };
-    let stood_in = match likely {
+    let of_some = parents.iter().filter(|workers| !is_mixed(workers));
+    let stand_ins = of_some.copied().flatten().filter(|worker| worker.stands_in);
+    let stood_in = match stand_ins.count() as u64 {
         0 => String::new(),
         some => format!(
             "; {} more, the quickest of their parents, stand in where those are fewer than three",

@@ -314,3 +314,20 @@ proptest! {
         prop_assert_eq!(spells(&run.sights, 1).states, spells(&scaled, 1).states);
     }
 }
+
+#[test]
+fn stand_ins_make_three_and_are_the_likeliest_and_quickest() {
+    use HostState::{Between, Quiet, Shared, Slow};
+    let workers = [
+        (Slow, 1.0),
+        (Between, 5.0),
+        (Quiet, 9.0),
+        (Between, 3.0),
+        (Shared, 0.5),
+    ];
+    assert_eq!(stand_ins(&workers), [3, 1]);
+    assert_eq!(stand_ins(&workers[..3]), [1, 0]);
+    assert_eq!(stand_ins(&[workers[0], workers[4]]), [0, 1]);
+    assert!(stand_ins(&[(Quiet, 1.0); 3]).is_empty());
+    assert!(stand_ins(&[]).is_empty());
+}
