@@ -158,7 +158,7 @@ impl Feature for Trials {
         // that this host lacks what a trial needs.
         let is_lack = match &error {
             LabError::Program(_) => true,
-            LabError::Worker { failure, .. } => matches!(failure, Failure::Setup { .. }),
+            LabError::Worker { failure, .. } => matches!(failure, Failure::Lacking { .. }),
             _ => false,
         };
         if !(self.tries[visit].may_fail && is_lack) {

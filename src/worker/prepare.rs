@@ -32,6 +32,14 @@ pub(super) fn setup<T>(what: &str, result: io::Result<T>) -> Result<T, Failure> 
     })
 }
 
+/// The same of what a host may not give at all.
+fn given<T>(what: &str, result: io::Result<T>) -> Result<T, Failure> {
+    result.map_err(|error| Failure::Lacking {
+        what: what.to_owned(),
+        why: in_words(&error),
+    })
+}
+
 /// Prepares everything, tries every method once, and stays small.
 pub(super) fn prepare(
     assignment: Assignment,
@@ -73,7 +81,7 @@ pub(super) fn prepare(
     let trimmed = leave_libraries_out_of_forks(alone);
     let mut instrument = setup("could not trim the worker", trimmed)?;
     let (contenders, unavailable) = contenders(&assignment, &shared, stamps.as_ref(), alone)?;
-    setup(
+    given(
         "could not set up seccomp filters",
         seccomp::pass(assignment.filters),
     )?;
@@ -222,7 +230,7 @@ fn contenders(
     stamps: Option<&Rc<OwnedFd>>,
     alone: Alone,
 ) -> Result<(Vec<Contender>, Unavailable), Failure> {
-    setup(
+    given(
         "could not have descriptors closed",
         check_closing(assignment),
     )?;

@@ -223,6 +223,14 @@ pub enum Failure {
         /// The error.
         why: String,
     },
+    /// Something that this host does not give, whatever it has room for.
+    #[error("{what}: {why}")]
+    Lacking {
+        /// What was being done.
+        what: String,
+        /// The error.
+        why: String,
+    },
     /// The address space could not be built.
     #[error("could not build the address space: {placed} of {wanted} mappings were made: {why}")]
     Inflation {
