@@ -111,7 +111,7 @@ impl Ladder<'_> {
             let name = self.name(rung);
             let why = |why: &str| Absent::new(&name.key, why);
             let place = rungs.iter().position(|cost| cost.rung == rung);
-            let place = place.ok_or_else(|| why("the shape there has none of it"))?;
+            let place = place.ok_or_else(|| why("it adds nothing there to the rungs below it"))?;
             let fork = forks[place].as_ref().ok_or_else(|| why("not measured"))?;
             let below = place.checked_sub(1).map(|below| forks[below].as_ref());
             let below = below.map(|fork| fork.ok_or_else(|| why("not measured")));

@@ -533,7 +533,7 @@ fn a_rung_that_one_of_them_has_is_not_said_to_be_unmeasured_in_the_other() {
         let lone = comparison.lone.iter().filter(of_rung);
         lone.map(|line| line.reason.clone()).collect()
     };
-    let none = ["the shape there has none of it"];
+    let none = ["it adds nothing there to the rungs below it"];
     assert_eq!(reasons(&process(), &other), none);
     let Findings::Process(found) = &mut other.findings else {
         panic!("it is a process");
