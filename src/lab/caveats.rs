@@ -200,15 +200,19 @@ pub(super) fn precision_missed(
 
 /// What stood most in the way of a precision.
 fn obstacle(rounds: u32, seen: &[Caveat]) -> Obstacle {
+    /// A quota that is spent in fewer of its periods leaves most spawns alone.
+    const IN_THE_WAY: f64 = 0.10;
     let is_of_host = |caveat: &Caveat| {
         use Caveat::{CpuShared, Stolen, Unsteady};
         matches!(caveat, Unsteady { .. } | CpuShared { .. } | Stolen { .. })
     };
-    let is_of_quota = |caveat: &Caveat| matches!(caveat, Caveat::Throttled { .. });
+    let is_of_quota =
+        |caveat: &Caveat| matches!(caveat, Caveat::Throttled { share, .. } if *share >= IN_THE_WAY);
     let is_of_workers = |caveat: &Caveat| matches!(caveat, Caveat::WorkersDisagree { .. });
     match () {
-        () if rounds < AIM_ROUNDS => Obstacle::Rounds,
+        // A quota that is spent makes rounds few, too.
         () if seen.iter().any(is_of_quota) => Obstacle::Quota,
+        () if rounds < AIM_ROUNDS => Obstacle::Rounds,
         () if seen.iter().any(is_of_host) => Obstacle::Host,
         () if seen.iter().any(is_of_workers) => Obstacle::Workers,
         () => Obstacle::Aim,
@@ -221,9 +225,9 @@ mod tests {
 
     #[test]
     fn a_quota_that_is_spent_stands_in_the_way_before_the_host_does() {
-        let throttled = Caveat::Throttled {
+        let throttled = |share| Caveat::Throttled {
             cpus: 0.1,
-            share: 0.9,
+            share,
             file: String::new(),
         };
         let unsteady = Caveat::Unsteady {
@@ -233,6 +237,11 @@ mod tests {
         let of = |seen: &[Caveat]| obstacle(AIM_ROUNDS, seen);
         assert_eq!(of(&[]), Obstacle::Aim);
         assert_eq!(of(std::slice::from_ref(&unsteady)), Obstacle::Host);
-        assert_eq!(of(&[unsteady, throttled]), Obstacle::Quota);
+        assert_eq!(of(&[unsteady.clone(), throttled(0.1)]), Obstacle::Quota);
+        assert_eq!(of(&[unsteady, throttled(0.09)]), Obstacle::Host);
+        assert_eq!(of(&[throttled(0.09)]), Obstacle::Aim);
+        let of_few = |share| obstacle(AIM_ROUNDS - 1, &[throttled(share)]);
+        assert_eq!(of_few(0.1), Obstacle::Quota);
+        assert_eq!(of_few(0.09), Obstacle::Rounds);
     }
 }
