@@ -1,5 +1,6 @@
 //! Seccomp filters that allow every system call, and take their time with it.
 
+use std::fs;
 use std::io;
 
 use super::check;
@@ -30,10 +31,25 @@ pub fn pass(filters: Filters) -> io::Result<()> {
     if filters.count == 0 {
         return Ok(());
     }
-    pass_all(filters).map_err(|error| match error.kind() {
-        io::ErrorKind::OutOfMemory => io::Error::new(error.kind(), TOO_LONG),
+    // Before these are counted with them.
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let own = count(&status);
+    pass_all(filters).map_err(|error| explained(error, own))
+}
+
+/// The filters that a status file tells of, since Linux 5.9.
+pub fn count(status: &str) -> Option<u64> {
+    let mut lines = status.lines();
+    let count = lines.find_map(|line| line.strip_prefix("Seccomp_filters:"))?;
+    count.trim().parse().ok()
+}
+
+/// An error where this process has so many filters: without any it is memory that lacks.
+fn explained(error: io::Error, own: Option<u64>) -> io::Error {
+    match (error.kind(), own) {
+        (io::ErrorKind::OutOfMemory, Some(1..)) => io::Error::new(error.kind(), TOO_LONG),
         _ => error,
-    })
+    }
 }
 
 fn pass_all(filters: Filters) -> io::Result<()> {
@@ -96,6 +112,27 @@ mod tests {
         assert!(steps.iter().all(|step| (step.jt, step.jf) == (0, 0)));
         assert_eq!((steps[0].k, steps[4].k), (16, libc::SECCOMP_RET_ALLOW));
         assert!(program(1).is_err());
+    }
+
+    #[test]
+    fn only_beside_filters_of_its_own_are_they_said_to_be_too_long() {
+        let of = |own| {
+            let error = io::Error::from_raw_os_error(libc::ENOMEM);
+            explained(error, own).to_string()
+        };
+        assert_eq!(of(Some(1)), TOO_LONG);
+        assert_ne!(of(Some(0)), TOO_LONG);
+        assert_ne!(of(None), TOO_LONG);
+        let other = explained(io::Error::from_raw_os_error(libc::EINVAL), Some(1));
+        assert_eq!(other.raw_os_error(), Some(libc::EINVAL));
+    }
+
+    #[test]
+    fn filters_are_counted_where_the_kernel_tells_them() {
+        let status = include_str!("../../tests/data/proc/status-user.txt");
+        assert_eq!(count(status), Some(0));
+        assert_eq!(count("Seccomp:\t2\nSeccomp_filters:\t8\n"), Some(8));
+        assert_eq!(count("Seccomp:\t2\n"), None, "before Linux 5.9");
     }
 
     #[test]

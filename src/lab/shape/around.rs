@@ -10,6 +10,7 @@ use crate::analysis::mappings::{Fate, Listed, MappingSum, fate};
 use crate::lab::census::files::ProcessFiles;
 use crate::lab::limits::{self, CopyNeed, copy_bytes};
 use crate::model::{MappingFlag, ShapeMapping, SkipReason, Surroundings};
+use crate::sys::seccomp;
 
 /// The surroundings of the process with these files.
 pub(super) fn surroundings(
@@ -23,7 +24,7 @@ pub(super) fn surroundings(
         kernel_bytes: kernel_bytes(mappings),
     };
     Surroundings {
-        seccomp_filters: files.text("status").and_then(|text| filters(&text)),
+        seccomp_filters: files.text("status").and_then(|text| seccomp::count(&text)),
         ..limits::surroundings(Path::new("/"), &files.directory, status, &need)
     }
 }
@@ -52,13 +53,6 @@ pub(super) fn is_of_32_bits(files: &ProcessFiles) -> bool {
     let read =
         File::open(files.directory.join("exe")).and_then(|mut exe| exe.read_exact(&mut head));
     read.is_ok() && head == CLASS_32
-}
-
-/// The seccomp filters that a status file tells of.
-fn filters(status: &str) -> Option<u64> {
-    let mut lines = status.lines();
-    let count = lines.find_map(|line| line.strip_prefix("Seccomp_filters:"))?;
-    count.trim().parse().ok()
 }
 
 /// Of what a fork copies and the kernel accounts for the largest mapping, and all, in
@@ -115,14 +109,6 @@ mod tests {
             fs::write(root.path().join("exe"), head).unwrap();
             assert_eq!(is_of_32_bits(&files), is_32, "{head:?}");
         }
-    }
-
-    #[test]
-    fn filters_are_counted_where_the_kernel_tells_them() {
-        let status = include_str!("../../../tests/data/proc/status-user.txt");
-        assert_eq!(filters(status), Some(0));
-        assert_eq!(filters("Seccomp:\t2\nSeccomp_filters:\t8\n"), Some(8));
-        assert_eq!(filters("Seccomp:\t2\n"), None, "before Linux 5.9");
     }
 
     #[test]
