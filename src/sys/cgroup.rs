@@ -31,8 +31,28 @@ fn folder(groups: &str, mounts: &str) -> Option<PathBuf> {
         // Number, parent, device, root of the mount, and where it is mounted.
         let mut fields = place.split(' ').skip(3);
         let (root, at) = (fields.next()?, fields.next()?);
-        Some(Path::new(at).join(group.strip_prefix(root).ok()?))
+        let below = group.strip_prefix(unescaped(root)).ok()?;
+        Some(Path::new(&unescaped(at)).join(below))
     })
+}
+
+/// A path of `mountinfo`, where spaces, tabs, ends of lines and backslashes are octal
+/// (fs/seq_file.c, `mangle_path`).
+#[must_use]
+pub fn unescaped(path: &str) -> String {
+    let mut parts = path.split('\\');
+    let mut whole = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let code = part
+            .get(..3)
+            .and_then(|code| u8::from_str_radix(code, 8).ok());
+        match code {
+            Some(code) => whole.push(char::from(code)),
+            None => whole.push('\\'),
+        }
+        whole.push_str(code.map_or(part, |_| &part[3..]));
+    }
+    whole
 }
 
 #[cfg(test)]
@@ -50,6 +70,9 @@ mod tests {
         assert_eq!(at(&none.collect::<Vec<_>>().join("\n")), None);
         let below = "30 23 0:26 /user.slice /mnt rw - cgroup2 cgroup2 rw";
         assert_eq!(at(below), Some(PathBuf::from("/mnt/a")));
+        let spaced = below.replace("/mnt", "/a\\040b");
+        let spaced = folder("0::/user.slice/a\n", &spaced);
+        assert_eq!(spaced, Some(PathBuf::from("/a b/a")));
         let other = below.replace("/user.slice", "/system.slice");
         assert_eq!(at(&other), None);
         assert_eq!(folder("1:cpu:/x\n", v2), None);

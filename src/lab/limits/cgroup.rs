@@ -16,6 +16,7 @@ use procfs::process::{MountInfo, MountInfos};
 use super::Room;
 use crate::analysis::mappings::harmless;
 use crate::model::CpuQuota;
+use crate::sys::cgroup::unescaped;
 
 /// Version 1 writes "no limit" as the largest number of whole pages.
 const V1_UNLIMITED: u64 = 1 << 62;
@@ -284,24 +285,6 @@ pub(super) fn shown(path: &Path) -> String {
     /// The kernel's limit for a path, and for what is no UTF-8 in it.
     const LONGEST: usize = 4096 * 3;
     harmless(&path.to_string_lossy(), LONGEST)
-}
-
-/// A path of `mountinfo`, where spaces, tabs, ends of lines and backslashes are octal
-/// (fs/seq_file.c, `mangle_path`).
-fn unescaped(path: &str) -> String {
-    let mut parts = path.split('\\');
-    let mut whole = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let code = part
-            .get(..3)
-            .and_then(|code| u8::from_str_radix(code, 8).ok());
-        match code {
-            Some(code) => whole.push(char::from(code)),
-            None => whole.push('\\'),
-        }
-        whole.push_str(code.map_or(part, |_| &part[3..]));
-    }
-    whole
 }
 
 /// The number in a file; `None` for "max", as for a file that is not there.
