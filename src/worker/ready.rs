@@ -14,7 +14,7 @@ use super::protocol::{
     Assignment, Done, FIRST_RECORD, Failure, LoopUsage, MOST_COUNTERS, Pass, Refused, gauge_words,
     record,
 };
-use crate::model::{PageKind, Placement};
+use crate::model::{PageKind, Placement, SpawnMethod};
 use crate::sys::clock::now_ns;
 use crate::sys::gauge::Untouched;
 use crate::sys::memory::Pages;
@@ -96,10 +96,11 @@ impl Course {
         self.record_within(end, limits, cold, probe)
     }
 
-    /// What the probe recorded of the last of so many spawns whose child was a copy.
-    fn last_copy(&self, spawns: usize, stride: usize) -> Option<&[AtomicU64]> {
-        let copies = |choice: &u8| self.contenders[usize::from(*choice)].method.copies();
-        let last = self.schedule[..spawns].iter().rposition(copies)?;
+    /// What the probe recorded of the last of so many spawns that was a fork.
+    fn last_fork(&self, spawns: usize, stride: usize) -> Option<&[AtomicU64]> {
+        let is_fork =
+            |choice: &u8| self.contenders[usize::from(*choice)].method == SpawnMethod::Fork;
+        let last = self.schedule[..spawns].iter().rposition(is_fork)?;
         let records = self.shared.words()[FIRST_RECORD..].chunks_exact(stride);
         records
             .skip(last)
@@ -214,7 +215,8 @@ impl Ready {
     }
 
     fn rewrite(&mut self) -> Result<usize, Failure> {
-        let holds = self.course.assignment.methods.iter().any(|m| m.copies());
+        // Of a fork alone what its held child costs is told.
+        let holds = self.course.assignment.methods.contains(&SpawnMethod::Fork);
         let holds = holds.then_some(self.alone);
         // A huge page that is copied bit by bit is none any more.
         let once = self.course.assignment.rewritten == PageKind::Huge
@@ -223,7 +225,7 @@ impl Ready {
         let spawns = self.course.record(self.cold.as_mut(), &mut probe)?;
         let last = self
             .course
-            .last_copy(spawns, Pass::Rewriting.record_words());
+            .last_fork(spawns, Pass::Rewriting.record_words());
         if let (true, Some(alone), Some(last)) = (once, holds, last) {
             probe.hold(alone, last);
         }
