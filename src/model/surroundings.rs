@@ -94,7 +94,7 @@ pub struct SpawnLimit {
     pub kind: SpawnLimitKind,
     /// The limit: bytes, or tasks, which are processes and threads.
     pub limit: u64,
-    /// What of it was used, by others than the forktax that read it.
+    /// What of it was used: of tasks, by others than the forktax that read it.
     pub used: u64,
     /// What one fork more takes.
     pub asked: u64,

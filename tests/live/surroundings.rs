@@ -278,7 +278,10 @@ fn a_process_that_is_granted_its_forks_is_not_said_to_fail() {
         );
     };
     host(SpawnLimitKind::HostTasks, "/proc/sys/kernel/threads-max");
-    host(SpawnLimitKind::ProcessNumbers, "/proc/sys/kernel/pid_max");
+    let numbers = fs::read_link("/proc/self/ns/pid").unwrap();
+    if numbers.as_os_str() == "pid:[4026531836]" {
+        host(SpawnLimitKind::ProcessNumbers, "/proc/sys/kernel/pid_max");
+    }
     let said = spawner.in_short("shape");
     assert!(!said.contains("fail"), "{said}");
 }

@@ -65,7 +65,7 @@ fn limited(kind: SpawnLimitKind, asked: u64) -> Document {
             limit: 10 * unit,
             used: 6 * unit,
             asked: asked * unit,
-            uncertain: 0,
+            uncertain: u64::from(kind == SpawnLimitKind::Commit),
             file: None,
         };
         order(document).shape.process.surroundings = Some(Surroundings {

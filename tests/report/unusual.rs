@@ -47,7 +47,7 @@ fn surroundings() -> Surroundings {
         limit,
         used,
         asked,
-        uncertain: 0,
+        uncertain: u64::from(kind == SpawnLimitKind::Commit),
         file: match kind {
             SpawnLimitKind::Memory => Some("/sys/fs/cgroup/job/memory.max".to_owned()),
             SpawnLimitKind::GroupTasks => Some("/sys/fs/cgroup/job/pids.max".to_owned()),

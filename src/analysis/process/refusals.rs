@@ -7,6 +7,8 @@ use crate::model::{ProcessFacts, SpawnLimit, SpawnLimitKind};
 pub struct Refusal<'a> {
     /// Which.
     pub limit: &'a SpawnLimit,
+    /// Of which kind.
+    pub kind: SpawnLimitKind,
     /// Whether that is sure, and not only likely.
     pub is_sure: bool,
 }
@@ -18,6 +20,7 @@ pub fn refusals(facts: &ProcessFacts) -> Vec<Refusal<'_>> {
     let mut refusals: Vec<Refusal<'_>> = exceeded
         .map(|limit| Refusal {
             limit,
+            kind: kind(limit),
             is_sure: is_sure(limit),
         })
         .collect();
@@ -25,12 +28,23 @@ pub fn refusals(facts: &ProcessFacts) -> Vec<Refusal<'_>> {
     refusals
 }
 
+/// Earlier captures call a limit of `memory.high` one of memory.
+fn kind(limit: &SpawnLimit) -> SpawnLimitKind {
+    let file = limit.file.as_deref().unwrap_or_default();
+    match limit.kind {
+        SpawnLimitKind::Memory if file.ends_with("/memory.high") => SpawnLimitKind::MemoryHigh,
+        kind => kind,
+    }
+}
+
 fn is_sure(limit: &SpawnLimit) -> bool {
-    use SpawnLimitKind::{Memory, MemoryHigh, ProcessNumbers};
+    use SpawnLimitKind::{Commit, Memory, MemoryHigh, ProcessNumbers};
     let all = limit.used.saturating_add(limit.asked);
     match limit.kind {
         // Some of it may be taken back, and some tasks have a number that is not given again.
         Memory | MemoryHigh | ProcessNumbers => false,
+        // Earlier captures do not tell by how much.
+        Commit if limit.uncertain == 0 => false,
         _ => all.saturating_sub(limit.limit) > limit.uncertain,
     }
 }
@@ -39,7 +53,33 @@ fn is_sure(limit: &SpawnLimit) -> bool {
 mod tests {
     use super::*;
     use crate::analysis::shape::tests::shape;
-    use crate::model::Surroundings;
+    use crate::model::{ProcessShape, Surroundings};
+
+    fn limited(limit: SpawnLimit) -> ProcessShape {
+        let mut shape = shape(Vec::new());
+        shape.process.surroundings = Some(Surroundings {
+            limits: vec![limit],
+            ..Surroundings::default()
+        });
+        shape
+    }
+
+    #[test]
+    fn memory_high_of_an_earlier_capture_is_told_by_its_file() {
+        let of = |name: &str| {
+            let shape = limited(SpawnLimit {
+                kind: SpawnLimitKind::Memory,
+                limit: 10,
+                used: 10,
+                asked: 1,
+                uncertain: 0,
+                file: Some(format!("/sys/fs/cgroup/job/{name}")),
+            });
+            refusals(&shape.process)[0].kind
+        };
+        assert_eq!(of("memory.high"), SpawnLimitKind::MemoryHigh);
+        assert_eq!(of("memory.max"), SpawnLimitKind::Memory);
+    }
 
     #[test]
     fn what_a_limit_does_not_leave_is_refused_and_what_is_close_is_not_sure() {
@@ -52,11 +92,7 @@ mod tests {
             file: None,
         };
         let judged = |limit: SpawnLimit| {
-            let mut shape = shape(Vec::new());
-            shape.process.surroundings = Some(Surroundings {
-                limits: vec![limit],
-                ..Surroundings::default()
-            });
+            let shape = limited(limit);
             let refusals = refusals(&shape.process);
             refusals.first().map(|refusal| refusal.is_sure)
         };
@@ -65,6 +101,7 @@ mod tests {
         assert_eq!(judged(of(tasks, 10, 10, 1)), Some(true));
         assert_eq!(judged(of(tasks, 10, 30, 1)), Some(true));
         assert_eq!(judged(of(commit, 1_000, 0, 1_000)), None);
+        assert_eq!(judged(of(commit, 1_000, 0, 9_000)), Some(false), "untold");
         let off = |limit| SpawnLimit {
             uncertain: 8,
             ..limit

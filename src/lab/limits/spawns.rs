@@ -22,9 +22,12 @@ const ADMIN: u64 = 1 << 21;
 /// Numbers of processes that are not given again (kernel/pid.c, `RESERVED_PIDS`).
 const RESERVED_NUMBERS: u64 = 300;
 /// The kernel keeps what is committed in parts for each CPU, and where it never overcommits
-/// looks at the sum without those that are smaller than this share of memory together
-/// (mm/mm_init.c, `mm_compute_batch`).
+/// looks at the sum without those that are smaller than this share of memory together, or
+/// than so many pages each, and than two for each CPU (mm/mm_init.c, `mm_compute_batch`).
 const UNTOLD_SHARE: u64 = 256;
+const UNTOLD_PAGES: u64 = 32;
+/// The initial PID namespace (include/linux/proc_ns.h, `PROC_PID_INIT_INO`).
+const INITIAL_NUMBERS: &str = "pid:[4026531836]";
 
 /// What one fork of a process takes of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,7 +143,7 @@ fn limits_of(
             ..limit(kind, room, asked)
         })
     };
-    let charged = memory(&proc).and_then(|all| charge(&all, &proc, process, status, need));
+    let charged = memory(&proc).and_then(|all| charge(&all, root, process, status, need));
     let tasks = groups.and_then(Groups::pids).map(|found| {
         let directory = found.file.parent();
         let are_below = |own: &Groups| directory.is_some_and(|it| own.are_below(it));
@@ -158,7 +161,14 @@ fn limits_of(
         Some(limit(kind, ours.without(room, true), 1))
     };
     let most = |name: &str| number(&proc.join("sys/kernel").join(name));
-    let numbers = most("pid_max").map(|most| most.saturating_sub(RESERVED_NUMBERS));
+    // Others have numbers of their own, and since Linux 6.14 a most of their own.
+    let is_initial = |one: &Path| {
+        let namespace = fs::read_link(one.join("ns/pid"));
+        namespace.is_ok_and(|namespace| namespace == Path::new(INITIAL_NUMBERS))
+    };
+    let are_all_seen = is_initial(process) && is_initial(&proc.join("self"));
+    let numbers = most("pid_max").filter(|_| are_all_seen);
+    let numbers = numbers.map(|most| most.saturating_sub(RESERVED_NUMBERS));
     let found = [
         charged,
         of_group(SpawnLimitKind::Memory, kernel, groups.and_then(max)),
@@ -187,12 +197,13 @@ fn limit(kind: SpawnLimitKind, room: Room, asked: u64) -> SpawnLimit {
 /// name (mm/mmap.c, before 6.15 kernel/fork.c, `dup_mmap`).
 fn charge(
     memory: &Meminfo,
-    proc: &Path,
+    root: &Path,
     process: &Path,
     status: &Status,
     need: &CopyNeed,
 ) -> Option<SpawnLimit> {
     let [largest, all] = need.accounted?;
+    let proc = &root.join("proc");
     if let Some(limit_bytes) = one_mapping(memory, proc) {
         let room = Room {
             limit: limit_bytes,
@@ -213,9 +224,26 @@ fn charge(
         ..room
     };
     Some(SpawnLimit {
-        uncertain: memory.mem_total / UNTOLD_SHARE,
+        uncertain: untold(memory, root),
         ..limit(SpawnLimitKind::Commit, room, all)
     })
+}
+
+/// What of all that is committed the kernel may not look at.
+fn untold(memory: &Meminfo, root: &Path) -> u64 {
+    let cpus = most_cpus(root);
+    let pages = cpus.saturating_mul(UNTOLD_PAGES.max(cpus.saturating_mul(2)));
+    let least = pages.saturating_mul(procfs::page_size());
+    least.max(memory.mem_total / UNTOLD_SHARE)
+}
+
+/// As many CPUs as the host has, or more where their numbers have gaps.
+fn most_cpus(root: &Path) -> u64 {
+    let list = fs::read_to_string(root.join("sys/devices/system/cpu/present"));
+    let list = list.unwrap_or_default();
+    let last = list.trim().rsplit([',', '-']).next();
+    let last: Option<u64> = last.and_then(|last| last.parse().ok());
+    last.map_or(1, |last| last.saturating_add(1))
 }
 
 /// The tasks of its user. In another user namespace than this process's they are counted
@@ -291,6 +319,11 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
+        for process in ["self", "7"] {
+            let links = root.path().join("proc").join(process).join("ns");
+            fs::create_dir(&links).unwrap();
+            std::os::unix::fs::symlink(INITIAL_NUMBERS, links.join("pid")).unwrap();
+        }
         root
     }
 
@@ -329,6 +362,10 @@ mod tests {
         let all = found(&tree(&[never]), &NEED);
         let uncertain = all.iter().map(|limit| limit.uncertain).max();
         assert_eq!(uncertain, Some((24_684_084 << 10) / 256));
+        let cpus = ("sys/devices/system/cpu/present", "0-3,8-511\n");
+        let all = found(&tree(&[never, cpus]), &NEED);
+        let uncertain = all.iter().map(|limit| limit.uncertain).max();
+        assert_eq!(uncertain, Some(512 * 1_024 * procfs::page_size()));
         let commit = of(SpawnLimitKind::Commit, &all);
         assert_eq!(commit, Some([limit - (8_192 << 10), used, 3 << 30]));
         let admin = STATUS.replace("CapEff:\t0000000000000000", "CapEff:\t0000000000200000");
@@ -409,7 +446,6 @@ mod tests {
         let root = tree(&[]);
         for (process, number) in [("self", 1), ("7", 2)] {
             let links = root.path().join("proc").join(process).join("ns");
-            fs::create_dir(&links).unwrap();
             let target = format!("user:[{number}]");
             std::os::unix::fs::symlink(target, links.join("user")).unwrap();
         }
@@ -419,6 +455,19 @@ mod tests {
             None,
             "the maps are alike"
         );
+    }
+
+    #[test]
+    fn of_another_pid_namespace_the_numbers_are_not_counted() {
+        for process in ["self", "7"] {
+            let root = tree(&[]);
+            let link = root.path().join("proc").join(process).join("ns/pid");
+            fs::remove_file(&link).unwrap();
+            std::os::unix::fs::symlink("pid:[4026532200]", link).unwrap();
+            let all = found(&root, &NEED);
+            assert_eq!(of(SpawnLimitKind::ProcessNumbers, &all), None, "{process}");
+            assert!(of(SpawnLimitKind::HostTasks, &all).is_some());
+        }
     }
 
     #[test]

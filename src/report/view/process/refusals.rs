@@ -2,7 +2,7 @@
 //! not, and what to do.
 
 use crate::analysis::process::{Refusal, refusals};
-use crate::model::{ProcessFacts, SpawnLimit, SpawnLimitKind};
+use crate::model::{ProcessFacts, SpawnLimitKind};
 use crate::report::view::number::integer;
 use crate::units::bytes;
 
@@ -25,8 +25,8 @@ pub(super) fn remedies(facts: &ProcessFacts) -> Vec<String> {
     let lines = refusals.iter().map(|refusal| {
         format!(
             "{}, as it was when the process was read: {}",
-            name(refusal.limit),
-            remedy(refusal.limit)
+            name(refusal),
+            remedy(refusal.kind)
         )
     });
     lines.collect()
@@ -41,8 +41,8 @@ fn sentence(refusal: &Refusal<'_>) -> String {
     };
     let asked = bytes(limit.asked);
     let [left, all] = [limit.left(), limit.limit].map(bytes);
-    let place = place(limit);
-    match limit.kind {
+    let place = place(refusal);
+    match refusal.kind {
         SpawnLimitKind::LargestMapping => format!(
             "When it was read, each fork from this process {fails} with ENOMEM: of what it copies, \
              a mapping of {asked} was larger than all memory and swap ({all}), which \
@@ -66,26 +66,31 @@ fn sentence(refusal: &Refusal<'_>) -> String {
         SpawnLimitKind::GroupTasks
         | SpawnLimitKind::UserTasks
         | SpawnLimitKind::HostTasks
-        | SpawnLimitKind::ProcessNumbers => format!(
-            "When it was read, each spawn from this process {fails} with EAGAIN, by whatever \
-             method: {} tasks were there, and {place} allowed {}.",
-            integer(limit.used),
-            integer(limit.limit)
-        ),
+        | SpawnLimitKind::ProcessNumbers => {
+            let [used, most] = [limit.used, limit.limit].map(integer);
+            let allowed = match refusal.kind {
+                SpawnLimitKind::ProcessNumbers => format!("left {most} numbers"),
+                _ => format!("allowed {most}"),
+            };
+            format!(
+                "When it was read, each spawn from this process {fails} with EAGAIN, by whatever \
+                 method: {used} tasks were there, and {place} {allowed}."
+            )
+        }
     }
 }
 
 /// The limit as its own kernel calls it.
-fn name(limit: &SpawnLimit) -> String {
-    match limit.kind {
+fn name(refusal: &Refusal<'_>) -> String {
+    match refusal.kind {
         SpawnLimitKind::LargestMapping => "vm.overcommit_memory = 0".to_owned(),
         SpawnLimitKind::Commit => "vm.overcommit_memory = 2".to_owned(),
-        _ => place(limit),
+        _ => place(refusal),
     }
 }
 
-fn place(limit: &SpawnLimit) -> String {
-    match (limit.kind, &limit.file) {
+fn place(refusal: &Refusal<'_>) -> String {
+    match (refusal.kind, &refusal.limit.file) {
         (SpawnLimitKind::UserTasks, _) => "RLIMIT_NPROC of its user".to_owned(),
         (SpawnLimitKind::HostTasks, _) => "kernel.threads-max".to_owned(),
         (SpawnLimitKind::ProcessNumbers, _) => "kernel.pid_max".to_owned(),
@@ -94,8 +99,8 @@ fn place(limit: &SpawnLimit) -> String {
     }
 }
 
-fn remedy(limit: &SpawnLimit) -> &'static str {
-    match limit.kind {
+fn remedy(kind: SpawnLimitKind) -> &'static str {
+    match kind {
         SpawnLimitKind::LargestMapping => {
             "map with MAP_NORESERVE what is not used, or keep the mapping out of forks \
              (MADV_DONTFORK), or add swap, or let the kernel overcommit \
