@@ -108,6 +108,9 @@ impl Inquiry<'_> {
         self.symbols = self.kernel.symbols();
         self.landmarks = self.kernel.landmarks(self.plan);
         self.parts = self.all_parts();
+        if self.parts.contains(&Part::Rewriting) {
+            self.kernel.check_rewriting(&self.rewriting())?;
+        }
         for part in &self.parts {
             let is_explained = self.space_of(*part) == self.space();
             runner.add(
@@ -208,6 +211,15 @@ impl Inquiry<'_> {
             _ => evidence.timing.push(recording),
         }
         Ok(loop_s)
+    }
+
+    /// What writes to pages of the explained space again, but for its turns.
+    fn rewriting(&self) -> Assignment {
+        let space = self.request().clone();
+        Assignment {
+            rewrite_pages: self.order.rewrite_pages,
+            ..Assignment::of_plan(self.plan, space, Pass::Rewriting)
+        }
     }
 
     fn assignment(&self, part: Part, slice_ns: u64) -> Assignment {

@@ -24,6 +24,13 @@ pub trait Kernel {
     /// [`LabError::Limit`].
     fn check_limits(&self, spaces: &[SpaceRequest]) -> Result<(), LabError>;
 
+    /// Refuses a worker of which this host cannot carry what is copied besides, as it writes to
+    /// its pages again while a child has them too.
+    ///
+    /// # Errors
+    /// [`LabError::Limit`].
+    fn check_rewriting(&self, assignment: &Assignment) -> Result<(), LabError>;
+
     /// Refuses two address spaces of which each would do, and both together do not.
     ///
     /// # Errors

@@ -184,6 +184,11 @@ impl Kernel for Linux {
         Ok(())
     }
 
+    fn check_rewriting(&self, assignment: &Assignment) -> Result<(), LabError> {
+        let need = Need::of_rewriting(assignment, self.page_size());
+        Ok(limits::check(&need, &Limits::read())?)
+    }
+
     fn check_both(&self, spaces: [&SpaceRequest; 2]) -> Result<(), LabError> {
         let [a, b] = spaces.map(|space| Need::of(space, self.page_size()));
         Ok(limits::check(&a.beside(b), &Limits::read())?)

@@ -62,7 +62,13 @@ impl<'a> Experiment<'a> {
         self.kernel.check_limits(&[trials[0].space.clone()])?;
         self.kernel.try_program(self.plan)?;
         self.add(trials);
+        let of_rewriting: Vec<Assignment> = beside.iter().map(|it| it.assignment.clone()).collect();
         self.rounds.add(beside);
+        for (index, assignment) in of_rewriting.iter().enumerate() {
+            if let Err(error) = self.kernel.check_rewriting(assignment) {
+                self.rounds.leave_out(self.trials.len() + index, &error);
+            }
+        }
         let all: Vec<usize> = (0..self.rounds.tried().len()).collect();
         self.rounds.run(&all, share, progress)
     }

@@ -16,8 +16,8 @@ use forktax::lab::noise::{Reading, Waiting};
 use forktax::model::Parent;
 use forktax::model::{
     Availability, Backing, ChildAction, CpuQuota, Host, Interpreter, Level, MappingContent,
-    Missing, MissingKind, Order, PageTables, Placement, Plan, ProcessFacts, ProcessShape, Program,
-    Reach, SHAPE_VERSION, ShapeMapping, SpaceRequest, SpawnMethod, StopRule, TableLevel,
+    Missing, MissingKind, Order, PageKind, PageTables, Placement, Plan, ProcessFacts, ProcessShape,
+    Program, Reach, SHAPE_VERSION, ShapeMapping, SpaceRequest, SpawnMethod, StopRule, TableLevel,
     Temperature, Tool,
 };
 use forktax::profile::faults::{MapRange, Source};
@@ -88,6 +88,8 @@ pub(crate) enum Fault {
     NoReference,
     /// There is no room for two workers at once.
     NoRoomForBoth,
+    /// There is no room for copies of huge pages.
+    NoRoomForCopies,
     /// One of the scripts cannot do what it is to do.
     ScriptFails,
     /// A child exits with 9.
@@ -162,6 +164,16 @@ impl Kernel for Fake {
             return Err(LimitError::Mappings { asked, limit }.into());
         }
         Ok(())
+    }
+
+    fn check_rewriting(&self, assignment: &Assignment) -> Result<(), LabError> {
+        match self.fault {
+            Fault::NoRoomForCopies if assignment.rewritten == PageKind::Huge => {
+                let (asked, limit) = (70, 60);
+                Err(LimitError::Mappings { asked, limit }.into())
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check_both(&self, _: [&SpaceRequest; 2]) -> Result<(), LabError> {

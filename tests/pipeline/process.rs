@@ -329,6 +329,19 @@ fn writing_again_that_fails_costs_no_other_trial_and_says_why() {
     }
 }
 
+#[test]
+fn copies_that_there_is_no_room_for_cost_their_kind_of_pages_alone() {
+    let mut shape = server();
+    shape.mappings[1].huge = vec![[256, 1_024]];
+    let (outcome, _) = carry_out(Fault::NoRoomForCopies, &rewriting(shape));
+    assert!(outcome.error.is_none(), "{:?}", outcome.error);
+    for row in process(outcome.document.unwrap()).rewritten {
+        let missing = row.rewriting.missing();
+        assert_eq!(missing.is_some(), row.of == PageKind::Huge, "{row:?}");
+        assert!(missing.is_none_or(|why| why.reason.contains("exceed vm.max_map_count")));
+    }
+}
+
 /// A kernel without room for anything.
 struct Full(Fake);
 
@@ -340,6 +353,10 @@ impl Kernel for Full {
     fn check_limits(&self, _: &[SpaceRequest]) -> Result<(), LabError> {
         let (asked, limit) = (70, 60);
         Err(LimitError::Mappings { asked, limit }.into())
+    }
+
+    fn check_rewriting(&self, of: &Assignment) -> Result<(), LabError> {
+        self.check_limits(std::slice::from_ref(&of.space))
     }
 
     fn check_both(&self, [a, _]: [&SpaceRequest; 2]) -> Result<(), LabError> {

@@ -3,8 +3,11 @@
 //! Every figure is an upper estimate within reason, in saturating arithmetic:
 //! an absurd order must come out as absurdly large, never wrapped to small.
 
-use crate::model::{Backing, Likeness, RegionKind, SpaceRequest};
-use crate::vm::{PlacedLikeness, PlacedMapping, THREAD_MAPPINGS, THREAD_STACK_BYTES, arena_align};
+use crate::model::{Backing, Likeness, PageKind, RegionKind, SpaceRequest, SpawnMethod};
+use crate::vm::{
+    PlacedLikeness, PlacedMapping, Shape, THREAD_MAPPINGS, THREAD_STACK_BYTES, arena_align,
+};
+use crate::worker::protocol::Assignment;
 
 /// A `vm_area_struct` and its share of a maple-tree node.
 const VMA_BYTES: u64 = 320;
@@ -45,6 +48,8 @@ pub struct Need {
     pub mappings: u64,
     /// Pages of memory, in bytes, that become resident.
     pub resident_bytes: u64,
+    /// Of those, in bytes, that are copied as the worker writes to them while a child has them.
+    pub copied_bytes: u64,
     /// Page-table pages of the worker and of a fork's copy.
     pub page_tables_bytes: u64,
     /// Virtual memory.
@@ -81,6 +86,19 @@ impl Need {
             kernel_bytes: one.kernel_bytes.saturating_mul(jobs),
             jobs,
             ..one
+        }
+    }
+
+    /// The same with what a worker that writes to its pages again has copied, while a forked
+    /// child is held.
+    pub fn of_rewriting(assignment: &Assignment, page_size: u64) -> Self {
+        let wanted = match assignment.methods.contains(&SpawnMethod::Fork) {
+            true => assignment.rewrite_pages,
+            false => 0,
+        };
+        Self {
+            copied_bytes: copied(&assignment.space, assignment.rewritten, wanted, page_size),
+            ..Self::of(&assignment.space, page_size)
         }
     }
 
@@ -129,6 +147,7 @@ impl Need {
     const NOTHING: Self = Self {
         mappings: 0,
         resident_bytes: 0,
+        copied_bytes: 0,
         page_tables_bytes: 0,
         address_space_bytes: 0,
         private_bytes: 0,
@@ -148,6 +167,7 @@ impl Need {
         Self {
             mappings: sum(|need| need.mappings),
             resident_bytes: sum(|need| need.resident_bytes),
+            copied_bytes: sum(|need| need.copied_bytes),
             page_tables_bytes: sum(|need| need.page_tables_bytes),
             address_space_bytes: sum(|need| need.address_space_bytes),
             private_bytes: sum(|need| need.private_bytes),
@@ -191,9 +211,27 @@ impl Need {
     /// All memory that the kernel must find for it.
     pub fn memory_bytes(&self) -> u64 {
         self.resident_bytes
+            .saturating_add(self.copied_bytes)
             .saturating_add(self.page_tables_bytes)
             .saturating_add(self.kernel_bytes)
     }
+}
+
+/// The bytes of as many pages of a kind as are wanted and can be written to again.
+fn copied(space: &SpaceRequest, kind: PageKind, wanted: u64, page_size: u64) -> u64 {
+    // What has no layout needs more than there is by itself.
+    let Ok(shape) = Shape::of(space, page_size) else {
+        return 0;
+    };
+    let likeness = shape.likeness.as_ref();
+    let (there, each) = match kind {
+        PageKind::Small => (shape.rewritable_pages(page_size), 1),
+        PageKind::Huge => (
+            likeness.map_or(0, PlacedLikeness::rewritable_huge_pages),
+            page_size / ENTRY_BYTES,
+        ),
+    };
+    product([wanted.min(there), each, page_size])
 }
 
 /// What a fork takes of memory that the kernel charges to a control group: page tables and

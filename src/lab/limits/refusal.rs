@@ -223,8 +223,15 @@ fn parts(need: &Need) -> String {
         (0, _) => " and threads",
         _ => ", open files and threads",
     };
+    let copies = match need.copied_bytes {
+        0 => String::new(),
+        copied => format!(
+            " {} of copies as pages are written to again,",
+            bytes(copied)
+        ),
+    };
     format!(
-        "{} resident, {} of page tables, {} of VMAs{others}, and headroom",
+        "{} resident,{copies} {} of page tables, {} of VMAs{others}, and headroom",
         bytes(need.resident_bytes),
         bytes(need.page_tables_bytes),
         bytes(need.kernel_bytes)
@@ -233,6 +240,10 @@ fn parts(need: &Need) -> String {
 
 /// What to ask for where memory is short.
 fn fewer(need: &Need) -> String {
+    // Without copies it was found to fit.
+    if need.copied_bytes > 0 {
+        return "give --rewrite fewer pages".to_owned();
+    }
     let others = match (need.descriptors, need.threads()) {
         (0, 0) => " or pages",
         (_, 0) => ", pages or descriptors",

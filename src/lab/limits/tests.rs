@@ -68,6 +68,24 @@ fn memory_is_checked_with_headroom() {
 }
 
 #[test]
+fn copies_are_checked_with_the_rest_and_named() {
+    let need = Need {
+        copied_bytes: 3 << 30,
+        ..need(1_000, 1_000, 1)
+    };
+    let limits = Limits {
+        mem_available: Some(6 << 30),
+        ..Limits::default()
+    };
+    assert_eq!(
+        refusal(&need, limits),
+        "the address space takes up to 7.2 GiB of memory (3.8 GiB resident, 3 GiB of copies as \
+         pages are written to again, 15.3 MiB of page tables, 1 MiB of VMAs, and headroom), but \
+         MemAvailable = 6 GiB: give --rewrite fewer pages, or free memory"
+    );
+}
+
+#[test]
 fn an_absurd_order_is_refused_and_does_not_wrap() {
     let limits = Limits {
         mem_available: Some(24 << 30),

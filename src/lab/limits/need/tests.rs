@@ -120,6 +120,30 @@ fn region(first_page: u64, pages: u64, backing: RegionKind) -> LikeRegion {
 }
 
 #[test]
+fn of_pages_that_are_written_to_again_those_that_there_are_are_copied() {
+    let of = |regions, kind, wanted| {
+        let of = "a process".to_owned();
+        let space = SpaceRequest::Likeness(Likeness { of, regions });
+        copied(&space, kind, wanted, PAGE)
+    };
+    let mut heap = region(512, 2_048, RegionKind::Anon);
+    heap.writable = true;
+    heap.written = vec![[0, 600]];
+    heap.huge = vec![[1_024, 1_024]];
+    let regions = || vec![heap.clone()];
+    assert_eq!(of(regions(), PageKind::Small, 100), 100 * PAGE);
+    assert_eq!(of(regions(), PageKind::Small, 1_000), 600 * PAGE);
+    assert_eq!(of(regions(), PageKind::Huge, 1), 512 * PAGE);
+    assert_eq!(of(regions(), PageKind::Huge, 8), 1_024 * PAGE);
+    let need = Need {
+        copied_bytes: 7,
+        ..mappings(1, 1, 1, Backing::Anon, false)
+    };
+    let without = mappings(1, 1, 1, Backing::Anon, false);
+    assert_eq!(need.memory_bytes(), without.memory_bytes() + 7);
+}
+
+#[test]
 fn a_likeness_takes_what_its_process_has() {
     let none = like(Vec::new());
     assert_eq!((none.mappings, none.address_space_bytes), (0, 0));
