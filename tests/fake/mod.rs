@@ -106,6 +106,10 @@ pub(crate) enum Fault {
     HostUntold,
     /// A child that executes another program than the embedded one exits with 9.
     ProgramFailsLater,
+    /// Seccomp filters fail: as the kernel has none, or as it has no room for them.
+    FiltersFail {
+        lacking: bool,
+    },
     /// The nth setup fails.
     SetupFails(usize),
     /// There is one CPU.
@@ -532,6 +536,15 @@ impl FakeWorker {
                 return Err(LabError::Worker { mappings, failure });
             }
             Fault::ProgramFailsLater => self.fail_other_programs()?,
+            Fault::FiltersFail { lacking } if self.assignment.filters.count > 0 => {
+                let what = "could not set up seccomp filters".to_owned();
+                let why = "no".to_owned();
+                let failure = match lacking {
+                    true => Failure::Lacking { what, why },
+                    false => Failure::Setup { what, why },
+                };
+                return Err(LabError::Worker { mappings, failure });
+            }
             _ => {}
         }
         Ok(())

@@ -12,7 +12,7 @@ use forktax::model::{
     AdviseOrder, Availability, Document, ExplainOrder, Findings, Interpreter, MappingContent,
     Missing, MissingKind, Order, PageKind, Placement, Plan, Process, ProcessFacts, ProcessOrder,
     ProcessRole, ProcessShape, RemedyHost, RemedyKind, ReplicaOrder, Rung, SHAPE_VERSION,
-    ShapeMapping, ShapeScale, SpaceRequest, Stopped, Targets, Tool,
+    ShapeMapping, ShapeScale, SpaceRequest, Stopped, Surroundings, Targets, Tool,
 };
 use forktax::profile::ledger::Landmark;
 use forktax::profile::symbols::Symbols;
@@ -339,6 +339,28 @@ fn copies_that_there_is_no_room_for_cost_their_kind_of_pages_alone() {
         let missing = row.rewriting.missing();
         assert_eq!(missing.is_some(), row.of == PageKind::Huge, "{row:?}");
         assert!(missing.is_none_or(|why| why.reason.contains("exceed vm.max_map_count")));
+    }
+}
+
+#[test]
+fn filters_that_the_host_does_not_give_are_no_error_and_any_other_failure_is() {
+    let mut shape = server();
+    shape.process.surroundings = Some(Surroundings {
+        seccomp_filters: Some(2),
+        ..Surroundings::default()
+    });
+    for lacking in [true, false] {
+        let plan = explaining(shape.clone());
+        let (outcome, _) = carry_out(Fault::FiltersFail { lacking }, &plan);
+        assert_eq!(outcome.error.is_none(), lacking, "{:?}", outcome.error);
+        let found = process(outcome.document.unwrap());
+        let mut trials = found.replica.trials.iter();
+        let filtered = trials.find(|trial| trial.role == ProcessRole::Filtered);
+        let missing = filtered.unwrap().parent.missing().unwrap();
+        assert!(
+            missing.reason.contains("seccomp filters: no"),
+            "{missing:?}"
+        );
     }
 }
 
