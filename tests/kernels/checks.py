@@ -249,6 +249,19 @@ def process(checks, name):
     checks.that(abs(rungs / fork - 1) < 1e-6, f"{name}: rungs are {rungs} of {fork} ns")
 
 
+def written_again(checks, name):
+    """A page of each kind is dearer after a fork while the child has it than when it is gone."""
+    rows = checks.read(f"{name}.json")["findings"]["process"]["rewritten"]
+    forks = [row for row in rows if row["method"] == "fork"]
+    checks.that(forks, f"{name}: nothing was written again")
+    for row in forks:
+        found = row["rewriting"]
+        checks.that("missing" not in found, f"{name}: {row}")
+        if row["of"] == "small":
+            dearer = found["held_ns"]["value"] > found["tax_ns"]["value"] > 0
+            checks.that(dearer, f"{name}: {row}")
+
+
 def advice(checks, name):
     """Each remedy was tried, or it is said why not."""
     found = checks.read(f"{name}.json")["findings"]["advice"]
