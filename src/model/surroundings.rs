@@ -141,6 +141,7 @@ pub enum SpawnLimitKind {
     HostTasks,
     /// `kernel.pid_max`, less the numbers that are not given again: each task takes one, and
     /// so do groups and sessions whose first process has ended, which are not counted here.
+    /// Told in the initial PID namespace alone: others have numbers of their own.
     ProcessNumbers,
 }
 
