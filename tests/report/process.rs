@@ -210,6 +210,49 @@ fn a_group_that_was_not_shared_out_well_is_said_so() {
 }
 
 #[test]
+fn what_no_worker_has_makes_a_bound_of_the_figures_in_the_verdict() {
+    let reserved = |name: &str, reservations: &[ShapeReservation]| {
+        in_short(&with(name, |document| {
+            let order = match &mut document.plan.order {
+                Order::Process(order) => &mut order.replica,
+                Order::Advise(order) => &mut order.replica,
+                other => panic!("{other:?} rebuilds no process"),
+            };
+            order.shape.process.reservations = reservations.to_vec();
+        }))
+    };
+    let free = reserved("process", &[]);
+    omits(&free, "at least");
+    omits(&free, "at most");
+    for name in ["process", "advise"] {
+        let told = reserved(name, &[ShapeReservation::NeverExecuted]);
+        says(&told, "(pthread_atfork), costs at least ");
+        says(&told, ", at least ");
+        says(&told, "that is at most ");
+        says(
+            &told,
+            " a second: links to anon_vmas of its ancestors are not rebuilt.",
+        );
+        says(&told, "For the call, at least ");
+        omits(&told, "a fork's cost");
+    }
+    // Any spawn of its stops, and how many times as long a fork takes is not known.
+    let traced = reserved("process", &[ShapeReservation::Traced]);
+    says(&traced, "it may stop for its tracer");
+    omits(&traced, "a posix_spawn");
+    let folios = with("process", |document| {
+        order(document).scale.out_of_folios = 5_000;
+    });
+    let mut both = folios.clone();
+    says(&in_short(&folios), "costs at most ");
+    says(&in_short(&folios), "that is at least ");
+    let reservations = &mut order(&mut both).shape.process.reservations;
+    reservations.push(ShapeReservation::NeverExecuted);
+    says(&in_short(&both), "it may be more, as links to anon_vmas");
+    omits(&in_short(&both), "costs at ");
+}
+
+#[test]
 fn rungs_whose_intervals_overlap_are_not_ranked() {
     let words = in_short(&with("process", |document| {
         let rungs = &mut blame(document).rungs;

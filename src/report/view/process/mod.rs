@@ -4,6 +4,7 @@
 //! An explanation says what a fork pays for and whose that is. An advice, beside it, shows
 //! the same spawns and likeness.
 
+mod bounds;
 mod charge;
 pub(super) mod chart;
 pub(super) mod figures;

@@ -80,19 +80,25 @@ fn out_of_folios(pages: u64) -> Option<String> {
 
 /// Pinned pages, where none could be pinned.
 fn unpinned(rebuilt: &Rebuilt<'_>) -> Option<String> {
-    let order = rebuilt.order;
-    let mappings = order.shape.mappings.iter();
-    let pages: u64 = mappings
-        .flat_map(|mapping| &mapping.pinned)
-        .fold(0, |sum, [_, count]| sum.saturating_add(*count));
-    (order.scale.pinned_divisor == 0 && pages > 0).then(|| {
+    let pages = not_pinned(rebuilt);
+    (pages > 0).then(|| {
         format!(
             "a fork of the process copies the contents of {} pinned pages, {}, in the call, and \
              one from a worker does not: the figures of a fork are the least that it costs",
             integer(pages),
-            bytes(pages.saturating_mul(order.shape.process.page_size))
+            bytes(pages.saturating_mul(rebuilt.order.shape.process.page_size))
         )
     })
+}
+
+/// How many pages are pinned in the process where none could be pinned in a worker.
+pub(super) fn not_pinned(rebuilt: &Rebuilt<'_>) -> u64 {
+    let mappings = rebuilt.order.shape.mappings.iter();
+    let pinned = mappings.flat_map(|mapping| &mapping.pinned);
+    match rebuilt.order.scale.pinned_divisor {
+        0 => pinned.fold(0, |sum, [_, count]| sum.saturating_add(*count)),
+        _ => 0,
+    }
 }
 
 /// How much of the shape is rebuilt, why, and what that makes of the figures.

@@ -1,6 +1,7 @@
 //! Whose the cost of a fork is, in a few sentences, and none that the intervals do not
 //! support.
 
+use super::bounds::Bounds;
 use super::{Rebuilt, figures, names, quota, recognised, refusals, rewriting, spawns};
 use crate::analysis::process::{
     self, dearest_groups, dearest_rungs, has_too_few_workers, is_extrapolated, is_most, looks_big,
@@ -14,7 +15,9 @@ use crate::units::bytes;
 /// The sentences that there are figures for, the most useful first.
 pub(super) fn sentences(rebuilt: &Rebuilt<'_>) -> Vec<String> {
     let sentences = [
-        rebuilt.blame().and_then(dearest_rung),
+        rebuilt
+            .blame()
+            .and_then(|blame| dearest_rung(rebuilt, blame)),
         rewriting::sentence(rebuilt),
         rebuilt.blame().and_then(dearest_group),
         standing_still(rebuilt),
@@ -56,24 +59,12 @@ pub(super) fn fork(rebuilt: &Rebuilt<'_>) -> Option<([Estimate; 2], bool)> {
 /// What a fork costs, against posix_spawn, and how many a second that makes.
 fn each(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let ([_, total], extrapolated) = fork(rebuilt)?;
-    let other = SpawnMethod::PosixSpawn;
-    let ratio = rebuilt.multiple(SpawnMethod::Fork, other);
-    let against = ratio.filter(|_| !extrapolated).and_then(|ratio| {
-        let told = if ratio.differs_from(1.0) {
-            format!(", {} a {}", figures::times(ratio), other.name())
-        } else {
-            // Of fewer workers none could be.
-            if has_too_few_workers(rebuilt.whole(SpawnMethod::Fork)?) {
-                return None;
-            }
-            format!(", and no difference to a {} is seen", other.name())
-        };
-        Some(told)
-    });
+    let bounds = Bounds::of(rebuilt);
+    let against = against(rebuilt, &bounds).filter(|_| !extrapolated);
     let most = per_second(total).map(|most| {
-        let mark = figures::mark(extrapolated);
+        let (bound, mark) = (bounds.of_rate(), figures::mark(extrapolated));
         format!(
-            "; one after the other that is {mark}{} a second",
+            "; one after the other that is {bound}{mark}{} a second",
             significant(most.value)
         )
     });
@@ -82,35 +73,60 @@ fn each(rebuilt: &Rebuilt<'_>) -> Option<String> {
         false => ["A fork of its shape", "costs"],
     };
     Some(format!(
-        "{of_shape}, without functions of its own (pthread_atfork), {costs} {}{}{}.",
+        "{of_shape}, without functions of its own (pthread_atfork), {costs} {}{}{}{}{}.",
+        bounds.of_time(),
         figures::told(total, extrapolated),
         against.unwrap_or_default(),
-        most.unwrap_or_default()
+        most.unwrap_or_default(),
+        bounds.why()
     ))
+}
+
+/// A fork as a multiple of a posix_spawn.
+fn against(rebuilt: &Rebuilt<'_>, bounds: &Bounds) -> Option<String> {
+    let other = SpawnMethod::PosixSpawn;
+    let ratio = rebuilt.multiple(SpawnMethod::Fork, other)?;
+    if !bounds.hold_for_multiples() {
+        return None;
+    }
+    if ratio.differs_from(1.0) {
+        let (bound, times) = (bounds.of_time(), figures::times(ratio));
+        return Some(format!(", {bound}{times} a {}", other.name()));
+    }
+    // Of fewer workers none could be seen, and where figures are bounds none is ruled out.
+    let is_told = !has_too_few_workers(rebuilt.whole(SpawnMethod::Fork)?) && !bounds.are_there();
+    is_told.then(|| format!(", and no difference to a {} is seen", other.name()))
 }
 
 /// How long the process stands still, and what comes after.
 pub(in crate::report::view) fn standing_still(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let ([call, total], extrapolated) = fork(rebuilt)?;
+    let bounds = Bounds::of(rebuilt);
     let waiting = match rebuilt.document.plan.child {
-        ChildAction::Exec => waiting(rebuilt),
+        ChildAction::Exec => waiting(rebuilt, &bounds),
         ChildAction::Exit => String::new(),
     };
+    let [call_told, share] = [
+        format!("{}{}", bounds.of_time(), figures::told(call, extrapolated)),
+        percent(call, total, extrapolated)?,
+    ];
+    let after = match bounds.are_there() {
+        true => "; after it".to_owned(),
+        false => format!(": {share} of the total; in the rest of it"),
+    };
     Some(format!(
-        "For the call, {}, the thread that forks stands still: {} of the total; in the rest of it \
-         the child runs, its exec or exit frees the copy, and it is waited for.{waiting}",
-        figures::told(call, extrapolated),
-        percent(call, total, extrapolated)?
+        "For the call, {call_told}, the thread that forks stands still{after} the child runs, its \
+         exec or exit frees the copy, and it is waited for.{waiting}"
     ))
 }
 
 /// How long a thread stands still that does not go on after the call.
-fn waiting(rebuilt: &Rebuilt<'_>) -> String {
+fn waiting(rebuilt: &Rebuilt<'_>, bounds: &Bounds) -> String {
     let pipe = rebuilt.whole(SpawnMethod::ForkPipe);
     let pipe = pipe.filter(|_| !rebuilt.is_part());
     let call = pipe.and_then(|cell| figures::median(&cell.call_ns));
     let how_long = match call {
-        Some(call) => figures::told(call, false),
+        Some(call) => format!("{}{}", bounds.of_time(), figures::told(call, false)),
         None => "longer, which was not measured".to_owned(),
     };
     format!(
@@ -125,7 +141,7 @@ fn percent(part: Estimate, whole: Estimate, extrapolated: bool) -> Option<String
     Some(format!("{}{share} %", figures::mark(extrapolated)))
 }
 
-fn dearest_rung(blame: &Blame) -> Option<String> {
+fn dearest_rung(rebuilt: &Rebuilt<'_>, blame: &Blame) -> Option<String> {
     let clause = |rung: &&RungCost| {
         let extrapolated = is_extrapolated(rung);
         let share = percent(rung.cost.total_ns, blame.fork.total_ns, extrapolated)?;
@@ -135,14 +151,17 @@ fn dearest_rung(blame: &Blame) -> Option<String> {
     let leaders = dearest_rungs(blame);
     let clauses: Option<Vec<String>> = leaders.iter().map(clause).collect();
     let clauses = clauses?.join("; ");
+    // What is not rebuilt may be the dearest.
+    let [fork, of_fork] = match Bounds::of(rebuilt).are_there() {
+        true => ["what is told of a fork"; 2],
+        false => ["a fork's cost", "a fork"],
+    };
     match leaders.as_slice() {
         [] => None,
-        [one] if is_most(one.cost.total_ns, blame) => {
-            Some(format!("Most of a fork's cost is {clauses}."))
-        }
-        [_] => Some(format!("The largest part of a fork is {clauses}.")),
+        [one] if is_most(one.cost.total_ns, blame) => Some(format!("Most of {fork} is {clauses}.")),
+        [_] => Some(format!("The largest part of {of_fork} is {clauses}.")),
         _ => Some(format!(
-            "The largest parts of a fork, which are not told apart, are {clauses}."
+            "The largest parts of {of_fork}, which are not told apart, are {clauses}."
         )),
     }
 }
