@@ -114,7 +114,8 @@ pub struct Replica {
     pub trials: Vec<ProcessTrial>,
     /// The shape in the units of a fork, and what of it was rebuilt.
     pub likeness: Resemblance,
-    /// What the stored card foretold of a fork: call and total, in nanoseconds.
+    /// What the stored card foretold of a fork: call and total, in nanoseconds; none where
+    /// it has no price for what bears on that.
     pub forecast: Availability<ProcessForecast>,
 }
 

@@ -12,6 +12,7 @@ mod shapes;
 #[cfg(test)]
 mod tests;
 mod tried;
+mod unpriced;
 
 pub use charged::{Charged, Dependence};
 pub use design::{Design, environment, name};
@@ -21,3 +22,4 @@ pub use grade::{error, is_believable};
 pub use prices::{PriceLine, Slice, fit, lines, price_list};
 pub use shapes::Shape;
 pub use tried::{Compared, Tried};
+pub use unpriced::unpriced;

@@ -1,7 +1,7 @@
 //! From the workers' records to what is said of a rebuilt process.
 
 use super::Experiment;
-use crate::analysis::card::forecast;
+use crate::analysis::card::{forecast, unpriced};
 use crate::lab::tried::Tried;
 use crate::model::{
     Availability, ChildAction, ProcessForecast, ProcessRole, ProcessTrial, Replica, Resemblance,
@@ -49,6 +49,11 @@ impl Experiment<'_> {
             return Availability::not_reached();
         };
         let [call_ns, total_ns] = forecast(&prices.terms, prices.knee_bytes, &parent.mappings);
+        let lacking = unpriced(&self.built, prices, total_ns);
+        if !lacking.is_empty() {
+            let reason = format!("the card has no price for {}", lacking.join(", "));
+            return Availability::unavailable(reason, None);
+        }
         Availability::Measured(ProcessForecast {
             call_ns,
             total_ns,
