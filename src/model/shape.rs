@@ -202,6 +202,12 @@ pub struct ShapeMapping {
     /// where none do, or that is not known, without CAP_SYS_ADMIN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<f64>,
+    /// Of the pages in `file`, how many follow or precede another one in the same large
+    /// folio, of more than 65,536 by a part of them: a fork copies the entries of one folio
+    /// together (mm/memory.c, `copy_present_ptes`, since Linux 6.9). Absent where a fork copies
+    /// none of them, or that is not known, without the right to read `/proc/kpageflags`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_in_folios: Option<u64>,
     /// What its flags (`VmFlags`) say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<MappingFlag>,
@@ -302,6 +308,7 @@ impl ShapeMapping {
             pinned: Vec::new(),
             stretch: None,
             batch: None,
+            file_in_folios: None,
             flags: Vec::new(),
         }
     }

@@ -406,6 +406,82 @@ fn every_reservation_is_told() {
 }
 
 #[test]
+fn how_much_may_be_the_workers_own_is_told_where_that_bears_on_the_figure() {
+    let with_empty = |ns: f64, built: u64| {
+        caveats(&with("process", |document| {
+            let tables = unit(document, ShapeUnit::Tables);
+            (tables.process, tables.wanted, tables.built) = (33, 33, built);
+            let trials = &mut replica(document).trials;
+            let empty = ProcessRole::Rung(Rung::Empty);
+            let empty = trials.iter_mut().find(|trial| trial.role == empty);
+            let fork = &mut empty.expect("there is a ladder").cells[0];
+            let Availability::Measured(total) = &mut fork.total_ns else {
+                panic!("it was measured");
+            };
+            total.median = around(ns);
+        }))
+    };
+    says(
+        &with_empty(92_400.0, 41),
+        "24 % more; up to 92.4 us of a fork are the worker's own",
+    );
+    omits(&with_empty(20_000.0, 41), "the worker's own");
+    // The workers have less: nothing of that is theirs.
+    let less = with_empty(92_400.0, 20);
+    says(&less, "where 33 were wanted, 39 % less");
+    omits(
+        &less,
+        "page tables: the workers have 20 where 33 were wanted, 39 % less;",
+    );
+}
+
+#[test]
+fn large_folios_of_files_make_the_figures_the_most_and_unseen_ones_are_told() {
+    let lying = |file_in_folios| {
+        with("process", |document| {
+            let mappings = &mut order(document).shape.mappings;
+            let one = mappings.iter_mut().find(|mapping| mapping.anon_vma);
+            let one = one.expect("it has pages of its own");
+            let end = one.pages;
+            one.pages += 4_000;
+            one.file = vec![[end, 4_000]];
+            one.file_in_folios = file_in_folios;
+        })
+    };
+    let large = lying(Some(3_000));
+    says(&in_short(&large), "costs at most ");
+    says(
+        &in_short(&large),
+        ": large folios of files are not rebuilt.",
+    );
+    says(
+        &caveats(&large),
+        "3,000 pages of files, whose entries its forks copy",
+    );
+    let unseen = lying(None);
+    omits(&in_short(&unseen), "at most");
+    says(&caveats(&unseen), "lie in large folios was not to be seen");
+    let small = lying(Some(0));
+    omits(&in_short(&small), "at most");
+    omits(&caveats(&small), "folios");
+}
+
+#[test]
+fn what_the_card_has_no_price_for_stands_in_place_of_its_forecast() {
+    let document = with("process", |document| {
+        let why = Missing::unavailable("the card has no price for guards", None);
+        replica(document).forecast = Availability::Missing(why);
+    });
+    let report = flat(&table(&document));
+    says(
+        &report,
+        "what a card foretells: the card has no price for guards",
+    );
+    omits(&report, "fork, by the card");
+    omits(&report, "card foretells the total");
+}
+
+#[test]
 fn huge_pages_that_were_not_granted_are_a_caveat() {
     let caveats = caveats(&with("process", |document| {
         let huge = unit(document, ShapeUnit::HugeEntries);

@@ -7,6 +7,7 @@
 mod blame;
 mod design;
 mod filters;
+mod folios;
 mod recognised;
 mod refusals;
 mod rewriting;
@@ -18,11 +19,12 @@ mod tests;
 pub use blame::blame;
 pub use design::Design;
 pub use filters::{filtered, filters};
+pub use folios::FileEntries;
 pub use recognised::{Runtime, fork_handlers, is_embedded, is_fork_server, runtime};
 pub use refusals::{Refusal, refusals};
 pub use rewriting::{WrittenAgain, rewritable, sampled, written_again};
 pub use statements::{
-    beside, checked, dearest_groups, dearest_rungs, deviation, error, has_too_few_workers,
-    is_as_expected, is_extrapolated, is_most, is_off, looks_big, of_one, per_second, share,
-    stretched, unshared,
+    TOLERATED, beside, checked, dearest_groups, dearest_rungs, deviation, error,
+    has_too_few_workers, is_as_expected, is_extrapolated, is_most, is_off, looks_big, of_one,
+    per_second, share, stretched, unshared,
 };

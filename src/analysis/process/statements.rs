@@ -13,8 +13,9 @@ const WORTH: f64 = 0.01;
 /// Less memory than this does not look big.
 const BIG: u64 = 64 << 20;
 
-/// What was built may be off by so much before it bears on figures.
-const TOLERATED: f64 = 0.05;
+/// What was built may be off by so much before it bears on figures, and any part of them
+/// be so small.
+pub const TOLERATED: f64 = 0.05;
 
 /// Of fewer units nobody can build a share more or less.
 const FEWEST: u64 = 20;

@@ -274,11 +274,10 @@ fn check_mapping(mapping: &ShapeMapping, end: u64, page_size: u64) -> Result<(),
     check_runs(mapping, page_size)?;
     check_ownership(mapping)?;
     let possible = |mean: f64| (1.0..=mapping.pages as f64).contains(&mean);
-    match [mapping.stretch, mapping.batch]
-        .into_iter()
-        .flatten()
-        .all(possible)
-    {
+    let of_files = mapping.file.iter().map(|[_, count]| count).sum();
+    let means = [mapping.stretch, mapping.batch];
+    let fits = means.into_iter().flatten().all(possible);
+    match fits && mapping.file_in_folios.is_none_or(|pages| pages <= of_files) {
         true => Ok(()),
         false => Err(MappingFault::Stretch),
     }

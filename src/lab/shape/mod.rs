@@ -36,7 +36,7 @@ use super::census::files::{Pagemap, ProcessFiles};
 use super::census::mappings::{Mapping, mappings};
 use super::census::pages::ENTRY_BYTES;
 use super::limits;
-use crate::analysis::mappings::{Listed, harmless, kept_name};
+use crate::analysis::mappings::{Fate, Listed, fate, harmless, kept_name};
 use crate::analysis::shape::anonymise;
 use crate::model::{
     ProcessFacts, ProcessShape, SHAPE_VERSION, ShapeMapping, ShapeReservation, Tool,
@@ -244,11 +244,19 @@ fn look(files: &ProcessFiles, all: &[Listed], opened: &mut Opened) -> io::Result
             match stretch(&mapping.own, mapping.first_page, entries, flags)? {
                 Stretch::Nothing => {}
                 Stretch::Hidden => reading.frames_hidden = true,
-                Stretch::Mean { stretch, batch } => {
+                Stretch::Mean { stretch, batch, .. } => {
                     mapping.stretch = Some(stretch);
                     mapping.batch = Some(batch).filter(|batch| *batch > 1.0);
                 }
             }
+        }
+        // Of others a fork copies no entry of a file's page.
+        if mapping.anon_vma && fate(&mapping) == Fate::Copied {
+            let lie = stretch(&mapping.file, mapping.first_page, entries, flags)?;
+            mapping.file_in_folios = match lie {
+                Stretch::Mean { in_folios, .. } => in_folios,
+                Stretch::Nothing | Stretch::Hidden => None,
+            };
         }
         reading.mappings.push(mapping);
     }
@@ -284,6 +292,7 @@ fn of_shape(mapping: &Mapping<'_>, found: Found) -> ShapeMapping {
         pinned: Vec::new(),
         stretch: None,
         batch: None,
+        file_in_folios: None,
         flags: listed.flags.clone(),
     }
 }

@@ -33,6 +33,9 @@ pub(super) enum Stretch {
         stretch: f64,
         /// That do so in the same large folio as a page does, on average over the pages.
         batch: f64,
+        /// How many of all pages do so with at least one other; none where the flags of
+        /// frames are not to be seen.
+        in_folios: Option<u64>,
     },
 }
 
@@ -54,6 +57,7 @@ pub(super) fn stretch(
         pages: 0,
         runs: 0,
         squares: 0,
+        in_folios: Some(0),
         buffer: Vec::new(),
     };
     let mut buffer = Vec::new();
@@ -71,6 +75,7 @@ pub(super) fn stretch(
         }
     }
     walk.end_run();
+    let total = pages(own);
     Ok(if walk.pages == 0 {
         Stretch::Nothing
     } else {
@@ -78,6 +83,7 @@ pub(super) fn stretch(
         Stretch::Mean {
             stretch: pages / walk.runs as f64,
             batch: walk.squares as f64 / pages,
+            in_folios: walk.in_folios.map(|found| found * total / walk.pages),
         }
     })
 }
@@ -92,6 +98,8 @@ struct Walk<F> {
     runs: u64,
     /// The squares of the lengths of batches: each page counts with that of its own.
     squares: u64,
+    /// Pages in batches of more than one; none once flags were not to be seen.
+    in_folios: Option<u64>,
     buffer: Vec<u8>,
 }
 
@@ -122,13 +130,18 @@ impl<F: FnMut(u64, &mut [u8]) -> io::Result<()>> Walk<F> {
         self.buffer.resize(bytes, 0);
         // A page alone is a batch; and where no flags are to be seen, each page is.
         let seen = self.length > 1 && (self.flags)(self.first_frame, &mut self.buffer).is_ok();
+        if self.length > 1 && !seen {
+            self.in_folios = None;
+        }
         let (flags, _) = self.buffer.as_chunks::<8>();
         let is_tail = |flags: &[u8; 8]| u64::from_ne_bytes(*flags) & COMPOUND_TAIL != 0;
         if seen {
-            let batches = flags.chunk_by(|_, next| is_tail(next));
-            self.squares += batches
-                .map(|batch| (batch.len() as u64).pow(2))
-                .sum::<u64>();
+            for batch in flags.chunk_by(|_, next| is_tail(next)) {
+                let pages = batch.len() as u64;
+                self.squares += pages.pow(2);
+                let together = if pages > 1 { pages } else { 0 };
+                self.in_folios = self.in_folios.map(|sum| sum + together);
+            }
         } else {
             self.squares += self.length;
         }
@@ -188,7 +201,7 @@ mod tests {
 
     fn of(own: &Runs, run: u64) -> Option<f64> {
         match seen(own, run, 1) {
-            Stretch::Mean { stretch, batch } => {
+            Stretch::Mean { stretch, batch, .. } => {
                 assert!((batch - 1.0).abs() < 1e-9, "{batch}");
                 Some(stretch)
             }
@@ -216,6 +229,15 @@ mod tests {
         let halves: Runs = (0..64).map(|at| [at * 16, 8]).collect();
         assert_eq!(batch(&halves, 64, 16), 8.0);
         assert_eq!(batch(&vec![[0, 64]], 1, 16), 1.0);
+        let in_folios = |own: &Runs, run, folio| match seen(own, run, folio) {
+            Stretch::Mean { in_folios, .. } => in_folios,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(in_folios(&halves, 64, 16), Some(512));
+        // A page of each folio, and of many pages as many as of those that are read.
+        let ones: Runs = (0..64).map(|at| [at * 16, 1]).collect();
+        assert_eq!(in_folios(&ones, 64, 16), Some(0));
+        assert_eq!(in_folios(&vec![[0, 4 << 20]], 64, 16), Some(4 << 20));
         let blind = stretch(
             &vec![[0, 64]],
             0,
@@ -231,6 +253,7 @@ mod tests {
         let one = Stretch::Mean {
             stretch: 64.0,
             batch: 1.0,
+            in_folios: None,
         };
         assert_eq!(blind.unwrap(), one);
     }

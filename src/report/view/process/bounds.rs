@@ -2,6 +2,7 @@
 //! a figure of the shape is a bound of what the process pays.
 
 use super::{Rebuilt, reservations};
+use crate::analysis::process::FileEntries;
 use crate::model::ShapeReservation;
 
 /// Why figures bound what the process pays, in few words.
@@ -34,6 +35,9 @@ impl Bounds {
         }
         if order.scale.out_of_folios > 0 {
             bounds.less.push("its large folios are not rebuilt");
+        }
+        if FileEntries::of(&order.shape).in_folios > 0 {
+            bounds.less.push("large folios of files are not rebuilt");
         }
         bounds
     }

@@ -1,9 +1,12 @@
 //! What a reader must know of a shape before trusting the figures.
 
 use super::{Rebuilt, figures, likeness, quota, refusals};
-use crate::analysis::process::{self, deviation, is_off};
-use crate::model::{Availability, ProcessFacts, ShapeReservation, ShapeScale, ShapeUnit};
-use crate::report::view::number::{counted, integer, number};
+use crate::analysis::process::{self, FileEntries, deviation, is_off};
+use crate::model::{
+    Availability, ProcessFacts, ProcessRole, Rung, ShapeReservation, ShapeScale, ShapeUnit,
+    SpawnMethod, UnitResemblance,
+};
+use crate::report::view::number::{counted, integer, number, prose};
 use crate::units::bytes;
 
 /// One line a reservation.
@@ -16,6 +19,7 @@ pub(super) fn lines(rebuilt: &Rebuilt<'_>) -> Vec<String> {
     lines.extend(swapped(rebuilt));
     lines.extend(unpinned(rebuilt));
     lines.extend(out_of_folios(rebuilt.order.scale.out_of_folios));
+    lines.extend(files_in_folios(rebuilt));
     lines.extend(scaled(&rebuilt.order.scale));
     lines.extend(deviations(rebuilt));
     lines
@@ -76,6 +80,28 @@ fn out_of_folios(pages: u64) -> Option<String> {
             integer(pages)
         )
     })
+}
+
+/// Pages of files in large folios, or where they lie is not known.
+fn files_in_folios(rebuilt: &Rebuilt<'_>) -> Vec<String> {
+    let entries = FileEntries::of(&rebuilt.order.shape);
+    let large = (entries.in_folios > 0).then(|| {
+        format!(
+            "{} pages of files, whose entries its forks copy, lie in large folios, and in small \
+             ones in the workers: a fork copies the entries of one folio together (mm/memory.c, \
+             copy_present_ptes, since Linux 6.9), and what is told of it is the most that it costs",
+            integer(entries.in_folios)
+        )
+    });
+    let unseen = (entries.unseen > 0).then(|| {
+        format!(
+            "whether {} pages of files, whose entries its forks copy, lie in large folios was not \
+             to be seen, and those of the workers lie in small ones: if they do, its forks cost \
+             less than is told here; read it as root (/proc/kpageflags)",
+            integer(entries.unseen)
+        )
+    });
+    large.into_iter().chain(unseen).collect()
 }
 
 /// Pinned pages, where none could be pinned.
@@ -228,8 +254,11 @@ pub(in crate::report::view) fn reservation(reservation: ShapeReservation) -> &'s
 /// Units of which the workers have more or less than they should.
 fn deviations(rebuilt: &Rebuilt<'_>) -> Vec<String> {
     let units = rebuilt.replica.likeness.units.iter();
-    let off = units.filter(|unit| is_off(unit));
-    off.map(|unit| {
+    let off: Vec<&UnitResemblance> = units.filter(|unit| is_off(unit)).collect();
+    let last = off
+        .iter()
+        .rposition(|unit| is_memory(unit) && unit.built > unit.wanted);
+    let told = off.iter().enumerate().map(|(place, unit)| {
         let share = deviation(unit).map_or(String::new(), |off| {
             let side = if off < 0.0 { "less" } else { "more" };
             format!(", {} % {side}", number(off.abs() * 100.0, 0))
@@ -241,15 +270,41 @@ fn deviations(rebuilt: &Rebuilt<'_>) -> Vec<String> {
             }
             _ => "",
         };
+        let own = workers_own(rebuilt).filter(|_| Some(place) == last);
         format!(
-            "{}: the workers have {} where {} wanted{share}{huge}",
+            "{}: the workers have {} where {} wanted{share}{huge}{}",
             unit.unit.name(),
             integer(unit.built),
             match unit.wanted {
                 1 => "1 was".to_owned(),
                 many => format!("{} were", integer(many)),
-            }
+            },
+            own.unwrap_or_default()
+        )
+    });
+    told.collect()
+}
+
+/// Whether a worker has some of it by itself, before anything is built.
+fn is_memory(unit: &UnitResemblance) -> bool {
+    use ShapeUnit::{AnonVmas, Ptes, Tables, Vmas};
+    [Vmas, AnonVmas, Ptes, Tables].contains(&unit.unit)
+}
+
+/// What a worker that has more than the process may make a fork dearer by: no more than a
+/// fork takes of one in which nothing is built. Where that bears on the figure.
+fn workers_own(rebuilt: &Rebuilt<'_>) -> Option<String> {
+    let of = |role| {
+        let mut cells = rebuilt.trial(role)?.cells.iter();
+        let fork = cells.find(|cell| cell.method == SpawnMethod::Fork)?;
+        figures::median(&fork.total_ns)
+    };
+    let empty = of(ProcessRole::Rung(Rung::Empty))?;
+    let share = process::share(empty, of(ProcessRole::Whole)?)?;
+    (share > process::TOLERATED).then(|| {
+        format!(
+            "; up to {} of a fork are the worker's own, which is what one of an empty worker takes",
+            prose(empty.value)
         )
     })
-    .collect()
 }
