@@ -1,7 +1,7 @@
 //! Pages of files whose entries a fork copies, and the folios that they lie in.
 
 use super::TOLERATED;
-use crate::analysis::replica::counts::{copies_entries, pages, total};
+use crate::analysis::replica::counts::copies_entries;
 use crate::model::ProcessShape;
 
 /// Entries of files' pages that a fork copies, each number 0 where it is too small to matter.
@@ -16,15 +16,21 @@ pub struct FileEntries {
 impl FileEntries {
     /// Those of a process.
     pub fn of(shape: &ProcessShape) -> Self {
-        let copied = shape.mappings.iter().filter(|m| copies_entries(m));
-        let mut found = Self::default();
-        for mapping in copied {
-            match mapping.file_in_folios {
-                Some(entries) => found.in_folios += entries,
-                None => found.unseen += pages(&mapping.file),
-            }
+        // A stored shape may have been forged: no sum may overflow.
+        let pages = |runs: &[[u64; 2]]| {
+            let counts = runs.iter().map(|[_, count]| *count);
+            counts.fold(0, u64::saturating_add)
+        };
+        let (mut found, mut all) = (Self::default(), 0.0);
+        for mapping in shape.mappings.iter().filter(|m| copies_entries(m)) {
+            let (sum, entries) = match mapping.file_in_folios {
+                Some(entries) => (&mut found.in_folios, entries),
+                None => (&mut found.unseen, pages(&mapping.file)),
+            };
+            *sum = sum.saturating_add(entries);
+            let lists = mapping.entries();
+            all += lists.map(|runs| pages(runs) as f64).iter().sum::<f64>();
         }
-        let all = total(&shape.mappings, shape.process.page_size).ptes as f64;
         let that_matter = |entries: u64| match entries as f64 > TOLERATED * all {
             true => entries,
             false => 0,
