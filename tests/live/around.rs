@@ -3,13 +3,16 @@
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use forktax::model::{Document, Stopped};
 use forktax::sys::process::is_root;
 
-use super::{FORKTAX, forktax};
+use super::jobs::has_two_cpus;
+use super::{FORKTAX, assert_no_process, below, children_of, forktax, kill_by};
 
 /// What a command is preceded by.
 fn within(around: &[&str], words: &str) -> Output {
@@ -334,6 +337,49 @@ fn a_filter_that_refuses_kill_is_no_reason_to_wait_for_ever() {
         let output = within(&around, "sweep --mappings 0 --method vfork --spawns 2");
         assert!(output.status.success(), "{}", said(&output));
     }
+}
+
+#[test]
+fn nor_are_parents_that_spawn_beside_another_where_a_run_is_broken_off() {
+    let Some(around) = filter("1", "kill").filter(|_| has_two_cpus()) else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let (name, arguments) = around.split_first().unwrap();
+    let mut command = Command::new(name);
+    let words = "sweep -q --jobs 2 --mappings 0 --spawns 1M --method vfork --env";
+    command.args(arguments).arg(FORKTAX);
+    command.args(words.split_whitespace());
+    command.arg(format!("MARK={}", dir.path().display()));
+    command.args(["--", "sleep", "0.05"]);
+    let command = command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.process_group(0).spawn().unwrap();
+    // Both, and the reference.
+    let begin = Instant::now();
+    let run = loop {
+        assert!(begin.elapsed() < Duration::from_secs(60), "no two parents");
+        match below(child.id(), 2) {
+            Some(run) if children_of(&run).len() == 3 => break run,
+            _ => std::thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    std::thread::sleep(Duration::from_millis(300));
+    kill_by("INT", &run);
+    let begin = Instant::now();
+    let ended = loop {
+        match child.try_wait().unwrap() {
+            None if begin.elapsed() < Duration::from_secs(30) => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            ended => break ended,
+        }
+    };
+    if ended.is_none() {
+        kill_by("KILL", &format!("-{}", child.id()));
+        child.wait().unwrap();
+    }
+    assert_eq!(ended.and_then(|ended| ended.code()), Some(130));
+    assert_no_process(&dir.path().display().to_string());
 }
 
 #[test]

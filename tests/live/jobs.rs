@@ -10,7 +10,7 @@ use super::{
 };
 
 /// Whether two parents have a CPU each; where they have not, that is said.
-fn has_two_cpus() -> bool {
+pub(super) fn has_two_cpus() -> bool {
     let output = output("sweep --format json --jobs 2 --mappings 0 --spawns 1 --method vfork");
     let said = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {

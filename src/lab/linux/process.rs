@@ -40,8 +40,7 @@ const BEGIN: Duration = Duration::from_millis(1);
 /// A worker on this machine.
 #[derive(Debug)]
 pub(super) struct LinuxWorker {
-    /// Closed before the family is ended: a worker leaves by itself then, where a filter
-    /// refuses kill(2).
+    /// Closed before the family is ended, see [`LinuxWorker::let_go`].
     control: BufReader<UnixStream>,
     family: Family,
     records: File,
@@ -169,8 +168,7 @@ impl Worker for LinuxWorker {
     }
 
     fn end(&mut self) -> u64 {
-        // What is closed already is as good.
-        let _ = self.control.get_ref().shutdown(Shutdown::Both);
+        self.let_go();
         self.family.end();
         self.family.orphans()
     }
@@ -185,6 +183,13 @@ impl Worker for LinuxWorker {
             .iter()
             .map(|chunk| u64::from_ne_bytes(*chunk))
             .collect())
+    }
+}
+
+/// Its family is ended after this, whatever broke a run off.
+impl Drop for LinuxWorker {
+    fn drop(&mut self) {
+        self.let_go();
     }
 }
 
@@ -293,6 +298,13 @@ impl LinuxWorker {
     fn look_each(&self, time: Duration) -> Result<(), LabError> {
         let set = self.control.get_ref().set_read_timeout(Some(time));
         set.map_err(failed("could not look at a worker"))
+    }
+
+    /// Leaves it nothing to do, so that it ends by itself where a filter refuses kill(2).
+    fn let_go(&self) {
+        // Whom neither reaches is gone, or is killed.
+        let _ = self.tell_to_halt(true);
+        let _ = self.control.get_ref().shutdown(Shutdown::Both);
     }
 
     fn tell_to_halt(&self, halts: bool) -> Result<(), LabError> {
