@@ -66,6 +66,7 @@ fn cell(group: &Group<'_>, method: SpawnMethod, cost: f64, baseline: &[WorkerSam
     let total_ns = Availability::of(total_ns, why_not);
     let [cpu_ns, sys_ns, user_ns] = accounts(group, method);
     let counts = Counts::new(group, method, &cpu_ns);
+    let ratio = times_as_long(plan, &samples, baseline);
     Cell {
         space: group.space(),
         method,
@@ -80,9 +81,9 @@ fn cell(group: &Group<'_>, method: SpawnMethod, cost: f64, baseline: &[WorkerSam
                 None,
             ),
         },
-        all_per_second: together(&samples, plan.seed),
+        all_per_second: plan.has_jobs().then(|| together(group, method, &samples)),
         total_ns,
-        ratio: Availability::of(times_as_long(&samples, baseline, plan.seed), why_not),
+        ratio: Availability::of(ratio, why_not),
         cpu_ns,
         sys_ns,
         user_ns,
@@ -129,8 +130,23 @@ fn slowdown(
 }
 
 /// What all parents come to that spawn at once, by the workers that figures are made of.
-fn together(samples: &[WorkerSamples], seed: u64) -> Option<Estimate> {
-    Some(cost_replicates(&rates(samples), seed, DRAWS)?.estimate())
+fn together(
+    group: &Group<'_>,
+    method: SpawnMethod,
+    samples: &[WorkerSamples],
+) -> Availability<Estimate> {
+    let all = cost_replicates(&rates(samples), group.plan.seed, DRAWS);
+    Availability::of(all.map(|all| all.estimate()), || {
+        let mut told = group.timings().filter_map(|r| r.all_per_second(method));
+        let uncounted = told.find_map(|all| all.missing().cloned());
+        uncounted.unwrap_or_else(|| match samples {
+            [] => group.why_not(method),
+            _ => Missing::unavailable(
+                "one worker does not tell how far off its count may be",
+                Some("raise --time or --spawns"),
+            ),
+        })
+    })
 }
 
 fn per_second(total_ns: &Availability<Summary>) -> Availability<Estimate> {

@@ -41,6 +41,7 @@ pub(super) fn caveats(
     caveats.extend(count::multiplexed(groups));
     caveats.extend(cpu_time::samples_lost(groups));
     caveats.extend((count > 0).then_some(Caveat::Daemons { count }));
+    let noisy = |noise| noisy(noise, ended.is_pinned);
     caveats.extend(ended.noise.iter().flat_map(noisy));
     caveats.extend(disagreement(cells));
     caveats.extend(totals_missed(plan, cells, &ended.run, &caveats));
@@ -57,7 +58,7 @@ fn time_exceeded(plan: &Plan, used_s: f64) -> Option<Caveat> {
 
 /// A host that did much else. Others on CPUs between which workers may choose are in
 /// nobody's way.
-fn noisy(noise: &Noise) -> Vec<Caveat> {
+fn noisy(noise: &Noise, is_pinned: bool) -> Vec<Caveat> {
     const MUCH_SHARED: f64 = 0.10;
     const MUCH_STOLEN: f64 = 0.02;
     let more_than = |share: &Availability<f64>, much: f64| {
@@ -68,6 +69,10 @@ fn noisy(noise: &Noise) -> Vec<Caveat> {
     let stolen = more_than(&noise.whole.steal_share, MUCH_STOLEN);
     let shared = match (noise.cpus.as_slice(), shared) {
         ([cpu], Some(share)) => Some(Caveat::CpuShared { cpu: *cpu, share }),
+        (cpus, Some(share)) if is_pinned => Some(Caveat::CpusShared {
+            cpus: cpus.to_vec(),
+            share,
+        }),
         _ => None,
     };
     let stolen = stolen.map(|share| Caveat::Stolen { share });
@@ -203,8 +208,11 @@ fn obstacle(rounds: u32, seen: &[Caveat]) -> Obstacle {
     /// A quota that is spent in fewer of its periods leaves most spawns alone.
     const IN_THE_WAY: f64 = 0.10;
     let is_of_host = |caveat: &Caveat| {
-        use Caveat::{CpuShared, Stolen, Unsteady};
-        matches!(caveat, Unsteady { .. } | CpuShared { .. } | Stolen { .. })
+        use Caveat::{CpuShared, CpusShared, Stolen, Unsteady};
+        matches!(
+            caveat,
+            Unsteady { .. } | CpuShared { .. } | CpusShared { .. } | Stolen { .. }
+        )
     };
     let is_of_quota =
         |caveat: &Caveat| matches!(caveat, Caveat::Throttled { share, .. } if *share >= IN_THE_WAY);

@@ -8,10 +8,10 @@
 use std::time::Duration;
 
 use super::error::LabError;
-use super::kernel::Kernel;
+use super::kernel::{Ends, Kernel};
 use super::outlook::{Outlook, Watch};
 use super::session::{Inflated, Occasion, Recording};
-use crate::model::{Placement, Plan};
+use crate::model::{Availability, Missing, Placement, Plan};
 use crate::profile::modes::Window;
 use crate::worker::protocol::{Assignment, Done, Pass, schedule};
 
@@ -61,9 +61,10 @@ pub(super) fn run(
     let recording = measured.recorded(assignment, done)?.end(occasion);
     let left_behind: u64 = others.iter_mut().map(|other| other.worker.end()).sum();
     let windows = recording.windows();
-    let of = |(method, ends): (usize, &Vec<_>)| together(&windows, method, ends);
+    let of = |(method, ends): (usize, &Vec<Ends>)| together(&windows, method, ends);
     Ok(Recording {
         all_per_second: ends.iter().enumerate().map(of).collect(),
+        has_company: !others.is_empty(),
         left_behind: recording.left_behind + left_behind,
         ..recording.seen(watch, watched)
     })
@@ -84,21 +85,35 @@ fn after(before: Done, last: Done) -> Done {
 
 /// Spawns a second by a method, of the one that was measured and of the others: those that
 /// ended while it was.
-fn together(windows: &[Window], method: usize, ends: &[Vec<u64>]) -> Option<f64> {
-    let mine: Vec<&Window> = windows.iter().filter(|window| window.2 == method).collect();
-    let (begin, end) = (mine.first()?.0, mine.last()?.1);
-    let a_second = |spawns: usize, until: u64| {
-        let took = until.checked_sub(begin).filter(|took| *took > 0)?;
-        Some(spawns as f64 * 1e9 / took as f64)
+fn together(windows: &[Window], method: usize, ends: &[Ends]) -> Availability<f64> {
+    let mut mine = windows.iter().filter(|window| window.2 == method);
+    let Some(first) = mine.next() else {
+        return Availability::unavailable("the parent that was timed came to no spawn", None);
     };
-    let of_other = |ends: &Vec<u64>| {
-        // Later ones had no room to be written down.
-        let until = end.min(*ends.last()?);
-        let meanwhile = ends.iter().filter(|at| (begin + 1..=until).contains(at));
-        a_second(meanwhile.count(), until)
+    let (begin, end) = (first.0, mine.clone().last().unwrap_or(first).1);
+    let alone = a_second(1 + mine.count(), begin, end);
+    let others = ends.iter().map(|ends| of_other(ends, begin, end));
+    let all = std::iter::once(alone).chain(others).sum();
+    Availability::of(all, || {
+        let reason = "what another parent did meanwhile was not written down";
+        Missing::unavailable(reason, Some("run again"))
+    })
+}
+
+/// The same of one of the others, meanwhile: from when on each of its ends is known.
+fn of_other(ends: &Ends, begin: u64, end: u64) -> Option<f64> {
+    let oldest = *ends.last.first()?;
+    let since = match ends.spawns > ends.last.len() {
+        true => begin.max(oldest),
+        false => begin,
     };
-    let others: Option<Vec<f64>> = ends.iter().map(of_other).collect();
-    Some(a_second(mine.len(), end)? + others?.iter().sum::<f64>())
+    let meanwhile = ends.last.iter().filter(|at| since < **at && **at <= end);
+    a_second(meanwhile.count(), since, end)
+}
+
+fn a_second(spawns: usize, since: u64, until: u64) -> Option<f64> {
+    let took = until.checked_sub(since).filter(|took| *took > 0)?;
+    Some(spawns as f64 * 1e9 / took as f64)
 }
 
 #[cfg(test)]
@@ -117,17 +132,27 @@ mod tests {
     #[test]
     fn what_others_did_meanwhile_is_counted_and_nothing_else() {
         let windows = windows();
-        assert_eq!(together(&windows, 0, &[]), Some(100.0));
-        assert_eq!(together(&windows, 2, &[]), None);
-        let ms = |ends: &[u64]| ends.iter().map(|ms| ms * 1_000_000).collect::<Vec<u64>>();
+        let all = |method, ends: &[Ends]| together(&windows, method, ends).measured().copied();
+        let ends = |ms: &[u64], forgotten: usize| Ends {
+            spawns: ms.len() + forgotten,
+            last: ms.iter().map(|ms| ms * 1_000_000).collect(),
+        };
+        assert_eq!(all(0, &[]), Some(100.0));
+        assert_eq!(all(2, &[]), None);
         // Two of its five ended within the 40 ms.
-        let slow = ms(&[39, 55, 75, 85, 95]);
-        assert_eq!(together(&windows, 1, &[slow]), Some(150.0));
-        // Of one with more than it could write down the beginning counts.
-        let full = ms(&[42, 44, 46, 48, 50]);
-        assert_eq!(together(&windows, 1, &[full]), Some(600.0));
-        // One that has done nothing was not there.
-        assert_eq!(together(&windows, 1, &[Vec::new()]), None);
+        let slow = || ends(&[39, 55, 75, 85, 95], 0);
+        assert_eq!(all(1, &[slow()]), Some(150.0));
+        assert_eq!(all(1, &[slow(), slow()]), Some(200.0));
+        // It began after the 40 ms had, and its first end counts.
+        assert_eq!(all(1, &[ends(&[79, 90], 0)]), Some(125.0));
+        // Of one with more than it could write down the end counts.
+        let full = ends(&[72, 74, 76, 78, 80, 82], 1);
+        assert_eq!(all(1, &[full]), Some(600.0));
+        // It began long before, and what it has forgotten is of that time.
+        assert_eq!(all(1, &[ends(&[38, 44, 56, 68, 80], 9)]), Some(200.0));
+        // One that has done nothing was not there; one forgot it all.
+        assert_eq!(all(1, &[Ends::default()]), None);
+        assert_eq!(all(1, &[slow(), ends(&[81, 82], 1)]), None);
     }
 
     #[test]

@@ -147,6 +147,15 @@ pub enum Watching {
     Calls,
 }
 
+/// When the spawns of a worker ended that accompanied another.
+#[derive(Debug, Clone, Default)]
+pub struct Ends {
+    /// How many there were.
+    pub spawns: usize,
+    /// The last of them, as many as there was room for, in order, by the clock of the records.
+    pub last: Vec<u64>,
+}
+
 /// A worker process. Dropping it ends it and all that it left behind.
 pub trait Worker {
     /// Its process.
@@ -190,12 +199,11 @@ pub trait Worker {
     /// [`LabError::Interrupted`], and whatever ends a worker.
     fn accompany(&mut self, method: u8) -> Result<(), LabError>;
 
-    /// Has it stop; when its spawns ended, by the clock of the records, as far as it had room
-    /// to write that down.
+    /// Has it stop; when its spawns ended.
     ///
     /// # Errors
     /// Whatever ended it since.
-    fn halt(&mut self) -> Result<Vec<u64>, LabError>;
+    fn halt(&mut self) -> Result<Ends, LabError>;
 
     /// What the kernel says of its address space, the instrument left out.
     ///

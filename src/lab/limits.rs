@@ -229,6 +229,7 @@ fn fits(need: &Need, asked: u64, room: Option<Room>) -> Result<(), Short> {
             asked,
             room,
             threads,
+            jobs: need.jobs,
         }),
         _ => Ok(()),
     }

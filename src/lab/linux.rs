@@ -80,8 +80,8 @@ pub struct Linux {
 #[derive(Debug)]
 struct Watched {
     cpus: Vec<usize>,
-    /// Whether workers stay on one of them.
-    stay: bool,
+    /// The only one that workers which are timed run on, and stay.
+    only: Option<usize>,
     /// Whether this process may run on them.
     shared: bool,
 }
@@ -109,8 +109,11 @@ impl Linux {
         }
         let stay = !placements.contains(&Placement::Free);
         let watched = Watched {
+            only: match theirs.as_slice() {
+                [cpu] if stay => Some(*cpu),
+                _ => None,
+            },
             cpus: if stay { theirs } else { allowed.clone() },
-            stay,
             shared: !(stay && keeps_off),
         };
         Ok(Self {
@@ -291,8 +294,8 @@ impl Kernel for Linux {
 
     fn host_counts(&self) -> Reading {
         // Not before the limits were looked at, which name those that leave no descriptors.
-        let Watched { cpus, stay, shared } = &self.watched;
-        let open = || HostFiles::open(cpus.clone(), *stay, *shared);
+        let Watched { cpus, only, shared } = &self.watched;
+        let open = || HostFiles::open(cpus.clone(), *only, *shared);
         self.host.get_or_init(open).read(self.now())
     }
 

@@ -99,9 +99,13 @@ fn is_like(own: &Recording, other: &Recording) -> bool {
 }
 
 /// Whether others had the CPU for a good part of a worker's time: what its like slept,
-/// because it was told to or because its children did, it had to sleep, too.
+/// because it was told to or because its children did, it had to sleep, too. One with
+/// company also sleeps on what the others hold, which is what it is run for.
 fn shared(recordings: &[&mut Recording], at: usize) -> bool {
     let own = &recordings[at];
+    if own.has_company {
+        return false;
+    }
     let like = recordings.iter().filter(|other| is_like(own, other));
     let least = like.filter_map(|other| other.idle_us_a_spawn());
     let least = least.fold(f64::INFINITY, f64::min);

@@ -29,7 +29,9 @@ pub(super) fn samples<'a>(
             host: recording.host,
             stands_in: recording.stands_in,
             idle_share: recording.done.usage.idle_share(),
-            all_per_second: recording.all_per_second(method),
+            all_per_second: recording
+                .all_per_second(method)
+                .and_then(|all| all.measured().copied()),
             call_ns: net(record::CALLED, 1.0),
             total_ns: net(record::REAPED, 2.0),
         })
@@ -78,8 +80,14 @@ pub(super) fn unavailable<'a>(
 
 /// The spawns of each method in these recordings.
 pub(super) fn spawns<'a>(recordings: impl IntoIterator<Item = &'a Recording>) -> u64 {
-    let of = |recording: &Recording| recording.done.spawns / recording.methods.len().max(1);
-    recordings.into_iter().map(of).sum::<usize>() as u64
+    recordings.into_iter().map(fewest).sum()
+}
+
+/// The spawns of the method that has the fewest: where each spawns for its own share of the
+/// time, they differ.
+fn fewest(recording: &Recording) -> u64 {
+    let of = |method: &SpawnMethod| recording.of(*method).map_or(0, Iterator::count);
+    recording.methods.iter().map(of).min().unwrap_or(0) as u64
 }
 
 /// How many spawns of this length fit into a time.

@@ -9,7 +9,7 @@ use super::error::LabError;
 use super::kernel::{Kernel, Worker};
 use super::noise::Waiting;
 use super::outlook::{Outlook, Sight, Watch, Watched};
-use crate::model::{HostState, Missing, PageTables, Parent, SpawnMethod};
+use crate::model::{Availability, HostState, Missing, PageTables, Parent, SpawnMethod};
 use crate::profile::faults::MapRange;
 use crate::profile::modes::{ModeTicks, Split, Window, split};
 use crate::sys::events::SampleEvent;
@@ -68,7 +68,9 @@ pub(super) struct Recording {
     pub(super) maps: Vec<MapRange>,
     /// Where methods did not take turns, so that others could spawn as this one did: how many
     /// spawns a second of each method all of them came to.
-    pub(super) all_per_second: Vec<Option<f64>>,
+    pub(super) all_per_second: Vec<Availability<f64>>,
+    /// Whether others spawned beside it.
+    pub(super) has_company: bool,
 }
 
 impl Recording {
@@ -181,9 +183,9 @@ impl Recording {
     }
 
     /// How many spawns a second of a method all came to, where several spawned at once.
-    pub(super) fn all_per_second(&self, method: SpawnMethod) -> Option<f64> {
+    pub(super) fn all_per_second(&self, method: SpawnMethod) -> Option<&Availability<f64>> {
         let index = self.methods.iter().position(|m| *m == method)?;
-        *self.all_per_second.get(index)?
+        self.all_per_second.get(index)
     }
 
     /// The records, each as a slice of words.
@@ -310,6 +312,7 @@ impl Inflated {
                 watched: None,
                 maps: Vec::new(),
                 all_per_second: Vec::new(),
+                has_company: false,
             },
         })
     }

@@ -112,6 +112,13 @@ pub enum Caveat {
         /// The share of its time that others had.
         share: f64,
     },
+    /// The workers' several CPUs were wanted by others for much of the time.
+    CpusShared {
+        /// Which.
+        cpus: Vec<usize>,
+        /// The share of their time that others had.
+        share: f64,
+    },
     /// Parents that spawn at once run on threads of one core.
     CoresShared {
         /// Their CPUs.
@@ -229,6 +236,11 @@ impl Caveat {
                 "CPU {cpu} was used by others {:.0} % of the time, so that spawns waited and their times vary: stop what else runs, or choose another CPU by --cpu",
                 share * 100.0
             ),
+            Self::CpusShared { cpus, share } => format!(
+                "CPUs {} were used by others {:.0} % of the time, so that spawns waited and their times vary: stop what else runs, or choose other CPUs by taskset",
+                listed(cpus),
+                share * 100.0
+            ),
             Self::CoresShared { cpus } => cores_shared(cpus),
             Self::Stolen { share } => format!(
                 "the hypervisor gave {:.0} % of the time to others (steal), against which no option of this host helps: measure again in a quieter hour",
@@ -312,13 +324,18 @@ fn workers_disagree(cells: usize, spread: f64, mappings: u64, method: SpawnMetho
 }
 
 fn cores_shared(cpus: &[usize]) -> String {
-    let cpus: Vec<String> = cpus.iter().map(usize::to_string).collect();
     format!(
         "CPUs {} are threads of cores that others of them run on too, so that parents which spawn \
          there at once are slowed by their core as well as by the kernel: ask for fewer --jobs, or \
          choose CPUs by taskset",
-        cpus.join(",")
+        listed(cpus)
     )
+}
+
+/// "0,1,5".
+fn listed(cpus: &[usize]) -> String {
+    let cpus: Vec<String> = cpus.iter().map(usize::to_string).collect();
+    cpus.join(",")
 }
 
 fn throttled(cpus: f64, share: f64, file: &str) -> String {

@@ -114,11 +114,11 @@ pub struct Cell {
     /// One second by the median total.
     pub spawns_per_second: Availability<Estimate>,
     /// Where several parents spawn at once: spawns a second of all of them, counted while
-    /// this one was timed; absent of a run in which none has company, and of fewer than two
-    /// workers.
+    /// this one was timed; absent of a run in which none has company.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub all_per_second: Option<Estimate>,
-    /// Total / baseline's total, turn by turn: the level of the workers' medians.
+    pub all_per_second: Option<Availability<Estimate>>,
+    /// Total / baseline's total, turn by turn: the level of the workers' medians. Where
+    /// parents spawn at once, by one method after the other: of the two totals.
     pub ratio: Availability<Estimate>,
     /// CPU time of parent and child, a spawn, a median: how much the user plus system
     /// time of `getrusage(2)` grew, of the process and of its waited-for children. It

@@ -93,24 +93,19 @@ pub(super) fn run(
     Ok(spawns)
 }
 
-/// Spawns until the lab has it stop, and writes down when each spawn ended, as far as there
-/// is room for it: how many did.
-pub(super) fn accompany(
-    contender: &mut Contender,
-    shared: &[AtomicU64],
-    pause: &mut impl Pause,
-) -> Result<usize, Failure> {
-    let mut ends = shared[FIRST_RECORD..].iter();
-    let mut written = 0;
+/// Spawns until the lab has it stop: how many times. When each spawn ended is written in the
+/// words of all records, and from the first of them on again once they are full.
+pub(super) fn accompany(contender: &mut Contender, shared: &[AtomicU64]) -> Result<usize, Failure> {
+    let mut ends = shared[FIRST_RECORD..].iter().cycle();
+    let mut spawns = 0;
     while shared[HALT_WORD].load(Ordering::Relaxed) == 0 {
-        pause.pause();
         try_once(contender, shared)?;
         if let Some(end) = ends.next() {
             end.store(now_ns(), Ordering::Relaxed);
-            written += 1;
         }
+        spawns += 1;
     }
-    Ok(written)
+    Ok(spawns)
 }
 
 /// Spawns once, without a record, and tells how many nanoseconds it took.

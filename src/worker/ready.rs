@@ -147,11 +147,7 @@ impl Ready {
     pub(super) fn accompany(&mut self, method: u8) -> Result<Done, Failure> {
         let contender = &mut self.course.contenders[usize::from(method)];
         let shared = self.course.shared.words();
-        let spawns = match self.cold.as_mut() {
-            Some(cold) => measure::accompany(contender, shared, cold),
-            None => measure::accompany(contender, shared, &mut Hot),
-        };
-        spawns.map(spawns_only)
+        measure::accompany(contender, shared).map(spawns_only)
     }
 
     fn measure(&mut self) -> Result<Done, Failure> {

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use forktax::lab::error::{LabError, ProgramError};
-use forktax::lab::kernel::{Kernel, Sampler, Script, ScriptOrder, Watching, Worker};
+use forktax::lab::kernel::{Ends, Kernel, Sampler, Script, ScriptOrder, Watching, Worker};
 use forktax::lab::limits::LimitError;
 use forktax::lab::noise::counts::CpuTimes;
 use forktax::lab::noise::{Reading, Waiting};
@@ -102,6 +102,8 @@ pub(crate) enum Fault {
     HostInSpells,
     /// Others have the CPU beside each fourth worker.
     CpuShared,
+    /// Those who accompany one spawn so often that nothing is known of while it did.
+    EndsForgotten,
     /// The kernel tells nothing of what the host does.
     HostUntold,
     /// A child that executes another program than the embedded one exits with 9.
@@ -732,11 +734,21 @@ impl Worker for FakeWorker {
         Ok(())
     }
 
-    fn halt(&mut self) -> Result<Vec<u64>, LabError> {
+    fn halt(&mut self) -> Result<Ends, LabError> {
         self.fail()?;
         let (_, took) = self.times(self.methods()[usize::from(self.blocks[0])], 0);
         let ends = (1..4_000).map(|spawn| 1_000_000 + spawn * took);
-        Ok(ends.collect())
+        let ends = match self.fault {
+            Fault::EndsForgotten => Ends {
+                spawns: 2,
+                last: vec![u64::MAX],
+            },
+            _ => Ends {
+                spawns: 3_999,
+                last: ends.collect(),
+            },
+        };
+        Ok(ends)
     }
 
     fn census(&self, _: &[[usize; 2]]) -> Result<Parent, LabError> {

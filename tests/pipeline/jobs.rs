@@ -6,7 +6,6 @@ use forktax::lab::error::LabError;
 use forktax::model::SpawnMethod::{Clone3Vfork, Fork, PosixSpawn};
 use forktax::model::{Caveat, Cell, Document, Plan, SpaceRequest, SpawnMethod, Stopped};
 use forktax::report::{Format, Shown, render};
-use forktax::stats::Estimate;
 
 /// One parent alone, and two at once.
 fn at_once(methods: &[SpawnMethod], other: usize) -> Plan {
@@ -36,8 +35,8 @@ fn total(document: &Document, jobs: u64, method: SpawnMethod) -> f64 {
 }
 
 fn all_per_second(document: &Document, jobs: u64, method: SpawnMethod) -> f64 {
-    let found: Option<Estimate> = cell(document, jobs, method).all_per_second;
-    found.unwrap().value
+    let all = cell(document, jobs, method).all_per_second.as_ref();
+    all.unwrap().measured().unwrap().value
 }
 
 #[test]
@@ -106,7 +105,46 @@ fn a_method_that_is_missing_here_is_missed_by_all() {
     for jobs in [1, 2] {
         let missing = cell(&document, jobs, Clone3Vfork);
         assert!(missing.total_ns.missing().is_some());
-        assert_eq!(missing.all_per_second, None);
+        let all = missing.all_per_second.as_ref().unwrap();
+        assert_eq!(all.missing(), missing.total_ns.missing());
         assert!(cell(&document, jobs, Fork).total_ns.measured().is_some());
     }
+}
+
+#[test]
+fn what_others_did_is_told_with_a_reason_or_a_figure() {
+    let plan = at_once(&[Fork, PosixSpawn], 0);
+    let document = document(Fault::EndsForgotten, &plan);
+    let all = |jobs| cell(&document, jobs, Fork).all_per_second.as_ref().unwrap();
+    assert!(all(1).measured().is_some());
+    let why = &all(2).missing().unwrap().reason;
+    assert!(why.contains("was not written down"), "{why}");
+    let text = render(&document.into(), Format::Table, &Shown::default()).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    // It is timed all the same.
+    assert!(
+        text.contains("With 2 parents that spawn at once fork takes 1.50 times"),
+        "{text}"
+    );
+    assert!(text.contains("was not written down"), "{text}");
+}
+
+#[test]
+fn methods_that_took_no_turns_are_compared_worker_by_worker() {
+    let document = document(Fault::Nothing, &at_once(&[Fork, PosixSpawn], 0));
+    for jobs in [1, 2] {
+        let ratio = cell(&document, jobs, Fork).ratio.measured().unwrap().value;
+        let medians = total(&document, jobs, Fork) / total(&document, jobs, PosixSpawn);
+        assert!(
+            (0.999..1.001).contains(&(ratio / medians)),
+            "{ratio} {medians}"
+        );
+    }
+    let text = render(&document.into(), Format::Table, &Shown::default()).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert!(!text.contains("turn by turn"), "{text}");
+    assert!(
+        text.contains("posix_spawn's, of the same workers"),
+        "{text}"
+    );
 }

@@ -137,6 +137,10 @@ fn a_sweep_with_every_caveat() {
             cpu: 1,
             share: 0.314,
         },
+        Caveat::CpusShared {
+            cpus: vec![1, 0],
+            share: 0.314,
+        },
         Caveat::Stolen { share: 0.04 },
         Caveat::Throttled {
             cpus: 0.1,

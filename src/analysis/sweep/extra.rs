@@ -8,9 +8,9 @@
 //! which is what a share or a cost of one mapping may be computed from.
 
 use super::sizes::{Axis, Group, Sizes};
-use super::turns::by_turn;
+use super::turns::{Turn, by_turn, by_worker};
 use crate::analysis::seed_at;
-use crate::model::{Document, Missing, SpawnMethod};
+use crate::model::{Document, Missing, SpawnMethod, WorkerSamples};
 use crate::stats::{DRAWS, Estimate, Replicates, level_replicates, theil_sen};
 
 /// The extra at every size, from the smallest to the largest.
@@ -44,7 +44,7 @@ pub struct Growth {
 }
 
 impl Extra {
-    /// `None` unless some turns have both fork and another baseline.
+    /// `None` unless some workers spawned both by fork and by another baseline.
     pub fn of(document: &Document, sizes: &Sizes<'_>) -> Option<Self> {
         let baseline = document.plan.baseline;
         if baseline == SpawnMethod::Fork {
@@ -56,7 +56,8 @@ impl Extra {
             // Sizes have workers of their own, so their resamples must not be
             // the same draw of ranks: each size has its own seed.
             let seed = seed_at(document.plan.seed, index);
-            points.extend(Point::of(group, baseline, sizes.axis, seed));
+            let takes_turns = !document.plan.has_jobs();
+            points.extend(Point::of(group, baseline, sizes.axis, takes_turns, seed));
             unsplit = unsplit.or_else(|| why_unsplit(group, baseline));
         }
         (!points.is_empty()).then_some(Self {
@@ -124,25 +125,32 @@ impl Extra {
 }
 
 impl Point {
-    fn of(group: &Group<'_>, baseline: SpawnMethod, axis: Axis, seed: u64) -> Option<Self> {
+    fn of(
+        group: &Group<'_>,
+        baseline: SpawnMethod,
+        axis: Axis,
+        takes_turns: bool,
+        seed: u64,
+    ) -> Option<Self> {
         let fork = group.cell(SpawnMethod::Fork)?;
         let base = group.cell(baseline)?;
-        let extra = by_turn(&fork.samples, &base.samples, |fork, base| {
-            fork.total - base.total
-        });
-        let call = by_turn(&fork.samples, &base.samples, |fork, base| {
-            fork.call - base.call
-        });
+        let both = [fork.samples.as_slice(), &base.samples];
+        let difference = |of: fn(&WorkerSamples) -> &[u64], in_turn: fn(Turn) -> f64| {
+            if !takes_turns {
+                return by_worker(both, of, seed, |fork, base| fork - base);
+            }
+            let each = by_turn(both[0], both[1], |fork, base| in_turn(fork) - in_turn(base));
+            level_replicates(&each, seed, DRAWS)
+        };
         let apart = fork.call_ns.measured().is_some() && base.call_ns.measured().is_some();
         Some(Self {
             size: axis.size(group.space),
             // The same seed draws the same workers for both, so that a worker's
             // luck stays in the difference and the share of the two.
-            extra: level_replicates(&extra, seed, DRAWS)?,
-            call: if apart {
-                level_replicates(&call, seed, DRAWS)
-            } else {
-                None
+            extra: difference(WorkerSamples::totals, |turn| turn.total)?,
+            call: match apart {
+                true => difference(WorkerSamples::calls, |turn| turn.call),
+                false => None,
             },
         })
     }

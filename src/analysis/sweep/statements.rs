@@ -128,11 +128,10 @@ pub fn fastest(document: &Document, sizes: &Sizes<'_>) -> Option<Fastest> {
         .collect();
     cells.sort_by(|a, b| a.1.total_cmp(&b.1));
     let ((best, median_ns), slower) = cells.split_first()?;
-    let seed = document.plan.seed;
     let others: Vec<(SpawnMethod, Estimate)> = slower
         .iter()
         .filter_map(|(cell, _)| {
-            let ratio = times_as_long(&cell.samples, &best.samples, seed)?;
+            let ratio = times_as_long(&document.plan, &cell.samples, &best.samples)?;
             Some((cell.method, ratio))
         })
         .collect();

@@ -1,7 +1,8 @@
-//! Turns: two methods side by side in the same worker at the same moment.
+//! Turns: two methods side by side in the same worker at the same moment. Where several parents
+//! spawn at once there are none, and the same is made of the levels of the same workers.
 
-use crate::model::{WorkerSamples, quiet_workers};
-use crate::stats::{DRAWS, Estimate, cost_replicates};
+use crate::model::{Plan, WorkerSamples, quiet_workers, times};
+use crate::stats::{DRAWS, Estimate, Replicates, cost_replicates};
 
 /// One spawn of one method.
 #[derive(Debug, Clone, Copy)]
@@ -40,14 +41,37 @@ pub fn by_turn(
         .collect()
 }
 
-/// How many times as long some spawns take as others of the same turns.
+/// How many times as long some spawns take as others of the same turns, or of the same workers.
 pub fn times_as_long(
+    plan: &Plan,
     samples: &[WorkerSamples],
     base: &[WorkerSamples],
-    seed: u64,
 ) -> Option<Estimate> {
-    let ratios = by_turn(samples, base, |ours, theirs| ours.total / theirs.total);
-    Some(cost_replicates(&ratios, seed, DRAWS)?.estimate())
+    let ratio = match plan.has_jobs() {
+        true => by_worker(
+            [samples, base],
+            WorkerSamples::totals,
+            plan.seed,
+            |ours, theirs| ours / theirs,
+        ),
+        false => {
+            let ratios = by_turn(samples, base, |ours, theirs| ours.total / theirs.total);
+            cost_replicates(&ratios, plan.seed, DRAWS)
+        }
+    };
+    Some(ratio?.estimate())
+}
+
+/// What `compute` makes of the levels of two samples of the same workers, whose luck in being
+/// drawn is one.
+pub(super) fn by_worker(
+    both: [&[WorkerSamples]; 2],
+    of: fn(&WorkerSamples) -> &[u64],
+    seed: u64,
+    compute: impl Fn(f64, f64) -> f64,
+) -> Option<Replicates> {
+    let [a, b] = both.map(|samples| cost_replicates(&times(samples, of), seed, DRAWS));
+    Replicates::combine(&[&a?, &b?], |levels| Some(compute(levels[0], levels[1])))
 }
 
 /// A method whose call cannot be told from its total may store no calls.

@@ -435,6 +435,7 @@ mod tests {
                     used: 10,
                 };
                 let short = Short {
+                    jobs: 1,
                     asked: 10_000,
                     room,
                     threads: 0,

@@ -10,7 +10,7 @@ use super::{
     PRECISION, Pace, PlanError, Surroundings, Task, child, methods, stop_rule, temperature,
 };
 use crate::cli::args::{ExplainArgs, MethodArg, SpawningArgs, SweepArgs};
-use crate::model::{ExplainOrder, Order, Plan, SpaceRequest, SpawnMethod};
+use crate::model::{ExplainOrder, Order, Plan, SpaceRequest, SpawnMethod, Temperature};
 use crate::units::thousands;
 
 const LADDER: [u64; 4] = [0, 100, 1_000, 10_000];
@@ -55,14 +55,21 @@ pub(in crate::cli) fn of_sweep(args: &SweepArgs, host: &Surroundings) -> Result<
         },
         order: Order::Sweep,
     };
-    plan(
+    let plan = plan(
         spaces(sizes, &args.space, &beside, host.page_size)?,
         args.methods.as_deref(),
         &args.spawning,
         &args.program,
         defaults,
         host,
-    )
+    )?;
+    if plan.has_jobs() && matches!(plan.temperature, Temperature::Cold { .. }) {
+        return Err(PlanError::refused(
+            "--jobs with --cold: parents that idle before each spawn hardly spawn at once; leave \
+             one of them out",
+        ));
+    }
+    Ok(plan)
 }
 
 /// The plan of an explanation: the address space, after an empty one.

@@ -84,6 +84,7 @@ fn parents_that_spawn_at_once_have_a_cpu_each() {
     assert_eq!(jobs("--jobs 2,1"), (vec![1, 2], vec![0]));
     assert_eq!(jobs("--jobs 2 --mappings 5,6"), (vec![2, 2], vec![0]));
     assert_eq!(jobs("--jobs 1"), (vec![1; 4], Vec::new()));
+    assert_eq!(jobs("--jobs 1 --cold"), (vec![1; 4], Vec::new()));
     assert_eq!(jobs("--jobs 1,2 --cpu any"), (vec![1, 2], Vec::new()));
     for (words, named) in [
         (
@@ -93,6 +94,10 @@ fn parents_that_spawn_at_once_have_a_cpu_each() {
         (
             "--jobs 1,3",
             "--jobs 3: each parent has a CPU of its own, and this process may run on 2",
+        ),
+        (
+            "--jobs 1,2 --cold",
+            "--jobs with --cold: parents that idle before each spawn",
         ),
         (
             "--jobs 1,2 --threads 0,1",

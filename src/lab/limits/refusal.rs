@@ -17,6 +17,9 @@ pub struct Short {
     pub room: Room,
     /// Threads that only sleep: they, or their stacks, are part of the need.
     pub threads: u64,
+    /// Parents that spawn at once: all of them are part of the need where it is one of memory
+    /// or of processes.
+    pub jobs: u64,
 }
 
 impl Short {
@@ -144,10 +147,11 @@ pub enum LimitError {
     Private(Short),
     /// More private writable memory than a kernel without overcommit grants.
     #[error(
-        "{} of private memory, counted twice for the fork's copy, and the {} committed exceed \
+        "{} of private memory{}, counted twice for the fork's copy, and the {} committed exceed \
          CommitLimit = {}: {}, or let the kernel overcommit with \
          \"sysctl vm.overcommit_memory=0\"",
-        bytes(.0.asked), bytes(.0.room.used), bytes(.0.room.limit), less(.0.threads)
+        bytes(.0.asked), of_parents(.0.jobs), bytes(.0.room.used), bytes(.0.room.limit),
+        less_of_all(.0)
     )]
     Commit(Short),
     /// A larger mapping than a kernel grants that guesses (mm/util.c,
@@ -166,9 +170,9 @@ pub enum LimitError {
     },
     /// More memory than is available.
     #[error(
-        "the address space takes up to {} of memory ({}), but MemAvailable = {}: {}, or free \
+        "the address space{} takes up to {} of memory ({}), but MemAvailable = {}: {}, or free \
          memory",
-        bytes(*asked), parts(need), bytes(*available), fewer(need)
+        of_parents(need.jobs), bytes(*asked), parts(need), bytes(*available), fewer(need)
     )]
     MemAvailable {
         /// Bytes that are needed, with headroom.
@@ -180,9 +184,9 @@ pub enum LimitError {
     },
     /// More memory than a control group allows.
     #[error(
-        "the address space takes up to {} of memory ({}), but {} = {} leaves {}: {}, or raise it \
+        "the address space{} takes up to {} of memory ({}), but {} = {} leaves {}: {}, or raise it \
          with \"echo {} > {}\"",
-        bytes(*asked), parts(need), group.file.display(), bytes(group.room.limit),
+        of_parents(need.jobs), bytes(*asked), parts(need), group.file.display(), bytes(group.room.limit),
         bytes(group.room.left()), fewer(need), asked.saturating_add(group.room.used), group.file.display()
     )]
     CgroupMemory {
@@ -250,7 +254,28 @@ fn fewer(need: &Need) -> String {
         (0, _) => ", pages or threads",
         _ => ", pages, descriptors or threads",
     };
-    format!("ask for fewer mappings{others}")
+    format!("ask for fewer mappings{others}{}", or_jobs(need.jobs))
+}
+
+/// Whose need it is, where it is that of several parents.
+fn of_parents(jobs: u64) -> String {
+    match jobs {
+        0 | 1 => String::new(),
+        _ => format!(" of {} parents", thousands(jobs)),
+    }
+}
+
+/// What else to ask for less of, where several parents share what is short.
+fn or_jobs(jobs: u64) -> &'static str {
+    match jobs {
+        0 | 1 => "",
+        _ => ", or fewer --jobs",
+    }
+}
+
+/// What to ask for where address space of all parents is short.
+fn less_of_all(short: &Short) -> String {
+    format!("{}{}", less(short.threads), or_jobs(short.jobs))
 }
 
 /// What to ask for before another remedy; nothing where the need is none of the order's.
@@ -277,13 +302,16 @@ fn tasks(short: &Short) -> String {
         0 => "",
         _ => " and threads",
     };
-    format!("{} processes{threads}", thousands(short.asked))
+    let parents = of_parents(short.jobs);
+    format!("{} processes{threads}{parents}", thousands(short.asked))
 }
 
 /// What to do where there are too many of them.
 fn end_some(short: &Short) -> &'static str {
-    match short.threads {
-        0 => "end some",
-        _ => "ask for fewer threads, end some",
+    match (short.threads, short.jobs) {
+        (0, 0 | 1) => "end some",
+        (0, _) => "ask for fewer --jobs, end some",
+        (_, 0 | 1) => "ask for fewer threads, end some",
+        _ => "ask for fewer threads or --jobs, end some",
     }
 }

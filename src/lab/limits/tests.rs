@@ -86,6 +86,51 @@ fn copies_are_checked_with_the_rest_and_named() {
 }
 
 #[test]
+fn a_refusal_of_parents_at_once_names_them() {
+    let request = SpaceRequest::Mappings {
+        mappings: 1_000,
+        pages: 1_000,
+        spacing: 1,
+        backing: Backing::Anon,
+        huge: false,
+    };
+    let parts = vec![request, SpaceRequest::Jobs { count: 4 }];
+    let need = Need::of(&SpaceRequest::Together { parts }, 4096);
+    let memory = Limits {
+        mem_available: Some(2 << 30),
+        ..Limits::default()
+    };
+    let commit = Limits {
+        commit: room(2 << 30, 0),
+        ..Limits::default()
+    };
+    let processes = Limits {
+        processes: room(20, 10),
+        ..Limits::default()
+    };
+    for (limits, whose, remedy) in [
+        (
+            memory,
+            "the address space of 4 parents takes",
+            "or pages, or fewer --jobs, or free",
+        ),
+        (
+            commit,
+            "of private memory of 4 parents, counted twice",
+            "mappings, or fewer --jobs, or",
+        ),
+        (
+            processes,
+            "17 processes of 4 parents and the 10",
+            "ask for fewer --jobs, end some, or",
+        ),
+    ] {
+        let said = refusal(&need, limits);
+        assert!(said.contains(whose) && said.contains(remedy), "{said}");
+    }
+}
+
+#[test]
 fn an_absurd_order_is_refused_and_does_not_wrap() {
     let limits = Limits {
         mem_available: Some(24 << 30),

@@ -29,15 +29,15 @@ pub(super) struct HostFiles {
 }
 
 impl HostFiles {
-    /// Opens them for workers that run on one of these CPUs and stay there, or move between
-    /// all of them.
-    pub(super) fn open(cpus: Vec<usize>, stay: bool, shares_them: bool) -> Self {
-        let frequency = match cpus.as_slice() {
-            [cpu] if stay => Ok(Told::open(
+    /// Opens them for workers that run on these CPUs, and are timed on one of them only, or
+    /// on any.
+    pub(super) fn open(cpus: Vec<usize>, only: Option<usize>, shares_them: bool) -> Self {
+        let frequency = match only {
+            Some(cpu) => Ok(Told::open(
                 format!("/sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_cur_freq"),
                 "without a driver of frequencies, as in most virtual machines, nobody knows it",
             )),
-            _ => Err(Missing::not_asked("workers are not pinned to one CPU")),
+            None => Err(Missing::not_asked("workers are not pinned to one CPU")),
         };
         Self {
             cpus,

@@ -15,7 +15,7 @@ use super::family::{Family, fate};
 use super::{Stop, failed, noise};
 use crate::lab::census::{self, CensusError};
 use crate::lab::error::{LabError, ProgramError, signal_name};
-use crate::lab::kernel::Worker;
+use crate::lab::kernel::{Ends, Worker};
 use crate::lab::noise::Waiting;
 use crate::lab::shape::{self, Options};
 use crate::model::{
@@ -117,7 +117,7 @@ impl Worker for LinuxWorker {
         self.order(&Request::Accompany(method), "spawn")?;
         self.look_each(BEGIN)?;
         let begin = Instant::now();
-        while self.progress() == before && begin.elapsed() <= self.timeout + self.pause() {
+        while self.progress() == before && begin.elapsed() <= self.timeout {
             self.stop.check()?;
             // An answer so early tells why it cannot, and is read when it is to stop.
             if !matches!(self.control.fill_buf(), Err(error) if is_patience(&error)) {
@@ -127,14 +127,17 @@ impl Worker for LinuxWorker {
         self.look_each(LOOK)
     }
 
-    fn halt(&mut self) -> Result<Vec<u64>, LabError> {
+    fn halt(&mut self) -> Result<Ends, LabError> {
         self.tell_to_halt(true)?;
         let spawns = match self.answer("spawn", true, &mut || ())? {
             Reply::Done(done) => done.spawns,
             other => return Err(self.unexpected(other)),
         };
-        let mut words = self.records(FIRST_RECORD + spawns)?;
-        Ok(words.split_off(FIRST_RECORD))
+        let room = self.assignment.shared_words() - FIRST_RECORD;
+        let words = self.records(FIRST_RECORD + spawns.min(room))?;
+        let mut last = words[FIRST_RECORD..].to_vec();
+        last.rotate_left(spawns.saturating_sub(room) % room);
+        Ok(Ends { spawns, last })
     }
 
     fn census(&self, instrument: &[[usize; 2]]) -> Result<Parent, LabError> {

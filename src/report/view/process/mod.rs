@@ -160,6 +160,6 @@ impl<'a> Rebuilt<'a> {
     /// What the total of a method is as a multiple of another's, turn by turn.
     fn multiple(&self, method: SpawnMethod, of: SpawnMethod) -> Option<Estimate> {
         let (cell, base) = (self.whole(method)?, self.whole(of)?);
-        times_as_long(&cell.samples, &base.samples, self.document.plan.seed)?.sound()
+        times_as_long(&self.document.plan, &cell.samples, &base.samples)?.sound()
     }
 }

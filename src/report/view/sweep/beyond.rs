@@ -1,7 +1,9 @@
 //! The table that explains: fork's extra, where it is paid, and what one more
 //! mapping, or whatever else the parents differ in, adds to it.
 
+use super::time::by_turns;
 use crate::analysis::sweep::{Axis, Extra, Growth, Point};
+use crate::model::Plan;
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::grid::Grid;
 use crate::report::view::number::{PERCENT, Unit};
@@ -13,14 +15,14 @@ use crate::stats::Estimate;
 type Row<'a> = (&'a Point, Option<Growth>);
 
 /// Makes the table; with one size it has no growth to show.
-pub(super) fn table(extra: &Extra) -> Table {
+pub(super) fn table(extra: &Extra, plan: &Plan) -> Table {
     let points = extra.points.iter();
     let rows: Vec<Row<'_>> = points.map(|point| (point, extra.growth(point))).collect();
     let title = format!(
         "What fork costs beyond {}, and where it is paid",
         extra.baseline.name()
     );
-    let mut grid = split(Grid::new(), extra);
+    let mut grid = split(Grid::new(), extra, by_turns(plan));
     let mut slopes = None;
     if extra.has_growth() && extra.unsplit.is_none() {
         let all = extra.slopes();
@@ -37,7 +39,7 @@ pub(super) fn table(extra: &Extra) -> Table {
 }
 
 /// The extra, in the call and after it.
-fn split<'a>(grid: Grid<'a, Row<'a>>, extra: &'a Extra) -> Grid<'a, Row<'a>> {
+fn split<'a>(grid: Grid<'a, Row<'a>>, extra: &'a Extra, turns: &str) -> Grid<'a, Row<'a>> {
     let baseline = extra.baseline.name();
     let size = match extra.axis {
         Axis::Mappings => Column::key("mappings"),
@@ -49,7 +51,7 @@ fn split<'a>(grid: Grid<'a, Row<'a>>, extra: &'a Extra) -> Grid<'a, Row<'a>> {
     let part = move |part: Option<Estimate>| shown(unit, part.filter(|_| extra.unsplit.is_none()));
     grid.column(size, |(point, _)| point.size)
         .column(
-            head("extra").explained(format!("fork's total minus {baseline}'s, turn by turn")),
+            head("extra").explained(format!("fork's total minus {baseline}'s{turns}")),
             move |(point, _)| unit.entry(point.extra()),
         )
         .column(

@@ -28,7 +28,9 @@ pub(super) fn answers(
         ]);
     }
     let extra = Extra::of(document, sizes);
-    let beyond = extra.as_ref().map(beyond::table);
+    let beyond = extra
+        .as_ref()
+        .map(|extra| beyond::table(extra, &document.plan));
     sections.extend(beyond.map(|table| Section::table("beyond", table)));
     let words = words::sentences(document, sizes, extra.as_ref());
     (sections, words)

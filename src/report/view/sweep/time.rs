@@ -1,7 +1,7 @@
 //! The time table: how long a spawn takes, by address space and method.
 
 use crate::analysis::sweep::{Axis, Row, Sizes};
-use crate::model::{Availability, Cell, ChildAction, Document, Missing, SpawnMethod};
+use crate::model::{Availability, Cell, ChildAction, Document, Plan, SpawnMethod};
 use crate::stats::{Estimate, Summary};
 
 use crate::report::view::footnotes::Footnotes;
@@ -44,21 +44,19 @@ pub(in crate::report::view) fn table(
         );
     }
     times(grid, document)
-        .column(multiples(document.plan.baseline), |row| {
+        .column(multiples(&document.plan), |row| {
             multiple(document.plan.baseline, row.cell)
         })
         .table("Time of one spawn", sizes.rows(), notes)
 }
 
-/// What all parents at once come to: of a worker alone no interval is known.
+/// What all parents at once come to.
 fn together(cell: &Cell) -> Availability<Entry> {
-    let few = || {
-        let reason = "one worker does not tell how far off its count may be";
-        Missing::unavailable(reason, Some("raise --time or --spawns"))
-    };
-    Availability::of(cell.all_per_second.map(|rate| PLAIN.entry(rate)), || {
-        cell.total_ns.missing().cloned().unwrap_or_else(few)
-    })
+    let counted = cell.all_per_second.as_ref();
+    counted.map_or_else(
+        || Availability::not_asked("not counted"),
+        |all| PLAIN.found(all),
+    )
 }
 
 /// All times of the table have one unit, so that they can be compared.
@@ -133,15 +131,23 @@ fn median(summary: &Availability<Summary>) -> Availability<Estimate> {
     summary.map(|summary| summary.median)
 }
 
-fn multiples(baseline: SpawnMethod) -> Column {
-    let name = baseline.name();
+fn multiples(plan: &Plan) -> Column {
+    let name = plan.baseline.name();
     let head = if name.len() > LONGEST_HEAD {
         "baseline"
     } else {
         name
     };
-    Column::number("times", head)
-        .explained(format!("total as a multiple of {name}'s, turn by turn"))
+    let turns = by_turns(plan);
+    Column::number("times", head).explained(format!("total as a multiple of {name}'s{turns}"))
+}
+
+/// How two methods are compared that took turns.
+pub(super) fn by_turns(plan: &Plan) -> &'static str {
+    match plan.has_jobs() {
+        true => ", of the same workers",
+        false => ", turn by turn",
+    }
 }
 
 /// The baseline's own multiple is 1 by definition and has no interval.
