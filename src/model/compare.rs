@@ -139,6 +139,9 @@ pub enum PlanFact {
     Setup,
     /// The methods that take turns.
     Methods,
+    /// Whether methods take turns, or each has a worker for a while, as where parents spawn at
+    /// once.
+    Turns,
     /// Whether a card has its whole design.
     Design,
     /// What the kernel reported of an address space that was ordered alike: more than 5
@@ -164,6 +167,7 @@ impl PlanFact {
             Self::Environment => "environment",
             Self::Placement => "placement",
             Self::Temperature => "temperature",
+            Self::Turns => "methods spawn",
             Self::Setup => "setup",
             Self::Methods => "methods",
             Self::Design => "design",

@@ -117,6 +117,20 @@ def methods(checks, name):
         checks.that("median" in total or lacks, f"{name}: {cell['method']} has no total: {total}")
 
 
+def jobs(checks, name, methods):
+    """Each method is timed with one parent and with two, and all of them are counted; a helper
+    is one program more."""
+    cells = checks.read(f"{name}.json")["findings"]["sweep"]["cells"]
+    of = {(cell["method"], cell["space"]["jobs"]): cell for cell in cells}
+    for jobs in 1, 2:
+        plain, helped = (median(of[method, jobs]) for method in methods[1:])
+        checks.that(helped > plain, f"{name}: a helper takes {helped} ns, none {plain} ns")
+        for method in methods:
+            all_of_them = of[method, jobs]["all_per_second"]
+            told = all_of_them.get("value", 0) > 0 or all_of_them.get("reason")
+            checks.that(told, f"{name}: {method} of {jobs} parents comes to {all_of_them}")
+
+
 def ledger_of(checks, name, explained):
     ledger = explained["ledger"]
     phases = {phase["phase"]: phase["ns"].get("value", 0) for phase in ledger["phases"]}

@@ -50,10 +50,13 @@ holder & echo $! >/tmp/roots
 su -s /bin/sh nobody -c 'holder & echo $! >/tmp/nobodys'
 """
 
+AT_ONCE = "fork,posix_spawn,posix_spawn+helper"
+
 USUAL = Plan(
     "as it is",
     [
         measured("sweep", "sweep --mappings 0,1k --method all --spawns 8"),
+        measured("jobs", f"sweep --jobs 1,2 --mappings 500 --method {AT_ONCE} --spawns 8"),
         measured("explain", "explain --mappings 500 --spawns 10"),
         Step("shape", "forktax shape --pid $(cat /tmp/roots) -o shape.json"),
         Step("smaps", "cat /proc/$(cat /tmp/roots)/smaps"),
@@ -76,6 +79,7 @@ USUAL = Plan(
     [
         (checks.sweep, "sweep", 1000),
         (checks.methods, "sweep"),
+        (checks.jobs, "jobs", AT_ONCE.split(",")),
         (checks.guest, "sweep"),
         (checks.explanation, "explain", 500),
         (checks.shape, "shape", "smaps.out"),

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use forktax::model::{Cell, Document, SpawnMethod};
+use forktax::model::{Cell, Document, SpawnMethod, WorkerSamples};
 use std::os::unix::process::CommandExt;
 
 use super::{
@@ -43,12 +43,36 @@ fn two_parents_spawn_at_once_and_one_is_timed() {
         assert!(faults < 1_000.0, "{faults}");
     }
     for method in [SpawnMethod::Fork, SpawnMethod::PosixSpawn] {
-        let rate = |jobs| of(&document, jobs, method).all_per_second.as_ref();
-        let rate = |jobs| rate(jobs).unwrap().measured().unwrap().value;
-        // On a loaded host either of them may have had little of its CPU.
-        let more = rate(2) / rate(1);
-        assert!((0.05..20.0).contains(&more), "{method:?}: {more}");
+        // One alone comes to no more than its own, and another adds no more than it can.
+        let counted = |jobs| {
+            let workers = of(&document, jobs, method).samples.iter();
+            workers.map(|worker| (worker.all_per_second.unwrap(), busy(worker)))
+        };
+        for (all, (own, _)) in counted(1) {
+            assert!(
+                0.0 < all && all <= own * 1.001,
+                "{method:?}: {all} of {own}"
+            );
+        }
+        let quickest = counted(1)
+            .chain(counted(2))
+            .map(|(_, (_, quickest))| quickest);
+        let most = quickest.fold(0.0, f64::max);
+        for (all, (own, _)) in counted(2) {
+            assert!(all < own + 2.0 * most, "{method:?}: {all} of {own}");
+        }
+        // On a loaded host one of the others may have had little of its CPU, but not each.
+        let more = counted(2).map(|(all, (own, _))| all / own);
+        let most = more.fold(0.0, f64::max);
+        assert!(most > 1.2, "{method:?}: {most}");
     }
+}
+
+/// Spawns a second of a worker while it spawned, and as if each took as long as its quickest.
+fn busy(worker: &WorkerSamples) -> (f64, f64) {
+    let (took, spawns) = (worker.total_ns.iter().sum::<u64>(), worker.total_ns.len());
+    let quickest = *worker.total_ns.iter().min().unwrap();
+    (spawns as f64 * 1e9 / took as f64, 1e9 / quickest as f64)
 }
 
 #[test]

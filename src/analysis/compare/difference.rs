@@ -21,13 +21,14 @@ type Told = (PlanFact, fn(&Plan) -> String);
 /// The differences, in the order in which a header tells the conditions.
 pub(super) fn of_plans(a: &Document, b: &Document) -> Vec<PlanDifference> {
     let (of_a, of_b) = (&a.plan, &b.plan);
-    let facts: [Told; 7] = [
+    let facts: [Told; 8] = [
         (PlanFact::Child, |plan| child(plan.child).to_owned()),
         (PlanFact::Program, |plan| program(&plan.program)),
         (PlanFact::Placement, |plan| placement(plan.placement)),
         (PlanFact::Temperature, |plan| temperature(plan.temperature)),
         (PlanFact::Setup, |plan| setup(plan)),
         (PlanFact::Methods, |plan| methods(plan)),
+        (PlanFact::Turns, |plan| turns(plan).to_owned()),
         (PlanFact::Design, |plan| design(plan).to_owned()),
     ];
     let differing = facts.into_iter().filter_map(|(fact, told)| {
@@ -90,6 +91,13 @@ fn setup(plan: &Plan) -> String {
 fn methods(plan: &Plan) -> String {
     let names: Vec<&str> = plan.methods.iter().map(|method| method.name()).collect();
     names.join(", ")
+}
+
+fn turns(plan: &Plan) -> &'static str {
+    match plan.has_jobs() {
+        true => "one after the other (--jobs)",
+        false => "by turns",
+    }
 }
 
 fn design(plan: &Plan) -> &'static str {

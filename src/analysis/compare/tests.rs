@@ -343,13 +343,20 @@ fn what_differs_around_them_is_told_without_the_values_of_variables() {
     other.host.kernel = "6.1.0".to_owned();
     other.plan.placement = Placement::Free;
     other.plan.environment.push("TOKEN=secret".to_owned());
+    let jobs = crate::model::SpaceRequest::Jobs { count: 2 };
+    other.plan.spaces.push(jobs);
     cells(&mut other)[0].space.parent.mappings.present_ptes *= 2;
     let comparison = compared(&sweep(), &other);
     assert_eq!(comparison.host_differences[0].fact, HostFact::Kernel);
     let facts: Vec<PlanFact> = comparison.plan_differences.iter().map(|d| d.fact).collect();
     assert_eq!(
         facts,
-        [PlanFact::Placement, PlanFact::Environment, PlanFact::Space]
+        [
+            PlanFact::Placement,
+            PlanFact::Turns,
+            PlanFact::Environment,
+            PlanFact::Space
+        ]
     );
     let told = serde_json::to_string(&comparison).unwrap();
     assert!(told.contains("TOKEN") && !told.contains("secret"), "{told}");
