@@ -90,7 +90,7 @@ fn together(windows: &[Window], method: usize, ends: &[Ends]) -> Availability<f6
     let Some(first) = mine.next() else {
         return Availability::unavailable("the parent that was timed came to no spawn", None);
     };
-    let (begin, end) = (first.0, mine.clone().last().unwrap_or(first).1);
+    let (begin, end) = (first.0, mine.clone().next_back().unwrap_or(first).1);
     let alone = a_second(1 + mine.count(), begin, end);
     let others = ends.iter().map(|ends| of_other(ends, begin, end));
     let all = std::iter::once(alone).chain(others).sum();

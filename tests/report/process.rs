@@ -406,36 +406,6 @@ fn every_reservation_is_told() {
 }
 
 #[test]
-fn how_much_may_be_the_workers_own_is_told_where_that_bears_on_the_figure() {
-    let with_empty = |ns: f64, built: u64| {
-        caveats(&with("process", |document| {
-            let tables = unit(document, ShapeUnit::Tables);
-            (tables.process, tables.wanted, tables.built) = (33, 33, built);
-            let trials = &mut replica(document).trials;
-            let empty = ProcessRole::Rung(Rung::Empty);
-            let empty = trials.iter_mut().find(|trial| trial.role == empty);
-            let fork = &mut empty.expect("there is a ladder").cells[0];
-            let Availability::Measured(total) = &mut fork.total_ns else {
-                panic!("it was measured");
-            };
-            total.median = around(ns);
-        }))
-    };
-    says(
-        &with_empty(92_400.0, 41),
-        "24 % more; up to 92.4 us of a fork are the worker's own",
-    );
-    omits(&with_empty(20_000.0, 41), "the worker's own");
-    // The workers have less: nothing of that is theirs.
-    let less = with_empty(92_400.0, 20);
-    says(&less, "where 33 were wanted, 39 % less");
-    omits(
-        &less,
-        "page tables: the workers have 20 where 33 were wanted, 39 % less;",
-    );
-}
-
-#[test]
 fn large_folios_of_files_make_the_figures_the_most_and_unseen_ones_are_told() {
     let lying = |file_in_folios| {
         with("process", |document| {

@@ -2,11 +2,8 @@
 
 use super::{Rebuilt, figures, likeness, quota, refusals};
 use crate::analysis::process::{self, FileEntries, deviation, is_off};
-use crate::model::{
-    Availability, ProcessFacts, ProcessRole, Rung, ShapeReservation, ShapeScale, ShapeUnit,
-    SpawnMethod, UnitResemblance,
-};
-use crate::report::view::number::{counted, integer, number, prose};
+use crate::model::{Availability, ProcessFacts, ShapeReservation, ShapeScale, ShapeUnit};
+use crate::report::view::number::{counted, integer, number};
 use crate::units::bytes;
 
 /// One line a reservation.
@@ -254,11 +251,7 @@ pub(in crate::report::view) fn reservation(reservation: ShapeReservation) -> &'s
 /// Units of which the workers have more or less than they should.
 fn deviations(rebuilt: &Rebuilt<'_>) -> Vec<String> {
     let units = rebuilt.replica.likeness.units.iter();
-    let off: Vec<&UnitResemblance> = units.filter(|unit| is_off(unit)).collect();
-    let last = off
-        .iter()
-        .rposition(|unit| is_memory(unit) && unit.built > unit.wanted);
-    let told = off.iter().enumerate().map(|(place, unit)| {
+    let told = units.filter(|unit| is_off(unit)).map(|unit| {
         let share = deviation(unit).map_or(String::new(), |off| {
             let side = if off < 0.0 { "less" } else { "more" };
             format!(", {} % {side}", number(off.abs() * 100.0, 0))
@@ -270,41 +263,15 @@ fn deviations(rebuilt: &Rebuilt<'_>) -> Vec<String> {
             }
             _ => "",
         };
-        let own = workers_own(rebuilt).filter(|_| Some(place) == last);
         format!(
-            "{}: the workers have {} where {} wanted{share}{huge}{}",
+            "{}: the workers have {} where {} wanted{share}{huge}",
             unit.unit.name(),
             integer(unit.built),
             match unit.wanted {
                 1 => "1 was".to_owned(),
                 many => format!("{} were", integer(many)),
-            },
-            own.unwrap_or_default()
+            }
         )
     });
     told.collect()
-}
-
-/// Whether a worker has some of it by itself, before anything is built.
-fn is_memory(unit: &UnitResemblance) -> bool {
-    use ShapeUnit::{AnonVmas, Ptes, Tables, Vmas};
-    [Vmas, AnonVmas, Ptes, Tables].contains(&unit.unit)
-}
-
-/// What a worker that has more than the process may make a fork dearer by: no more than a
-/// fork takes of one in which nothing is built. Where that bears on the figure.
-fn workers_own(rebuilt: &Rebuilt<'_>) -> Option<String> {
-    let of = |role| {
-        let mut cells = rebuilt.trial(role)?.cells.iter();
-        let fork = cells.find(|cell| cell.method == SpawnMethod::Fork)?;
-        figures::median(&fork.total_ns)
-    };
-    let empty = of(ProcessRole::Rung(Rung::Empty))?;
-    let share = process::share(empty, of(ProcessRole::Whole)?)?;
-    (share > process::TOLERATED).then(|| {
-        format!(
-            "; up to {} of a fork are the worker's own, which is what one of an empty worker takes",
-            prose(empty.value)
-        )
-    })
 }
