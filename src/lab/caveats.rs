@@ -230,6 +230,34 @@ fn obstacle(rounds: u32, seen: &[Caveat]) -> Obstacle {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::NoiseSpan;
+
+    #[test]
+    fn others_on_the_cpus_of_pinned_workers_are_told_by_these() {
+        let share = 0.5;
+        let noise = |cpus: &[usize]| Noise {
+            cpus: cpus.to_vec(),
+            whole: NoiseSpan {
+                duration_s: 1.0,
+                others_share: Availability::Measured(share),
+                steal_share: Availability::Measured(0.0),
+                run_delay_ns: Availability::not_reached(),
+                migrations: Availability::not_reached(),
+                frequency_hz: Availability::not_reached(),
+                cpu_pressure_share: Availability::not_reached(),
+                memory_pressure_share: Availability::not_reached(),
+            },
+            rounds: Vec::new(),
+            cpu_quota: None,
+        };
+        let one = Caveat::CpuShared { cpu: 1, share };
+        assert_eq!(noisy(&noise(&[1]), true), [one]);
+        let cpus = vec![1, 0];
+        let several = Caveat::CpusShared { cpus, share };
+        assert_eq!(noisy(&noise(&[1, 0]), true), [several]);
+        // Between which they may choose.
+        assert_eq!(noisy(&noise(&[1, 0]), false), []);
+    }
 
     #[test]
     fn a_quota_that_is_spent_stands_in_the_way_before_the_host_does() {
