@@ -4,7 +4,7 @@ use super::{carry_out, document, value};
 use crate::fake::{Fault, plan};
 use forktax::lab::error::LabError;
 use forktax::model::SpawnMethod::{Clone3Vfork, Fork, PosixSpawn};
-use forktax::model::{Caveat, Cell, Document, Plan, SpaceRequest, SpawnMethod, Stopped};
+use forktax::model::{Caveat, Cell, Document, HostState, Plan, SpaceRequest, SpawnMethod, Stopped};
 use forktax::report::{Format, Shown, render};
 
 /// One parent alone, and two at once.
@@ -147,4 +147,17 @@ fn methods_that_took_no_turns_are_compared_worker_by_worker() {
         text.contains("posix_spawn's, of the same workers"),
         "{text}"
     );
+}
+
+#[test]
+fn one_that_sleeps_beside_others_is_not_taken_for_disturbed() {
+    let document = document(Fault::CpuShared, &at_once(&[Fork], 0));
+    let slept = |jobs| {
+        let workers = cell(&document, jobs, Fork).samples.iter();
+        let slept = workers.filter(|worker| worker.idle_share.is_some_and(|share| share > 0.5));
+        slept.map(|worker| worker.host).collect::<Vec<_>>()
+    };
+    let [alone, beside] = [1, 2].map(slept);
+    assert!(!alone.is_empty() && alone.iter().all(|host| *host == HostState::Shared));
+    assert!(!beside.is_empty() && !beside.contains(&HostState::Shared));
 }
