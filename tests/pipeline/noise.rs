@@ -184,7 +184,7 @@ fn where_few_were_quiet_the_quickest_stand_in() {
     assert!(stood_in > 0);
     let report = report(document);
     assert!(
-        report.contains(" more, the quickest of their parents, stand in"),
+        report.contains(" more, the least surely slow and of these the quickest, stand in"),
         "{report}"
     );
 }

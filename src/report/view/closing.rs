@@ -141,7 +141,8 @@ fn left_out(document: &Document) -> Option<String> {
     let stood_in = match stand_ins.count() as u64 {
         0 => String::new(),
         some => format!(
-            "; {} more, the quickest of their parents, stand in where those are fewer than three",
+            "; {} more, the least surely slow and of these the quickest, stand in where those are \
+             fewer than three",
             integer(some)
         ),
     };
