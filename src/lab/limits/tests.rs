@@ -108,7 +108,16 @@ fn a_refusal_of_parents_at_once_names_them() {
         processes: room(20, 10),
         ..Limits::default()
     };
+    let open_files = Limits {
+        open_files: room(24, 4),
+        ..Limits::default()
+    };
     for (limits, whose, remedy) in [
+        (
+            open_files,
+            "26 descriptors and the 4",
+            "24: ask for fewer --jobs, or raise",
+        ),
         (
             memory,
             "the address space of 4 parents takes",
