@@ -278,14 +278,24 @@ impl Kernel for Linux {
         Ok(Box::new(script))
     }
 
-    fn beside(&self, placement: Placement) -> Option<Placement> {
+    fn beside(&self, placement: Placement) -> Result<Placement, Missing> {
+        limits::room_for_two(&limits::own_quotas())?;
         let allowed = sys::process::allowed_cpus().unwrap_or_default();
-        let Placement::Pinned(own) = placement else {
-            return (allowed.len() > 1).then_some(Placement::Free);
+        let free = (allowed.len() > 1).then_some(Placement::Free);
+        let found = match placement {
+            Placement::Free => free,
+            Placement::Pinned(own) => {
+                let mut others = allowed.into_iter().rev().filter(|cpu| *cpu != own);
+                let apart = others.clone().find(|cpu| !self.share_a_core(own, *cpu));
+                apart.or_else(|| others.next()).map(Placement::Pinned)
+            }
         };
-        let mut others = allowed.into_iter().rev().filter(|cpu| *cpu != own);
-        let apart = others.clone().find(|cpu| !self.share_a_core(own, *cpu));
-        apart.or_else(|| others.next()).map(Placement::Pinned)
+        found.ok_or_else(|| {
+            Missing::unavailable(
+                "another thread of the parent takes a CPU of its own, and there is one alone",
+                Some("allow a second one (taskset, cpuset)"),
+            )
+        })
     }
 
     fn share_a_core(&self, a: usize, b: usize) -> bool {

@@ -159,10 +159,14 @@ impl Ready {
             Pass::Stamping => self.stamp().map(spawns_only),
             Pass::Rewriting => self.rewrite().map(spawns_only),
             Pass::Gauging => self.gauge().map(spawns_only),
-            Pass::Waiting => self.wait().map(spawns_only),
-        };
+            Pass::Waiting => self.wait(),
+        }?;
         let usage = family_usage().since(before);
-        done.map(|done| Done { usage, ..done })
+        let usage = LoopUsage {
+            cpu_us: usage.cpu_us.saturating_sub(done.elsewhere_us),
+            ..usage
+        };
+        Ok(Done { usage, ..done })
     }
 
     /// So many turns more of a timing, or of stamping. Another worker has spawned meanwhile, so that the
@@ -239,16 +243,20 @@ impl Ready {
         Ok(spawns)
     }
 
-    fn wait(&mut self) -> Result<usize, Failure> {
+    fn wait(&mut self) -> Result<Done, Failure> {
         let cpu = match self.course.assignment.beside {
             Some(Placement::Pinned(cpu)) => Some(cpu),
             _ => None,
         };
-        let busy = setup("could not start a thread", Busy::start(cpu, BUSY_STACK))?;
+        let busy = Busy::start(cpu, BUSY_STACK, self.alone);
+        let busy = setup("could not start a thread", busy)?;
         let mut probe = WaitProbe::new(&busy);
         let spawns = self.record(&mut probe)?;
         setup("a thread of the worker failed", probe.finish())?;
-        Ok(spawns)
+        Ok(Done {
+            elsewhere_us: busy.rest() / 1_000,
+            ..spawns_only(spawns)
+        })
     }
 
     /// Opens the counters only now, so that nothing before is disturbed.

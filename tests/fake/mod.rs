@@ -116,6 +116,8 @@ pub(crate) enum Fault {
     SetupFails(usize),
     /// There is one CPU.
     OneCpu,
+    /// No thread can be started that is busy beside the spawns.
+    NoBusyThread,
 }
 
 /// The spawns of a worker, and what it was ordered.
@@ -320,8 +322,11 @@ impl Kernel for Fake {
         }))
     }
 
-    fn beside(&self, _: Placement) -> Option<Placement> {
-        (self.fault != Fault::OneCpu).then_some(Placement::Pinned(0))
+    fn beside(&self, _: Placement) -> Result<Placement, Missing> {
+        match self.fault {
+            Fault::OneCpu => Err(missing("there is one CPU")),
+            _ => Ok(Placement::Pinned(0)),
+        }
     }
 
     fn share_a_core(&self, a: usize, b: usize) -> bool {
@@ -535,6 +540,12 @@ impl FakeWorker {
                     method: SpawnMethod::Fork,
                     status: 9 << 8,
                 };
+                return Err(LabError::Worker { mappings, failure });
+            }
+            Fault::NoBusyThread if self.assignment.pass == Pass::Waiting => {
+                let what = "could not start a thread".to_owned();
+                let why = "no".to_owned();
+                let failure = Failure::Setup { what, why };
                 return Err(LabError::Worker { mappings, failure });
             }
             Fault::ProgramFailsLater => self.fail_other_programs()?,
@@ -810,6 +821,7 @@ impl Worker for FakeWorker {
         Waiting {
             run_delay_ns: told(1_500),
             migrations: told(1),
+            elsewhere: Duration::ZERO,
         }
     }
 
