@@ -157,6 +157,8 @@ pub struct Ends {
     pub spawns: usize,
     /// The last of them, as many as there was room for, in order, by the clock of the records.
     pub last: Vec<u64>,
+    /// The CPU time of the worker and its children so far.
+    pub cpu_time: Duration,
 }
 
 /// A worker process. Dropping it ends it and all that it left behind.

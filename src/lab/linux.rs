@@ -132,8 +132,8 @@ impl Linux {
         Self { attendant, ..self }
     }
 
-    /// The same with workers on these CPUs besides, which this process leaves to them if it
-    /// has any other.
+    /// The same with workers on these CPUs besides, of which none is timed: this process leaves
+    /// the CPUs to them if it has any other.
     ///
     /// # Errors
     /// [`LabError::Io`].
@@ -141,15 +141,12 @@ impl Linux {
         if let Some([_, own]) = &mut self.cpus {
             let left = own.iter().copied().filter(|cpu| !others.contains(cpu));
             let left: Vec<usize> = left.collect();
-            if left.is_empty() {
-                self.watched.shared |= !others.is_empty();
-            } else {
+            if !left.is_empty() {
                 let left_to_them = sys::process::run_on(&left);
                 left_to_them.map_err(failed("could not leave the other workers' CPUs"))?;
                 *own = left;
             }
         }
-        self.watched.cpus.extend_from_slice(others);
         Ok(self)
     }
 

@@ -147,7 +147,11 @@ impl Ready {
     pub(super) fn accompany(&mut self, method: u8) -> Result<Done, Failure> {
         let contender = &mut self.course.contenders[usize::from(method)];
         let shared = self.course.shared.words();
-        measure::accompany(contender, shared).map(spawns_only)
+        let spawns = measure::accompany(contender, shared)?;
+        Ok(Done {
+            elsewhere_us: family_usage().cpu_us,
+            ..spawns_only(spawns)
+        })
     }
 
     fn measure(&mut self) -> Result<Done, Failure> {

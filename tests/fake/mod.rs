@@ -72,6 +72,8 @@ pub(crate) enum Fault {
     NoSymbols,
     /// The kernel knows no clone3.
     NoClone3,
+    /// Every second worker is refused clone3.
+    NoClone3ForSome,
     /// A counter shares the PMU and counts half of the time.
     Multiplexed,
     /// A counter shares the PMU and never has its turn.
@@ -418,8 +420,12 @@ impl FakeWorker {
     }
 
     fn methods(&self) -> Vec<SpawnMethod> {
-        let gone =
-            |m: &SpawnMethod| self.fault == Fault::NoClone3 && *m == SpawnMethod::Clone3Vfork;
+        let is_refused = match self.fault {
+            Fault::NoClone3 => true,
+            Fault::NoClone3ForSome => self.number.is_multiple_of(2),
+            _ => false,
+        };
+        let gone = |m: &SpawnMethod| is_refused && *m == SpawnMethod::Clone3Vfork;
         self.assignment
             .methods
             .iter()
@@ -749,14 +755,17 @@ impl Worker for FakeWorker {
         self.fail()?;
         let (_, took) = self.times(self.methods()[usize::from(self.blocks[0])], 0);
         let ends = (1..4_000).map(|spawn| 1_000_000 + spawn * took);
+        let cpu_time = Duration::from_millis(10);
         let ends = match self.fault {
             Fault::EndsForgotten => Ends {
                 spawns: 2,
                 last: vec![u64::MAX],
+                cpu_time,
             },
             _ => Ends {
                 spawns: 3_999,
                 last: ends.collect(),
+                cpu_time,
             },
         };
         Ok(ends)
