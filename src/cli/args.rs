@@ -156,8 +156,8 @@ pub(super) struct SweepArgs {
     #[command(flatten)]
     pub(super) beside: BesideArgs,
 
-    /// Parents that spawn at once, each on a CPU of its own, of which one is timed: a number
-    /// for all, or a list such as 1,2,4 [default: 1]
+    /// Parents that spawn at once, each on a CPU of its own (but for --cpu any), of which one
+    /// is timed: a number for all, or a list such as 1,2,4; not with --cold [default: 1]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse_count)]
     pub(super) jobs: Option<Vec<u64>>,
 

@@ -4,14 +4,15 @@
 use super::count;
 use super::cpu_time;
 use super::group::Group;
+use super::kernel::Kernel;
 use super::limits::Need;
 use super::outcome::Ended;
 use super::prospect::{LONGEST_S, needed_s};
 use super::runner::AIM_ROUNDS;
 use crate::analysis::steadiness::Steadiness;
 use crate::model::{
-    Availability, Caveat, Cell, CpuQuota, HostCourse, Noise, Obstacle, Parent, Plan, Run,
-    SpawnMethod, Stopped,
+    Availability, Caveat, Cell, CpuQuota, HostCourse, Noise, Obstacle, Parent, Placement, Plan,
+    Run, SpawnMethod, Stopped,
 };
 use crate::stats::Summary;
 
@@ -46,6 +47,17 @@ pub(super) fn caveats(
     caveats.extend(disagreement(cells));
     caveats.extend(totals_missed(plan, cells, &ended.run, &caveats));
     caveats
+}
+
+/// What ran at once on threads of one core: a worker, and others on these CPUs.
+pub(super) fn cores_shared(kernel: &dyn Kernel, plan: &Plan, others: &[usize]) -> Option<Caveat> {
+    let Placement::Pinned(cpu) = plan.placement else {
+        return None;
+    };
+    let cpus = [&[cpu], others].concat();
+    let shares = |a: &usize| cpus.iter().any(|b| a != b && kernel.share_a_core(*a, *b));
+    let sharing: Vec<usize> = cpus.iter().copied().filter(shares).collect();
+    (!sharing.is_empty()).then_some(Caveat::CoresShared { cpus: sharing })
 }
 
 /// A run that took much longer than it was given: one worker of each address

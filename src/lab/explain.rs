@@ -21,6 +21,7 @@ pub(super) use self::side::{Probes, Side};
 use self::mechanisms::{Chained, is_blind};
 use self::part::{Evidence, Part};
 use super::assemble::document;
+use super::caveats::cores_shared;
 use super::error::LabError;
 use super::kernel::Kernel;
 use super::outcome::{Outcome, Progress};
@@ -71,7 +72,11 @@ pub(super) fn run(
     let findings = |cells| Findings::Explanation(Box::new(assemble::explanation(&inquiry, cells)));
     let document = (!timing.is_empty()).then(|| {
         progress.step("putting the figures together", 1.0);
-        document(host, plan, &ended, timing, findings)
+        let mut document = document(host, plan, &ended, timing, findings);
+        if let Ok(Placement::Pinned(cpu)) = inquiry.beside {
+            document.caveats.extend(cores_shared(kernel, plan, &[cpu]));
+        }
+        document
     });
     Outcome {
         document,
@@ -88,8 +93,8 @@ struct Inquiry<'a> {
     parts: Vec<Part>,
     /// Those of them that would bring nothing home.
     useless: Vec<Part>,
-    /// Where a thread runs that is busy beside the spawns.
-    beside: Option<Placement>,
+    /// Where a thread runs that is busy beside the spawns, or why none does.
+    beside: Result<Placement, Missing>,
     /// Instructions of the program that can be watched.
     landmarks: Result<Vec<(Landmark, u64)>, Missing>,
     symbols: Result<Symbols, Missing>,
@@ -154,7 +159,7 @@ impl Inquiry<'_> {
         if self.order.rewrite_pages > 0 {
             parts.push(Part::Rewriting);
         }
-        parts.extend(self.beside.map(|_| Part::Waiting));
+        parts.extend(self.beside.is_ok().then_some(Part::Waiting));
         parts
     }
 
@@ -166,7 +171,8 @@ impl Inquiry<'_> {
         };
         let evidence = &self.evidence;
         match part {
-            Part::Timing(_) | Part::Tables | Part::ExitOrder | Part::Waiting => true,
+            Part::Timing(_) | Part::Tables | Part::ExitOrder => true,
+            Part::Waiting => self.beside.is_ok(),
             Part::Rewriting => evidence.rewriting.first().is_none_or(rewriting::wrote),
             Part::Stamping => answered(evidence.stamping.first()),
             Part::Breakpoint => evidence.hits.iter().all(Result::is_ok),
@@ -248,9 +254,10 @@ impl Inquiry<'_> {
             }
             Part::Rewriting => assignment.rewrite_pages = self.order.rewrite_pages,
             Part::Waiting => {
-                assignment.beside = self.beside;
+                assignment.beside = self.beside.as_ref().ok().copied();
                 // Beside every second one the thread does the same.
-                assignment.least_turns = (2 * LEAST_TURNS).min(turns);
+                assignment.turns = turns.next_multiple_of(2);
+                assignment.least_turns = (2 * LEAST_TURNS).min(assignment.turns);
             }
             _ => {}
         }
@@ -318,12 +325,17 @@ impl Inquiry<'_> {
 
 impl Feature for Inquiry<'_> {
     /// A method that this host lacks costs the parts that it has to itself: the workers that
-    /// time all methods tell why.
+    /// time all methods tell why. The thread that is busy beside them nobody asked for by name.
     fn lose(&mut self, visit: usize, error: LabError) -> Result<(), LabError> {
         match (self.parts[visit], error) {
             (part @ (Part::Chains(_) | Part::Faults(..)), LabError::Methods(_))
                 if self.plan.methods.len() > 1 =>
             {
+                self.useless.push(part);
+                Ok(())
+            }
+            (part @ Part::Waiting, error) => {
+                self.beside = Err(Missing::unavailable(error.to_string(), None));
                 self.useless.push(part);
                 Ok(())
             }

@@ -1,5 +1,5 @@
 //! Several parents that spawn at once: one is measured as a worker always is, and the others,
-//! which are built like it, do the same beside it, each on a CPU of its own.
+//! which are built like it, do the same beside it.
 //!
 //! All of them spawn by one method at a time, and then by the next, as what a fork costs
 //! beside forks is the question. The others begin before the one that is measured and end
@@ -10,10 +10,16 @@ use std::time::Duration;
 use super::error::LabError;
 use super::kernel::{Ends, Kernel};
 use super::outlook::{Outlook, Watch};
+use super::runner::MOST_TURNS;
 use super::session::{Inflated, Occasion, Recording};
-use crate::model::{Availability, Missing, Placement, Plan};
+use crate::model::{Availability, Missing, Placement, Plan, SpawnMethod};
 use crate::profile::modes::Window;
-use crate::worker::protocol::{Assignment, Done, Pass, schedule};
+use crate::worker::protocol::{Assignment, Done, Failure, Pass, schedule};
+
+/// Turns for whose records one of the others has room. It writes the end of each spawn in a
+/// word of these: as many as it comes to until it is told that the one that is timed, which
+/// has a tenth of these turns at the most, has ended.
+const ROOM: usize = 10 * MOST_TURNS;
 
 /// Where the others run, of so many parents.
 pub(super) fn others(plan: &Plan, jobs: u64) -> Vec<Placement> {
@@ -35,15 +41,20 @@ pub(super) fn run(
 ) -> Result<Recording, LabError> {
     let start = |assignment: &Assignment| Inflated::start(kernel, assignment, timeout);
     let mut measured = start(assignment)?;
+    let are_elsewhere = others.iter().all(|placement| *placement != Placement::Free);
     let others = others.iter().map(|placement| {
         start(&Assignment {
             placement: *placement,
             pass: Pass::Timing,
+            turns: ROOM,
             ..assignment.clone()
         })
     });
     let mut others = others.collect::<Result<Vec<_>, _>>()?;
-    let methods = measured.methods(assignment).len();
+    let works = measured.methods(assignment);
+    let of_others = others.iter().map(|other| other.methods(assignment));
+    check_methods(assignment.space.mappings(), &works, of_others)?;
+    let methods = works.len();
     let mut outlook = Outlook::open(kernel, measured.watched(assignment, watch));
     let mut done = Done::default();
     let mut ends = vec![Vec::new(); methods];
@@ -62,12 +73,44 @@ pub(super) fn run(
     let left_behind: u64 = others.iter_mut().map(|other| other.worker.end()).sum();
     let windows = recording.windows();
     let of = |(method, ends): (usize, &Vec<Ends>)| together(&windows, method, ends);
+    let mut waiting = recording.waiting.clone();
+    if are_elsewhere {
+        waiting.elsewhere += cpu_time(&ends);
+    }
     Ok(Recording {
+        waiting,
         all_per_second: ends.iter().enumerate().map(of).collect(),
         has_company: !others.is_empty(),
         left_behind: recording.left_behind + left_behind,
         ..recording.seen(watch, watched)
     })
+}
+
+/// Makes sure that the same methods work in all of them, as each knows a method by its number
+/// among those that work there.
+fn check_methods(
+    mappings: u64,
+    works: &[SpawnMethod],
+    mut others: impl Iterator<Item = Vec<SpawnMethod>>,
+) -> Result<(), LabError> {
+    let names = |methods: &[SpawnMethod]| {
+        let names: Vec<&str> = methods.iter().map(|method| method.name()).collect();
+        names.join(",")
+    };
+    match others.find(|other| other != works) {
+        None => Ok(()),
+        Some(other) => Err(LabError::Worker {
+            mappings,
+            failure: Failure::Setup {
+                what: "parents that spawn at once are not alike".to_owned(),
+                why: format!(
+                    "{} can be had in one, and {} in another; run again",
+                    names(works),
+                    names(&other)
+                ),
+            },
+        }),
+    }
 }
 
 /// What the loops came to with one more; the last one counts the spawns of all.
@@ -81,6 +124,12 @@ fn after(before: Done, last: Done) -> Done {
         usage: before.usage.and(last.usage),
         ..last
     }
+}
+
+/// The CPU time of all others, who tell it each time that they are told to stop.
+fn cpu_time(ends: &[Vec<Ends>]) -> Duration {
+    let of = |ends: &Vec<Ends>| ends.iter().map(|ends| ends.cpu_time).sum();
+    ends.iter().map(of).max().unwrap_or_default()
 }
 
 /// Spawns a second by a method, of the one that was measured and of the others: those that
@@ -136,6 +185,7 @@ mod tests {
         let ends = |ms: &[u64], forgotten: usize| Ends {
             spawns: ms.len() + forgotten,
             last: ms.iter().map(|ms| ms * 1_000_000).collect(),
+            ..Ends::default()
         };
         assert_eq!(all(0, &[]), Some(100.0));
         assert_eq!(all(2, &[]), None);
@@ -153,6 +203,18 @@ mod tests {
         // One that has done nothing was not there; one forgot it all.
         assert_eq!(all(1, &[Ends::default()]), None);
         assert_eq!(all(1, &[slow(), ends(&[81, 82], 1)]), None);
+    }
+
+    #[test]
+    fn of_what_others_had_of_their_cpus_the_last_word_counts() {
+        let told = |ms| Ends {
+            cpu_time: Duration::from_millis(ms),
+            ..Ends::default()
+        };
+        // The second method came first.
+        let ends = [vec![told(50), told(60)], vec![told(20), told(30)]];
+        assert_eq!(cpu_time(&ends), Duration::from_millis(110));
+        assert_eq!(cpu_time(&[Vec::new()]), Duration::ZERO);
     }
 
     #[test]

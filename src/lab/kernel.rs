@@ -114,8 +114,11 @@ pub trait Kernel {
         timeout: Duration,
     ) -> Result<Box<dyn Script>, LabError>;
 
-    /// Where a thread runs beside one of this placement; none where there is no other CPU.
-    fn beside(&self, placement: Placement) -> Option<Placement>;
+    /// Where a thread runs beside one of this placement.
+    ///
+    /// # Errors
+    /// Why it has no CPU of its own.
+    fn beside(&self, placement: Placement) -> Result<Placement, Missing>;
 
     /// Whether two CPUs are known to be threads of one core.
     fn share_a_core(&self, a: usize, b: usize) -> bool;
@@ -154,6 +157,8 @@ pub struct Ends {
     pub spawns: usize,
     /// The last of them, as many as there was room for, in order, by the clock of the records.
     pub last: Vec<u64>,
+    /// The CPU time of the worker and its children so far.
+    pub cpu_time: Duration,
 }
 
 /// A worker process. Dropping it ends it and all that it left behind.

@@ -18,7 +18,7 @@ pub(in crate::lab) use need::copy_bytes;
 pub(in crate::lab) use read::{is_initial_namespace, read_file_size};
 pub use refusal::{LimitError, Short};
 pub(in crate::lab) use spawns::{
-    CopyNeed, has_unseen_groups, most_spent, own_quotas, surroundings,
+    CopyNeed, has_unseen_groups, most_spent, own_quotas, room_for_two, surroundings,
 };
 
 use crate::sys::handlers::MOST_HANDLERS;

@@ -132,8 +132,8 @@ impl Linux {
         Self { attendant, ..self }
     }
 
-    /// The same with workers on these CPUs besides, which this process leaves to them if it
-    /// has any other.
+    /// The same with workers on these CPUs besides, of which none is timed: this process leaves
+    /// the CPUs to them if it has any other.
     ///
     /// # Errors
     /// [`LabError::Io`].
@@ -141,15 +141,12 @@ impl Linux {
         if let Some([_, own]) = &mut self.cpus {
             let left = own.iter().copied().filter(|cpu| !others.contains(cpu));
             let left: Vec<usize> = left.collect();
-            if left.is_empty() {
-                self.watched.shared |= !others.is_empty();
-            } else {
+            if !left.is_empty() {
                 let left_to_them = sys::process::run_on(&left);
                 left_to_them.map_err(failed("could not leave the other workers' CPUs"))?;
                 *own = left;
             }
         }
-        self.watched.cpus.extend_from_slice(others);
         Ok(self)
     }
 
@@ -278,14 +275,24 @@ impl Kernel for Linux {
         Ok(Box::new(script))
     }
 
-    fn beside(&self, placement: Placement) -> Option<Placement> {
+    fn beside(&self, placement: Placement) -> Result<Placement, Missing> {
+        limits::room_for_two(&limits::own_quotas())?;
         let allowed = sys::process::allowed_cpus().unwrap_or_default();
-        let Placement::Pinned(own) = placement else {
-            return (allowed.len() > 1).then_some(Placement::Free);
+        let free = (allowed.len() > 1).then_some(Placement::Free);
+        let found = match placement {
+            Placement::Free => free,
+            Placement::Pinned(own) => {
+                let mut others = allowed.into_iter().rev().filter(|cpu| *cpu != own);
+                let apart = others.clone().find(|cpu| !self.share_a_core(own, *cpu));
+                apart.or_else(|| others.next()).map(Placement::Pinned)
+            }
         };
-        let mut others = allowed.into_iter().rev().filter(|cpu| *cpu != own);
-        let apart = others.clone().find(|cpu| !self.share_a_core(own, *cpu));
-        apart.or_else(|| others.next()).map(Placement::Pinned)
+        found.ok_or_else(|| {
+            Missing::unavailable(
+                "another thread of the parent takes a CPU of its own, and there is one alone",
+                Some("allow a second one (taskset, cpuset)"),
+            )
+        })
     }
 
     fn share_a_core(&self, a: usize, b: usize) -> bool {

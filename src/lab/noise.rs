@@ -42,6 +42,8 @@ pub struct Waiting {
     pub run_delay_ns: Result<u64, Missing>,
     /// How often it was moved to another.
     pub migrations: Result<u64, Missing>,
+    /// The CPU time that it, and others beside it, had on CPUs which are not watched.
+    pub elsewhere: Duration,
 }
 
 /// The rounds of a run, as they end.
@@ -116,11 +118,12 @@ impl Grown {
         let grown = |from: &Result<Duration, Missing>, to: &Result<Duration, Missing>| {
             both(from, to, |from, to| to.saturating_sub(*from))
         };
+        let elsewhere: Duration = workers.iter().map(|worker| worker.elsewhere).sum();
         Self {
             took,
             room: took * u32::try_from(to.cpus.len()).unwrap_or(u32::MAX),
             times: both(&from.times, &to.times, |from, to| to.since(from)),
-            own: to.own.saturating_sub(from.own),
+            own: to.own.saturating_sub(from.own + elsewhere),
             cpu_pressure: grown(&from.cpu_pressure, &to.cpu_pressure),
             memory_pressure: grown(&from.memory_pressure, &to.memory_pressure),
             frequency_hz: to.frequency_hz.clone(),
@@ -218,6 +221,7 @@ impl Waiting {
         Self {
             run_delay_ns: sum(&self.run_delay_ns, &other.run_delay_ns),
             migrations: sum(&self.migrations, &other.migrations),
+            elsewhere: self.elsewhere + other.elsewhere,
         }
     }
 }

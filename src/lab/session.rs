@@ -9,7 +9,7 @@ use super::error::LabError;
 use super::kernel::{Kernel, Worker};
 use super::noise::Waiting;
 use super::outlook::{Outlook, Sight, Watch, Watched};
-use crate::model::{Availability, HostState, Missing, PageTables, Parent, SpawnMethod};
+use crate::model::{Availability, HostState, Missing, PageTables, Parent, Placement, SpawnMethod};
 use crate::profile::faults::MapRange;
 use crate::profile::modes::{ModeTicks, Split, Window, split};
 use crate::sys::events::SampleEvent;
@@ -288,7 +288,14 @@ impl Inflated {
         let stride = assignment.pass.record_words();
         let mut words = self.worker.records(FIRST_RECORD + done.spawns * stride)?;
         let words = words.split_off(FIRST_RECORD);
-        let waiting = self.worker.waiting();
+        let elsewhere = match assignment.beside {
+            Some(Placement::Pinned(_)) => Duration::from_micros(done.elsewhere_us),
+            _ => Duration::ZERO,
+        };
+        let waiting = Waiting {
+            elsewhere,
+            ..self.worker.waiting()
+        };
         let methods = self.methods(assignment);
         Ok(Recorded {
             worker: self.worker,

@@ -2,6 +2,7 @@
 //! in every other, until the intervals are narrow enough or the time is up.
 
 use super::assemble::document;
+use super::caveats::cores_shared;
 use super::error::LabError;
 use super::jobs;
 use super::kernel::Kernel;
@@ -11,7 +12,7 @@ use super::prospect::Sought;
 use super::runner::{AIM_ROUNDS, Feature, LEAST_TURNS, MOST_TURNS, Rhythm, Runner, Turn};
 use super::samples::{enough, spawns, spawns_within, still_open, typical_total, widest};
 use super::session::Recording;
-use crate::model::{Caveat, Cell, Findings, Host, Placement, Plan, Stopped, Temperature};
+use crate::model::{Cell, Findings, Host, Plan, Stopped, Temperature};
 use crate::worker::protocol::{Assignment, Pass};
 
 /// The fewest rounds: who asks for a time keeps it, and one worker is an answer.
@@ -71,24 +72,14 @@ pub(super) fn run(
     let timed = recordings.iter().any(|r| r.pass == Pass::Timing);
     let document = timed.then(|| {
         let mut document = document(host, plan, &ended, &recordings, findings);
-        document.caveats.extend(cores_shared(kernel, plan));
+        let shared = cores_shared(kernel, plan, &plan.other_cpus);
+        document.caveats.extend(shared);
         document
     });
     Outcome {
         document,
         error: ended.error,
     }
-}
-
-/// Parents that spawned at once on threads of one core.
-fn cores_shared(kernel: &dyn Kernel, plan: &Plan) -> Option<Caveat> {
-    let Placement::Pinned(cpu) = plan.placement else {
-        return None;
-    };
-    let cpus = [&[cpu], plan.other_cpus.as_slice()].concat();
-    let shares = |a: &usize| cpus.iter().any(|b| a != b && kernel.share_a_core(*a, *b));
-    let sharing: Vec<usize> = cpus.iter().copied().filter(shares).collect();
-    (!sharing.is_empty()).then_some(Caveat::CoresShared { cpus: sharing })
 }
 
 struct Experiment<'a> {

@@ -119,7 +119,7 @@ pub enum Caveat {
         /// The share of their time that others had.
         share: f64,
     },
-    /// Parents that spawn at once run on threads of one core.
+    /// Parents that spawn at once, or a parent and its other thread, run on threads of one core.
     CoresShared {
         /// Their CPUs.
         cpus: Vec<usize>,
@@ -325,9 +325,9 @@ fn workers_disagree(cells: usize, spread: f64, mappings: u64, method: SpawnMetho
 
 fn cores_shared(cpus: &[usize]) -> String {
     format!(
-        "CPUs {} are threads of cores that others of them run on too, so that parents which spawn \
-         there at once are slowed by their core as well as by the kernel: ask for fewer --jobs, or \
-         choose CPUs by taskset",
+        "CPUs {} are threads of cores that others of them run on too, so that what runs there at \
+         once is slowed by its core as well as by the kernel: choose CPUs by taskset, or ask for \
+         fewer --jobs if there are any",
         listed(cpus)
     )
 }

@@ -174,8 +174,8 @@ pub struct Space {
     pub before: Parent,
     /// What it had when its loop began, its own included.
     pub parent: Parent,
-    /// How many such parents spawned at once, this one included, each on a CPU of its own.
-    /// All times are of this one. Absent of a run in which none has company.
+    /// How many such parents spawned at once, this one included. All times are of this one,
+    /// and the plan tells on which CPUs. Absent of a run in which none has company.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jobs: Option<u64>,
 }

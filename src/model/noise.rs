@@ -9,8 +9,8 @@ use super::{Availability, CpuQuota};
 /// What else went on while was measured. Nothing of it is subtracted from any figure.
 #[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Noise {
-    /// The CPUs that were watched: those that workers were pinned to, or all that they
-    /// might run on.
+    /// The CPUs that were watched: those that the workers which are timed were pinned to, or
+    /// all that they might run on.
     pub cpus: Vec<usize>,
     /// All rounds together.
     pub whole: NoiseSpan,
@@ -31,8 +31,8 @@ pub struct NoiseSpan {
     /// The share of the watched CPUs' time that went to others than the run's own
     /// processes: what was neither idle nor stolen (`/proc/stat`, in steps of 10 ms), less
     /// the CPU time of workers, scripts and their children (`RUSAGE_CHILDREN` of the
-    /// process that reaps them; its own too, where it may run on these CPUs) and the time
-    /// that the reference was read. The kernel's
+    /// process that reaps them; its own too, where it may run on these CPUs; without what was
+    /// spent on other CPUs beside them) and the time that the reference was read. The kernel's
     /// threads and interrupts are among the others, even those that work for the run. A
     /// worker runs for some milliseconds before it moves to its CPU, so that this is
     /// rather too little than too much.

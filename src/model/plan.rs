@@ -123,7 +123,7 @@ pub enum SpaceRequest {
         /// How many: the first of those that can have one.
         count: u64,
     },
-    /// Others like this parent, each in a process of its own and on a CPU of its own, which
+    /// Others like this parent, each in a process of its own, which
     /// spawn all the while that it is timed.
     Jobs {
         /// How many parents spawn at once, this one included.

@@ -81,13 +81,13 @@ pub fn times(samples: &[WorkerSamples], of: fn(&WorkerSamples) -> &[u64]) -> Vec
     times_of(&quiet_workers(samples), of)
 }
 
-/// Spawns a second of all parents that spawned at once, worker by worker; none of a worker
-/// alone, whose one figure does not tell how far off it may be.
+/// Spawns a second of all parents that spawned at once, worker by worker; none where one of
+/// them lacks it, or of a worker alone, whose one figure does not tell how far off it may be.
 pub fn rates(samples: &[WorkerSamples]) -> Vec<Vec<f64>> {
     let rate = |worker: &WorkerSamples| worker.all_per_second.map(|rate| vec![rate]);
     let workers = quiet_workers(samples).into_iter();
-    let rates: Vec<Vec<f64>> = workers.filter_map(rate).collect();
-    if rates.len() < 2 { Vec::new() } else { rates }
+    let rates: Option<Vec<Vec<f64>>> = workers.map(rate).collect();
+    rates.filter(|rates| rates.len() > 1).unwrap_or_default()
 }
 
 /// The times of some workers.
@@ -124,5 +124,17 @@ mod tests {
         assert_eq!(times(&samples, WorkerSamples::calls).concat(), [1.0; 3]);
         samples.pop();
         assert_eq!(totals(&samples), [1.0, 9.0, 2.0, 5.0]);
+    }
+
+    #[test]
+    fn a_rate_that_one_worker_lacks_is_none() {
+        let with = |rate| WorkerSamples {
+            all_per_second: rate,
+            ..worker(HostState::Quiet, 1)
+        };
+        let told = [with(Some(8.0)), with(Some(9.0))];
+        assert_eq!(rates(&told), [[8.0], [9.0]]);
+        assert!(rates(&told[..1]).is_empty());
+        assert!(rates(&[with(Some(8.0)), with(None), with(Some(9.0))]).is_empty());
     }
 }

@@ -15,13 +15,19 @@ pub struct ClockFigures {
 /// CLOCK_MONOTONIC in nanoseconds (clock_gettime(2), answered by the vDSO).
 #[inline]
 pub fn now_ns() -> u64 {
+    clock_ns(libc::CLOCK_MONOTONIC)
+}
+
+/// A clock that every Linux has, in nanoseconds.
+#[inline]
+pub(super) fn clock_ns(clock: libc::clockid_t) -> u64 {
     let mut time = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: `time` is a live, writable timespec of this frame, and the clock
-    // exists on every Linux, so the call can only fill it.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    // SAFETY: `time` is a live, writable timespec of this frame, which the call fills; for a
+    // clock that does not exist it would stay 0.
+    unsafe { libc::clock_gettime(clock, &raw mut time) };
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
     seconds * 1_000_000_000 + nanos

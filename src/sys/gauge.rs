@@ -76,14 +76,29 @@ impl Untouched {
     pub fn touch(&self) -> io::Result<u64> {
         let begin = now_ns();
         for page in 0..self.pages {
+            self.touch_one(page);
+        }
+        let took = now_ns() - begin;
+        self.let_go()?;
+        Ok(took)
+    }
+
+    /// Writes to one of the pages; to one that is not there to none.
+    pub fn touch_one(&self, page: usize) {
+        if page < self.pages {
             let address = self.start.as_ptr().wrapping_add(page * page_size());
             // SAFETY: the address lies in the mapping that `map` made writable and
             // that only this value knows.
             unsafe { address.write_volatile(1) };
         }
-        let took = now_ns() - begin;
-        self.advise(libc::MADV_DONTNEED)?;
-        Ok(took)
+    }
+
+    /// Gives all pages back, so that each will be written to for the first time again.
+    ///
+    /// # Errors
+    /// Those of madvise(2).
+    pub fn let_go(&self) -> io::Result<()> {
+        self.advise(libc::MADV_DONTNEED)
     }
 
     /// Where it lies.

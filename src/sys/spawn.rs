@@ -4,7 +4,9 @@
 //! The children run between fork and exec in a copy, or in the very memory, of their
 //! parent: so whoever makes them is [`Alone`]. A child of fork has no other thread, so
 //! that a lock which one of them held would never be given back; and a child that shares
-//! its parent's memory would find them at work in it.
+//! its parent's memory would find them at work in it. One thread alone may run meanwhile,
+//! [`Busy`](super::threads::Busy), which neither takes a lock nor touches what anybody else
+//! has.
 
 mod bare;
 mod held;
@@ -258,10 +260,10 @@ impl Fork {
 impl Spawn for Fork {
     #[inline]
     fn spawn(&mut self) -> io::Result<Spawned> {
-        // SAFETY: no other thread runs code or holds a lock, or there would be no
-        // `Fork`. So those that libc's fork takes where there are several threads
-        // (malloc's and stdio's) are free, and no lock is held in the child, which
-        // has only this thread and only execs or exits.
+        // SAFETY: no other thread runs code but `Busy`, which takes no lock, or there
+        // would be no `Fork` (see `Alone`). So those that libc's fork takes where there are
+        // several threads (malloc's and stdio's) are free, and no lock is held in the
+        // child, which has only this thread and only execs or exits.
         match check(unsafe { libc::fork() })? {
             0 => run_child(&self.action),
             pid => Ok(Spawned::Running(pid)),
@@ -297,8 +299,8 @@ impl Spawn for ForkPipe {
     #[inline]
     fn spawn(&mut self) -> io::Result<Spawned> {
         let (mut report, end) = io::pipe()?;
-        // SAFETY: as for `Fork`: no other thread runs code or holds a lock, or there would
-        // be no `ForkPipe`, and the child only execs or exits.
+        // SAFETY: as for `Fork`: no other thread holds a lock, or there would be no
+        // `ForkPipe`, and the child only execs or exits.
         let pid = match check(unsafe { libc::fork() })? {
             0 => run_child(&self.action),
             pid => pid,
@@ -349,7 +351,8 @@ impl Spawn for Vfork {
         // SAFETY: the stack's top is the end of a mapping that nobody else
         // uses, aligned to a page; `child` never returns; this thread does not
         // run before the child has exec'd or left (CLONE_VFORK), and no
-        // other one runs at all, or there would be no `Vfork`.
+        // other one runs but `Busy`, which has memory of its own and leaves
+        // all other alone, or there would be no `Vfork` (see `Alone`).
         let pid = check(unsafe { libc::clone(child, self.stack.top(), flags, argument) })?;
         Ok(Spawned::Running(pid))
     }

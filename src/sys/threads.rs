@@ -17,10 +17,10 @@ pub use self::busy::{Busy, Deed};
 use super::check_errno;
 
 /// The right to make a copy of this process, or to lend its memory to a child: no other
-/// thread runs code, and so none holds a lock that the child would wait for, or works in
-/// memory that the child has. Threads that sleep do no harm, nor does [`Busy`]; that no
-/// others are started by whoever has this right is one of the walls that `tests/layers`
-/// guards.
+/// thread holds a lock that the child would wait for, or works in memory that the child
+/// uses. Threads that sleep do no harm, nor does [`Busy`], which takes no lock and keeps to
+/// memory of its own; that no others are started by whoever has this right is one of the
+/// walls that `tests/layers` guards.
 #[derive(Debug, Clone, Copy)]
 pub struct Alone(PhantomData<*const ()>);
 

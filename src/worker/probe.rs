@@ -271,6 +271,7 @@ impl Probe for GaugeProbe<'_> {
 
 /// How long a busy thread is held up: the waiting pass. It does one thing beside one spawn
 /// and the other beside the next, as one that waits for the one cannot wait for the other.
+/// A pair of turns is mirrored, so that in it each method has both.
 pub(super) struct WaitProbe<'a> {
     busy: &'a Busy,
     deed: Deed,
@@ -303,14 +304,20 @@ impl Probe for WaitProbe<'_> {
             Deed::Maps => Deed::Faults,
             Deed::Faults => Deed::Maps,
         };
-        self.busy.turn_to(self.deed);
+        // One that does nothing is waited for once.
+        if self.error.is_none() {
+            self.error = self.busy.turn_to(self.deed).err();
+        }
     }
 
     fn end(&mut self, words: &[AtomicU64]) {
+        if self.error.is_some() {
+            return;
+        }
         words[wait_words::DEED].store(self.deed as u64, Ordering::Relaxed);
         match self.busy.longest() {
             Ok(longest) => words[wait_words::LONGEST].store(longest, Ordering::Relaxed),
-            Err(error) => self.error = self.error.take().or(Some(error)),
+            Err(error) => self.error = Some(error),
         }
     }
 }

@@ -147,7 +147,11 @@ impl Ready {
     pub(super) fn accompany(&mut self, method: u8) -> Result<Done, Failure> {
         let contender = &mut self.course.contenders[usize::from(method)];
         let shared = self.course.shared.words();
-        measure::accompany(contender, shared).map(spawns_only)
+        let spawns = measure::accompany(contender, shared)?;
+        Ok(Done {
+            elsewhere_us: family_usage().cpu_us,
+            ..spawns_only(spawns)
+        })
     }
 
     fn measure(&mut self) -> Result<Done, Failure> {
@@ -159,10 +163,14 @@ impl Ready {
             Pass::Stamping => self.stamp().map(spawns_only),
             Pass::Rewriting => self.rewrite().map(spawns_only),
             Pass::Gauging => self.gauge().map(spawns_only),
-            Pass::Waiting => self.wait().map(spawns_only),
-        };
+            Pass::Waiting => self.wait(),
+        }?;
         let usage = family_usage().since(before);
-        done.map(|done| Done { usage, ..done })
+        let usage = LoopUsage {
+            cpu_us: usage.cpu_us.saturating_sub(done.elsewhere_us),
+            ..usage
+        };
+        Ok(Done { usage, ..done })
     }
 
     /// So many turns more of a timing, or of stamping. Another worker has spawned meanwhile, so that the
@@ -239,16 +247,20 @@ impl Ready {
         Ok(spawns)
     }
 
-    fn wait(&mut self) -> Result<usize, Failure> {
+    fn wait(&mut self) -> Result<Done, Failure> {
         let cpu = match self.course.assignment.beside {
             Some(Placement::Pinned(cpu)) => Some(cpu),
             _ => None,
         };
-        let busy = setup("could not start a thread", Busy::start(cpu, BUSY_STACK))?;
+        let busy = Busy::start(cpu, BUSY_STACK, self.alone);
+        let busy = setup("could not start a thread", busy)?;
         let mut probe = WaitProbe::new(&busy);
         let spawns = self.record(&mut probe)?;
         setup("a thread of the worker failed", probe.finish())?;
-        Ok(spawns)
+        Ok(Done {
+            elsewhere_us: busy.rest() / 1_000,
+            ..spawns_only(spawns)
+        })
     }
 
     /// Opens the counters only now, so that nothing before is disturbed.

@@ -72,6 +72,8 @@ pub(crate) enum Fault {
     NoSymbols,
     /// The kernel knows no clone3.
     NoClone3,
+    /// Every second worker is refused clone3.
+    NoClone3ForSome,
     /// A counter shares the PMU and counts half of the time.
     Multiplexed,
     /// A counter shares the PMU and never has its turn.
@@ -116,6 +118,8 @@ pub(crate) enum Fault {
     SetupFails(usize),
     /// There is one CPU.
     OneCpu,
+    /// No thread can be started that is busy beside the spawns.
+    NoBusyThread,
 }
 
 /// The spawns of a worker, and what it was ordered.
@@ -320,8 +324,11 @@ impl Kernel for Fake {
         }))
     }
 
-    fn beside(&self, _: Placement) -> Option<Placement> {
-        (self.fault != Fault::OneCpu).then_some(Placement::Pinned(0))
+    fn beside(&self, _: Placement) -> Result<Placement, Missing> {
+        match self.fault {
+            Fault::OneCpu => Err(missing("there is one CPU")),
+            _ => Ok(Placement::Pinned(0)),
+        }
     }
 
     fn share_a_core(&self, a: usize, b: usize) -> bool {
@@ -413,8 +420,12 @@ impl FakeWorker {
     }
 
     fn methods(&self) -> Vec<SpawnMethod> {
-        let gone =
-            |m: &SpawnMethod| self.fault == Fault::NoClone3 && *m == SpawnMethod::Clone3Vfork;
+        let is_refused = match self.fault {
+            Fault::NoClone3 => true,
+            Fault::NoClone3ForSome => self.number.is_multiple_of(2),
+            _ => false,
+        };
+        let gone = |m: &SpawnMethod| is_refused && *m == SpawnMethod::Clone3Vfork;
         self.assignment
             .methods
             .iter()
@@ -535,6 +546,12 @@ impl FakeWorker {
                     method: SpawnMethod::Fork,
                     status: 9 << 8,
                 };
+                return Err(LabError::Worker { mappings, failure });
+            }
+            Fault::NoBusyThread if self.assignment.pass == Pass::Waiting => {
+                let what = "could not start a thread".to_owned();
+                let why = "no".to_owned();
+                let failure = Failure::Setup { what, why };
                 return Err(LabError::Worker { mappings, failure });
             }
             Fault::ProgramFailsLater => self.fail_other_programs()?,
@@ -738,14 +755,17 @@ impl Worker for FakeWorker {
         self.fail()?;
         let (_, took) = self.times(self.methods()[usize::from(self.blocks[0])], 0);
         let ends = (1..4_000).map(|spawn| 1_000_000 + spawn * took);
+        let cpu_time = Duration::from_millis(10);
         let ends = match self.fault {
             Fault::EndsForgotten => Ends {
                 spawns: 2,
                 last: vec![u64::MAX],
+                cpu_time,
             },
             _ => Ends {
                 spawns: 3_999,
                 last: ends.collect(),
+                cpu_time,
             },
         };
         Ok(ends)
@@ -810,6 +830,7 @@ impl Worker for FakeWorker {
         Waiting {
             run_delay_ns: told(1_500),
             migrations: told(1),
+            elsewhere: Duration::ZERO,
         }
     }
 

@@ -4,6 +4,7 @@ Times are those of an emulated machine: only orderings with wide margins, counts
 sums are looked at.
 """
 
+import errno
 import json
 import traceback
 
@@ -365,6 +366,24 @@ def judged(checks, name):
     verdicts = {line["what"]: line["verdict"] for line in lines}
     known = ("no_difference_seen", "dearer", "cheaper")
     checks.that(lines and all(v in known for v in verdicts.values()), f"{name}: {verdicts}")
+
+
+def cannot_fork(checks, name, limit, error):
+    """It is foretold that forks fail and by what, and the process sees the same."""
+    told = " ".join((checks.text(f"{name}.out") + checks.text(f"{name}.err")).split())
+    seen = int(checks.text(f"{name}-itself.out").split()[0])
+    checks.that(f"was to fail with {errno.errorcode[error]}" in told, f"{name}: told {told}")
+    checks.that(limit in told, f"{name}: {limit} is not named in {told}")
+    checks.that(seen == error, f"{name}: its fork ended with errno {seen}")
+
+
+def throttled(checks, name, file):
+    """A quota is told with the group's file, and that forks work all the same."""
+    told = " ".join(checks.text(f"{name}.out").split())
+    checks.that(file in told, f"{name}: {file} is not named in {told}")
+    checks.that("was to fail" not in told, f"{name}: told {told}")
+    seen = int(checks.text(f"{name}-itself.out").split()[0])
+    checks.that(seen == 0, f"{name}: its fork ended with errno {seen}")
 
 
 def says(checks, name, words):

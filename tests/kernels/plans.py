@@ -1,6 +1,7 @@
 """What guests are asked, and what their answers are checked for."""
 
 import dataclasses
+import errno
 
 import checks
 from checks import Checks
@@ -117,6 +118,11 @@ chmod +x /bin/{group}
 """
 
 
+def limited(name, group, mebibytes=0):
+    """A forker in a control group, whose number is in a file of that name."""
+    return f"sh -c 'echo $$ >{group}/cgroup.procs; exec forker {mebibytes}' & echo $! >/tmp/{name}\n"
+
+
 GROUPS_V1 = (
     """
 mount -t tmpfs groups /sys/fs/cgroup
@@ -124,10 +130,17 @@ for controller in memory pids; do
     mkdir /sys/fs/cgroup/$controller
     mount -t cgroup -o $controller $controller /sys/fs/cgroup/$controller
 done
-mkdir /sys/fs/cgroup/memory/small /sys/fs/cgroup/pids/few
+mkdir /sys/fs/cgroup/cpu
+mount -t cgroup -o cpu cpu /sys/fs/cgroup/cpu
+mkdir /sys/fs/cgroup/memory/small /sys/fs/cgroup/pids/few /sys/fs/cgroup/pids/full
+mkdir /sys/fs/cgroup/cpu/slow
 echo 200M >/sys/fs/cgroup/memory/small/memory.limit_in_bytes
 echo 3 >/sys/fs/cgroup/pids/few/pids.max
+echo 1 >/sys/fs/cgroup/pids/full/pids.max
+echo 10000 >/sys/fs/cgroup/cpu/slow/cpu.cfs_quota_us
 """
+    + limited("full", "/sys/fs/cgroup/pids/full")
+    + limited("slow", "/sys/fs/cgroup/cpu/slow")
     + within("small", ["/sys/fs/cgroup/memory/small"])
     + within("few", ["/sys/fs/cgroup/pids/few"])
 )
@@ -135,16 +148,45 @@ echo 3 >/sys/fs/cgroup/pids/few/pids.max
 GROUPS_V2 = (
     CGROUP_V2
     + """
-echo "+memory +pids" >/sys/fs/cgroup/cgroup.subtree_control
-mkdir /sys/fs/cgroup/small /sys/fs/cgroup/few
+echo "+memory +pids +cpu" >/sys/fs/cgroup/cgroup.subtree_control
+mkdir /sys/fs/cgroup/small /sys/fs/cgroup/few /sys/fs/cgroup/full /sys/fs/cgroup/slow
 echo 200M >/sys/fs/cgroup/small/memory.max
 echo 3 >/sys/fs/cgroup/few/pids.max
+echo 1 >/sys/fs/cgroup/full/pids.max
+echo "10000 100000" >/sys/fs/cgroup/slow/cpu.max
 """
+    + limited("full", "/sys/fs/cgroup/full")
+    + limited("slow", "/sys/fs/cgroup/slow")
     + within("small", ["/sys/fs/cgroup/small"])
     + within("few", ["/sys/fs/cgroup/few"])
 )
 
 SHAPE = Step("shape", "forktax shape --pid $(cat /tmp/roots) -o shape.json")
+
+
+def of_forker(name, status=0):
+    """What forktax says of a forker, and what forks of its own come to."""
+    own = f"$(cat /tmp/{name})"
+    asked = f"kill -USR1 {own}; until [ -e /tmp/forked.{own} ]; do sleep 0.1; done"
+    return [
+        Step(name, f"forktax explain --pid {own} --time 3s -q", status=status),
+        Step(f"{name}-itself", f"{asked}; cat /tmp/forked.{own}"),
+    ]
+
+# Of a guest's GiB: one forker has more in one mapping, and one more than half. No worker can
+# be like the latter where nothing may be committed twice.
+LARGE = """
+echo 1 >/proc/sys/vm/overcommit_memory
+forker 1500 & echo $! >/tmp/wide
+forker 550 & echo $! >/tmp/large
+sleep 1
+echo 0 >/proc/sys/vm/overcommit_memory
+"""
+TWICE = Step(
+    "twice",
+    "kill $(cat /tmp/wide); echo 90 >/proc/sys/vm/overcommit_ratio;"
+    " echo 2 >/proc/sys/vm/overcommit_memory",
+)
 
 # Enough workers for verdicts.
 TO_COMPARE = "--mappings 0,500 --method fork,posix_spawn --spawns 24"
@@ -171,12 +213,14 @@ PERF_FOR_ALL = CGROUP_V2 + "echo -1 >/proc/sys/kernel/perf_event_paranoid\n"
 VARIANTS = [
     Plan(
         "control groups of version 1, no huge pages",
-        [*IN_GROUPS, SHAPE],
+        [*IN_GROUPS, SHAPE, *of_forker("full"), *of_forker("slow")],
         [
             (checks.says, "groups.out", "cgroup rw,relatime,memory"),
             (checks.sweep, "in-group", 500),
             (checks.refused, "no-room", "/sys/fs/cgroup/memory/small/memory.limit_in_bytes"),
             (checks.refused, "no-pids", "/sys/fs/cgroup/pids/few/pids.max"),
+            (checks.cannot_fork, "full", "/sys/fs/cgroup/pids/full/pids.max", errno.EAGAIN),
+            (checks.throttled, "slow", "/sys/fs/cgroup/cpu/slow/cpu.cfs_quota_us"),
             (checks.shape, "shape"),
             (checks.huge_pages, "shape", False),
         ],
@@ -185,18 +229,35 @@ VARIANTS = [
     ),
     Plan(
         "control groups of version 2, huge pages always",
-        [*IN_GROUPS, SHAPE, measured("huge", "sweep --huge --mappings 0,20 --spawns 8")],
+        [
+            *IN_GROUPS,
+            SHAPE,
+            measured("huge", "sweep --huge --mappings 0,20 --spawns 8"),
+            *of_forker("full"),
+            *of_forker("slow"),
+        ],
         [
             (checks.says, "groups.out", "cgroup2 rw,relatime"),
             (checks.sweep, "in-group", 500),
             (checks.refused, "no-room", "/sys/fs/cgroup/small/memory.max"),
             (checks.refused, "no-pids", "/sys/fs/cgroup/few/pids.max"),
+            (checks.cannot_fork, "full", "/sys/fs/cgroup/full/pids.max", errno.EAGAIN),
+            (checks.throttled, "slow", "/sys/fs/cgroup/slow/cpu.max"),
             (checks.shape, "shape"),
             (checks.huge_pages, "shape", True),
             (checks.huge_sweep, "huge", 20),
         ],
         options="transparent_hugepage=always",
         prepare=GROUPS_V2 + HOLDERS,
+    ),
+    Plan(
+        "memory that may not be committed twice",
+        [*of_forker("wide"), TWICE, *of_forker("large", status=2)],
+        [
+            (checks.cannot_fork, "wide", "vm.overcommit_memory = 0", errno.ENOMEM),
+            (checks.cannot_fork, "large", "vm.overcommit_memory = 2", errno.ENOMEM),
+        ],
+        prepare=CGROUP_V2 + LARGE,
     ),
     PTI,
     Plan(

@@ -56,12 +56,13 @@ fn close(ns: Option<f64>, wanted: f64) {
 #[test]
 fn a_worker_that_dies_is_the_error_whatever_part_it_was_for() {
     // Those of the first round are of all parts, the probes' among them; one has no loop
-    // to die in, as its page tables are all that is looked at.
+    // to die in, as its page tables are all that is looked at, and one is beside a busy
+    // thread, which can be done without.
     let survives = |nth: &u32| {
         let (outcome, _) = carry_out(Fault::WorkerDies(*nth), &default_plan());
         !matches!(outcome.error, Some(LabError::Died { .. }))
     };
-    assert_eq!((1..=16).filter(survives).count(), 1);
+    assert_eq!((1..=16).filter(survives).count(), 2);
 }
 
 #[test]
@@ -173,7 +174,13 @@ fn a_fork_holds_up_another_thread_of_the_parent() {
     let text = String::from_utf8(text).unwrap();
     assert!(text.contains("What another thread of the parent waits for meanwhile"));
     assert!(
-        text.contains("Another thread of the parent waits meanwhile"),
+        text.contains(
+            "Another thread of the parent waits meanwhile: beside a fork, whose call took "
+        ),
+        "{text}"
+    );
+    assert!(
+        text.contains("took 900.0 ns, the longest mapping 900.0 ns (medians over spawns)."),
         "{text}"
     );
 }
@@ -182,8 +189,40 @@ fn a_fork_holds_up_another_thread_of_the_parent() {
 fn a_host_of_one_cpu_has_no_other_thread_to_wait() {
     let document = document(Fault::OneCpu, &default_plan());
     let missing = method(&document, Fork).waits.missing().unwrap();
-    assert!(missing.reason.contains("a CPU of its own"), "{missing:?}");
-    assert!(missing.remedy.as_ref().unwrap().contains("taskset"));
+    assert_eq!(missing.reason, "there is one CPU");
+}
+
+#[test]
+fn an_explanation_does_without_the_other_thread() {
+    let document = document(Fault::NoBusyThread, &default_plan());
+    for spawned in [Fork, PosixSpawn] {
+        let found = method(&document, spawned);
+        let missing = found.waits.missing().unwrap();
+        assert!(missing.reason.contains("start a thread"), "{missing:?}");
+        assert!(found.rewriting.measured().is_some() && found.ledger.measured().is_some());
+    }
+    let text = render(&document.into(), Format::Table, &Shown::default()).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains("n/a: another thread's waits: "), "{text}");
+}
+
+#[test]
+fn one_method_and_few_spawns_tell_of_both_deeds() {
+    let mut plan = explained(&[Fork]);
+    plan.stop.spawns = Some(8);
+    plan.stop.time_s = None;
+    let document = document(Fault::Nothing, &plan);
+    let waits = method(&document, Fork).waits.measured().unwrap();
+    close(Some(waits.mapping_ns.value), waits.call_ns.value);
+    close(Some(waits.fault_ns.value), waits.call_ns.value);
+}
+
+#[test]
+fn a_thread_of_the_same_core_is_a_reservation() {
+    // CPUs 0 and 1 of the fake are.
+    let document = document(Fault::Nothing, &default_plan());
+    let cpus = vec![1, 0];
+    assert!(document.caveats.contains(&Caveat::CoresShared { cpus }));
 }
 
 #[test]

@@ -87,16 +87,26 @@ fn threads_of_one_core_are_a_reservation() {
 
 #[test]
 fn one_of_the_others_that_dies_ends_the_run() {
-    let plan = at_once(&[Fork], 0);
-    let (outcome, _) = carry_out(Fault::WorkerDies(3), &plan);
+    let mut plan = at_once(&[Fork], 0);
+    // Of two at once the second is the other, in each visit.
+    plan.spaces.remove(0);
+    let (outcome, _) = carry_out(Fault::WorkerDies(4), &plan);
     assert!(
         matches!(outcome.error, Some(LabError::Died { .. })),
         "{:?}",
         outcome.error
     );
-    if let Some(document) = outcome.document {
-        assert!(matches!(document.run.stopped, Stopped::Failed(_)));
-    }
+    let stopped = outcome.document.unwrap().run.stopped;
+    assert!(matches!(stopped, Stopped::Failed(_)), "{stopped:?}");
+}
+
+#[test]
+fn parents_that_differ_in_their_methods_are_refused() {
+    let plan = at_once(&[Fork, Clone3Vfork], 0);
+    let (outcome, _) = carry_out(Fault::NoClone3ForSome, &plan);
+    let said = outcome.error.unwrap().to_string();
+    assert!(said.contains("spawn at once are not alike"), "{said}");
+    assert!(said.contains("fork,clone3-vfork can be had"), "{said}");
 }
 
 #[test]

@@ -426,7 +426,7 @@ impl Kernel for Full {
         self.0.start_script(of, limit)
     }
 
-    fn beside(&self, placement: Placement) -> Option<Placement> {
+    fn beside(&self, placement: Placement) -> Result<Placement, Missing> {
         self.0.beside(placement)
     }
 

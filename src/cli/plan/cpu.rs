@@ -47,7 +47,7 @@ pub(super) fn others(plan: &Plan, host: &Surroundings) -> Result<Vec<usize>, Pla
     let allowed = &host.allowed_cpus;
     if most > 1 && most > allowed.len() {
         return Err(PlanError::refused(format!(
-            "--jobs {most}: each parent has a CPU of its own, and this process may run on \
+            "--jobs {most}: parents that spawn at once need a CPU each, and this process may run on \
              {} only ({}): ask for {0} at the most, or give it more (taskset, cpuset)",
             allowed.len(),
             listed(allowed)

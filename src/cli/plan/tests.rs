@@ -93,7 +93,11 @@ fn parents_that_spawn_at_once_have_a_cpu_each() {
         ),
         (
             "--jobs 1,3",
-            "--jobs 3: each parent has a CPU of its own, and this process may run on 2",
+            "--jobs 3: parents that spawn at once need a CPU each, and this process may run on 2",
+        ),
+        (
+            "--jobs 3 --cpu any",
+            "--jobs 3: parents that spawn at once need a CPU each, and this process may run on 2",
         ),
         (
             "--jobs 1,2 --cold",

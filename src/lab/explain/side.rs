@@ -54,7 +54,7 @@ impl<'a> Side<'a> {
             clock_cost_ns: self.clock_cost_ns,
             parts: Vec::new(),
             useless: Vec::new(),
-            beside: None,
+            beside: Err(Missing::not_reached()),
             landmarks: self.landmarks.clone(),
             symbols: Err(Missing::not_reached()),
             evidence,

@@ -8,13 +8,10 @@ use crate::worker::protocol::{record, wait_words};
 
 /// How long another thread waits during a spawn of this method.
 pub(super) fn waits(inquiry: &Inquiry<'_>, method: SpawnMethod) -> Availability<ThreadWaits> {
-    if inquiry.beside.is_none() {
-        return Availability::unavailable(
-            "another thread of the parent takes a CPU of its own, and there is one alone",
-            Some("allow a second one (taskset, cpuset)"),
-        );
-    }
-    Availability::of(seen(inquiry, method), Missing::not_reached)
+    Availability::of(seen(inquiry, method), || match &inquiry.beside {
+        Ok(_) => Missing::not_reached(),
+        Err(missing) => missing.clone(),
+    })
 }
 
 fn seen(inquiry: &Inquiry<'_>, method: SpawnMethod) -> Option<ThreadWaits> {

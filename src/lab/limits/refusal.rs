@@ -99,9 +99,10 @@ pub enum LimitError {
     Descriptors(Short),
     /// More descriptors of this process itself than the soft `RLIMIT_NOFILE`.
     #[error(
-        "{} descriptors and the {} in use exceed RLIMIT_NOFILE = {}: raise it with \
+        "{} descriptors and the {} in use exceed RLIMIT_NOFILE = {}: {}raise it with \
          \"ulimit -n {}\"",
-        thousands(.0.asked), thousands(.0.room.used), thousands(.0.room.limit), .0.enough()
+        thousands(.0.asked), thousands(.0.room.used), thousands(.0.room.limit),
+        fewer_jobs_or(.0.jobs), .0.enough()
     )]
     OpenFiles(Short),
     /// A larger file in memory than `RLIMIT_FSIZE`.
@@ -270,6 +271,14 @@ fn or_jobs(jobs: u64) -> &'static str {
     match jobs {
         0 | 1 => "",
         _ => ", or fewer --jobs",
+    }
+}
+
+/// The same before another remedy.
+fn fewer_jobs_or(jobs: u64) -> &'static str {
+    match jobs {
+        0 | 1 => "",
+        _ => "ask for fewer --jobs, or ",
     }
 }
 

@@ -14,7 +14,7 @@ use procfs::{FromRead, LoadAverage, Meminfo};
 use super::Room;
 use super::cgroup::{CgroupRoom, Groups, number, shown};
 use super::read::{commit, finite, is_exempt, is_initial, memory, one_mapping, threads_of_user};
-use crate::model::{CpuQuota, SpawnLimit, SpawnLimitKind, Surroundings};
+use crate::model::{CpuQuota, Missing, SpawnLimit, SpawnLimitKind, Surroundings};
 
 /// The bit of `CAP_SYS_ADMIN`, whose holders in the initial user namespace may commit what
 /// is kept for root.
@@ -74,6 +74,23 @@ pub(in crate::lab) fn has_unseen_groups(root: &Path, process: &Path) -> bool {
     // A kernel without control groups has no such file.
     let has_some = || process.join("cgroup").exists();
     Groups::of(root, process).map_or_else(has_some, |groups| groups.are_unseen())
+}
+
+/// Whether these CPU quotas, the tightest of which is the first, leave time for two threads
+/// that never sleep: with less the kernel has both wait.
+pub(in crate::lab) fn room_for_two(quotas: &[(CpuQuota, PathBuf)]) -> Result<(), Missing> {
+    match quotas.first() {
+        Some((quota, _)) if quota.cpus() < 2.0 => Err(Missing::unavailable(
+            "another thread of the parent takes a CPU of its own, and the control group may use \
+             less than two",
+            quota
+                .file
+                .as_ref()
+                .map(|file| format!("raise {file}"))
+                .as_deref(),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The CPU quotas of this process's control groups, and the files that count their periods.

@@ -1,7 +1,7 @@
 //! Each limit, met and not met.
 
 use super::*;
-use crate::model::{Backing, SpaceRequest};
+use crate::model::{Backing, CpuQuota, SpaceRequest};
 use std::path::PathBuf;
 
 fn need(mappings: u64, pages: u64, spacing: u64) -> Need {
@@ -108,7 +108,16 @@ fn a_refusal_of_parents_at_once_names_them() {
         processes: room(20, 10),
         ..Limits::default()
     };
+    let open_files = Limits {
+        open_files: room(24, 4),
+        ..Limits::default()
+    };
     for (limits, whose, remedy) in [
+        (
+            open_files,
+            "26 descriptors and the 4",
+            "24: ask for fewer --jobs, or raise",
+        ),
         (
             memory,
             "the address space of 4 parents takes",
@@ -128,6 +137,26 @@ fn a_refusal_of_parents_at_once_names_them() {
         let said = refusal(&need, limits);
         assert!(said.contains(whose) && said.contains(remedy), "{said}");
     }
+}
+
+#[test]
+fn two_busy_threads_take_a_quota_of_two_cpus() {
+    let quota = |quota_us| {
+        let quota = CpuQuota {
+            quota_us,
+            period_us: 100_000,
+            file: Some("/sys/fs/cgroup/a/cpu.max".to_owned()),
+            periods: 0,
+            throttled_periods: 0,
+        };
+        [(quota, PathBuf::new())]
+    };
+    assert_eq!(room_for_two(&[]), Ok(()));
+    assert_eq!(room_for_two(&quota(200_000)), Ok(()));
+    let refused = room_for_two(&quota(199_000)).unwrap_err();
+    assert!(refused.reason.contains("less than two"), "{refused:?}");
+    let remedy = Some("raise /sys/fs/cgroup/a/cpu.max");
+    assert_eq!(refused.remedy.as_deref(), remedy);
 }
 
 #[test]

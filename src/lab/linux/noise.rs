@@ -110,6 +110,7 @@ pub(super) fn waiting(pid: u32) -> Waiting {
     Waiting {
         run_delay_ns: delay.map_err(anonymous),
         migrations: migrations.map_err(anonymous),
+        elsewhere: Duration::ZERO,
     }
 }
 

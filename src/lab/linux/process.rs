@@ -129,15 +129,21 @@ impl Worker for LinuxWorker {
 
     fn halt(&mut self) -> Result<Ends, LabError> {
         self.tell_to_halt(true)?;
-        let spawns = match self.answer("spawn", true, &mut || ())? {
-            Reply::Done(done) => done.spawns,
+        let done = match self.answer("spawn", true, &mut || ())? {
+            Reply::Done(done) => done,
             other => return Err(self.unexpected(other)),
         };
+        let spawns = done.spawns;
         let room = self.assignment.shared_words() - FIRST_RECORD;
         let words = self.records(FIRST_RECORD + spawns.min(room))?;
         let mut last = words[FIRST_RECORD..].to_vec();
         last.rotate_left(spawns.saturating_sub(room) % room);
-        Ok(Ends { spawns, last })
+        let cpu_time = Duration::from_micros(done.elsewhere_us);
+        Ok(Ends {
+            spawns,
+            last,
+            cpu_time,
+        })
     }
 
     fn census(&self, instrument: &[[usize; 2]]) -> Result<Parent, LabError> {

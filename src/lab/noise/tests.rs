@@ -141,6 +141,21 @@ fn others_have_what_is_neither_idle_nor_stolen_nor_the_runs() {
 }
 
 #[test]
+fn what_a_worker_had_of_other_cpus_is_not_the_runs_on_these() {
+    let mut log = NoiseLog::default();
+    log.begin(reading(0, 0, 0, 0));
+    log.worker(Waiting {
+        run_delay_ns: Ok(0),
+        migrations: Ok(0),
+        elsewhere: ms(300),
+    });
+    // Of 2 s: 1 idle, 0.8 of the run's own, of which 0.3 elsewhere.
+    log.round_ends(reading(1_000, 1_000, 0, 800));
+    let noise = log.noise().unwrap();
+    assert!((others(&noise.whole) - 0.25).abs() < 1e-9);
+}
+
+#[test]
 fn a_round_that_is_too_short_is_told_by_the_whole_run() {
     let rounds: Vec<Reading> = (0..=5).map(|n| reading(100 * n, 0, 0, 150 * n)).collect();
     let noise = spans(&rounds);
@@ -168,6 +183,7 @@ fn workers_are_of_the_round_in_which_they_end() {
     let waiting = |ns| Waiting {
         run_delay_ns: Ok(ns),
         migrations: Err(Missing::unavailable("no account", None)),
+        elsewhere: Duration::ZERO,
     };
     let mut log = NoiseLog::default();
     log.begin(reading(0, 0, 0, 0));

@@ -7,14 +7,15 @@ use crate::model::Availability;
 use crate::stats::Estimate;
 
 /// How long another thread of the parent was held up at the longest in one spawn: a thread
-/// on a CPU of its own that is busy with one page. A fork holds the locks of the address
-/// space for writing while it copies it (mm/mmap.c, `dup_mmap`), and a fault or a mapping
-/// takes one of them. Each figure is the level of the workers' medians.
+/// on a CPU of its own that is busy with pages of its own. A fork holds the locks of the
+/// address space for writing while it copies it (mm/mmap.c, `dup_mmap`), and a fault or a
+/// mapping takes one of them. Interrupts of its CPU are in it. Each figure is the level of
+/// the workers' medians.
 #[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ThreadWaits {
     /// Spawns beside which it was.
     pub spawns: u64,
-    /// The longest that letting the page go (`MADV_DONTNEED`) and touching it again took.
+    /// The longest that touching a fresh page took.
     pub fault_ns: Estimate,
     /// The longest that mapping a page and unmapping it took.
     pub mapping_ns: Estimate,

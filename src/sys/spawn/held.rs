@@ -31,9 +31,8 @@ impl Held {
     pub fn fork(_: Alone) -> io::Result<Self> {
         let (end, leash) = io::pipe()?;
         let (fd, other) = (end.as_raw_fd(), leash.as_raw_fd());
-        // SAFETY: the caller is alone: no other thread runs code or holds a lock that the
-        // child, which has only this thread, would wait for; and the child only closes,
-        // reads and exits.
+        // SAFETY: the caller is alone: no other thread holds a lock that the child, which
+        // has only this thread, would wait for; and the child only closes, reads and exits.
         match check(unsafe { libc::fork() })? {
             0 => sleep_until_closed(fd, other),
             pid => {
@@ -66,8 +65,8 @@ pub fn child_writes(pages: &Pages, _: Alone) -> io::Result<(u64, usize)> {
     let count = pages.copy_to(&mut list);
     let (mut end, answer) = io::pipe()?;
     let fd = answer.as_raw_fd();
-    // SAFETY: the caller is alone: no other thread runs code, so no lock is held that the
-    // child could miss; it only writes to memory and to the pipe, and exits.
+    // SAFETY: the caller is alone: no other thread holds a lock that the child could miss;
+    // it only writes to memory and to the pipe, and exits.
     let pid = match check(unsafe { libc::fork() })? {
         0 => write_and_answer(&list[..count], fd),
         pid => pid,

@@ -39,9 +39,8 @@ impl ForkServer {
     pub fn start(action: Action, _: Alone) -> io::Result<Self> {
         let (ours, theirs) = UnixStream::pair()?;
         let parent = std::process::id().cast_signed();
-        // SAFETY: the caller is alone: no other thread runs code or holds a lock that the
-        // server, which has only this thread, would wait for; and the server never comes
-        // back.
+        // SAFETY: the caller is alone: no other thread holds a lock that the server, which
+        // has only this thread, would wait for; and the server never comes back.
         match check(unsafe { libc::fork() })? {
             0 => serve(parent, ours.as_raw_fd(), theirs.as_raw_fd(), &action),
             pid => Ok(Self {

@@ -1,18 +1,19 @@
-//! One thread that is busy with memory of its own: it lets a page go and touches it again, or
-//! maps one and unmaps it, and notes the longest that this took.
+//! One thread that is busy with memory of its own: it touches a fresh page, or maps one and
+//! unmaps it, again and again, and notes the longest that this took.
 //!
 //! What it takes long for is the lock of the address space (`mmap_lock`), or that of its
 //! mapping, which another thread's fork holds while it copies (mm/mmap.c, `dup_mmap`). It
 //! allocates nothing, takes no lock of libc's and reads the clock without one, so that
-//! nobody is disturbed who relies on being alone.
+//! nobody is disturbed who relies on being alone. A fork leaves its pages out.
 
 use std::ffi::c_void;
 use std::io;
-use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU64, Ordering};
 
-use super::{Attributes, block_all, restore, start};
+use super::{Alone, Attributes, block_all, restore, start};
 use crate::sys::check;
-use crate::sys::clock::now_ns;
+use crate::sys::clock::{clock_ns, now_ns};
+use crate::sys::gauge::Untouched;
 use crate::sys::memory::page_size;
 use crate::sys::process::{allowed_cpus, run_on};
 
@@ -20,7 +21,7 @@ use crate::sys::process::{allowed_cpus, run_on};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Deed {
-    /// It lets its page go, by `MADV_DONTNEED`, and writes to it.
+    /// It writes to a page that it has not had yet.
     Faults = 0,
     /// It maps a page, which nobody touches, and unmaps it.
     Maps = 1,
@@ -29,6 +30,14 @@ pub enum Deed {
 /// Neither: it sleeps for good.
 const REST: u8 = 2;
 
+/// Pages that it touches one after the other, and then lets go all together: those of a page
+/// table, which last longer than most calls take.
+const PAGES: usize = 512;
+
+/// How long a deed may take: longer than a quota that is spent has the thread wait.
+const PATIENCE_NS: u64 = 5_000_000_000;
+
+static BEGUN: AtomicBool = AtomicBool::new(false);
 static DEED: AtomicU8 = AtomicU8::new(REST);
 /// Deeds done.
 static LAPS: AtomicU64 = AtomicU64::new(0);
@@ -36,8 +45,6 @@ static LAPS: AtomicU64 = AtomicU64::new(0);
 static LONGEST: AtomicU64 = AtomicU64::new(0);
 /// The number of the first error.
 static ERROR: AtomicI32 = AtomicI32::new(0);
-/// The page of the one that is there.
-static PAGE: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());
 
 /// The thread. A process has one at the most.
 #[derive(Debug)]
@@ -48,43 +55,48 @@ impl Busy {
     /// signals.
     ///
     /// # Errors
-    /// Those of the CPU, of a mapping and of a thread; `AlreadyExists` for a second one.
-    pub fn start(cpu: Option<usize>, stack_bytes: usize) -> io::Result<Self> {
-        if !PAGE.load(Ordering::Relaxed).is_null() {
+    /// Those of the CPU and of a thread; `AlreadyExists` for a second one, and after an error.
+    pub fn start(cpu: Option<usize>, stack_bytes: usize, _: Alone) -> io::Result<Self> {
+        if BEGUN.swap(true, Ordering::Relaxed) {
             return Err(io::Error::from(io::ErrorKind::AlreadyExists));
         }
-        PAGE.store(map()?, Ordering::Relaxed);
         DEED.store(Deed::Faults as u8, Ordering::Relaxed);
-        let attributes = Attributes::new(stack_bytes)?;
-        let own = allowed_cpus()?;
-        // It inherits the CPU and the signals.
-        let before = block_all()?;
-        let started = cpu
-            .map_or(Ok(()), |cpu| run_on(&[cpu]))
-            .and_then(|()| start(&attributes, work));
-        run_on(&own)?;
-        restore(&before)?;
-        started.map(|()| Self(()))
+        // Dropped by an error, it rests.
+        let busy = Self(());
+        start_on(cpu, stack_bytes)?;
+        Ok(busy)
     }
 
     /// Has it do this from now on, and returns once it does. What it took before is forgotten.
-    pub fn turn_to(&self, deed: Deed) {
+    ///
+    /// # Errors
+    /// `TimedOut` if it does nothing.
+    pub fn turn_to(&self, deed: Deed) -> io::Result<()> {
         DEED.store(deed as u8, Ordering::Release);
         // The one under way is still another.
-        await_laps(2);
+        await_laps(2)?;
         LONGEST.store(0, Ordering::Relaxed);
+        Ok(())
     }
 
     /// The nanoseconds of the longest since then, the one under way included.
     ///
     /// # Errors
-    /// Those of its deeds.
+    /// Those of its deeds; `TimedOut` if it does nothing.
     pub fn longest(&self) -> io::Result<u64> {
-        await_laps(1);
+        await_laps(1)?;
         match ERROR.load(Ordering::Relaxed) {
             0 => Ok(LONGEST.load(Ordering::Relaxed)),
             error => Err(io::Error::from_raw_os_error(error)),
         }
+    }
+
+    /// Has it rest for good, and tells the nanoseconds of CPU time that threads besides this
+    /// one had: the others sleep.
+    pub fn rest(self) -> u64 {
+        drop(self);
+        clock_ns(libc::CLOCK_PROCESS_CPUTIME_ID)
+            .saturating_sub(clock_ns(libc::CLOCK_THREAD_CPUTIME_ID))
     }
 }
 
@@ -94,32 +106,64 @@ impl Drop for Busy {
     }
 }
 
-fn await_laps(count: u64) {
-    let from = LAPS.load(Ordering::Acquire);
+/// Starts the thread, which inherits the CPU and the signals, and goes back to its own.
+fn start_on(cpu: Option<usize>, stack_bytes: usize) -> io::Result<()> {
+    let attributes = Attributes::new(stack_bytes)?;
+    let own = allowed_cpus()?;
+    let before = block_all()?;
+    let moved = cpu.map_or(Ok(()), |cpu| run_on(&[cpu]));
+    let started = moved.and_then(|()| start(&attributes, work));
+    let moved_back = run_on(&own);
+    let restored = restore(&before);
+    started.and(moved_back).and(restored)
+}
+
+fn await_laps(count: u64) -> io::Result<()> {
+    let (from, begin) = (LAPS.load(Ordering::Acquire), now_ns());
     while LAPS.load(Ordering::Acquire).wrapping_sub(from) < count {
+        if now_ns() - begin > PATIENCE_NS {
+            return Err(io::Error::from(io::ErrorKind::TimedOut));
+        }
         std::hint::spin_loop();
     }
+    Ok(())
 }
 
 /// What the thread does, until it shall rest.
 extern "C" fn work(_: *mut c_void) -> *mut c_void {
+    let memory = noted(Untouched::map(PAGES));
+    let mut before = REST;
+    let mut touched = 0;
     loop {
-        let begin = now_ns();
-        let done = match DEED.load(Ordering::Acquire) {
-            REST => {
-                // SAFETY: pause(2) takes nothing and touches no memory.
-                unsafe { libc::pause() };
-                continue;
-            }
-            deed if deed == Deed::Maps as u8 => map().and_then(unmap),
-            _ => fault(PAGE.load(Ordering::Relaxed)),
-        };
-        LONGEST.fetch_max(now_ns() - begin, Ordering::Relaxed);
-        if let Err(error) = done {
-            ERROR.store(error.raw_os_error().unwrap_or(libc::EIO), Ordering::Relaxed);
+        let deed = DEED.load(Ordering::Acquire);
+        if deed == REST {
+            // SAFETY: pause(2) takes nothing and touches no memory.
+            unsafe { libc::pause() };
+            continue;
         }
+        if deed != before || touched == PAGES {
+            // It takes another lock than a fault does, and is not timed.
+            noted(memory.as_ref().map_or(Ok(()), Untouched::let_go));
+            (before, touched) = (deed, 0);
+        }
+        let begin = now_ns();
+        if deed == Deed::Maps as u8 {
+            noted(map().and_then(unmap));
+        } else if let Some(memory) = &memory {
+            memory.touch_one(touched);
+            touched += 1;
+        }
+        LONGEST.fetch_max(now_ns() - begin, Ordering::Relaxed);
         LAPS.fetch_add(1, Ordering::Release);
     }
+}
+
+/// What came of something; an error is kept for whoever asks.
+fn noted<T>(done: io::Result<T>) -> Option<T> {
+    done.inspect_err(|error| {
+        ERROR.store(error.raw_os_error().unwrap_or(libc::EIO), Ordering::Relaxed);
+    })
+    .ok()
 }
 
 /// Maps a page that nobody else knows of.
@@ -138,14 +182,4 @@ fn map() -> io::Result<*mut c_void> {
 fn unmap(page: *mut c_void) -> io::Result<()> {
     // SAFETY: the caller has just mapped this page, and given it to nobody.
     check(unsafe { libc::munmap(page, page_size()) }).map(drop)
-}
-
-/// Lets the page go and writes to it.
-fn fault(page: *mut c_void) -> io::Result<()> {
-    // SAFETY: the page is the thread's own, mapped for good by `start`, and what it holds
-    // matters to nobody.
-    check(unsafe { libc::madvise(page, page_size(), libc::MADV_DONTNEED) })?;
-    // SAFETY: as above; it may be written to.
-    unsafe { page.cast::<u8>().write_volatile(1) };
-    Ok(())
 }

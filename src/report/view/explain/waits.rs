@@ -25,9 +25,7 @@ pub(super) fn table(found: &Found<'_, ThreadWaits>, notes: &mut Footnotes) -> Ta
             move |row| unit.entry(row.1.call_ns),
         )
         .column(
-            head("fault").explained(
-                "the longest in a spawn that the thread took to let a page go and touch it again",
-            ),
+            head("fault").explained("the longest that the thread took to touch a fresh page"),
             move |row| unit.entry(row.1.fault_ns),
         )
         .column(
@@ -40,7 +38,7 @@ pub(super) fn table(found: &Found<'_, ThreadWaits>, notes: &mut Footnotes) -> Ta
             notes,
         )
         .noting([format!(
-            "medians of the longest in each spawn; timed: {}",
+            "medians of the longest in each spawn, interrupts of the thread's CPU included; timed: {}",
             by_method(found, |waits| counted(waits.spawns, "spawn"))
         )])
 }

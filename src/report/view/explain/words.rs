@@ -29,14 +29,15 @@ pub(super) fn sentences(explained: &Explained<'_>) -> Vec<String> {
 fn wait(found: &HeldUp<'_>) -> String {
     let waits = |waits: &ThreadWaits| {
         let [fault, mapping] = [waits.fault_ns, waits.mapping_ns].map(|it| prose(it.value));
-        format!("a page fault up to {fault}, a mapping up to {mapping}")
+        format!("the longest page fault took {fault}, the longest mapping {mapping}")
     };
     let others = found.less.iter();
     let others: Vec<String> = others
         .map(|(method, it)| format!("beside {} {}", method.name(), waits(it)))
         .collect();
     format!(
-        "Another thread of the parent waits meanwhile: beside a fork, whose call takes {}, {}; {}.",
+        "Another thread of the parent waits meanwhile: beside a fork, whose call took {}, {}; {} \
+         (medians over spawns).",
         prose(found.fork.call_ns.value),
         waits(found.fork),
         others.join("; ")

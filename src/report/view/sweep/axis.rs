@@ -19,9 +19,8 @@ impl Axis {
             Self::Descriptors => {
                 Column::key("fds").explained(format!("open file descriptors {own}"))
             }
-            Self::Jobs => Column::key("jobs").explained(
-                "parents that spawn at once, each on a CPU of its own; the times are those of one",
-            ),
+            Self::Jobs => Column::key("jobs")
+                .explained("parents that spawn at once; the times are those of one"),
             Self::Threads => Column::key("threads").explained(format!(
                 "{own}: all but one sleep; each has a stack and a guard, two mappings"
             )),
