@@ -2,6 +2,7 @@
 
 use super::{Rebuilt, figures, likeness, quota, refusals};
 use crate::analysis::process::{self, FileEntries, deviation, is_off};
+use crate::analysis::replica::copied_at_once;
 use crate::model::{Availability, ProcessFacts, ShapeReservation, ShapeScale, ShapeUnit};
 use crate::report::view::number::{counted, integer, number};
 use crate::units::bytes;
@@ -114,12 +115,11 @@ fn unpinned(rebuilt: &Rebuilt<'_>) -> Option<String> {
     })
 }
 
-/// How many pages are pinned in the process where none could be pinned in a worker.
+/// How many pinned pages a fork of the process copies where none could be pinned in a
+/// worker.
 pub(super) fn not_pinned(rebuilt: &Rebuilt<'_>) -> u64 {
-    let mappings = rebuilt.order.shape.mappings.iter();
-    let pinned = mappings.flat_map(|mapping| &mapping.pinned);
     match rebuilt.order.scale.pinned_divisor {
-        0 => pinned.fold(0, |sum, [_, count]| sum.saturating_add(*count)),
+        0 => copied_at_once(&rebuilt.order.shape.mappings),
         _ => 0,
     }
 }
