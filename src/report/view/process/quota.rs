@@ -13,7 +13,9 @@ pub(super) fn sustained(rebuilt: &Rebuilt<'_>) -> Option<[Estimate; 2]> {
     let quota = quota(rebuilt)?;
     let noise = rebuilt.document.noise.as_ref();
     let own = noise.and_then(|noise| noise.cpu_quota.as_ref());
-    if own.is_some_and(|own| own.file == quota.file || own.throttled_periods > 0) {
+    // A group of the same path may be another, of another host or container.
+    let limit = |of: &CpuQuota| (of.file.clone(), of.quota_us, of.period_us);
+    if own.is_some_and(|own| limit(own) == limit(quota) || own.throttled_periods > 0) {
         return None;
     }
     let factor = stretched(quota)?;
