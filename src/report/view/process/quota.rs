@@ -1,5 +1,6 @@
 //! What a CPU quota of the process's control group makes of its forks.
 
+use super::bounds::Bounds;
 use super::{Rebuilt, figures, words};
 use crate::analysis::process::stretched;
 use crate::model::{CpuQuota, ProcessFacts, Surroundings};
@@ -33,7 +34,8 @@ pub(in crate::report::view) fn sentence(rebuilt: &Rebuilt<'_>) -> Option<String>
         format!("; up to then the quota had been spent in {share} % of its periods")
     });
     let slice_ns = quota.quota_us as f64 * 1e3;
-    let each = figures::told(total, true);
+    let bound = Bounds::of(rebuilt).of_time();
+    let each = format!("{bound}{}", figures::told(total, true));
     let long = match one[1].value > slice_ns {
         // However much of a period's quota is left, it is spent before the fork is over.
         true => format!("one fork alone spends more than a period gives, and takes {each}"),
