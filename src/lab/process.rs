@@ -10,7 +10,7 @@ use super::explain;
 use super::kernel::Kernel;
 use super::outcome::{Outcome, Progress};
 use super::replica::{Experiment, own_shape};
-use crate::analysis::process::{Design, blame};
+use crate::analysis::process::{Design, blame, unpinned};
 use crate::analysis::replica::{Blueprint, scaled};
 use crate::model::{
     Availability, Document, Findings, Host, Order, Plan, Process, ProcessOrder, SpaceRequest,
@@ -33,7 +33,7 @@ pub(super) fn run(
     };
     let share = order.ledger.as_ref().map_or(1.0, |_| LEDGER_SHARE);
     let design = Design::of(&experiment.built, &plan.methods);
-    let beside = rewriting::tries(plan, order, &design.trials[0].space);
+    let beside = rewriting::tries(plan, order, &unpinned(&experiment.built));
     let result = experiment.run(&design.trials, beside, share, progress);
     let clock_cost_ns = host.clock_cost_ns;
     let whole = design.trials[0].space.clone();

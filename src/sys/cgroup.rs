@@ -22,7 +22,7 @@ pub fn own_group() -> io::Result<File> {
 /// Its folder, by the texts of /proc/self/cgroup and /proc/self/mountinfo.
 fn folder(groups: &str, mounts: &str) -> Option<PathBuf> {
     let mut groups = groups.lines();
-    let group = Path::new(groups.find_map(|line| line.strip_prefix("0::"))?);
+    let group = groups.find_map(|line| line.strip_prefix("0::"))?;
     mounts.lines().find_map(|line| {
         let (place, kind) = line.split_once(" - ")?;
         if !kind.starts_with("cgroup2 ") {
@@ -31,9 +31,16 @@ fn folder(groups: &str, mounts: &str) -> Option<PathBuf> {
         // Number, parent, device, root of the mount, and where it is mounted.
         let mut fields = place.split(' ').skip(3);
         let (root, at) = (fields.next()?, fields.next()?);
-        let below = group.strip_prefix(unescaped(root)).ok()?;
-        Some(Path::new(&unescaped(at)).join(below))
+        Some(Path::new(&unescaped(at)).join(below(group, root)?))
     })
+}
+
+/// Where a group lies below the root of a mount; none of a group elsewhere, which may be one
+/// outside of this process's namespace (`..`).
+#[must_use]
+pub fn below<'a>(group: &'a str, root: &str) -> Option<&'a Path> {
+    let below = Path::new(group).strip_prefix(unescaped(root)).ok()?;
+    (!below.starts_with("..")).then_some(below)
 }
 
 /// A path of `mountinfo`, where spaces, tabs, ends of lines and backslashes are octal
@@ -76,5 +83,7 @@ mod tests {
         let other = below.replace("/user.slice", "/system.slice");
         assert_eq!(at(&other), None);
         assert_eq!(folder("1:cpu:/x\n", v2), None);
+        // A mount would lead out of itself to a group outside of the namespace.
+        assert_eq!(folder("0::/../x\n", v2), None);
     }
 }

@@ -62,6 +62,8 @@ pub(crate) enum Fault {
     Drift,
     /// Huge pages turn up.
     HugePages,
+    /// Small pages stand in the place of those that were asked for.
+    NoHugePages,
     /// perf_event_open is refused.
     NoPerf,
     /// The records of a worker's family alone may be taken.
@@ -798,6 +800,10 @@ impl Worker for FakeWorker {
             census.huge_bytes = huge << 21;
             census.mappings.huge_entries = huge;
             match self.fault {
+                Fault::NoHugePages => {
+                    (census.huge_bytes, census.mappings.huge_entries) = (0, 0);
+                    census.mappings.present_ptes += 512 * huge;
+                }
                 Fault::DescriptorMissing => census.descriptors -= 1,
                 Fault::DescriptorLeaked => census.descriptors += 1,
                 Fault::ThreadMissing => census.threads -= 1,

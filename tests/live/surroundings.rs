@@ -392,8 +392,12 @@ fn a_cpu_quota_of_a_process_is_told_with_what_forks_take_once_it_is_spent() {
     for command in ["explain --time 1s -q", "advise --time 2s -q"] {
         let said = spawner.in_short(command);
         assert!(said.contains("it had 10 % of a CPU"), "{said}");
-        // Ten milliseconds are several forks of a small process.
-        assert!(said.contains("while enough is left"), "{said}");
+        // A period gives ten milliseconds: several forks, or on a slow host less than one.
+        let several = said.contains("while enough is left");
+        assert!(
+            several || said.contains("more than a period gives"),
+            "{said}"
+        );
     }
 }
 

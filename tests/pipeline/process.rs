@@ -303,6 +303,18 @@ fn what_is_written_again_is_told_of_each_kind_of_pages() {
 }
 
 #[test]
+fn small_pages_in_the_place_of_huge_ones_are_not_told_as_huge() {
+    let mut shape = server();
+    shape.mappings[1].huge = vec![[256, 1_024]];
+    let found = process(document(Fault::NoHugePages, &rewriting(shape)));
+    for row in found.rewritten {
+        let missing = row.rewriting.missing();
+        assert_eq!(missing.is_some(), row.of == PageKind::Huge, "{row:?}");
+        assert!(missing.is_none_or(|why| why.reason.contains("did not grant")));
+    }
+}
+
+#[test]
 fn writing_again_that_fails_costs_no_other_trial_and_says_why() {
     let lost = |nth| {
         let (outcome, _) = carry_out(Fault::WorkerDies(nth), &rewriting(server()));

@@ -2,14 +2,17 @@
 //! went wrong.
 
 use forktax::model::{
-    Availability, Blame, CpuQuota, Document, Findings, Missing, Order, PageKind, Process,
-    ProcessRole, Replica, ReplicaOrder, Rung, ShapeReservation, ShapeUnit, SpawnLimit,
-    SpawnLimitKind, SpawnMethod, Stopped, Surroundings, UnitResemblance,
+    Availability, Blame, CpuQuota, Document, Findings, MappingContent, MappingFlag, Missing, Noise,
+    Order, PageKind, Process, ProcessRole, Replica, ReplicaOrder, Rung, ShapeMapping,
+    ShapeReservation, ShapeUnit, SpawnLimit, SpawnLimitKind, SpawnMethod, Stopped, Surroundings,
+    UnitResemblance,
 };
 use forktax::report::{Format, ReportError};
 use forktax::stats::Estimate;
 
-use crate::stored::{flat, in_short, omits, render, row, says, section, stored, table, text, with};
+use crate::stored::{
+    flat, in_short, noise, omits, render, row, says, section, stored, table, text, with,
+};
 use crate::unusual::RESERVATIONS;
 
 fn process(document: &mut Document) -> &mut Process {
@@ -42,6 +45,18 @@ fn unit(document: &mut Document, unit: ShapeUnit) -> &mut UnitResemblance {
     units
         .find(|likeness| likeness.unit == unit)
         .expect("it is compared")
+}
+
+/// Has the workers be as was wanted, unit by unit.
+fn as_wanted(document: &mut Document) {
+    let replica = match &mut document.findings {
+        Findings::Process(process) => &mut process.replica,
+        Findings::Advice(advice) => &mut advice.replica,
+        other => panic!("{other:?} rebuilds no process"),
+    };
+    for unit in &mut replica.likeness.units {
+        unit.built = unit.wanted;
+    }
 }
 
 fn around(value: f64) -> Estimate {
@@ -164,6 +179,30 @@ fn what_forks_take_once_a_quota_is_spent_is_told_beside_what_one_takes() {
         &caveats(&tenth),
         "/sys/fs/cgroup/job/cpu.max gave the process 10 %",
     );
+    // Where a fork's time is a bound, so is what is worked out from it.
+    let mut bound = tenth.clone();
+    as_wanted(&mut bound);
+    let process = &mut order(&mut bound).shape.process;
+    process.reservations = vec![ShapeReservation::NeverExecuted];
+    says(&in_short(&bound), "at least ~");
+    says(
+        &flat(&table(&bound)),
+        "CPU time; at least so long and at most so many",
+    );
+    // The workers had to do with as much, in this group or another of the same path.
+    let mut shared = tenth.clone();
+    let surroundings = order(&mut shared).shape.process.surroundings.clone();
+    let own = surroundings.and_then(|around| around.cpu_quota);
+    let own = own.map(|own| own.since(&own));
+    shared.noise = Some(Noise {
+        cpu_quota: own,
+        ..noise()
+    });
+    omits(&table(&shared), "by its quota");
+    let noise = shared.noise.as_mut().expect("it was watched");
+    let own = noise.cpu_quota.as_mut().expect("it had a quota");
+    own.quota_us *= 2;
+    says(&table(&shared), "by its quota");
     let two = with_quota(200_000);
     omits(&table(&two), "by its quota");
     says(&caveats(&two), "gave the process 200 % of a CPU");
@@ -213,6 +252,7 @@ fn a_group_that_was_not_shared_out_well_is_said_so() {
 fn what_no_worker_has_makes_a_bound_of_the_figures_in_the_verdict() {
     let reserved = |name: &str, reservations: &[ShapeReservation]| {
         in_short(&with(name, |document| {
+            as_wanted(document);
             let order = match &mut document.plan.order {
                 Order::Process(order) => &mut order.replica,
                 Order::Advise(order) => &mut order.replica,
@@ -241,20 +281,129 @@ fn what_no_worker_has_makes_a_bound_of_the_figures_in_the_verdict() {
     says(&traced, "it may stop for its tracer");
     omits(&traced, "a posix_spawn");
     let folios = with("process", |document| {
+        as_wanted(document);
         order(document).scale.out_of_folios = 5_000;
     });
-    let mut both = folios.clone();
     says(&in_short(&folios), "costs at most ");
     says(&in_short(&folios), "that is at least ");
-    let reservations = &mut order(&mut both).shape.process.reservations;
-    reservations.push(ShapeReservation::NeverExecuted);
-    says(&in_short(&both), "it may be more, as links to anon_vmas");
-    omits(&in_short(&both), "costs at ");
+    let also = |reservation| {
+        let mut both = folios.clone();
+        let reservations = &mut order(&mut both).shape.process.reservations;
+        reservations.push(reservation);
+        omits(&in_short(&both), "costs at ");
+        in_short(&both)
+    };
+    let never_executed = also(ShapeReservation::NeverExecuted);
+    says(&never_executed, "it may be more, as links to anon_vmas");
+    // What is worked out from a part is rather too low.
+    let mut part = folios.clone();
+    order(&mut part).scale.pages_divisor = 2;
+    omits(&in_short(&part), "costs at ");
+    // By itself that is too little for a bound.
+    let seccomp = also(ShapeReservation::Seccomp);
+    says(
+        &seccomp,
+        "it may be more, as its calls pass seccomp filters",
+    );
+    omits(
+        &reserved("process", &[ShapeReservation::Seccomp]),
+        "at least",
+    );
+}
+
+#[test]
+fn what_the_workers_have_too_much_or_too_little_of_makes_a_bound() {
+    let building = |of, wanted, built| {
+        in_short(&with("process", |document| {
+            as_wanted(document);
+            let unit = unit(document, of);
+            (unit.process, unit.wanted, unit.built) = (wanted, wanted, built);
+        }))
+    };
+    let more = building(ShapeUnit::Tables, 33, 41);
+    says(&more, "costs at most ");
+    says(&more, ": the workers have more than it (page tables).");
+    omits(&building(ShapeUnit::Tables, 400, 410), "at most");
+    let less = building(ShapeUnit::Ptes, 4_000, 2_000);
+    says(&less, "costs at least ");
+    says(&less, ": the workers have less than it (PTEs).");
+    let huge = building(ShapeUnit::HugeEntries, 400, 0);
+    says(&huge, ": its huge pages are small ones in the workers.");
+    // A posix_spawn copies the table of files, too.
+    let files = building(ShapeUnit::Descriptors, 40, 60);
+    says(&files, "costs at most ");
+    omits(&files, "a posix_spawn");
+}
+
+#[test]
+fn mappings_that_no_worker_has_make_a_bound_where_their_entries_are_copied() {
+    let beside = |flags: &[MappingFlag]| {
+        in_short(&with("process", |document| {
+            as_wanted(document);
+            let mapping = ShapeMapping {
+                permissions: "rw-s".to_owned(),
+                flags: flags.to_vec(),
+                ..ShapeMapping::untouched(1, 64, MappingContent::File)
+            };
+            order(document).shape.mappings.insert(0, mapping);
+        }))
+    };
+    let copied = beside(&[MappingFlag::PageFrames]);
+    says(&copied, "costs at least ");
+    says(&copied, "entries of hugetlbfs or devices are not rebuilt");
+    omits(
+        &beside(&[MappingFlag::DontFork, MappingFlag::PageFrames]),
+        "at least",
+    );
+}
+
+#[test]
+fn pages_that_nobody_saw_leave_no_bound_where_they_are_many() {
+    let hiding = |pages, other: Option<ShapeReservation>| {
+        in_short(&with("process", |document| {
+            as_wanted(document);
+            let shape = &mut order(document).shape;
+            shape.process.reservations = vec![ShapeReservation::NoPhysicalAddresses];
+            shape.process.reservations.extend(other);
+            for mapping in &mut shape.mappings {
+                mapping.own.clear();
+                mapping.file.clear();
+            }
+            shape.mappings[0].own = vec![[0, pages]];
+        }))
+    };
+    omits(&hiding(5_000, None), "at most");
+    let others = ShapeReservation::NeverExecuted;
+    let many = hiding(5_000, Some(others));
+    says(&many, "less, as its own pages may lie in large folios.");
+    omits(&many, "costs at least");
+    says(&hiding(500, Some(others)), "costs at least ");
+}
+
+#[test]
+fn pinned_pages_that_no_fork_copies_make_no_bound() {
+    let pinned = |flags: &[MappingFlag]| {
+        with("process", |document| {
+            as_wanted(document);
+            order(document).scale.pinned_divisor = 0;
+            let mappings = &mut order(document).shape.mappings;
+            let one = mappings.iter_mut().find(|mapping| mapping.anon_vma);
+            let one = one.expect("it has pages of its own");
+            one.pinned.clone_from(&one.own);
+            one.flags = flags.to_vec();
+        })
+    };
+    let copied = pinned(&[]);
+    says(&in_short(&copied), ": no pinned page is rebuilt as one.");
+    says(&caveats(&copied), "pinned pages, ");
+    let left_out = pinned(&[MappingFlag::DontFork]);
+    omits(&in_short(&left_out), "at least");
 }
 
 #[test]
 fn rungs_whose_intervals_overlap_are_not_ranked() {
     let words = in_short(&with("process", |document| {
+        as_wanted(document);
         let rungs = &mut blame(document).rungs;
         let last = rungs.last().expect("there are rungs").cost;
         rungs[1].cost = last;
@@ -268,8 +417,10 @@ fn rungs_whose_intervals_overlap_are_not_ranked() {
 
 #[test]
 fn the_largest_part_is_most_only_beyond_a_half() {
-    assert!(in_short(&stored("process")).contains("Most of a fork's cost is copying"));
+    let built = with("process", as_wanted);
+    says(&in_short(&built), "Most of a fork's cost is copying");
     let words = in_short(&with("process", |document| {
+        as_wanted(document);
         let half = blame(document).fork.total_ns.value * 0.5;
         let largest = blame(document).rungs.last_mut().expect("there are rungs");
         largest.cost.total_ns = around(half);
@@ -280,6 +431,7 @@ fn the_largest_part_is_most_only_beyond_a_half() {
 #[test]
 fn a_fork_that_is_as_fast_as_a_posix_spawn_is_not_called_slower() {
     let words = in_short(&with("process", |document| {
+        as_wanted(document);
         let cells = &mut replica(document).trials[0].cells;
         cells[2].samples = cells[0].samples.clone();
         for (turn, worker) in cells[2].samples.iter_mut().enumerate() {
@@ -332,6 +484,10 @@ fn writing_again_is_told_of_a_sample_and_worked_out_for_all_pages() {
     rewritten.push(huge);
     let words = in_short(&document);
     says(&words, "pages and 576.0 ns for each of 3 huge pages");
+    as_wanted(&mut document);
+    says(&in_short(&document), " times the call: ");
+    order(&mut document).scale.out_of_folios = 5_000;
+    omits(&in_short(&document), "times the call");
     says(
         &flat(&table(&document)),
         "once in each worker, it is split and copied page by page",
@@ -409,6 +565,7 @@ fn every_reservation_is_told() {
 fn large_folios_of_files_make_the_figures_the_most_and_unseen_ones_are_told() {
     let lying = |file_in_folios| {
         with("process", |document| {
+            as_wanted(document);
             let mappings = &mut order(document).shape.mappings;
             let one = mappings.iter_mut().find(|mapping| mapping.anon_vma);
             let one = one.expect("it has pages of its own");
@@ -429,11 +586,20 @@ fn large_folios_of_files_make_the_figures_the_most_and_unseen_ones_are_told() {
         "3,000 pages of files, whose entries its forks copy",
     );
     let unseen = lying(None);
-    omits(&in_short(&unseen), "at most");
-    says(&caveats(&unseen), "lie in large folios was not to be seen");
+    says(&in_short(&unseen), "costs at most ");
+    says(
+        &in_short(&unseen),
+        ": its pages of files may lie in large folios.",
+    );
+    says(&caveats(&unseen), "lie in large folios is not known");
+    says(&caveats(&unseen), "take the shape again, as root");
+    let mut dump = unseen;
+    let process = &mut order(&mut dump).shape.process;
+    process.reservations = vec![ShapeReservation::NoPositions];
+    omits(&caveats(&dump), "take the shape again");
     let small = lying(Some(0));
     omits(&in_short(&small), "at most");
-    omits(&caveats(&small), "folios");
+    omits(&table(&small), "folios");
 }
 
 #[test]

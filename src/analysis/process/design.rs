@@ -5,7 +5,7 @@ use super::rungs::on_rung;
 use crate::analysis::replica::counts::Counter;
 use crate::analysis::replica::groups::weight;
 use crate::analysis::replica::{Beside, Blueprint, Group, Trial, groups};
-use crate::model::{Counts, ProcessRole, Rung, ShapeMapping, SpawnMethod, Term};
+use crate::model::{Counts, ProcessRole, Rung, ShapeMapping, SpaceRequest, SpawnMethod, Term};
 
 /// Groups that are left out once, to check what is said of them: those with at least
 /// this share of the cost, by weight, and not more of them than this.
@@ -76,6 +76,11 @@ impl Design {
                 .push(Trial::forked(ProcessRole::Without(index), space));
         }
     }
+}
+
+/// The order for a worker with all of it and nothing pinned.
+pub fn unpinned(blueprint: &Blueprint) -> SpaceRequest {
+    blueprint.request(&rung_of(blueprint, Rung::Pages), blueprint.beside())
 }
 
 fn rung_of(blueprint: &Blueprint, rung: Rung) -> Vec<ShapeMapping> {

@@ -17,7 +17,7 @@ mod statements;
 mod tests;
 
 pub use blame::blame;
-pub use design::Design;
+pub use design::{Design, unpinned};
 pub use filters::{filtered, filters};
 pub use folios::FileEntries;
 pub use recognised::{Runtime, fork_handlers, is_embedded, is_fork_server, runtime};

@@ -3,7 +3,7 @@
 
 use crate::analysis::explain::of_pages;
 use crate::analysis::mappings::{entries_per_table, region_kind};
-use crate::analysis::replica::counts::{copies_entries, fan_out, pages};
+use crate::analysis::replica::counts::{common, copies_entries, fan_out, pages};
 use crate::model::{
     MappingContent, PageKind, ProcessShape, RegionKind, Rewriting, Rewritten, ShapeMapping,
     SpawnMethod,
@@ -14,8 +14,8 @@ use crate::stats::Estimate;
 /// writes.
 const FEWEST_HUGE: u64 = 8;
 
-/// How many pages of each kind the process may write to again after a fork; huge ones only
-/// where there are some.
+/// How many pages of each kind the process may write to again after a fork, which has
+/// copied pinned ones and left them as they were; huge ones only where there are some.
 pub fn rewritable(shape: &ProcessShape) -> Vec<(PageKind, u64)> {
     let is_rewritable = |mapping: &&ShapeMapping| {
         copies_entries(mapping)
@@ -24,12 +24,17 @@ pub fn rewritable(shape: &ProcessShape) -> Vec<(PageKind, u64)> {
             && mapping.content != MappingContent::Hugetlb
     };
     let mappings = || shape.mappings.iter().filter(is_rewritable);
-    let small = mappings().map(|mapping| pages(&mapping.own)).sum();
+    let left = |runs: &[[u64; 2]], mapping: &ShapeMapping| {
+        pages(runs) - pages(&common(runs, &mapping.pinned))
+    };
+    let small = mappings().map(|mapping| left(&mapping.own, mapping)).sum();
     let is_own = |mapping: &&ShapeMapping| {
         region_kind(mapping.content, mapping.is_shared()) == RegionKind::Anon
     };
     let huge = mappings().filter(is_own);
-    let huge = huge.map(|mapping| pages(&mapping.huge)).sum::<u64>();
+    let huge = huge
+        .map(|mapping| left(&mapping.huge, mapping))
+        .sum::<u64>();
     let huge = huge / fan_out(shape.process.page_size);
     let kinds = [(PageKind::Small, small), (PageKind::Huge, huge)];
     let has_some = |(kind, count): &(PageKind, u64)| *kind == PageKind::Small || *count > 0;
@@ -115,6 +120,8 @@ mod tests {
         );
         assert_eq!(with(|heap| heap.content = MappingContent::Hugetlb), none);
         assert_eq!(with(|heap| heap.huge.clear()), all[..1]);
+        let pinned = with(|heap| heap.pinned = vec![[53, 50], [1_024, 512]]);
+        assert_eq!(pinned, [(PageKind::Small, 50), (PageKind::Huge, 1)]);
     }
 
     #[test]

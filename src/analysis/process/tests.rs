@@ -264,6 +264,12 @@ fn pins_are_a_rung_of_their_own_and_a_sample_is_extrapolated() {
     };
     let blame = blamed(&process, &nothing(), &none);
     assert_eq!(blame.rungs.last().unwrap().rung, Rung::Pages);
-    let built = regions(&Blueprint::of(&process, &nothing()).whole());
+    let blueprint = Blueprint::of(&process, &nothing());
+    let built = regions(&blueprint.whole());
     assert_eq!(built[0].pinned, [[0, 300]]);
+    let unpinned = regions(&unpinned(&blueprint));
+    assert_eq!(
+        (&unpinned[0].pinned, &unpinned[0].written),
+        (&vec![], &built[0].written)
+    );
 }

@@ -1,8 +1,10 @@
 //! From a shape to what a worker builds on top of itself: what it has by itself
 //! already stands for as much of the process.
 
-use super::counts::{copies_entries, entries, fan_out, huge_runs, joined, pages, tables, total};
-use crate::analysis::mappings::region_kind;
+use super::counts::{
+    copies_entries, entries, fan_out, huge_runs, is_copied, joined, pages, tables, total,
+};
+use crate::analysis::mappings::{Fate, fate, region_kind};
 use crate::model::{
     LeftOutMapping, LeftOutReason, LikeRegion, Likeness, MappingContent, MappingFlag, ProcessFacts,
     ProcessShape, RegionKind, ShapeMapping, ShapeUnit, SpaceRequest,
@@ -223,6 +225,12 @@ fn why_left_out(mapping: &ShapeMapping) -> Option<LeftOutReason> {
         _ if mapping.has(MappingFlag::PageFrames) => Some(LeftOutReason::PageFrames),
         _ => None,
     }
+}
+
+/// Whether a fork copies entries of mappings that no worker can have.
+pub fn copies_left_out(shape: &ProcessShape) -> bool {
+    let mut all = shape.mappings.iter();
+    all.any(|m| why_left_out(m).is_some() && is_copied(m) && fate(m) == Fate::Copied)
 }
 
 pub(in crate::analysis) fn note(

@@ -25,6 +25,16 @@ pub(in crate::analysis) fn pages(runs: &[[u64; 2]]) -> u64 {
     runs.iter().map(|[_, count]| count).sum()
 }
 
+/// The pinned pages whose contents a fork copies at once.
+pub fn copied_at_once(mappings: &[ShapeMapping]) -> u64 {
+    let copied = mappings
+        .iter()
+        .filter(|m| copies_entries(m) && !m.is_shared());
+    let runs = copied.flat_map(|mapping| &mapping.pinned);
+    // A stored shape may have been forged.
+    runs.fold(0, |sum, [_, count]| sum.saturating_add(*count))
+}
+
 /// All base-page entries of a mapping, in ascending order, runs of several kinds
 /// joined.
 pub(in crate::analysis) fn entries(mapping: &ShapeMapping) -> Vec<[u64; 2]> {

@@ -14,8 +14,8 @@ mod times;
 mod trial;
 
 pub(in crate::analysis) use blueprint::Beside;
-pub use blueprint::{Blueprint, request_of};
-pub use counts::common;
+pub use blueprint::{Blueprint, copies_left_out, request_of};
+pub use counts::{common, copied_at_once};
 pub use effort::enough_s;
 pub use groups::{Group, groups};
 pub use made_up::made_up;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::analysis::mappings::{MappingSum, entries_per_table, region_kind};
 use crate::analysis::process::{Runtime, rewritable, runtime};
-use crate::analysis::replica::{enough_s, request_of, scaled};
+use crate::analysis::replica::{copied_at_once, enough_s, request_of, scaled};
 use crate::analysis::shape::check_page_size;
 use crate::cli::args::{BackingArg, ExplainArgs, NeighboursArg, RunningArgs, SpaceArgs};
 use crate::lab::LONGEST_S;
@@ -313,8 +313,7 @@ fn fitting(
 /// As many of the pinned pages as may be pinned here.
 fn pinning(shape: &ProcessShape, scale: ShapeScale, host: &Surroundings) -> ShapeScale {
     let part = scaled(shape, &scale);
-    let pages = part.mappings.iter().flat_map(|mapping| &mapping.pinned);
-    let wanted = pages.map(|[_, count]| count).sum::<u64>() * shape.process.page_size;
+    let wanted = copied_at_once(&part.mappings) * shape.process.page_size;
     if wanted == 0 {
         return scale;
     }

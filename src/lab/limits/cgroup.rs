@@ -16,7 +16,7 @@ use procfs::process::{MountInfo, MountInfos};
 use super::Room;
 use crate::analysis::mappings::harmless;
 use crate::model::CpuQuota;
-use crate::sys::cgroup::unescaped;
+use crate::sys::cgroup::{below, unescaped};
 
 /// Version 1 writes "no limit" as the largest number of whole pages.
 const V1_UNLIMITED: u64 = 1 << 62;
@@ -225,9 +225,7 @@ impl Groups {
 
     /// Where a group lies below a mount's own, which may be one from somewhere downwards.
     fn below(&self, mount: &MountInfo, group: &str) -> Option<PathBuf> {
-        let below = Path::new(group).strip_prefix(unescaped(&mount.root)).ok();
-        let below = below.filter(|below| !below.starts_with(".."));
-        if let Some(below) = below {
+        if let Some(below) = below(group, &mount.root) {
             return Some(below.to_owned());
         }
         // Of a group elsewhere the mount's own is one of this process's groups, and none of

@@ -5,8 +5,9 @@ use crate::analysis::replica::common;
 use crate::lab::census::pages::ENTRY_BYTES;
 use crate::model::{MappingContent, MappingFlag, ShapeMapping};
 
-/// The pages of a mapping, counted from its start, that lie in `all`, and are its own. Of a
-/// huge page all are copied if one is pinned (mm/huge_memory.c, `copy_huge_pmd`).
+/// The pages of a mapping, counted from its start, that lie in `all`, and are its own or, of
+/// a shared one, there. Of a huge page all are copied if one is pinned (mm/huge_memory.c,
+/// `copy_huge_pmd`).
 fn pinned(mapping: &ShapeMapping, all: &[[u64; 2]], per_huge: u64) -> Vec<[u64; 2]> {
     let base = mapping.first_page;
     let begin = all.partition_point(|[first, count]| first + count <= base);
@@ -19,7 +20,11 @@ fn pinned(mapping: &ShapeMapping, all: &[[u64; 2]], per_huge: u64) -> Vec<[u64; 
             [from - base, (first + count).min(mapping.end_page()) - from]
         })
         .collect();
-    let small = common(&here, &mapping.own);
+    let there = match mapping.is_shared() {
+        true => &mapping.file,
+        false => &mapping.own,
+    };
+    let small = common(&here, there);
     let huge = common(&here, &mapping.huge)
         .into_iter()
         .map(|[first, count]| {
@@ -75,8 +80,12 @@ impl Reading {
         let all = joined_over(buffers.iter().map(pages).collect());
         let mut marked = 0;
         for mapping in &mut self.mappings {
-            mapping.pinned = pinned(mapping, &all, page_size / ENTRY_BYTES);
-            marked += runs::pages(&mapping.pinned);
+            let found = pinned(mapping, &all, page_size / ENTRY_BYTES);
+            marked += runs::pages(&found);
+            // A fork copies none of what is shared.
+            if !mapping.is_shared() {
+                mapping.pinned = found;
+            }
         }
         let counted = pinned_bytes / page_size;
         if marked > counted {
@@ -106,5 +115,46 @@ impl Reading {
                 mapping.content = MappingContent::ThreadStack;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::replica::copied_at_once;
+
+    #[test]
+    fn shared_pages_are_seen_to_be_pinned_and_no_fork_copies_them() {
+        let page_size = procfs::page_size();
+        let mapping = |first_page, permissions: &str| ShapeMapping {
+            permissions: permissions.to_owned(),
+            anon_vma: permissions.ends_with('p'),
+            ..ShapeMapping::untouched(first_page, 100, MappingContent::Anonymous)
+        };
+        let mut reading = Reading {
+            mappings: vec![
+                ShapeMapping {
+                    own: vec![[0, 100]],
+                    ..mapping(1_000, "rw-p")
+                },
+                ShapeMapping {
+                    file: vec![[0, 100]],
+                    ..mapping(2_000, "rw-s")
+                },
+            ],
+            resident_bytes: None,
+            accounted: None,
+            zeros_seen: true,
+            frames_hidden: false,
+        };
+        let buffers = [1_000, 2_000].map(|page| [page * page_size, 40 * page_size]);
+        assert!(reading.mark_pins(&buffers, 80 * page_size));
+        assert_eq!(reading.mappings[0].pinned, [[0, 40]]);
+        assert!(reading.mappings[1].pinned.is_empty());
+        assert_eq!(copied_at_once(&reading.mappings), 40);
+        reading.mappings[0].flags.push(MappingFlag::DontFork);
+        assert_eq!(copied_at_once(&reading.mappings), 0);
+        // Half of them are of another kind.
+        assert!(!reading.mark_pins(&buffers, 160 * page_size));
     }
 }

@@ -165,8 +165,8 @@ const HUGE_PAGES: Recipe = Recipe {
     asks: "memory in aligned pieces of a huge page (2 MiB on x86-64), and a kernel that gives them: \
            /sys/kernel/mm/transparent_hugepage/enabled at madvise or always",
     risk: "memory that is touched here and there is taken whole, and the kernel may stop to compact \
-           memory; after a fork a write to a huge page splits it (before Linux 5.8 it copied all of \
-           it), and forks are dear again until khugepaged has joined it",
+           memory; a write to a huge page that a child still has splits it (before Linux 5.8 it \
+           copied all of it), and forks are dear again until khugepaged has joined it",
     how: &[
         (
             "C",

@@ -2,44 +2,117 @@
 //! a figure of the shape is a bound of what the process pays.
 
 use super::{Rebuilt, reservations};
-use crate::analysis::process::FileEntries;
-use crate::model::ShapeReservation;
+use crate::analysis::process::{FileEntries, is_off};
+use crate::analysis::replica::copies_left_out;
+use crate::model::{ProcessShape, ShapeReservation, ShapeUnit, UnitResemblance};
+
+/// Of fewer pages it matters little where in memory they lie.
+const MANY: u64 = 2_048;
 
 /// Why figures bound what the process pays, in few words.
 #[derive(Debug, Default)]
 pub(super) struct Bounds {
     /// What adds to them.
-    more: Vec<&'static str>,
-    /// Of what adds, whether it adds to a spawn by any method.
+    more: Vec<String>,
+    /// Whether some of it bears on a spawn by any method.
     any_method: bool,
     /// What takes from them.
-    less: Vec<&'static str>,
+    less: Vec<String>,
 }
 
 impl Bounds {
     pub(super) fn of(rebuilt: &Rebuilt<'_>) -> Self {
-        let order = rebuilt.order;
+        let shape = &rebuilt.order.shape;
+        let reservations = &shape.process.reservations;
         let mut bounds = Self::default();
-        for found in &order.shape.process.reservations {
-            if let Some((why, any_method)) = adds(*found) {
-                bounds.more.push(why);
-                bounds.any_method |= any_method;
-            }
+        for (why, any_method) in reservations.iter().filter_map(|found| adds(*found)) {
+            bounds.more(why, any_method);
         }
         if reservations::not_pinned(rebuilt) > 0 {
-            bounds.more.push("no pinned page is rebuilt as one");
+            bounds.more("no pinned page is rebuilt as one", false);
         }
-        if order.scale.descriptors_up_to.is_some() {
-            bounds.more.push("the workers' table of files is smaller");
-            bounds.any_method = true;
+        if copies_left_out(shape) {
+            bounds.more("entries of hugetlbfs or devices are not rebuilt", false);
         }
-        if order.scale.out_of_folios > 0 {
-            bounds.less.push("its large folios are not rebuilt");
+        if rebuilt.order.scale.descriptors_up_to.is_some() {
+            bounds.more("the workers' table of files is smaller", true);
         }
-        if FileEntries::of(&order.shape).in_folios > 0 {
-            bounds.less.push("large folios of files are not rebuilt");
+        bounds.by_folios(rebuilt);
+        bounds.by_likeness(&rebuilt.replica.likeness.units);
+        if !bounds.less.is_empty() {
+            for why in reservations.iter().filter_map(|found| adds_little(*found)) {
+                bounds.more(why, true);
+            }
+            if rebuilt.is_part() {
+                bounds.more("all of it outgrows the nearer caches", false);
+            }
+        }
+        if hides_many_pages(shape) {
+            bounds.leave_none();
         }
         bounds
+    }
+
+    fn more(&mut self, why: impl Into<String>, any_method: bool) {
+        self.more.push(why.into());
+        self.any_method |= any_method;
+    }
+
+    /// Of large folios, whose entries a fork copies together, and which are small pages in
+    /// the workers.
+    fn by_folios(&mut self, rebuilt: &Rebuilt<'_>) {
+        let files = FileEntries::of(&rebuilt.order.shape);
+        let why = [
+            (
+                rebuilt.order.scale.out_of_folios,
+                "its large folios are not rebuilt",
+            ),
+            (files.in_folios, "large folios of files are not rebuilt"),
+            (files.unseen, "its pages of files may lie in large folios"),
+        ];
+        let there = why.into_iter().filter(|(pages, _)| *pages > 0);
+        self.less.extend(there.map(|(_, why)| why.to_owned()));
+    }
+
+    /// Of units of which the workers have more or less than they should.
+    fn by_likeness(&mut self, units: &[UnitResemblance]) {
+        let (mut too_many, mut too_few) = (Vec::new(), Vec::new());
+        for of in units.iter().filter(|unit| is_off(unit)) {
+            self.any_method |= of.unit == ShapeUnit::Descriptors;
+            match (of.built > of.wanted, of.unit) {
+                (true, unit) => too_many.push(unit.name()),
+                // A fork copies the entry of each small page that stands in their place.
+                (false, ShapeUnit::HugeEntries) => {
+                    let why = "its huge pages are small ones in the workers";
+                    self.less.push(why.to_owned());
+                }
+                (false, unit) => too_few.push(unit.name()),
+            }
+        }
+        if !too_many.is_empty() {
+            let names = too_many.join(", ");
+            self.less
+                .push(format!("the workers have more than it ({names})"));
+        }
+        if !too_few.is_empty() {
+            let names = too_few.join(", ");
+            self.more(format!("the workers have less than it ({names})"), false);
+        }
+    }
+
+    /// Where pages lie that nobody saw may make a fork dearer or cheaper.
+    fn leave_none(&mut self) {
+        match (self.more.is_empty(), self.less.is_empty()) {
+            (false, true) => {
+                let why = "its own pages may lie in large folios";
+                self.less.push(why.to_owned());
+            }
+            (true, false) => {
+                let why = "its own pages may lie further apart in physical memory";
+                self.more(why, false);
+            }
+            _ => {}
+        }
     }
 
     /// Whether they bound it to one side or to none.
@@ -86,7 +159,7 @@ impl Bounds {
 }
 
 /// What a fork of the process pays more for, and whether any other spawn does too. What
-/// has a bound of its own, or may go either way, is in no verdict.
+/// has a bound of its own, may go either way, or adds but little makes none.
 fn adds(reservation: ShapeReservation) -> Option<(&'static str, bool)> {
     match reservation {
         ShapeReservation::NeverExecuted => {
@@ -114,4 +187,27 @@ fn adds(reservation: ShapeReservation) -> Option<(&'static str, bool)> {
         | ShapeReservation::AflForkServer
         | ShapeReservation::NoFlags => None,
     }
+}
+
+/// What adds little to a spawn by any method: no bound by itself, but where a figure is said
+/// to be the most it is more than nothing.
+fn adds_little(reservation: ShapeReservation) -> Option<&'static str> {
+    match reservation {
+        ShapeReservation::Seccomp => Some("its calls pass seccomp filters"),
+        ShapeReservation::OtherLabel => Some("a security module checks it by another label"),
+        ShapeReservation::OtherNamespaces => Some("it is in other namespaces"),
+        _ => None,
+    }
+}
+
+/// Whether it has many pages of its own and nobody saw where in memory they lie.
+fn hides_many_pages(shape: &ProcessShape) -> bool {
+    let hides = [
+        ShapeReservation::NoPhysicalAddresses,
+        ShapeReservation::NoPositions,
+    ];
+    let own = shape.mappings.iter().flat_map(|mapping| &mapping.own);
+    let own = own.fold(0_u64, |sum, [_, count]| sum.saturating_add(*count));
+    let reservations = &shape.process.reservations;
+    own >= MANY && reservations.iter().any(|found| hides.contains(found))
 }

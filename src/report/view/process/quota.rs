@@ -1,5 +1,6 @@
 //! What a CPU quota of the process's control group makes of its forks.
 
+use super::bounds::Bounds;
 use super::{Rebuilt, figures, words};
 use crate::analysis::process::stretched;
 use crate::model::{CpuQuota, ProcessFacts, Surroundings};
@@ -13,7 +14,9 @@ pub(super) fn sustained(rebuilt: &Rebuilt<'_>) -> Option<[Estimate; 2]> {
     let quota = quota(rebuilt)?;
     let noise = rebuilt.document.noise.as_ref();
     let own = noise.and_then(|noise| noise.cpu_quota.as_ref());
-    if own.is_some_and(|own| own.file == quota.file || own.throttled_periods > 0) {
+    // A group of the same path may be another, of another host or container.
+    let limit = |of: &CpuQuota| (of.file.clone(), of.quota_us, of.period_us);
+    if own.is_some_and(|own| limit(own) == limit(quota) || own.throttled_periods > 0) {
         return None;
     }
     let factor = stretched(quota)?;
@@ -31,7 +34,8 @@ pub(in crate::report::view) fn sentence(rebuilt: &Rebuilt<'_>) -> Option<String>
         format!("; up to then the quota had been spent in {share} % of its periods")
     });
     let slice_ns = quota.quota_us as f64 * 1e3;
-    let each = figures::told(total, true);
+    let bound = Bounds::of(rebuilt).of_time();
+    let each = format!("{bound}{}", figures::told(total, true));
     let long = match one[1].value > slice_ns {
         // However much of a period's quota is left, it is spent before the fork is over.
         true => format!("one fork alone spends more than a period gives, and takes {each}"),

@@ -2,6 +2,7 @@
 
 use super::{Rebuilt, figures, likeness, quota, refusals};
 use crate::analysis::process::{self, FileEntries, deviation, is_off};
+use crate::analysis::replica::copied_at_once;
 use crate::model::{Availability, ProcessFacts, ShapeReservation, ShapeScale, ShapeUnit};
 use crate::report::view::number::{counted, integer, number};
 use crate::units::bytes;
@@ -84,17 +85,23 @@ fn files_in_folios(rebuilt: &Rebuilt<'_>) -> Vec<String> {
     let entries = FileEntries::of(&rebuilt.order.shape);
     let large = (entries.in_folios > 0).then(|| {
         format!(
-            "{} pages of files, whose entries its forks copy, lie in large folios, and in small \
-             ones in the workers: a fork copies the entries of one folio together (mm/memory.c, \
-             copy_present_ptes, since Linux 6.9), and what is told of it is the most that it costs",
+            "{} pages of files, whose entries its forks copy, lie in large folios, and those that \
+             are rebuilt in small ones: a fork copies the entries of one folio together \
+             (mm/memory.c, copy_present_ptes, since Linux 6.9), and what is told of it is the most \
+             that it costs",
             integer(entries.in_folios)
         )
     });
+    // Not to be read then, not looked at by an older forktax, or never in a dump of smaps.
+    let remedy = match rebuilt.order.shape.process.is_of_dump() {
+        true => "",
+        false => "; take the shape again, as root (/proc/kpageflags)",
+    };
     let unseen = (entries.unseen > 0).then(|| {
         format!(
-            "whether {} pages of files, whose entries its forks copy, lie in large folios was not \
-             to be seen, and those of the workers lie in small ones: if they do, its forks cost \
-             less than is told here; read it as root (/proc/kpageflags)",
+            "whether {} pages of files, whose entries its forks copy, lie in large folios is not \
+             known, and those that are rebuilt lie in small ones: if they do, its forks cost less \
+             than is told here{remedy}",
             integer(entries.unseen)
         )
     });
@@ -114,12 +121,11 @@ fn unpinned(rebuilt: &Rebuilt<'_>) -> Option<String> {
     })
 }
 
-/// How many pages are pinned in the process where none could be pinned in a worker.
+/// How many pinned pages a fork of the process copies where none could be pinned in a
+/// worker.
 pub(super) fn not_pinned(rebuilt: &Rebuilt<'_>) -> u64 {
-    let mappings = rebuilt.order.shape.mappings.iter();
-    let pinned = mappings.flat_map(|mapping| &mapping.pinned);
     match rebuilt.order.scale.pinned_divisor {
-        0 => pinned.fold(0, |sum, [_, count]| sum.saturating_add(*count)),
+        0 => copied_at_once(&rebuilt.order.shape.mappings),
         _ => 0,
     }
 }

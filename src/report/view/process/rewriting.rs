@@ -1,6 +1,7 @@
 //! The hidden tax of a process: what it pays after a spawn, when it writes to its pages
 //! again.
 
+use super::bounds::Bounds;
 use super::{Rebuilt, figures, words};
 use crate::analysis::explain::{of_pages, over_call};
 use crate::analysis::process::written_again;
@@ -99,7 +100,9 @@ pub(super) fn sentence(rebuilt: &Rebuilt<'_>) -> Option<String> {
         format!("{one} ns for each of {pages}")
     };
     let each: Vec<String> = found.kinds.iter().map(each).collect();
+    // Of a call that is a bound no multiple can be told.
     let calls = words::fork(rebuilt)
+        .filter(|_| !Bounds::of(rebuilt).are_there())
         .and_then(|([call, _], _)| over_call(found.after, call)?.sound())
         .map(|calls| format!(", ~{} times the call", significant(calls.value)));
     let held = found.held.map(|held| {

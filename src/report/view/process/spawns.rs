@@ -1,5 +1,6 @@
 //! What one spawn from the process takes, by method, and what a card had foretold.
 
+use super::bounds::Bounds;
 use super::{Rebuilt, figures, quota, refusals};
 use crate::analysis::process;
 use crate::model::{Availability, ProcessForecast, ProcessRole, SpawnMethod, TrialCell};
@@ -136,9 +137,15 @@ fn remarks(rebuilt: &Rebuilt<'_>) -> Vec<String> {
             .to_owned()
     });
     let stretched = quota::sustained(rebuilt).map(|_| {
-        "by its quota: forks that follow each other once the CPU quota of the process's group is \
-         spent, times period by quota as if all of their time were CPU time"
-            .to_owned()
+        let bounds = Bounds::of(rebuilt);
+        let bound = match bounds.of_time() {
+            "" => String::new(),
+            of_time => format!("; {of_time}so long and {}so many", bounds.of_rate()),
+        };
+        format!(
+            "by its quota: forks that follow each other once the CPU quota of the process's group \
+             is spent, times period by quota as if all of their time were CPU time{bound}"
+        )
     });
     let remarks = part.into_iter().chain(refused).chain(stretched);
     remarks.chain(forecast_remark(rebuilt)).collect()
