@@ -267,6 +267,14 @@ impl ShapeUnit {
         }
     }
 
+    /// Whether it is of the mapped memory.
+    pub fn is_memory(self) -> bool {
+        match self {
+            Self::Vmas | Self::AnonVmas | Self::Ptes | Self::Tables | Self::HugeEntries => true,
+            Self::Descriptors | Self::Threads | Self::PinnedPages => false,
+        }
+    }
+
     /// How many of it a parent has.
     pub fn count(self, parent: &Parent) -> u64 {
         match self {

@@ -320,10 +320,11 @@ fn what_the_workers_have_too_much_or_too_little_of_makes_a_bound() {
             (unit.process, unit.wanted, unit.built) = (wanted, wanted, built);
         }))
     };
-    let more = building(ShapeUnit::Tables, 33, 41);
+    let more = building(ShapeUnit::Tables, 33, 120);
     says(&more, "costs at most ");
     says(&more, ": the workers have more than it (page tables).");
-    omits(&building(ShapeUnit::Tables, 400, 410), "at most");
+    // Few more of what there are few of, beside thousands of PTEs.
+    omits(&building(ShapeUnit::Tables, 33, 41), "at most");
     let less = building(ShapeUnit::Ptes, 4_000, 2_000);
     says(&less, "costs at least ");
     says(&less, ": the workers have less than it (PTEs).");

@@ -26,5 +26,5 @@ pub use rewriting::{WrittenAgain, rewritable, sampled, written_again};
 pub use statements::{
     TOLERATED, beside, checked, dearest_groups, dearest_rungs, deviation, error,
     has_too_few_workers, is_as_expected, is_extrapolated, is_most, is_off, looks_big, of_one,
-    per_second, share, stretched, unshared,
+    per_second, share, size_deviation, stretched, unshared,
 };

@@ -1,9 +1,10 @@
 //! What may be said of a blame and of remedies: each finding only where the intervals
 //! support it.
 
+use crate::analysis::card::footprint_bytes;
 use crate::model::{
-    Blame, Cost, CpuQuota, FreeMemory, GroupCost, ProcessForecast, Rung, RungCost, TrialCell,
-    UnitResemblance,
+    Blame, Cost, Counts, CpuQuota, FreeMemory, GroupCost, ProcessForecast, Rung, RungCost,
+    ShapeUnit, TrialCell, UnitResemblance,
 };
 use crate::stats::{Estimate, FEWEST_WORKERS};
 
@@ -128,6 +129,28 @@ pub fn deviation(unit: &UnitResemblance) -> Option<f64> {
 pub fn is_off(unit: &UnitResemblance) -> bool {
     let many = unit.wanted.max(unit.built) >= FEWEST;
     many && deviation(unit).is_none_or(|off| off.abs() > TOLERATED)
+}
+
+/// How much larger the memory of the workers is for a fork than what was wanted, as a share
+/// of that: below 0 if it is smaller.
+pub fn size_deviation(units: &[UnitResemblance]) -> f64 {
+    let size = |count: fn(&UnitResemblance) -> u64| {
+        let of = |unit| units.iter().find(|of| of.unit == unit).map_or(0, count);
+        footprint_bytes(&Counts {
+            vmas: of(ShapeUnit::Vmas),
+            anon_vmas: of(ShapeUnit::AnonVmas),
+            ptes: of(ShapeUnit::Ptes),
+            tables: of(ShapeUnit::Tables),
+            huge_entries: of(ShapeUnit::HugeEntries),
+            ..Counts::default()
+        }) as f64
+    };
+    let [wanted, built] = [size(|of| of.wanted), size(|of| of.built)];
+    if wanted > 0.0 {
+        built / wanted - 1.0
+    } else {
+        0.0
+    }
 }
 
 /// Whether a forecast is off by no more than nine of ten of the card's own.

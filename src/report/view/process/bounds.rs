@@ -2,9 +2,12 @@
 //! a figure of the shape is a bound of what the process pays.
 
 use super::{Rebuilt, reservations};
-use crate::analysis::process::{FileEntries, is_off};
+use crate::analysis::process::{FileEntries, is_off, size_deviation};
 use crate::analysis::replica::copies_left_out;
 use crate::model::{ProcessShape, ShapeReservation, ShapeUnit, UnitResemblance};
+
+/// By what share the memory of workers may differ in size before a fork notices.
+const MUCH: f64 = 0.1;
 
 /// Of fewer pages it matters little where in memory they lie.
 const MANY: u64 = 2_048;
@@ -74,29 +77,39 @@ impl Bounds {
         self.less.extend(there.map(|(_, why)| why.to_owned()));
     }
 
-    /// Of units of which the workers have more or less than they should.
+    /// Of units of which the workers have more or less than they should: of memory as far as
+    /// all of it differs, and not if a fork hardly notices.
     fn by_likeness(&mut self, units: &[UnitResemblance]) {
-        let (mut too_many, mut too_few) = (Vec::new(), Vec::new());
-        for of in units.iter().filter(|unit| is_off(unit)) {
+        let off = || units.iter().filter(|unit| is_off(unit));
+        let names = |has_too_many: bool| {
+            let those = off().filter(|of| of.unit.is_memory());
+            let those = those.filter(|of| (of.built > of.wanted) == has_too_many);
+            those
+                .map(|of| of.unit.name())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let size = size_deviation(units);
+        // A fork copies the entry of each small page that stands in the place of a huge one.
+        if off().any(|of| of.unit == ShapeUnit::HugeEntries && of.built < of.wanted) {
+            let why = "its huge pages are small ones in the workers";
+            self.less.push(why.to_owned());
+        } else if size > MUCH {
+            let why = format!("the workers have more than it ({})", names(true));
+            self.less.push(why);
+        } else if size < -MUCH {
+            let why = format!("the workers have less than it ({})", names(false));
+            self.more(why, false);
+        }
+        for of in off().filter(|of| !of.unit.is_memory()) {
             self.any_method |= of.unit == ShapeUnit::Descriptors;
-            match (of.built > of.wanted, of.unit) {
-                (true, unit) => too_many.push(unit.name()),
-                // A fork copies the entry of each small page that stands in their place.
-                (false, ShapeUnit::HugeEntries) => {
-                    let why = "its huge pages are small ones in the workers";
-                    self.less.push(why.to_owned());
-                }
-                (false, unit) => too_few.push(unit.name()),
+            if of.built < of.wanted {
+                let why = format!("the workers have fewer {} than it", of.unit.name());
+                self.more(why, false);
+            } else {
+                let why = format!("the workers have more {} than it", of.unit.name());
+                self.less.push(why);
             }
-        }
-        if !too_many.is_empty() {
-            let names = too_many.join(", ");
-            self.less
-                .push(format!("the workers have more than it ({names})"));
-        }
-        if !too_few.is_empty() {
-            let names = too_few.join(", ");
-            self.more(format!("the workers have less than it ({names})"), false);
         }
     }
 
