@@ -300,8 +300,11 @@ fn fitting(
             other => {
                 // Where memory may not be committed twice, its own forks may fail for it.
                 let own = report::refusals(shape);
-                let said = std::iter::once(other.to_string()).chain(own);
-                return Err(PlanError::refused(said.collect::<Vec<_>>().join("; ")));
+                let said = match own.is_empty() {
+                    true => other.to_string(),
+                    false => format!("{} No worker can be like it: {other}", own.join(" ")),
+                };
+                return Err(PlanError::refused(said));
             }
         }
         if scale.mappings_divisor.max(scale.pages_divisor) > MOST {
