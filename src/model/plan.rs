@@ -191,14 +191,13 @@ impl SpaceRequest {
         }
     }
 
-    /// The pages of another process's mappings that are to be in folios of such a size as
-    /// are not to be had.
+    /// The pages of another process's mappings that are to be in large folios and cannot be,
+    /// where the host gives folios of so many pages, or none.
     pub fn out_of_folios(&self, gives: fn(u64) -> bool) -> u64 {
-        let pages = |region: &LikeRegion| region.written.iter().map(|run| run[1]).sum::<u64>();
         match self {
             Self::Likeness(likeness) => {
-                let large = likeness.regions.iter().filter(|region| region.batch > 2);
-                large.filter(|region| !gives(region.batch)).map(pages).sum()
+                let regions = likeness.regions.iter();
+                regions.map(|region| region.out_of_folios(gives)).sum()
             }
             Self::Together { parts } => parts.iter().map(|part| part.out_of_folios(gives)).sum(),
             _ => 0,

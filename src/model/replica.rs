@@ -42,7 +42,7 @@ pub struct ShapeScale {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub descriptors_up_to: Option<u64>,
     /// Own pages in large folios that are rebuilt as small ones, as the host gives none of
-    /// their size; absent without any.
+    /// their size or no mapping holds a whole one; absent without any.
     #[serde(default, skip_serializing_if = "crate::model::is_zero")]
     pub out_of_folios: u64,
     /// Why less than all is rebuilt; absent for all.

@@ -61,6 +61,30 @@ pub struct LikeRegion {
     pub batch: u64,
 }
 
+impl LikeRegion {
+    /// Of its own pages, those that are to be in large folios and cannot be: all, if there are
+    /// no folios of that size, and else those outside of whole ones if they are most. Of some
+    /// that were cut by mprotect(2) no mapping holds a whole one.
+    pub(in crate::model) fn out_of_folios(&self, gives: fn(u64) -> bool) -> u64 {
+        let size = self.batch;
+        if size <= 2 {
+            return 0;
+        }
+        let whole = |[first, count]: &[u64; 2]| {
+            let begin = self.first_page + first;
+            let end = (begin + count) / size * size;
+            end.saturating_sub(begin.next_multiple_of(size))
+        };
+        let all: u64 = self.written.iter().map(|run| run[1]).sum();
+        let within: u64 = self.written.iter().map(whole).sum();
+        match gives(size) {
+            true if 2 * within >= all => 0,
+            true => all - within,
+            false => all,
+        }
+    }
+}
+
 /// What a mapping is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -71,4 +95,42 @@ pub enum RegionKind {
     File,
     /// Shared memory, of a file or anonymous.
     Shared,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_are_out_of_folios_that_are_not_to_be_had_or_that_no_mapping_holds() {
+        let region = |first_page, batch, written: &[[u64; 2]]| LikeRegion {
+            first_page,
+            pages: 4096,
+            backing: RegionKind::Anon,
+            writable: true,
+            readable: true,
+            written: written.to_vec(),
+            read: Vec::new(),
+            huge: Vec::new(),
+            huge_zero: Vec::new(),
+            guards: Vec::new(),
+            pinned: Vec::new(),
+            dontfork: false,
+            noreserve: false,
+            stretch: 0,
+            batch,
+        };
+        let out = |first_page, batch, written: &[[u64; 2]]| {
+            region(first_page, batch, written).out_of_folios(|_| true)
+        };
+        // A huge page whose first page mprotect(2) made a mapping of its own.
+        assert_eq!(out(1, 512, &[[0, 511]]), 511);
+        assert_eq!(out(512, 512, &[[0, 1024]]), 0);
+        assert_eq!(out(500, 512, &[[0, 700]]), 0);
+        assert_eq!(out(500, 512, &[[0, 24], [600, 400]]), 424);
+        assert_eq!(out(0, 16, &[[3, 13], [20, 4]]), 17);
+        assert_eq!(out(1, 0, &[[0, 511]]), 0);
+        let none = region(512, 512, &[[0, 1024]]).out_of_folios(|_| false);
+        assert_eq!(none, 1024);
+    }
 }

@@ -73,8 +73,9 @@ fn out_of_folios(pages: u64) -> Option<String> {
         format!(
             "{} pages of the process lie in large folios, and in small ones in the workers, as \
              this host gives none of that size to those who ask for huge pages \
-             (/sys/kernel/mm/transparent_hugepage/hugepages-*/enabled): a fork copies the entries \
-             of one folio together, and what is told of PTEs is the most that they cost",
+             (/sys/kernel/mm/transparent_hugepage/hugepages-*/enabled), or as no mapping holds a \
+             whole one: a fork copies the entries of one folio together, and what is told of PTEs \
+             is the most that they cost",
             integer(pages)
         )
     })
