@@ -73,8 +73,10 @@ pub(super) fn run(
     let document = (!timing.is_empty()).then(|| {
         progress.step("putting the figures together", 1.0);
         let mut document = document(host, plan, &ended, timing, findings);
-        if let Ok(Placement::Pinned(cpu)) = inquiry.beside {
-            document.caveats.extend(cores_shared(kernel, plan, &[cpu]));
+        if let (Ok(Placement::Pinned(cpu)), false) =
+            (&inquiry.beside, inquiry.evidence.waiting.is_empty())
+        {
+            document.caveats.extend(cores_shared(kernel, plan, &[*cpu]));
         }
         document
     });

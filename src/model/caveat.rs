@@ -326,8 +326,8 @@ fn workers_disagree(cells: usize, spread: f64, mappings: u64, method: SpawnMetho
 fn cores_shared(cpus: &[usize]) -> String {
     format!(
         "CPUs {} are threads of cores that others of them run on too, so that what runs there at \
-         once is slowed by its core as well as by the kernel: choose CPUs by taskset, or ask for \
-         fewer --jobs if there are any",
+         once (parents of --jobs, the thread whose waits are told) is slowed by its core as well \
+         as by the kernel: choose CPUs by taskset",
         listed(cpus)
     )
 }

@@ -29,7 +29,7 @@ pub struct Comparison {
     /// Facts in which the hosts differ.
     pub host_differences: Vec<HostDifference>,
     /// How many times as long as A's the reference of B took, which is the same in every
-    /// run: the intervals of ratios take in half of their distance. Absent where one of two
+    /// run: their distance is one standard error of each ratio. Absent where one of two
     /// files has none or another placement, and of one run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference_ratio: Option<f64>,

@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ChildAction, LikeRegion, Likeness, Order, SpawnMethod};
+use super::{ChildAction, Likeness, Order, SpawnMethod};
 use crate::units::thousands;
 
 /// A complete order for a run: what this command needs, and what all of them share.

@@ -267,11 +267,11 @@ impl ShapeUnit {
         }
     }
 
-    /// Whether it is of the mapped memory.
-    pub fn is_memory(self) -> bool {
+    /// Whether it is of mapped memory, and a fork copies each that is counted.
+    pub fn is_copied(self) -> bool {
         match self {
-            Self::Vmas | Self::AnonVmas | Self::Ptes | Self::Tables | Self::HugeEntries => true,
-            Self::Descriptors | Self::Threads | Self::PinnedPages => false,
+            Self::Vmas | Self::AnonVmas | Self::Ptes | Self::HugeEntries => true,
+            Self::Tables | Self::Descriptors | Self::Threads | Self::PinnedPages => false,
         }
     }
 

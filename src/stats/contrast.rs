@@ -81,12 +81,12 @@ pub enum Direction {
 
 impl Contrast {
     /// The contrast of two statistics that were resampled with different seeds, in two runs
-    /// whose hosts were apart by so much, as a logarithm: a host that is either of two is off
-    /// by half their distance.
+    /// whose hosts were apart by so much, as a logarithm: of how far two runs' hosts differ
+    /// that is all there is to see, and so it is one standard error.
     ///
     /// `None` where one of them is not above 0: it has no logarithm.
     pub fn of(first: Party<'_>, second: Party<'_>, apart: f64) -> Option<Self> {
-        let between = apart.abs() / 2.0;
+        let between = apart.abs();
         let parts = [first.value, second.value];
         let log = Replicates::combine(&parts, |v| {
             let log = logarithm(v[1])? - logarithm(v[0])?;

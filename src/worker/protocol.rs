@@ -153,7 +153,7 @@ pub struct Done {
     /// it shared the PMU, 0 if it never had its turn.
     pub shares: Vec<f64>,
     /// What the whole loop added to what the kernel has booked on this process
-    /// and its children; nothing of a thread that was busy beside the spawns.
+    /// and its children; of its CPU time none of a thread that was busy beside the spawns.
     pub usage: LoopUsage,
     /// CPU time that was not spent where spawns are timed: that of a thread which was busy
     /// beside them, or all of a worker that accompanies another.

@@ -378,12 +378,14 @@ def cannot_fork(checks, name, limit, error):
 
 
 def throttled(checks, name, file):
-    """A quota is told with the group's file, and that forks work all the same."""
+    """A quota of a tenth is told with the group's file, and forks wait for it: 20 of them for a
+    period of 100 ms at the least."""
     told = " ".join(checks.text(f"{name}.out").split())
     checks.that(file in told, f"{name}: {file} is not named in {told}")
-    checks.that("was to fail" not in told, f"{name}: told {told}")
-    seen = int(checks.text(f"{name}-itself.out").split()[0])
+    checks.that("it had 10 % of a CPU" in told, f"{name}: told {told}")
+    seen, milliseconds = map(int, checks.text(f"{name}-itself.out").split())
     checks.that(seen == 0, f"{name}: its fork ended with errno {seen}")
+    checks.that(milliseconds >= 100, f"{name}: its forks took {milliseconds} ms")
 
 
 def says(checks, name, words):

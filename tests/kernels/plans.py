@@ -167,10 +167,11 @@ SHAPE = Step("shape", "forktax shape --pid $(cat /tmp/roots) -o shape.json")
 def of_forker(name, status=0):
     """What forktax says of a forker, and what forks of its own come to."""
     own = f"$(cat /tmp/{name})"
-    asked = f"kill -USR1 {own}; until [ -e /tmp/forked.{own} ]; do sleep 0.1; done"
+    told = f"/tmp/forked.{own}"
+    asked = f"kill -USR1 {own}; while kill -0 {own} && ! [ -e {told} ]; do sleep 0.1; done"
     return [
         Step(name, f"forktax explain --pid {own} --time 3s -q", status=status),
-        Step(f"{name}-itself", f"{asked}; cat /tmp/forked.{own}"),
+        Step(f"{name}-itself", f"{asked}; cat {told}"),
     ]
 
 # Of a guest's GiB: one forker has more in one mapping, and one more than half. No worker can

@@ -320,20 +320,57 @@ fn what_the_workers_have_too_much_or_too_little_of_makes_a_bound() {
             (unit.process, unit.wanted, unit.built) = (wanted, wanted, built);
         }))
     };
-    let more = building(ShapeUnit::Tables, 33, 120);
+    let more = building(ShapeUnit::Vmas, 60, 160);
     says(&more, "costs at most ");
-    says(&more, ": the workers have more than it (page tables).");
-    // Few more of what there are few of, beside thousands of PTEs.
-    omits(&building(ShapeUnit::Tables, 33, 41), "at most");
+    says(&more, ": the workers have more than it (mappings).");
+    // Few more of what there are few of, beside thousands of PTEs; and page tables, of which
+    // forks do not copy all.
+    omits(&building(ShapeUnit::Vmas, 60, 70), "at most");
+    omits(&building(ShapeUnit::Tables, 33, 8_200), "at most");
     let less = building(ShapeUnit::Ptes, 4_000, 2_000);
     says(&less, "costs at least ");
     says(&less, ": the workers have less than it (PTEs).");
     let huge = building(ShapeUnit::HugeEntries, 400, 0);
     says(&huge, ": its huge pages are small ones in the workers.");
     // A posix_spawn copies the table of files, too.
-    let files = building(ShapeUnit::Descriptors, 40, 60);
+    let files = building(ShapeUnit::Descriptors, 400, 600);
     says(&files, "costs at most ");
     omits(&files, "a posix_spawn");
+    omits(&building(ShapeUnit::Descriptors, 20, 21), "at most");
+}
+
+#[test]
+fn what_goes_either_way_leaves_no_bound() {
+    let told = |reservations: &[ShapeReservation], units: &[(ShapeUnit, u64, u64)]| {
+        in_short(&with("process", |document| {
+            as_wanted(document);
+            for (of, wanted, built) in units {
+                let unit = unit(document, *of);
+                (unit.process, unit.wanted, unit.built) = (*wanted, *wanted, *built);
+            }
+            order(document).shape.process.reservations = reservations.to_vec();
+        }))
+    };
+    let both = [(ShapeUnit::Vmas, 60, 600), (ShapeUnit::Ptes, 4_000, 3_000)];
+    let both = told(&[], &both);
+    omits(&both, "costs at ");
+    says(
+        &both,
+        "it may be more, as the workers have less than it (PTEs)",
+    );
+    says(
+        &both,
+        "and less, as the workers have more than it (mappings)",
+    );
+    // Which mappings a fork leaves out nobody saw.
+    let blind = [ShapeReservation::NeverExecuted, ShapeReservation::NoFlags];
+    let blind = told(&blind, &[]);
+    omits(&blind, "costs at ");
+    says(
+        &blind,
+        "and less, as a fork may leave some of its mappings out",
+    );
+    omits(&told(&[ShapeReservation::NoFlags], &[]), "it may be");
 }
 
 #[test]

@@ -269,12 +269,11 @@ fn a_host_that_was_slower_in_one_of_the_runs_widens_the_intervals() {
     let (same, slower) = (against(600_000.0), against(1_200_000.0));
     assert_eq!(same.reference_ratio, Some(1.0));
     assert!((slower.reference_ratio.unwrap() - 2_f64.sqrt()).abs() < 1e-9);
-    // A host that is either of two is off by half of their distance.
     let width = |of: &Comparison| {
         let ci95 = of.lines[0].ratio.measured().unwrap().ci95;
         (ci95[1] / ci95[0]).ln() / 2.0
     };
-    let between = 1.96 * 2_f64.sqrt().ln() / 2.0;
+    let between = 1.96 * 2_f64.sqrt().ln();
     let expected = width(&same).hypot(between);
     assert!(
         (width(&slower) / expected - 1.0).abs() < 0.01,

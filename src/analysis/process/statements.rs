@@ -131,8 +131,8 @@ pub fn is_off(unit: &UnitResemblance) -> bool {
     many && deviation(unit).is_none_or(|off| off.abs() > TOLERATED)
 }
 
-/// How much larger the memory of the workers is for a fork than what was wanted, as a share
-/// of that: below 0 if it is smaller.
+/// How much larger the memory that a fork of the workers copies is than what was wanted, as a
+/// share of that: below 0 if it is smaller. Of page tables nobody knows how many are copied.
 pub fn size_deviation(units: &[UnitResemblance]) -> f64 {
     let size = |count: fn(&UnitResemblance) -> u64| {
         let of = |unit| units.iter().find(|of| of.unit == unit).map_or(0, count);
@@ -140,7 +140,6 @@ pub fn size_deviation(units: &[UnitResemblance]) -> f64 {
             vmas: of(ShapeUnit::Vmas),
             anon_vmas: of(ShapeUnit::AnonVmas),
             ptes: of(ShapeUnit::Ptes),
-            tables: of(ShapeUnit::Tables),
             huge_entries: of(ShapeUnit::HugeEntries),
             ..Counts::default()
         }) as f64

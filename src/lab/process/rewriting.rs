@@ -71,15 +71,16 @@ pub(super) fn rewritten(experiment: &Experiment<'_>, order: &ProcessOrder) -> Ve
     tried.flat_map(of_kind).collect()
 }
 
-/// Of the workers that have so much in huge pages: where the kernel grants none, small ones
-/// stand in their place.
+/// Of the workers that have about so much in huge pages: where the kernel grants none, small
+/// ones stand in their place.
 fn of_workers(
     tried: &Tried,
     method: SpawnMethod,
     seed: u64,
     huge_bytes: u64,
 ) -> Availability<Rewriting> {
-    let granted = |worker: &&Recording| worker.inflated.huge_bytes >= huge_bytes;
+    let enough = huge_bytes - huge_bytes / 20;
+    let granted = |worker: &&Recording| worker.inflated.huge_bytes >= enough;
     let mut workers: Vec<&Recording> = tried.workers.iter().filter(granted).collect();
     keep_quiet(&mut workers, |worker| worker.counts());
     let why_none = || match workers.is_empty() {

@@ -9,7 +9,7 @@ use crate::stats::Estimate;
 /// How long another thread of the parent was held up at the longest in one spawn: a thread
 /// on a CPU of its own that is busy with pages of its own. A fork holds the locks of the
 /// address space for writing while it copies it (mm/mmap.c, `dup_mmap`), and a fault or a
-/// mapping takes one of them. Interrupts of its CPU are in it. Each figure is the level of
+/// mapping takes one of them. What else ran on its CPU is in it, too. Each figure is the level of
 /// the workers' medians.
 #[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct ThreadWaits {

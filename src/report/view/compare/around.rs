@@ -107,7 +107,7 @@ fn speed(comparison: &Comparison) -> Option<String> {
     (ratio.ln().abs() > TOLD).then(|| {
         format!(
             "speed of the host: the reference, the same in every run, took {} times as long in B as \
-             in A; the intervals of the ratios take in half of that",
+             in A; that is one standard error of each ratio",
             significant(ratio)
         )
     })

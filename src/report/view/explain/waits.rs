@@ -38,7 +38,7 @@ pub(super) fn table(found: &Found<'_, ThreadWaits>, notes: &mut Footnotes) -> Ta
             notes,
         )
         .noting([format!(
-            "medians of the longest in each spawn, interrupts of the thread's CPU included; timed: {}",
+            "medians of the longest in each spawn, with whatever else ran on the thread's CPU; timed: {}",
             by_method(found, |waits| counted(waits.spawns, "spawn"))
         )])
 }

@@ -9,6 +9,9 @@ use crate::model::{ProcessShape, ShapeReservation, ShapeUnit, UnitResemblance};
 /// By what share the memory of workers may differ in size before a fork notices.
 const MUCH: f64 = 0.1;
 
+/// Fewer open files more or less hardly bear on a spawn.
+const MANY_FILES: u64 = 100;
+
 /// Of fewer pages it matters little where in memory they lie.
 const MANY: u64 = 2_048;
 
@@ -51,7 +54,16 @@ impl Bounds {
             }
         }
         if hides_many_pages(shape) {
-            bounds.leave_none();
+            bounds.leave_none([
+                "its own pages may lie in large folios",
+                "its own pages may lie further apart in physical memory",
+            ]);
+        }
+        if reservations.contains(&ShapeReservation::NoFlags) {
+            bounds.leave_none([
+                "a fork may leave some of its mappings out",
+                "a fork may copy more of its mappings",
+            ]);
         }
         bounds
     }
@@ -77,53 +89,58 @@ impl Bounds {
         self.less.extend(there.map(|(_, why)| why.to_owned()));
     }
 
-    /// Of units of which the workers have more or less than they should: of memory as far as
-    /// all of it differs, and not if a fork hardly notices.
+    /// Of units of which the workers have more or less than they should: of memory if all of
+    /// it differs by so much that a fork notices.
     fn by_likeness(&mut self, units: &[UnitResemblance]) {
         let off = || units.iter().filter(|unit| is_off(unit));
-        let names = |has_too_many: bool| {
-            let those = off().filter(|of| of.unit.is_memory());
-            let those = those.filter(|of| (of.built > of.wanted) == has_too_many);
-            those
-                .map(|of| of.unit.name())
-                .collect::<Vec<_>>()
-                .join(", ")
+        let named = |has_more: bool| {
+            let those = off().filter(|of| of.unit.is_copied());
+            let those = those.filter(|of| (of.built > of.wanted) == has_more);
+            those.map(|of| of.unit).collect::<Vec<_>>()
         };
-        let size = size_deviation(units);
-        // A fork copies the entry of each small page that stands in the place of a huge one.
-        if off().any(|of| of.unit == ShapeUnit::HugeEntries && of.built < of.wanted) {
+        let [mut too_many, mut too_few] = [true, false].map(named);
+        if size_deviation(units).abs() < MUCH {
+            (too_many, too_few) = Default::default();
+        }
+        if let Some(at) = too_few
+            .iter()
+            .position(|unit| *unit == ShapeUnit::HugeEntries)
+        {
+            // A fork copies the entry of each small page that stands in the place of one.
+            too_few.remove(at);
+            too_many.clear();
             let why = "its huge pages are small ones in the workers";
             self.less.push(why.to_owned());
-        } else if size > MUCH {
-            let why = format!("the workers have more than it ({})", names(true));
+        }
+        let names = |units: &[ShapeUnit]| {
+            let names: Vec<&str> = units.iter().map(|unit| unit.name()).collect();
+            names.join(", ")
+        };
+        if !too_many.is_empty() {
+            let why = format!("the workers have more than it ({})", names(&too_many));
             self.less.push(why);
-        } else if size < -MUCH {
-            let why = format!("the workers have less than it ({})", names(false));
+        }
+        if !too_few.is_empty() {
+            let why = format!("the workers have less than it ({})", names(&too_few));
             self.more(why, false);
         }
-        for of in off().filter(|of| !of.unit.is_memory()) {
-            self.any_method |= of.unit == ShapeUnit::Descriptors;
-            if of.built < of.wanted {
-                let why = format!("the workers have fewer {} than it", of.unit.name());
-                self.more(why, false);
-            } else {
-                let why = format!("the workers have more {} than it", of.unit.name());
-                self.less.push(why);
+        let files = off().find(|of| of.unit == ShapeUnit::Descriptors);
+        if let Some(of) = files.filter(|of| of.built.abs_diff(of.wanted) > MANY_FILES) {
+            match of.built < of.wanted {
+                true => self.more("the workers have fewer open files", true),
+                false => self
+                    .less
+                    .push("the workers have more open files".to_owned()),
             }
+            self.any_method = true;
         }
     }
 
-    /// Where pages lie that nobody saw may make a fork dearer or cheaper.
-    fn leave_none(&mut self) {
+    /// What was not seen may go the other way than what was.
+    fn leave_none(&mut self, [less, more]: [&str; 2]) {
         match (self.more.is_empty(), self.less.is_empty()) {
-            (false, true) => {
-                let why = "its own pages may lie in large folios";
-                self.less.push(why.to_owned());
-            }
-            (true, false) => {
-                let why = "its own pages may lie further apart in physical memory";
-                self.more(why, false);
-            }
+            (false, true) => self.less.push(less.to_owned()),
+            (true, false) => self.more(more, false),
             _ => {}
         }
     }

@@ -36,12 +36,15 @@ pub(in crate::report::view) fn sentence(rebuilt: &Rebuilt<'_>) -> Option<String>
     let slice_ns = quota.quota_us as f64 * 1e3;
     let bound = Bounds::of(rebuilt).of_time();
     let each = format!("{bound}{}", figures::told(total, true));
-    let long = match one[1].value > slice_ns {
+    let long = match (one[1].value > slice_ns, bound) {
         // However much of a period's quota is left, it is spent before the fork is over.
-        true => format!("one fork alone spends more than a period gives, and takes {each}"),
-        false => format!(
+        (true, "" | "at least ") => {
+            format!("one fork alone spends more than a period gives, and takes {each}")
+        }
+        (false, "" | "at most ") => format!(
             "a fork takes that long while enough is left, and one after the other {each} each"
         ),
+        _ => format!("one fork after the other takes {each} each"),
     };
     Some(format!(
         "When it was read, it had {} % of a CPU with all of its control group: with that {long}, if \

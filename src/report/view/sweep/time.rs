@@ -38,8 +38,10 @@ pub(in crate::report::view) fn table(
         );
     if document.plan.has_jobs() {
         grid = grid.column(
-            Column::number("all", "per s")
-                .explained("spawns of all parents at once, counted while one of them was timed"),
+            Column::number("all", "per s").explained(
+                "spawns of all parents at once, counted while one of them was timed; others on \
+                 the CPUs of the rest were not watched",
+            ),
             |row| together(row.cell),
         );
     }
