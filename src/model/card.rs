@@ -240,8 +240,8 @@ impl Term {
 pub struct PriceList {
     /// What a fork costs, fitted to many parents at once.
     pub terms: Vec<TermPrice>,
-    /// The size of the kernel's structures, of parent and copy, from which on more of
-    /// them cost the higher price; null where one price fits as well.
+    /// The size of the kernel's structures, of parent and copy, from which on each doubling
+    /// of them makes prices higher; null where one price fits as well.
     pub knee_bytes: Option<u64>,
     /// How well the prices of a fork foretell.
     pub grade: Availability<Grade>,
@@ -258,7 +258,8 @@ pub struct TermPrice {
     pub term: Term,
     /// As long as the kernel's structures of parent and copy are smaller than the knee.
     pub small: Priced,
-    /// Once they are larger; the same where the price does not depend on their size.
+    /// Where they are 16 times as large as the knee; the same if the price does not depend on
+    /// their size. In between it goes up by as much with each doubling.
     pub large: Priced,
 }
 

@@ -96,7 +96,7 @@ pub struct CardPrices {
 }
 
 /// A card's price of a unit, in nanoseconds, as it was fitted: first where the kernel's
-/// structures are small, then where they are larger than the knee.
+/// structures are small, then where they are 16 times as large as the knee.
 #[derive(Debug, Clone, Copy, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct CardTerm {
     /// Of which unit.

@@ -8,31 +8,15 @@
 
 use fastrand::Rng;
 
-use super::footprint::{SIZED, share_beyond};
+use super::footprint::{SIZED, way_beyond};
 use crate::model::{CardTerm, Counts, Term};
 use crate::stats::{DRAWS, LeastSquares, Replicates, quantile, seed_of};
 
-/// The knees that are tried, in bytes; and none.
-const KNEES: [u64; 15] = [
-    1 << 17,
-    3 << 16,
-    1 << 18,
-    3 << 17,
-    1 << 19,
-    3 << 18,
-    1 << 20,
-    5 << 18,
-    3 << 19,
-    1 << 21,
-    3 << 20,
-    1 << 22,
-    3 << 21,
-    1 << 23,
-    1 << 24,
-];
-/// A knee is worth its columns if it takes off this share of the errors: the best of
-/// so many knees takes off a tenth of mere noise.
-const WORTH: f64 = 0.25;
+/// The size from which on prices go up, in bytes. As they do so by doublings it matters little
+/// where that begins: with 64 to 256 KiB parents that were left out were foretold about as well.
+pub(super) const KNEE: u64 = 192 << 10;
+/// A knee is worth its columns if it takes off this share of the errors.
+const WORTH: f64 = 0.1;
 /// What a model of so few terms misses at the best, relative to what is measured. It
 /// keeps a parent that was measured very exactly from outweighing all others.
 const MODEL_ERROR: f64 = 0.03;
@@ -94,7 +78,7 @@ impl Fit {
         if parents.len() < LEAST_PARENTS {
             return None;
         }
-        let knee_bytes = best_knee(parents);
+        let knee_bytes = knee_of(parents);
         let problem = Problem::new(parents, knee_bytes);
         let best = problem.solve(&problem.measured(), None);
         let left_out = problem.leave_each_out();
@@ -162,7 +146,7 @@ impl Fit {
 
     /// What of a parent's total each term makes up, in nanoseconds.
     pub fn shares(&self, counts: &Counts) -> Vec<(Term, f64)> {
-        let beyond = share_beyond(counts, self.knee_bytes);
+        let beyond = way_beyond(counts, self.knee_bytes);
         let of = |term: Term| {
             let price = |after| {
                 let [small, large] = [false, true].map(|b| self.price(term, after, b).value);
@@ -179,7 +163,7 @@ impl Fit {
 
 /// What stored prices foretell of a fork: call and total, in nanoseconds.
 pub fn forecast(terms: &[CardTerm], knee_bytes: Option<u64>, counts: &Counts) -> [f64; 2] {
-    let beyond = share_beyond(counts, knee_bytes);
+    let beyond = way_beyond(counts, knee_bytes);
     let price = |[small, large]: [f64; 2]| small + (large - small) * beyond;
     let sum = |of: &dyn Fn(&CardTerm) -> f64| {
         let each = terms.iter();
@@ -197,9 +181,9 @@ fn column(term: Term) -> usize {
         .unwrap_or(0)
 }
 
-/// How many of each term, and of the sized ones how many are beyond the knee.
+/// How many of each term, and of the sized ones as much as they are beyond the knee.
 fn row(counts: &Counts, knee_bytes: Option<u64>) -> Vec<f64> {
-    let beyond = share_beyond(counts, knee_bytes);
+    let beyond = way_beyond(counts, knee_bytes);
     let all = Term::ALL.iter().map(|term| term.count(counts) as f64);
     let large = SIZED.iter().map(|term| term.count(counts) as f64 * beyond);
     all.chain(large).collect()
@@ -325,9 +309,9 @@ fn explained(values: impl Iterator<Item = (f64, f64, f64)>) -> f64 {
     1.0 - rest / sum(&|(y, _, w)| w * (y - mean).powi(2))
 }
 
-/// The knee with which parents that were left out are foretold best.
-fn best_knee(parents: &[Observation]) -> Option<u64> {
-    // A single parent that no model foretells shall not choose it.
+/// The knee, if parents that were left out are foretold clearly better with it.
+fn knee_of(parents: &[Observation]) -> Option<u64> {
+    // A single parent that no model foretells shall not decide.
     const MOST: f64 = 0.5;
     let error = |knee| {
         let foretold = Problem::new(parents, knee).leave_each_out();
@@ -337,9 +321,7 @@ fn best_knee(parents: &[Observation]) -> Option<u64> {
         });
         each.sum::<f64>()
     };
-    let with = KNEES.iter().map(|knee| (error(Some(*knee)), *knee));
-    let (least, knee) = with.min_by(|a, b| a.0.total_cmp(&b.0))?;
-    (least < (1.0 - WORTH) * error(None)).then_some(knee)
+    (error(Some(KNEE)) < (1.0 - WORTH) * error(None)).then_some(KNEE)
 }
 
 /// How far off a forecast is, relative to what was measured: call and total.

@@ -1,9 +1,9 @@
-//! The size of what a fork goes over, and the share of it that is beyond the caches.
+//! The size of what a fork goes over, and how far it is beyond the nearest caches.
 //!
-//! A price is not one number: as long as the kernel's structures of parent and copy
-//! fit into the CPU's nearer caches, a mapping costs about two thirds of what it
-//! costs once they do not. The size where that changes is found by the fit; here is
-//! only how much each unit adds to it, relative to the others.
+//! A price is not one number: the larger the kernel's structures of parent and copy are,
+//! the fewer of the CPU's caches and TLBs they fit into, and with each doubling a mapping
+//! costs more. The size from which on that is so is found by the fit; here is only how much
+//! each unit adds to it, relative to the others.
 
 use crate::model::{Counts, Term};
 
@@ -35,11 +35,15 @@ pub fn footprint_bytes(counts: &Counts) -> u64 {
     each.fold(0, u64::saturating_add)
 }
 
-/// The share of it that lies beyond the knee.
-pub(super) fn share_beyond(counts: &Counts, knee_bytes: Option<u64>) -> f64 {
+/// How many times as large as the knee a parent is that pays the second price.
+pub const FAR: u64 = 16;
+
+/// How far a parent is on the way from the price up to the knee to that at [`FAR`] times its
+/// size, in doublings: more than 1 if it is larger still.
+pub(super) fn way_beyond(counts: &Counts, knee_bytes: Option<u64>) -> f64 {
     let size = footprint_bytes(counts) as f64;
     match knee_bytes {
-        Some(knee) if size > 0.0 => (1.0 - knee as f64 / size).max(0.0),
+        Some(knee) if size > knee as f64 => (size / knee as f64).ln() / (FAR as f64).ln(),
         _ => 0.0,
     }
 }
@@ -55,13 +59,23 @@ mod tests {
             ..Counts::default()
         };
         assert_eq!(footprint_bytes(&small), 50_000);
-        assert_eq!(share_beyond(&small, Some(1 << 20)), 0.0);
-        assert_eq!(share_beyond(&small, None), 0.0);
-        assert_eq!(share_beyond(&Counts::default(), Some(1)), 0.0);
-        let large = Counts {
-            vmas: 20_000,
-            ..Counts::default()
+        assert_eq!(way_beyond(&small, Some(1 << 20)), 0.0);
+        assert_eq!(way_beyond(&small, None), 0.0);
+        assert_eq!(way_beyond(&Counts::default(), Some(1)), 0.0);
+    }
+
+    #[test]
+    fn each_doubling_is_as_long_a_way() {
+        let way = |times: u64| {
+            let counts = Counts {
+                vmas: 1_000 * times,
+                ..Counts::default()
+            };
+            way_beyond(&counts, Some(500_000))
         };
-        assert_eq!(share_beyond(&large, Some(1_000_000)), 0.9);
+        assert_eq!(way(1), 0.0);
+        assert!((way(2) - way(1) - (way(16) - way(8))).abs() < 1e-12);
+        assert!((way(FAR) - 1.0).abs() < 1e-12);
+        assert!(way(2 * FAR) > 1.0);
     }
 }

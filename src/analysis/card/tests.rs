@@ -1,5 +1,6 @@
 //! Prices that are known, in trials that are made up, are found again.
 
+use super::fit::KNEE;
 use super::*;
 use crate::model::{
     Availability, CardOrder, CardTerm, ChildAction, Counts, GaugeSamples, Parent, PriceKind,
@@ -8,11 +9,9 @@ use crate::model::{
 };
 use crate::stats::summarise;
 
-const KNEE: u64 = 1 << 20;
-
 /// What a fork of these features takes on a host that is made up: call and total.
 fn truth(features: &Counts, knee: Option<u64>) -> [f64; 2] {
-    let beyond = footprint::share_beyond(features, knee);
+    let beyond = footprint::way_beyond(features, knee);
     let call: f64 = Term::ALL
         .iter()
         .map(|term| {
@@ -375,7 +374,7 @@ fn stored_prices_foretell_as_they_were_measured() {
             ptes,
             ..Counts::default()
         };
-        let beyond = footprint::share_beyond(&counts, Some(KNEE));
+        let beyond = footprint::way_beyond(&counts, Some(KNEE));
         let at = |[small, large]: [f64; 2]| small + (large - small) * beyond;
         let call = 40_000.0 + vmas as f64 * at([300.0, 500.0]) + ptes as f64 * at([50.0, 60.0]);
         let [own_call, own_total] = fit::forecast(&terms, Some(KNEE), &counts);

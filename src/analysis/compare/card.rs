@@ -77,7 +77,7 @@ fn of_price(price: PriceLine, drift: f64) -> Result<Line, Absent> {
     let (key, group, what) = match (price.term, price.other) {
         (Some((term, beyond)), _) => {
             let (side, words) = if beyond {
-                ("large", ", beyond the knee")
+                ("large", ", at 16 knees")
             } else {
                 ("small", "")
             };

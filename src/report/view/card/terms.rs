@@ -2,7 +2,7 @@
 
 use super::figures::{self, UNIT, bounds_explained};
 use super::names;
-use crate::analysis::card::{Charged, Slice, footprint_bytes};
+use crate::analysis::card::{Charged, FAR, Slice, footprint_bytes};
 use crate::model::{Counts, TermPrice};
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::grid::Grid;
@@ -38,9 +38,10 @@ pub(super) fn table(charged: &Charged<'_>, notes: &mut Footnotes) -> Table {
             Column::number("total", "").explained("in the call and after it"),
             small(Slice::Total),
         );
+    let far = format!("at {FAR} knees");
     if charged.prices().knee_bytes.is_some() {
         for (moment, slice) in [("in the call", Slice::Call), ("total", Slice::Total)] {
-            grid = grid.column(Column::number("beyond the knee", moment), large(slice));
+            grid = grid.column(Column::number(&far, moment), large(slice));
         }
     }
     let table = grid.table("What a fork costs", &charged.prices().terms, notes);
@@ -71,8 +72,9 @@ fn knee_words(charged: &Charged<'_>) -> Option<String> {
     let [mappings, pages] = [mapping, page].map(|of| knee / footprint_bytes(&of).max(1));
     Some(format!(
         "the knee: once the kernel's structures of parent and copy outgrow {} KiB (those of \
-         {} mappings of a page, or of {} pages in one mapping), what is beyond costs the \
-         higher price, as it would if it no longer fitted into the nearer caches",
+         {} mappings of a page, or of {} pages in one mapping), each unit costs more with each \
+         doubling of them, as if they fitted into fewer and fewer caches, and at {FAR} times that \
+         size the higher price",
         integer(knee >> 10),
         integer(mappings),
         integer(pages),
