@@ -327,7 +327,8 @@ impl Inquiry<'_> {
 
 impl Feature for Inquiry<'_> {
     /// A method that this host lacks costs the parts that it has to itself: the workers that
-    /// time all methods tell why. The thread that is busy beside them nobody asked for by name.
+    /// time all methods tell why. The thread that is busy beside them nobody asked for by
+    /// name; but a worker that dies is an error whatever it was for.
     fn lose(&mut self, visit: usize, error: LabError) -> Result<(), LabError> {
         match (self.parts[visit], error) {
             (part @ (Part::Chains(_) | Part::Faults(..)), LabError::Methods(_))
@@ -336,7 +337,7 @@ impl Feature for Inquiry<'_> {
                 self.useless.push(part);
                 Ok(())
             }
-            (part @ Part::Waiting, error) => {
+            (part @ Part::Waiting, error @ LabError::Worker { .. }) => {
                 self.beside = Err(Missing::unavailable(error.to_string(), None));
                 self.useless.push(part);
                 Ok(())

@@ -56,13 +56,12 @@ fn close(ns: Option<f64>, wanted: f64) {
 #[test]
 fn a_worker_that_dies_is_the_error_whatever_part_it_was_for() {
     // Those of the first round are of all parts, the probes' among them; one has no loop
-    // to die in, as its page tables are all that is looked at, and one is beside a busy
-    // thread, which can be done without.
+    // to die in, as its page tables are all that is looked at.
     let survives = |nth: &u32| {
         let (outcome, _) = carry_out(Fault::WorkerDies(*nth), &default_plan());
         !matches!(outcome.error, Some(LabError::Died { .. }))
     };
-    assert_eq!((1..=16).filter(survives).count(), 2);
+    assert_eq!((1..=16).filter(survives).count(), 1);
 }
 
 #[test]

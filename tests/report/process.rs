@@ -285,7 +285,7 @@ fn what_no_worker_has_makes_a_bound_of_the_figures_in_the_verdict() {
         order(document).scale.out_of_folios = 5_000;
     });
     says(&in_short(&folios), "costs at most ");
-    says(&in_short(&folios), "that is at least ");
+    omits(&in_short(&folios), "a second");
     let also = |reservation| {
         let mut both = folios.clone();
         let reservations = &mut order(&mut both).shape.process.reservations;

@@ -61,8 +61,11 @@ fn each(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let ([_, total], extrapolated) = fork(rebuilt)?;
     let bounds = Bounds::of(rebuilt);
     let against = against(rebuilt, &bounds).filter(|_| !extrapolated);
-    let most = per_second(total).map(|most| {
-        let (bound, mark) = (bounds.of_rate(), figures::mark(extrapolated));
+    // Of a process that forks more cheaply it is not said what it comes to besides its work.
+    let bound = bounds.of_rate();
+    let told = per_second(total).filter(|_| bound != "at least ");
+    let most = told.map(|most| {
+        let mark = figures::mark(extrapolated);
         format!(
             "; one after the other that is {bound}{mark}{} a second",
             significant(most.value)
