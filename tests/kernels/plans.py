@@ -168,7 +168,7 @@ def of_forker(name, status=0):
     """What forktax says of a forker, and what forks of its own come to."""
     own = f"$(cat /tmp/{name})"
     told = f"/tmp/forked.{own}"
-    asked = f"kill -USR1 {own}; while kill -0 {own} && ! [ -e {told} ]; do sleep 0.1; done"
+    asked = f"kill -USR1 {own}; for i in $(seq 300); do [ -e {told} ] && break; sleep 0.1; done"
     return [
         Step(name, f"forktax explain --pid {own} --time 3s -q", status=status),
         Step(f"{name}-itself", f"{asked}; cat {told}"),
@@ -214,7 +214,13 @@ PERF_FOR_ALL = CGROUP_V2 + "echo -1 >/proc/sys/kernel/perf_event_paranoid\n"
 VARIANTS = [
     Plan(
         "control groups of version 1, no huge pages",
-        [*IN_GROUPS, SHAPE, *of_forker("full"), *of_forker("slow")],
+        [
+            *IN_GROUPS,
+            SHAPE,
+            *of_forker("full"),
+            *of_forker("slow"),
+            Step("slow-group", "cat /sys/fs/cgroup/cpu/slow/cpu.stat"),
+        ],
         [
             (checks.says, "groups.out", "cgroup rw,relatime,memory"),
             (checks.sweep, "in-group", 500),
@@ -236,6 +242,7 @@ VARIANTS = [
             measured("huge", "sweep --huge --mappings 0,20 --spawns 8"),
             *of_forker("full"),
             *of_forker("slow"),
+            Step("slow-group", "cat /sys/fs/cgroup/slow/cpu.stat"),
         ],
         [
             (checks.says, "groups.out", "cgroup2 rw,relatime"),

@@ -91,7 +91,7 @@ impl Fit {
         })
     }
 
-    /// The price of one of a term, in the call or after it: `beyond` the knee or not.
+    /// The price of one of a term, in the call or after it: up to the knee, or far `beyond` it.
     pub(super) fn price(&self, term: Term, after: bool, beyond: bool) -> Replicates {
         let place = column(term);
         let more = SIZED.iter().position(|sized| *sized == term);

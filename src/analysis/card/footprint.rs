@@ -2,8 +2,7 @@
 //!
 //! A price is not one number: the larger the kernel's structures of parent and copy are,
 //! the fewer of the CPU's caches and TLBs they fit into, and with each doubling a mapping
-//! costs more. The size from which on that is so is found by the fit; here is only how much
-//! each unit adds to it, relative to the others.
+//! costs more. Here is how much each unit adds to that size, relative to the others.
 
 use crate::model::{Counts, Term};
 
@@ -39,7 +38,7 @@ pub fn footprint_bytes(counts: &Counts) -> u64 {
 pub const FAR: u64 = 16;
 
 /// How far a parent is on the way from the price up to the knee to that at [`FAR`] times its
-/// size, in doublings: more than 1 if it is larger still.
+/// size, where each doubling is as long a part of it: more than 1 if it is larger still.
 pub(super) fn way_beyond(counts: &Counts, knee_bytes: Option<u64>) -> f64 {
     let size = footprint_bytes(counts) as f64;
     match knee_bytes {

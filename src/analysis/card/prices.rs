@@ -27,7 +27,7 @@ impl Slice {
 /// A line of the price list, with the resamples behind it.
 #[derive(Debug, Clone)]
 pub struct PriceLine {
-    /// Of a fork's term: which, and whether beyond the knee.
+    /// Of a fork's term: which, and whether far beyond the knee.
     pub term: Option<(Term, bool)>,
     /// Of another price: which, and of which method.
     pub other: Option<(PriceKind, Option<SpawnMethod>)>,

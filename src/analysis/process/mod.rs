@@ -24,7 +24,7 @@ pub use recognised::{Runtime, fork_handlers, is_embedded, is_fork_server, runtim
 pub use refusals::{Refusal, refusals};
 pub use rewriting::{WrittenAgain, rewritable, sampled, written_again};
 pub use statements::{
-    TOLERATED, beside, checked, dearest_groups, dearest_rungs, deviation, error,
+    TOLERATED, apart, beside, checked, dearest_groups, dearest_rungs, deviation, error,
     has_too_few_workers, is_as_expected, is_extrapolated, is_most, is_off, looks_big, of_one,
-    per_second, share, size_deviation, stretched, unshared,
+    per_second, share, stretched, unshared,
 };

@@ -131,10 +131,10 @@ pub fn is_off(unit: &UnitResemblance) -> bool {
     many && deviation(unit).is_none_or(|off| off.abs() > TOLERATED)
 }
 
-/// How much larger the memory that a fork of the workers copies is than what was wanted, as a
-/// share of that: below 0 if it is smaller. Of page tables nobody knows how many are copied.
-pub fn size_deviation(units: &[UnitResemblance]) -> f64 {
-    let size = |count: fn(&UnitResemblance) -> u64| {
+/// What the workers have too much and what they have too little of the memory that a fork
+/// copies, each as a share of what was wanted. Of page tables nobody knows how many are copied.
+pub fn apart(units: &[UnitResemblance]) -> [f64; 2] {
+    let size = |count: &dyn Fn(&UnitResemblance) -> u64| {
         let of = |unit| units.iter().find(|of| of.unit == unit).map_or(0, count);
         footprint_bytes(&Counts {
             vmas: of(ShapeUnit::Vmas),
@@ -144,12 +144,10 @@ pub fn size_deviation(units: &[UnitResemblance]) -> f64 {
             ..Counts::default()
         }) as f64
     };
-    let [wanted, built] = [size(|of| of.wanted), size(|of| of.built)];
-    if wanted > 0.0 {
-        built / wanted - 1.0
-    } else {
-        0.0
-    }
+    let wanted = size(&|of| of.wanted).max(1.0);
+    let too_many = size(&|of| of.built.saturating_sub(of.wanted));
+    let too_few = size(&|of| of.wanted.saturating_sub(of.built));
+    [too_many / wanted, too_few / wanted]
 }
 
 /// Whether a forecast is off by no more than nine of ten of the card's own.

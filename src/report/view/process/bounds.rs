@@ -2,7 +2,7 @@
 //! a figure of the shape is a bound of what the process pays.
 
 use super::{Rebuilt, reservations};
-use crate::analysis::process::{FileEntries, is_off, size_deviation};
+use crate::analysis::process::{FileEntries, apart, is_off};
 use crate::analysis::replica::copies_left_out;
 use crate::model::{ProcessShape, ShapeReservation, ShapeUnit, UnitResemblance};
 
@@ -93,15 +93,13 @@ impl Bounds {
     /// it differs by so much that a fork notices.
     fn by_likeness(&mut self, units: &[UnitResemblance]) {
         let off = || units.iter().filter(|unit| is_off(unit));
-        let named = |has_more: bool| {
-            let those = off().filter(|of| of.unit.is_copied());
+        let [share_more, share_less] = apart(units);
+        let named = |has_more: bool, share: f64| {
+            let those = off().filter(|of| share > MUCH && of.unit.is_copied());
             let those = those.filter(|of| (of.built > of.wanted) == has_more);
             those.map(|of| of.unit).collect::<Vec<_>>()
         };
-        let [mut too_many, mut too_few] = [true, false].map(named);
-        if size_deviation(units).abs() < MUCH {
-            (too_many, too_few) = Default::default();
-        }
+        let (mut too_many, mut too_few) = (named(true, share_more), named(false, share_less));
         if let Some(at) = too_few
             .iter()
             .position(|unit| *unit == ShapeUnit::HugeEntries)
@@ -124,15 +122,18 @@ impl Bounds {
             let why = format!("the workers have less than it ({})", names(&too_few));
             self.more(why, false);
         }
-        let files = off().find(|of| of.unit == ShapeUnit::Descriptors);
-        if let Some(of) = files.filter(|of| of.built.abs_diff(of.wanted) > MANY_FILES) {
-            match of.built < of.wanted {
-                true => self.more("the workers have fewer open files", true),
-                false => self
-                    .less
-                    .push("the workers have more open files".to_owned()),
+        for of in off().filter(|of| !of.unit.is_copied()) {
+            match of.unit {
+                ShapeUnit::Tables => continue,
+                ShapeUnit::Descriptors if of.built.abs_diff(of.wanted) <= MANY_FILES => continue,
+                ShapeUnit::Descriptors => self.any_method = true,
+                _ => {}
             }
-            self.any_method = true;
+            let name = of.unit.name();
+            match of.built < of.wanted {
+                true => self.more(format!("the workers have fewer {name}"), false),
+                false => self.less.push(format!("the workers have more {name}")),
+            }
         }
     }
 
@@ -159,13 +160,22 @@ impl Bounds {
         }
     }
 
-    /// What stands before a number of spawns a second.
-    pub(super) fn of_rate(&self) -> &'static str {
+    /// What stands before a number of spawns a second, if one is told: of a process that
+    /// forks more cheaply it is not said what it comes to besides its work.
+    pub(super) fn of_rate(&self) -> Option<&'static str> {
         match (self.more.is_empty(), self.less.is_empty()) {
-            (false, true) => "at most ",
-            (true, false) => "at least ",
-            _ => "",
+            (false, true) => Some("at most "),
+            (true, false) => None,
+            _ => Some(""),
         }
+    }
+
+    pub(super) fn may_be_more(&self) -> bool {
+        !self.more.is_empty()
+    }
+
+    pub(super) fn may_be_less(&self) -> bool {
+        !self.less.is_empty()
     }
 
     /// Whether a multiple of another method's time is bounded as the time is.

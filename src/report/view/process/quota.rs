@@ -34,14 +34,14 @@ pub(in crate::report::view) fn sentence(rebuilt: &Rebuilt<'_>) -> Option<String>
         format!("; up to then the quota had been spent in {share} % of its periods")
     });
     let slice_ns = quota.quota_us as f64 * 1e3;
-    let bound = Bounds::of(rebuilt).of_time();
-    let each = format!("{bound}{}", figures::told(total, true));
-    let long = match (one[1].value > slice_ns, bound) {
+    let bounds = Bounds::of(rebuilt);
+    let each = format!("{}{}", bounds.of_time(), figures::told(total, true));
+    let long = match one[1].value > slice_ns {
         // However much of a period's quota is left, it is spent before the fork is over.
-        (true, "" | "at least ") => {
+        true if !bounds.may_be_less() => {
             format!("one fork alone spends more than a period gives, and takes {each}")
         }
-        (false, "" | "at most ") => format!(
+        false if !bounds.may_be_more() => format!(
             "a fork takes that long while enough is left, and one after the other {each} each"
         ),
         _ => format!("one fork after the other takes {each} each"),

@@ -138,9 +138,10 @@ fn remarks(rebuilt: &Rebuilt<'_>) -> Vec<String> {
     });
     let stretched = quota::sustained(rebuilt).map(|_| {
         let bounds = Bounds::of(rebuilt);
-        let bound = match bounds.of_time() {
-            "" => String::new(),
-            of_time => format!("; {of_time}so long and {}so many", bounds.of_rate()),
+        let bound = match (bounds.of_time(), bounds.of_rate()) {
+            ("", _) => String::new(),
+            (of_time, Some(of_rate)) => format!("; {of_time}so long and {of_rate}so many"),
+            (of_time, None) => format!("; {of_time}so long"),
         };
         format!(
             "by its quota: forks that follow each other once the CPU quota of the process's group \

@@ -61,16 +61,15 @@ fn each(rebuilt: &Rebuilt<'_>) -> Option<String> {
     let ([_, total], extrapolated) = fork(rebuilt)?;
     let bounds = Bounds::of(rebuilt);
     let against = against(rebuilt, &bounds).filter(|_| !extrapolated);
-    // Of a process that forks more cheaply it is not said what it comes to besides its work.
-    let bound = bounds.of_rate();
-    let told = per_second(total).filter(|_| bound != "at least ");
-    let most = told.map(|most| {
-        let mark = figures::mark(extrapolated);
-        format!(
-            "; one after the other that is {bound}{mark}{} a second",
-            significant(most.value)
-        )
-    });
+    let most = per_second(total)
+        .zip(bounds.of_rate())
+        .map(|(most, bound)| {
+            let mark = figures::mark(extrapolated);
+            format!(
+                "; one after the other that is {bound}{mark}{} a second",
+                significant(most.value)
+            )
+        });
     let [of_shape, costs] = match refusals::is_sure(&rebuilt.order.shape.process) {
         true => ["Were it not refused, a fork of its shape", "would cost"],
         false => ["A fork of its shape", "costs"],
