@@ -20,7 +20,7 @@ pub(super) fn table(charged: &Charged<'_>, notes: &mut Footnotes) -> Table {
     let rows = rows.flat_map(|grade| [("call", &grade.call), ("total", &grade.total)]);
     let fitted = grade.map(|grade| {
         format!(
-            "fitted to {}, each foretold by a fit to the others (whether there is a knee, all of them decide)",
+            "fitted to {}, each foretold by a fit to the others (all decide whether there is a knee)",
             counted(grade.parents, "parent")
         )
     });
