@@ -491,21 +491,9 @@ mod tests {
     /// Huge pages, zeros alone, and threads.
     fn shape() -> Shape {
         let region = |first_page: u64, huge: &[[u64; 2]], read: &[[u64; 2]]| LikeRegion {
-            first_page,
-            pages: 2 * HUGE,
-            backing: RegionKind::Anon,
-            writable: true,
-            readable: true,
-            written: Vec::new(),
             read: read.to_vec(),
             huge: huge.to_vec(),
-            huge_zero: Vec::new(),
-            guards: Vec::new(),
-            pinned: Vec::new(),
-            dontfork: false,
-            noreserve: false,
-            stretch: 0,
-            batch: 0,
+            ..LikeRegion::untouched(first_page, 2 * HUGE, RegionKind::Anon)
         };
         let regions = vec![
             region(HUGE, &[[0, 2 * HUGE]], &[]),

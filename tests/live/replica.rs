@@ -17,23 +17,7 @@ const HUGE: u64 = 512;
 const HIGH: u64 = 0x7f00_0000_0000 >> 12;
 
 fn anon(first_page: u64, pages: u64) -> LikeRegion {
-    LikeRegion {
-        first_page,
-        pages,
-        backing: RegionKind::Anon,
-        writable: true,
-        readable: true,
-        written: Vec::new(),
-        read: Vec::new(),
-        huge: Vec::new(),
-        huge_zero: Vec::new(),
-        guards: Vec::new(),
-        pinned: Vec::new(),
-        dontfork: false,
-        noreserve: false,
-        stretch: 0,
-        batch: 0,
-    }
+    LikeRegion::untouched(first_page, pages, RegionKind::Anon)
 }
 
 /// Runs a worker through its life: before and after its inflation, and what it said

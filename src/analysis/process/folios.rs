@@ -53,7 +53,7 @@ mod tests {
         let of = |own: &[[u64; 2]], small: u64, file_in_folios| {
             let file = ShapeMapping {
                 file_in_folios,
-                ..library(HIGH, own, &[[1, 90]], "/file")
+                ..library(HIGH, own, &[[1, 90]], "/usr/lib/libdata.so.1")
             };
             let heap = anonymous(HIGH + 0x1_000, 0x10_000, &[[0, small]]);
             FileEntries::of(&shape(vec![file, heap]))

@@ -62,6 +62,27 @@ pub struct LikeRegion {
 }
 
 impl LikeRegion {
+    /// One that may be read and written to, and has no page yet.
+    pub fn untouched(first_page: u64, pages: u64, backing: RegionKind) -> Self {
+        Self {
+            first_page,
+            pages,
+            backing,
+            writable: true,
+            readable: true,
+            written: Vec::new(),
+            read: Vec::new(),
+            huge: Vec::new(),
+            huge_zero: Vec::new(),
+            guards: Vec::new(),
+            pinned: Vec::new(),
+            dontfork: false,
+            noreserve: false,
+            stretch: 0,
+            batch: 0,
+        }
+    }
+
     /// Of its own pages, those that are to be in large folios and cannot be: all, if there are
     /// no folios of that size, and else those outside of whole ones if they are most. Of some
     /// that were cut by mprotect(2) no mapping holds a whole one.
@@ -104,21 +125,9 @@ mod tests {
     #[test]
     fn pages_are_out_of_folios_that_are_not_to_be_had_or_that_no_mapping_holds() {
         let region = |first_page, batch, written: &[[u64; 2]]| LikeRegion {
-            first_page,
-            pages: 4096,
-            backing: RegionKind::Anon,
-            writable: true,
-            readable: true,
             written: written.to_vec(),
-            read: Vec::new(),
-            huge: Vec::new(),
-            huge_zero: Vec::new(),
-            guards: Vec::new(),
-            pinned: Vec::new(),
-            dontfork: false,
-            noreserve: false,
-            stretch: 0,
             batch,
+            ..LikeRegion::untouched(first_page, 4096, RegionKind::Anon)
         };
         let out = |first_page, batch, written: &[[u64; 2]]| {
             region(first_page, batch, written).out_of_folios(|_| true)

@@ -11,28 +11,8 @@ const UPPER: u64 = TABLE * TABLE;
 /// A place such as the kernel gives to libraries.
 const HIGH: u64 = 0x7f00_0000_0000 >> 12;
 
-fn region(first_page: u64, pages: u64, backing: RegionKind) -> LikeRegion {
-    LikeRegion {
-        first_page,
-        pages,
-        backing,
-        writable: true,
-        readable: true,
-        written: Vec::new(),
-        read: Vec::new(),
-        huge: Vec::new(),
-        huge_zero: Vec::new(),
-        guards: Vec::new(),
-        pinned: Vec::new(),
-        dontfork: false,
-        noreserve: false,
-        stretch: 0,
-        batch: 0,
-    }
-}
-
 fn anon(first_page: u64, pages: u64) -> LikeRegion {
-    region(first_page, pages, RegionKind::Anon)
+    LikeRegion::untouched(first_page, pages, RegionKind::Anon)
 }
 
 fn placed(regions: &[LikeRegion]) -> Result<PlacedLikeness, LikenessError> {
@@ -75,9 +55,9 @@ fn a_lost_gap_never_makes_two_mappings_touch() {
 fn touching_mappings_that_the_kernel_would_merge_are_marked_in_turn() {
     let mut regions: Vec<LikeRegion> = (0..4).map(|i| anon(HIGH + i, 1)).collect();
     regions[3].writable = false;
-    regions.push(region(HIGH + 4, 1, RegionKind::File));
-    regions.push(region(HIGH + 5, 2, RegionKind::File));
-    regions.push(region(HIGH + 7, 1, RegionKind::Shared));
+    regions.push(LikeRegion::untouched(HIGH + 4, 1, RegionKind::File));
+    regions.push(LikeRegion::untouched(HIGH + 5, 2, RegionKind::File));
+    regions.push(LikeRegion::untouched(HIGH + 7, 1, RegionKind::Shared));
     let placed = placed(&regions).unwrap();
     let marked: Vec<bool> = placed.mappings.iter().map(|m| m.marked).collect();
     assert_eq!(marked, [false, true, false, false, false, false, false]);
@@ -93,7 +73,7 @@ fn touching_mappings_that_the_kernel_would_merge_are_marked_in_turn() {
 fn what_will_be_there_is_counted() {
     let mut heap = anon(HIGH, 3 * TABLE);
     heap.written = vec![[0, 2], [TABLE - 1, 2]];
-    let mut text = region(HIGH + 3 * TABLE, 10, RegionKind::File);
+    let mut text = LikeRegion::untouched(HIGH + 3 * TABLE, 10, RegionKind::File);
     text.writable = false;
     text.read = vec![[0, 4]];
     text.written = vec![[4, 1]];
@@ -150,11 +130,11 @@ fn what_no_process_has_is_refused() {
             (2, RegionFault::Pages)
         );
     }
-    let mut both = region(HIGH, 4, RegionKind::File);
+    let mut both = LikeRegion::untouched(HIGH, 4, RegionKind::File);
     (both.written, both.read) = (vec![[1, 2]], vec![[2, 1]]);
     assert_eq!(fault(&[both]), (1, RegionFault::Pages));
     let written = vec![[0, 1]];
-    let shared = region(HIGH, 4, RegionKind::Shared);
+    let shared = LikeRegion::untouched(HIGH, 4, RegionKind::Shared);
     let error = placed(&[LikeRegion { written, ..shared }]).unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -200,7 +180,7 @@ fn zeros_and_huge_pages_are_counted_as_what_they_are() {
 fn huge_pages_that_no_process_has_are_refused() {
     let with = |backing, huge: &[[u64; 2]]| LikeRegion {
         huge: huge.to_vec(),
-        ..region(HIGH + 1, 3 * TABLE, backing)
+        ..LikeRegion::untouched(HIGH + 1, 3 * TABLE, backing)
     };
     let anon = |huge: &[[u64; 2]]| fault(&[with(RegionKind::Anon, huge)]);
     let whole = [[TABLE - 1, TABLE]];
@@ -305,7 +285,7 @@ fn parts_of_a_file_that_touch_and_have_own_pages_share_an_anon_vma() {
     let part = |first_page, writable, written: &[[u64; 2]]| LikeRegion {
         writable,
         written: written.to_vec(),
-        ..region(first_page, 4, RegionKind::File)
+        ..LikeRegion::untouched(first_page, 4, RegionKind::File)
     };
     let own = [[0, 1]];
     let offsets = |regions: &[LikeRegion]| {
@@ -363,7 +343,7 @@ fn regions_of(shape: &[(u64, u64, u8, u64)]) -> Vec<LikeRegion> {
     let mut end = 1;
     let mut region_of = |&(gap, pages, kind, seed): &(u64, u64, u8, u64)| {
         let kinds = [RegionKind::Anon, RegionKind::File, RegionKind::Shared];
-        let mut next = region(end + gap, pages, kinds[usize::from(kind)]);
+        let mut next = LikeRegion::untouched(end + gap, pages, kinds[usize::from(kind)]);
         end = next.first_page + pages;
         let run = [seed % pages, 1];
         match next.backing {

@@ -101,21 +101,8 @@ fn like(regions: Vec<LikeRegion>) -> Need {
 
 fn region(first_page: u64, pages: u64, backing: RegionKind) -> LikeRegion {
     LikeRegion {
-        first_page,
-        pages,
-        backing,
         writable: false,
-        readable: true,
-        written: Vec::new(),
-        read: Vec::new(),
-        huge: Vec::new(),
-        huge_zero: Vec::new(),
-        guards: Vec::new(),
-        pinned: Vec::new(),
-        dontfork: false,
-        noreserve: false,
-        stretch: 0,
-        batch: 0,
+        ..LikeRegion::untouched(first_page, pages, backing)
     }
 }
 
