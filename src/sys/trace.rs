@@ -13,6 +13,7 @@
 
 mod call;
 mod error;
+pub mod event;
 mod tracee;
 
 use std::convert::Infallible;
