@@ -42,7 +42,17 @@ pub fn install(count: u64) -> io::Result<()> {
     if signals.len() < count {
         return Err(io::Error::from_raw_os_error(libc::EINVAL));
     }
-    signals.into_iter().try_for_each(catch)
+    let mut signals = signals.into_iter();
+    signals.try_for_each(|signal| catch(signal, libc::SA_RESTART))
+}
+
+/// Has this signal do nothing but to interrupt the system call that the thread which gets it
+/// waits in (EINTR), for the rest of the process's life.
+///
+/// # Errors
+/// EINVAL for what is no signal.
+pub(super) fn interrupt_by(signal: c_int) -> io::Result<()> {
+    catch(signal, 0)
 }
 
 fn signals() -> impl Iterator<Item = c_int> {
@@ -51,12 +61,12 @@ fn signals() -> impl Iterator<Item = c_int> {
 
 extern "C" fn nothing(_: c_int) {}
 
-fn catch(signal: c_int) -> io::Result<()> {
+fn catch(signal: c_int, flags: c_int) -> io::Result<()> {
     // SAFETY: a sigaction is numbers and a pointer that may be null, for which all
-    // zeros is a value: no flags, and an empty mask.
+    // zeros is a value: an empty mask.
     let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
     action.sa_sigaction = nothing as extern "C" fn(c_int) as libc::sighandler_t;
-    action.sa_flags = libc::SA_RESTART;
+    action.sa_flags = flags;
     // SAFETY: `action` is live and only read, and its handler takes a number, as
     // one without SA_SIGINFO does, calls nothing and returns, which is permitted
     // wherever a signal comes. No old action is wanted.

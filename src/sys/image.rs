@@ -3,10 +3,12 @@
 
 mod program;
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsString};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 use std::ptr;
 
 use super::shared::memory_file;
@@ -37,6 +39,23 @@ impl ExecImage {
             environment,
             None,
         ))
+    }
+
+    /// Lays out a program with arguments of any bytes, and the environment of this process.
+    ///
+    /// # Errors
+    /// `InvalidInput` when a string has a zero byte inside.
+    pub fn of_command(path: &Path, arguments: &[OsString]) -> io::Result<Self> {
+        let bytes = |text: &OsString| Ok(CString::new(text.as_bytes())?);
+        let arguments: io::Result<_> = arguments.iter().map(bytes).collect();
+        let variable = |(mut name, value): (OsString, OsString)| {
+            name.push("=");
+            name.push(value);
+            Ok(CString::new(name.into_vec())?)
+        };
+        let environment: io::Result<_> = std::env::vars_os().map(variable).collect();
+        let path = CString::new(path.as_os_str().as_bytes())?;
+        Ok(Self::lay_out(path, arguments?, environment?, None))
     }
 
     /// Lays out the embedded program, which lives in a file in memory.

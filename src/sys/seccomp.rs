@@ -58,16 +58,24 @@ fn pass_all(filters: Filters) -> io::Result<()> {
         len: filters.instructions,
         filter: program.as_mut_ptr(),
     };
-    if let Err(error) = add(&program) {
-        if error.raw_os_error() != Some(libc::EACCES) {
-            return Err(error);
+    impose(&program, 0)?;
+    (1..filters.count).try_for_each(|_| add(&program, 0))
+}
+
+/// Has all system calls of this process pass a filter from now on. Who is not privileged gives
+/// up to become so by an exec. Between a fork and an exec it may be called: it takes no memory.
+///
+/// # Errors
+/// Those of seccomp(2).
+pub(super) fn impose(program: &libc::sock_fprog, flags: libc::c_ulong) -> io::Result<()> {
+    match add(program, flags) {
+        Err(error) if error.raw_os_error() == Some(libc::EACCES) => {
+            // SAFETY: the call takes numbers and changes nothing in our memory.
+            check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })?;
+            add(program, flags)
         }
-        // Who is not privileged gives up to become so by an exec.
-        // SAFETY: the call takes numbers and changes nothing in our memory.
-        check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })?;
-        add(&program)?;
+        added => added,
     }
-    (1..filters.count).try_for_each(|_| add(&program))
 }
 
 /// Every instruction runs, whatever the call: a comparison goes on to the next one either
@@ -89,12 +97,13 @@ fn program(instructions: u16) -> io::Result<Vec<libc::sock_filter>> {
     Ok(program)
 }
 
-fn add(program: &libc::sock_fprog) -> io::Result<()> {
+fn add(program: &libc::sock_fprog, flags: libc::c_ulong) -> io::Result<()> {
     let mode = libc::SECCOMP_SET_MODE_FILTER;
     let program = std::ptr::from_ref(program);
     // SAFETY: the kernel reads `len` instructions behind `filter`, which the caller's vector
-    // has and nobody changes meanwhile; what it copies allows every call.
-    match unsafe { libc::syscall(libc::SYS_seccomp, mode, 0, program) } {
+    // has and nobody changes meanwhile; what it copies allows every call, or hands it to a
+    // tracer, who allows it.
+    match unsafe { libc::syscall(libc::SYS_seccomp, mode, flags, program) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }

@@ -14,6 +14,7 @@
 mod call;
 mod error;
 pub mod event;
+pub mod follow;
 mod tracee;
 
 use std::convert::Infallible;

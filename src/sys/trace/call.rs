@@ -7,6 +7,12 @@ use crate::sys::events::CallName;
 /// `arch` share the first, the fourth is the number or the returned value.
 pub(super) type Words = [u64; 11];
 
+/// The machines whose numbers programs use here (linux/audit.h).
+pub(super) const X86_64: u32 = 0xc000_003e;
+pub(super) const AARCH64: u32 = 0xc000_00b7;
+pub(super) const I386: u32 = 0x4000_0003;
+pub(super) const ARM: u32 = 0x4000_0028;
+
 /// Where in a system call a process stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum At {
@@ -90,10 +96,6 @@ pub(super) fn creates_process(flags: u64) -> bool {
 /// The name behind a number, on the machines that this program runs on and in
 /// the 32-bit programs that these run.
 fn name(machine: u32, number: u64) -> Option<CallName> {
-    const X86_64: u32 = 0xc000_003e;
-    const AARCH64: u32 = 0xc000_00b7;
-    const I386: u32 = 0x4000_0003;
-    const ARM: u32 = 0x4000_0028;
     /// What sets the calls of the x32 interface apart from those of x86-64.
     const X32: u64 = 0x4000_0000;
     match (machine, number) {
@@ -115,9 +117,6 @@ fn name(machine: u32, number: u64) -> Option<CallName> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const X86_64: u32 = 0xc000_003e;
-    const AARCH64: u32 = 0xc000_00b7;
 
     fn head(op: u8, machine: u32) -> u64 {
         let [a, b, c, d] = machine.to_ne_bytes();

@@ -4,6 +4,7 @@
 use std::io;
 
 use super::call::Words;
+use super::event::CallName;
 
 /// The stop of a seized process that is no signal's
 /// (include/uapi/linux/ptrace.h).
@@ -13,10 +14,28 @@ const SYSTEM_CALL: i32 = 0x80;
 const SEIZE: libc::c_long = 0x4206;
 const INTERRUPT: libc::c_long = 0x4207;
 const LISTEN: libc::c_long = 0x4208;
+const GET_EVENT_MESSAGE: libc::c_long = 0x4201;
+const GET_REGISTERS: libc::c_long = 0x4204;
 const GET_SYSCALL_INFO: libc::c_long = 0x420e;
 const PEEKDATA: libc::c_long = 2;
+const CONTINUE: libc::c_long = 7;
 const DETACH: libc::c_long = 17;
 const SYSCALL: libc::c_long = 24;
+/// The general registers among a thread's sets (include/uapi/linux/elf.h).
+const NT_PRSTATUS: libc::c_long = 1;
+
+/// The longest set of general registers of the machines that this program runs on, in words:
+/// that of arm64.
+const LONGEST: usize = 34;
+
+/// The general registers of a thread in the kernel's layout, and how many bytes there are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RegisterSet {
+    /// In the layout of the machine that the thread is made for.
+    pub(super) words: [u64; LONGEST],
+    /// How long that is.
+    pub(super) bytes: usize,
+}
 
 /// A process that the calling thread has seized, or is about to.
 #[derive(Debug, Clone, Copy)]
@@ -42,16 +61,37 @@ pub(super) enum Stop {
     Signal(i32),
     /// It was stopped like anybody's, by SIGSTOP or its kin.
     Group,
-    /// It was interrupted, or goes on after a group's stop.
+    /// It was interrupted, or goes on after a group's stop, or is new.
     Interrupt,
+    /// It has created a process or thread and is still in the call, which has made this kind
+    /// of child: it waits for it, or is told of its end by SIGCHLD, or neither.
+    Creation(CallName),
+    /// It has executed a program and is still in the call.
+    Execution,
+    /// A filter has told of the call that it is about to make.
+    Filter,
+}
+
+/// How far a process goes that is resumed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// To the next stop that was asked for when it was seized.
+    Free,
+    /// At the most to the end of the system call that it is in.
+    ToReturn,
 }
 
 impl Tracee {
     /// Becomes its tracer, without stopping it. Should the tracer die, it runs
     /// on, as PTRACE_O_EXITKILL is not asked for.
     pub(super) fn seize(self) -> io::Result<()> {
-        let options = usize::try_from(libc::PTRACE_O_TRACESYSGOOD).unwrap_or(0);
-        self.ask(SEIZE, options)
+        self.seize_with(0)
+    }
+
+    /// The same, and stops at more than is asked for one by one.
+    pub(super) fn seize_with(self, options: i32) -> io::Result<()> {
+        let options = options | libc::PTRACE_O_TRACESYSGOOD;
+        self.ask(SEIZE, usize::try_from(options).unwrap_or(0))
     }
 
     /// Has it stop as soon as it can: no signal is involved.
@@ -62,10 +102,16 @@ impl Tracee {
     /// Lets it run to the next system call's beginning or end, with the signal
     /// that it was about to get; leaves it stopped where others stopped it.
     pub(super) fn resume(self, stop: Stop) -> io::Result<()> {
-        match stop {
+        self.go_on(stop, Pace::ToReturn)
+    }
+
+    /// The same, as far as is said.
+    pub(super) fn go_on(self, stop: Stop, pace: Pace) -> io::Result<()> {
+        match (stop, pace) {
             // To resume it would undo what a SIGSTOP asked for.
-            Stop::Group => self.ask(LISTEN, 0),
-            other => self.ask(SYSCALL, other.signal()),
+            (Stop::Group, _) => self.ask(LISTEN, 0),
+            (other, Pace::ToReturn) => self.ask(SYSCALL, other.signal()),
+            (other, Pace::Free) => self.ask(CONTINUE, other.signal()),
         }
     }
 
@@ -129,6 +175,69 @@ impl Tracee {
         check_long(answer).map(|()| word)
     }
 
+    /// The number that goes with its stop: the child that it created, or the number that it
+    /// had as a thread before it executed.
+    pub(super) fn message(self) -> io::Result<libc::pid_t> {
+        let nowhere = 0_usize;
+        let mut message: libc::c_ulong = 0;
+        // SAFETY: the request writes one unsigned long to its last argument, which is live.
+        check_long(unsafe {
+            libc::syscall(
+                libc::SYS_ptrace,
+                GET_EVENT_MESSAGE,
+                self.0,
+                nowhere,
+                &raw mut message,
+            )
+        })?;
+        libc::pid_t::try_from(message).map_err(|_| io::ErrorKind::InvalidData.into())
+    }
+
+    /// Its general registers.
+    pub(super) fn registers(self) -> io::Result<RegisterSet> {
+        let mut words = [0_u64; LONGEST];
+        let mut place = libc::iovec {
+            iov_base: words.as_mut_ptr().cast(),
+            iov_len: size_of_val(&words),
+        };
+        // SAFETY: the request writes as many bytes as the structure says to where it says,
+        // which is live and writable, and then their number into the structure.
+        check_long(unsafe {
+            libc::syscall(
+                libc::SYS_ptrace,
+                GET_REGISTERS,
+                self.0,
+                NT_PRSTATUS,
+                &raw mut place,
+            )
+        })?;
+        let bytes = place.iov_len;
+        Ok(RegisterSet { words, bytes })
+    }
+
+    /// The text at an address of its memory, up to the byte 0 at its end; none if it cannot be
+    /// read, or is longer than any path (PATH_MAX).
+    pub(super) fn text(self, address: u64) -> Option<Vec<u8>> {
+        const LONGEST: usize = 4096;
+        const WORD: u64 = size_of::<u64>() as u64;
+        let mut text = Vec::new();
+        // Whole words, none of which lies in two pages.
+        let mut from = address - address % WORD;
+        let mut skipped = usize::try_from(address % WORD).ok()?;
+        while text.len() < LONGEST {
+            let word = self.word(from).ok()?.to_ne_bytes();
+            let word = &word[skipped..];
+            let end = word.iter().position(|byte| *byte == 0);
+            text.extend_from_slice(&word[..end.unwrap_or(word.len())]);
+            if end.is_some() {
+                return Some(text);
+            }
+            skipped = 0;
+            from = from.checked_add(WORD)?;
+        }
+        None
+    }
+
     fn ask(self, request: libc::c_long, number: usize) -> io::Result<()> {
         let nowhere = 0_usize;
         // SAFETY: the requests of this file that come here take numbers and no
@@ -139,10 +248,15 @@ impl Tracee {
 
 impl Stop {
     /// Makes out the status of a stop: the signal, and above it the event.
-    fn of(status: i32) -> Self {
+    pub(super) fn of(status: i32) -> Self {
         match (status >> 8, status & 0xff) {
             (EVENT_STOP, libc::SIGTRAP) => Self::Interrupt,
             (EVENT_STOP, _) => Self::Group,
+            (libc::PTRACE_EVENT_FORK, _) => Self::Creation(CallName::Fork),
+            (libc::PTRACE_EVENT_VFORK, _) => Self::Creation(CallName::Vfork),
+            (libc::PTRACE_EVENT_CLONE, _) => Self::Creation(CallName::Clone),
+            (libc::PTRACE_EVENT_EXEC, _) => Self::Execution,
+            (libc::PTRACE_EVENT_SECCOMP, _) => Self::Filter,
             (_, signal) if signal == libc::SIGTRAP | SYSTEM_CALL => Self::SystemCall,
             (_, signal) => Self::Signal(signal),
         }
@@ -152,7 +266,7 @@ impl Stop {
     fn signal(self) -> usize {
         match self {
             Self::Signal(signal) => usize::try_from(signal).unwrap_or(0),
-            Self::SystemCall | Self::Group | Self::Interrupt => 0,
+            _ => 0,
         }
     }
 }
@@ -176,6 +290,12 @@ mod tests {
         assert_eq!(Stop::of(libc::SIGUSR1), Stop::Signal(libc::SIGUSR1));
         assert_eq!(Stop::of(0x8000 | libc::SIGTRAP), Stop::Interrupt);
         assert_eq!(Stop::of(0x8000 | libc::SIGSTOP), Stop::Group);
+        let event = |number: i32| Stop::of(number << 8 | libc::SIGTRAP);
+        assert_eq!(event(1), Stop::Creation(CallName::Fork));
+        assert_eq!(event(2), Stop::Creation(CallName::Vfork));
+        assert_eq!(event(3), Stop::Creation(CallName::Clone));
+        assert_eq!(event(4), Stop::Execution);
+        assert_eq!(event(7), Stop::Filter);
     }
 
     #[test]
