@@ -38,10 +38,7 @@ pub(super) fn program() -> Vec<libc::sock_filter> {
         step(LOAD, NUMBER, 0, 0),
     ];
     for number in others {
-        program.extend([
-            step(IS, *number, 0, 1),
-            answer(libc::SECCOMP_RET_TRACE),
-        ]);
+        program.extend([step(IS, *number, 0, 1), answer(libc::SECCOMP_RET_TRACE)]);
     }
     program.extend([
         step(IS, clone, 0, 3),

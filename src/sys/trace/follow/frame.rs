@@ -86,7 +86,9 @@ fn x86_64(words: &[u64]) -> Frame {
     Frame {
         machine: X86_64,
         number: words[15],
-        arguments: [words[14], words[13], words[12], words[7], words[9], words[8]],
+        arguments: [
+            words[14], words[13], words[12], words[7], words[9], words[8],
+        ],
         returned: words[10].cast_signed(),
         registers: Registers {
             ip: words[16],
