@@ -202,8 +202,11 @@ fn killer() {
 fn watchful() {
     let child = match clone(0) {
         0 => {
-            process::kill(std::process::id().cast_signed(), libc::SIGSTOP).unwrap();
-            leave(8)
+            kill(std::process::id(), libc::SIGSTOP);
+            // Its end would be told before its continuation.
+            loop {
+                thread::park();
+            }
         }
         pid => pid,
     };
@@ -217,7 +220,8 @@ fn watchful() {
     assert!(libc::WIFSTOPPED(wait(libc::WUNTRACED)));
     kill(child.cast_unsigned(), libc::SIGCONT);
     assert!(libc::WIFCONTINUED(wait(libc::WCONTINUED)));
-    assert_eq!(libc::WEXITSTATUS(wait(0)), 8);
+    kill(child.cast_unsigned(), libc::SIGTERM);
+    assert_eq!(libc::WTERMSIG(wait(0)), libc::SIGTERM);
     leave(9)
 }
 
