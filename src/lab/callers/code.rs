@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
 
@@ -15,6 +14,7 @@ use super::frame::Frame;
 use super::image::Mapping;
 use super::layout::{Layout, Part};
 use super::machine::{self, BEGINNING, LONGEST_CALL};
+use super::origin::{PUBLIC, is_libc};
 use super::rule::{Rule, Unwinding};
 use super::symbols::{self, Named};
 use super::walk::Site;
@@ -23,6 +23,8 @@ use super::walk::Site;
 const MOST_FILES: usize = 200;
 /// The most bytes of a table that is read: those of the largest browsers are smaller.
 const LARGEST_TABLE: u64 = 256 << 20;
+/// The most bytes of a function that hands its arguments on.
+const LONGEST_HANDING: usize = 512;
 /// The most bytes of a function's name.
 const LONGEST_NAME: usize = 4096;
 
@@ -76,6 +78,8 @@ pub(super) struct Code {
     layout: Option<Layout>,
     unwinding: Option<Option<Unwinding>>,
     symbols: Option<Vec<u8>>,
+    /// Of libc, the documented functions that create processes, and their sizes.
+    documented: Option<Vec<(Named, u64)>>,
     sites: HashMap<(u64, bool), Arc<Site>>,
 }
 
@@ -88,6 +92,7 @@ impl Code {
             path,
             unwinding: None,
             symbols: None,
+            documented: None,
             sites: HashMap::new(),
         }
     }
@@ -110,33 +115,41 @@ impl Code {
             return bare(self.path.as_deref(), at, Rule::Unknown);
         };
         let inside = address.wrapping_sub(u64::from(returned));
-        let named = self.named(inside);
-        let told = self.unwinding(machine);
-        let told = told.and_then(|unwinding| unwinding.rule_at(inside));
-        let (rule, is_signal) = told.unwrap_or_else(|| {
-            let start = named.as_ref().map(|named| named.start);
-            let beginning = start.and_then(|start| self.code_from(start, BEGINNING));
-            let keeps = beginning.is_some_and(|code| machine::keeps_frame_pointer(machine, &code));
-            let rule = if keeps {
-                Rule::FramePointer
-            } else {
-                Rule::Unknown
-            };
-            (rule, false)
-        });
+        let unwinding = self.unwinding(machine);
+        let said = unwinding.and_then(|unwinding| unwinding.at(inside));
         let before = self.code_before(address, LONGEST_CALL);
         let after = self.code_from(address, 2).filter(|_| !returned);
         let kept = before.as_deref().zip(after.as_deref());
+        let kept = kept.and_then(|(before, after)| machine::kept(machine, before, after));
+        let named = self.named(inside, kept.is_some()).or_else(|| {
+            let start = said.as_ref()?.start;
+            self.handed_on(machine, start)
+        });
+        let (rule, is_signal) = match said {
+            Some(said) => (said.rule, said.is_signal),
+            None => (self.by_beginning(machine, named.as_ref()), false),
+        };
         Site {
             frame: Arc::new(frame(self.path.as_deref(), named, address)),
             rule,
             is_signal,
-            kept: kept.and_then(|(before, after)| machine::kept(machine, before, after)),
+            kept,
             follows_call: before.map(|before| machine::follows_call(machine, &before)),
         }
     }
 
-    fn named(&mut self, address: u64) -> Option<Named> {
+    /// The rule of a function without unwind information.
+    fn by_beginning(&self, machine: Machine, named: Option<&Named>) -> Rule {
+        let beginning = named.and_then(|named| self.code_from(named.start, BEGINNING));
+        match beginning.is_some_and(|code| machine::keeps_frame_pointer(machine, &code)) {
+            true => Rule::FramePointer,
+            false => Rule::Unknown,
+        }
+    }
+
+    /// The function at an address. A wrapper of vfork makes the call next to its beginning,
+    /// so that the symbol before it is its own, even where not all are there.
+    fn named(&mut self, address: u64, is_wrapper: bool) -> Option<Named> {
         let layout = self.layout.as_ref()?;
         let table = layout.symbols?;
         let symbols = self.symbols.get_or_insert_with(|| {
@@ -144,7 +157,38 @@ impl Code {
             symbols.unwrap_or_default()
         });
         let name = |place: u32| name_at(&self.file, table.names, u64::from(place));
-        symbols::find(symbols, &layout.text, address, name)
+        let by_next = table.is_complete || is_wrapper;
+        symbols::find(symbols, &layout.text, address, by_next, name)
+    }
+
+    /// The name of a part of libc that has none itself: that of the documented function
+    /// which hands its arguments on to it. So system() is seen, whose work a function does
+    /// that is not exported (sysdeps/posix/system.c of glibc, do_system).
+    fn handed_on(&mut self, machine: Machine, start: u64) -> Option<Named> {
+        let table = self.layout.as_ref()?.symbols?;
+        let path = self.path.as_deref()?;
+        is_libc(file_name(path)).then_some(())?;
+        let documented = self.documented.get_or_insert_with(|| {
+            let names = read(&self.file, table.names).unwrap_or_default();
+            let name = |place: u32| {
+                let name = names.get(usize::try_from(place).ok()?..)?;
+                let end = name.iter().position(|byte| *byte == 0)?;
+                Some(name[..end].to_vec())
+            };
+            let symbols = self.symbols.as_deref().unwrap_or_default();
+            symbols::of_names(symbols, &PUBLIC, name)
+        });
+        let documented = documented.clone();
+        let hands_on = |(named, size): &(Named, u64)| {
+            let most = usize::try_from(*size).unwrap_or(0).min(LONGEST_HANDING);
+            let code = self.code_from(named.start, most);
+            code.is_some_and(|code| machine::jumps_to(machine, named.start, &code, start))
+        };
+        let mut found = documented.into_iter().filter(hands_on);
+        let (named, _) = found.next()?;
+        // Of a part that serves several functions nobody knows which was called.
+        let is_only = found.all(|(other, _)| other.name == named.name);
+        is_only.then_some(Named { start, ..named })
     }
 
     fn unwinding(&mut self, machine: Machine) -> Option<&Unwinding> {
@@ -189,7 +233,7 @@ pub(super) fn bare(path: Option<&str>, at: u64, rule: Rule) -> Site {
 }
 
 fn frame(path: Option<&str>, named: Option<Named>, address: u64) -> Frame {
-    let module = path.map(|path| path.rsplit('/').next().unwrap_or(path));
+    let module = path.map(file_name);
     let start = named.as_ref().map_or(0, |named| named.start);
     Frame {
         module: module.map(str::to_owned),
@@ -197,6 +241,10 @@ fn frame(path: Option<&str>, named: Option<Named>, address: u64) -> Frame {
         function: named.map(|named| named.name),
         offset: address - start,
     }
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 fn read(file: &File, part: Part) -> Option<Vec<u8>> {
@@ -218,13 +266,9 @@ fn name_at(file: &File, names: Part, place: u64) -> Option<Vec<u8>> {
     let rest = names.len.checked_sub(place)?;
     let longest = usize::try_from(rest).ok()?.min(LONGEST_NAME);
     let mut name = vec![0; longest];
-    let len = read_some(file, &mut name, names.at + place).ok()?;
+    let len = file.read_at(&mut name, names.at + place).ok()?;
     name.truncate(len);
     let end = name.iter().position(|byte| *byte == 0)?;
     name.truncate(end);
     Some(name)
-}
-
-fn read_some(file: &File, bytes: &mut [u8], at: u64) -> io::Result<usize> {
-    file.read_at(bytes, at)
 }

@@ -40,6 +40,8 @@ impl Part {
 pub(super) struct SymbolTable {
     pub(super) symbols: Part,
     pub(super) names: Part,
+    /// Whether no function is missing in it (`.symtab`).
+    pub(super) is_complete: bool,
 }
 
 /// What is where in a file.
@@ -114,6 +116,7 @@ impl Layout {
             Some(SymbolTable {
                 symbols: part(table).filter(|part| part.len > 0)?,
                 names: part(names)?,
+                is_complete: kind == elf::SHT_SYMTAB,
             })
         };
         self.symbols = table(elf::SHT_SYMTAB).or_else(|| table(elf::SHT_DYNSYM));

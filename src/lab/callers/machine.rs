@@ -120,6 +120,26 @@ fn saves_deep(beginning: &[u8]) -> bool {
     near || far
 }
 
+/// Whether code that begins at an address jumps to another: so a function ends that does
+/// no more than to hand its arguments on.
+pub(super) fn jumps_to(machine: Machine, address: u64, code: &[u8], target: u64) -> bool {
+    let distance = |at: usize| target.wrapping_sub(address.wrapping_add(at as u64));
+    match machine {
+        Machine::X86_64 => code.windows(6).zip(0..).any(|(jump, at)| {
+            // jmp or a conditional jump, by 32 bits from the next instruction
+            let is_jump = jump[1] == 0xe9 || jump[0] == 0x0f && jump[1] >> 4 == 8;
+            let by = jump.last_chunk().map(|by| i32::from_le_bytes(*by));
+            is_jump && by.is_some_and(|by| i64::from(by).cast_unsigned() == distance(at + 6))
+        }),
+        Machine::Aarch64 => code.as_chunks().0.iter().zip(0..).any(|(word, place)| {
+            // B, by words from itself
+            let word = u32::from_le_bytes(*word);
+            let by = i64::from((word << 6).cast_signed() >> 6) * 4;
+            word >> 26 == 0b00_0101 && by.cast_unsigned() == distance(place * 4)
+        }),
+    }
+}
+
 /// A return address without what signs it (FEAT_PAuth): user addresses have 48 bits unless
 /// a program asks for more.
 pub(super) fn unsigned(machine: Machine, address: u64) -> u64 {
@@ -203,6 +223,24 @@ mod tests {
         assert_eq!(unsigned(ARM, 0x00aa_aaaa_bbbb_cccc), 0xaaaa_bbbb_cccc);
     }
 
+    #[test]
+    fn a_jump_to_an_address_is_found() {
+        let code = [
+            0x48, 0x85, 0xff, 0x74, 5, 0xe9, 0x10, 0xff, 0xff, 0xff, 0x90,
+        ];
+        assert!(jumps_to(X86, 0x1000, &code, 0x1000 + 10 - 0xf0));
+        assert!(!jumps_to(X86, 0x1000, &code, 0x1000 + 11 - 0xf0));
+        let conditional = [0x0f, 0x84, 0x10, 0, 0, 0];
+        assert!(jumps_to(X86, 0x1000, &conditional, 0x1016));
+        let call = [0x90, 0xe8, 0x10, 0, 0, 0];
+        assert!(!jumps_to(X86, 0x1000, &call, 0x1016));
+        let branch = [0xd503_201f_u32, 0x17ff_fffe]
+            .map(u32::to_le_bytes)
+            .concat();
+        assert!(jumps_to(ARM, 0x1000, &branch, 0xffc));
+        assert!(!jumps_to(ARM, 0x1000, &branch, 0x1000));
+    }
+
     proptest! {
         #[test]
         fn any_bytes_are_judged_without_a_panic(
@@ -212,6 +250,7 @@ mod tests {
                 follows_call(machine, &bytes);
                 keeps_frame_pointer(machine, &bytes);
                 kept(machine, &bytes, &bytes);
+                jumps_to(machine, u64::MAX, &bytes, 7);
             }
         }
     }

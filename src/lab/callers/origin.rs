@@ -8,6 +8,8 @@ use super::frame::Frame;
 /// Whence a spawn came.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origin {
+    /// The documented name of the function of libc that was called.
+    pub called: Option<&'static str>,
     /// The outermost function of libc that is documented to create a process; without a
     /// name of it, the outermost place in libc. Of a language that makes system calls
     /// itself, the outermost function of its library.
@@ -17,7 +19,7 @@ pub struct Origin {
 }
 
 /// Functions of libc that create processes, as they are documented.
-const PUBLIC: [&str; 14] = [
+pub(super) const PUBLIC: [&str; 14] = [
     "_Fork",
     "clone",
     "daemon",
@@ -36,7 +38,7 @@ const PUBLIC: [&str; 14] = [
 
 /// Functions of glibc and musl that stand between those and the system call, by which they
 /// are known in a program that was linked with libc.
-const INTERNAL: [&str; 12] = [
+const INTERNAL: [&str; 11] = [
     "__clone3",
     "__clone3_internal",
     "__clone_internal",
@@ -47,17 +49,16 @@ const INTERNAL: [&str; 12] = [
     "_IO_proc_open",
     "arch_fork",
     "clone3",
-    "do_system",
     "spawn_process",
 ];
 
 /// What a spawn's chain says in a line.
 pub fn origin(chain: &[Arc<Frame>]) -> Origin {
     // A program that has libc as a library of its own may give its functions any names.
-    let shared = chain.first().is_some_and(|frame| is_libc(frame));
+    let shared = chain.first().is_some_and(in_libc);
     let of_libc = |frame: &Arc<Frame>| {
         if shared {
-            is_libc(frame)
+            in_libc(frame)
         } else {
             public_name(frame).is_some() || function(frame).is_some_and(is_internal)
         }
@@ -66,9 +67,12 @@ pub fn origin(chain: &[Arc<Frame>]) -> Origin {
     let (libc, rest) = chain.split_at(inner);
     let beyond = rest.iter().position(|frame| !is_language(frame));
     let (language, outer) = rest.split_at(beyond.unwrap_or(0));
-    let documented = libc.iter().rfind(|frame| public_name(frame).is_some());
-    let library = documented.or(libc.last()).or(language.last());
+    let mut outwards = libc.iter().rev();
+    let documented = outwards.find_map(|frame| Some((frame, public_name(frame)?)));
+    let library = documented.map(|(frame, _)| frame);
+    let library = library.or(libc.last()).or(language.last());
     Origin {
+        called: documented.map(|(_, name)| name),
         library: library.cloned(),
         own: outer.first().cloned(),
     }
@@ -78,7 +82,8 @@ fn function(frame: &Arc<Frame>) -> Option<&str> {
     frame.function.as_deref()
 }
 
-/// The documented name that a function has, which may have others inside libc.
+/// The documented name that a function has, which may have others inside libc, or which
+/// it does the work of.
 fn public_name(frame: &Arc<Frame>) -> Option<&'static str> {
     let name = function(frame)?;
     let inner = |name: &str| {
@@ -86,18 +91,25 @@ fn public_name(frame: &Arc<Frame>) -> Option<&'static str> {
         PUBLIC.iter().find(|public| **public == name).copied()
     };
     let same = PUBLIC.iter().find(|public| **public == name).copied();
-    let popen = ["_IO_popen", "_IO_new_popen"].contains(&name);
-    same.or(popen.then_some("popen")).or_else(|| inner(name))
+    let other = match name {
+        "_IO_popen" | "_IO_new_popen" => Some("popen"),
+        "do_system" => Some("system"),
+        _ => None,
+    };
+    same.or(other).or_else(|| inner(name))
 }
 
 fn is_internal(name: &str) -> bool {
     INTERNAL.contains(&name)
 }
 
-/// Whether the file is libc, or what old ones were split into.
-fn is_libc(frame: &Arc<Frame>) -> bool {
-    let module = frame.module.as_deref().unwrap_or_default();
-    [
+fn in_libc(frame: &Arc<Frame>) -> bool {
+    frame.module.as_deref().is_some_and(is_libc)
+}
+
+/// Whether a file of this name is libc, or what old ones were split into.
+pub(super) fn is_libc(module: &str) -> bool {
+    let names = [
         "libc.so",
         "libc-2.",
         "libpthread",
@@ -105,9 +117,8 @@ fn is_libc(frame: &Arc<Frame>) -> bool {
         "ld-musl",
         "libc.musl",
         "ld-linux",
-    ]
-    .iter()
-    .any(|libc| module.starts_with(libc))
+    ];
+    names.iter().any(|name| module.starts_with(name))
 }
 
 /// Whether the function is one of Rust's standard library or of Go's.
@@ -133,8 +144,8 @@ fn is_language(frame: &Arc<Frame>) -> bool {
 mod tests {
     use super::*;
 
-    /// Frames as `function@module`.
-    fn told(chain: &[&str]) -> (String, String) {
+    /// The origin of frames as `function@module`.
+    fn of(chain: &[&str]) -> Origin {
         let frame = |text: &&str| {
             let (function, module) = text.split_once('@').unwrap();
             Arc::new(Frame {
@@ -145,17 +156,14 @@ mod tests {
             })
         };
         let frames: Vec<Arc<Frame>> = chain.iter().map(frame).collect();
-        let origin = origin(&frames);
-        let text = |frame: Option<Arc<Frame>>| frame.map_or(String::new(), |f| f.to_string());
-        (text(origin.library), text(origin.own))
+        origin(&frames)
     }
 
     fn says(chain: &[&str], library: &str, own: &str) {
-        assert_eq!(
-            told(chain),
-            (library.to_owned(), own.to_owned()),
-            "{chain:?}"
-        );
+        let origin = of(chain);
+        let text = |frame: Option<Arc<Frame>>| frame.map_or(String::new(), |f| f.to_string());
+        let told = (text(origin.library), text(origin.own));
+        assert_eq!(told, (library.to_owned(), own.to_owned()), "{chain:?}");
     }
 
     #[test]
@@ -215,6 +223,11 @@ mod tests {
             "go (prog)",
         );
         says(&["@prog", "@prog"], "", "prog+0x10");
+        let system = ["posix_spawn@prog", "do_system@prog", "go@prog"];
+        says(&system, "do_system (prog)", "go (prog)");
+        assert_eq!(of(&system).called, Some("system"));
+        assert_eq!(of(&["__libc_fork@libc.so.6"]).called, Some("fork"));
+        assert_eq!(of(&["@libc.so.6"]).called, None);
     }
 
     #[test]

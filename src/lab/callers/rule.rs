@@ -77,6 +77,16 @@ pub(super) enum Saved {
     Lost,
 }
 
+/// What the unwind information says of an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Said {
+    pub(super) rule: Rule,
+    /// Whether its code is what signal handlers return to.
+    pub(super) is_signal: bool,
+    /// Where its function begins.
+    pub(super) start: u64,
+}
+
 /// The unwind information of a file.
 #[derive(Debug)]
 pub(super) struct Unwinding {
@@ -100,9 +110,8 @@ impl Unwinding {
         }
     }
 
-    /// The rule for an address, and whether its code is what signal handlers return to;
-    /// nothing where the address is not covered.
-    pub(super) fn rule_at(&self, address: u64) -> Option<(Rule, bool)> {
+    /// What is said of an address; nothing where it is not covered.
+    pub(super) fn at(&self, address: u64) -> Option<Said> {
         let mut section = EhFrame::new(&self.entries, LittleEndian);
         section.set_address_size(8);
         if self.machine == Machine::Aarch64 {
@@ -147,7 +156,11 @@ impl Unwinding {
                 sp: row.register(registers.sp).map(|_| saved(registers.sp)),
             }),
         };
-        Some((rule, entry.is_signal_trampoline()))
+        Some(Said {
+            rule,
+            is_signal: entry.is_signal_trampoline(),
+            start: entry.initial_address(),
+        })
     }
 
     fn entry_at<'a>(

@@ -2,7 +2,7 @@
 //!
 //! Pure. A symbol is given only if the address lies within what the symbol covers: its
 //! size, or, for code that was assembled without sizes, as far as the next symbol of the
-//! same section. So a function whose symbol was stripped is told by none, and not by its
+//! same section, provided that none is missing. So a function whose symbol was stripped is told by none, and not by its
 //! neighbour's. The table is searched from end to end, since a file is asked about a
 //! handful of addresses and sorting would take longer.
 
@@ -23,17 +23,16 @@ pub(super) struct Named {
 }
 
 /// The function at an address. `text` are the sections of code, `name` reads a name by its
-/// place among the names.
+/// place among the names; symbols without a size count only if `by_next`.
 pub(super) fn find(
     table: &[u8],
     text: &[Part],
     address: u64,
+    by_next: bool,
     name: impl Fn(u32) -> Option<Vec<u8>>,
 ) -> Option<Named> {
-    let whole = table.len() - table.len() % size_of::<Sym64<LittleEndian>>();
-    let symbols = slice_from_all_bytes::<Sym64<LittleEndian>>(&table[..whole]).ok()?;
     let section = text.iter().find(|part| part.holds(address))?;
-    let covering = covering(symbols, section, address);
+    let covering = covering(symbols(table), section, address, by_next);
     let named = covering.into_iter().filter_map(|symbol| {
         let raw = name(symbol.st_name(LittleEndian))?;
         let name = legible(&String::from_utf8_lossy(&raw))?;
@@ -48,11 +47,34 @@ pub(super) fn find(
     named.map(|(_, named)| named)
 }
 
+/// The functions that have one of these names, with the bytes that they have.
+pub(super) fn of_names(
+    table: &[u8],
+    wanted: &[&str],
+    name: impl Fn(u32) -> Option<Vec<u8>>,
+) -> Vec<(Named, u64)> {
+    let symbols = symbols(table).iter().filter(|symbol| is_code(symbol));
+    let found = symbols.filter_map(|symbol| {
+        let raw = name(symbol.st_name(LittleEndian))?;
+        let name = legible(std::str::from_utf8(&raw).ok()?)?;
+        let start = symbol.st_value(LittleEndian);
+        let is_wanted = wanted.contains(&name.as_str());
+        is_wanted.then_some((Named { start, name }, symbol.st_size(LittleEndian)))
+    });
+    found.collect()
+}
+
+fn symbols(table: &[u8]) -> &[Sym64<LittleEndian>] {
+    let whole = table.len() - table.len() % size_of::<Sym64<LittleEndian>>();
+    slice_from_all_bytes(&table[..whole]).unwrap_or_default()
+}
+
 /// The symbols that cover an address most narrowly.
 fn covering<'a>(
     symbols: &'a [Sym64<LittleEndian>],
     section: &Part,
     address: u64,
+    by_next: bool,
 ) -> Vec<&'a Sym64<LittleEndian>> {
     let value = |symbol: &Sym64<LittleEndian>| symbol.st_value(LittleEndian);
     let size = |symbol: &Sym64<LittleEndian>| symbol.st_size(LittleEndian);
@@ -77,7 +99,7 @@ fn covering<'a>(
         if has_sized {
             size == narrowest && address.wrapping_sub(start) < size
         } else {
-            is_bounded && size == 0 && Some(start) == before
+            by_next && is_bounded && size == 0 && Some(start) == before
         }
     };
     let functions = symbols.iter().filter(|symbol| is_code(symbol));
@@ -111,7 +133,7 @@ fn legible(name: &str) -> Option<String> {
 }
 
 fn without_suffix(name: &str) -> Option<&str> {
-    if let Some(name) = name.strip_suffix(".cold") {
+    if let Some(name) = name.strip_suffix(".cold").or(name.strip_suffix(".abi0")) {
         return Some(name);
     }
     let (rest, number) = name.rsplit_once('.')?;
@@ -144,6 +166,14 @@ mod tests {
 
     /// Symbols of a name, how they bind, where they are and what size they have.
     fn at(address: u64, symbols: &[(&str, u8, u64, u64)]) -> Option<(String, u64)> {
+        in_table(address, symbols, true)
+    }
+
+    fn in_table(
+        address: u64,
+        symbols: &[(&str, u8, u64, u64)],
+        by_next: bool,
+    ) -> Option<(String, u64)> {
         let mut table = Vec::new();
         for (place, (_, info, value, size)) in (0_u32..).zip(symbols) {
             table.extend(place.to_le_bytes());
@@ -155,7 +185,7 @@ mod tests {
             let symbol = symbols.get(usize::try_from(place).ok()?)?;
             Some(symbol.0.as_bytes().to_vec())
         };
-        find(&table, &TEXT, address, name).map(|named| (named.name, named.start))
+        find(&table, &TEXT, address, by_next, name).map(|named| (named.name, named.start))
     }
 
     #[test]
@@ -182,6 +212,8 @@ mod tests {
         assert_eq!(function(0x111f).as_deref(), Some("vfork"));
         assert_eq!(function(0x1130), None, "behind one with a size");
         assert_eq!(function(0x1210), None, "nothing bounds it");
+        let exported = in_table(0x111f, &symbols, false);
+        assert_eq!(exported, None, "one that is not exported may lie between");
     }
 
     #[test]
@@ -207,6 +239,10 @@ mod tests {
         assert_eq!(text("do_spawn.constprop.0.isra.12"), "do_spawn");
         assert_eq!(text("f.part.3.cold"), "f");
         assert_eq!(text("main.part"), "main.part");
+        assert_eq!(
+            text("syscall.rawVforkSyscall.abi0"),
+            "syscall.rawVforkSyscall"
+        );
         assert_eq!(text("os/exec.(*Cmd).Start"), "os/exec.(*Cmd).Start");
         let rust = "_ZN3std7process7Command5spawn17h0123456789abcdefE";
         assert_eq!(text(rust), "std::process::Command::spawn");
@@ -220,7 +256,9 @@ mod tests {
             table in proptest::collection::vec(any::<u8>(), 0..200),
             address in 0x0f00_u64..0x3100,
         ) {
-            find(&table, &TEXT, address, |_| Some(b"name".to_vec()));
+            for by_next in [false, true] {
+                find(&table, &TEXT, address, by_next, |_| Some(b"name".to_vec()));
+            }
         }
     }
 }

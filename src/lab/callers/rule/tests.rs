@@ -40,7 +40,7 @@ fn section(machine: Machine, is_signal: bool, instructions: &[u8]) -> Vec<u8> {
 fn rule(machine: Machine, instructions: &[u8], address: u64) -> Option<Rule> {
     let entries = (0x9000, section(machine, false, instructions));
     let unwinding = Unwinding::new(machine, entries, (0, Vec::new()));
-    unwinding.rule_at(address).map(|found| found.0)
+    unwinding.at(address).map(|said| said.rule)
 }
 
 fn row(machine: Machine, instructions: &[u8], address: u64) -> Row {
@@ -163,7 +163,8 @@ fn code_that_handlers_return_to_is_known_as_such() {
     for is_signal in [false, true] {
         let entries = (0x9000, section(X86, is_signal, &[]));
         let unwinding = Unwinding::new(X86, entries, (0, Vec::new()));
-        assert_eq!(unwinding.rule_at(CODE).unwrap().1, is_signal);
+        let said = unwinding.at(CODE + 7).unwrap();
+        assert_eq!((said.is_signal, said.start), (is_signal, CODE));
     }
 }
 
@@ -177,7 +178,7 @@ proptest! {
         let entries = section(X86, false, &instructions);
         for index in [Vec::new(), { index.splice(..0, [1, 0x1b, 3, 0x3b]); index }] {
             let unwinding = Unwinding::new(X86, (0x9000, entries.clone()), (0x8000, index));
-            if let Some((Rule::Told(row), _)) = unwinding.rule_at(CODE + 9) {
+            if let Some(Said { rule: Rule::Told(row), .. }) = unwinding.at(CODE + 9) {
                 let bytes = stack();
                 let mut memory = Copied { base: 0x1000, bytes: &bytes };
                 row.caller(X86, Cursor { sp, ..AT }, &mut memory);

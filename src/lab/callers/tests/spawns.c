@@ -1,6 +1,6 @@
-/* Creates one process after another, each from a function of its own. */
+/* Creates one process after another, each from a function of its own. With an argument
+ * that is a path, it removes the file there before. */
 #define _GNU_SOURCE
-#include <pty.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -143,9 +143,10 @@ FROM all(int count)
 	AFTER;
 }
 
-int main(int count, char **none)
+int main(int count, char **words)
 {
-	(void)none;
+	if (count > 1)
+		unlink(words[1]);
 	signal(SIGUSR1, on_signal);
 	all(count);
 	return 0;
