@@ -30,8 +30,18 @@ impl Bench {
 
     /// Compiles a program; nothing where the compiler or what it needs is not there.
     fn compile(&self, name: &str, source: &str, how: &[&str]) -> Option<PathBuf> {
+        self.compile_by("cc", name, source, how)
+    }
+
+    fn compile_by(
+        &self,
+        compiler: &str,
+        name: &str,
+        source: &str,
+        how: &[&str],
+    ) -> Option<PathBuf> {
         let path = self.folder.path().join(name);
-        let mut compiler = Command::new("cc");
+        let mut compiler = Command::new(compiler);
         compiler.args(["-x", "c", "-", "-o"]).arg(&path).args(how);
         let compiler = compiler.stdin(Stdio::piped()).stderr(Stdio::null());
         let mut running = compiler.spawn().ok()?;
@@ -241,6 +251,32 @@ fn without_unwind_information_a_frame_pointer_leads_on_and_nothing_else_does() {
     for (chain, (_, own)) in bench.chains(&[&path]).iter().zip(SPAWNS) {
         assert_eq!(functions(chain, "lost"), own[..1], "{chain:?}");
         assert_eq!(chain.end, End::NoUnwinding);
+    }
+}
+
+/// musl has no unwind information, and its shared library names no function that is not
+/// exported: what is told ends there, but for vfork, and no neighbour's name is taken.
+#[test]
+fn in_musl_a_chain_ends_where_nothing_leads_on() {
+    let Some(bench) = Bench::new() else { return };
+    let source = include_str!("tests/spawns.c");
+    let path = bench.compile_by("musl-gcc", "spawns", source, &["-O2"]);
+    let Some(path) = path else {
+        println!("skipped: no musl");
+        return;
+    };
+    let chains = bench.chains(&[path.to_str().unwrap()]);
+    for (chain, (documented, own)) in chains.iter().zip(SPAWNS) {
+        assert_eq!(chain.end, End::NoUnwinding, "{chain:?}");
+        let found = functions(chain, "spawns");
+        if documented == "vfork" {
+            assert_eq!(found[..own.len()], *own, "{chain:?}");
+        } else {
+            assert!(found.is_empty(), "{chain:?}");
+        }
+        let names = chain.frames.iter().filter_map(|f| f.function.as_deref());
+        let made_up: Vec<&str> = names.filter(|name| name.starts_with("mem")).collect();
+        assert!(made_up.is_empty(), "{chain:?}");
     }
 }
 
