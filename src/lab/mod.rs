@@ -5,6 +5,7 @@
 //! It decides what is measured when; the measuring itself is the worker's, and
 //! what the figures mean is said by `analysis`. It prints nothing.
 
+pub mod callers;
 pub mod census;
 pub mod error;
 pub mod ground;

@@ -126,6 +126,7 @@ fn words(source: &Source, for_tests: bool) -> Vec<String> {
             "prettytable" => name == "src/report/render/text.rs",
             "inferno" => name == "src/report/render/flame_graph.rs",
             "fastrand" => !name.starts_with("src/report/"),
+            "gimli" | "rustc_demangle" => name.starts_with("src/lab/callers/"),
             "perf_event_open" => name.starts_with("src/sys/perf/"),
             "println" | "print" | "eprintln" | "eprint" if calls_macro => {
                 test || PRINTERS.contains(&name)
