@@ -11,6 +11,7 @@ pub mod events;
 pub mod files;
 pub mod filter;
 pub mod gauge;
+pub mod generations;
 pub mod handlers;
 pub mod image;
 pub mod landmarks;

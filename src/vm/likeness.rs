@@ -12,6 +12,9 @@ use crate::model::{LikeRegion, Likeness, RegionKind};
 pub use check::RegionFault;
 use check::{all_runs, check, in_order};
 
+/// The most ancestors that a worker is given: of each there is a process.
+pub const MOST_GENERATIONS: u64 = 64;
+
 /// One past the last address that any process has: an x86-64 CPU with five levels of page
 /// tables gives 56 bits, arm64 48 or 52.
 pub const USER_END: u64 = 1 << 56;
@@ -52,6 +55,8 @@ pub struct PlacedLikeness {
     pub huge_page: u64,
     /// Bytes of a page.
     pub page_size: u64,
+    /// Ancestors that live beside the process.
+    pub generations: u64,
 }
 
 /// One mapping.
@@ -98,6 +103,9 @@ pub struct PlacedMapping {
     pub guards: Vec<[u64; 2]>,
     /// Runs of its own pages to pin.
     pub pinned: Vec<[u64; 2]>,
+    /// How many of the ancestors, from the last one on, have it as well: none where they have
+    /// no `anon_vma` of it, or no child.
+    pub generations: u64,
 }
 
 /// A likeness that is none of any process.
@@ -130,6 +138,7 @@ impl PlacedLikeness {
             moved: 0,
             end: 0,
             file_pages: 0,
+            generations: likeness.generations.min(MOST_GENERATIONS),
             tables: [
                 Tables::of(fan_out),
                 Tables::of(fan_out.saturating_mul(fan_out)),
@@ -153,6 +162,7 @@ impl PlacedLikeness {
             tables: course.tables.iter().map(|tables| tables.count).sum(),
             huge_page: fan_out,
             page_size,
+            generations: course.generations,
         })
     }
 
@@ -215,10 +225,12 @@ impl PlacedLikeness {
         mappings.map(|mapping| pages_of(&mapping.pinned)).sum()
     }
 
-    /// The io_urings that it takes to pin them, each an open file.
-    pub fn rings(&self) -> u64 {
+    /// The open files that come with it: the io_urings that it takes to pin them, and what
+    /// ancestors live by.
+    pub fn files(&self) -> u64 {
         let mappings = self.mappings.iter();
-        rings_for(mappings.flat_map(|mapping| &mapping.pinned), self.page_size)
+        let rings = rings_for(mappings.flat_map(|mapping| &mapping.pinned), self.page_size);
+        rings + u64::from(self.generations > 0)
     }
 
     /// The pages that the parent can write to again, and a child of fork as well; those of
@@ -294,6 +306,8 @@ struct Course {
     end: u64,
     /// What is used of the file.
     file_pages: u64,
+    /// Ancestors that the process has.
+    generations: u64,
     tables: [Tables; 2],
 }
 
@@ -331,7 +345,7 @@ impl Course {
                 offset
             }
         };
-        Ok(PlacedMapping {
+        let mut placed = PlacedMapping {
             offset: first * page_size,
             len: region.pages * page_size,
             backing: region.backing,
@@ -349,7 +363,12 @@ impl Course {
             huge_zero: in_order(&[&region.huge_zero]),
             guards: in_order(&[&region.guards]),
             pinned: in_order(&[&region.pinned]),
-        })
+            generations: 0,
+        };
+        if placed.has_anon_vma() && !placed.dontfork {
+            placed.generations = region.generations.min(self.generations);
+        }
+        Ok(placed)
     }
 
     /// Leaves out of the gap before a page all whole reaches but those that keep

@@ -17,6 +17,7 @@ use super::protocol::{
 use crate::model::{PageKind, Placement, SpawnMethod};
 use crate::sys::clock::now_ns;
 use crate::sys::gauge::Untouched;
+use crate::sys::generations::Leash;
 use crate::sys::memory::Pages;
 use crate::sys::perf::{Counter, Counters, Scope};
 use crate::sys::shared::SharedWords;
@@ -27,6 +28,15 @@ use crate::vm::Shape;
 /// The stack of a thread that has a few frames.
 const BUSY_STACK: usize = 256 << 10;
 
+/// Where this process stands among generations of itself.
+#[derive(Default)]
+pub(super) struct Line {
+    /// What the earlier ones live by; it must stay open.
+    pub(super) _leash: Option<Leash>,
+    /// Those after the first, this one the last.
+    pub(super) later: Vec<u32>,
+}
+
 /// All that the passes need, prepared.
 pub(super) struct Ready {
     pub(super) shape: Shape,
@@ -34,6 +44,7 @@ pub(super) struct Ready {
     pub(super) cold: Option<Cold>,
     pub(super) course: Course,
     pub(super) alone: Alone,
+    pub(super) line: Line,
     /// The children's way to the records; it must stay open.
     pub(super) _stamps: Option<Rc<OwnedFd>>,
 }

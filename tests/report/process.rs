@@ -271,7 +271,7 @@ fn what_no_worker_has_makes_a_bound_of_the_figures_in_the_verdict() {
         says(&told, "that is at most ");
         says(
             &told,
-            " a second: links to anon_vmas of its ancestors are not rebuilt.",
+            " a second: links to anon_vmas of ancestors that were not seen are not rebuilt.",
         );
         says(&told, "For the call, at least ");
         omits(&told, "a fork's cost");

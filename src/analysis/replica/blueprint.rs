@@ -28,6 +28,8 @@ pub struct Blueprint {
     left_out: Vec<LeftOutMapping>,
     /// What the worker has besides its memory.
     pub(in crate::analysis) own: ProcessFacts,
+    /// Its ancestors that have some of its memory.
+    generations: u64,
 }
 
 impl Blueprint {
@@ -54,6 +56,7 @@ impl Blueprint {
             stand_ins,
             left_out,
             own: own.process.clone(),
+            generations: shape.generations(),
         }
     }
 
@@ -107,6 +110,8 @@ impl Blueprint {
     ) -> SpaceRequest {
         let likeness = Likeness {
             of: self.facts.name.clone(),
+            // Those of the worker's own mappings have links to them as well, on every rung.
+            generations: self.generations,
             regions: (mappings.iter())
                 .map(|mapping| region(mapping, self.fan_out()))
                 .collect(),
@@ -152,7 +157,9 @@ impl Blueprint {
         // The rings that pin come with their pages.
         let runs = self.mappings.iter().flat_map(|mapping| &mapping.pinned);
         let rings = rings_for(runs, facts.page_size);
-        cloexec_descriptors = cloexec_descriptors.saturating_sub(rings);
+        // So does what its ancestors live by.
+        let leash = u64::from(self.generations > 0);
+        cloexec_descriptors = cloexec_descriptors.saturating_sub(rings.saturating_add(leash));
         let opened = descriptors.saturating_add(cloexec_descriptors);
         // Without a gap the worker's numbers reach as far by themselves.
         let reach = own.highest_descriptor.unwrap_or(0).saturating_add(opened);
@@ -389,6 +396,7 @@ fn region(mapping: &ShapeMapping, fan_out: u64) -> LikeRegion {
         noreserve: mapping.has(MappingFlag::NotReserved),
         stretch: mapping.stretch.map_or(0, whole_stretch),
         batch: mapping.batch.map_or(0, |mean| folio(mean, fan_out)),
+        generations: mapping.generations,
     }
 }
 

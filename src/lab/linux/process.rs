@@ -23,7 +23,6 @@ use crate::model::{
 };
 use crate::profile::faults::MapRange;
 use crate::sys::memory::page_size;
-use crate::sys::process::still_runs;
 use crate::sys::shared::memory_file;
 use crate::vm::PlacedLikeness;
 use crate::worker;
@@ -83,7 +82,13 @@ impl Worker for LinuxWorker {
     fn inflate(&mut self) -> Result<u64, LabError> {
         let order = Request::Inflate(self.likeness.take().map(Box::new));
         match self.ask(&order, "inflate itself", false, &mut || ())? {
-            Reply::Inflated { took_ns } => Ok(took_ns),
+            Reply::Inflated {
+                took_ns,
+                generations,
+            } => {
+                self.family.go_on(&generations);
+                Ok(took_ns)
+            }
             other => Err(self.unexpected(other)),
         }
     }
@@ -353,7 +358,7 @@ impl LinuxWorker {
     /// What was looked up of it while it was there. Of a process that has ended the kernel
     /// still tells some things, which are true of nothing any more.
     fn seen<T>(&self, found: Result<T, CensusError>) -> Result<T, LabError> {
-        if still_runs(self.family.pid().cast_signed()).unwrap_or(true) {
+        if self.family.still_runs() {
             return Ok(found?);
         }
         let hint = ": somebody sent it a signal, or memory ran out (see dmesg)";

@@ -12,6 +12,9 @@ pub struct Likeness {
     /// In ascending order of address, without those that every process of the
     /// C library has: libc, the loader, the stack, the kernel's own.
     pub regions: Vec<LikeRegion>,
+    /// How many ancestors with the same memory it is to have, which live on beside it.
+    #[serde(default, skip_serializing_if = "crate::model::is_zero")]
+    pub generations: u64,
 }
 
 /// One mapping.
@@ -59,6 +62,10 @@ pub struct LikeRegion {
     /// How many of them are to be parts of one large folio, a power of two; 0 for none.
     #[serde(default, skip_serializing_if = "crate::model::is_zero")]
     pub batch: u64,
+    /// How many of the ancestors, from the last one on, have it as well, so that it has links
+    /// to their `anon_vma` structures.
+    #[serde(default, skip_serializing_if = "crate::model::is_zero")]
+    pub generations: u64,
 }
 
 impl LikeRegion {
@@ -80,6 +87,7 @@ impl LikeRegion {
             noreserve: false,
             stretch: 0,
             batch: 0,
+            generations: 0,
         }
     }
 

@@ -202,9 +202,10 @@ impl Bounds {
 /// has a bound of its own, may go either way, or adds but little makes none.
 fn adds(reservation: ShapeReservation) -> Option<(&'static str, bool)> {
     match reservation {
-        ShapeReservation::NeverExecuted => {
-            Some(("links to anon_vmas of its ancestors are not rebuilt", false))
-        }
+        ShapeReservation::NeverExecuted => Some((
+            "links to anon_vmas of ancestors that were not seen are not rebuilt",
+            false,
+        )),
         ShapeReservation::UserfaultForks => {
             Some(("its wait for a reader of userfaultfd is not rebuilt", false))
         }

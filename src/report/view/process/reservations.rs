@@ -233,10 +233,10 @@ pub(in crate::report::view) fn reservation(reservation: ShapeReservation) -> &'s
              is the least that it costs"
         }
         ShapeReservation::NeverExecuted => {
-            "the process was forked and has executed nothing since (PF_FORKNOEXEC): its mappings \
-             may have a link to an anon_vma of each ancestor, which its forks copy one by one \
-             (mm/rmap.c, anon_vma_clone), and those of the workers have none; what is told of a \
-             fork is the least that it costs"
+            "the process was forked and has executed nothing since (PF_FORKNOEXEC), and not all \
+             ancestors that had its memory were seen: its mappings may have a link to an anon_vma \
+             of each, which its forks copy one by one (mm/rmap.c, anon_vma_clone), and those of \
+             the workers have not; what is told of a fork is the least that it costs"
         }
         ShapeReservation::UserfaultUnknown => {
             "userfaultfd watches some of its memory by a file that is open elsewhere, and whether \
