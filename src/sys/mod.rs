@@ -29,6 +29,7 @@ pub mod supervision;
 pub mod threads;
 pub mod trace;
 pub mod usage;
+pub mod userfault;
 
 mod clone3;
 mod stamp;

@@ -8,7 +8,7 @@
 
 mod check;
 
-use crate::model::{LikeRegion, Likeness, RegionKind};
+use crate::model::{LikeRegion, Likeness, RegionKind, Watched};
 pub use check::RegionFault;
 use check::{all_runs, check, in_order};
 
@@ -106,6 +106,8 @@ pub struct PlacedMapping {
     /// How many of the ancestors, from the last one on, have it as well: none where they have
     /// no `anon_vma` of it, or no child.
     pub generations: u64,
+    /// What of it a userfaultfd is told, and of forks besides.
+    pub watched: Option<Watched>,
 }
 
 /// A likeness that is none of any process.
@@ -226,11 +228,18 @@ impl PlacedLikeness {
     }
 
     /// The open files that come with it: the io_urings that it takes to pin them, and what
-    /// ancestors live by.
+    /// ancestors live by, and the userfaultfd.
     pub fn files(&self) -> u64 {
         let mappings = self.mappings.iter();
         let rings = rings_for(mappings.flat_map(|mapping| &mapping.pinned), self.page_size);
-        rings + u64::from(self.generations > 0)
+        rings + u64::from(self.generations > 0) + u64::from(self.is_watched())
+    }
+
+    /// Whether a userfaultfd is told of its forks.
+    pub fn is_watched(&self) -> bool {
+        self.mappings
+            .iter()
+            .any(|mapping| mapping.watched.is_some())
     }
 
     /// The pages that the parent can write to again, and a child of fork as well; those of
@@ -364,6 +373,8 @@ impl Course {
             guards: in_order(&[&region.guards]),
             pinned: in_order(&[&region.pinned]),
             generations: 0,
+            // No fork is told of what it leaves out.
+            watched: region.watched.filter(|_| !region.dontfork),
         };
         if placed.has_anon_vma() && !placed.dontfork {
             placed.generations = region.generations.min(self.generations);

@@ -5,14 +5,16 @@ use std::io;
 use std::os::fd::AsFd;
 
 use super::protocol::{Failure, OWN_DESCRIPTORS};
+use super::reader;
 use super::ready::Line;
-use crate::model::{Backing, RegionKind};
+use crate::model::{Backing, RegionKind, Watched};
 use crate::sys::generations::Generations;
 use crate::sys::memory::{
     Arena, Claimed, Exact, Pages, Source, Stuff, Touches, disable_huge_pages, grow_heap,
 };
 use crate::sys::shared::memory_file;
 use crate::sys::threads::Alone;
+use crate::sys::userfault::Userfault;
 use crate::sys::{descriptors, handlers, in_words, threads};
 use crate::vm::{
     Descriptors, Heap, MOST_PINS, PlacedLikeness, PlacedMapping, Region, Shape, THREAD_STACK_BYTES,
@@ -207,7 +209,32 @@ fn build_likeness(
             in_words(&error)
         ),
     })?;
-    Ok(line)
+    let watch = || watch(placed, &arena, line);
+    watch().map_err(|error| Failure::Setup {
+        what: "could not have a userfaultfd told of forks".to_owned(),
+        why: in_words(&error),
+    })
+}
+
+/// Has a userfaultfd told of what it is told of in another process, and of forks.
+fn watch(placed: &PlacedLikeness, arena: &Arena, line: Line) -> io::Result<Line> {
+    if !placed.is_watched() {
+        return Ok(line);
+    }
+    let userfault = Userfault::open()?;
+    // It comes before the first fork is to be told.
+    let reader = reader::start(userfault.reading_end()?)?;
+    for mapping in &placed.mappings {
+        if let Some(watched) = mapping.watched {
+            let start = arena.start() + bytes(mapping.offset)?;
+            userfault.watch(start, bytes(mapping.len)?, watched == Watched::Writes)?;
+        }
+    }
+    Ok(Line {
+        helpers: vec![reader],
+        _userfault: Some(userfault),
+        ..line
+    })
 }
 
 /// Goes on as so many generations, one after the other. Before each it is done what that many
@@ -233,6 +260,7 @@ fn go_through(
     Ok(Line {
         _leash: Some(leash),
         later,
+        ..Line::default()
     })
 }
 

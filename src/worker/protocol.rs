@@ -121,6 +121,8 @@ pub enum Reply {
         /// The processes that it became meanwhile, each a copy of the one before, which stays
         /// and does nothing: children of the lab like the first. The last one answers.
         generations: Vec<u32>,
+        /// Processes that stand beside it from now on, of its group, to be ended with it.
+        helpers: Vec<i32>,
     },
     /// The loop is over.
     Done(Done),
@@ -519,6 +521,7 @@ mod tests {
         let reply = Reply::Inflated {
             took_ns: 5,
             generations: vec![7],
+            helpers: Vec::new(),
         };
         send(&mut wire, &reply).unwrap();
         let mut reader = wire.as_slice();

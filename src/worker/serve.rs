@@ -78,6 +78,7 @@ impl Worker {
                 Ok(Reply::Inflated {
                     took_ns,
                     generations,
+                    helpers: ready.line.helpers.clone(),
                 })
             }
             Request::Run => {

@@ -5,8 +5,9 @@ use forktax::lab::census;
 use forktax::lab::shape::{self, Options};
 use forktax::model::{
     Closing, LikeRegion, Likeness, Parent, Program, RegionKind, ShapeMapping, SpaceRequest,
-    SpawnMethod,
+    SpawnMethod, Watched,
 };
+use forktax::sys::{usage, userfault};
 use forktax::vm::PlacedLikeness;
 use forktax::worker::protocol::{Assignment, Failure, Pass, Reply, Request};
 
@@ -463,6 +464,78 @@ fn ancestors_live_beside_a_worker_and_end_with_it() {
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
     for pid in generations {
-        forktax::sys::usage::reap(pid.cast_signed()).unwrap();
+        usage::reap(pid.cast_signed()).unwrap();
     }
+}
+
+#[test]
+fn forks_of_watched_memory_copy_its_entries_and_are_answered() {
+    const PAGES: u64 = 200;
+    if procfs::page_size() != 4096 {
+        println!("skipped: the likeness has pages of 4 KiB");
+        return;
+    }
+    let with = |watched| {
+        let shared = LikeRegion {
+            read: vec![[0, PAGES]],
+            watched,
+            ..LikeRegion::untouched(HIGH, PAGES, RegionKind::Shared)
+        };
+        let own = LikeRegion {
+            written: vec![[0, 10]],
+            watched: watched.map(|_| Watched::Faults),
+            ..anon(HIGH + HUGE, 10)
+        };
+        assignment(SpaceRequest::Likeness(Likeness {
+            of: "a process".to_owned(),
+            generations: 2,
+            regions: vec![shared, own],
+        }))
+    };
+    if let Err(error) = userfault::try_out() {
+        println!("skipped: no userfaultfd is told of forks here: {error}");
+        let refused = last_said(&with(Some(Watched::Writes)));
+        assert!(matches!(refused, Reply::Failed(_)), "{refused:?}");
+        return;
+    }
+    let copied = |watched: Option<Watched>| {
+        let assignment = with(watched);
+        let mut worker = Asked::start(&assignment);
+        worker.prepare(&assignment);
+        let reply = worker.ask(&Request::Inflate(None));
+        let Reply::Inflated {
+            generations,
+            helpers,
+            ..
+        } = reply
+        else {
+            panic!("{reply:?}");
+        };
+        assert_eq!(helpers.len(), usize::from(watched.is_some()));
+        let last = generations.last().unwrap().cast_signed();
+        let taken = match watched {
+            Some(_) => census::take_watched(last, &[]),
+            None => census::take(last, &[]),
+        };
+        // With no reader its first fork would wait for ever.
+        let reply = worker.ask(&Request::Run);
+        assert!(
+            matches!(&reply, Reply::Done(done) if done.spawns == 4),
+            "{reply:?}"
+        );
+        let _first = worker.hang_up();
+        for pid in generations {
+            usage::reap(pid.cast_signed()).unwrap();
+        }
+        let begin = std::time::Instant::now();
+        while !helpers.iter().all(|pid| has_ended(pid.cast_unsigned())) {
+            assert!(begin.elapsed().as_secs() < 10, "its reader goes on");
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        taken.unwrap().mappings.ptes
+    };
+    let (none, faults) = (copied(None), copied(Some(Watched::Faults)));
+    let writes = copied(Some(Watched::Writes));
+    assert!(faults < none + PAGES / 2, "{faults} {none}");
+    assert!(writes > none + PAGES / 2, "{writes} {none}");
 }

@@ -63,7 +63,7 @@ impl Family {
     /// Names processes of the group that the leader keeps for itself: they are ended
     /// with it, and nobody has left them behind.
     pub(super) fn know_helpers(&mut self, helpers: &[i32]) {
-        self.helpers = helpers.to_vec();
+        self.helpers.extend_from_slice(helpers);
     }
 
     /// Processes that had left the group and were ended all the same.

@@ -47,6 +47,8 @@ pub(super) struct LinuxWorker {
     /// `likeness` until it gets them.
     assignment: Assignment,
     likeness: Option<Likeness>,
+    /// Whether a userfaultfd is told of its forks.
+    watched: bool,
     /// The mappings that it is to have, theirs among them.
     mappings: u64,
     timeout: Duration,
@@ -85,8 +87,10 @@ impl Worker for LinuxWorker {
             Reply::Inflated {
                 took_ns,
                 generations,
+                helpers,
             } => {
                 self.family.go_on(&generations);
+                self.family.know_helpers(&helpers);
                 Ok(took_ns)
             }
             other => Err(self.unexpected(other)),
@@ -152,7 +156,11 @@ impl Worker for LinuxWorker {
     }
 
     fn census(&self, instrument: &[[usize; 2]]) -> Result<Parent, LabError> {
-        self.seen(census::take(self.family.pid().cast_signed(), instrument))
+        let pid = self.family.pid().cast_signed();
+        self.seen(match self.watched {
+            true => census::take_watched(pid, instrument),
+            false => census::take(pid, instrument),
+        })
     }
 
     fn page_tables(&self, instrument: &[[usize; 2]], tree: bool) -> Result<PageTables, LabError> {
@@ -242,6 +250,7 @@ impl LinuxWorker {
             control: BufReader::new(ours),
             records,
             assignment,
+            watched: likeness.as_ref().is_some_and(Likeness::is_watched),
             likeness,
             mappings,
             timeout,

@@ -17,6 +17,13 @@ pub struct Likeness {
     pub generations: u64,
 }
 
+impl Likeness {
+    /// Whether a userfaultfd is told of its forks.
+    pub fn is_watched(&self) -> bool {
+        self.regions.iter().any(|region| region.watched.is_some())
+    }
+}
+
 /// One mapping.
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct LikeRegion {
@@ -66,6 +73,9 @@ pub struct LikeRegion {
     /// to their `anon_vma` structures.
     #[serde(default, skip_serializing_if = "crate::model::is_zero")]
     pub generations: u64,
+    /// What of it a userfaultfd is told, which is told of forks besides; absent for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watched: Option<Watched>,
 }
 
 impl LikeRegion {
@@ -88,6 +98,7 @@ impl LikeRegion {
             stretch: 0,
             batch: 0,
             generations: 0,
+            watched: None,
         }
     }
 
@@ -112,6 +123,16 @@ impl LikeRegion {
             false => all,
         }
     }
+}
+
+/// What a userfaultfd is told of a mapping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Watched {
+    /// First faults.
+    Faults,
+    /// And writes.
+    Writes,
 }
 
 /// What a mapping is made of.
