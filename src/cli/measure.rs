@@ -79,6 +79,7 @@ pub(super) fn surroundings(names_cpu: bool) -> anyhow::Result<Surroundings> {
         path: plan::search_path(std::env::var("PATH"))?,
         fits: Box::new(move |space| limits::check(&Need::of(space, page_size), &Limits::read())),
         pins: Box::new(linux::room_for_pins),
+        watches: linux::may_watch_forks,
         folios: memory::gives_folios,
         share_a_core: process::share_a_core,
     })

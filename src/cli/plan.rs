@@ -67,6 +67,8 @@ pub(super) struct Surroundings {
     pub(super) path: String,
     pub(super) fits: Box<Fits>,
     pub(super) pins: Box<Pins>,
+    /// Whether workers' forks can be told to a userfaultfd.
+    pub(super) watches: fn() -> bool,
     /// Whether folios of so many pages are to be had.
     pub(super) folios: fn(u64) -> bool,
     /// Whether two CPUs are known to be threads of one core.

@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::analysis::mappings::{Fate, Listed, is_of_file};
-use crate::model::{Counts, Parent};
+use crate::model::{Counts, MappingFlag, Parent};
 use crate::sys::pagemap::huge_pages;
 use procfs::ProcError;
 use procfs::process::SmapsRollup;
@@ -73,16 +73,30 @@ pub enum CensusError {
 /// Takes the census of a process, without the VMAs that begin in one of the
 /// `instrument`'s address ranges: what measures is not what is measured.
 pub fn take(pid: i32, instrument: &[[usize; 2]]) -> Result<Parent, CensusError> {
-    take_from(&ProcessFiles::of(pid), instrument)
+    take_from(&ProcessFiles::of(pid), "maps", instrument)
 }
 
-fn take_from(files: &ProcessFiles, instrument: &[[usize; 2]]) -> Result<Parent, CensusError> {
+/// The same of a process whose forks are told to a userfaultfd: `smaps` tells of which
+/// mappings that is told the writes, whose entries a fork copies.
+pub fn take_watched(pid: i32, instrument: &[[usize; 2]]) -> Result<Parent, CensusError> {
+    take_from(&ProcessFiles::of(pid), "smaps", instrument)
+}
+
+fn take_from(
+    files: &ProcessFiles,
+    list: &str,
+    instrument: &[[usize; 2]],
+) -> Result<Parent, CensusError> {
     let Standing {
         page_table_bytes,
         threads,
         pinned_bytes,
     } = files.standing()?;
-    let maps = files.listed("maps")?;
+    let mut maps = files.listed(list)?;
+    // Without flags there are none.
+    for listed in maps.iter_mut().filter(|it| it.has(MappingFlag::Userfault)) {
+        listed.flags.push(MappingFlag::UserfaultForks);
+    }
     let page_size = procfs::page_size();
     let (left_out, mappings) = apart(mappings(&maps, None, page_size), instrument);
     let pagemap = files.pagemap()?;

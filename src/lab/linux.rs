@@ -334,6 +334,11 @@ pub fn room_for_pins(wanted: u64) -> Result<u64, String> {
     }
 }
 
+/// Whether workers' forks can be told to a userfaultfd, which takes CAP_SYS_PTRACE.
+pub fn may_watch_forks() -> bool {
+    sys::userfault::try_out().is_ok()
+}
+
 /// A buffer that is sure to evict the caches: twice the largest of them.
 pub fn evict_bytes() -> u64 {
     const LEAST: u64 = 32 << 20;

@@ -43,8 +43,9 @@ impl<'a> Experiment<'a> {
             kernel,
             plan,
             order,
-            whole: Blueprint::of(&order.shape, &own),
-            built: Blueprint::of(&scaled(&order.shape, &order.scale), &own),
+            whole: Blueprint::of(&order.shape, &own).watched(order.scale.watched),
+            built: Blueprint::of(&scaled(&order.shape, &order.scale), &own)
+                .watched(order.scale.watched),
             trials: Vec::new(),
             rounds,
         })

@@ -383,8 +383,8 @@ fn verify(
 fn verify_counts(shape: &Shape, before: &Parent, inflated: &Parent) -> Result<(), LabError> {
     let descriptors = [before.descriptors, inflated.descriptors];
     let threads = [before.threads, inflated.threads];
-    let rings = shape.likeness.as_ref().map_or(0, PlacedLikeness::rings);
-    let files = shape.descriptors.count().saturating_add(rings);
+    let with_likeness = shape.likeness.as_ref().map_or(0, PlacedLikeness::files);
+    let files = shape.descriptors.count().saturating_add(with_likeness);
     for ([before, inflated], wanted, what) in [
         (descriptors, files, "descriptors"),
         (threads, shape.threads, "threads"),
@@ -438,7 +438,17 @@ fn verify_pages(
     let pages = |of: &Parent| of.mappings.present_ptes + of.huge_bytes / page_size;
     let gained = pages(inflated).saturating_sub(pages(before));
     let exact = shape.heap.is_none() && shape.regions.iter().all(|region| !region.huge);
+    // One that goes on as its own child finds pages of files again when it needs them.
+    let generations = shape
+        .likeness
+        .as_ref()
+        .map_or(0, |placed| placed.generations);
+    let found_again = match generations {
+        0 => 0,
+        _ => before.file_ptes,
+    };
     let least = touched + heap + shape.threads * THREAD_PTES.start();
+    let least = least.saturating_sub(found_again);
     // Code that the worker runs for the first time is mapped by the dozen of pages, and
     // is no part of what was ordered.
     let code = inflated.file_ptes.saturating_sub(before.file_ptes);
@@ -501,7 +511,11 @@ mod tests {
         ];
         let of = "a process".to_owned();
         let parts = vec![
-            SpaceRequest::Likeness(Likeness { of, regions }),
+            SpaceRequest::Likeness(Likeness {
+                of,
+                regions,
+                generations: 0,
+            }),
             SpaceRequest::Threads { count: 7 },
         ];
         Shape::of(&SpaceRequest::Together { parts }, 4096).unwrap()

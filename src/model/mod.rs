@@ -69,7 +69,7 @@ pub use replica::{
 pub use reproduce::{
     Answer, CallName, Interpreter, LikeRegion, Likeness, Loop, LoopRun, LoopSystem, Looped, Loops,
     ObservedCall, Part, PublishedFigure, PublishedLoop, PublishedUnit, RegionKind, Reproduction,
-    Source, SplitSource, StudyId, StudyPoint,
+    Source, SplitSource, StudyId, StudyPoint, Watched,
 };
 pub use samples::{WorkerSamples, keep_quiet, quiet_workers, rates, times, times_of};
 pub use shape::{

@@ -168,6 +168,7 @@ impl SpaceRequest {
         match self {
             Self::Likeness(likeness) => {
                 let hollow = Likeness {
+                    generations: likeness.generations,
                     of: likeness.of.clone(),
                     regions: Vec::new(),
                 };

@@ -45,6 +45,10 @@ pub struct ShapeScale {
     /// their size or no mapping holds a whole one; absent without any.
     #[serde(default, skip_serializing_if = "crate::model::is_zero")]
     pub out_of_folios: u64,
+    /// Whether forks of the workers are told to a userfaultfd as those of the process are
+    /// (UFFD_FEATURE_EVENT_FORK), whose reader answers at once; absent if not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub watched: bool,
     /// Why less than all is rebuilt; absent for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
@@ -69,6 +73,7 @@ impl ShapeScale {
         pages_divisor: 1,
         without_file_pages: false,
         pinned_divisor: 1,
+        watched: false,
         pins_because: None,
         descriptors_up_to: None,
         out_of_folios: 0,

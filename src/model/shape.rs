@@ -131,9 +131,10 @@ pub enum ShapeReservation {
     /// Whether that is so was not to be seen: userfaultfd watches some of its memory by a
     /// file that it has not open itself.
     UserfaultUnknown,
-    /// It was forked and has executed nothing since (PF_FORKNOEXEC in `/proc/PID/stat`):
-    /// its mappings may have links to `anon_vma` structures of all its ancestors, which a
-    /// fork copies, and which are not to be seen.
+    /// It was forked and has executed nothing since (PF_FORKNOEXEC in `/proc/PID/stat`), and
+    /// of the ancestors that have not done so either some are not to be seen: they have ended,
+    /// or are more than 64, or may not be looked at. Its mappings may have links to their
+    /// `anon_vma` structures, which a fork copies, beyond those of `generations`.
     NeverExecuted,
 }
 
@@ -208,6 +209,11 @@ pub struct ShapeMapping {
     /// none of them, or that is not known, without the right to read `/proc/kpageflags`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_in_folios: Option<u64>,
+    /// How many living ancestors of a process that was forked and has executed nothing since
+    /// have it as well, with pages of their own by all that is seen, 64 at the most: it has a
+    /// link to the `anon_vma` of each, which a fork copies (mm/rmap.c, `anon_vma_clone`).
+    #[serde(default, skip_serializing_if = "crate::model::is_zero")]
+    pub generations: u64,
     /// What its flags (`VmFlags`) say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<MappingFlag>,
@@ -288,6 +294,17 @@ impl ProcessFacts {
     }
 }
 
+impl ProcessShape {
+    /// How many living ancestors have some of its memory.
+    pub fn generations(&self) -> u64 {
+        let mappings = self.mappings.iter();
+        mappings
+            .map(|mapping| mapping.generations)
+            .max()
+            .unwrap_or(0)
+    }
+}
+
 impl ShapeMapping {
     /// A private mapping that can be read and written to, with nothing in it yet.
     pub fn untouched(first_page: u64, pages: u64, content: MappingContent) -> Self {
@@ -309,6 +326,7 @@ impl ShapeMapping {
             stretch: None,
             batch: None,
             file_in_folios: None,
+            generations: 0,
             flags: Vec::new(),
         }
     }
@@ -321,6 +339,7 @@ impl ShapeMapping {
             permissions: self.permissions.clone(),
             stretch: self.stretch,
             batch: self.batch,
+            generations: self.generations,
             flags: self.flags.clone(),
             ..Self::untouched(self.first_page, self.pages, self.content)
         }

@@ -7,7 +7,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-pub use self::exact::{Exact, Stuff};
+pub use self::exact::{Claimed, Exact, Stuff};
 pub use self::folios::{SMALLEST_FOLIO, gives_folios};
 pub use self::libraries::leave_libraries_out_of_forks;
 pub use self::pages::{Page, Pages};

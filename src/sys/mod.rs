@@ -11,6 +11,7 @@ pub mod events;
 pub mod files;
 pub mod filter;
 pub mod gauge;
+pub mod generations;
 pub mod handlers;
 pub mod image;
 pub mod landmarks;
@@ -28,6 +29,7 @@ pub mod supervision;
 pub mod threads;
 pub mod trace;
 pub mod usage;
+pub mod userfault;
 
 mod clone3;
 mod stamp;

@@ -8,9 +8,12 @@
 
 mod check;
 
-use crate::model::{LikeRegion, Likeness, RegionKind};
+use crate::model::{LikeRegion, Likeness, RegionKind, Watched};
 pub use check::RegionFault;
 use check::{all_runs, check, in_order};
+
+/// The most ancestors that a worker is given: of each there is a process.
+pub const MOST_GENERATIONS: u64 = 64;
 
 /// One past the last address that any process has: an x86-64 CPU with five levels of page
 /// tables gives 56 bits, arm64 48 or 52.
@@ -52,6 +55,8 @@ pub struct PlacedLikeness {
     pub huge_page: u64,
     /// Bytes of a page.
     pub page_size: u64,
+    /// Ancestors that live beside the process.
+    pub generations: u64,
 }
 
 /// One mapping.
@@ -98,6 +103,11 @@ pub struct PlacedMapping {
     pub guards: Vec<[u64; 2]>,
     /// Runs of its own pages to pin.
     pub pinned: Vec<[u64; 2]>,
+    /// How many of the ancestors, from the last one on, have it as well: none where they have
+    /// no `anon_vma` of it, or no child.
+    pub generations: u64,
+    /// What of it a userfaultfd is told, and of forks besides.
+    pub watched: Option<Watched>,
 }
 
 /// A likeness that is none of any process.
@@ -130,6 +140,7 @@ impl PlacedLikeness {
             moved: 0,
             end: 0,
             file_pages: 0,
+            generations: likeness.generations.min(MOST_GENERATIONS),
             tables: [
                 Tables::of(fan_out),
                 Tables::of(fan_out.saturating_mul(fan_out)),
@@ -153,6 +164,7 @@ impl PlacedLikeness {
             tables: course.tables.iter().map(|tables| tables.count).sum(),
             huge_page: fan_out,
             page_size,
+            generations: course.generations,
         })
     }
 
@@ -215,10 +227,19 @@ impl PlacedLikeness {
         mappings.map(|mapping| pages_of(&mapping.pinned)).sum()
     }
 
-    /// The io_urings that it takes to pin them, each an open file.
-    pub fn rings(&self) -> u64 {
+    /// The open files that come with it: the io_urings that it takes to pin them, and what
+    /// ancestors live by, and the userfaultfd.
+    pub fn files(&self) -> u64 {
         let mappings = self.mappings.iter();
-        rings_for(mappings.flat_map(|mapping| &mapping.pinned), self.page_size)
+        let rings = rings_for(mappings.flat_map(|mapping| &mapping.pinned), self.page_size);
+        rings + u64::from(self.generations > 0) + u64::from(self.is_watched())
+    }
+
+    /// Whether a userfaultfd is told of its forks.
+    pub fn is_watched(&self) -> bool {
+        self.mappings
+            .iter()
+            .any(|mapping| mapping.watched.is_some())
     }
 
     /// The pages that the parent can write to again, and a child of fork as well; those of
@@ -294,6 +315,8 @@ struct Course {
     end: u64,
     /// What is used of the file.
     file_pages: u64,
+    /// Ancestors that the process has.
+    generations: u64,
     tables: [Tables; 2],
 }
 
@@ -331,7 +354,7 @@ impl Course {
                 offset
             }
         };
-        Ok(PlacedMapping {
+        let mut placed = PlacedMapping {
             offset: first * page_size,
             len: region.pages * page_size,
             backing: region.backing,
@@ -349,7 +372,14 @@ impl Course {
             huge_zero: in_order(&[&region.huge_zero]),
             guards: in_order(&[&region.guards]),
             pinned: in_order(&[&region.pinned]),
-        })
+            generations: 0,
+            // No fork is told of what it leaves out.
+            watched: region.watched.filter(|_| !region.dontfork),
+        };
+        if placed.has_anon_vma() && !placed.dontfork {
+            placed.generations = region.generations.min(self.generations);
+        }
+        Ok(placed)
     }
 
     /// Leaves out of the gap before a page all whole reaches but those that keep

@@ -7,7 +7,8 @@ mod likeness;
 mod shape;
 
 pub use likeness::{
-    LikenessError, MOST_PINS, PlacedLikeness, PlacedMapping, RegionFault, USER_END, rings_for,
+    LikenessError, MOST_GENERATIONS, MOST_PINS, PlacedLikeness, PlacedMapping, RegionFault,
+    USER_END, rings_for,
 };
 pub use shape::{
     Descriptors, Heap, Region, Shape, ShapeError, THREAD_MAPPINGS, THREAD_STACK_BYTES, arena_align,

@@ -514,6 +514,7 @@ mod tests {
         assert_eq!(Shape::of(&two, 4096), Err(ShapeError::TwoHeaps));
         let likeness = || {
             SpaceRequest::Likeness(Likeness {
+                generations: 0,
                 of: "a process".to_owned(),
                 regions: Vec::new(),
             })

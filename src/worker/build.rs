@@ -5,36 +5,43 @@ use std::io;
 use std::os::fd::AsFd;
 
 use super::protocol::{Failure, OWN_DESCRIPTORS};
-use crate::model::{Backing, RegionKind};
+use super::reader;
+use super::ready::Line;
+use crate::model::{Backing, RegionKind, Watched};
+use crate::sys::generations::Generations;
 use crate::sys::memory::{
-    Arena, Exact, Pages, Source, Stuff, Touches, disable_huge_pages, grow_heap,
+    Arena, Claimed, Exact, Pages, Source, Stuff, Touches, disable_huge_pages, grow_heap,
 };
 use crate::sys::shared::memory_file;
+use crate::sys::threads::Alone;
+use crate::sys::userfault::Userfault;
 use crate::sys::{descriptors, handlers, in_words, threads};
 use crate::vm::{
     Descriptors, Heap, MOST_PINS, PlacedLikeness, PlacedMapping, Region, Shape, THREAD_STACK_BYTES,
 };
 
 /// Builds `shape` in this process, for the rest of its life, and notes a sample
-/// of the touched pages.
-pub(super) fn build(shape: &Shape, pages: &mut Pages) -> Result<(), Failure> {
+/// of the touched pages. Where the shape has ancestors this process becomes one of them, and
+/// it is its last descendant that comes back.
+pub(super) fn build(shape: &Shape, pages: &mut Pages, alone: Alone) -> Result<Line, Failure> {
     // Without huge pages unless they are asked for: they would change the cost
     // of a fork by a factor of thirty. Kernels without them refuse, rightly.
     let _ = disable_huge_pages(true);
-    let built = build_all(shape, pages);
+    let built = build_all(shape, pages, alone);
     // The children shall start as they would anywhere else.
     let _ = disable_huge_pages(false);
     built
 }
 
-fn build_all(shape: &Shape, pages: &mut Pages) -> Result<(), Failure> {
+fn build_all(shape: &Shape, pages: &mut Pages, alone: Alone) -> Result<Line, Failure> {
     for region in &shape.regions {
         let _ = disable_huge_pages(!region.huge);
         place_all(region, pages)?;
     }
     let _ = disable_huge_pages(true);
+    let mut line = Line::default();
     if let Some(placed) = &shape.likeness {
-        build_likeness(placed, pages)?;
+        line = build_likeness(placed, pages, alone)?;
     }
     if let Some(heap) = &shape.heap {
         fill_heap(heap, pages)?;
@@ -43,7 +50,8 @@ fn build_all(shape: &Shape, pages: &mut Pages) -> Result<(), Failure> {
     // the descriptors come last, since what is built before may open some itself.
     start_threads(shape.threads)?;
     install_handlers(shape.handlers)?;
-    open_files(shape.descriptors)
+    open_files(shape.descriptors)?;
+    Ok(line)
 }
 
 fn start_threads(count: u64) -> Result<(), Failure> {
@@ -151,26 +159,44 @@ fn place_all(region: &Region, pages: &mut Pages) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Builds what another process has.
-fn build_likeness(placed: &PlacedLikeness, pages: &mut Pages) -> Result<(), Failure> {
+/// Builds what another process has: first, generation by generation, what its ancestors have
+/// of it, and then all that is in there.
+fn build_likeness(
+    placed: &PlacedLikeness,
+    pages: &mut Pages,
+    alone: Alone,
+) -> Result<Line, Failure> {
     let failed = |built: usize, error: &io::Error| Failure::Inflation {
         placed: built as u64,
         wanted: placed.mappings.len() as u64,
         why: in_words(error),
     };
-    if placed.mappings.is_empty() {
-        return Ok(());
-    }
     let prepare = || -> io::Result<(File, Arena)> {
         let file = memory_file(c"forktax-backing", false)?;
         file.set_len(placed.file_len)?;
         let arena = Arena::find(bytes(placed.span)?, bytes(placed.align)?)?;
         Ok((file, arena))
     };
+    if placed.mappings.is_empty() {
+        return go_through(placed.generations, alone, |_| Ok(()));
+    }
     let (file, arena) = prepare().map_err(|error| failed(0, &error))?;
-    for (index, mapping) in placed.mappings.iter().enumerate() {
+    let mut claimed: Vec<Option<Claimed>> = placed.mappings.iter().map(|_| None).collect();
+    let line = go_through(placed.generations, alone, |behind| {
+        for (index, mapping) in placed.mappings.iter().enumerate() {
+            if mapping.generations == behind {
+                let claim = exact(mapping, &file).and_then(|exact| arena.claim_exact(&exact));
+                claimed[index] = Some(claim.map_err(|error| failed(index, &error))?);
+            }
+        }
+        Ok(())
+    })?;
+    for (index, (mapping, claimed)) in placed.mappings.iter().zip(claimed).enumerate() {
         exact(mapping, &file)
-            .and_then(|exact| arena.place_exact(&exact, pages))
+            .and_then(|exact| match claimed {
+                Some(claimed) => arena.fill_exact(claimed, &exact, pages),
+                None => arena.place_exact(&exact, pages),
+            })
             .map_err(|error| failed(index, &error))?;
     }
     arena
@@ -182,6 +208,59 @@ fn build_likeness(placed: &PlacedLikeness, pages: &mut Pages) -> Result<(), Fail
             "{}; see kernel.io_uring_disabled and ulimit -l",
             in_words(&error)
         ),
+    })?;
+    let watch = || watch(placed, &arena, line);
+    watch().map_err(|error| Failure::Setup {
+        what: "could not have a userfaultfd told of forks".to_owned(),
+        why: in_words(&error),
+    })
+}
+
+/// Has a userfaultfd told of what it is told of in another process, and of forks.
+fn watch(placed: &PlacedLikeness, arena: &Arena, line: Line) -> io::Result<Line> {
+    if !placed.is_watched() {
+        return Ok(line);
+    }
+    let userfault = Userfault::open()?;
+    // It comes before the first fork is to be told.
+    let reader = reader::start(userfault.reading_end()?)?;
+    for mapping in &placed.mappings {
+        if let Some(watched) = mapping.watched {
+            let start = arena.start() + bytes(mapping.offset)?;
+            userfault.watch(start, bytes(mapping.len)?, watched == Watched::Writes)?;
+        }
+    }
+    Ok(Line {
+        helpers: vec![reader],
+        _userfault: Some(userfault),
+        ..line
+    })
+}
+
+/// Goes on as so many generations, one after the other. Before each it is done what that many
+/// generations are to have.
+fn go_through(
+    generations: u64,
+    alone: Alone,
+    mut before: impl FnMut(u64) -> Result<(), Failure>,
+) -> Result<Line, Failure> {
+    if generations == 0 {
+        return Ok(Line::default());
+    }
+    let failed = |error: &io::Error| Failure::Setup {
+        what: format!("could not go on as {generations} generations of processes"),
+        why: in_words(error),
+    };
+    let mut line = Generations::begin().map_err(|error| failed(&error))?;
+    for behind in (1..=generations).rev() {
+        before(behind)?;
+        line.go_on(alone).map_err(|error| failed(&error))?;
+    }
+    let (leash, later) = line.end().map_err(|error| failed(&error))?;
+    Ok(Line {
+        _leash: Some(leash),
+        later,
+        ..Line::default()
     })
 }
 

@@ -13,7 +13,9 @@ mod pause;
 mod prepare;
 mod probe;
 pub mod protocol;
+mod reader;
 mod ready;
 mod serve;
 
+pub use reader::{is_reader, read};
 pub use serve::{NAME, is_worker, serve};

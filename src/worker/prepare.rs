@@ -9,7 +9,7 @@ use std::rc::Rc;
 use super::measure::{Contender, call_failed, try_once};
 use super::pause::Cold;
 use super::protocol::{Assignment, Failure, Pass, Prepared, schedule, stamp_words};
-use super::ready::{Course, Ready};
+use super::ready::{Course, Line, Ready};
 use crate::model::{ChildAction, Closing, PageKind, Placement, Program, SpawnMethod, Temperature};
 use crate::sys::image::ExecImage;
 use crate::sys::in_words;
@@ -119,6 +119,7 @@ pub(super) fn prepare(
         cold,
         course,
         alone,
+        line: Line::default(),
         _stamps: stamps,
     };
     Ok((ready, prepared))

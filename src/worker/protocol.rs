@@ -118,6 +118,11 @@ pub enum Reply {
     Inflated {
         /// Nanoseconds of mapping and touching.
         took_ns: u64,
+        /// The processes that it became meanwhile, each a copy of the one before, which stays
+        /// and does nothing: children of the lab like the first. The last one answers.
+        generations: Vec<u32>,
+        /// Processes that stand beside it from now on, of its group, to be ended with it.
+        helpers: Vec<i32>,
     },
     /// The loop is over.
     Done(Done),
@@ -513,12 +518,14 @@ mod tests {
     #[test]
     fn messages_come_back() {
         let mut wire = Vec::new();
-        send(&mut wire, &Reply::Inflated { took_ns: 5 }).unwrap();
+        let reply = Reply::Inflated {
+            took_ns: 5,
+            generations: vec![7],
+            helpers: Vec::new(),
+        };
+        send(&mut wire, &reply).unwrap();
         let mut reader = wire.as_slice();
-        assert_eq!(
-            receive(&mut reader).unwrap(),
-            Some(Reply::Inflated { took_ns: 5 })
-        );
+        assert_eq!(receive(&mut reader).unwrap(), Some(reply));
         assert_eq!(receive::<Reply>(&mut reader).unwrap(), None);
         assert!(receive::<Reply>(&mut b"nonsense\n".as_slice()).is_err());
     }

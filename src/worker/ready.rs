@@ -17,15 +17,30 @@ use super::protocol::{
 use crate::model::{PageKind, Placement, SpawnMethod};
 use crate::sys::clock::now_ns;
 use crate::sys::gauge::Untouched;
+use crate::sys::generations::Leash;
 use crate::sys::memory::Pages;
 use crate::sys::perf::{Counter, Counters, Scope};
 use crate::sys::shared::SharedWords;
 use crate::sys::threads::{Alone, Busy};
 use crate::sys::usage::{self, Whose};
+use crate::sys::userfault::Userfault;
 use crate::vm::Shape;
 
 /// The stack of a thread that has a few frames.
 const BUSY_STACK: usize = 256 << 10;
+
+/// Where this process stands among generations of itself, and who stands beside it.
+#[derive(Default)]
+pub(super) struct Line {
+    /// What the earlier ones live by; it must stay open.
+    pub(super) _leash: Option<Leash>,
+    /// Those after the first, this one the last.
+    pub(super) later: Vec<u32>,
+    /// Who reads of its forks, if they are told to somebody.
+    pub(super) helpers: Vec<i32>,
+    /// By which they are told, as long as it is open.
+    pub(super) _userfault: Option<Userfault>,
+}
 
 /// All that the passes need, prepared.
 pub(super) struct Ready {
@@ -34,6 +49,7 @@ pub(super) struct Ready {
     pub(super) cold: Option<Cold>,
     pub(super) course: Course,
     pub(super) alone: Alone,
+    pub(super) line: Line,
     /// The children's way to the records; it must stay open.
     pub(super) _stamps: Option<Rc<OwnedFd>>,
 }

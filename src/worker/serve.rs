@@ -74,7 +74,12 @@ impl Worker {
             Request::Inflate(likeness) => {
                 let ready = self.ready.as_mut().ok_or_else(|| out_of_turn("Inflate"))?;
                 let took_ns = inflate(ready, likeness)?;
-                Ok(Reply::Inflated { took_ns })
+                let generations = ready.line.later.clone();
+                Ok(Reply::Inflated {
+                    took_ns,
+                    generations,
+                    helpers: ready.line.helpers.clone(),
+                })
             }
             Request::Run => {
                 let ready = self.ready.as_mut().ok_or_else(|| out_of_turn("Run"))?;
@@ -109,7 +114,7 @@ fn inflate(ready: &mut Ready, likeness: Option<Box<Likeness>>) -> Result<u64, Fa
         })?);
     }
     let begin = now_ns();
-    build(&ready.shape, &mut ready.pages)?;
+    ready.line = build(&ready.shape, &mut ready.pages, ready.alone)?;
     let took_ns = now_ns() - begin;
     if has_list {
         ready.shape.likeness = None;

@@ -82,6 +82,11 @@ impl Asked {
         }
     }
 
+    /// Has nothing more to ask; the process that it was, to be waited for.
+    pub(super) fn hang_up(self) -> Ended {
+        self.process
+    }
+
     pub(super) fn ask(&mut self, order: &Request) -> Reply {
         send(&self.orders, order).unwrap();
         receive(&mut self.replies).unwrap().unwrap()

@@ -1,13 +1,13 @@
 //! Live processes rebuilt on the real kernel: orderings with wide margins, and refusals.
 
 use std::fs;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use forktax::model::{
-    ChildAction, Document, Findings, PageKind, Process, ProcessRole, ProcessShape, RemedyKind,
-    RemedyVerdict, Replica, Rewriting, ShapeUnit, SpawnMethod,
+    ChildAction, Document, Findings, MappingContent, PageKind, Process, ProcessRole, ProcessShape,
+    RemedyKind, RemedyVerdict, Replica, Rewriting, ShapeReservation, ShapeUnit, SpawnMethod,
 };
 use serde_json::{Value, json};
 
@@ -452,4 +452,37 @@ fn a_signal_ends_an_explanation_and_leaves_no_worker() {
     kill("INT", &child);
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_no_process(&mark);
+}
+
+/// A shell that has forked itself three times, and waits in the last of the four, whose
+/// number it says first.
+fn forked_shell() -> (Sleeper, u32) {
+    let mut command = Command::new("sh");
+    // What follows a pair of brackets keeps the shell from going on in its own place.
+    let script = "( ( ( read me rest </proc/self/stat; echo $me; read y; : ) ; : ) ; : ) ; :";
+    let command = command.args(["-c", script]).stdin(Stdio::piped());
+    let mut shell = Sleeper(command.stdout(Stdio::piped()).spawn().unwrap());
+    let mut line = String::new();
+    let out = shell.0.stdout.as_mut().unwrap();
+    BufReader::new(out).read_line(&mut line).unwrap();
+    let last = line.trim().parse().unwrap();
+    (shell, last)
+}
+
+#[test]
+fn a_process_that_was_forked_is_rebuilt_with_its_ancestors() {
+    let (shell, last) = forked_shell();
+    let document = measured(&format!("explain --pid {last} --time 3s --format json -q"));
+    is_sound(process(&document));
+    let order = document.plan.order.replica().unwrap();
+    assert_eq!(order.shape.generations(), 3);
+    let reservations = &order.shape.process.reservations;
+    assert!(!reservations.contains(&ShapeReservation::NeverExecuted));
+    let heap = |shape: &ProcessShape| {
+        let mut mappings = shape.mappings.iter();
+        let heap = mappings.find(|mapping| mapping.content == MappingContent::Heap);
+        heap.map(|heap| heap.generations)
+    };
+    assert_eq!(heap(&order.shape), Some(3));
+    drop(shell);
 }

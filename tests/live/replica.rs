@@ -5,8 +5,9 @@ use forktax::lab::census;
 use forktax::lab::shape::{self, Options};
 use forktax::model::{
     Closing, LikeRegion, Likeness, Parent, Program, RegionKind, ShapeMapping, SpaceRequest,
-    SpawnMethod,
+    SpawnMethod, Watched,
 };
+use forktax::sys::{usage, userfault};
 use forktax::vm::PlacedLikeness;
 use forktax::worker::protocol::{Assignment, Failure, Pass, Reply, Request};
 
@@ -74,6 +75,7 @@ fn a_heap_with_huge_pages_zeros_and_threads_is_rebuilt() {
         ..anon(HIGH + 4 * HUGE + 8, 9)
     };
     let likeness = Likeness {
+        generations: 0,
         of: "a process".to_owned(),
         regions: vec![heap, left_out, zeros],
     };
@@ -139,6 +141,7 @@ fn guards_and_huge_zeros_are_rebuilt_as_entries_without_memory() {
         ..anon(HIGH + 8 * HUGE, 128 * HUGE)
     };
     let likeness = Likeness {
+        generations: 0,
         of: "a process".to_owned(),
         regions: vec![guarded, zeros],
     };
@@ -173,6 +176,7 @@ fn huge_pages_that_are_mapped_page_by_page_are_folios_again() {
         ..anon(HIGH, 6 * HUGE)
     };
     let likeness = Likeness {
+        generations: 0,
         of: "a process".to_owned(),
         regions: vec![heap],
     };
@@ -220,6 +224,7 @@ fn pinned_pages_are_pinned_again() {
             ..anon(HIGH, PINNED + 20)
         };
         let likeness = Likeness {
+            generations: 0,
             of: "a process".to_owned(),
             regions: vec![buffers],
         };
@@ -339,4 +344,198 @@ fn children_stamp_and_redirect_in_one_spawn() {
     let refused = matches!(&reply, Reply::Failed(Failure::Setup { what, why })
         if what == "std" && why.ends_with("could redirect its output"));
     assert!(refused, "{reply:?}");
+}
+
+/// Whether a process is one that its parent has not waited for, or none any more.
+fn has_ended(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ")
+        .is_none_or(|(_, fields)| fields.starts_with('Z'))
+}
+
+#[test]
+fn ancestors_live_beside_a_worker_and_end_with_it() {
+    const GENERATIONS: u64 = 5;
+    if procfs::page_size() != 4096 {
+        println!("skipped: the likeness has pages of 4 KiB");
+        return;
+    }
+    let of = |generations, region: LikeRegion| LikeRegion {
+        generations,
+        ..region
+    };
+    let written = |pages| LikeRegion {
+        written: vec![[0, pages]],
+        ..anon(HIGH, 4 * HUGE)
+    };
+    let file = |first_page| LikeRegion {
+        written: vec![[2, 3]],
+        read: vec![[0, 2], [5, 2]],
+        ..LikeRegion::untouched(first_page, 8, RegionKind::File)
+    };
+    let mut regions = vec![
+        of(GENERATIONS, written(300)),
+        // It touches the last and differs from it in protection alone.
+        of(
+            GENERATIONS,
+            LikeRegion {
+                written: vec![[3, 2]],
+                writable: false,
+                ..anon(HIGH + 4 * HUGE, 8)
+            },
+        ),
+        of(2, file(HIGH + 5 * HUGE)),
+        of(
+            1,
+            LikeRegion {
+                huge: vec![[0, HUGE]],
+                ..anon(HIGH + 6 * HUGE, 2 * HUGE)
+            },
+        ),
+        of(GENERATIONS, anon(HIGH + 9 * HUGE, 8)),
+        file(HIGH + 10 * HUGE),
+    ];
+    // Many alike, that touch each other.
+    regions.extend((0..20).map(|at| {
+        of(
+            GENERATIONS - at % 2,
+            LikeRegion {
+                written: vec![[0, 4]],
+                writable: at % 2 == 0,
+                ..anon(HIGH + 11 * HUGE + 4 * at, 4)
+            },
+        )
+    }));
+    let likeness = Likeness {
+        generations: GENERATIONS,
+        of: "a process".to_owned(),
+        regions,
+    };
+    let placed = PlacedLikeness::of(&likeness, 4096).unwrap();
+    let assignment = assignment(SpaceRequest::Likeness(likeness));
+    let mut worker = Asked::start(&assignment);
+    let prepared = worker.prepare(&assignment);
+    let first = worker.process.pid();
+    let before = census::take(first, &prepared.instrument).unwrap();
+    let reply = worker.ask(&Request::Inflate(None));
+    let Reply::Inflated { generations, .. } = reply else {
+        panic!("{reply:?}");
+    };
+    assert_eq!(generations.len() as u64, GENERATIONS);
+    let last = *generations.last().unwrap();
+    let after = census::take(last.cast_signed(), &prepared.instrument).unwrap();
+    let gained = |of: fn(&Parent) -> u64| of(&after) - of(&before);
+    assert_eq!(gained(|parent| parent.descriptors), placed.files());
+    let vmas = gained(|parent| parent.mappings.vmas);
+    let wanted = placed.mappings.len() as u64;
+    assert!((wanted..=wanted + 4).contains(&vmas), "{vmas} of {wanted}");
+    let anon_vmas = gained(|parent| parent.mappings.anon_vmas);
+    let wanted = placed.anon_mappings();
+    assert!(
+        (wanted..=wanted + 4).contains(&anon_vmas),
+        "{anon_vmas} of {wanted}"
+    );
+    // All of them are this process's children, and have next to no memory of the likeness.
+    let earlier = [
+        &[first.cast_unsigned()],
+        &generations[..generations.len() - 1],
+    ]
+    .concat();
+    for pid in &earlier {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let parent = format!("PPid:\t{}", std::process::id());
+        assert!(status.contains(&parent), "{status}");
+        let census = census::take(pid.cast_signed(), &prepared.instrument).unwrap();
+        let pages = census.mappings.present_ptes;
+        assert!(pages < before.mappings.present_ptes + 100, "{pages}");
+    }
+    let reply = worker.ask(&Request::Run);
+    assert!(
+        matches!(&reply, Reply::Done(done) if done.spawns == 4),
+        "{reply:?}"
+    );
+    assert!(!earlier.iter().any(|pid| has_ended(*pid)));
+    // Without a signal of anybody's.
+    let _first = worker.hang_up();
+    let begin = std::time::Instant::now();
+    let all = || generations.iter().chain(&earlier);
+    while !all().all(|pid| has_ended(*pid)) {
+        assert!(begin.elapsed().as_secs() < 10, "they go on");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    for pid in generations {
+        usage::reap(pid.cast_signed()).unwrap();
+    }
+}
+
+#[test]
+fn forks_of_watched_memory_copy_its_entries_and_are_answered() {
+    const PAGES: u64 = 200;
+    if procfs::page_size() != 4096 {
+        println!("skipped: the likeness has pages of 4 KiB");
+        return;
+    }
+    let with = |watched| {
+        let shared = LikeRegion {
+            read: vec![[0, PAGES]],
+            watched,
+            ..LikeRegion::untouched(HIGH, PAGES, RegionKind::Shared)
+        };
+        let own = LikeRegion {
+            written: vec![[0, 10]],
+            watched: watched.map(|_| Watched::Faults),
+            ..anon(HIGH + HUGE, 10)
+        };
+        assignment(SpaceRequest::Likeness(Likeness {
+            of: "a process".to_owned(),
+            generations: 2,
+            regions: vec![shared, own],
+        }))
+    };
+    if let Err(error) = userfault::try_out() {
+        println!("skipped: no userfaultfd is told of forks here: {error}");
+        let refused = last_said(&with(Some(Watched::Writes)));
+        assert!(matches!(refused, Reply::Failed(_)), "{refused:?}");
+        return;
+    }
+    let copied = |watched: Option<Watched>| {
+        let assignment = with(watched);
+        let mut worker = Asked::start(&assignment);
+        worker.prepare(&assignment);
+        let reply = worker.ask(&Request::Inflate(None));
+        let Reply::Inflated {
+            generations,
+            helpers,
+            ..
+        } = reply
+        else {
+            panic!("{reply:?}");
+        };
+        assert_eq!(helpers.len(), usize::from(watched.is_some()));
+        let last = generations.last().unwrap().cast_signed();
+        let taken = match watched {
+            Some(_) => census::take_watched(last, &[]),
+            None => census::take(last, &[]),
+        };
+        // With no reader its first fork would wait for ever.
+        let reply = worker.ask(&Request::Run);
+        assert!(
+            matches!(&reply, Reply::Done(done) if done.spawns == 4),
+            "{reply:?}"
+        );
+        let _first = worker.hang_up();
+        for pid in generations {
+            usage::reap(pid.cast_signed()).unwrap();
+        }
+        let begin = std::time::Instant::now();
+        while !helpers.iter().all(|pid| has_ended(pid.cast_unsigned())) {
+            assert!(begin.elapsed().as_secs() < 10, "its reader goes on");
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        taken.unwrap().mappings.ptes
+    };
+    let (none, faults) = (copied(None), copied(Some(Watched::Faults)));
+    let writes = copied(Some(Watched::Writes));
+    assert!(faults < none + PAGES / 2, "{faults} {none}");
+    assert!(writes > none + PAGES / 2, "{writes} {none}");
 }

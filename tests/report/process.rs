@@ -271,11 +271,29 @@ fn what_no_worker_has_makes_a_bound_of_the_figures_in_the_verdict() {
         says(&told, "that is at most ");
         says(
             &told,
-            " a second: links to anon_vmas of its ancestors are not rebuilt.",
+            " a second: links to anon_vmas of ancestors that were not seen are not rebuilt.",
         );
         says(&told, "For the call, at least ");
         omits(&told, "a fork's cost");
     }
+    // Somebody is told of its forks, and of the workers'.
+    let told = |watched: bool| {
+        let document = with("process", |document| {
+            as_wanted(document);
+            let order = order(document);
+            order.shape.process.reservations = vec![ShapeReservation::UserfaultForks];
+            order.scale.watched = watched;
+        });
+        (in_short(&document), caveats(&document))
+    };
+    says(
+        &told(false).0,
+        "wait for a reader of userfaultfd is not rebuilt",
+    );
+    says(&told(false).1, "no worker is watched");
+    says(&told(true).0, "at least");
+    says(&told(true).0, "its reader of userfaultfd may answer later");
+    says(&told(true).1, "to one that answers at once");
     // Any spawn of its stops, and how many times as long a fork takes is not known.
     let traced = reserved("process", &[ShapeReservation::Traced]);
     says(&traced, "it may stop for its tracer");

@@ -50,7 +50,8 @@ pub fn unpriced(built: &Blueprint, prices: &CardPrices, total_ns: f64) -> Vec<&'
             "anon_vmas that neighbours share",
         ),
         (
-            reserved(ShapeReservation::NeverExecuted),
+            reserved(ShapeReservation::NeverExecuted)
+                || built.mappings.iter().any(|mapping| mapping.generations > 0),
             "links to anon_vmas of ancestors",
         ),
         (

@@ -7,7 +7,7 @@ use super::counts::{
 use crate::analysis::mappings::{Fate, fate, region_kind};
 use crate::model::{
     LeftOutMapping, LeftOutReason, LikeRegion, Likeness, MappingContent, MappingFlag, ProcessFacts,
-    ProcessShape, RegionKind, ShapeMapping, ShapeUnit, SpaceRequest,
+    ProcessShape, RegionKind, ShapeMapping, ShapeUnit, SpaceRequest, Watched,
 };
 use crate::vm::rings_for;
 
@@ -28,6 +28,10 @@ pub struct Blueprint {
     left_out: Vec<LeftOutMapping>,
     /// What the worker has besides its memory.
     pub(in crate::analysis) own: ProcessFacts,
+    /// Its ancestors that have some of its memory.
+    generations: u64,
+    /// Whether its forks are told to a userfaultfd as well, where the process's are.
+    watched: bool,
 }
 
 impl Blueprint {
@@ -54,7 +58,17 @@ impl Blueprint {
             stand_ins,
             left_out,
             own: own.process.clone(),
+            generations: shape.generations(),
+            watched: false,
         }
+    }
+
+    /// The same with forks that are told to a userfaultfd if the process's are.
+    #[must_use]
+    pub fn watched(mut self, watched: bool) -> Self {
+        let mut mappings = self.mappings.iter();
+        self.watched = watched && mappings.any(|m| m.has(MappingFlag::UserfaultForks));
+        self
     }
 
     /// How much of a unit the process has, those that stand for the worker's included.
@@ -107,8 +121,13 @@ impl Blueprint {
     ) -> SpaceRequest {
         let likeness = Likeness {
             of: self.facts.name.clone(),
+            // Those of the worker's own mappings have links to them as well, on every rung.
+            generations: self.generations,
             regions: (mappings.iter())
-                .map(|mapping| region(mapping, self.fan_out()))
+                .map(|mapping| LikeRegion {
+                    watched: watching(mapping).filter(|_| self.watched),
+                    ..region(mapping, self.fan_out())
+                })
                 .collect(),
         };
         let mut parts = vec![SpaceRequest::Likeness(likeness)];
@@ -152,7 +171,9 @@ impl Blueprint {
         // The rings that pin come with their pages.
         let runs = self.mappings.iter().flat_map(|mapping| &mapping.pinned);
         let rings = rings_for(runs, facts.page_size);
-        cloexec_descriptors = cloexec_descriptors.saturating_sub(rings);
+        // So does what its ancestors live by, and the userfaultfd.
+        let others = u64::from(self.generations > 0) + u64::from(self.watched);
+        cloexec_descriptors = cloexec_descriptors.saturating_sub(rings.saturating_add(others));
         let opened = descriptors.saturating_add(cloexec_descriptors);
         // Without a gap the worker's numbers reach as far by themselves.
         let reach = own.highest_descriptor.unwrap_or(0).saturating_add(opened);
@@ -389,7 +410,20 @@ fn region(mapping: &ShapeMapping, fan_out: u64) -> LikeRegion {
         noreserve: mapping.has(MappingFlag::NotReserved),
         stretch: mapping.stretch.map_or(0, whole_stretch),
         batch: mapping.batch.map_or(0, |mean| folio(mean, fan_out)),
+        generations: mapping.generations,
+        watched: None,
     }
+}
+
+/// What a userfaultfd that is told of forks is told of a mapping.
+fn watching(mapping: &ShapeMapping) -> Option<Watched> {
+    let writes = mapping.has(MappingFlag::UserfaultWrites);
+    mapping
+        .has(MappingFlag::UserfaultForks)
+        .then_some(match writes {
+            true => Watched::Writes,
+            false => Watched::Faults,
+        })
 }
 
 /// The pages of folios that hold so many on average, of which some may lack a part: those

@@ -7,7 +7,7 @@ use crate::analysis::mappings::entries_per_table;
 use crate::analysis::replica::counts::{common, joined, pages};
 use crate::model::{ProcessFacts, ProcessShape, ShapeMapping};
 use crate::units::steers;
-use crate::vm::USER_END;
+use crate::vm::{MOST_GENERATIONS, USER_END};
 
 /// No `vm.max_map_count` in use is larger.
 const MOST_MAPPINGS: usize = 4 << 20;
@@ -138,6 +138,9 @@ pub enum MappingFault {
          pages"
     )]
     Stretch,
+    /// More ancestors than are counted.
+    #[error("has more than 64 `generations`: no more ancestors are counted")]
+    Generations,
 }
 
 /// Checks everything that is promised of a shape: mappings that are in order, do not
@@ -277,6 +280,9 @@ fn check_mapping(mapping: &ShapeMapping, end: u64, page_size: u64) -> Result<(),
     let of_files = mapping.file.iter().map(|[_, count]| count).sum();
     let means = [mapping.stretch, mapping.batch];
     let fits = means.into_iter().flatten().all(possible);
+    if mapping.generations > MOST_GENERATIONS {
+        return Err(MappingFault::Generations);
+    }
     match fits && mapping.file_in_folios.is_none_or(|pages| pages <= of_files) {
         true => Ok(()),
         false => Err(MappingFault::Stretch),

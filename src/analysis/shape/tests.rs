@@ -56,6 +56,7 @@ fn full() -> ProcessShape {
         huge_zero: vec![[2048, 512]],
         guards: vec![[11, 4]],
         stretch: Some(1.5),
+        generations: 3,
         flags: vec![MappingFlag::HugeAdvised],
         ..mapping(1 << 20, 4096)
     };
@@ -146,6 +147,7 @@ fn every_broken_promise_is_named() {
         ("/mappings/1/anon_vma".to_owned(), json!(true), "`anon_vma`"),
         (heap("stretch"), json!(0.5), "`stretch`"),
         (heap("stretch"), json!(1e300), "`stretch`"),
+        (heap("generations"), json!(65), "`generations`"),
         (
             "/mappings/1/name".to_owned(),
             json!("/x\u{1b}[2J"),

@@ -16,9 +16,9 @@ use crate::cli::args::{BackingArg, ExplainArgs, NeighboursArg, RunningArgs, Spac
 use crate::lab::LONGEST_S;
 use crate::lab::limits::LimitError;
 use crate::model::{
-    Availability, CardPrices, ChildAction, ExplainOrder, MappingContent, Order, Placement, Plan,
-    ProcessOrder, ProcessShape, Program, RegionKind, RemedyHost, ReplicaOrder, ShapeMapping,
-    ShapeReservation, ShapeScale, SpaceRequest, SpawnMethod, Temperature,
+    Availability, CardPrices, ChildAction, ExplainOrder, MappingContent, MappingFlag, Order,
+    Placement, Plan, ProcessOrder, ProcessShape, Program, RegionKind, RemedyHost, ReplicaOrder,
+    ShapeMapping, ShapeReservation, ShapeScale, SpaceRequest, SpawnMethod, Temperature,
 };
 use crate::report;
 use crate::units::{bytes, thousands};
@@ -271,7 +271,9 @@ fn fitting(
         let Err(error) = (host.fits)(&space) else {
             let scale = pinning(shape, scale, host);
             let space = request_of(&scaled(shape, &scale));
+            let told = |m: &ShapeMapping| m.has(MappingFlag::UserfaultForks);
             let scale = ShapeScale {
+                watched: shape.mappings.iter().any(told) && (host.watches)(),
                 out_of_folios: space.out_of_folios(host.folios),
                 ..scale
             };

@@ -214,7 +214,7 @@ fn an_ended_child_has_no_address_space_until_it_is_waited_for() {
 fn a_kernel_without_pagemap_is_told_apart_from_a_process_that_is_gone() {
     let root = tempfile::tempdir().unwrap();
     fs::write(root.path().join("status"), STATUS).unwrap();
-    let error = take_from(&ProcessFiles::below(root.path()), &[]).unwrap_err();
+    let error = take_from(&ProcessFiles::below(root.path()), "maps", &[]).unwrap_err();
     assert!(matches!(error, CensusError::Unreadable { .. }), "{error:?}");
     assert!(error.to_string().contains("/maps"), "{error}");
 }

@@ -16,6 +16,8 @@ const ANON_VMA_BYTES: u64 = 192;
 /// The same in the fork's copy, which has one more link, to the parent's
 /// `anon_vma` (mm/rmap.c, `anon_vma_fork`).
 const ANON_VMA_COPY_BYTES: u64 = 256;
+/// A link from a VMA to an `anon_vma` (`anon_vma_chain`).
+const LINK_BYTES: u64 = 64;
 /// Page-table entries are 8 bytes on every 64-bit architecture.
 const ENTRY_BYTES: u64 = 8;
 /// glibc maps a block of this size on its own, unless it was told otherwise.
@@ -395,9 +397,10 @@ fn alike(likeness: &Likeness, page_size: u64) -> Need {
     // reserve, or in use where there is no huge page left.
     let tables = placed.tables.saturating_add(2);
     let tables = tables.saturating_add(placed.huge_pages() + placed.huge_zeros());
+    let ancestors = ancestors(&placed, page_size);
     Need {
         mappings,
-        descriptors: placed.rings(),
+        descriptors: placed.files(),
         resident_bytes: placed
             .present_pages()
             .saturating_sub(zeros)
@@ -405,7 +408,8 @@ fn alike(likeness: &Likeness, page_size: u64) -> Need {
             // The copies in a child.
             .saturating_add(placed.pinned_pages())
             .saturating_mul(page_size),
-        page_tables_bytes: product([tables, 2, page_size]),
+        page_tables_bytes: product([tables, 2, page_size])
+            .saturating_add(ancestors.page_tables_bytes),
         // The arena is found as a whole.
         address_space_bytes: match mappings {
             0 => 0,
@@ -413,10 +417,35 @@ fn alike(likeness: &Likeness, page_size: u64) -> Need {
         },
         private_bytes: private.map(|m| m.len).sum(),
         kernel_bytes: (mappings * 2 * VMA_BYTES)
-            .saturating_add(anon * (ANON_VMA_BYTES + ANON_VMA_COPY_BYTES)),
+            .saturating_add(anon * (ANON_VMA_BYTES + ANON_VMA_COPY_BYTES))
+            .saturating_add(ancestors.kernel_bytes),
+        processes: ancestors.processes,
         file_bytes: placed.file_len.max(RECORDS_BYTES),
         ..Need::NOTHING
     }
+}
+
+/// The processes that it descends from. Each has the structures of what it has handed down, and
+/// of a page table what one page in each mapping takes; a mapping has a link to each generation
+/// before it, in each of them.
+fn ancestors(placed: &PlacedLikeness, page_size: u64) -> Need {
+    let mut need = Need {
+        processes: PROCESSES.saturating_add(placed.generations),
+        kernel_bytes: placed.generations.saturating_mul(TASK_BYTES),
+        ..Need::NOTHING
+    };
+    for mapping in placed.mappings.iter().filter(|m| m.generations > 0) {
+        let older = mapping.generations;
+        // In each of the older, in the worker, and in its copy.
+        let links = (older + 1) * (older + 2) / 2 + older + 1;
+        let structures = older * (VMA_BYTES + ANON_VMA_BYTES) + links * LINK_BYTES;
+        need.kernel_bytes = need.kernel_bytes.saturating_add(structures);
+    }
+    // No more than there are tables, nor than a page in each mapping takes.
+    let handed_down = placed.mappings.iter().filter(|m| m.generations > 0).count() as u64;
+    let tables = placed.tables.min(handed_down.saturating_mul(2));
+    need.page_tables_bytes = product([tables, placed.generations, page_size]);
+    need
 }
 
 /// Idle threads: each with a stack and its guard, and a page table for the end of

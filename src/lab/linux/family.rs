@@ -14,10 +14,13 @@ use crate::sys::usage::{self, Usage};
 /// Some processes cannot be ended, in whose sleep the kernel waits for a device.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// A process that leads a process group. Dropping it ends them all.
+/// A process that leads a process group, or the last generation of one. Dropping it ends
+/// them all.
 #[derive(Debug)]
 pub(in crate::lab) struct Family {
     pid: u32,
+    /// The earlier generations, the leader first: children of this process as well.
+    earlier: Vec<u32>,
     helpers: Vec<i32>,
     ended: Option<(ExitStatus, Usage)>,
     orphans: u64,
@@ -30,21 +33,37 @@ impl Family {
         know_leader(leader.id().cast_signed());
         Self {
             pid: leader.id(),
+            earlier: Vec::new(),
             helpers: Vec::new(),
             ended: None,
             orphans: 0,
         }
     }
 
-    /// The leader.
+    /// The leader, or what it has become.
     pub(in crate::lab) fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// Takes over what the leader has become, one after the other: the last of these stands
+    /// for it from now on.
+    pub(super) fn go_on(&mut self, generations: &[u32]) {
+        for pid in generations {
+            know_leader(pid.cast_signed());
+            self.earlier.push(std::mem::replace(&mut self.pid, *pid));
+        }
+    }
+
+    /// Whether none of its generations has ended.
+    pub(super) fn still_runs(&self) -> bool {
+        let mut all = self.earlier.iter().chain([&self.pid]);
+        all.all(|pid| process::still_runs(pid.cast_signed()).unwrap_or(true))
     }
 
     /// Names processes of the group that the leader keeps for itself: they are ended
     /// with it, and nobody has left them behind.
     pub(super) fn know_helpers(&mut self, helpers: &[i32]) {
-        self.helpers = helpers.to_vec();
+        self.helpers.extend_from_slice(helpers);
     }
 
     /// Processes that had left the group and were ended all the same.
@@ -67,10 +86,16 @@ impl Family {
     pub(in crate::lab) fn end(&mut self) -> ExitStatus {
         // The group goes first: its number is the leader's, which cannot be
         // given to anybody else before the leader was waited for.
-        if self.ended.is_none() {
-            let _ = process::kill(-self.pid.cast_signed(), libc::SIGKILL);
+        let leader = self.earlier.first().copied();
+        if self.ended.is_none() || leader.is_some() {
+            let group = leader.unwrap_or(self.pid).cast_signed();
+            let _ = process::kill(-group, libc::SIGKILL);
         }
         let status = self.reap().unwrap_or_default().0;
+        for pid in std::mem::take(&mut self.earlier) {
+            forget_leader(pid.cast_signed());
+            let _ = usage::reap(pid.cast_signed());
+        }
         self.orphans += end_orphans(&self.helpers, PATIENCE);
         status
     }

@@ -23,7 +23,6 @@ use crate::model::{
 };
 use crate::profile::faults::MapRange;
 use crate::sys::memory::page_size;
-use crate::sys::process::still_runs;
 use crate::sys::shared::memory_file;
 use crate::vm::PlacedLikeness;
 use crate::worker;
@@ -48,6 +47,8 @@ pub(super) struct LinuxWorker {
     /// `likeness` until it gets them.
     assignment: Assignment,
     likeness: Option<Likeness>,
+    /// Whether a userfaultfd is told of its forks.
+    watched: bool,
     /// The mappings that it is to have, theirs among them.
     mappings: u64,
     timeout: Duration,
@@ -83,7 +84,15 @@ impl Worker for LinuxWorker {
     fn inflate(&mut self) -> Result<u64, LabError> {
         let order = Request::Inflate(self.likeness.take().map(Box::new));
         match self.ask(&order, "inflate itself", false, &mut || ())? {
-            Reply::Inflated { took_ns } => Ok(took_ns),
+            Reply::Inflated {
+                took_ns,
+                generations,
+                helpers,
+            } => {
+                self.family.go_on(&generations);
+                self.family.know_helpers(&helpers);
+                Ok(took_ns)
+            }
             other => Err(self.unexpected(other)),
         }
     }
@@ -147,7 +156,11 @@ impl Worker for LinuxWorker {
     }
 
     fn census(&self, instrument: &[[usize; 2]]) -> Result<Parent, LabError> {
-        self.seen(census::take(self.family.pid().cast_signed(), instrument))
+        let pid = self.family.pid().cast_signed();
+        self.seen(match self.watched {
+            true => census::take_watched(pid, instrument),
+            false => census::take(pid, instrument),
+        })
     }
 
     fn page_tables(&self, instrument: &[[usize; 2]], tree: bool) -> Result<PageTables, LabError> {
@@ -237,6 +250,7 @@ impl LinuxWorker {
             control: BufReader::new(ours),
             records,
             assignment,
+            watched: likeness.as_ref().is_some_and(Likeness::is_watched),
             likeness,
             mappings,
             timeout,
@@ -353,7 +367,7 @@ impl LinuxWorker {
     /// What was looked up of it while it was there. Of a process that has ended the kernel
     /// still tells some things, which are true of nothing any more.
     fn seen<T>(&self, found: Result<T, CensusError>) -> Result<T, LabError> {
-        if still_runs(self.family.pid().cast_signed()).unwrap_or(true) {
+        if self.family.still_runs() {
             return Ok(found?);
         }
         let hint = ": somebody sent it a signal, or memory ran out (see dmesg)";

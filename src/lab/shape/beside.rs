@@ -120,17 +120,6 @@ fn buffers(fdinfo: &str) -> impl Iterator<Item = [u64; 2]> {
     })
 }
 
-/// Whether it was forked and has executed nothing since: the seventh field behind its name
-/// in `stat`, its flags, has PF_FORKNOEXEC (include/linux/sched.h).
-pub(super) fn has_never_executed(files: &ProcessFiles) -> bool {
-    const FORKED: u64 = 0x40;
-    let stat = fs::read_to_string(files.directory.join("stat")).unwrap_or_default();
-    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-    let flags = fields.split_whitespace().nth(6);
-    let flags = flags.and_then(|flags| flags.parse::<u64>().ok());
-    flags.is_some_and(|flags| flags & FORKED != 0)
-}
-
 /// Whether it is in another control group for memory than this process, as far as
 /// that can be seen.
 pub(super) fn is_in_other_group(files: &ProcessFiles) -> bool {

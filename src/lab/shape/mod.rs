@@ -8,11 +8,13 @@
 //! wait: 40 to 50 ns a page, which is less than a fork of it takes. All other walks are
 //! cut into pieces of less than a millisecond of CPU time. Nothing else tells the flags,
 //! neither `maps` nor PROCMAP_QUERY (Linux 6.11); who cannot have the waiting goes
-//! without them.
+//! without them. The same is read of ancestors that a process has memory of
+//! ([`ancestors`]).
 //!
 //! Pages come and go meanwhile, and one that goes between two looks is missed or seen
 //! twice as little as in any other count. If mappings came or went, all is read again.
 
+mod ancestors;
 mod around;
 mod beside;
 mod marks;
@@ -42,6 +44,7 @@ use crate::model::{
     ProcessFacts, ProcessShape, SHAPE_VERSION, ShapeMapping, ShapeReservation, Tool,
 };
 use crate::sys::pagemap::{PageRegion, Scanner};
+use ancestors::Ancestors;
 use beside::OpenFiles;
 use pages::{Found, find};
 use stretch::{Stretch, stretch};
@@ -81,6 +84,8 @@ fn take_from(files: &ProcessFiles, options: Options) -> Result<ProcessShape, Cen
     reading.mark_stacks(&pointers.seen);
     let open = beside::open_files(files)?;
     let mut process = facts(files, &reading, &open)?;
+    let ancestors = Ancestors::of(files, first_list);
+    ancestors.mark(&mut reading.mappings, process.page_size);
     let pins_told = reading.mark_pins(&open.buffers, process.pinned_bytes);
     let mut note = |holds, reservation| {
         if holds {
@@ -93,6 +98,7 @@ fn take_from(files: &ProcessFiles, options: Options) -> Result<ProcessShape, Cen
     note(pointers.incomplete, ShapeReservation::NoThreadStacks);
     note(options.without_flags, ShapeReservation::NoFlags);
     note(!pins_told, ShapeReservation::PinnedElsewhere);
+    note(ancestors.unseen, ShapeReservation::NeverExecuted);
     let watched = reading.mark_watched(open.userfault_forks == Some(true));
     let forks = open.userfault_forks;
     note(
@@ -293,6 +299,7 @@ fn of_shape(mapping: &Mapping<'_>, found: Found) -> ShapeMapping {
         stretch: None,
         batch: None,
         file_in_folios: None,
+        generations: 0,
         flags: listed.flags.clone(),
     }
 }
@@ -358,10 +365,6 @@ fn reservations(files: &ProcessFiles, status: &Status) -> Vec<ShapeReservation> 
     let held = [
         (status.seccomp.unwrap_or(0) > 0, ShapeReservation::Seccomp),
         (status.tracerpid > 0, ShapeReservation::Traced),
-        (
-            beside::has_never_executed(files),
-            ShapeReservation::NeverExecuted,
-        ),
         (
             beside::is_in_other_group(files),
             ShapeReservation::OtherControlGroup,

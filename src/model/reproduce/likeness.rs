@@ -12,6 +12,16 @@ pub struct Likeness {
     /// In ascending order of address, without those that every process of the
     /// C library has: libc, the loader, the stack, the kernel's own.
     pub regions: Vec<LikeRegion>,
+    /// How many ancestors with the same memory it is to have, which live on beside it.
+    #[serde(default, skip_serializing_if = "crate::model::is_zero")]
+    pub generations: u64,
+}
+
+impl Likeness {
+    /// Whether a userfaultfd is told of its forks.
+    pub fn is_watched(&self) -> bool {
+        self.regions.iter().any(|region| region.watched.is_some())
+    }
 }
 
 /// One mapping.
@@ -59,6 +69,13 @@ pub struct LikeRegion {
     /// How many of them are to be parts of one large folio, a power of two; 0 for none.
     #[serde(default, skip_serializing_if = "crate::model::is_zero")]
     pub batch: u64,
+    /// How many of the ancestors, from the last one on, have it as well, so that it has links
+    /// to their `anon_vma` structures.
+    #[serde(default, skip_serializing_if = "crate::model::is_zero")]
+    pub generations: u64,
+    /// What of it a userfaultfd is told, which is told of forks besides; absent for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watched: Option<Watched>,
 }
 
 impl LikeRegion {
@@ -80,6 +97,8 @@ impl LikeRegion {
             noreserve: false,
             stretch: 0,
             batch: 0,
+            generations: 0,
+            watched: None,
         }
     }
 
@@ -104,6 +123,16 @@ impl LikeRegion {
             false => all,
         }
     }
+}
+
+/// What a userfaultfd is told of a mapping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Watched {
+    /// First faults.
+    Faults,
+    /// And writes.
+    Writes,
 }
 
 /// What a mapping is made of.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Cell;
 
-pub use likeness::{LikeRegion, Likeness, RegionKind};
+pub use likeness::{LikeRegion, Likeness, RegionKind, Watched};
 pub use looped::{
     CallName, Interpreter, Loop, LoopRun, LoopSystem, Looped, Loops, ObservedCall, PublishedLoop,
     SplitSource,

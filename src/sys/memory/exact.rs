@@ -63,6 +63,16 @@ impl Exact<'_> {
         !self.written.is_empty() || !self.huge.is_empty()
     }
 
+    /// The access that it takes to fill it in.
+    fn first_access(&self) -> libc::c_int {
+        protection(self.runs().next().is_some(), self.has_own())
+    }
+
+    /// The access that it has in the end.
+    fn last_access(&self) -> libc::c_int {
+        protection(self.readable, self.writable)
+    }
+
     /// Whether its pages can be written to again, by a child of fork as well.
     fn is_rewritten(&self) -> bool {
         self.writable && !self.dontfork
@@ -80,6 +90,14 @@ pub enum Stuff<'fd> {
     Shared(BorrowedFd<'fd>, u64),
 }
 
+/// A mapping that was placed and is still to be filled in, in this process or a generation
+/// after it.
+#[derive(Debug)]
+pub struct Claimed {
+    start: usize,
+    len: usize,
+}
+
 impl Arena {
     /// Places a mapping and fills it in. Pages that can be written to again are
     /// noted in `pages`. Huge pages must be disabled ([`disable_huge_pages`]), and are
@@ -95,16 +113,77 @@ impl Arena {
     /// EINVAL for a page outside of the mapping or a mapping outside of the
     /// arena, with nothing mapped; those of mmap(2), madvise(2) and mprotect(2).
     pub fn place_exact(&self, mapping: &Exact<'_>, pages: &mut Pages) -> io::Result<()> {
+        let start = self.made(mapping)?;
+        // SAFETY: the mapping was placed at `start` just now, where nothing was, with
+        // as much access as its runs ask for, and these were found to lie inside.
+        unsafe { complete(start, mapping, pages) }
+    }
+
+    /// Places a mapping that is to have pages of its own or guards, and has the kernel set up
+    /// its `anon_vma`: one page was there for a moment, or one guard is. What else it is to
+    /// have is for [`Arena::fill_exact`], which a later generation of this process may call.
+    /// For huge pages the same holds as for [`Arena::place_exact`].
+    ///
+    /// # Errors
+    /// As for [`Arena::place_exact`]; EINVAL for one that forks leave out, which no other
+    /// generation has.
+    pub fn claim_exact(&self, mapping: &Exact<'_>) -> io::Result<Claimed> {
+        if mapping.dontfork {
+            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+        }
+        let start = self.made(mapping)?;
+        // SAFETY: the mapping was placed at `start` just now, where nothing was, with
+        // as much access as its runs ask for, and these were found to lie inside.
+        unsafe { claim(start, mapping) }?;
+        // As the next one is made it shall find this one as it is in the end.
+        if mapping.first_access() != mapping.last_access() {
+            protect(start, mapping.len, mapping.last_access())?;
+        }
+        Ok(Claimed {
+            start,
+            len: mapping.len,
+        })
+    }
+
+    /// Fills in the mapping that was claimed.
+    ///
+    /// # Errors
+    /// As for [`Arena::place_exact`]; EINVAL for another mapping than the one that was
+    /// claimed.
+    pub fn fill_exact(
+        &self,
+        claimed: Claimed,
+        mapping: &Exact<'_>,
+        pages: &mut Pages,
+    ) -> io::Result<()> {
+        let Claimed { start, len } = claimed;
+        let is_it = self.start.checked_add(mapping.offset) == Some(start) && mapping.len == len;
+        if !is_it || !self.holds(mapping) {
+            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+        }
+        protect(start, len, mapping.first_access())?;
+        // SAFETY: a mapping of this length is at `start`, in every generation since it was
+        // claimed there, which nobody else knows of. It has as much access as its runs ask
+        // for now, and these lie inside.
+        unsafe { complete(start, mapping, pages) }
+    }
+
+    /// Whether a mapping lies in the arena, and all its runs in it.
+    fn holds(&self, mapping: &Exact<'_>) -> bool {
         let end = mapping.offset.checked_add(mapping.len);
-        let fits = end.is_some_and(|end| end <= self.len);
         let mut runs = mapping.runs().chain(mapping.guards);
-        if !fits || !runs.all(|run| is_inside(*run, mapping.len / page_size())) {
+        end.is_some_and(|end| end <= self.len)
+            && runs.all(|run| is_inside(*run, mapping.len / page_size()))
+    }
+
+    /// Maps, with no page yet and as much access as is needed to fill it in; where it begins.
+    fn made(&self, mapping: &Exact<'_>) -> io::Result<usize> {
+        if !self.holds(mapping) {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         }
         let start = self.start + mapping.offset;
-        let last = protection(mapping.readable, mapping.writable);
-        let first = protection(mapping.runs().count() > 0, mapping.has_own());
-        if let Err(error) = make(start, mapping, first) {
+        let access = mapping.first_access();
+        if let Err(error) = make(start, mapping, access) {
             if error.kind() != io::ErrorKind::OutOfMemory || mapping.noreserve {
                 return Err(error);
             }
@@ -113,19 +192,78 @@ impl Arena {
                 noreserve: true,
                 ..*mapping
             };
-            make(start, &uncharged, first)?;
+            make(start, &uncharged, access)?;
         }
-        for [offset, count] in mapping.guards {
-            forbid(start, *offset, *count)?;
-        }
-        // SAFETY: the mapping was placed at `start` just now, where nothing was, with
-        // as much access as its runs ask for, and these were found to lie inside.
-        unsafe { fill(start, mapping, pages) }?;
-        if first == last {
-            return Ok(());
-        }
-        protect(start, mapping.len, last)
+        Ok(start)
     }
+}
+
+/// Gives a mapping its guards and pages, and the access that it has in the end.
+///
+/// # Safety
+/// As for [`fill`].
+unsafe fn complete(start: usize, mapping: &Exact<'_>, pages: &mut Pages) -> io::Result<()> {
+    for [offset, count] in mapping.guards {
+        forbid(start, *offset, *count)?;
+    }
+    // SAFETY: the caller vouches for what this asks for, and the guards lie in no run of
+    // pages to touch.
+    unsafe { fill(start, mapping, pages) }?;
+    if mapping.first_access() == mapping.last_access() {
+        return Ok(());
+    }
+    protect(start, mapping.len, mapping.last_access())
+}
+
+/// Has the kernel set up the `anon_vma` of a mapping by a page that is gone at once, or by a
+/// guard. Where a huge page is to lie there must be no table of small ones, not even an empty
+/// one, so that it is a huge page there, too; a read of one suffices (mm/huge_memory.c,
+/// `do_huge_pmd_anonymous_page`).
+///
+/// # Safety
+/// As for [`fill`].
+unsafe fn claim(start: usize, mapping: &Exact<'_>) -> io::Result<()> {
+    let per_huge = page_size() / size_of::<u64>();
+    let in_huge_folios = folio_pages(mapping.batch) == per_huge as u64;
+    let first = |runs: &[[u64; 2]]| runs.first().map(|[page, _]| *page);
+    let (page, is_huge, writes) = match (first(mapping.written), first(mapping.huge)) {
+        (Some(page), _) => (page, in_huge_folios, true),
+        (None, Some(page)) => (page, true, true),
+        (None, None) => match (first(mapping.huge_zero), first(mapping.guards)) {
+            (Some(page), _) => (page, true, false),
+            (None, Some(guard)) => return forbid(start, guard, 1),
+            (None, None) => return Ok(()),
+        },
+    };
+    let page = usize::try_from(page).expect("the page lies in the address space");
+    let at = start + page * page_size();
+    let touch = || {
+        let byte = at as *mut u8;
+        match writes {
+            // SAFETY: the caller vouches that the page lies in the mapping, that this is
+            // writable and that no Rust object lives there; a volatile write cannot be
+            // left out.
+            true => unsafe { byte.write_volatile(1) },
+            // SAFETY: as above, of a mapping that is readable.
+            false => drop(unsafe { byte.read_volatile() }),
+        }
+    };
+    if !is_huge {
+        touch();
+        return forget(at, page_size());
+    }
+    with_huge_pages(start, mapping.len, touch)?;
+    let huge = per_huge * page_size();
+    let from = (at - at % huge).max(start);
+    let to = (at - at % huge + huge).min(start + mapping.len);
+    forget(from, to - from)
+}
+
+/// Takes pages away that nobody has use for.
+fn forget(start: usize, len: usize) -> io::Result<()> {
+    // SAFETY: the range lies in a mapping that was just made, which nobody knows of and no
+    // Rust object lives in; its contents are of no use.
+    check(unsafe { libc::madvise(start as *mut _, len, libc::MADV_DONTNEED) }).map(drop)
 }
 
 /// Touches all pages of a mapping.

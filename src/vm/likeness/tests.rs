@@ -18,7 +18,14 @@ fn anon(first_page: u64, pages: u64) -> LikeRegion {
 fn placed(regions: &[LikeRegion]) -> Result<PlacedLikeness, LikenessError> {
     let of = "a process".to_owned();
     let regions = regions.to_vec();
-    PlacedLikeness::of(&Likeness { of, regions }, PAGE)
+    PlacedLikeness::of(
+        &Likeness {
+            of,
+            regions,
+            generations: 0,
+        },
+        PAGE,
+    )
 }
 
 fn fault(regions: &[LikeRegion]) -> (usize, RegionFault) {
@@ -261,7 +268,7 @@ fn only_own_pages_are_pinned_in_pieces_that_the_kernel_takes() {
             [(pages + 3) * PAGE, 2 * PAGE]
         ]
     );
-    assert_eq!((built.pinned_pages(), built.rings()), (pages + 1, 1));
+    assert_eq!((built.pinned_pages(), built.files()), (pages + 1, 1));
     let with = |pinned: &[[u64; 2]], writable| LikeRegion {
         pinned: pinned.to_vec(),
         writable,
@@ -401,4 +408,36 @@ proptest! {
             prop_assert!(placed.span <= (1 << 56) + placed.align);
         }
     }
+}
+
+#[test]
+fn a_mapping_has_as_many_ancestors_as_there_are_if_those_can_hand_it_down() {
+    let region = |generations, written: &[[u64; 2]], dontfork| LikeRegion {
+        generations,
+        dontfork,
+        written: written.to_vec(),
+        ..anon(HIGH, 4)
+    };
+    let of = |most, region: LikeRegion| {
+        let likeness = Likeness {
+            of: "a process".to_owned(),
+            regions: vec![region],
+            generations: most,
+        };
+        let built = PlacedLikeness::of(&likeness, PAGE).unwrap();
+        (
+            built.generations,
+            built.mappings[0].generations,
+            built.files(),
+        )
+    };
+    assert_eq!(of(5, region(3, &[[0, 1]], false)), (5, 3, 1));
+    assert_eq!(of(2, region(3, &[[0, 1]], false)), (2, 2, 1));
+    assert_eq!(of(2, region(3, &[], false)), (2, 0, 1));
+    assert_eq!(of(2, region(3, &[[0, 1]], true)), (2, 0, 1));
+    assert_eq!(of(0, region(3, &[[0, 1]], false)), (0, 0, 0));
+    assert_eq!(
+        of(1 << 40, region(1 << 40, &[[0, 1]], false)).0,
+        MOST_GENERATIONS
+    );
 }

@@ -4,7 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::analysis::replica::{Blueprint, groups, made_up, request_of, scaled};
-use crate::model::{Backing, LeftOutReason, MappingFlag, RegionKind, ShapeScale, ShapeUnit};
+use crate::model::{
+    Backing, LeftOutReason, MappingFlag, RegionKind, ShapeScale, ShapeUnit, Watched,
+};
 use crate::vm::Shape;
 
 #[test]
@@ -257,4 +259,33 @@ proptest! {
         }
         prop_assert!(Shape::of(&request_of(&part), PAGE).is_ok());
     }
+}
+
+#[test]
+fn workers_have_the_ancestors_of_a_process_and_are_watched_where_they_can_be() {
+    let own = |flags: &[MappingFlag], generations| ShapeMapping {
+        flags: flags.to_vec(),
+        generations,
+        ..anonymous(HIGH + u64::from(generations > 0), 1, &[[0, 1]])
+    };
+    let flags = [
+        MappingFlag::Userfault,
+        MappingFlag::UserfaultWrites,
+        MappingFlag::UserfaultForks,
+    ];
+    let mut process = shape(vec![own(&flags, 0), own(&flags[..2], 3)]);
+    process.process.cloexec_descriptors = 9;
+    let built = |watched| {
+        let blueprint = Blueprint::of(&process, &nothing()).watched(watched);
+        let mut request = blueprint.whole();
+        let likeness = request.take_likeness().unwrap();
+        let all = likeness.regions.iter();
+        let each: Vec<_> = all.map(|it| (it.generations, it.watched)).collect();
+        let files = blueprint.beside().cloexec_descriptors;
+        (likeness.generations, each, files)
+    };
+    // The leash, and the userfaultfd.
+    assert_eq!(built(false), (3, vec![(0, None), (3, None)], 8));
+    let watched = vec![(0, Some(Watched::Writes)), (3, None)];
+    assert_eq!(built(true), (3, watched, 7));
 }

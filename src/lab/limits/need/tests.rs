@@ -96,7 +96,14 @@ fn a_heap_has_no_mappings_to_speak_of() {
 
 fn like(regions: Vec<LikeRegion>) -> Need {
     let of = "a process".to_owned();
-    Need::of(&SpaceRequest::Likeness(Likeness { of, regions }), PAGE)
+    Need::of(
+        &SpaceRequest::Likeness(Likeness {
+            of,
+            regions,
+            generations: 0,
+        }),
+        PAGE,
+    )
 }
 
 fn region(first_page: u64, pages: u64, backing: RegionKind) -> LikeRegion {
@@ -110,7 +117,11 @@ fn region(first_page: u64, pages: u64, backing: RegionKind) -> LikeRegion {
 fn of_pages_that_are_written_to_again_those_that_there_are_are_copied() {
     let of = |regions, kind, wanted| {
         let of = "a process".to_owned();
-        let space = SpaceRequest::Likeness(Likeness { of, regions });
+        let space = SpaceRequest::Likeness(Likeness {
+            of,
+            regions,
+            generations: 0,
+        });
         copied(&space, kind, wanted, PAGE)
     };
     let mut heap = region(512, 2_048, RegionKind::Anon);
@@ -386,4 +397,31 @@ proptest! {
         prop_assert!(more.memory_bytes() > few.memory_bytes());
         prop_assert!(more.address_space_bytes > few.address_space_bytes);
     }
+}
+
+#[test]
+fn ancestors_take_processes_and_a_link_to_each_for_each_mapping_that_they_hand_down() {
+    let with = |generations| {
+        let mapping = LikeRegion {
+            written: vec![[0, 100]],
+            generations,
+            ..region(0x7_f000_0000, 100, RegionKind::Anon)
+        };
+        let likeness = Likeness {
+            of: "a process".to_owned(),
+            regions: vec![mapping],
+            generations,
+        };
+        Need::of(&SpaceRequest::Likeness(likeness), PAGE)
+    };
+    let (none, ten) = (with(0), with(10));
+    assert_eq!(ten.processes, none.processes + 10);
+    assert_eq!(ten.descriptors, none.descriptors + 1);
+    assert_eq!(ten.resident_bytes, none.resident_bytes);
+    let more = ten.kernel_bytes - none.kernel_bytes;
+    let structures = 10 * (TASK_BYTES + VMA_BYTES + ANON_VMA_BYTES);
+    assert!((structures + 60 * LINK_BYTES..structures + 90 * LINK_BYTES).contains(&more));
+    let tables = ten.page_tables_bytes - none.page_tables_bytes;
+    assert!((10 * PAGE..=30 * PAGE).contains(&tables), "{tables}");
+    assert_eq!(with(1 << 40).processes, none.processes + 64);
 }

@@ -31,8 +31,14 @@ impl Bounds {
         let shape = &rebuilt.order.shape;
         let reservations = &shape.process.reservations;
         let mut bounds = Self::default();
-        for (why, any_method) in reservations.iter().filter_map(|found| adds(*found)) {
-            bounds.more(why, any_method);
+        for found in reservations {
+            match adds(*found) {
+                Some(_) if reservations::is_watched(rebuilt, *found) => {
+                    bounds.more("its reader of userfaultfd may answer later", false);
+                }
+                Some((why, any_method)) => bounds.more(why, any_method),
+                None => {}
+            }
         }
         if reservations::not_pinned(rebuilt) > 0 {
             bounds.more("no pinned page is rebuilt as one", false);
@@ -202,9 +208,10 @@ impl Bounds {
 /// has a bound of its own, may go either way, or adds but little makes none.
 fn adds(reservation: ShapeReservation) -> Option<(&'static str, bool)> {
     match reservation {
-        ShapeReservation::NeverExecuted => {
-            Some(("links to anon_vmas of its ancestors are not rebuilt", false))
-        }
+        ShapeReservation::NeverExecuted => Some((
+            "links to anon_vmas of ancestors that were not seen are not rebuilt",
+            false,
+        )),
         ShapeReservation::UserfaultForks => {
             Some(("its wait for a reader of userfaultfd is not rebuilt", false))
         }

@@ -55,8 +55,15 @@ pub(in crate::report::view) fn has(shape: &ProcessShape) -> String {
         true => format!(" up to number {}", integer(highest)),
         false => String::new(),
     };
+    let ancestors = match shape.generations() {
+        0 => String::new(),
+        count => format!(
+            ", {} that it has memory of",
+            counted(count, "living ancestor")
+        ),
+    };
     format!(
-        "{}, {}, {}{reach}{closed}, {}",
+        "{}, {}, {}{reach}{closed}, {}{ancestors}",
         counted(shape.mappings.len() as u64, "mapping"),
         counted(facts.threads, "thread"),
         counted(facts.open_files(), "open file"),

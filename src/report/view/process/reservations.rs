@@ -11,7 +11,11 @@ use crate::units::bytes;
 pub(super) fn lines(rebuilt: &Rebuilt<'_>) -> Vec<String> {
     let mut lines: Vec<String> = elsewhere(rebuilt).into_iter().collect();
     let reservations = rebuilt.order.shape.process.reservations.iter();
-    lines.extend(reservations.map(|found| reservation(*found).to_owned()));
+    let words = |found: &ShapeReservation| match is_watched(rebuilt, *found) {
+        true => WATCHED,
+        false => reservation(*found),
+    };
+    lines.extend(reservations.map(|found| words(found).to_owned()));
     lines.extend(around(&rebuilt.order.shape.process));
     lines.extend(filters(rebuilt));
     lines.extend(swapped(rebuilt));
@@ -21,6 +25,17 @@ pub(super) fn lines(rebuilt: &Rebuilt<'_>) -> Vec<String> {
     lines.extend(scaled(&rebuilt.order.scale));
     lines.extend(deviations(rebuilt));
     lines
+}
+
+/// What a shape is known for whose forks are told as those of the workers are.
+const WATCHED: &str = "userfaultfd tells another program of the process's forks \
+                       (UFFD_FEATURE_EVENT_FORK), and each waits until that has read of it; those \
+                       of the workers are told to one that answers at once, and what is told of a \
+                       fork is the least that it costs";
+
+/// Whether it is that forks are told to somebody, and those of the workers are as well.
+pub(super) fn is_watched(rebuilt: &Rebuilt<'_>, found: ShapeReservation) -> bool {
+    found == ShapeReservation::UserfaultForks && rebuilt.order.scale.watched
 }
 
 /// What the process meets around it.
@@ -233,10 +248,10 @@ pub(in crate::report::view) fn reservation(reservation: ShapeReservation) -> &'s
              is the least that it costs"
         }
         ShapeReservation::NeverExecuted => {
-            "the process was forked and has executed nothing since (PF_FORKNOEXEC): its mappings \
-             may have a link to an anon_vma of each ancestor, which its forks copy one by one \
-             (mm/rmap.c, anon_vma_clone), and those of the workers have none; what is told of a \
-             fork is the least that it costs"
+            "the process was forked and has executed nothing since (PF_FORKNOEXEC), and not all \
+             ancestors that had its memory were seen: its mappings may have a link to an anon_vma \
+             of each, which its forks copy one by one (mm/rmap.c, anon_vma_clone), and those of \
+             the workers have not; what is told of a fork is the least that it costs"
         }
         ShapeReservation::UserfaultUnknown => {
             "userfaultfd watches some of its memory by a file that is open elsewhere, and whether \
