@@ -24,6 +24,11 @@ pub struct WorkerSamples {
     /// them three. Absent if not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stands_in: bool,
+    /// By how much the logarithms of its times are off because the host was slower meanwhile
+    /// than in the mean of the run, as the reference tells; figures are made of times without
+    /// it. Absent of 0.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub luck: f64,
     /// The share of its time in which neither it nor a child of it ran, because they slept
     /// or others had the CPU: by `RUSAGE_SELF` and `RUSAGE_CHILDREN` around the loop. Absent
     /// where the loop was not timed as a whole.
@@ -44,6 +49,12 @@ impl WorkerSamples {
     /// Whether figures are made of it, where there are enough of those.
     pub fn counts(&self) -> bool {
         self.host.is_quiet() || self.stands_in
+    }
+
+    /// Its times in nanoseconds, without its luck.
+    pub fn without_luck(&self, of: fn(&Self) -> &[u64]) -> Vec<f64> {
+        let factor = (-self.luck).exp();
+        of(self).iter().map(|ns| *ns as f64 * factor).collect()
     }
 
     /// Its call times.
@@ -76,7 +87,7 @@ pub fn quiet_workers<'a>(
     workers
 }
 
-/// Their times in nanoseconds, worker by worker.
+/// Their times in nanoseconds without their luck, worker by worker.
 pub fn times(samples: &[WorkerSamples], of: fn(&WorkerSamples) -> &[u64]) -> Vec<Vec<f64>> {
     times_of(&quiet_workers(samples), of)
 }
@@ -84,16 +95,24 @@ pub fn times(samples: &[WorkerSamples], of: fn(&WorkerSamples) -> &[u64]) -> Vec
 /// Spawns a second of all parents that spawned at once, worker by worker; none where one of
 /// them lacks it, or of a worker alone, whose one figure does not tell how far off it may be.
 pub fn rates(samples: &[WorkerSamples]) -> Vec<Vec<f64>> {
-    let rate = |worker: &WorkerSamples| worker.all_per_second.map(|rate| vec![rate]);
+    let rate = |worker: &WorkerSamples| {
+        worker
+            .all_per_second
+            .map(|rate| vec![rate * worker.luck.exp()])
+    };
     let workers = quiet_workers(samples).into_iter();
     let rates: Option<Vec<Vec<f64>>> = workers.map(rate).collect();
     rates.filter(|rates| rates.len() > 1).unwrap_or_default()
 }
 
-/// The times of some workers.
+/// The times of some workers, without their luck.
 pub fn times_of(workers: &[&WorkerSamples], of: fn(&WorkerSamples) -> &[u64]) -> Vec<Vec<f64>> {
-    let floats = |worker: &&WorkerSamples| of(worker).iter().map(|ns| *ns as f64).collect();
-    workers.iter().map(floats).collect()
+    let times = workers.iter().map(|worker| worker.without_luck(of));
+    times.collect()
+}
+
+fn is_none(luck: &f64) -> bool {
+    *luck == 0.0
 }
 
 #[cfg(test)]
@@ -106,6 +125,7 @@ mod tests {
             visit: None,
             host,
             stands_in: false,
+            luck: 0.0,
             idle_share: None,
             all_per_second: None,
             call_ns: vec![1],
