@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::stats::{FEWEST_WORKERS, HostState};
 
+/// No luck is more, as a logarithm.
+const MOST_LUCK: f64 = 9.0;
+
 /// The timed spawns of one worker, in order; all methods of a space have the
 /// same workers, and the same index is the same turn.
 #[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
@@ -53,8 +56,14 @@ impl WorkerSamples {
 
     /// Its times in nanoseconds, without its luck.
     pub fn without_luck(&self, of: fn(&Self) -> &[u64]) -> Vec<f64> {
-        let factor = (-self.luck).exp();
-        of(self).iter().map(|ns| *ns as f64 * factor).collect()
+        let slower = self.slower();
+        of(self).iter().map(|ns| *ns as f64 / slower).collect()
+    }
+
+    /// By what factor it was slower than it would have been on the mean host. A document may
+    /// have been forged: no host is off by thousands.
+    fn slower(&self) -> f64 {
+        self.luck.clamp(-MOST_LUCK, MOST_LUCK).exp()
     }
 
     /// Its call times.
@@ -98,7 +107,7 @@ pub fn rates(samples: &[WorkerSamples]) -> Vec<Vec<f64>> {
     let rate = |worker: &WorkerSamples| {
         worker
             .all_per_second
-            .map(|rate| vec![rate * worker.luck.exp()])
+            .map(|rate| vec![rate * worker.slower()])
     };
     let workers = quiet_workers(samples).into_iter();
     let rates: Option<Vec<Vec<f64>>> = workers.map(rate).collect();
@@ -156,5 +165,24 @@ mod tests {
         assert_eq!(rates(&told), [[8.0], [9.0]]);
         assert!(rates(&told[..1]).is_empty());
         assert!(rates(&[with(Some(8.0)), with(None), with(Some(9.0))]).is_empty());
+    }
+
+    #[test]
+    fn luck_is_in_no_time_and_no_rate_and_in_the_samples() {
+        let lucky = |luck: f64| WorkerSamples {
+            luck,
+            all_per_second: Some(100.0),
+            ..worker(HostState::Quiet, 150)
+        };
+        let samples = [lucky(1.5_f64.ln()), lucky(0.0)];
+        let told = times(&samples, WorkerSamples::totals).concat();
+        assert!(
+            (told[0] - 100.0).abs() < 1e-9 && told[1] == 150.0,
+            "{told:?}"
+        );
+        assert!((rates(&samples)[0][0] - 150.0).abs() < 1e-9);
+        assert_eq!(samples[0].totals(), [150]);
+        let forged = lucky(1e300).without_luck(WorkerSamples::totals);
+        assert!(forged[0] > 0.0, "{forged:?}");
     }
 }
