@@ -62,7 +62,7 @@ impl WorkerSamples {
 
     /// By what factor it was slower than it would have been on the mean host. A document may
     /// have been forged: no host is off by thousands.
-    fn slower(&self) -> f64 {
+    pub fn slower(&self) -> f64 {
         self.luck.clamp(-MOST_LUCK, MOST_LUCK).exp()
     }
 

@@ -219,6 +219,11 @@ fn what_a_host_that_wanders_did_to_a_worker_is_in_no_figure_and_in_the_samples()
         let [raw, told] = [range(raw), range(told)];
         assert!(raw > 0.08 && told < 0.7 * raw, "{raw} {told}");
     }
+    let report = report(document);
+    assert!(
+        report.contains("figures are of the run's mean host: "),
+        "{report}"
+    );
 }
 
 #[test]
