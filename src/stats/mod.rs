@@ -7,7 +7,7 @@
 //! spawns within each drawn worker.
 //!
 //! Hosts are slow for seconds at a time: [`spells()`] tells when a host was, from a reference
-//! beside each visit.
+//! beside each visit, and [`lucks()`] what it did to each visit of one state.
 
 mod bootstrap;
 mod contrast;
