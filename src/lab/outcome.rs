@@ -3,7 +3,7 @@
 use super::error::LabError;
 use super::session::Recording;
 use crate::model::{Document, HostState, Noise, Run};
-use crate::stats::{Spells, stand_ins};
+use crate::stats::{Spells, Visit, lucks, stand_ins};
 
 /// Hears how far a run has come.
 pub trait Progress {
@@ -52,23 +52,22 @@ pub(super) struct Ended {
 const MOST_SHARED: f64 = 0.1;
 
 impl Ended {
-    /// Tells workers what state the host was in when they ran, and which of them stand in.
+    /// Tells workers what state the host was in when they ran, which of them stand in, and
+    /// how lucky those were that it was quiet for.
     pub(super) fn tell<'a>(&self, recordings: impl IntoIterator<Item = &'a mut Recording>) {
         let mut recordings: Vec<&mut Recording> = recordings.into_iter().collect();
         self.states(&mut recordings);
-        for at in 0..recordings.len() {
-            let like =
-                (0..recordings.len()).filter(|other| is_like(recordings[at], recordings[*other]));
-            let like: Vec<usize> = like.collect();
-            if like.first() != Some(&at) {
-                continue;
-            }
+        let cells = alike(&recordings);
+        for like in &cells {
             let seen = like
                 .iter()
                 .map(|at| (recordings[*at].host, recordings[*at].level()));
             for place in stand_ins(&seen.collect::<Vec<_>>()) {
                 recordings[like[place]].stands_in = true;
             }
+        }
+        if let Some(spells) = &self.spells {
+            tell_lucks(&mut recordings, &cells, spells);
         }
     }
 
@@ -90,6 +89,41 @@ impl Ended {
                 None => HostState::Quiet,
             };
         }
+    }
+}
+
+/// Workers that did the same in parents of the same kind, by their places.
+fn alike(recordings: &[&mut Recording]) -> Vec<Vec<usize>> {
+    let mut cells: Vec<Vec<usize>> = Vec::new();
+    for (at, own) in recordings.iter().enumerate() {
+        let cell = cells.iter_mut();
+        let mut cell = cell.filter(|like| is_like(own, recordings[like[0]]));
+        match cell.next() {
+            Some(like) => like.push(at),
+            None => cells.push(vec![at]),
+        }
+    }
+    cells
+}
+
+/// Tells workers that the host was quiet for how lucky they were.
+fn tell_lucks(recordings: &mut [&mut Recording], cells: &[Vec<usize>], spells: &Spells) {
+    let places = cells.iter().enumerate();
+    let places = places.flat_map(|(cell, like)| like.iter().map(move |at| (cell, *at)));
+    let visit = |(cell, at): (usize, usize)| {
+        let own = &recordings[at];
+        let level = *spells.levels.get(own.occasion.visit?)?;
+        let is_told = own.host.is_quiet() && level.is_finite();
+        let visit = Visit {
+            cell,
+            level,
+            figure: own.level(),
+        };
+        is_told.then_some((at, visit))
+    };
+    let (told, visits): (Vec<usize>, Vec<Visit>) = places.filter_map(visit).unzip();
+    for (at, luck) in told.into_iter().zip(lucks(&visits, &spells.course())) {
+        recordings[at].luck = luck;
     }
 }
 

@@ -28,6 +28,7 @@ pub(super) fn samples<'a>(
             visit: recording.occasion.visit,
             host: recording.host,
             stands_in: recording.stands_in,
+            luck: recording.luck,
             idle_share: recording.done.usage.idle_share(),
             all_per_second: recording
                 .all_per_second(method)

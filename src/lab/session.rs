@@ -36,6 +36,8 @@ pub(super) struct Recording {
     pub(super) host: HostState,
     /// Whether it stands in for a quiet one that is lacking.
     pub(super) stands_in: bool,
+    /// By how much the logarithms of its times are off because of the host.
+    pub(super) luck: f64,
     /// What it recorded.
     pub(super) pass: Pass,
     /// The methods that took turns, in the order of their index.
@@ -303,6 +305,7 @@ impl Inflated {
                 occasion: Occasion::default(),
                 host: HostState::default(),
                 stands_in: false,
+                luck: 0.0,
                 pass: assignment.pass,
                 methods,
                 prepared: self.prepared,

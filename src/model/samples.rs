@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::stats::{FEWEST_WORKERS, HostState};
 
+/// No luck is more, as a logarithm.
+const MOST_LUCK: f64 = 9.0;
+
 /// The timed spawns of one worker, in order; all methods of a space have the
 /// same workers, and the same index is the same turn.
 #[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
@@ -24,6 +27,11 @@ pub struct WorkerSamples {
     /// them three. Absent if not.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stands_in: bool,
+    /// By how much the logarithms of its times are off because the host was slower meanwhile
+    /// than in the mean of the run, as the reference tells; figures are made of times without
+    /// it. Absent of 0.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub luck: f64,
     /// The share of its time in which neither it nor a child of it ran, because they slept
     /// or others had the CPU: by `RUSAGE_SELF` and `RUSAGE_CHILDREN` around the loop. Absent
     /// where the loop was not timed as a whole.
@@ -44,6 +52,18 @@ impl WorkerSamples {
     /// Whether figures are made of it, where there are enough of those.
     pub fn counts(&self) -> bool {
         self.host.is_quiet() || self.stands_in
+    }
+
+    /// Its times in nanoseconds, without its luck.
+    pub fn without_luck(&self, of: fn(&Self) -> &[u64]) -> Vec<f64> {
+        let slower = self.slower();
+        of(self).iter().map(|ns| *ns as f64 / slower).collect()
+    }
+
+    /// By what factor it was slower than it would have been on the mean host. A document may
+    /// have been forged: no host is off by thousands.
+    pub fn slower(&self) -> f64 {
+        self.luck.clamp(-MOST_LUCK, MOST_LUCK).exp()
     }
 
     /// Its call times.
@@ -76,7 +96,7 @@ pub fn quiet_workers<'a>(
     workers
 }
 
-/// Their times in nanoseconds, worker by worker.
+/// Their times in nanoseconds without their luck, worker by worker.
 pub fn times(samples: &[WorkerSamples], of: fn(&WorkerSamples) -> &[u64]) -> Vec<Vec<f64>> {
     times_of(&quiet_workers(samples), of)
 }
@@ -84,16 +104,24 @@ pub fn times(samples: &[WorkerSamples], of: fn(&WorkerSamples) -> &[u64]) -> Vec
 /// Spawns a second of all parents that spawned at once, worker by worker; none where one of
 /// them lacks it, or of a worker alone, whose one figure does not tell how far off it may be.
 pub fn rates(samples: &[WorkerSamples]) -> Vec<Vec<f64>> {
-    let rate = |worker: &WorkerSamples| worker.all_per_second.map(|rate| vec![rate]);
+    let rate = |worker: &WorkerSamples| {
+        worker
+            .all_per_second
+            .map(|rate| vec![rate * worker.slower()])
+    };
     let workers = quiet_workers(samples).into_iter();
     let rates: Option<Vec<Vec<f64>>> = workers.map(rate).collect();
     rates.filter(|rates| rates.len() > 1).unwrap_or_default()
 }
 
-/// The times of some workers.
+/// The times of some workers, without their luck.
 pub fn times_of(workers: &[&WorkerSamples], of: fn(&WorkerSamples) -> &[u64]) -> Vec<Vec<f64>> {
-    let floats = |worker: &&WorkerSamples| of(worker).iter().map(|ns| *ns as f64).collect();
-    workers.iter().map(floats).collect()
+    let times = workers.iter().map(|worker| worker.without_luck(of));
+    times.collect()
+}
+
+fn is_none(luck: &f64) -> bool {
+    *luck == 0.0
 }
 
 #[cfg(test)]
@@ -106,6 +134,7 @@ mod tests {
             visit: None,
             host,
             stands_in: false,
+            luck: 0.0,
             idle_share: None,
             all_per_second: None,
             call_ns: vec![1],
@@ -136,5 +165,24 @@ mod tests {
         assert_eq!(rates(&told), [[8.0], [9.0]]);
         assert!(rates(&told[..1]).is_empty());
         assert!(rates(&[with(Some(8.0)), with(None), with(Some(9.0))]).is_empty());
+    }
+
+    #[test]
+    fn luck_is_in_no_time_and_no_rate_and_in_the_samples() {
+        let lucky = |luck: f64| WorkerSamples {
+            luck,
+            all_per_second: Some(100.0),
+            ..worker(HostState::Quiet, 150)
+        };
+        let samples = [lucky(1.5_f64.ln()), lucky(0.0)];
+        let told = times(&samples, WorkerSamples::totals).concat();
+        assert!(
+            (told[0] - 100.0).abs() < 1e-9 && told[1] == 150.0,
+            "{told:?}"
+        );
+        assert!((rates(&samples)[0][0] - 150.0).abs() < 1e-9);
+        assert_eq!(samples[0].totals(), [150]);
+        let forged = lucky(1e300).without_luck(WorkerSamples::totals);
+        assert!(forged[0] > 0.0, "{forged:?}");
     }
 }

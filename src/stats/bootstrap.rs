@@ -115,7 +115,7 @@ fn level_of(medians: &[Option<f64>], seed: u64, draws: usize) -> Replicates {
 ///
 /// What is far off is told by the median distance from the median. Of few values that is
 /// too small more often than not, by about two in their number.
-fn huber(values: &[f64]) -> (f64, f64) {
+pub(super) fn huber(values: &[f64]) -> (f64, f64) {
     const STEPS: usize = 50;
     let mut mean = median(values).unwrap_or_default();
     let off: Vec<f64> = values.iter().map(|own| (own - mean).abs()).collect();

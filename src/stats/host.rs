@@ -30,8 +30,8 @@ pub(super) struct Host {
     pub(super) bursts: [f64; 2],
     /// How far one median of the reference is off.
     pub(super) reference: f64,
-    /// How much of the host's level a figure follows.
-    pub(super) follows: f64,
+    /// How much of the host's level a figure follows, of every second cell as the second says.
+    pub(super) follows: [f64; 2],
     /// How much workers differ, and spawns of one worker.
     pub(super) scatter: [f64; 2],
 }
@@ -44,7 +44,7 @@ pub(super) const STILL: Host = Host {
     drifts: 0.0,
     bursts: [0.0, 0.0],
     reference: 0.02,
-    follows: 0.9,
+    follows: [0.9; 2],
     scatter: [0.03, 0.05],
 };
 
@@ -112,7 +112,7 @@ impl Host {
         let luck = self.scatter[0] * heavy(rng) + self.burst(rng);
         let cost = COST * (cell + 1) as f64;
         let spawn = |[spell, level]: &[f64; 2]| {
-            let host = self.follows * (spell + level);
+            let host = self.follows[cell % 2] * (spell + level);
             cost * (host + luck + self.scatter[1] * heavy(rng)).exp()
         };
         run.times.push(during.iter().map(spawn).collect());

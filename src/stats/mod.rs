@@ -7,10 +7,11 @@
 //! spawns within each drawn worker.
 //!
 //! Hosts are slow for seconds at a time: [`spells()`] tells when a host was, from a reference
-//! beside each visit.
+//! beside each visit, and [`lucks()`] what it did to each visit of one state.
 
 mod bootstrap;
 mod contrast;
+mod control;
 mod estimate;
 mod nnls;
 mod slope;
@@ -36,6 +37,7 @@ pub const DRAWS: usize = 500;
 
 pub use bootstrap::{cost_replicates, level_freedom, level_replicates, mean_replicates, seed_of};
 pub use contrast::{Contrast, Direction, FAMILY_ERROR, FEWEST_WORKERS, Party, drift, has_ratio};
+pub use control::{Visit, lucks};
 pub use estimate::{Estimate, Replicates};
 pub use nnls::LeastSquares;
 pub use slope::theil_sen;

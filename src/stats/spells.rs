@@ -101,6 +101,8 @@ pub struct Spells {
     pub states: Vec<HostState>,
     /// How probably each visit was slow, given all levels; nothing without a reference.
     pub slow: Vec<Option<f64>>,
+    /// The level of the reference at each visit; not finite without one.
+    pub levels: Vec<f64>,
     /// What may be said of the run.
     pub finding: HostCourse,
 }
@@ -205,6 +207,13 @@ impl Spells {
         }
     }
 
+    /// The levels of the visits that figures are made of, in the order of time.
+    pub fn course(&self) -> Vec<f64> {
+        let levels = self.levels.iter().enumerate();
+        let of_it = levels.filter(|(at, level)| self.state(*at).is_quiet() && level.is_finite());
+        of_it.map(|(_, level)| *level).collect()
+    }
+
     fn of_one(sights: &[Sight], finding: HostCourse) -> Self {
         let known = || sights.iter().map(|sight| sight.level().is_finite());
         let state = |known| {
@@ -217,6 +226,7 @@ impl Spells {
         Self {
             states: known().map(state).collect(),
             slow: known().map(|known| known.then_some(0.0)).collect(),
+            levels: sights.iter().map(Sight::level).collect(),
             finding,
         }
     }

@@ -104,6 +104,8 @@ pub(crate) enum Fault {
     Throttled,
     /// The host is twice as slow for eight visits of sixteen.
     HostInSpells,
+    /// The host becomes slower and quicker again, a little from visit to visit.
+    HostWanders,
     /// Others have the CPU beside each fourth worker.
     CpuShared,
     /// Those who accompany one spawn so often that nothing is known of while it did.
@@ -251,7 +253,7 @@ impl Kernel for Fake {
         Ok(Box::new(FakeWorker {
             assignment: assignment.clone(),
             fault: match self.fault {
-                Fault::HostInSpells => self.fault,
+                Fault::HostInSpells | Fault::HostWanders => self.fault,
                 _ => Fault::Nothing,
             },
             number: 0,
@@ -477,26 +479,27 @@ impl FakeWorker {
             Fault::WorkersDiffer => call / 20 * (number * number % 7),
             _ => 0,
         };
-        let slower = self.slower(spawn);
+        let slower = |ns: u64| ns * self.slower_percent(spawn) / 100;
         let by_setup = |ns: u64| if self.slow { ns + ns / 10 } else { ns };
         let (call, after) = (
-            by_setup(slower * crowded(call + beside.0 + luck)),
-            by_setup(slower * crowded(after + beside.1)),
+            by_setup(slower(crowded(call + beside.0 + luck))),
+            by_setup(slower(crowded(after + beside.1))),
         );
         (call + jitter, call + after + 2 * jitter)
     }
 
-    /// How many times as slow the host is at a spawn. The reference has three turns of two
-    /// methods before each visit.
-    fn slower(&self, spawn: usize) -> u64 {
+    /// How slow the host is at a spawn. The reference has three turns of two methods before
+    /// each visit.
+    fn slower_percent(&self, spawn: usize) -> u64 {
         let visit = match self.number {
             0 => spawn / 6,
             number => number as usize - 1,
         };
         match self.fault {
-            Fault::HostInSpells if visit / 8 % 2 == 1 => 2,
-            Fault::CpuShared if self.shares_its_cpu() => 3,
-            _ => 1,
+            Fault::HostInSpells if visit / 8 % 2 == 1 => 200,
+            Fault::HostWanders => 100 + 2 * (visit as u64 % 14).abs_diff(7),
+            Fault::CpuShared if self.shares_its_cpu() => 300,
+            _ => 100,
         }
     }
 

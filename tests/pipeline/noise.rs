@@ -189,6 +189,43 @@ fn where_few_were_quiet_the_quickest_stand_in() {
     );
 }
 
+/// How far the middle totals of a cell's workers are apart, as a logarithm.
+fn range(totals: impl Iterator<Item = Vec<f64>>) -> f64 {
+    let middles: Vec<f64> = totals.map(|own| own[own.len() / 2].ln()).collect();
+    let [least, most] = [f64::min, f64::max].map(|of| middles.iter().copied().reduce(of));
+    most.unwrap() - least.unwrap()
+}
+
+#[test]
+fn what_a_host_that_wanders_did_to_a_worker_is_in_no_figure_and_in_the_samples() {
+    let mut plan = plan(&[0, 100, 1_000], &[Fork, Vfork, PosixSpawn]);
+    plan.stop.time_s = Some(30.0);
+    let lucks = |document: &Document| -> Vec<f64> {
+        let cells = document.findings.cells().iter();
+        let samples = cells.flat_map(|cell| &cell.samples);
+        samples.map(|worker| worker.luck).collect()
+    };
+    assert!(
+        lucks(&document(Fault::Nothing, &plan))
+            .iter()
+            .all(|luck| *luck == 0.0)
+    );
+    let document = document(Fault::HostWanders, &plan);
+    assert!(lucks(&document).iter().any(|luck| luck.abs() > 0.03));
+    for cell in document.findings.cells() {
+        let workers = || cell.samples.iter();
+        let raw = workers().map(|own| own.total_ns.iter().map(|ns| *ns as f64).collect());
+        let told = workers().map(|own| own.without_luck(WorkerSamples::totals));
+        let [raw, told] = [range(raw), range(told)];
+        assert!(raw > 0.08 && told < 0.7 * raw, "{raw} {told}");
+    }
+    let report = report(document);
+    assert!(
+        report.contains("figures are of the run's mean host: "),
+        "{report}"
+    );
+}
+
 #[test]
 fn a_worker_that_shared_its_cpu_is_in_no_figure() {
     let document = document(Fault::CpuShared, &default_plan());

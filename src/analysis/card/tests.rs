@@ -123,6 +123,7 @@ fn result(trial: &Trial, noise: f64, knee: Option<u64>, rng: &mut fastrand::Rng)
                 visit: None,
                 host: crate::model::HostState::Quiet,
                 stands_in: false,
+                luck: 0.0,
                 idle_share: None,
                 all_per_second: None,
                 call_ns: vec![whole(call * worker); 5],

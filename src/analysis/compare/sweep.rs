@@ -102,7 +102,7 @@ pub(super) fn course<'a>(cells: impl Iterator<Item = &'a Vec<WorkerSamples>>) ->
         let medians: Vec<(u32, f64)> = quiet_workers(samples)
             .into_iter()
             .filter_map(|worker| {
-                let spawns: Vec<f64> = worker.total_ns.iter().map(|ns| *ns as f64).collect();
+                let spawns = worker.without_luck(WorkerSamples::totals);
                 Some((worker.round, median(&spawns)?.ln()))
             })
             .collect();

@@ -119,6 +119,7 @@ pub(in crate::analysis) fn trial(
                 visit: None,
                 host: crate::model::HostState::Quiet,
                 stands_in: false,
+                luck: 0.0,
                 idle_share: None,
                 all_per_second: None,
                 call_ns: vec![call + u64::from(round % 2); 5],

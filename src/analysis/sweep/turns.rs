@@ -32,8 +32,8 @@ pub fn by_turn(
                 .filter(of_round)
                 .position(|it| std::ptr::eq(it, ours))?;
             let theirs = b.iter().filter(of_round).nth(place)?;
-            let pairs = turns(&ours.call_ns, &ours.total_ns)
-                .zip(turns(&theirs.call_ns, &theirs.total_ns))
+            let pairs = turns(ours)
+                .zip(turns(theirs))
                 .map(|(ours, theirs)| compute(ours, theirs))
                 .filter(|value| value.is_finite());
             Some(pairs.collect())
@@ -75,9 +75,10 @@ pub(super) fn by_worker(
 }
 
 /// A method whose call cannot be told from its total may store no calls.
-fn turns(calls: &[u64], totals: &[u64]) -> impl Iterator<Item = Turn> {
-    totals.iter().enumerate().map(|(index, total)| Turn {
-        call: calls.get(index).map_or(f64::NAN, |call| *call as f64),
-        total: *total as f64,
-    })
+fn turns(worker: &WorkerSamples) -> impl Iterator<Item = Turn> {
+    let calls = worker.without_luck(WorkerSamples::calls).into_iter();
+    let calls = calls.chain(std::iter::repeat(f64::NAN));
+    let totals = worker.without_luck(WorkerSamples::totals);
+    let both = totals.into_iter().zip(calls);
+    both.map(|(total, call)| Turn { call, total })
 }

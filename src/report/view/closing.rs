@@ -75,6 +75,7 @@ pub(super) fn run(document: &Document) -> Vec<String> {
     lines.extend(steadiness(run));
     lines.extend(spells(run));
     lines.extend(left_out(document));
+    lines.extend(corrected(document));
     lines.extend(cpu_time(document));
     lines.extend(counters(document));
     lines
@@ -161,6 +162,21 @@ fn left_out(document: &Document) -> Option<String> {
         "figures are of the {quiet} of {} that the host was quiet for: {}{stood_in}{mixed}{where_to}",
         counted(all, "worker"),
         why.join(", and ")
+    ))
+}
+
+/// How far workers were off because of a host that wanders, if that is taken out.
+fn corrected(document: &Document) -> Option<String> {
+    let parents = parents(&document.findings);
+    let workers = parents.iter().copied().flatten();
+    let off = |worker: &WorkerSamples| worker.slower().max(worker.slower().recip()) - 1.0;
+    let corrected: Vec<f64> = workers.map(off).filter(|off| *off > 0.0).collect();
+    let most = corrected.iter().copied().reduce(f64::max)?;
+    Some(format!(
+        "figures are of the run's mean host: what the reference tells of {}, up to {} %, is taken \
+         out of their times",
+        counted(corrected.len() as u64, "worker"),
+        percent(most),
     ))
 }
 
