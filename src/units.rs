@@ -7,6 +7,7 @@
 //! in `foreign`.
 
 mod foreign;
+mod system;
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,6 +16,7 @@ use std::time::Duration;
 pub use foreign::{
     ForeignError, LARGEST_FILE, harmless, parser_said, read_foreign, steers, write_json_text,
 };
+pub use system::{errno_words, signal_name};
 
 /// A text that does not name a figure.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -42,6 +42,8 @@ mod shape;
 mod shown;
 #[path = "live/surroundings.rs"]
 mod surroundings;
+#[path = "live/trace.rs"]
+mod trace;
 #[path = "live/variants.rs"]
 mod variants;
 

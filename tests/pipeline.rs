@@ -18,6 +18,8 @@ mod process;
 mod prospect;
 #[path = "pipeline/reproduce.rs"]
 mod reproduce;
+#[path = "pipeline/trace.rs"]
+mod trace;
 #[path = "pipeline/versus.rs"]
 mod versus;
 
@@ -449,4 +451,10 @@ fn a_child_that_fails_ends_the_run() {
     let (outcome, _) = carry_out(Fault::ChildFails, &default_plan());
     assert!(outcome.document.is_none());
     assert!(matches!(outcome.error, Some(LabError::Worker { .. })));
+}
+
+/// The report as text.
+fn shown(document: Document) -> String {
+    let bytes = render(&document.into(), Format::Table, &Shown::default()).unwrap();
+    String::from_utf8(bytes).unwrap()
 }

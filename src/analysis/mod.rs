@@ -12,7 +12,8 @@
 //! - [`reproduce`]: what others have published, and this host's answer beside it;
 //! - [`shape`]: a process's shape as a file, read with suspicion;
 //! - [`steadiness`]: how steady the host was meanwhile;
-//! - [`sweep`]: what fork costs beyond the baseline, and how that grows.
+//! - [`sweep`]: what fork costs beyond the baseline, and how that grows;
+//! - [`trace`]: what a watched program's spawns come to.
 
 pub mod advise;
 pub mod card;
@@ -25,6 +26,7 @@ pub mod reproduce;
 pub mod shape;
 pub mod steadiness;
 pub mod sweep;
+pub mod trace;
 
 /// The seed of the resamples at a place of several; the first has the run's own.
 ///

@@ -9,6 +9,7 @@ mod process;
 mod reproduce;
 mod shape;
 mod shown;
+mod trace;
 mod versus;
 
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ pub(super) use process::ProcessArgs;
 pub(super) use reproduce::{ReproduceArgs, study_names};
 pub(super) use shape::{ShapeArgs, ShapeFormatArg};
 pub(super) use shown::ShownArgs;
+pub(super) use trace::TraceArgs;
 pub(super) use versus::VersusArgs;
 
 const AFTER_HELP: &str = "\
@@ -34,7 +36,7 @@ Exit status:
   0      all that was asked for was measured and written; what this host does
          not give is n/a
   1      measuring failed; forktax compare: a line is dearer than --fail-above
-         allows
+         allows; forktax trace: something that --fail-on names was found
   2      bad arguments, or a limit of this host stands in the way; forktax
          compare: the results cannot be compared; forktax shape: there is no such
          process, or it may not be looked at
@@ -42,7 +44,8 @@ Exit status:
          hung, or exited with another status than 0
   4      a result, or a shape, could not be read or written
   5      --restore failed: the host may be as a setup left it
-  128+N  ended by signal N; what was measured until then was printed and exported";
+  128+N  ended by signal N; what was measured until then was printed and exported
+  other  forktax trace passes on the status of its command";
 
 /// The command that options without one belong to.
 pub(super) const DEFAULT_COMMAND: &str = "sweep";
@@ -107,6 +110,14 @@ pub(super) enum Command {
     /// open files and threads: all from /proc, without stopping, tracing or changing it.
     /// With --export that becomes a file without any of the memory's contents.
     Shape(ShapeArgs),
+    /// Watch a program: by which calls it spawns, from where in its code, and what of.
+    ///
+    /// A command is started and followed with all its descendants, or a process that runs
+    /// already; by ptrace(2), without any privilege. Each way to spawn is told with its
+    /// system call, whether it copies the address space, the library's function and the
+    /// program's own that called it. --fail-on makes a check of it for tests of programs
+    /// that must not fork.
+    Trace(Box<TraceArgs>),
     /// Print a stored result, or a stored comparison, again, in any format.
     Show(ShowArgs),
     /// Print the JSON Schema of what forktax writes as JSON: every field and its meaning.
@@ -117,7 +128,8 @@ impl Command {
     /// Whether it reads of processes, and not of files alone.
     pub(super) fn looks_at_processes(&self) -> bool {
         match self {
-            Self::Compare(_) | Self::Show(_) | Self::Schema(_) => false,
+            // Who is watched is left as it is: nobody ends what it leaves behind.
+            Self::Compare(_) | Self::Show(_) | Self::Schema(_) | Self::Trace(_) => false,
             Self::Shape(args) => args.pid.is_some(),
             Self::Reproduce(args) => !args.list,
             _ => true,

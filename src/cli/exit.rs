@@ -12,6 +12,7 @@ use crate::report::ReportError;
 
 const MEASURING: u8 = 1;
 const DEARER: u8 = 1;
+pub(super) const OFFENCE: u8 = 1;
 pub(super) const USAGE: u8 = 2;
 const PROGRAM: u8 = 3;
 pub(super) const OUTPUT: u8 = 4;
@@ -45,12 +46,21 @@ fn of_comparing(error: &CompareError) -> u8 {
     }
 }
 
+/// The status that tells of a signal, as shells do.
+pub(super) fn by_signal(signal: i32) -> u8 {
+    u8::try_from(SIGNAL + signal).unwrap_or(MEASURING)
+}
+
 fn of_measuring(error: &LabError) -> u8 {
     match error {
-        LabError::Limit(_) | LabError::Interpreter(_) | LabError::Methods(_) => USAGE,
+        LabError::Limit(_)
+        | LabError::Interpreter(_)
+        | LabError::Methods(_)
+        | LabError::Trace { .. }
+        | LabError::Watching { .. } => USAGE,
         LabError::Program(_) => PROGRAM,
         LabError::Restore { .. } => RESTORE,
-        LabError::Interrupted(signal) => u8::try_from(SIGNAL + signal).unwrap_or(MEASURING),
+        LabError::Interrupted(signal) => by_signal(*signal),
         LabError::Row { why, .. } => of_measuring(why),
         _ => MEASURING,
     }

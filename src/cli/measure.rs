@@ -4,8 +4,10 @@ use std::io;
 
 use signal_hook::consts::SIGXCPU;
 
-use super::args::{CardArgs, ExplainArgs, OutputArgs, ReproduceArgs, SweepArgs};
-use super::output::{self, Exports};
+use super::args::{
+    CardArgs, ExplainArgs, FormatArg, OutputArgs, ReproduceArgs, ShownArgs, SweepArgs,
+};
+use super::output::{self, Exports, OutputError};
 use super::plan::{self, Choice, Surroundings};
 use super::progress::Bar;
 use super::versus;
@@ -165,9 +167,32 @@ impl<'a> Delivery<'a> {
         Ok(result)
     }
 
+    /// What a signal sets.
+    pub(super) fn stop(&self) -> Stop {
+        self.stop.clone()
+    }
+
     /// Prints and exports what there is, and gives it back if the run ended by itself.
     pub(super) fn deliver(
         self,
+        stored: Option<Stored>,
+        error: Option<LabError>,
+    ) -> anyhow::Result<Option<Stored>> {
+        self.deliver_by(output::print, stored, error)
+    }
+
+    /// The same beside a command whose stdout is its own.
+    pub(super) fn deliver_beside(
+        self,
+        stored: Option<Stored>,
+        error: Option<LabError>,
+    ) -> anyhow::Result<Option<Stored>> {
+        self.deliver_by(output::print_beside, stored, error)
+    }
+
+    fn deliver_by(
+        self,
+        print: impl Fn(&Stored, FormatArg, &ShownArgs) -> Result<(), OutputError>,
         stored: Option<Stored>,
         error: Option<LabError>,
     ) -> anyhow::Result<Option<Stored>> {
@@ -175,7 +200,7 @@ impl<'a> Delivery<'a> {
             return error.map_or(Ok(None), |error| Err(error.into()));
         };
         // One way out that is barred shall not bar the others.
-        let printed = output::print(&stored, self.args.format, &self.args.shown);
+        let printed = print(&stored, self.args.format, &self.args.shown);
         let written = self.exports.write(&stored);
         if let Some(error) = error {
             for lost in printed.err().into_iter().chain(written.err()) {

@@ -15,6 +15,7 @@ mod progress;
 mod schema;
 mod shape;
 mod show;
+mod trace;
 mod versus;
 mod words;
 
@@ -55,6 +56,9 @@ pub fn main() -> ExitCode {
 
 fn run(command: Option<Command>, attendant: Option<Attendant>) -> ExitCode {
     let result = match command {
+        Some(Command::Trace(args)) => {
+            return trace::run(&args).unwrap_or_else(|error| failed(&error));
+        }
         None => measure::sweep(&args::SweepArgs::defaults(), None),
         Some(Command::Sweep(sweep)) => measure::sweep(&sweep, attendant),
         Some(Command::Explain(args)) if args.process.is_given() => {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use terminal_size::{Height, Width};
 
 use super::args::{Args, ExportArg, FormatArg, ShownArgs};
 use super::place::{self, Identity, Place};
@@ -159,9 +160,30 @@ pub(super) fn print(stored: &Stored, arg: FormatArg, shown: &ShownArgs) -> Resul
     put(&bytes.map_err(|error| OutputError::new("stdout", &error))?)
 }
 
+/// Prints a report on stderr, where a command was run whose stdout is its own.
+pub(super) fn print_beside(
+    stored: &Stored,
+    arg: FormatArg,
+    shown: &ShownArgs,
+) -> Result<(), OutputError> {
+    let terminal = terminal_size::terminal_size_of(io::stderr());
+    let shown = shown.on(width_for(terminal));
+    let bytes = report::render(stored, format(arg), &shown);
+    let bytes = bytes.map_err(|error| OutputError::new("stderr", &error))?;
+    match io::stderr().lock().write_all(&bytes) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(OutputError::new("stderr", &error))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What a line on stdout may have room for: what COLUMNS says, or the terminal.
 pub(super) fn width() -> usize {
-    let terminal = terminal_size::terminal_size_of(io::stdout());
+    width_for(terminal_size::terminal_size_of(io::stdout()))
+}
+
+fn width_for(terminal: Option<(Width, Height)>) -> usize {
     let columns = terminal.map(|(columns, _)| usize::from(columns.0));
     width_of(std::env::var("COLUMNS").ok().as_deref(), columns)
 }

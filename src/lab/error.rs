@@ -6,6 +6,8 @@ use super::census::CensusError;
 use super::limits::LimitError;
 use crate::model::Missing;
 use crate::sys::in_words;
+use crate::sys::trace::TraceError;
+use crate::units::signal_name;
 use crate::worker::protocol::Failure;
 
 /// Whatever breaks a run off.
@@ -85,6 +87,22 @@ pub enum LabError {
         stage: &'static str,
         /// What may have been the cause, and what to do.
         hint: String,
+    },
+    /// A program cannot be watched.
+    #[error("{error}; {}", .error.remedy())]
+    Trace {
+        /// Why, and with a remedy.
+        error: TraceError,
+    },
+    /// A command cannot be watched as was asked.
+    #[error("{program}: {why}; {remedy}")]
+    Watching {
+        /// The command's name.
+        program: String,
+        /// Why.
+        why: String,
+        /// What to do about it.
+        remedy: &'static str,
     },
     /// A worker's address space could not be read.
     #[error(transparent)]
@@ -171,28 +189,4 @@ pub enum ProgramError {
         /// The time-out.
         seconds: f64,
     },
-}
-
-/// "SIGTERM (15)".
-pub fn signal_name(signal: i32) -> String {
-    let name = match signal {
-        libc::SIGHUP => "SIGHUP",
-        libc::SIGINT => "SIGINT",
-        libc::SIGQUIT => "SIGQUIT",
-        libc::SIGILL => "SIGILL",
-        libc::SIGTRAP => "SIGTRAP",
-        libc::SIGABRT => "SIGABRT",
-        libc::SIGBUS => "SIGBUS",
-        libc::SIGFPE => "SIGFPE",
-        libc::SIGKILL => "SIGKILL",
-        libc::SIGSEGV => "SIGSEGV",
-        libc::SIGPIPE => "SIGPIPE",
-        libc::SIGALRM => "SIGALRM",
-        libc::SIGTERM => "SIGTERM",
-        libc::SIGSYS => "SIGSYS",
-        libc::SIGXCPU => "SIGXCPU",
-        libc::SIGXFSZ => "SIGXFSZ",
-        _ => "signal",
-    };
-    format!("{name} ({signal})")
 }

@@ -7,13 +7,15 @@ use super::error::LabError;
 use super::noise::{Reading, Waiting};
 use crate::model::Parent;
 use crate::model::{
-    Interpreter, LoopSystem, Missing, PageTables, Placement, Plan, ProcessShape, Reach,
-    SpaceRequest,
+    Caller, Interpreter, LoopSystem, Missing, PageTables, Placement, Plan, ProcessShape, Reach,
+    SpaceRequest, TraceOrder, TracedProgram,
 };
 use crate::profile::faults::MapRange;
 use crate::profile::ledger::Landmark;
+use crate::profile::spawns::Size;
 use crate::profile::symbols::Symbols;
 use crate::sys::events::SampleEvent;
+use crate::sys::trace::event::{Followed, Registers};
 use crate::worker::protocol::{Assignment, Done, Prepared};
 
 /// What an experiment needs from the machine.
@@ -113,6 +115,13 @@ pub trait Kernel {
         order: &ScriptOrder,
         timeout: Duration,
     ) -> Result<Box<dyn Script>, LabError>;
+
+    /// Watches a program and its descendants.
+    ///
+    /// # Errors
+    /// [`LabError::Trace`] if it may not be watched, [`LabError::Program`] if it cannot be
+    /// started.
+    fn follow(&self, order: &TraceOrder) -> Result<Box<dyn Watcher>, LabError>;
 
     /// Where a thread runs beside one of this placement.
     ///
@@ -329,6 +338,50 @@ pub struct ScriptTimes {
     pub user_us: u64,
     /// Processes that it left behind out of reach, and that were ended.
     pub left_behind: u64,
+}
+
+/// What a watcher saw next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Something happened. Whoever did it may stand still until the next step is asked for.
+    Happened(Followed),
+    /// The time is up.
+    TimeUp,
+    /// Nobody is watched any more.
+    Over,
+}
+
+/// Somebody who watches a program and all its descendants.
+pub trait Watcher {
+    /// CLOCK_MONOTONIC.
+    fn now_ns(&self) -> u64;
+
+    /// The command that was started, if one was.
+    fn command(&self) -> Option<u32>;
+
+    /// Whether those who are watched would fail if they were left alone.
+    fn must_stay(&self) -> bool;
+
+    /// Awaits what happens next, but not beyond this moment.
+    ///
+    /// # Errors
+    /// [`LabError::Interrupted`], [`LabError::Io`].
+    fn next(&mut self, until_ns: Option<u64>) -> Result<Step, LabError>;
+
+    /// The program that a process of the last event has.
+    fn program(&mut self, pid: u32) -> TracedProgram;
+
+    /// From where a process of the last event spawns, if that can be told.
+    fn caller(&mut self, pid: u32, registers: &Registers) -> Option<Caller>;
+
+    /// How large a process of the last event is.
+    fn size(&mut self, pid: u32) -> Option<Size>;
+
+    /// Descendants that cannot be watched, why, and what to do about it.
+    fn refused(&self) -> Vec<(u32, String, &'static str)>;
+
+    /// Lets everybody go on unwatched.
+    fn leave(self: Box<Self>);
 }
 
 /// A sampler of what Watching names.

@@ -3,7 +3,9 @@
 mod attendant;
 mod calls;
 mod family;
+mod follow;
 mod interpreter;
+mod label;
 mod noise;
 mod orphans;
 mod process;
@@ -12,6 +14,7 @@ mod supervisor;
 mod watch;
 
 use std::cell::OnceCell;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::sync::Arc;
@@ -20,17 +23,19 @@ use std::time::{Duration, Instant};
 
 pub use self::attendant::Attendant;
 pub(super) use self::family::Family;
+use self::follow::LinuxWatcher;
+pub use self::label::process_name;
 use self::noise::HostFiles;
 pub use self::noise::cpu_use;
 use self::process::LinuxWorker;
 use self::script::LinuxScript;
 pub use self::supervisor::supervised;
 use super::error::LabError;
-use super::kernel::{Kernel, Sampler, Script, ScriptOrder, Watching, Worker};
+use super::kernel::{Kernel, Sampler, Script, ScriptOrder, Watcher, Watching, Worker};
 use super::limits::{self, Limits, Need};
 use super::noise::Reading;
 use super::preflight;
-use crate::model::{Interpreter, Missing, Placement, Plan, Program, SpaceRequest};
+use crate::model::{Interpreter, Missing, Placement, Plan, Program, SpaceRequest, TraceOrder};
 use crate::profile::ledger::Landmark;
 use crate::profile::symbols::{Symbols, SymbolsError};
 use crate::sys;
@@ -74,6 +79,8 @@ pub struct Linux {
     watched: Watched,
     host: OnceCell<HostFiles>,
     attendant: Option<Attendant>,
+    /// The words of the command that is to be watched.
+    command: Vec<OsString>,
 }
 
 /// Which CPUs are watched.
@@ -123,7 +130,27 @@ impl Linux {
             watched,
             host: OnceCell::new(),
             attendant: None,
+            command: Vec::new(),
         })
+    }
+
+    /// This machine for who looks on at a command, or at what runs already: nothing of this
+    /// process is changed that the command would inherit, and what it leaves behind is
+    /// nobody's to end.
+    pub fn looking_on(stop: Stop, command: Vec<OsString>) -> Self {
+        Self {
+            stop,
+            begin: Instant::now(),
+            cpus: None,
+            watched: Watched {
+                cpus: Vec::new(),
+                only: None,
+                shared: true,
+            },
+            host: OnceCell::new(),
+            attendant: None,
+            command,
+        }
     }
 
     /// The same with somebody who sets the host.
@@ -273,6 +300,11 @@ impl Kernel for Linux {
         self.stop.check()?;
         let script = LinuxScript::start(order, timeout, &self.stop)?;
         Ok(Box::new(script))
+    }
+
+    fn follow(&self, order: &TraceOrder) -> Result<Box<dyn Watcher>, LabError> {
+        let watcher = LinuxWatcher::begin(order, &self.command, &self.stop)?;
+        Ok(Box::new(watcher))
     }
 
     fn beside(&self, placement: Placement) -> Result<Placement, Missing> {

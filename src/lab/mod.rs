@@ -42,6 +42,7 @@ mod runner;
 mod samples;
 mod session;
 mod sweep;
+mod trace;
 mod tried;
 mod versus;
 

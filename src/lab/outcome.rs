@@ -113,11 +113,12 @@ fn tell_lucks(recordings: &mut [&mut Recording], cells: &[Vec<usize>], spells: &
     let visit = |(cell, at): (usize, usize)| {
         let own = &recordings[at];
         let level = *spells.levels.get(own.occasion.visit?)?;
-        let is_told = own.host.is_quiet() && level.is_finite();
+        let figure = own.level();
+        let is_told = own.host.is_quiet() && level.is_finite() && figure.is_finite();
         let visit = Visit {
             cell,
             level,
-            figure: own.level(),
+            figure,
         };
         is_told.then_some((at, visit))
     };

@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::units::harmless;
+
 /// Where programs are that nobody named. `PATH` may hold folders that others write to, and
 /// the one that a command is given in. What the distribution installed comes first; a
 /// language's interpreter is in `/usr/local/bin` alone in many images of containers.
@@ -24,6 +26,12 @@ pub fn resolve(name: &str, path: &str) -> String {
     found
         .and_then(|file| absolute(file))
         .unwrap_or_else(|| name.to_owned())
+}
+
+/// A name or path of others, as a document keeps it.
+pub(super) fn shown(text: &str) -> String {
+    const LONGEST: usize = 256;
+    harmless(text, LONGEST)
 }
 
 fn is_executable(file: &Path) -> bool {

@@ -8,9 +8,10 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use super::error::{LabError, ProgramError, signal_name};
+use super::error::{LabError, ProgramError};
 use super::linux::{Family, Stop};
 use crate::sys::process::{kill_with_parent, still_runs};
+use crate::units::signal_name;
 
 /// How often a running program is looked at.
 const LOOK: Duration = Duration::from_millis(2);

@@ -2,7 +2,7 @@
 
 use super::kernel::Kernel;
 use super::outcome::{Outcome, Progress};
-use super::{advise, card, explain, process, reproduce, rounds, sweep};
+use super::{advise, card, explain, process, reproduce, rounds, sweep, trace};
 use crate::model::{Host, Order, Plan};
 
 /// Rounds that a plan has at the least, whatever its time says.
@@ -13,6 +13,7 @@ pub fn least_rounds(order: &Order) -> u32 {
         Order::Reproduce(order) if order.loops.is_some() => reproduce::LEAST_ROUNDS,
         Order::Reproduce(_) => sweep::LEAST_ROUNDS,
         Order::Card(_) | Order::Process(_) | Order::Advise(_) => rounds::LEAST_ROUNDS,
+        Order::Trace(_) => 0,
     }
 }
 
@@ -30,5 +31,6 @@ pub fn run(kernel: &dyn Kernel, host: Host, plan: &Plan, progress: &mut dyn Prog
         Order::Card(order) => card::run(kernel, host, plan, order, progress),
         Order::Process(order) => process::run(kernel, host, plan, order, progress),
         Order::Advise(order) => advise::run(kernel, host, plan, order, progress),
+        Order::Trace(order) => trace::run(kernel, host, plan, order, progress),
     }
 }

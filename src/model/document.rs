@@ -85,6 +85,8 @@ pub enum Stopped {
     Time,
     /// The number of spawns was reached.
     Spawns,
+    /// What was watched ended.
+    Ended,
     /// A run that only its precision was to end would have had to go on for too long.
     OutOfReach,
     /// A signal came.

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Advice, Answer, Card, Cell, Explanation, Process, Replica, Reproduction};
+use super::{Advice, Answer, Card, Cell, Explanation, Process, Replica, Reproduction, Trace};
 
 /// What was found out, by the command that was to find it out.
 #[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
@@ -25,6 +25,8 @@ pub enum Findings {
     Process(Box<Process>),
     /// What can be done about that.
     Advice(Advice),
+    /// What a program was seen to spawn.
+    Trace(Box<Trace>),
 }
 
 impl Findings {
@@ -41,7 +43,7 @@ impl Findings {
                 Some(ledger) => &ledger.cells,
                 None => &[],
             },
-            Self::Card(_) | Self::Advice(_) => &[],
+            Self::Card(_) | Self::Advice(_) | Self::Trace(_) => &[],
         }
     }
 
@@ -50,7 +52,11 @@ impl Findings {
         match self {
             Self::Explanation(explanation) => Some(explanation),
             Self::Process(process) => process.ledger.as_ref(),
-            Self::Sweep { .. } | Self::Reproduction(_) | Self::Card(_) | Self::Advice(_) => None,
+            Self::Sweep { .. }
+            | Self::Reproduction(_)
+            | Self::Card(_)
+            | Self::Advice(_)
+            | Self::Trace(_) => None,
         }
     }
 
@@ -59,9 +65,19 @@ impl Findings {
         match self {
             Self::Process(process) => Some(&process.replica),
             Self::Advice(advice) => Some(&advice.replica),
-            Self::Sweep { .. } | Self::Explanation(_) | Self::Reproduction(_) | Self::Card(_) => {
-                None
-            }
+            Self::Sweep { .. }
+            | Self::Explanation(_)
+            | Self::Reproduction(_)
+            | Self::Card(_)
+            | Self::Trace(_) => None,
+        }
+    }
+
+    /// What a program was seen to spawn, if one was watched.
+    pub fn trace(&self) -> Option<&Trace> {
+        match self {
+            Self::Trace(trace) => Some(trace),
+            _ => None,
         }
     }
 }

@@ -25,6 +25,7 @@ mod samples;
 mod shape;
 mod stored;
 mod surroundings;
+mod trace;
 
 pub use crate::stats::{HostCourse, HostState, SlowState};
 pub use advise::{
@@ -78,6 +79,11 @@ pub use shape::{
 };
 pub use stored::Stored;
 pub use surroundings::{CpuQuota, Filters, SpawnLimit, SpawnLimitKind, Surroundings};
+pub use trace::{
+    Caller, Check, CodePlace, Ending, EndingCount, ExecutedProgram, FailedCall, FailedExec,
+    MOST_SPAWNERS, MOST_SPAWNS, Offence, ParseCheckError, SizeSample, Spawn, SpawnPath, Spawner,
+    Spread, Trace, TraceBackend, TraceOrder, TraceTarget, TracedProgram,
+};
 
 /// Whether a number is left out of a document.
 #[expect(

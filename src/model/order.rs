@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AdviseOrder, CardOrder, Findings, ProcessOrder, ReplicaOrder, StudyId};
+use super::{AdviseOrder, CardOrder, Findings, ProcessOrder, ReplicaOrder, StudyId, TraceOrder};
 
 /// What is to be found out.
 #[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
@@ -21,6 +21,8 @@ pub enum Order {
     Process(ProcessOrder),
     /// What can be done about that.
     Advise(AdviseOrder),
+    /// What a program spawns, how, and from where.
+    Trace(TraceOrder),
 }
 
 impl Order {
@@ -33,6 +35,7 @@ impl Order {
             Self::Card(_) => matches!(findings, Findings::Card(_)),
             Self::Process(_) => matches!(findings, Findings::Process(_)),
             Self::Advise(_) => matches!(findings, Findings::Advice(_)),
+            Self::Trace(_) => matches!(findings, Findings::Trace(_)),
         }
     }
 
@@ -44,7 +47,8 @@ impl Order {
             | Self::Explain(_)
             | Self::Reproduce(_)
             | Self::Process(_)
-            | Self::Advise(_) => None,
+            | Self::Advise(_)
+            | Self::Trace(_) => None,
         }
     }
 
@@ -53,7 +57,17 @@ impl Order {
         match self {
             Self::Explain(order) => Some(order),
             Self::Process(order) => order.ledger.as_ref(),
-            Self::Sweep | Self::Reproduce(_) | Self::Card(_) | Self::Advise(_) => None,
+            Self::Sweep | Self::Reproduce(_) | Self::Card(_) | Self::Advise(_) | Self::Trace(_) => {
+                None
+            }
+        }
+    }
+
+    /// What is watched, if something is.
+    pub fn trace(&self) -> Option<&TraceOrder> {
+        match self {
+            Self::Trace(order) => Some(order),
+            _ => None,
         }
     }
 
@@ -62,7 +76,11 @@ impl Order {
         match self {
             Self::Process(order) => Some(&order.replica),
             Self::Advise(order) => Some(&order.replica),
-            Self::Sweep | Self::Explain(_) | Self::Reproduce(_) | Self::Card(_) => None,
+            Self::Sweep
+            | Self::Explain(_)
+            | Self::Reproduce(_)
+            | Self::Card(_)
+            | Self::Trace(_) => None,
         }
     }
 }

@@ -11,4 +11,5 @@ pub mod mechanisms;
 pub mod modes;
 mod scope;
 pub mod shares;
+pub mod spawns;
 pub mod symbols;

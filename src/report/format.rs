@@ -1,6 +1,6 @@
 //! The formats: their names, and the files that are written in them.
 //!
-//! Some can only show what `explain`, `advise`, `reproduce` or `card` find out, and one is an
+//! Some can only show what some of the commands find out, and one is an
 //! optional part of the program; both can be told before anything is measured.
 
 use super::ReportError;
@@ -19,17 +19,19 @@ pub enum Format {
     Json,
     /// The ledger as a picture, the published figures beside one's own, what prices
     /// foretell beside what was measured, whose the cost of a fork is, or what is left of
-    /// it with each remedy.
+    /// it with each remedy; or what calls took while a program was watched.
     Svg,
     /// The sampled call chains, a line each, as tools for flame graphs read them.
     Folded,
     /// The same as a flame graph.
     FlameGraph,
+    /// A watched program's spawns as a timeline (Trace Event format).
+    Timeline,
 }
 
 impl Format {
     /// Every format, in the order in which help texts name them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Table,
         Self::Markdown,
         Self::Csv,
@@ -37,6 +39,7 @@ impl Format {
         Self::Svg,
         Self::Folded,
         Self::FlameGraph,
+        Self::Timeline,
     ];
 
     /// The name as typed on the command line.
@@ -49,6 +52,7 @@ impl Format {
             Self::Svg => "svg",
             Self::Folded => "folded",
             Self::FlameGraph => "flamegraph",
+            Self::Timeline => "timeline",
         }
     }
 
@@ -62,6 +66,7 @@ impl Format {
             Self::Svg => "svg",
             Self::Folded => "folded",
             Self::FlameGraph => "flame.svg",
+            Self::Timeline => "trace.json",
         }
     }
 
@@ -97,15 +102,21 @@ impl Format {
                     | Subject::Process
                     | Subject::ProcessApart
                     | Subject::Advice
+                    | Subject::Trace
             ),
             Self::Folded | Self::FlameGraph => {
                 matches!(subject, Subject::Explanation | Subject::ProcessApart)
             }
+            Self::Timeline => subject == Subject::Trace,
         };
         if !drawn {
             return Err(ReportError::NoPicture {
                 subject: subject.name(),
                 format: self.name(),
+                made_by: match self {
+                    Self::Timeline => "forktax trace",
+                    _ => "forktax explain (of a process with --ledger)",
+                },
                 others: subject.extensions(),
             });
         }
@@ -133,6 +144,8 @@ pub enum Subject {
     ProcessApart,
     /// What can be done about that.
     Advice,
+    /// What a program spawns.
+    Trace,
     /// Two results side by side.
     Comparison,
     /// What a process is made of.
@@ -159,6 +172,7 @@ impl Subject {
             Order::Process(order) if order.ledger.is_some() => Self::ProcessApart,
             Order::Process(_) => Self::Process,
             Order::Advise(_) => Self::Advice,
+            Order::Trace(_) => Self::Trace,
         }
     }
 
@@ -171,6 +185,7 @@ impl Subject {
             Self::Card => "a card",
             Self::Process | Self::ProcessApart => "an explained process",
             Self::Advice => "an advice",
+            Self::Trace => "a watched program",
             Self::Comparison => "a comparison",
             Self::Shape => "a shape",
         }
@@ -184,6 +199,7 @@ impl Subject {
             Self::Reproduction | Self::Card | Self::Process | Self::Advice => {
                 ".txt, .md, .csv, .json or .svg"
             }
+            Self::Trace => ".txt, .md, .csv, .json, .svg or .trace.json",
         }
     }
 }

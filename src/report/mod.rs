@@ -51,8 +51,7 @@ pub enum ReportError {
     Unordered,
     /// A picture was asked of a result that has no such one.
     #[error(
-        "{subject} cannot be shown as {format}: forktax explain (of a \
-         process with --ledger) makes results that can; \
+        "{subject} cannot be shown as {format}: {made_by} makes results that can; \
          write {subject} as {others}"
     )]
     NoPicture {
@@ -60,6 +59,8 @@ pub enum ReportError {
         subject: &'static str,
         /// The format's name.
         format: &'static str,
+        /// The command whose results can be.
+        made_by: &'static str,
         /// What it can be written as.
         others: &'static str,
     },
@@ -128,6 +129,7 @@ pub fn render(stored: &Stored, format: Format, shown: &Shown) -> Result<Vec<u8>,
         Format::Svg => {
             render::svg(&view::picture(stored).map_err(nothing)?).map(String::into_bytes)
         }
+        Format::Timeline => Ok(render::timeline(stored).map_err(nothing)?.into_bytes()),
         Format::Folded => Ok(render::folded(stored).map_err(nothing)?.into_bytes()),
         Format::FlameGraph => render::flame_graph(&render::folded(stored).map_err(nothing)?),
     };
@@ -152,6 +154,15 @@ pub fn render_shape(
         Format::Markdown => Ok(render::markdown(&blocks).into_bytes()),
         _ => text(&blocks, shown.width),
     }
+}
+
+/// What the checks of a watched program found: a sentence an offence.
+pub fn offences(stored: &Stored) -> Vec<String> {
+    match stored {
+        Stored::Run(document) => document.findings.trace().map(view::offences),
+        Stored::Comparison(_) => None,
+    }
+    .unwrap_or_default()
 }
 
 /// Why spawns of a process are refused where it is: a sentence a limit.

@@ -8,6 +8,7 @@
 //! made of. What follows from the figures, and reports show as well, comes after them.
 
 mod derived;
+mod traced;
 mod units;
 
 use serde::Serialize;
@@ -108,6 +109,7 @@ fn command(findings: &Findings) -> &'static str {
         Findings::Card(_) => "card",
         Findings::Process(_) => "process",
         Findings::Advice(_) => "advise",
+        Findings::Trace(_) => "trace",
     }
 }
 
@@ -139,6 +141,7 @@ fn findings(about: &Record, document: &Document, into: &mut Vec<Record>) {
             }
         }
         Findings::Advice(found) => part(about, "advice", found, into),
+        Findings::Trace(found) => traced::records(about, found, into),
     }
 }
 
@@ -341,12 +344,15 @@ fn json(found: &impl Serialize) -> Value {
 }
 
 /// Fields with orders, and those with what the figures were made of.
-const NO_FIGURES: [&str; 8] = [
-    "gauges", "request", "role", "runs", "samples", "source", "stacks", "tree",
+const NO_FIGURES: [&str; 14] = [
+    "callers", "check", "ended", "ending", "endings", "gauges", "request", "role", "runs",
+    "samples", "source", "spawns", "stacks", "tree",
 ];
 
 /// Numbers that are bits, or a place in another list.
-const NO_NUMBERS: [&str; 3] = ["flags", "space", "trial"];
+const NO_NUMBERS: [&str; 9] = [
+    "by", "caller", "child", "errno", "flags", "pid", "program", "space", "trial",
+];
 
 /// Fields whose word tells an element of a list from the others.
 const NAMES: [&str; 17] = [

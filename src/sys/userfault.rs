@@ -3,6 +3,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::path::Path;
 
 use super::check;
 use super::memory::page_size;
@@ -35,7 +36,7 @@ impl Userfault {
         let fd = check(libc::c_int::try_from(fd).unwrap_or(-1))?;
         // SAFETY: the kernel has just made the descriptor, and nobody else knows its number.
         let opened = Self(unsafe { OwnedFd::from_raw_fd(fd) });
-        opened.control(UFFDIO_API, &mut [API, EVENT_FORK, 0])?;
+        opened.negotiate(&mut [API, EVENT_FORK, 0])?;
         Ok(opened)
     }
 
@@ -54,18 +55,23 @@ impl Userfault {
     /// EINVAL for memory that it cannot watch.
     pub fn watch(&self, start: usize, len: usize, writes: bool) -> io::Result<()> {
         let mode = MODE_MISSING | if writes { MODE_WRITES } else { 0 };
-        self.control(UFFDIO_REGISTER, &mut [start as u64, len as u64, mode, 0])
+        self.register(&mut [start as u64, len as u64, mode, 0])
     }
 
-    fn control<const WORDS: usize>(
-        &self,
-        request: libc::c_ulong,
-        words: &mut [u64; WORDS],
-    ) -> io::Result<()> {
-        // SAFETY: the words are live and writable, and as long as the request says; it keeps
-        // no address of theirs. A range that is watched from now on keeps its contents: who
-        // touches what is missing in it waits.
-        check(unsafe { libc::ioctl(self.0.as_raw_fd(), request, words.as_mut_ptr()) }).map(drop)
+    /// By a `struct uffdio_api`.
+    fn negotiate(&self, api: &mut [u64; 3]) -> io::Result<()> {
+        // SAFETY: the words are live, writable and the 24 bytes that the request reads and
+        // writes; it keeps no address of theirs, and touches no other memory.
+        check(unsafe { libc::ioctl(self.0.as_raw_fd(), UFFDIO_API, api.as_mut_ptr()) }).map(drop)
+    }
+
+    /// By a `struct uffdio_register`.
+    fn register(&self, range: &mut [u64; 4]) -> io::Result<()> {
+        // SAFETY: the words are live, writable and the 32 bytes that the request reads and
+        // writes; it keeps no address of theirs. The range that they name keeps its contents:
+        // who touches what is missing in it waits.
+        check(unsafe { libc::ioctl(self.0.as_raw_fd(), UFFDIO_REGISTER, range.as_mut_ptr()) })
+            .map(drop)
     }
 }
 
@@ -74,8 +80,12 @@ impl Userfault {
 /// one: closed at once it would make its memory wait (`userfaultfd_release`).
 ///
 /// # Errors
-/// Those of reading, and `InvalidData` for what is no such message.
+/// Those of reading, and `InvalidData` for what is no such message, or no such descriptor.
 pub fn answer(forks: BorrowedFd<'_>) -> io::Result<()> {
+    let file = std::fs::read_link(format!("/proc/self/fd/{}", forks.as_raw_fd()))?;
+    if file != Path::new("anon_inode:[userfaultfd]") {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
     let mut last: Option<OwnedFd> = None;
     loop {
         let child = message(forks)?;
@@ -83,7 +93,8 @@ pub fn answer(forks: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
-/// The descriptor that comes with a fork's message (`struct uffd_msg`: its kind is the first
+/// The descriptor that comes with a fork's message, of one that [`answer`] has seen to be the
+/// kernel's (`struct uffd_msg`: its kind is the first
 /// byte, and behind eight bytes follows the number).
 fn message(forks: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     const LEN: usize = 32;
@@ -98,8 +109,9 @@ fn message(forks: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     }
     let number = [message[8], message[9], message[10], message[11]];
     let number = RawFd::from_ne_bytes(number);
-    // SAFETY: the kernel has just made the descriptor for the reader of the message, and
-    // nobody else in this process knows its number.
+    // SAFETY: the message is the kernel's, as the descriptor is a userfaultfd. With one of this
+    // kind comes a descriptor that it has just made for the reader (userfaultfd_ctx_read), of
+    // which nobody else in this process knows.
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 

@@ -1,6 +1,7 @@
 //! A kernel that behaves as it is told: the machine in the tests of the
 //! pipeline. Its clock stands still but for what workers spend on it.
 
+mod followed;
 mod scripted;
 mod watched;
 
@@ -9,7 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use forktax::lab::error::{LabError, ProgramError};
-use forktax::lab::kernel::{Ends, Kernel, Sampler, Script, ScriptOrder, Watching, Worker};
+use forktax::lab::kernel::{Ends, Kernel, Sampler, Script, ScriptOrder, Watcher, Watching, Worker};
 use forktax::lab::limits::LimitError;
 use forktax::lab::noise::counts::CpuTimes;
 use forktax::lab::noise::{Reading, Waiting};
@@ -18,11 +19,12 @@ use forktax::model::{
     Availability, Backing, ChildAction, CpuQuota, Host, Interpreter, Level, MappingContent,
     Missing, MissingKind, Order, PageKind, PageTables, Placement, Plan, ProcessFacts, ProcessShape,
     Program, Reach, SHAPE_VERSION, ShapeMapping, SpaceRequest, SpawnMethod, StopRule, TableLevel,
-    Temperature, Tool,
+    Temperature, Tool, TraceOrder,
 };
 use forktax::profile::faults::{MapRange, Source};
 use forktax::profile::ledger::Landmark;
 use forktax::profile::symbols::Symbols;
+use forktax::sys::trace::TraceError;
 use forktax::worker::protocol::{
     Assignment, Done, FIRST_RECORD, Failure, LoopUsage, MOST_COUNTERS, Pass, Prepared, Refused,
     record, schedule,
@@ -124,6 +126,10 @@ pub(crate) enum Fault {
     OneCpu,
     /// No thread can be started that is busy beside the spawns.
     NoBusyThread,
+    /// Nobody may be traced.
+    NotFollowed,
+    /// One of the descendants may not be traced.
+    OneNotFollowed,
 }
 
 /// The spawns of a worker, and what it was ordered.
@@ -326,6 +332,14 @@ impl Kernel for Fake {
             number: self.launched.get(),
             clock: Rc::clone(&self.clock),
         }))
+    }
+
+    fn follow(&self, order: &TraceOrder) -> Result<Box<dyn Watcher>, LabError> {
+        if self.fault == Fault::NotFollowed {
+            let error = TraceError::Yama(2);
+            return Err(LabError::Trace { error });
+        }
+        Ok(Box::new(followed::FakeWatcher::new(order, self.fault)))
     }
 
     fn beside(&self, _: Placement) -> Result<Placement, Missing> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use forktax::lab::error::LabError;
-use forktax::lab::kernel::{Kernel, Sampler, Script, ScriptOrder, Watching, Worker};
+use forktax::lab::kernel::{Kernel, Sampler, Script, ScriptOrder, Watcher, Watching, Worker};
 use forktax::lab::limits::LimitError;
 use forktax::lab::noise::Reading;
 use forktax::lab::{run, run_versus};
@@ -12,7 +12,7 @@ use forktax::model::{
     AdviseOrder, Availability, Document, ExplainOrder, Findings, Interpreter, MappingContent,
     Missing, MissingKind, Order, PageKind, Placement, Plan, Process, ProcessFacts, ProcessOrder,
     ProcessRole, ProcessShape, RemedyHost, RemedyKind, ReplicaOrder, Rung, SHAPE_VERSION,
-    ShapeMapping, ShapeScale, SpaceRequest, Stopped, Surroundings, Targets, Tool,
+    ShapeMapping, ShapeScale, SpaceRequest, Stopped, Surroundings, Targets, Tool, TraceOrder,
 };
 use forktax::profile::ledger::Landmark;
 use forktax::profile::symbols::Symbols;
@@ -436,6 +436,10 @@ impl Kernel for Full {
 
     fn start_script(&self, of: &ScriptOrder, limit: Duration) -> Result<Box<dyn Script>, LabError> {
         self.0.start_script(of, limit)
+    }
+
+    fn follow(&self, order: &TraceOrder) -> Result<Box<dyn Watcher>, LabError> {
+        self.0.follow(order)
     }
 
     fn beside(&self, placement: Placement) -> Result<Placement, Missing> {

@@ -123,10 +123,12 @@ fn every_name_is_that_of_a_section_in_some_report() {
         });
         document.caveats.push(Caveat::FewRounds { rounds: 2 });
     });
-    for (_, of) in results()
-        .into_iter()
-        .chain([("card".to_owned(), card.into())])
-    {
+    let trace = with("trace", |document| {
+        document.caveats.push(Caveat::Interrupted);
+    });
+    let more = [("card", card), ("trace", trace)];
+    let more = more.map(|(name, document)| (name.to_owned(), document.into()));
+    for (_, of) in results().into_iter().chain(more) {
         let subject = Subject::of(&of);
         for name in section_names(subject) {
             let found = !markdown(&of, &only(&[name, "caveats"])).is_empty();

@@ -154,7 +154,10 @@ fn wide_figures_of_every_document_fit() {
     for (name, document) in RUNS.iter() {
         let report = table(&widened(document, widen));
         fits(name, &report);
-        says(&report, "±98");
+        // What was seen of a program has no intervals.
+        if document.findings.trace().is_none() {
+            says(&report, "±98");
+        }
     }
 }
 

@@ -144,6 +144,7 @@ pub fn lines(document: &Document, luck: u64) -> Result<Lines, NotComparable> {
         Findings::Process(found) => Ok(process::lines(found, document, luck)),
         Findings::Reproduction(_) => Err(NotComparable::Kind("a reproduction")),
         Findings::Advice(_) => Err(NotComparable::Kind("an advice")),
+        Findings::Trace(_) => Err(NotComparable::Kind("a watched program")),
     }
 }
 

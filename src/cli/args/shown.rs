@@ -35,6 +35,11 @@ enum LegendArg {
 }
 
 impl ShownArgs {
+    /// Whether all sections are.
+    pub(in crate::cli) fn is_whole(&self) -> bool {
+        !self.brief && self.section.is_empty()
+    }
+
     /// The same on a page of some width.
     pub(in crate::cli) fn on(&self, width: usize) -> Shown {
         Shown {

@@ -7,9 +7,9 @@ use std::process::{Child, ExitStatus};
 use std::time::Duration;
 
 use super::orphans::{end_orphans, forget_leader, know_leader};
-use crate::lab::error::signal_name;
 use crate::sys::process;
 use crate::sys::usage::{self, Usage};
+use crate::units::signal_name;
 
 /// Some processes cannot be ended, in whose sleep the kernel waits for a device.
 const PATIENCE: Duration = Duration::from_millis(100);

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use super::family::{Family, fate};
 use super::{Stop, failed, noise};
 use crate::lab::census::{self, CensusError};
-use crate::lab::error::{LabError, ProgramError, signal_name};
+use crate::lab::error::{LabError, ProgramError};
 use crate::lab::kernel::{Ends, Worker};
 use crate::lab::noise::Waiting;
 use crate::lab::shape::{self, Options};
@@ -24,6 +24,7 @@ use crate::model::{
 use crate::profile::faults::MapRange;
 use crate::sys::memory::page_size;
 use crate::sys::shared::memory_file;
+use crate::units::signal_name;
 use crate::vm::PlacedLikeness;
 use crate::worker;
 use crate::worker::protocol::{

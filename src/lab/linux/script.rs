@@ -20,7 +20,7 @@ use super::family::{Family, fate, floods};
 use super::process::{LOOK, is_patience};
 use super::{Stop, failed};
 use crate::lab::census;
-use crate::lab::error::{LabError, ProgramError, signal_name};
+use crate::lab::error::{LabError, ProgramError};
 use crate::lab::kernel::{Script, ScriptLoop, ScriptOrder, ScriptTimes};
 use crate::lab::preflight::not_started;
 use crate::lab::shape::{self, Options};
@@ -28,6 +28,7 @@ use crate::model::{LoopSystem, Parent, Placement, ProcessShape};
 use crate::sys::clock::now_ns;
 use crate::sys::process;
 use crate::sys::shared::memory_file;
+use crate::units::signal_name;
 
 /// A running script.
 #[derive(Debug)]

@@ -23,11 +23,12 @@ use std::time::Duration;
 use super::attendant::{self, Attendant};
 use super::orphans::end_orphans;
 use super::{failed, stopping};
-use crate::lab::error::{LabError, signal_name};
+use crate::lab::error::LabError;
 use crate::lab::limits::LimitError;
 use crate::sys::supervision::{self, Held};
 use crate::sys::threads::Alone;
 use crate::sys::{process, usage};
+use crate::units::signal_name;
 
 /// How long the supervisor looks for what a killed run leaves: a large worker lets go of
 /// its children only when its memory is free.

@@ -38,12 +38,13 @@ const RATIOS: [&str; 14] = [
 ];
 
 /// Counts of things.
-const COUNTS: [&str; 50] = [
+const COUNTS: [&str; 56] = [
     "anon_vmas",
     "built",
     "capacity",
     "context_switches",
     "copied",
+    "copies",
     "count",
     "counted",
     "cpu_migrations",
@@ -51,6 +52,7 @@ const COUNTS: [&str; 50] = [
     "descriptors",
     "dtlb_misses",
     "empty_entries",
+    "executed",
     "expected",
     "file_ptes",
     "file_vmas",
@@ -59,6 +61,7 @@ const COUNTS: [&str; 50] = [
     "instructions",
     "iterations",
     "jobs",
+    "left_running",
     "lost",
     "major_faults",
     "mappings",
@@ -73,6 +76,7 @@ const COUNTS: [&str; 50] = [
     "pinned_ptes",
     "present_ptes",
     "process",
+    "processes",
     "ptes",
     "rounds",
     "samples",
@@ -85,7 +89,9 @@ const COUNTS: [&str; 50] = [
     "tables",
     "threads",
     "throttled_periods",
+    "times",
     "units",
+    "unlisted",
     "used",
     "vmas",
     "wanted",

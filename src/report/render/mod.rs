@@ -12,6 +12,7 @@ mod json;
 mod markdown;
 mod svg;
 mod text;
+mod timeline;
 
 pub(super) use csv::render as csv;
 #[cfg(feature = "flamegraph")]
@@ -19,6 +20,7 @@ pub(super) use flame_graph::render as flame_graph;
 pub(super) use folded::render as folded;
 pub(super) use json::render as json;
 pub(super) use svg::render as svg;
+pub(super) use timeline::render as timeline;
 
 use std::io;
 

@@ -9,7 +9,7 @@ use crate::model::{
 use super::footnotes::Footnotes;
 use super::number::{Unit, counted, integer, percent, significant};
 use super::table::{Block, Table};
-use super::{LEGEND, Section};
+use super::{LEGEND, Section, trace};
 
 /// The caveats, each once, without those that a footnote has told.
 pub(super) fn caveats(document: &Document, footnotes: &Footnotes) -> Vec<String> {
@@ -41,7 +41,7 @@ fn advice(document: &Document, caveat: &Caveat) -> Option<&'static str> {
     );
     match document.run.stopped {
         _ if !short => None,
-        Stopped::Precision | Stopped::Interrupted | Stopped::Failed(_) => None,
+        Stopped::Precision | Stopped::Ended | Stopped::Interrupted | Stopped::Failed(_) => None,
         Stopped::OutOfReach => Some("give --time for a longer run"),
         Stopped::Spawns => Some("raise --spawns"),
         _ if document.plan.stop.time_s.is_none() => Some("raise --spawns"),
@@ -51,6 +51,9 @@ fn advice(document: &Document, caveat: &Caveat) -> Option<&'static str> {
 
 /// The facts of the run, and where its figures come from.
 pub(super) fn run(document: &Document) -> Vec<String> {
+    if let Some(watched) = trace::run(document) {
+        return watched;
+    }
     let run = &document.run;
     let outliers = document.findings.cells().iter().map(|cell| cell.outliers);
     let outliers = outliers.fold(0, u64::saturating_add);
@@ -203,7 +206,8 @@ fn loops(findings: &Findings) -> Option<&Loops> {
         | Findings::Explanation(_)
         | Findings::Card(_)
         | Findings::Process(_)
-        | Findings::Advice(_) => None,
+        | Findings::Advice(_)
+        | Findings::Trace(_) => None,
     }
 }
 
@@ -235,7 +239,8 @@ fn trials(findings: &Findings) -> Vec<&[TrialCell]> {
         | Findings::Explanation(_)
         | Findings::Reproduction(_)
         | Findings::Process(_)
-        | Findings::Advice(_) => (findings.replica().into_iter())
+        | Findings::Advice(_)
+        | Findings::Trace(_) => (findings.replica().into_iter())
             .flat_map(|replica| &replica.trials)
             .map(|trial| trial.cells.as_slice())
             .collect(),
@@ -247,6 +252,7 @@ pub(super) fn stopped(stopped: &Stopped) -> String {
     match stopped {
         Stopped::Precision => "stopped as every interval was as narrow as asked".to_owned(),
         Stopped::Time => "stopped as the time was up".to_owned(),
+        Stopped::Ended => "stopped as what was watched had ended".to_owned(),
         Stopped::Spawns => "stopped as the number of spawns was reached".to_owned(),
         Stopped::OutOfReach => {
             "stopped as the precision that was asked would have taken too long".to_owned()
@@ -292,16 +298,19 @@ fn counters(document: &Document) -> Option<String> {
 /// What figures are, of a run and of a comparison of runs.
 pub(super) const OF_RUNS: &str = "times are levels of the workers' medians, counts means";
 
-/// What a result's figures are.
-pub(super) fn figures(findings: &Findings) -> &'static str {
+/// What a result's figures are; nothing of those that have no intervals.
+pub(super) fn figures(findings: &Findings) -> Option<&'static str> {
     match findings {
-        Findings::Sweep { .. } | Findings::Explanation(_) | Findings::Reproduction(_) => OF_RUNS,
+        Findings::Sweep { .. } | Findings::Explanation(_) | Findings::Reproduction(_) => {
+            Some(OF_RUNS)
+        }
         Findings::Card(_) => {
-            "times are levels of the workers' medians, prices fitted or differences of them"
+            Some("times are levels of the workers' medians, prices fitted or differences of them")
         }
         Findings::Process(_) | Findings::Advice(_) => {
-            "times are levels of the workers' medians, costs differences of them"
+            Some("times are levels of the workers' medians, costs differences of them")
         }
+        Findings::Trace(_) => None,
     }
 }
 

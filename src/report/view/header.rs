@@ -6,7 +6,7 @@ use crate::model::{
 };
 
 use super::number::{counted, integer, percent, significant};
-use super::process;
+use super::{process, trace};
 
 /// The lines of the method.
 pub(super) fn lines(document: &Document) -> Vec<String> {
@@ -23,9 +23,12 @@ fn conditions_of(document: &Document) -> Vec<String> {
     let mut lines = vec![
         format!("{} {}: {}", tool.name, tool.version, machine(host)),
         settings(host),
-        clock(host),
-        conditions(plan.placement, plan.temperature),
     ];
+    if let Some(watched) = trace::method(document) {
+        lines.push(watched);
+        return lines;
+    }
+    lines.extend([clock(host), conditions(plan.placement, plan.temperature)]);
     lines.extend(parents(plan));
     lines.extend(plan.order.replica().into_iter().flat_map(process::origin));
     lines.push(format!(

@@ -4,6 +4,7 @@
 //! is said that the intervals do not support.
 
 mod advise;
+mod calls;
 mod card;
 mod closing;
 mod compare;
@@ -22,6 +23,7 @@ mod shape;
 mod slow;
 mod sweep;
 mod table;
+mod trace;
 
 use crate::analysis::card::Charged;
 use crate::analysis::explain::Explained;
@@ -38,6 +40,8 @@ pub(super) use sections::{CAVEATS, IN_SHORT, LEGEND, ON_DEMAND};
 pub use sections::{Section, section_names};
 pub use shape::shape;
 pub use table::{Alignment, Block, Column, Entry, Table};
+pub(super) use trace::names as traced;
+pub(super) use trace::offences;
 
 /// The sentences that a report begins with; more of them follow its tables.
 const IN_FRONT: usize = 3;
@@ -66,7 +70,7 @@ fn of_run(document: &Document) -> Vec<Section> {
     caveats.extend(closing::caveats(document, &footnotes));
     let slow = Section::table(SLOW, slow::table(document));
     let explained = answers.iter().chain([&slow]);
-    let legend = closing::legend(Some(closing::figures(&document.findings)), explained);
+    let legend = closing::legend(closing::figures(&document.findings), explained);
     let [verdict, further] = in_short(words);
     let mut sections = vec![verdict];
     sections.extend(answers);
@@ -120,6 +124,7 @@ fn answers(document: &Document, footnotes: &mut Footnotes) -> Answers {
         Findings::Advice(_) => Rebuilt::of(document)
             .map(|rebuilt| advise::answers(&rebuilt, footnotes))
             .unwrap_or_default(),
+        Findings::Trace(trace) => trace::answers(document, trace, footnotes),
     }
 }
 
@@ -146,5 +151,8 @@ pub fn picture(stored: &Stored) -> Result<Picture, Missing> {
         Findings::Advice(_) => Rebuilt::of(document)
             .ok_or_else(nothing)
             .and_then(|rebuilt| advise::picture(&rebuilt)),
+        Findings::Trace(trace) => {
+            trace::plot(trace, header::of_picture(document)).map(Picture::Lines)
+        }
     }
 }

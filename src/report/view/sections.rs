@@ -109,6 +109,12 @@ pub fn section_names(subject: Subject) -> Vec<&'static str> {
             ],
             &AFTER,
         ),
+        Subject::Trace => (
+            vec![
+                "ways", "origins", "programs", "spawners", "failed", "offences",
+            ],
+            &["further", "method", CAVEATS, "run", LEGEND],
+        ),
         Subject::Comparison => (
             vec![
                 "times",

@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 
 pub use crate::model::CallName;
+use crate::model::Ending;
 
 /// Something that a followed process did. Times are those of CLOCK_MONOTONIC, when the
 /// watcher heard of it.
@@ -66,8 +67,8 @@ pub enum What {
     },
     /// It ended, all its threads.
     Ended(End),
-    /// It goes on, and is followed no more: somebody else's to end.
-    LetGo,
+    /// It is there, and who created it was killed before that could be told.
+    Adopted,
 }
 
 /// How a process ended.
@@ -79,6 +80,16 @@ pub enum End {
     Signal(i32),
     /// By a way that was not seen.
     Unseen,
+}
+
+impl From<End> for Ending {
+    fn from(end: End) -> Self {
+        match end {
+            End::Exit(status) => Self::Exit(status),
+            End::Signal(signal) => Self::Signal(signal),
+            End::Unseen => Self::Unseen,
+        }
+    }
 }
 
 /// The registers of a thread in user mode that unwinding its stack begins with.

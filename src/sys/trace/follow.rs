@@ -317,7 +317,7 @@ impl Follower {
         for (tid, news, who) in self.early.forsaken(now_ns, is_followed) {
             self.threads.insert(tid, Thread::of(who.group));
             if tid.cast_unsigned() == who.group {
-                self.tell(now_ns, who.group, who.group, What::Present);
+                self.tell(now_ns, who.group, who.group, What::Adopted);
             }
             self.hear(tid, news, now_ns);
         }

@@ -54,7 +54,7 @@ fn side(side: &ComparedSide) -> String {
         Stopped::OutOfReach | Stopped::Interrupted | Stopped::Failed(_) => {
             format!(", {}", closing::stopped(&side.stopped))
         }
-        Stopped::Precision | Stopped::Time | Stopped::Spawns => String::new(),
+        Stopped::Precision | Stopped::Time | Stopped::Spawns | Stopped::Ended => String::new(),
     };
     format!(
         "{} of {}, by forktax {} in {}{ended}; {}",

@@ -60,7 +60,8 @@ impl<'a> Rebuilt<'a> {
             Findings::Sweep { .. }
             | Findings::Explanation(_)
             | Findings::Reproduction(_)
-            | Findings::Card(_) => return None,
+            | Findings::Card(_)
+            | Findings::Trace(_) => return None,
         };
         Some(Self {
             document,

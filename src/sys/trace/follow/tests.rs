@@ -110,7 +110,7 @@ fn check(told: &[Followed]) {
         let Followed { pid, tid, what, .. } = followed;
         assert!(followed.time_ns >= last_ns, "{followed:?}: {told:?}");
         last_ns = followed.time_ns;
-        if *what == What::Present {
+        if matches!(what, What::Present | What::Adopted) {
             assert!(alive.insert(*pid), "twice present: {told:?}");
         }
         assert!(alive.contains(pid), "unknown: {followed:?}: {told:?}");
@@ -119,7 +119,7 @@ fn check(told: &[Followed]) {
                 assert!(alive.insert(*child), "twice created: {child}: {told:?}");
             }
             What::Ended(_) => assert!(alive.remove(pid) && pid == tid),
-            What::Executed | What::Present => assert_eq!(pid, tid),
+            What::Executed | What::Present | What::Adopted => assert_eq!(pid, tid),
             _ => {}
         }
     }

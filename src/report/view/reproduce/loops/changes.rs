@@ -1,7 +1,6 @@
 //! What this host does otherwise than the study's, as far as its own figures
 //! show it: a sentence that they contradict is replaced by what was seen.
 
-use super::calls;
 use super::names::{program, prose};
 use super::prose::difference;
 use crate::analysis::reproduce::loops::{self, BASE, Memory, Programs, alike, memory};
@@ -10,6 +9,7 @@ use crate::model::LoopSystem::{
     PythonPopenPreexec,
 };
 use crate::model::ObservedCall;
+use crate::report::view::calls;
 use crate::report::view::number::{counted, number, significant};
 use crate::report::view::prose::{interval, percent_within, time_within};
 

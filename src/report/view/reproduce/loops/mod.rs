@@ -1,7 +1,6 @@
 //! A study of programs that spawn in a loop: its figures, this host's beside
 //! them, and what this host says of its claims.
 
-mod calls;
 mod changes;
 mod chart;
 mod claims;

@@ -1,8 +1,9 @@
 //! What each run pays for: what there is to copy, and how the programs spawn.
 
-use super::{calls, time};
+use super::time;
 use crate::analysis::reproduce::loops::Programs;
 use crate::model::{Availability, Loop, Parent};
+use crate::report::view::calls;
 use crate::report::view::footnotes::Footnotes;
 use crate::report::view::number::PLAIN;
 use crate::report::view::table::{Column, Table};

@@ -50,14 +50,19 @@ pub(super) fn listed(calls: &[ObservedCall]) -> String {
     }
 }
 
-/// `clone(VM|VFORK)`; bits without a name are hexadecimal.
-fn worded(name: CallName, flags: u64) -> String {
-    let name = match name {
+/// Its name.
+pub(super) fn name(name: CallName) -> &'static str {
+    match name {
         CallName::Fork => "fork",
         CallName::Vfork => "vfork",
         CallName::Clone => "clone",
         CallName::Clone3 => "clone3",
-    };
+    }
+}
+
+/// `clone(VM|VFORK)`; bits without a name are hexadecimal.
+pub(super) fn worded(name: CallName, flags: u64) -> String {
+    let name = self::name(name);
     let mut rest = flags;
     let mut words = Vec::new();
     for (bit, word) in FLAGS {

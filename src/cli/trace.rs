@@ -1,0 +1,89 @@
+//! `forktax trace`: a program is watched, and its exit status is passed on.
+
+use std::process::ExitCode;
+
+use super::args::{FormatArg, OutputArgs, TraceArgs};
+use super::measure::{self, Delivery};
+use super::progress::Bar;
+use super::{exit, output, plan};
+use crate::lab;
+use crate::lab::linux::{Linux, process_name};
+use crate::model::{Document, Ending, Plan, Stored, TraceTarget};
+use crate::report::{self, Subject};
+
+/// Watches, prints and exports; the status is the command's, unless something else was to
+/// be told by it.
+pub(super) fn run(args: &TraceArgs) -> anyhow::Result<ExitCode> {
+    let name = args.pid.map(process_name).transpose()?;
+    let plan = plan::of_trace(args, name)?;
+    let delivery = Delivery::ready(Subject::of_order(&plan.order), &args.output)?;
+    let kernel = Linux::looking_on(delivery.stop(), args.command.clone());
+    say_what_begins(args, &plan);
+    let mut bar = Bar::new(args.output.quiet, Vec::new());
+    let outcome = lab::run(&kernel, measure::host(), &plan, &mut bar);
+    bar.finish();
+    let status = outcome.document.as_ref().map(status);
+    let stored = outcome.document.map(Stored::from);
+    let offences = stored.as_ref().map(report::offences).unwrap_or_default();
+    let delivered = match args.command.is_empty() {
+        true => delivery.deliver(stored, outcome.error),
+        false => delivery.deliver_beside(stored, outcome.error),
+    };
+    if offences.is_empty() {
+        delivered?;
+        return Ok(status.unwrap_or(ExitCode::SUCCESS));
+    }
+    // What was found stands, whatever ended the watching.
+    if let Err(error) = delivered {
+        output::complain(&error);
+    }
+    if !are_shown(&args.output) {
+        for offence in &offences {
+            output::tell(false, offence);
+        }
+    }
+    Ok(exit::OFFENCE.into())
+}
+
+/// Whether the report has them already.
+fn are_shown(args: &OutputArgs) -> bool {
+    let is_text = matches!(args.format, FormatArg::Table | FormatArg::Markdown);
+    is_text && args.shown.is_whole()
+}
+
+/// What is to be known before the tracing begins.
+fn say_what_begins(args: &TraceArgs, plan: &Plan) {
+    let Some(order) = plan.order.trace() else {
+        return;
+    };
+    if order.call_times {
+        output::tell(
+            false,
+            "a seccomp filter will be on the command and its descendants: forktax stays until the last \
+             of them has ended; if it is killed, what they spawn and execute from then on fails \
+             with ENOSYS",
+        );
+    }
+    if let TraceTarget::Process { pid, name } = &order.target {
+        output::tell(
+            args.output.quiet,
+            &format!(
+                "watching PID {pid} ({name}) and its descendants; Ctrl-C prints what was seen"
+            ),
+        );
+    }
+}
+
+/// How the command ended, as shells tell it.
+fn status(document: &Document) -> ExitCode {
+    let ended = document
+        .findings
+        .trace()
+        .and_then(|trace| trace.ended.measured());
+    match ended {
+        Some(Ending::Exit(status)) => u8::try_from(*status).unwrap_or(1).into(),
+        Some(Ending::Signal(signal)) => exit::by_signal(*signal).into(),
+        Some(Ending::Unseen) => ExitCode::FAILURE,
+        None => ExitCode::SUCCESS,
+    }
+}

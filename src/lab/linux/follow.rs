@@ -1,0 +1,223 @@
+//! A program of this machine that is watched.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::Stop;
+use super::label;
+use crate::lab::callers::{Callers, Chain, End, Frame, origin};
+use crate::lab::error::{LabError, ProgramError};
+use crate::lab::kernel::{Step, Watcher};
+use crate::lab::path::shown;
+use crate::model::{Caller, CodePlace, TraceOrder, TraceTarget, TracedProgram};
+use crate::profile::spawns::Size;
+use crate::sys::trace::event::{Followed, Registers, What};
+use crate::sys::trace::follow::{Follower, Next, Start, StartError};
+use crate::sys::{self, clock};
+
+/// A second signal of the terminal is one that follows the first within this time.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// Somebody who watches by ptrace(2).
+pub(super) struct LinuxWatcher {
+    follower: Follower,
+    callers: Callers,
+    stop: Stop,
+    /// When the command heard the terminal's signal last.
+    asked: Option<Instant>,
+}
+
+impl LinuxWatcher {
+    /// Begins to watch: a command, or what runs already.
+    ///
+    /// # Errors
+    /// [`LabError::Program`] of a command that cannot be started, [`LabError::Trace`].
+    pub(super) fn begin(
+        order: &TraceOrder,
+        command: &[OsString],
+        stop: &Stop,
+    ) -> Result<Self, LabError> {
+        let follower = match &order.target {
+            TraceTarget::Process { pid, .. } => {
+                Follower::attach(*pid).map_err(|error| LabError::Trace { error })?
+            }
+            TraceTarget::Command { .. } => {
+                let program = command.first().map(OsString::as_os_str).unwrap_or_default();
+                let start = Start {
+                    program,
+                    arguments: command,
+                    call_times: order.call_times,
+                };
+                let name = shown(&program.to_string_lossy());
+                Follower::start(&start).map_err(|error| not_started(name, error))?
+            }
+        };
+        Ok(Self {
+            follower,
+            callers: Callers::new(),
+            stop: stop.clone(),
+            asked: None,
+        })
+    }
+
+    /// A signal of the terminal reaches the command too, which ends as it likes: the first of
+    /// two is the command's alone. Who must stay hands on what would have it leave.
+    fn hear(&mut self) -> Result<(), LabError> {
+        // Taken at once, so that none that comes meanwhile is lost.
+        let signal = self.stop.0.swap(0, Ordering::Relaxed);
+        let signal = i32::try_from(signal).unwrap_or(0);
+        let of_terminal = [libc::SIGINT, libc::SIGQUIT].contains(&signal);
+        let again = |asked: Instant| asked.elapsed() < AGAIN;
+        match (signal, self.command()) {
+            (0, _) => return Ok(()),
+            (_, Some(command)) if self.must_stay() => {
+                if [libc::SIGTERM, libc::SIGHUP].contains(&signal) {
+                    // It fails if the command has ended.
+                    let _ = sys::process::kill(command.cast_signed(), signal);
+                }
+                return Ok(());
+            }
+            (_, Some(_)) if of_terminal && !self.asked.is_some_and(again) => {
+                self.asked = Some(Instant::now());
+                return Ok(());
+            }
+            _ => {}
+        }
+        Err(LabError::Interrupted(signal))
+    }
+
+    /// Keeps what is known of a process's code in step with the process.
+    fn keep_up(&mut self, event: &Followed) {
+        match event.what {
+            What::Executed | What::Ended(_) => self.callers.forget(event.pid),
+            What::Created { child, .. } => self.callers.inherit(event.pid, child),
+            _ => {}
+        }
+    }
+}
+
+impl Watcher for LinuxWatcher {
+    fn now_ns(&self) -> u64 {
+        clock::now_ns()
+    }
+
+    fn command(&self) -> Option<u32> {
+        self.follower.command()
+    }
+
+    fn must_stay(&self) -> bool {
+        self.follower.must_stay()
+    }
+
+    fn next(&mut self, until_ns: Option<u64>) -> Result<Step, LabError> {
+        loop {
+            self.hear()?;
+            let until = until_ns.map(|until_ns| {
+                let left = until_ns.saturating_sub(clock::now_ns());
+                Instant::now() + Duration::from_nanos(left)
+            });
+            let stop = self.stop.clone();
+            let asked = || stop.0.load(Ordering::Relaxed) != 0;
+            let next = self.follower.next(until, &asked);
+            let next = next.map_err(super::failed("could not wait for who is watched"))?;
+            match next {
+                Next::Happened(event) => {
+                    self.keep_up(&event);
+                    return Ok(Step::Happened(event));
+                }
+                Next::Over => return Ok(Step::Over),
+                Next::Quiet if until.is_some_and(|until| Instant::now() >= until) => {
+                    return Ok(Step::TimeUp);
+                }
+                // A signal, which is heard next.
+                Next::Quiet => {}
+            }
+        }
+    }
+
+    fn program(&mut self, pid: u32) -> TracedProgram {
+        label::program(Path::new(&format!("/proc/{pid}")))
+    }
+
+    fn caller(&mut self, pid: u32, registers: &Registers) -> Option<Caller> {
+        let chain = self.callers.of(pid, registers);
+        (!chain.frames.is_empty()).then(|| caller(&chain))
+    }
+
+    fn size(&mut self, pid: u32) -> Option<Size> {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let bytes = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+            let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+            Some(kibibytes << 10)
+        };
+        Some(Size {
+            page_table_bytes: bytes("VmPTE:")?,
+            resident_bytes: bytes("VmRSS:")?,
+        })
+    }
+
+    fn refused(&self) -> Vec<(u32, String, &'static str)> {
+        let refused = self.follower.refused().iter();
+        refused
+            .map(|(pid, error)| (*pid, error.to_string(), error.remedy()))
+            .collect()
+    }
+
+    fn leave(self: Box<Self>) {
+        self.follower.leave();
+    }
+}
+
+fn caller(chain: &Chain) -> Caller {
+    let place = |frame: &Frame| CodePlace {
+        module: shown(frame.module.as_deref().unwrap_or_default()),
+        function: frame.function.as_deref().map(shown),
+        offset: frame.offset,
+    };
+    let origin = origin(&chain.frames);
+    let ends = match chain.end {
+        End::Outermost | End::Cut => None,
+        End::NoUnwinding => Some("nothing says how this code keeps its caller"),
+        End::NoFile => Some("this code lies in no file"),
+        End::Unreadable => Some("memory or files of the process could not be read"),
+        End::Astray => Some("what should be the next return address is none"),
+    };
+    Caller {
+        library: origin.library.as_deref().map(|frame| CodePlace {
+            // The name that the program knows it by.
+            function: origin
+                .called
+                .map(str::to_owned)
+                .or_else(|| place(frame).function),
+            ..place(frame)
+        }),
+        own: origin.own.as_deref().map(place),
+        chain: chain.frames.iter().map(|frame| place(frame)).collect(),
+        ends: ends.map(str::to_owned),
+    }
+}
+
+fn not_started(program: String, error: StartError) -> LabError {
+    match error {
+        StartError::Exec(error) => match error.raw_os_error() {
+            Some(libc::ENOENT | libc::ENOTDIR) => ProgramError::NotFound(program),
+            Some(libc::EACCES) => ProgramError::NotExecutable(program),
+            Some(libc::ENOEXEC) => ProgramError::BadFormat(program),
+            _ => ProgramError::Exec {
+                program,
+                why: error.to_string(),
+            },
+        }
+        .into(),
+        StartError::Trace(error) => LabError::Trace { error },
+        error => LabError::Watching {
+            program,
+            remedy: error.remedy(),
+            why: error.to_string(),
+        },
+    }
+}

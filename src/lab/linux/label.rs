@@ -1,0 +1,191 @@
+//! What a process is called by what it runs: its program's file, and of an interpreter the
+//! script too, as `/proc` tells them.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use procfs::process::Status;
+
+use crate::lab::census::CensusError;
+use crate::lab::census::files::ProcessFiles;
+use crate::lab::path::shown;
+use crate::model::TracedProgram;
+
+/// Programs that others are written for: of each process of theirs the script tells what it
+/// does.
+const INTERPRETERS: [&str; 12] = [
+    "bash", "busybox", "dash", "ksh", "lua", "node", "perl", "php", "python", "ruby", "sh", "zsh",
+];
+const SHELLS: [&str; 5] = ["bash", "dash", "ksh", "sh", "zsh"];
+
+/// The program of the process whose directory in `/proc` this is.
+pub(super) fn program(directory: &Path) -> TracedProgram {
+    let file = fs::read_link(directory.join("exe")).unwrap_or_default();
+    let command_line = fs::read(directory.join("cmdline")).unwrap_or_default();
+    let words: Vec<String> = command_line
+        .split(|byte| *byte == 0)
+        .map(|word| String::from_utf8_lossy(word).into_owned())
+        .collect();
+    let path = shown(&String::from_utf8_lossy(file.as_os_str().as_bytes()));
+    of(path, &words)
+}
+
+/// What a process calls itself.
+///
+/// # Errors
+/// [`CensusError`] if there is no such process.
+pub fn process_name(pid: u32) -> Result<String, CensusError> {
+    let status: Status = ProcessFiles::of(pid.cast_signed()).read("status")?;
+    Ok(shown(status.name.trim()))
+}
+
+fn of(path: String, words: &[String]) -> TracedProgram {
+    let file = match (base(&path), words.first().map(|word| base(word))) {
+        ("", None | Some("")) => "unknown",
+        ("", Some(word)) => word,
+        (file, _) => file,
+    };
+    // Many programs in one, each by the name that it is called by.
+    let applets = match file {
+        "busybox" => words.iter().position(|word| base(word) != "busybox"),
+        _ => Some(0),
+    };
+    let words = words.get(applets.unwrap_or(0)..).unwrap_or_default();
+    let kind = match file {
+        "busybox" => words.first().map_or("busybox", |word| base(word)),
+        file => file,
+    };
+    // `python3.11` is a python.
+    let kind = kind.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-');
+    let given = words.get(1..).unwrap_or_default();
+    let given = match INTERPRETERS.contains(&kind) {
+        true => given_to(kind, given),
+        false => Given::Nothing,
+    };
+    let what = match &given {
+        Given::Nothing => String::new(),
+        Given::Code(option) => format!(" {option}"),
+        Given::Script(script) => format!(" {}", base(script)),
+    };
+    TracedProgram {
+        name: shown(&format!("{file}{what}")),
+        is_shell_command: SHELLS.contains(&kind) && matches!(given, Given::Code(_)),
+        path,
+    }
+}
+
+/// What an interpreter is to do.
+enum Given<'a> {
+    /// It reads that, or it is not seen.
+    Nothing,
+    /// What its arguments hold, after this option.
+    Code(&'static str),
+    /// What stands in this file, or module.
+    Script(&'a str),
+}
+
+fn given_to<'a>(kind: &str, words: &'a [String]) -> Given<'a> {
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let word = word.as_str();
+        let cluster = word.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
+        match (SHELLS.contains(&kind), cluster) {
+            (true, Some(cluster)) if cluster.contains('c') => return Given::Code("-c"),
+            (false, Some("c")) => return Given::Code("-c"),
+            (false, Some("e" | "E" | "p" | "pe" | "ne" | "r")) => return Given::Code("-e"),
+            (false, Some("m")) => continue,
+            // What follows belongs to the option.
+            (true, Some("o" | "O")) | (false, Some("W" | "X" | "I")) => drop(words.next()),
+            _ if word == "+o" || word == "+O" => drop(words.next()),
+            _ if word.is_empty() || word.starts_with(['-', '+']) => {}
+            _ => return Given::Script(word),
+        }
+    }
+    Given::Nothing
+}
+
+fn base(path: &str) -> &str {
+    let path = path.strip_suffix(" (deleted)").unwrap_or(path);
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn called(path: &str, words: &str) -> (String, bool) {
+        let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+        let program = of(path.to_owned(), &words);
+        (program.name, program.is_shell_command)
+    }
+
+    #[test]
+    fn an_interpreter_is_called_by_its_script_too() {
+        for (path, words, name, is_command) in [
+            ("/usr/bin/make", "make -j2", "make", false),
+            ("/usr/bin/cc1", "cc1 a.c", "cc1", false),
+            (
+                "/usr/bin/python3.11",
+                "python3 fuzz/run.py 3",
+                "python3.11 run.py",
+                false,
+            ),
+            (
+                "/usr/bin/python3.11",
+                "python3 -c pass",
+                "python3.11 -c",
+                false,
+            ),
+            ("/usr/bin/python3.11", "python3", "python3.11", false),
+            ("/usr/bin/dash", "sh -c ls|wc", "dash -c", true),
+            (
+                "/usr/bin/dash",
+                "sh -e ./configure",
+                "dash configure",
+                false,
+            ),
+            ("/usr/bin/bash", "-bash", "bash", false),
+            ("/tmp/a (deleted)", "a", "a", false),
+            ("", "gone x", "gone", false),
+            ("", "", "unknown", false),
+            ("/usr/bin/dash", "sh -ec ls", "dash -c", true),
+            ("/usr/bin/bash", "bash -o pipefail -c ls", "bash -c", true),
+            (
+                "/usr/bin/bash",
+                "bash +o posix run.sh -c",
+                "bash run.sh",
+                false,
+            ),
+            ("/bin/busybox", "grep -c x", "busybox", false),
+            ("/bin/busybox", "sh -c ls", "busybox -c", true),
+            ("/bin/busybox", "/bin/busybox sh -c ls", "busybox -c", true),
+            ("/usr/bin/perl", "perl -e 1", "perl -e", false),
+            (
+                "/usr/bin/python3.11",
+                "python3 -W ignore a.py",
+                "python3.11 a.py",
+                false,
+            ),
+            (
+                "/usr/bin/python3.11",
+                "python3 -m pytest -c x",
+                "python3.11 pytest",
+                false,
+            ),
+        ] {
+            assert_eq!(
+                called(path, words),
+                (name.to_owned(), is_command),
+                "{words}"
+            );
+        }
+    }
+
+    #[test]
+    fn this_process_has_a_program() {
+        let own = program(Path::new("/proc/self"));
+        assert!(!own.name.is_empty() && own.path.starts_with('/'), "{own:?}");
+        assert_eq!(program(Path::new("/proc/no-such")).name, "unknown");
+    }
+}

@@ -1,0 +1,104 @@
+//! The records of a watched program: its ways to spawn, the programs that were executed,
+//! the processes that spawned, and what failed, by their names.
+
+use std::collections::BTreeMap;
+
+use super::{Record, part, short};
+use crate::model::{EndingCount, Trace};
+use crate::report::view::traced as names;
+
+/// All of them, and what was counted over the whole run first.
+pub(super) fn records(about: &Record, trace: &Trace, into: &mut Vec<Record>) {
+    let about = Record {
+        child: String::new(),
+        baseline: String::new(),
+        ..about.clone()
+    };
+    let whole = Trace {
+        paths: Vec::new(),
+        executed: Vec::new(),
+        spawners: Vec::new(),
+        offences: Vec::new(),
+        programs: Vec::new(),
+        callers: Vec::new(),
+        spawns: Vec::new(),
+        failed_execs: trace.failed_execs.map(|_| Vec::new()),
+        failed_calls: trace.failed_calls.map(|_| Vec::new()),
+        ..trace.clone()
+    };
+    part(&about, "run", &whole, into);
+    let program = |at: usize| short(&names::program(trace, at));
+    for path in &trace.paths {
+        let call = names::call(path.call, path.flags);
+        let about = Record {
+            parent: program(path.program),
+            method: short(&format!(
+                "{call} from {}",
+                names::caller(trace, path.caller)
+            )),
+            ..about.clone()
+        };
+        part(&about, "ways", path, into);
+    }
+    for row in &trace.executed {
+        let about = Record {
+            child: program(row.program),
+            ..about.clone()
+        };
+        part(&about, "programs", row, into);
+        for EndingCount { ending, times } in &row.endings {
+            let name = names::ending(*ending).replace(' ', "_");
+            let ended = BTreeMap::from([(name, times)]);
+            let about = Record {
+                unit: "count".to_owned(),
+                ..about.clone()
+            };
+            part(&about, "endings", &ended, into);
+        }
+    }
+    for row in &trace.spawners {
+        let about = Record {
+            parent: short(&format!("{} {}", program(row.program), row.pid)),
+            ..about.clone()
+        };
+        part(&about, "spawners", row, into);
+    }
+    failures(&about, trace, into);
+}
+
+fn failures(about: &Record, trace: &Trace, into: &mut Vec<Record>) {
+    for offence in &trace.offences {
+        let program = offence.program.map(|at| names::program(trace, at));
+        let pid = offence
+            .pid
+            .map_or_else(String::new, |pid| format!(" {pid}"));
+        let about = Record {
+            parent: short(&format!("{}{pid}", program.unwrap_or_default())),
+            child: short(offence.path.as_deref().unwrap_or_default()),
+            method: offence
+                .caller
+                .map_or_else(String::new, |at| short(&names::caller(trace, Some(at)))),
+            ..about.clone()
+        };
+        let named = BTreeMap::from([(offence.check.to_string(), offence)]);
+        part(&about, "offences", &named, into);
+    }
+    for failed in trace.failed_execs.measured().into_iter().flatten() {
+        let about = Record {
+            parent: short(&names::program(trace, failed.by)),
+            child: short(&failed.path),
+            verdict: names::error(failed.errno),
+            ..about.clone()
+        };
+        part(&about, "failed_execs", failed, into);
+    }
+    for failed in trace.failed_calls.measured().into_iter().flatten() {
+        let about = Record {
+            parent: short(&names::program(trace, failed.program)),
+            method: names::call(failed.call, 0),
+            verdict: names::error(failed.errno),
+            ..about.clone()
+        };
+        part(&about, "failed_calls", failed, into);
+    }
+}
