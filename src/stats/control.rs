@@ -2,11 +2,11 @@
 //!
 //! Within one state of the host, visits beside a slow reference tend to be slow. By how much
 //! is told by how visits of one cell differ, over all cells of a run. The slope that corrects
-//! a visit is that of the other cells; it is 0 where it might be chance, which all visits
-//! decide, and nearly so for a cell whose other visits speak against it, as those of one that
-//! waits for a disk: such a one may still be some percent further off than without, where its
-//! neighbours gain. On a steady host nothing is corrected. A slope's own error is in no
-//! interval.
+//! a visit is that of the other cells, shrunk, to 0 within two standard errors; weights and
+//! errors are of all visits. It is less where the cell's other visits speak against it: one
+//! that waits for a disk may be some percent worse off, where its neighbours gain. A steady
+//! host is seldom corrected. A slope's own error is in no interval. All methods of a worker
+//! have one luck.
 //!
 //! What remains is a cell at the mean level of all visits of the run, which is one of chance
 //! itself. As much of the luck of its visits is left in a cell as makes its interval as wide

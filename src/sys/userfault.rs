@@ -60,16 +60,19 @@ impl Userfault {
 
     /// By a `struct uffdio_api`.
     fn negotiate(&self, api: &mut [u64; 3]) -> io::Result<()> {
-        // SAFETY: the words are live, writable and the 24 bytes that the request reads and
-        // writes; it keeps no address of theirs, and touches no other memory.
+        // SAFETY: the descriptor is open for as long as it is owned here. The words are live,
+        // borrowed exclusively, aligned as a `struct uffdio_api` and its 24 bytes, which are all
+        // that the request reads and writes; any bits are a u64. It keeps no address of theirs.
         check(unsafe { libc::ioctl(self.0.as_raw_fd(), UFFDIO_API, api.as_mut_ptr()) }).map(drop)
     }
 
     /// By a `struct uffdio_register`.
     fn register(&self, range: &mut [u64; 4]) -> io::Result<()> {
-        // SAFETY: the words are live, writable and the 32 bytes that the request reads and
-        // writes; it keeps no address of theirs. The range that they name keeps its contents:
-        // who touches what is missing in it waits.
+        // SAFETY: the descriptor is open for as long as it is owned here. The words are live,
+        // borrowed exclusively, aligned as a `struct uffdio_register` and its 32 bytes, which
+        // are all that the request reads and writes; any bits are a u64. It keeps no address of
+        // theirs. The range that they name keeps its contents: who touches what is missing in
+        // it waits.
         check(unsafe { libc::ioctl(self.0.as_raw_fd(), UFFDIO_REGISTER, range.as_mut_ptr()) })
             .map(drop)
     }
@@ -82,37 +85,48 @@ impl Userfault {
 /// # Errors
 /// Those of reading, and `InvalidData` for what is no such message, or no such descriptor.
 pub fn answer(forks: BorrowedFd<'_>) -> io::Result<()> {
-    let file = std::fs::read_link(format!("/proc/self/fd/{}", forks.as_raw_fd()))?;
-    if file != Path::new("anon_inode:[userfaultfd]") {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
+    let forks = Forks::of(forks)?;
     let mut last: Option<OwnedFd> = None;
     loop {
-        let child = message(forks)?;
+        let child = forks.next()?;
         drop(last.replace(child));
     }
 }
 
-/// The descriptor that comes with a fork's message, of one that [`answer`] has seen to be the
-/// kernel's (`struct uffd_msg`: its kind is the first
-/// byte, and behind eight bytes follows the number).
-fn message(forks: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-    const LEN: usize = 32;
-    const OF_FORK: u8 = 0x13;
-    let mut message = [0_u8; LEN];
-    // SAFETY: the message is live, writable and as long as said.
-    let read = unsafe { libc::read(forks.as_raw_fd(), message.as_mut_ptr().cast(), LEN) };
-    match usize::try_from(read) {
-        Err(_) => return Err(io::Error::last_os_error()),
-        Ok(LEN) if message[0] == OF_FORK => {}
-        Ok(_) => return Err(io::ErrorKind::InvalidData.into()),
+/// A descriptor that was seen to be a userfaultfd, whose messages are the kernel's.
+struct Forks<'a>(BorrowedFd<'a>);
+
+impl<'a> Forks<'a> {
+    /// No other file has that name: those that are in a file system have a path.
+    fn of(fd: BorrowedFd<'a>) -> io::Result<Self> {
+        let file = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()))?;
+        if file != Path::new("anon_inode:[userfaultfd]") {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        Ok(Self(fd))
     }
-    let number = [message[8], message[9], message[10], message[11]];
-    let number = RawFd::from_ne_bytes(number);
-    // SAFETY: the message is the kernel's, as the descriptor is a userfaultfd. With one of this
-    // kind comes a descriptor that it has just made for the reader (userfaultfd_ctx_read), of
-    // which nobody else in this process knows.
-    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+
+    /// The descriptor that comes with the next fork's message (`struct uffd_msg`: its kind is
+    /// the first byte, and behind eight bytes follows the number).
+    fn next(&self) -> io::Result<OwnedFd> {
+        const LEN: usize = 32;
+        const OF_FORK: u8 = 0x13;
+        let mut message = [0_u8; LEN];
+        // SAFETY: the descriptor is open for as long as it is borrowed. The message is live,
+        // borrowed exclusively and as long as said; any bits are bytes.
+        let read = unsafe { libc::read(self.0.as_raw_fd(), message.as_mut_ptr().cast(), LEN) };
+        match usize::try_from(read) {
+            Err(_) => return Err(io::Error::last_os_error()),
+            Ok(LEN) if message[0] == OF_FORK => {}
+            Ok(_) => return Err(io::ErrorKind::InvalidData.into()),
+        }
+        let number = [message[8], message[9], message[10], message[11]];
+        let number = RawFd::from_ne_bytes(number);
+        // SAFETY: the message is the kernel's, as `of` has seen. With one of this kind comes a
+        // descriptor that it has just opened in the process that reads (fs/userfaultfd.c,
+        // `resolve_userfault_fork`), so that nobody else here knows its number or closes it.
+        Ok(unsafe { OwnedFd::from_raw_fd(number) })
+    }
 }
 
 /// Whether memory such as workers have can be watched here, and forks be told.

@@ -534,13 +534,12 @@ fn filters_are_counted_and_as_many_make_a_fork_dearer() {
     };
     assert_eq!(Some(count - 8), already);
     let document = spawner.measured("explain --time 4s");
-    // The least, which others on the host bear on least.
     let total = |role| {
         let trials = &document.findings.replica().unwrap().trials;
         let trial = trials.iter().find(|trial| trial.role == role).unwrap();
         let mut cells = trial.cells.iter();
         let fork = cells.find(|cell| cell.method == SpawnMethod::Fork).unwrap();
-        fork.total_ns.measured().unwrap().min
+        fork.total_ns.measured().unwrap().median.value
     };
     let [with, without] = [ProcessRole::Filtered, ProcessRole::Whole].map(total);
     println!("with filters {with} ns, without {without} ns");
