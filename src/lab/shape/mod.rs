@@ -9,7 +9,7 @@
 //! cut into pieces of less than a millisecond of CPU time. Nothing else tells the flags,
 //! neither `maps` nor PROCMAP_QUERY (Linux 6.11); who cannot have the waiting goes
 //! without them. The same is read of ancestors that a process has memory of
-//! ([`ancestors`]).
+//! (`ancestors`).
 //!
 //! Pages come and go meanwhile, and one that goes between two looks is missed or seen
 //! twice as little as in any other count. If mappings came or went, all is read again.
