@@ -252,7 +252,10 @@ fn every_way_of_a_c_program_is_told_with_its_caller() {
 
 #[test]
 fn executions_that_fail_are_seen_where_calls_are_timed() {
-    let (output, document) = watched("--fail-on exec-failed", &["env", "no-such-program-here"]);
+    let (output, document) = watched(
+        "--fail-on exec-failed",
+        &["env", "PATH=/usr/bin:/bin", "no-such-program-here"],
+    );
     assert_eq!(output.status.code(), Some(1));
     let failed = trace(&document).failed_execs.measured().unwrap();
     assert!(!failed.is_empty());
@@ -260,7 +263,7 @@ fn executions_that_fail_are_seen_where_calls_are_timed() {
         assert_eq!(failed.errno, libc::ENOENT);
         assert!(failed.path.ends_with("no-such-program-here"), "{failed:?}");
     }
-    let (output, document) = watched("", &["env", "no-such-program-here"]);
+    let (output, document) = watched("", &["env", "PATH=/usr/bin:/bin", "no-such-program-here"]);
     assert_eq!(output.status.code(), Some(127));
     assert!(trace(&document).failed_execs.missing().is_some());
 }
