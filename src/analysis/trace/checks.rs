@@ -92,7 +92,7 @@ fn is_fork(spawn: &Spawn) -> bool {
 }
 
 fn is_system(spawn: &Spawn, found: &Found<'_>) -> bool {
-    const FUNCTIONS: [&str; 3] = ["system", "popen", "_IO_popen"];
+    const FUNCTIONS: [&str; 2] = ["system", "popen"];
     let caller = spawn.caller.and_then(|caller| found.callers.get(caller));
     let function = caller
         .and_then(|caller| caller.library.as_ref())

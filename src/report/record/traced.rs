@@ -3,9 +3,25 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
 use super::{Record, part, short};
-use crate::model::{EndingCount, Trace};
+use crate::model::{EndingCount, Missing, Trace};
 use crate::report::view::traced as names;
+
+/// What was counted over the whole run, and what was not to be seen, by their names in the
+/// document.
+#[derive(Serialize)]
+struct Whole<'a> {
+    wall_ns: u64,
+    processes: u64,
+    left_running: u64,
+    threads: u64,
+    incomplete: u64,
+    unlisted: u64,
+    failed_execs: Option<&'a Missing>,
+    failed_calls: Option<&'a Missing>,
+}
 
 /// All of them, and what was counted over the whole run first.
 pub(super) fn records(about: &Record, trace: &Trace, into: &mut Vec<Record>) {
@@ -14,17 +30,15 @@ pub(super) fn records(about: &Record, trace: &Trace, into: &mut Vec<Record>) {
         baseline: String::new(),
         ..about.clone()
     };
-    let whole = Trace {
-        paths: Vec::new(),
-        executed: Vec::new(),
-        spawners: Vec::new(),
-        offences: Vec::new(),
-        programs: Vec::new(),
-        callers: Vec::new(),
-        spawns: Vec::new(),
-        failed_execs: trace.failed_execs.map(|_| Vec::new()),
-        failed_calls: trace.failed_calls.map(|_| Vec::new()),
-        ..trace.clone()
+    let whole = Whole {
+        wall_ns: trace.wall_ns,
+        processes: trace.processes,
+        left_running: trace.left_running,
+        threads: trace.threads,
+        incomplete: trace.incomplete,
+        unlisted: trace.unlisted,
+        failed_execs: trace.failed_execs.missing(),
+        failed_calls: trace.failed_calls.missing(),
     };
     part(&about, "run", &whole, into);
     let program = |at: usize| short(&names::program(trace, at));
