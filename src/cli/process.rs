@@ -114,7 +114,8 @@ fn prices_of(document: &Document) -> Availability<CardPrices> {
     }
     Availability::Measured(CardPrices {
         terms: fit.terms(),
-        knee_bytes: fit.knee_bytes,
+        knee_bytes: fit.knee.map(|knee| knee.bytes),
+        levels_off: fit.knee.is_some_and(|knee| knee.levels_off),
         grade,
         measured_unix_s: document.run.started_unix_s,
     })

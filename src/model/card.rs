@@ -243,6 +243,9 @@ pub struct PriceList {
     /// The size of the kernel's structures, of parent and copy, from which on each doubling
     /// of them makes prices higher; null where one price fits as well.
     pub knee_bytes: Option<u64>,
+    /// Whether they make them no higher from 16 times that size on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub levels_off: bool,
     /// How well the prices of a fork foretell.
     pub grade: Availability<Grade>,
     /// What they foretell of each parent that was forked.

@@ -94,6 +94,9 @@ pub struct CardPrices {
     /// From which size of the kernel's structures on they are higher; null where one
     /// price fits as well.
     pub knee_bytes: Option<u64>,
+    /// Whether they are no higher from 16 times that size on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub levels_off: bool,
     /// How well they foretell.
     pub grade: Grade,
     /// When the card was measured, in seconds since 1970.

@@ -93,11 +93,11 @@ impl Design<'_> {
             &[1_000, 10_000, 50_000, 100_000, 500_000],
             &[1_000, 10_000, 30_000, 100_000],
         );
-        let tables = pick(&[100, 1_000, 10_000], &[100, 500, 2_000]);
+        let tables = pick(&[100, 1_000, 3_000, 10_000], &[100, 500, 2_000]);
         let huge = pick(&[10, 100, 400], &[10, 40, 100]);
-        // Two sizes of each: of a single one the fit could not tell whether its price
-        // is right, nor what a parent takes that has none.
-        let files = &[300, 3_000];
+        // Of a single size the fit could not tell whether its price is right, nor what a
+        // parent takes that has none.
+        let files = pick(&[300, 1_000, 3_000], &[300, 3_000]);
         [
             of(Purpose::Empty, &[0], &untouched),
             of(Purpose::Mappings, mappings, &untouched),

@@ -8,8 +8,8 @@
 
 use fastrand::Rng;
 
-use super::footprint::{SIZED, way_beyond};
-use crate::model::{CardTerm, Counts, Term};
+use super::footprint::{Knee, SIZED, way_beyond};
+use crate::model::{CardPrices, CardTerm, Counts, Term};
 use crate::stats::{DRAWS, LeastSquares, Replicates, quantile, seed_of};
 
 /// The size from which on prices go up, in bytes. As they do so by doublings it matters little
@@ -63,7 +63,7 @@ struct Coefficients {
 #[derive(Debug, Clone)]
 pub struct Fit {
     /// Where more of the kernel's structures begin to cost more.
-    pub knee_bytes: Option<u64>,
+    pub knee: Option<Knee>,
     best: Coefficients,
     draws: Vec<Coefficients>,
     /// What each parent was foretold by a fit that did not know it: call and total.
@@ -78,12 +78,12 @@ impl Fit {
         if parents.len() < LEAST_PARENTS {
             return None;
         }
-        let knee_bytes = knee_of(parents);
-        let problem = Problem::new(parents, knee_bytes);
+        let knee = knee_of(parents);
+        let problem = Problem::new(parents, knee);
         let best = problem.solve(&problem.measured(), None);
         let left_out = problem.leave_each_out();
         Some(Self {
-            knee_bytes,
+            knee,
             draws: problem.draws(&best, &left_out, seed),
             r_squared: problem.r_squared(&best),
             best,
@@ -127,7 +127,7 @@ impl Fit {
 
     /// What a fork of a parent is foretold to take: call and total.
     pub fn forecast(&self, counts: &Counts) -> [Replicates; 2] {
-        let row = row(counts, self.knee_bytes);
+        let row = row(counts, self.knee);
         [false, true].map(|total| {
             let of = |c: &Coefficients| {
                 let call = product(&row, &c.call);
@@ -146,7 +146,7 @@ impl Fit {
 
     /// What of a parent's total each term makes up, in nanoseconds.
     pub fn shares(&self, counts: &Counts) -> Vec<(Term, f64)> {
-        let beyond = way_beyond(counts, self.knee_bytes);
+        let beyond = way_beyond(counts, self.knee);
         let of = |term: Term| {
             let price = |after| {
                 let [small, large] = [false, true].map(|b| self.price(term, after, b).value);
@@ -162,11 +162,15 @@ impl Fit {
 }
 
 /// What stored prices foretell of a fork: call and total, in nanoseconds.
-pub fn forecast(terms: &[CardTerm], knee_bytes: Option<u64>, counts: &Counts) -> [f64; 2] {
-    let beyond = way_beyond(counts, knee_bytes);
+pub fn forecast(prices: &CardPrices, counts: &Counts) -> [f64; 2] {
+    let knee = prices.knee_bytes.map(|bytes| Knee {
+        bytes,
+        levels_off: prices.levels_off,
+    });
+    let beyond = way_beyond(counts, knee);
     let price = |[small, large]: [f64; 2]| small + (large - small) * beyond;
     let sum = |of: &dyn Fn(&CardTerm) -> f64| {
-        let each = terms.iter();
+        let each = prices.terms.iter();
         each.map(|term| term.term.count(counts) as f64 * of(term))
             .sum::<f64>()
     };
@@ -182,8 +186,8 @@ fn column(term: Term) -> usize {
 }
 
 /// How many of each term, and of the sized ones as much as they are beyond the knee.
-fn row(counts: &Counts, knee_bytes: Option<u64>) -> Vec<f64> {
-    let beyond = way_beyond(counts, knee_bytes);
+fn row(counts: &Counts, knee: Option<Knee>) -> Vec<f64> {
+    let beyond = way_beyond(counts, knee);
     let all = Term::ALL.iter().map(|term| term.count(counts) as f64);
     let large = SIZED.iter().map(|term| term.count(counts) as f64 * beyond);
     all.chain(large).collect()
@@ -200,8 +204,8 @@ struct Problem<'a> {
 }
 
 impl<'a> Problem<'a> {
-    fn new(parents: &'a [Observation], knee_bytes: Option<u64>) -> Self {
-        let rows = parents.iter().map(|p| row(&p.counts, knee_bytes));
+    fn new(parents: &'a [Observation], knee: Option<Knee>) -> Self {
+        let rows = parents.iter().map(|p| row(&p.counts, knee));
         Self {
             parents,
             rows: rows.collect(),
@@ -309,8 +313,9 @@ fn explained(values: impl Iterator<Item = (f64, f64, f64)>) -> f64 {
     1.0 - rest / sum(&|(y, _, w)| w * (y - mean).powi(2))
 }
 
-/// The knee, if parents that were left out are foretold clearly better with it.
-fn knee_of(parents: &[Observation]) -> Option<u64> {
+/// The knee, if parents that were left out are foretold clearly better with it: the better of
+/// one beyond which prices level off and one beyond which they do not.
+fn knee_of(parents: &[Observation]) -> Option<Knee> {
     // A single parent that no model foretells shall not decide.
     const MOST: f64 = 0.5;
     let error = |knee| {
@@ -321,7 +326,15 @@ fn knee_of(parents: &[Observation]) -> Option<u64> {
         });
         each.sum::<f64>()
     };
-    (error(Some(KNEE)) < (1.0 - WORTH) * error(None)).then_some(KNEE)
+    let knees = [true, false].map(|levels_off| Knee {
+        bytes: KNEE,
+        levels_off,
+    });
+    let (least, knee) = knees
+        .map(|knee| (error(Some(knee)), knee))
+        .into_iter()
+        .min_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    (least < (1.0 - WORTH) * error(None)).then_some(knee)
 }
 
 /// How far off a forecast is, relative to what was measured: call and total.

@@ -37,19 +37,35 @@ pub fn footprint_bytes(counts: &Counts) -> u64 {
 /// How many times as large as the knee a parent is that pays the second price.
 pub const FAR: u64 = 16;
 
+/// From which size on prices go up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Knee {
+    /// That size.
+    pub bytes: u64,
+    /// Whether they go up no further from [`FAR`] times that size on, as where no slower memory
+    /// is left.
+    pub levels_off: bool,
+}
+
 /// How far a parent is on the way from the price up to the knee to that at [`FAR`] times its
-/// size, where each doubling is as long a part of it: more than 1 if it is larger still.
-pub(super) fn way_beyond(counts: &Counts, knee_bytes: Option<u64>) -> f64 {
+/// size, where each doubling is as long a part of it: more than 1 if it is larger still and
+/// prices do not level off.
+pub(super) fn way_beyond(counts: &Counts, knee: Option<Knee>) -> f64 {
     let size = footprint_bytes(counts) as f64;
-    match knee_bytes {
-        Some(knee) if size > knee as f64 => (size / knee as f64).ln() / (FAR as f64).ln(),
-        _ => 0.0,
-    }
+    let Some(knee) = knee.filter(|knee| size > knee.bytes as f64) else {
+        return 0.0;
+    };
+    let way = (size / knee.bytes as f64).ln() / (FAR as f64).ln();
+    if knee.levels_off { way.min(1.0) } else { way }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn knee(bytes: u64, levels_off: bool) -> Option<Knee> {
+        Some(Knee { bytes, levels_off })
+    }
 
     #[test]
     fn what_is_small_has_nothing_beyond() {
@@ -58,23 +74,26 @@ mod tests {
             ..Counts::default()
         };
         assert_eq!(footprint_bytes(&small), 50_000);
-        assert_eq!(way_beyond(&small, Some(1 << 20)), 0.0);
+        assert_eq!(way_beyond(&small, knee(1 << 20, false)), 0.0);
         assert_eq!(way_beyond(&small, None), 0.0);
-        assert_eq!(way_beyond(&Counts::default(), Some(1)), 0.0);
+        assert_eq!(way_beyond(&Counts::default(), knee(1, false)), 0.0);
     }
 
     #[test]
     fn each_doubling_is_as_long_a_way() {
-        let way = |times: u64| {
+        let of = |times: u64, levels_off| {
             let counts = Counts {
                 vmas: 1_000 * times,
                 ..Counts::default()
             };
-            way_beyond(&counts, Some(500_000))
+            way_beyond(&counts, knee(500_000, levels_off))
         };
+        let way = |times| of(times, false);
         assert_eq!(way(1), 0.0);
         assert!((way(2) - way(1) - (way(16) - way(8))).abs() < 1e-12);
         assert!((way(FAR) - 1.0).abs() < 1e-12);
         assert!(way(2 * FAR) > 1.0);
+        assert_eq!(of(4, true), way(4));
+        assert_eq!(of(2 * FAR, true), 1.0);
     }
 }

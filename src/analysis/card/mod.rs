@@ -17,7 +17,7 @@ mod unpriced;
 pub use charged::{Charged, Dependence};
 pub use design::{Design, environment, name};
 pub use fit::{Fit, forecast};
-pub use footprint::{FAR, footprint_bytes};
+pub use footprint::{FAR, Knee, footprint_bytes};
 pub use grade::{error, is_believable};
 pub use prices::{PriceLine, Slice, fit, lines, price_list};
 pub use shapes::Shape;

@@ -2,6 +2,7 @@
 
 use super::differences::{Difference, Differences, Moment, median_of};
 use super::fit::{COLUMNS, Fit, Observation, error_quantile, relative_errors};
+use super::footprint::Knee;
 use super::grade::NO_ERROR;
 use crate::model::{
     AtMost, Availability, CardOrder, Errors, Forecast, Grade, Missing, Price, PriceKind, PriceList,
@@ -79,7 +80,8 @@ pub fn price_list(order: &CardOrder, trials: &[TrialResult], seed: u64) -> Price
     let reckoning = Reckoning::of(order, trials, seed);
     PriceList {
         terms: Term::ALL.iter().map(|term| reckoning.term(*term)).collect(),
-        knee_bytes: reckoning.fit.as_ref().and_then(|fit| fit.knee_bytes),
+        knee_bytes: reckoning.knee().map(|knee| knee.bytes),
+        levels_off: reckoning.knee().is_some_and(|knee| knee.levels_off),
         grade: reckoning.grade(),
         forecasts: reckoning.forecasts(),
         prices: reckoning.differences.iter().map(price).collect(),
@@ -199,11 +201,14 @@ impl Reckoning {
         }
     }
 
+    fn knee(&self) -> Option<Knee> {
+        self.fit.as_ref().and_then(|fit| fit.knee)
+    }
+
     /// The price for a line of its own: not of what is the same price once more, and no
     /// sum of parts of which none is told from 0.
     fn told_value(&self, term: Term, beyond: bool, slice: Slice) -> Result<Replicates, Missing> {
-        let knee = self.fit.as_ref().and_then(|fit| fit.knee_bytes);
-        if beyond && knee.is_none() {
+        if beyond && self.knee().is_none() {
             return Err(Missing::unavailable("no knee was found", None));
         }
         let value = self.term_value(term, beyond, slice)?;

@@ -3,14 +3,25 @@
 use super::fit::KNEE;
 use super::*;
 use crate::model::{
-    Availability, CardOrder, CardTerm, ChildAction, Counts, GaugeSamples, Parent, PriceKind,
-    PriceList, Program, Purpose, SpaceRequest, SpawnMethod, Term, Trial, TrialCell, TrialResult,
-    Variables, WorkerSamples,
+    Availability, CardOrder, CardPrices, CardTerm, ChildAction, Counts, GaugeSamples, Parent,
+    PriceKind, PriceList, Program, Purpose, SpaceRequest, SpawnMethod, Term, Trial, TrialCell,
+    TrialResult, Variables, WorkerSamples,
 };
 use crate::stats::summarise;
 
+/// A knee beyond which prices go on to go up.
+const KNEED: Option<Knee> = Some(Knee {
+    bytes: KNEE,
+    levels_off: false,
+});
+/// One beyond which they level off.
+const LEVEL: Option<Knee> = Some(Knee {
+    bytes: KNEE,
+    levels_off: true,
+});
+
 /// What a fork of these features takes on a host that is made up: call and total.
-fn truth(features: &Counts, knee: Option<u64>) -> [f64; 2] {
+fn truth(features: &Counts, knee: Option<Knee>) -> [f64; 2] {
     let beyond = footprint::way_beyond(features, knee);
     let call: f64 = Term::ALL
         .iter()
@@ -81,7 +92,7 @@ fn add(space: &SpaceRequest, to: &mut Counts) {
 
 /// The trials of the design on that host, each of several workers that differ by
 /// `noise` from each other.
-fn tried(quick: bool, noise: f64, knee: Option<u64>, seed: u64) -> (CardOrder, Vec<TrialResult>) {
+fn tried(quick: bool, noise: f64, knee: Option<Knee>, seed: u64) -> (CardOrder, Vec<TrialResult>) {
     let program = Availability::Measured(Program::Path {
         path: "/bin/true".to_owned(),
         argv: vec!["true".to_owned()],
@@ -109,7 +120,7 @@ fn tried(quick: bool, noise: f64, knee: Option<u64>, seed: u64) -> (CardOrder, V
     (order, results)
 }
 
-fn result(trial: &Trial, noise: f64, knee: Option<u64>, rng: &mut fastrand::Rng) -> TrialResult {
+fn result(trial: &Trial, noise: f64, knee: Option<Knee>, rng: &mut fastrand::Rng) -> TrialResult {
     let features = features(&trial.space);
     let workers: Vec<f64> = (0..6)
         .map(|_| 1.0 + noise * (2.0 * rng.f64() - 1.0))
@@ -169,7 +180,7 @@ fn gauge() -> GaugeSamples {
 }
 
 /// Other methods take what a fork of nothing takes, and a little for each thing.
-fn times(trial: &Trial, method: SpawnMethod, features: &Counts, knee: Option<u64>) -> [f64; 2] {
+fn times(trial: &Trial, method: SpawnMethod, features: &Counts, knee: Option<Knee>) -> [f64; 2] {
     if trial.child == ChildAction::Exit {
         return [10_000.0, 15_000.0];
     }
@@ -211,8 +222,14 @@ fn near(found: f64, wanted: f64, share: f64) {
 
 #[test]
 fn exact_trials_give_the_prices_and_the_knee_back() {
-    let (order, trials) = tried(false, 0.0, Some(KNEE), 1);
-    let list = price_list(&order, &trials, 1);
+    for knee in [KNEED, LEVEL] {
+        let (order, trials) = tried(false, 0.0, knee, 1);
+        gives_back(knee, &price_list(&order, &trials, 1));
+    }
+}
+
+fn gives_back(knee: Option<Knee>, list: &PriceList) {
+    assert_eq!(Some(list.levels_off), knee.map(|knee| knee.levels_off));
     assert_eq!(list.knee_bytes, Some(KNEE));
     for (term, small, large) in [
         (Term::Vma, 300.0, 500.0),
@@ -222,8 +239,8 @@ fn exact_trials_give_the_prices_and_the_knee_back() {
         (Term::EmptyEntry, 2.0, 2.0),
         (Term::HugeEntry, 600.0, 600.0),
     ] {
-        near(total(&list, term, false), 2.5 * small, 0.03);
-        near(total(&list, term, true), 2.5 * large, 0.03);
+        near(total(list, term, false), 2.5 * small, 0.03);
+        near(total(list, term, true), 2.5 * large, 0.03);
     }
     let grade = list.grade.measured().unwrap();
     assert!(
@@ -248,7 +265,7 @@ fn a_host_whose_prices_are_flat_has_no_knee() {
 
 #[test]
 fn what_costs_nothing_is_said_not_to_be_told_from_nothing() {
-    let (order, trials) = tried(false, 0.03, Some(KNEE), 3);
+    let (order, trials) = tried(false, 0.03, KNEED, 3);
     let list = price_list(&order, &trials, 1);
     let shared = list
         .terms
@@ -317,7 +334,7 @@ fn differences_are_divided_by_what_differs() {
 
 #[test]
 fn the_same_trials_give_the_same_prices() {
-    let (order, trials) = tried(true, 0.05, Some(KNEE), 5);
+    let (order, trials) = tried(true, 0.05, KNEED, 5);
     assert_eq!(
         price_list(&order, &trials, 9),
         price_list(&order, &trials, 9)
@@ -326,7 +343,7 @@ fn the_same_trials_give_the_same_prices() {
 
 #[test]
 fn parts_of_a_card_make_nobody_panic() {
-    let (order, mut trials) = tried(true, 0.05, Some(KNEE), 5);
+    let (order, mut trials) = tried(true, 0.05, KNEED, 5);
     while !trials.is_empty() {
         trials.truncate(trials.len().saturating_sub(3));
         let list = price_list(&order, &trials, 9);
@@ -345,7 +362,7 @@ fn parts_of_a_card_make_nobody_panic() {
 
 #[test]
 fn shares_add_up_to_the_forecast() {
-    let (order, trials) = tried(false, 0.05, Some(KNEE), 5);
+    let (order, trials) = tried(false, 0.05, KNEED, 5);
     let fit = fit(&order, &trials, 1).unwrap();
     for trial in &trials {
         let features = &trial.parent.measured().unwrap().mappings;
@@ -369,16 +386,25 @@ fn stored_prices_foretell_as_they_were_measured() {
         after_ns,
     })
     .to_vec();
+    let (order, trials) = tried(false, 0.0, KNEED, 1);
+    let grade = price_list(&order, &trials, 1).grade;
+    let prices = CardPrices {
+        terms,
+        knee_bytes: Some(KNEE),
+        levels_off: false,
+        grade: grade.measured().unwrap().clone(),
+        measured_unix_s: 0,
+    };
     for (vmas, ptes) in [(20, 50), (5_000, 40_000)] {
         let counts = Counts {
             vmas,
             ptes,
             ..Counts::default()
         };
-        let beyond = footprint::way_beyond(&counts, Some(KNEE));
+        let beyond = footprint::way_beyond(&counts, KNEED);
         let at = |[small, large]: [f64; 2]| small + (large - small) * beyond;
         let call = 40_000.0 + vmas as f64 * at([300.0, 500.0]) + ptes as f64 * at([50.0, 60.0]);
-        let [own_call, own_total] = fit::forecast(&terms, Some(KNEE), &counts);
+        let [own_call, own_total] = fit::forecast(&prices, &counts);
         assert!((own_call / call - 1.0).abs() < 1e-9, "{own_call} {call}");
         assert!((own_total / (2.5 * call) - 1.0).abs() < 1e-9, "{own_total}");
         assert_eq!(beyond > 0.0, vmas > 20);

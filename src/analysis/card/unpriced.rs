@@ -15,7 +15,7 @@ pub fn unpriced(built: &Blueprint, prices: &CardPrices, total_ns: f64) -> Vec<&'
             .iter()
             .filter(|mapping| copies_entries(mapping))
     };
-    let of = |counts: &Counts| forecast(&prices.terms, prices.knee_bytes, counts)[1];
+    let of = |counts: &Counts| forecast(prices, counts)[1];
     let matters = |counts: Counts| {
         let without = of(&Counts::default());
         of(&counts) - without > prices.grade.total.loo_p90 * total_ns
@@ -115,6 +115,7 @@ mod tests {
         CardPrices {
             terms: terms.to_vec(),
             knee_bytes: None,
+            levels_off: false,
             grade: Grade {
                 parents: 20,
                 call: errors.clone(),

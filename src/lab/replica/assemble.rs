@@ -48,7 +48,7 @@ impl Experiment<'_> {
         let Some(parent) = whole.and_then(|trial| trial.parent.measured()) else {
             return Availability::not_reached();
         };
-        let [call_ns, total_ns] = forecast(&prices.terms, prices.knee_bytes, &parent.mappings);
+        let [call_ns, total_ns] = forecast(prices, &parent.mappings);
         let lacking = unpriced(&self.built, prices, total_ns);
         if !lacking.is_empty() {
             let reason = format!("the card has no price for {}", lacking.join(", "));

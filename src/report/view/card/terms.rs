@@ -69,12 +69,16 @@ fn knee_words(charged: &Charged<'_>) -> Option<String> {
         ptes: 1,
         ..Counts::default()
     };
+    let further = match charged.prices().levels_off {
+        true => ", from where on it goes up no further",
+        false => "",
+    };
     let [mappings, pages] = [mapping, page].map(|of| knee / footprint_bytes(&of).max(1));
     Some(format!(
         "the knee: once the kernel's structures of parent and copy outgrow {} KiB (those of \
          {} mappings of a page, or of {} pages in one mapping), each unit costs more with each \
          doubling of them, as if they fitted into fewer and fewer caches, and at {FAR} times that \
-         size the higher price",
+         size the higher price{further}",
         integer(knee >> 10),
         integer(mappings),
         integer(pages),

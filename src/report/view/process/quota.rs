@@ -35,7 +35,12 @@ pub(in crate::report::view) fn sentence(rebuilt: &Rebuilt<'_>) -> Option<String>
     });
     let slice_ns = quota.quota_us as f64 * 1e3;
     let bounds = Bounds::of(rebuilt);
-    let each = format!("{}{}", bounds.of_time(), figures::told(total, true));
+    // Where something takes from the figure, what the waits add to it makes it no bound.
+    let bound = match bounds.may_be_less() {
+        true => "",
+        false => "at least ",
+    };
+    let each = format!("{bound}{}", figures::told(total, true));
     let long = match one[1].value > slice_ns {
         // However much of a period's quota is left, it is spent before the fork is over.
         true if !bounds.may_be_less() => {
@@ -48,7 +53,8 @@ pub(in crate::report::view) fn sentence(rebuilt: &Rebuilt<'_>) -> Option<String>
     };
     Some(format!(
         "When it was read, it had {} % of a CPU with all of its control group: with that {long}, if \
-         nothing else in there runs and all of a fork's time is CPU time{}.",
+         nothing else in there runs and all of a fork's time is CPU time; caches are colder after \
+         each wait, which adds to it{}.",
         cpus(quota),
         so_far.unwrap_or_default()
     ))

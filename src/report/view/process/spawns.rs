@@ -137,11 +137,9 @@ fn remarks(rebuilt: &Rebuilt<'_>) -> Vec<String> {
             .to_owned()
     });
     let stretched = quota::sustained(rebuilt).map(|_| {
-        let bounds = Bounds::of(rebuilt);
-        let bound = match (bounds.of_time(), bounds.of_rate()) {
-            ("", _) => String::new(),
-            (of_time, Some(of_rate)) => format!("; {of_time}so long and {of_rate}so many"),
-            (of_time, None) => format!("; {of_time}so long"),
+        let bound = match Bounds::of(rebuilt).may_be_less() {
+            true => "",
+            false => "; at least so long and at most so many, as caches are colder after each wait",
         };
         format!(
             "by its quota: forks that follow each other once the CPU quota of the process's group \
