@@ -278,6 +278,29 @@ def written_again(checks, name):
             checks.that(dearer, f"{name}: {row}")
 
 
+def generations(checks, name):
+    """The ancestors of generations.c that live are seen, in each of its mappings."""
+    mappings = checks.read(f"{name}.json")["mappings"]
+    of_three = [mapping for mapping in mappings if mapping.get("generations") == 3]
+    checks.that(len(of_three) >= 200, f"{name}: {len(of_three)} mappings of three ancestors")
+
+
+def traced(checks, name):
+    """All spawns of spawner.c, by its functions."""
+    found = checks.read(f"{name}.json")["findings"]["trace"]
+    own = [caller.get("own", {}).get("function") for caller in found["callers"]]
+    seen = {
+        own[path["caller"]]: (path["copies"], path["spawns"], path["executed"])
+        for path in found["paths"]
+        if "caller" in path
+    }
+    expected = {"forks": (True, 10, 10), "vforks": (False, 10, 10), "spawns": (False, 10, 10)}
+    checks.that(seen == expected, f"{name}: {seen}")
+    timed = all("missing" not in path["call_ns"] for path in found["paths"])
+    checks.that(timed, f"{name}: a call has no time")
+    checks.that(found["incomplete"] == 0, f"{name}: {found['incomplete']} are incomplete")
+
+
 def advice(checks, name):
     """Each remedy was tried, or it is said why not."""
     found = checks.read(f"{name}.json")["findings"]["advice"]

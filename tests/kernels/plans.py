@@ -50,6 +50,8 @@ HOLDERS = """
 holder & echo $! >/tmp/roots
 su -s /bin/sh nobody -c 'holder & echo $! >/tmp/nobodys'
 """
+GENERATIONS = "generations >/tmp/youngest &\n"
+TRACED = "forktax trace -q --call-times"
 
 AT_ONCE = "fork,posix_spawn,posix_spawn+helper"
 
@@ -63,6 +65,10 @@ USUAL = Plan(
         Step("smaps", "cat /proc/$(cat /tmp/roots)/smaps"),
         measured("process", "explain --pid $(cat /tmp/roots) --time 7s"),
         measured("rewrite", "explain --shape shape.json --rewrite 100 --time 6s"),
+        Step("generations", "forktax shape --pid $(cat /tmp/youngest) -o generations.json"),
+        measured("descendant", "explain --shape generations.json --time 4s"),
+        Step("trace", f"{TRACED} --export trace.json -- spawner 2>/dev/null"),
+        Step("user-trace", f"{TRACED} --export user-trace.json -- spawner 2>/dev/null", "nobody"),
         measured("advise", "advise --shape shape.json --time 6s"),
         measured("card", "card --quick --no-store"),
         Step("again", "forktax show sweep.json"),
@@ -87,6 +93,10 @@ USUAL = Plan(
         (checks.huge_pages, "shape", True),
         (checks.process, "process"),
         (checks.written_again, "rewrite"),
+        (checks.generations, "generations"),
+        (checks.process, "descendant"),
+        (checks.traced, "trace"),
+        (checks.traced, "user-trace"),
         (checks.advice, "advise"),
         (checks.card, "card"),
         (checks.same_answer, "again", "sweep"),
@@ -98,7 +108,7 @@ USUAL = Plan(
         (checks.refused, "no-program", "/no/program"),
         (checks.refused, "no-folder", "/no/folder.json"),
     ],
-    prepare=CGROUP_V2 + HOLDERS,
+    prepare=CGROUP_V2 + HOLDERS + GENERATIONS,
 )
 
 IN_GROUPS = [
