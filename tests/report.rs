@@ -28,6 +28,8 @@ mod shown;
 mod stored;
 #[path = "report/sweep.rs"]
 mod sweep;
+#[path = "report/trace.rs"]
+mod trace;
 #[path = "report/unusual.rs"]
 mod unusual;
 #[path = "report/width.rs"]

@@ -6,7 +6,7 @@ use super::card as stored;
 use super::measure;
 use super::plan::{self, FoundProcess, Surroundings};
 use super::versus;
-use crate::analysis::card;
+use crate::analysis::card::{self, Charged};
 use crate::lab::host::remedies;
 use crate::lab::linux::Attendant;
 use crate::lab::shape::{self, Options};
@@ -73,7 +73,7 @@ fn found(shape: ProcessShape) -> FoundProcess {
 }
 
 /// The prices of the card that is stored for this host.
-fn prices(host: &Host) -> Availability<CardPrices> {
+pub(super) fn prices(host: &Host) -> Availability<CardPrices> {
     let store = match stored::store() {
         Ok(store) => store,
         Err(error) => return Availability::unavailable(error.to_string(), None),
@@ -88,14 +88,15 @@ fn prices(host: &Host) -> Availability<CardPrices> {
 const MEASURE: &str = "measure one with forktax card, while the host rests";
 
 fn prices_of(document: &Document) -> Availability<CardPrices> {
-    let graded = document.plan.order.card().and_then(|order| {
-        let Findings::Card(measured) = &document.findings else {
-            return None;
-        };
-        let fit = card::fit(order, &measured.trials, document.plan.seed)?;
-        Some((fit, measured.prices.grade.measured()?.clone()))
+    let charged = match &document.findings {
+        Findings::Card(measured) => Charged::of(document, measured),
+        _ => None,
+    };
+    let graded = charged.as_ref().and_then(|charged| {
+        let grade = charged.prices().grade.measured()?;
+        Some((charged, charged.fit()?, grade.clone()))
     });
-    let Some((fit, grade)) = graded else {
+    let Some((charged, fit, grade)) = graded else {
         return Availability::unavailable("the stored card has no fork's prices", Some(MEASURE));
     };
     if !card::is_believable(&grade) {
@@ -116,6 +117,7 @@ fn prices_of(document: &Document) -> Availability<CardPrices> {
         terms: fit.terms(),
         knee_bytes: fit.knee.map(|knee| knee.bytes),
         levels_off: fit.knee.is_some_and(|knee| knee.levels_off),
+        instead: charged.instead(),
         grade,
         measured_unix_s: document.run.started_unix_s,
     })

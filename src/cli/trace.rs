@@ -1,27 +1,37 @@
 //! `forktax trace`: a program is watched, and its exit status is passed on.
 
+mod advised;
+
 use std::process::ExitCode;
 
 use super::args::{FormatArg, OutputArgs, TraceArgs};
 use super::measure::{self, Delivery};
 use super::progress::Bar;
-use super::{exit, output, plan};
-use crate::lab;
-use crate::lab::linux::{Linux, process_name};
-use crate::model::{Document, Ending, Plan, Stored, TraceTarget};
+use super::{exit, output, plan, process};
+use crate::lab::linux::{Linux, Stop, process_name};
+use crate::lab::{self, Outcome, Watched};
+use crate::model::{
+    Availability, Document, Ending, Findings, Missing, Stored, TraceOrder, TraceTarget,
+};
 use crate::report::{self, Subject};
 
 /// Watches, prints and exports; the status is the command's, unless something else was to
 /// be told by it.
 pub(super) fn run(args: &TraceArgs) -> anyhow::Result<ExitCode> {
     let name = args.pid.map(process_name).transpose()?;
-    let plan = plan::of_trace(args, name)?;
+    let host = measure::host();
+    let plan = plan::of_trace(args, name, process::prices(&host))?;
+    let order = plan.order.trace().expect("the plan is to watch a program");
     let delivery = Delivery::ready(Subject::of_order(&plan.order), &args.output)?;
     let kernel = Linux::looking_on(delivery.stop(), args.command.clone());
-    say_what_begins(args, &plan);
+    say_what_begins(args, order);
     let mut bar = Bar::new(args.output.quiet, Vec::new());
-    let outcome = lab::run(&kernel, measure::host(), &plan, &mut bar);
+    let watched = lab::watch(&kernel, host, &plan, order, &mut bar);
     bar.finish();
+    let outcome = match order.advise {
+        true => advised(watched, &delivery.stop(), args.output.quiet),
+        false => watched.outcome,
+    };
     let status = outcome.document.as_ref().map(status);
     let stored = outcome.document.map(Stored::from);
     let offences = stored.as_ref().map(report::offences).unwrap_or_default();
@@ -45,6 +55,29 @@ pub(super) fn run(args: &TraceArgs) -> anyhow::Result<ExitCode> {
     Ok(exit::OFFENCE.into())
 }
 
+/// The run's end with what remedies do to the dearest spawner.
+fn advised(watched: Watched, stop: &Stop, quiet: bool) -> Outcome {
+    let Watched {
+        mut outcome,
+        dearest,
+    } = watched;
+    if let Some(Document {
+        findings: Findings::Trace(trace),
+        ..
+    }) = &mut outcome.document
+    {
+        trace.advised = Some(match &outcome.error {
+            None => advised::advised(dearest, stop, quiet),
+            // Who asks for an end has no remedies tried.
+            Some(_) => Availability::Missing(Missing {
+                remedy: Some("let --time end the watching".to_owned()),
+                ..Missing::not_asked("the watching was broken off")
+            }),
+        });
+    }
+    outcome
+}
+
 /// Whether the report has them already.
 fn are_shown(args: &OutputArgs) -> bool {
     let is_text = matches!(args.format, FormatArg::Table | FormatArg::Markdown);
@@ -52,10 +85,7 @@ fn are_shown(args: &OutputArgs) -> bool {
 }
 
 /// What is to be known before the tracing begins.
-fn say_what_begins(args: &TraceArgs, plan: &Plan) {
-    let Some(order) = plan.order.trace() else {
-        return;
-    };
+fn say_what_begins(args: &TraceArgs, order: &TraceOrder) {
     if order.call_times {
         output::tell(
             false,

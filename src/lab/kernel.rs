@@ -377,6 +377,19 @@ pub trait Watcher {
     /// How large a process of the last event is.
     fn size(&mut self, pid: u32) -> Option<Size>;
 
+    /// What a fork of a process of the last event finds. Where that does not stand still, the
+    /// kernel holds its mmap_lock meanwhile.
+    ///
+    /// # Errors
+    /// Why it cannot be told.
+    fn counts(&mut self, pid: u32) -> Result<Parent, Missing>;
+
+    /// Its shape, as it would be without the watcher.
+    ///
+    /// # Errors
+    /// Why it cannot be told.
+    fn shape(&mut self, pid: u32) -> Result<ProcessShape, Missing>;
+
     /// Descendants that cannot be watched, why, and what to do about it.
     fn refused(&self) -> Vec<(u32, String, &'static str)>;
 

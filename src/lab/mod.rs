@@ -49,4 +49,5 @@ mod versus;
 pub use outcome::{Outcome, Progress};
 pub use prospect::LONGEST_S;
 pub use run::{least_rounds, run};
+pub use trace::{Dearest, Watched, watch};
 pub use versus::{Versus, run as run_versus};

@@ -31,6 +31,6 @@ pub fn run(kernel: &dyn Kernel, host: Host, plan: &Plan, progress: &mut dyn Prog
         Order::Card(order) => card::run(kernel, host, plan, order, progress),
         Order::Process(order) => process::run(kernel, host, plan, order, progress),
         Order::Advise(order) => advise::run(kernel, host, plan, order, progress),
-        Order::Trace(order) => trace::run(kernel, host, plan, order, progress),
+        Order::Trace(order) => trace::watch(kernel, host, plan, order, progress).outcome,
     }
 }

@@ -1,41 +1,61 @@
 //! A program is watched: no workers, no rounds, nothing that is ordered but to look on.
 //!
 //! Whoever stands still for it waits until the next event is asked for, so that what is
-//! read of a process between two events is little.
+//! read of a process between two events is little; but for what copies are made from
+//! (`parents`), of which no time is taken.
 
 mod book;
+mod parents;
 
 use std::collections::HashMap;
 
 use self::book::Book;
+pub use self::parents::Dearest;
+use self::parents::Parents;
 use super::error::LabError;
 use super::kernel::{Kernel, Step, Watcher};
 use super::outcome::{Outcome, Progress};
 use super::path::shown;
-use crate::analysis::trace::{Executed, Found, Sized, executed, offences, paths, spawners};
+use crate::analysis::trace::{
+    Executed, Found, Sized, executed, offences, paths, savings, spawners,
+};
 use crate::model::{
     Availability, Caveat, Document, Ending, FailedCall, FailedExec, Findings, Host, MOST_SPAWNS,
-    Missing, Plan, Run, SCHEMA_VERSION, Stopped, Tool, Trace, TraceBackend, TraceOrder,
-    TraceTarget,
+    Missing, Plan, Run, SCHEMA_VERSION, SpawnParent, Stopped, Tool, Trace, TraceBackend,
+    TraceOrder, TraceTarget,
 };
-use crate::profile::spawns::{Course, Observed, Sight};
+use crate::profile::spawns::{Course, Observed, Sight, Size};
 use crate::sys::trace::event::{Followed, What};
 use crate::units::about_seconds;
 
 /// Between two readings of the size of one process that spawns without a pause.
 const SIZES_APART_NS: u64 = 50_000_000;
 
+/// What came of watching a program.
+#[derive(Debug)]
+pub struct Watched {
+    /// The run's end.
+    pub outcome: Outcome,
+    /// The dearest spawner, if remedies are to be tried on it; or why there is none.
+    pub dearest: Result<Dearest, Missing>,
+}
+
 /// Carries out a plan that watches a program.
-pub(super) fn run(
+pub fn watch(
     kernel: &dyn Kernel,
     host: Host,
     plan: &Plan,
     order: &TraceOrder,
     progress: &mut dyn Progress,
-) -> Outcome {
+) -> Watched {
     let watcher = match kernel.follow(order) {
         Ok(watcher) => watcher,
-        Err(error) => return Outcome::nothing(error),
+        Err(error) => {
+            return Watched {
+                outcome: Outcome::nothing(error),
+                dearest: Err(Missing::not_reached()),
+            };
+        }
     };
     if let Some(time_s) = plan.stop.time_s {
         progress.tell(&format!("watching for at most {}", about_seconds(time_s)));
@@ -51,6 +71,7 @@ pub(super) fn run(
         course: Course::new(begin_ns),
         book: Book::default(),
         sized: HashMap::new(),
+        parents: Parents::default(),
         ended: None,
         watcher,
     };
@@ -65,8 +86,9 @@ struct Watch<'a> {
     until_ns: Option<u64>,
     course: Course,
     book: Book,
-    /// When the size of a process was read last.
-    sized: HashMap<u32, u64>,
+    /// The size of a process, and when it was read last.
+    sized: HashMap<u32, (u64, Size)>,
+    parents: Parents,
     /// How the command ended.
     ended: Option<Ending>,
     watcher: Box<dyn Watcher>,
@@ -93,12 +115,38 @@ impl Watch<'_> {
     fn take(&mut self, event: &Followed) {
         let sight = self.sight(event);
         self.course.take(event, sight);
+        let size = self.sized.get(&event.pid).map(|(_, size)| *size);
+        if let Some(kind) = self.parents.note(event, &self.course, size) {
+            self.look_at(event.pid, kind);
+        }
         match event.what {
-            What::Ended(end) if self.watcher.command() == Some(event.pid) => {
-                self.ended = Some(end.into());
+            What::Executed => {
+                self.sized.remove(&event.pid);
+            }
+            What::Ended(end) => {
+                self.sized.remove(&event.pid);
+                if self.watcher.command() == Some(event.pid) {
+                    self.ended = Some(end.into());
+                }
             }
             _ => {}
         }
+    }
+
+    /// Looks at what copying spawns are made from. What others do meanwhile is heard of late.
+    fn look_at(&mut self, pid: u32, kind: usize) {
+        let begin_ns = self.watcher.now_ns();
+        let parent = self.watcher.counts(pid).into();
+        let shape = self.order.advise.then(|| self.watcher.shape(pid));
+        let seen = SpawnParent {
+            pid,
+            at_ns: begin_ns.saturating_sub(self.begin_ns),
+            took_ns: self.watcher.now_ns().saturating_sub(begin_ns),
+            spawns: 0,
+            parent,
+        };
+        self.course.held_up();
+        self.parents.saw(kind, seen, shape);
     }
 
     /// Reads what is to be read of a process while it stands still.
@@ -116,10 +164,10 @@ impl Watch<'_> {
                 let due = self
                     .sized
                     .get(&event.pid)
-                    .is_none_or(|last| event.time_ns.saturating_sub(*last) >= SIZES_APART_NS);
+                    .is_none_or(|(last, _)| event.time_ns.saturating_sub(*last) >= SIZES_APART_NS);
                 let size = due.then(|| self.watcher.size(event.pid)).flatten();
-                if size.is_some() {
-                    self.sized.insert(event.pid, event.time_ns);
+                if let Some(size) = size {
+                    self.sized.insert(event.pid, (event.time_ns, size));
                 }
                 Sight {
                     program: None,
@@ -132,7 +180,7 @@ impl Watch<'_> {
     }
 
     /// Leaves the program alone, and makes a document of what was seen.
-    fn outcome(self, host: Host, plan: &Plan, result: Result<Stopped, LabError>) -> Outcome {
+    fn outcome(self, host: Host, plan: &Plan, result: Result<Stopped, LabError>) -> Watched {
         let end_ns = self.watcher.now_ns();
         let refused = self.watcher.refused();
         self.watcher.leave();
@@ -142,7 +190,10 @@ impl Watch<'_> {
             Err(error) => (Stopped::Failed(error.to_string()), Some(error)),
         };
         let wall_ns = end_ns.saturating_sub(self.begin_ns);
-        let trace = findings(self.order, self.course, self.book, wall_ns, self.ended);
+        let (course, parents) = (self.course, self.parents);
+        let trace = findings(
+            self.order, &course, self.book, &parents, wall_ns, self.ended,
+        );
         let mut caveats: Vec<Caveat> = refused.into_iter().map(unwatched).collect();
         caveats.extend(matches!(stopped, Stopped::Interrupted).then_some(Caveat::Interrupted));
         let run = Run {
@@ -152,7 +203,7 @@ impl Watch<'_> {
             stopped,
             reference: Availability::not_asked("a watched program is not measured in rounds"),
         };
-        Outcome {
+        let outcome = Outcome {
             document: Some(Document {
                 schema_version: SCHEMA_VERSION,
                 tool: Tool::this(),
@@ -164,6 +215,10 @@ impl Watch<'_> {
                 caveats,
             }),
             error,
+        };
+        Watched {
+            outcome,
+            dearest: parents.dearest(&course.spawns),
         }
     }
 }
@@ -180,13 +235,14 @@ fn unwatched((pid, reason, remedy): (u32, String, &'static str)) -> Caveat {
 /// All that was found out.
 fn findings(
     order: &TraceOrder,
-    course: Course,
+    course: &Course,
     book: Book,
+    parents: &Parents,
     wall_ns: u64,
     ended: Option<Ending>,
 ) -> Trace {
     let calls = calls(order);
-    let failed_execs = failed_execs(&course);
+    let failed_execs = failed_execs(course);
     let found = Found {
         spawns: &course.spawns,
         failed_execs: &failed_execs,
@@ -218,9 +274,17 @@ fn findings(
         incomplete: course.processes.iter().filter(|it| it.incomplete).count() as u64,
         paths: paths(&course.spawns, wall_ns, &calls),
         executed: executed(&executions),
-        failed_calls: calls.map(|()| failed_calls(&course)),
+        failed_calls: calls.map(|()| failed_calls(course)),
         failed_execs: calls.map(|()| failed_execs),
         spawners: spawners(&processes, &course.spawns, &calls),
+        savings: savings(
+            &course.spawns,
+            parents.seen(),
+            wall_ns,
+            &calls,
+            &order.prices,
+        ),
+        advised: None,
         offences,
         programs: book.programs,
         callers: book.callers,

@@ -64,7 +64,7 @@ pub use process::{
 };
 pub use reference::{Reference, ReferenceReading};
 pub use replica::{
-    CardPrices, CardTerm, LeftOutMapping, LeftOutReason, ProcessForecast, ProcessRole,
+    CardMethod, CardPrices, CardTerm, LeftOutMapping, LeftOutReason, ProcessForecast, ProcessRole,
     ProcessTrial, Replica, ReplicaOrder, Resemblance, Rung, ShapeScale, ShapeUnit, UnitResemblance,
 };
 pub use reproduce::{
@@ -80,9 +80,10 @@ pub use shape::{
 pub use stored::Stored;
 pub use surroundings::{CpuQuota, Filters, SpawnLimit, SpawnLimitKind, Surroundings};
 pub use trace::{
-    Caller, Check, CodePlace, Ending, EndingCount, ExecutedProgram, FailedCall, FailedExec,
-    MOST_SPAWNERS, MOST_SPAWNS, Offence, ParseCheckError, SizeSample, Spawn, SpawnPath, Spawner,
-    Spread, Trace, TraceBackend, TraceOrder, TraceTarget, TracedProgram,
+    Caller, CardSaving, CardWay, Check, CodePlace, Ending, EndingCount, ExecutedProgram,
+    FailedCall, FailedExec, MOST_SPAWNERS, MOST_SPAWNS, Offence, ParseCheckError, Saving,
+    SizeSample, Spawn, SpawnParent, SpawnPath, Spawner, Spread, Trace, TraceBackend, TraceOrder,
+    TraceTarget, TracedProgram,
 };
 
 /// Whether a number is left out of a document.

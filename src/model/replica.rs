@@ -4,7 +4,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Availability, ChildAction, Grade, Parent, ProcessShape, RemedyKind, Term, TrialCell};
+use super::{
+    Availability, ChildAction, Grade, Parent, ProcessShape, RemedyKind, SpawnMethod, Term,
+    TrialCell,
+};
 
 /// How a process is rebuilt.
 #[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
@@ -97,10 +100,22 @@ pub struct CardPrices {
     /// Whether they are no higher from 16 times that size on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub levels_off: bool,
+    /// What a spawn is charged by ways that copy nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instead: Vec<CardMethod>,
     /// How well they foretell.
     pub grade: Grade,
     /// When the card was measured, in seconds since 1970.
     pub measured_unix_s: u64,
+}
+
+/// A card's prices of a way that copies nothing.
+#[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
+pub struct CardMethod {
+    /// The way.
+    pub method: SpawnMethod,
+    /// The price of a spawn, and of each mapping where it is seen to depend on them.
+    pub terms: Vec<CardTerm>,
 }
 
 /// A card's price of a unit, in nanoseconds, as it was fitted: first where the kernel's

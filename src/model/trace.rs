@@ -4,15 +4,17 @@
 //! anything larger: they have no intervals.
 
 mod checks;
+mod saving;
 mod spawn;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use checks::{Check, Offence, ParseCheckError};
+pub use saving::{CardSaving, CardWay, Saving, SpawnParent};
 pub use spawn::{Caller, CodePlace, Ending, Spawn};
 
-use super::{Availability, CallName};
+use super::{Availability, CallName, CardPrices, Document};
 
 /// What is watched, and how.
 #[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
@@ -25,6 +27,16 @@ pub struct TraceOrder {
     /// What is an offence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Check>,
+    /// What this host charges, if a card is stored.
+    #[serde(default = "not_looked_for")]
+    pub prices: Availability<CardPrices>,
+    /// Whether remedies are tried on the dearest spawner's shape afterwards.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub advise: bool,
+}
+
+fn not_looked_for() -> Availability<CardPrices> {
+    Availability::not_asked("no card was looked for")
 }
 
 /// What is watched.
@@ -75,6 +87,14 @@ pub struct Trace {
     pub failed_calls: Availability<Vec<FailedCall>>,
     /// The processes that spawned, the most spawns first; at most [`MOST_SPAWNERS`].
     pub spawners: Vec<Spawner>,
+    /// The programs whose copying spawns another way could take the place of, the dearest
+    /// first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub savings: Vec<Saving>,
+    /// What was tried on the shape of the dearest spawner, as forktax advise does; absent if
+    /// that was not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advised: Option<Availability<Box<Document>>>,
     /// What the checks found, in the order of the checks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub offences: Vec<Offence>,

@@ -70,6 +70,8 @@ pub struct Observed {
     pub sizes: Vec<SizeSample>,
     /// Its executions that failed since the last one that did not, by their places.
     failed: Vec<usize>,
+    /// Whether its first execution is heard of late.
+    late: bool,
 }
 
 /// An execution that failed.
@@ -92,6 +94,8 @@ struct Calling {
     call: CallName,
     /// The spawn that it has made.
     made: Option<usize>,
+    /// Whether its end is heard of late.
+    late: bool,
 }
 
 impl Course {
@@ -116,6 +120,22 @@ impl Course {
         running.count() as u64
     }
 
+    /// Whether a thread is in a call of which the beginning was told.
+    pub fn is_calling(&self, tid: u32) -> bool {
+        self.calling.contains_key(&tid)
+    }
+
+    /// Whoever watches did something else for a while: what is under way will be heard of late,
+    /// and how long it took is not told.
+    pub fn held_up(&mut self) {
+        for calling in self.calling.values_mut() {
+            calling.late = true;
+        }
+        for at in self.live.values() {
+            self.processes[*at].late = true;
+        }
+    }
+
     /// Takes in the next event, with what was read of the process meanwhile.
     pub fn take(&mut self, event: &Followed, sight: Sight) {
         let at_ns = event.time_ns.saturating_sub(self.begin_ns);
@@ -130,6 +150,7 @@ impl Course {
                     at_ns,
                     call: *call,
                     made: None,
+                    late: false,
                 };
                 self.calling.insert(event.tid, calling);
             }
@@ -184,6 +205,7 @@ impl Course {
                 ended: None,
                 sizes: Vec::new(),
                 failed: Vec::new(),
+                late: false,
             });
             self.processes.len() - 1
         })
@@ -257,6 +279,7 @@ impl Course {
             return;
         };
         match (child, calling.made) {
+            (Ok(_), Some(_)) if calling.late => {}
             (Ok(_), Some(made)) => {
                 self.spawns[made].call_ns = Some(at_ns.saturating_sub(calling.at_ns));
             }
@@ -283,7 +306,8 @@ impl Course {
         process.executions.push((at_ns, program));
         if let (Some(made), [_]) = (process.born, process.executions.as_slice()) {
             let spawn = &mut self.spawns[made];
-            spawn.to_exec_ns = Some(at_ns.saturating_sub(spawn.at_ns));
+            let took_ns = at_ns.saturating_sub(spawn.at_ns);
+            spawn.to_exec_ns = Some(took_ns).filter(|_| !process.late);
             spawn.executed = Some(program);
         }
     }

@@ -10,7 +10,7 @@ use serde::de::IgnoredAny;
 
 use super::ReportError;
 use crate::analysis::card::price_list;
-use crate::model::{Comparison, Document, Findings, Order, SCHEMA_VERSION, Stored};
+use crate::model::{Availability, Comparison, Document, Findings, Order, SCHEMA_VERSION, Stored};
 use crate::units::{parser_said, read_foreign};
 
 /// The field that every version of the schema has, and the one that only a comparison
@@ -53,9 +53,16 @@ fn check(document: &Document) -> Result<(), ReportError> {
             known: SCHEMA_VERSION,
         });
     }
-    match document.plan.order.is_answered_by(&document.findings) {
-        true => Ok(()),
-        false => Err(ReportError::Unordered),
+    if !document.plan.order.is_answered_by(&document.findings) {
+        return Err(ReportError::Unordered);
+    }
+    let advice = document
+        .findings
+        .trace()
+        .and_then(|trace| trace.advised.as_ref());
+    match advice.and_then(Availability::measured) {
+        Some(advice) => check(advice),
+        None => Ok(()),
     }
 }
 

@@ -344,9 +344,9 @@ fn json(found: &impl Serialize) -> Value {
 }
 
 /// Fields with orders, and those with what the figures were made of.
-const NO_FIGURES: [&str; 14] = [
-    "callers", "check", "ended", "ending", "endings", "gauges", "request", "role", "runs",
-    "samples", "source", "spawns", "stacks", "tree",
+const NO_FIGURES: [&str; 15] = [
+    "advised", "callers", "check", "ended", "ending", "endings", "gauges", "request", "role",
+    "runs", "samples", "source", "spawns", "stacks", "tree",
 ];
 
 /// Numbers that are bits, or a place in another list.

@@ -5,15 +5,20 @@ use std::collections::VecDeque;
 
 use forktax::lab::error::LabError;
 use forktax::lab::kernel::{Step, Watcher};
-use forktax::model::{CallName, Caller, CodePlace, TraceOrder, TracedProgram};
+use forktax::model::{
+    CallName, Caller, CodePlace, Missing, Parent, ProcessShape, TraceOrder, TracedProgram,
+};
 use forktax::profile::spawns::Size;
 use forktax::sys::trace::event::{End, Followed, Registers, What};
 
-use super::Fault;
+use super::{Fault, missing, small_shape};
 
 pub(crate) const COMMAND: u32 = 500;
 /// What libc's fork passes.
 const LIBRARYS: u64 = 0x120_0000;
+/// What looking at it takes, and finds.
+pub(crate) const LOOK_NS: u64 = 10_000_000;
+pub(crate) const ENTRIES: u64 = 84_303;
 /// Between two events.
 const STEP_NS: u64 = 1_000_000;
 
@@ -52,6 +57,12 @@ impl FakeWatcher {
         spawn(CallName::Vfork, 0, 501, &[What::Executed]);
         spawn(CallName::Clone, LIBRARYS, 502, &[]);
         spawn(CallName::Clone, LIBRARYS, 503, &[What::Executed]);
+        if matches!(fault, Fault::CopiesOften | Fault::NotLookedAt) {
+            for child in 510..515 {
+                let lives = [What::Executed, What::Ended(End::Exit(0))];
+                spawn(CallName::Clone, LIBRARYS, child, &lives);
+            }
+        }
         events.extend([
             (501, What::Ended(End::Exit(0))),
             (503, What::Ended(End::Signal(9))),
@@ -142,6 +153,25 @@ impl Watcher for FakeWatcher {
             page_table_bytes: self.sizes << 20,
             resident_bytes: self.sizes << 29,
         })
+    }
+
+    fn counts(&mut self, _: u32) -> Result<Parent, Missing> {
+        if self.fault == Fault::NotLookedAt {
+            return Err(missing("it is protected"));
+        }
+        self.now_ns += LOOK_NS;
+        let mut parent = Parent::default();
+        parent.mappings.ptes = ENTRIES;
+        Ok(parent)
+    }
+
+    fn shape(&mut self, pid: u32) -> Result<ProcessShape, Missing> {
+        if self.fault == Fault::NotLookedAt {
+            return Err(missing("it is protected"));
+        }
+        let mut shape = small_shape();
+        shape.process.pid = Some(pid);
+        Ok(shape)
     }
 
     fn refused(&self) -> Vec<(u32, String, &'static str)> {

@@ -1,7 +1,7 @@
 //! A kernel that behaves as it is told: the machine in the tests of the
 //! pipeline. Its clock stands still but for what workers spend on it.
 
-mod followed;
+pub(crate) mod followed;
 mod scripted;
 mod watched;
 
@@ -130,6 +130,10 @@ pub(crate) enum Fault {
     NotFollowed,
     /// One of the descendants may not be traced.
     OneNotFollowed,
+    /// The command that is watched makes some more copies, of which each executes something.
+    CopiesOften,
+    /// The same, and nobody may look at its address space.
+    NotLookedAt,
 }
 
 /// The spawns of a worker, and what it was ordered.

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use forktax::model::{Document, Ending, SpawnPath, Trace};
+use forktax::model::{
+    Document, Ending, Findings, RemedyKind, ShapeReservation, SpawnMethod, SpawnPath, Trace,
+};
 use forktax::sys::process::kill;
 
 use super::{FORKTAX, assert_no_process, forktax};
@@ -184,12 +186,15 @@ int main(int count, char **names) {
 
 /// Compiles it, or says why not.
 fn truth(directory: &Path, options: &[&str]) -> Option<String> {
-    let source = directory.join("truth.c");
-    fs::write(&source, TRUTH).unwrap();
-    let program = directory.join("truth");
+    compiled(directory, TRUTH, options)
+}
+
+fn compiled(directory: &Path, source: &str, options: &[&str]) -> Option<String> {
+    let [file, program] = ["truth.c", "truth"].map(|name| directory.join(name));
+    fs::write(&file, source).unwrap();
     let mut cc = Command::new("cc");
     cc.args(["-O2", "-w", "-o"])
-        .args([&program, &source])
+        .args([&program, &file])
         .args(options);
     let compiled = cc.stderr(Stdio::null()).status();
     if !compiled.is_ok_and(|status| status.success()) {
@@ -454,4 +459,146 @@ fn what_cannot_be_watched_is_refused_with_the_remedy() {
         assert!(told.contains(said), "{words}: {told}");
     }
     assert_no_process("no-such-program-here");
+}
+
+/// Touches so many pages, then spawns so often: by a copy whose child executes a program (1), by
+/// one that works as a copy (2), or without a copy (0).
+const LARGE: &str = r#"
+#include <spawn.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+extern char **environ;
+static char *words[] = {"true", 0};
+int main(int count, char **given) {
+  (void)count;
+  long pages = atol(given[1]), times = atol(given[2]), how = atol(given[3]);
+  char *memory = mmap(0, pages * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return 9;
+  madvise(memory, pages * 4096, MADV_NOHUGEPAGE);
+  for (long i = 0; i < pages; i++) memory[i * 4096] = 1;
+  for (long i = 0; i < times; i++) {
+    pid_t pid;
+    if (how == 0) {
+      if (posix_spawn(&pid, "/bin/true", 0, 0, words, environ)) return 8;
+    } else if (!(pid = fork())) {
+      if (how == 2) _exit(0);
+      execv("/bin/true", words);
+      _exit(7);
+    }
+    waitpid(pid, 0, 0);
+  }
+  return 0;
+}
+"#;
+
+const LARGE_PAGES: u64 = 60_000;
+const LARGE_SPAWNS: u64 = 200;
+
+/// A run of the large program with what a cache of its own has in store.
+fn large(options: &str, program: &str, how: &str, cache: &Path) -> Document {
+    let words = [LARGE_PAGES.to_string(), LARGE_SPAWNS.to_string()];
+    let file = cache.join("trace.json");
+    let options = format!("{options} --export json={}", file.display());
+    let output = tracing(&options, &[program, &words[0], &words[1], how])
+        .env("XDG_CACHE_HOME", cache)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    serde_json::from_slice(&fs::read(&file).unwrap()).unwrap()
+}
+
+#[test]
+fn what_copies_of_a_large_process_cost_and_another_way_would_save_is_told() {
+    let cache = tempfile::tempdir().unwrap();
+    let Some(program) = compiled(cache.path(), LARGE, &[]) else {
+        return;
+    };
+    let unpriced = large("", &program, "1", cache.path());
+    let why = trace(&unpriced).savings[0].by_card.missing().unwrap();
+    assert!(why.reason.contains("no card is stored"), "{why:?}");
+    let card = forktax("card --quick --time 15s -q")
+        .env("XDG_CACHE_HOME", cache.path())
+        .stdout(Stdio::null())
+        .status();
+    assert!(card.unwrap().success());
+
+    for options in ["", "--call-times"] {
+        let document = large(options, &program, "1", cache.path());
+        let [saving] = trace(&document).savings.as_slice() else {
+            panic!("{:?}", trace(&document).savings)
+        };
+        assert_eq!(
+            (saving.copies, saving.replaceable),
+            (LARGE_SPAWNS, LARGE_SPAWNS)
+        );
+        let [seen] = saving.parents.as_slice() else {
+            panic!("{:?}", saving.parents)
+        };
+        let entries = seen.parent.measured().unwrap().mappings.ptes;
+        assert!(
+            entries.abs_diff(LARGE_PAGES) < LARGE_PAGES / 30,
+            "{entries}"
+        );
+        assert_eq!(saving.call_ns.measured().is_some(), !options.is_empty());
+        if let Some(calls) = saving.call_ns.measured() {
+            assert!(calls.count >= LARGE_SPAWNS - 1, "{calls:?}");
+        }
+        let Some(card) = saving.by_card.measured() else {
+            println!("skipped: {:?}", saving.by_card);
+            continue;
+        };
+        let total = |method| card.by(method).unwrap().total_ns;
+        let [fork, other] = [SpawnMethod::Fork, SpawnMethod::PosixSpawn].map(total);
+        assert!(other > 0.0 && other < fork / 2.0, "{card:?}");
+        if let Some(calls) = saving.call_ns.measured() {
+            let foretold = card.by(SpawnMethod::Fork).unwrap().call_ns;
+            let times = calls.total / foretold;
+            assert!((0.2..5.0).contains(&times), "{times}: {calls:?} {card:?}");
+        }
+    }
+    for how in ["0", "2"] {
+        let document = large("--call-times", &program, how, cache.path());
+        assert!(trace(&document).savings.is_empty(), "{how}");
+    }
+}
+
+#[test]
+fn remedies_are_tried_on_the_dearest_spawner_and_shown_again() {
+    let cache = tempfile::tempdir().unwrap();
+    let Some(program) = compiled(cache.path(), LARGE, &[]) else {
+        return;
+    };
+    let document = large("--advise", &program, "1", cache.path());
+    let advised = trace(&document).advised.as_ref().unwrap();
+    let advice = advised.measured().unwrap_or_else(|| panic!("{advised:?}"));
+    let facts = &advice.plan.order.replica().unwrap().shape.process;
+    assert_eq!(facts.name, "truth");
+    assert!(!facts.reservations.contains(&ShapeReservation::Traced));
+    let Findings::Advice(found) = &advice.findings else {
+        panic!("{:?}", advice.findings)
+    };
+    let mut remedies = found.remedies.iter();
+    let other = remedies.find(|remedy| remedy.kind == RemedyKind::PosixSpawn);
+    assert!(other.unwrap().outcome.measured().unwrap().ratio.value < 0.5);
+    let words = format!("show {}", cache.path().join("trace.json").display());
+    let shown = forktax(&words).output().unwrap();
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    for words in [
+        "Remedies, tried one at a time",
+        "Instead of a fork:",
+        "What each was applied to",
+    ] {
+        assert!(shown.contains(words), "{shown}");
+    }
+    let document = large("--advise", &program, "0", cache.path());
+    let why = trace(&document)
+        .advised
+        .as_ref()
+        .unwrap()
+        .missing()
+        .unwrap();
+    assert!(why.reason.contains("nothing to try remedies on"), "{why:?}");
 }

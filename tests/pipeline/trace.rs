@@ -1,14 +1,17 @@
 //! A program that is watched, from the plan to its tables.
 
 use forktax::model::{
-    Check, Document, Ending, Findings, Order, Stopped, Trace, TraceOrder, TraceTarget,
+    Availability, CardMethod, CardPrices, CardTerm, Check, Document, Ending, Errors, Findings,
+    Grade, Order, SpawnMethod, SpawnPath, Spread, Stopped, Term, Trace, TraceOrder, TraceTarget,
 };
 use forktax::report::offences;
 
-use super::fake::Fault;
-use super::{carry_out, shown};
+use super::fake::followed::{COMMAND, ENTRIES, LOOK_NS};
+use super::fake::{Fake, Fault, host};
+use super::{Steps, carry_out, shown};
 use crate::fake::plan;
 use forktax::lab::error::LabError;
+use forktax::lab::watch;
 use forktax::model::SpawnMethod::Fork;
 
 fn watching(call_times: bool, checks: &[Check]) -> forktax::model::Plan {
@@ -20,6 +23,8 @@ fn watching(call_times: bool, checks: &[Check]) -> forktax::model::Plan {
         },
         call_times,
         checks: checks.to_vec(),
+        prices: Availability::unavailable("no card is stored", Some("measure one")),
+        advise: false,
     });
     plan
 }
@@ -131,4 +136,139 @@ fn who_may_not_be_watched_is_said_and_nothing_is_left() {
     assert!(outcome.document.is_none());
     let said = outcome.error.unwrap().to_string();
     assert!(said.contains("ptrace_scope"), "{said}");
+}
+
+/// A card by which an entry of a fork takes a microsecond, and a posix_spawn 20 ms.
+fn prices() -> Availability<CardPrices> {
+    let term = |term, ns: f64| CardTerm {
+        term,
+        call_ns: [ns; 2],
+        after_ns: [0.0; 2],
+    };
+    let errors = Errors {
+        r_squared: 1.0,
+        loo_median: 0.1,
+        loo_p90: 0.2,
+        validation_median: Availability::not_reached(),
+        validation_worst: Availability::not_reached(),
+    };
+    Availability::Measured(CardPrices {
+        terms: vec![term(Term::Pte, 1e3)],
+        knee_bytes: None,
+        levels_off: false,
+        instead: vec![CardMethod {
+            method: SpawnMethod::PosixSpawn,
+            terms: vec![term(Term::Fixed, 20e6)],
+        }],
+        grade: Grade {
+            parents: 20,
+            call: errors.clone(),
+            total: errors,
+        },
+        measured_unix_s: 0,
+    })
+}
+
+/// What is printed, however it was wrapped.
+fn said(document: Document) -> String {
+    let text = shown(document);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A command that copies itself seven times, of which six children execute something.
+fn copying(change: impl FnOnce(&mut TraceOrder), fault: Fault) -> Document {
+    let mut plan = watching(false, &[]);
+    match &mut plan.order {
+        Order::Trace(order) => change(order),
+        other => panic!("{other:?}"),
+    }
+    let (outcome, _) = carry_out(fault, &plan);
+    outcome.document.unwrap()
+}
+
+#[test]
+fn who_copies_again_and_again_is_looked_at_once_and_no_time_holds_that() {
+    for call_times in [false, true] {
+        let document = copying(|order| order.call_times = call_times, Fault::CopiesOften);
+        let trace = trace(&document);
+        let [saving] = trace.savings.as_slice() else {
+            panic!("{:?}", trace.savings)
+        };
+        assert_eq!((saving.copies, saving.replaceable), (7, 6));
+        let [parent] = saving.parents.as_slice() else {
+            panic!("{:?}", saving.parents)
+        };
+        assert_eq!((parent.pid, parent.spawns), (COMMAND, 6));
+        assert_eq!(parent.parent.measured().unwrap().mappings.ptes, ENTRIES);
+        assert_eq!(parent.took_ns, LOOK_NS);
+        let longest = |pick: fn(&SpawnPath) -> &Availability<Spread>| {
+            let paths = trace.paths.iter();
+            let measured = paths.filter_map(|path| pick(path).measured());
+            measured.map(|times| times.max).fold(0.0, f64::max)
+        };
+        assert!(longest(|path| &path.call_ns) < LOOK_NS as f64);
+        assert!(longest(|path| &path.to_exec_ns) < LOOK_NS as f64);
+        let copying = trace.paths.iter().find(|path| path.copies).unwrap();
+        // Without timed calls it is looked at while a child is on its way to its exec.
+        let told = copying.to_exec_ns.measured().unwrap().count;
+        assert_eq!(told, if call_times { 6 } else { 5 });
+        let text = said(document.clone());
+        assert!(text.contains("no card is stored; measure one"), "{text}");
+    }
+}
+
+#[test]
+fn what_another_way_would_take_is_said_by_the_card() {
+    let document = copying(|order| order.prices = prices(), Fault::CopiesOften);
+    let text = said(document);
+    let expected =
+        "By this host's card the calls of 6 copying spawns of server (84,303 PTEs) take 0.506 s";
+    assert!(text.contains(expected), "{text}");
+    let timed = |order: &mut TraceOrder| {
+        order.prices = prices();
+        order.call_times = true;
+    };
+    let text = said(copying(timed, Fault::CopiesOften));
+    let expected = "6 copying spawns of server (84,303 PTEs) stood in their calls for";
+    assert!(text.contains(expected), "{text}");
+    assert!(
+        text.contains("of these take 0.506 s, and would take 0.120 s by posix_spawn"),
+        "{text}"
+    );
+}
+
+#[test]
+fn who_may_not_be_looked_at_has_no_price_and_the_reason() {
+    let document = copying(|order| order.prices = prices(), Fault::NotLookedAt);
+    let text = said(document);
+    assert!(text.contains("it is protected; ask root"), "{text}");
+    assert!(!text.contains("by the card of"), "{text}");
+}
+
+#[test]
+fn the_dearest_spawner_has_a_shape_if_remedies_are_asked_for() {
+    let dearest = |advise, fault| {
+        let mut plan = watching(false, &[]);
+        let Order::Trace(order) = &mut plan.order else {
+            panic!("it watches")
+        };
+        order.advise = advise;
+        let order = order.clone();
+        watch(
+            &Fake::new(fault),
+            host(),
+            &plan,
+            &order,
+            &mut Steps(Vec::new()),
+        )
+        .dearest
+    };
+    let found = dearest(true, Fault::CopiesOften).unwrap();
+    assert!(found.executes);
+    assert_eq!(found.shape.process.pid, Some(COMMAND));
+    assert!(dearest(false, Fault::CopiesOften).is_err());
+    let why = dearest(true, Fault::Nothing).unwrap_err().reason;
+    assert!(why.contains("nothing to try remedies on"), "{why}");
+    let why = dearest(true, Fault::NotLookedAt).unwrap_err();
+    assert_eq!(why.reason, "it is protected");
 }

@@ -4,8 +4,8 @@ use super::shapes::{self, Shape};
 use super::tried::Tried;
 use super::{Fit, fit, footprint_bytes};
 use crate::model::{
-    Availability, Card, CardOrder, Counts, Document, Forecast, Price, PriceKind, PriceList,
-    Purpose, SpawnMethod,
+    Availability, Card, CardMethod, CardOrder, CardTerm, Counts, Document, Forecast, Price,
+    PriceKind, PriceList, Priced, Purpose, SpawnMethod, Term,
 };
 use crate::stats::{Estimate, Replicates};
 
@@ -93,6 +93,20 @@ impl<'a> Charged<'a> {
         each.collect()
     }
 
+    /// What a spawn is charged by ways that copy nothing, as far as the card has a price, and
+    /// for each mapping where it tells one from nothing.
+    pub fn instead(&self) -> Vec<CardMethod> {
+        let priced = |of, term, method| term_of(term, &self.price(of, method)?.priced);
+        let ways = [SpawnMethod::PosixSpawn, SpawnMethod::Vfork].into_iter();
+        let priced = ways.filter_map(|method| {
+            let spawn = priced(PriceKind::Spawn, Term::Fixed, method)?;
+            let mapping = priced(PriceKind::Mapping, Term::AnonVma, method);
+            let terms = [spawn].into_iter().chain(mapping).collect();
+            Some(CardMethod { method, terms })
+        });
+        priced.collect()
+    }
+
     /// The trials with what came of them; one that the run did not come to is there
     /// without any figure.
     pub fn tried(&self) -> impl Iterator<Item = Tried<'a>> {
@@ -173,4 +187,16 @@ impl<'a> Charged<'a> {
         });
         longer.collect()
     }
+}
+
+/// A price as that of a unit; a part in the call that is not told from nothing is nothing.
+fn term_of(term: Term, priced: &Priced) -> Option<CardTerm> {
+    let sound = |found: &Availability<Estimate>| Some(found.measured()?.sound()?.value);
+    let total = sound(&priced.total_ns)?;
+    let call = sound(&priced.call_ns).unwrap_or(0.0);
+    Some(CardTerm {
+        term,
+        call_ns: [call; 2],
+        after_ns: [total - call; 2],
+    })
 }

@@ -9,7 +9,7 @@
 use fastrand::Rng;
 
 use super::footprint::{Knee, SIZED, way_beyond};
-use crate::model::{CardPrices, CardTerm, Counts, Term};
+use crate::model::{CardMethod, CardPrices, CardTerm, Counts, Term};
 use crate::stats::{DRAWS, LeastSquares, Replicates, quantile, seed_of};
 
 /// The size from which on prices go up, in bytes. As they do so by doublings it matters little
@@ -167,10 +167,18 @@ pub fn forecast(prices: &CardPrices, counts: &Counts) -> [f64; 2] {
         bytes,
         levels_off: prices.levels_off,
     });
-    let beyond = way_beyond(counts, knee);
+    summed(&prices.terms, way_beyond(counts, knee), counts)
+}
+
+/// The same of a spawn by a way that copies nothing, whose prices know no knee.
+pub fn forecast_instead(way: &CardMethod, counts: &Counts) -> [f64; 2] {
+    summed(&way.terms, 0.0, counts)
+}
+
+fn summed(terms: &[CardTerm], beyond: f64, counts: &Counts) -> [f64; 2] {
     let price = |[small, large]: [f64; 2]| small + (large - small) * beyond;
     let sum = |of: &dyn Fn(&CardTerm) -> f64| {
-        let each = prices.terms.iter();
+        let each = terms.iter();
         each.map(|term| term.term.count(counts) as f64 * of(term))
             .sum::<f64>()
     };

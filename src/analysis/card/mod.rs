@@ -16,7 +16,7 @@ mod unpriced;
 
 pub use charged::{Charged, Dependence};
 pub use design::{Design, environment, name};
-pub use fit::{Fit, forecast};
+pub use fit::{Fit, forecast, forecast_instead};
 pub use footprint::{FAR, Knee, footprint_bytes};
 pub use grade::{error, is_believable};
 pub use prices::{PriceLine, Slice, fit, lines, price_list};

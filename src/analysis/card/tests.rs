@@ -392,6 +392,7 @@ fn stored_prices_foretell_as_they_were_measured() {
         terms,
         knee_bytes: Some(KNEE),
         levels_off: false,
+        instead: Vec::new(),
         grade: grade.measured().unwrap().clone(),
         measured_unix_s: 0,
     };

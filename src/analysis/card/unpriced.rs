@@ -116,6 +116,7 @@ mod tests {
             terms: terms.to_vec(),
             knee_bytes: None,
             levels_off: false,
+            instead: Vec::new(),
             grade: Grade {
                 parents: 20,
                 call: errors.clone(),

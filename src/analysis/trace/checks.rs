@@ -84,7 +84,7 @@ fn by_spawner(check: Check, found: &Found<'_>, offends: impl Fn(&Spawn) -> bool)
 
 /// Whether a process goes on as two: without a namespace of its own, which a container's
 /// start would make.
-fn is_fork(spawn: &Spawn) -> bool {
+pub(super) fn is_fork(spawn: &Spawn) -> bool {
     /// CLONE_NEWTIME, NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
     /// (include/uapi/linux/sched.h).
     const NAMESPACES: u64 = 0x80 | 0x2_0000 | 0x7e00_0000;

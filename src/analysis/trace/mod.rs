@@ -5,6 +5,7 @@
 mod checks;
 mod executed;
 mod paths;
+mod savings;
 mod spawners;
 mod spread;
 #[cfg(test)]
@@ -13,5 +14,6 @@ mod tests;
 pub use checks::{Found, offences};
 pub use executed::{Executed, executed};
 pub use paths::paths;
+pub use savings::{MATTERS, MOST_LOOKS, Parents, Saved, saved, savings};
 pub use spawners::{Sized, spawners};
 pub use spread::spread;

@@ -72,7 +72,7 @@ fn path(key: Key, spawns: &[&Spawn], wall_ns: u64, calls: &Availability<()>) -> 
 }
 
 /// The share of the time in which some thread stood in one of these calls.
-fn standing(spawns: &[&Spawn], wall_ns: u64) -> f64 {
+pub(super) fn standing(spawns: &[&Spawn], wall_ns: u64) -> f64 {
     let mut calls: Vec<(u64, u64)> = spawns
         .iter()
         .filter_map(|spawn| Some((spawn.at_ns, spawn.at_ns.saturating_add(spawn.call_ns?))))

@@ -5,7 +5,7 @@ use crate::model::{
 };
 
 /// A spawn by vfork of process 1, which is program 0.
-const VFORK: Spawn = Spawn {
+pub(super) const VFORK: Spawn = Spawn {
     at_ns: 0,
     by: 1,
     thread: 1,
@@ -21,7 +21,7 @@ const VFORK: Spawn = Spawn {
     ending: None,
 };
 /// One as libc's fork makes it.
-const FORK: Spawn = Spawn {
+pub(super) const FORK: Spawn = Spawn {
     call: CallName::Clone,
     flags: 0x120_0000,
     caller: Some(0),

@@ -42,6 +42,11 @@ pub(in crate::cli) struct TraceArgs {
     #[arg(long, conflicts_with_all = ["pid", "time"])]
     pub(in crate::cli) call_times: bool,
 
+    /// After the watching, try remedies on the shape that the process with the dearest copying
+    /// spawns had, as forktax advise does, which takes 40 s or longer
+    #[arg(long)]
+    pub(in crate::cli) advise: bool,
+
     /// Exit with status 1 if one of these is found, a list: fork, copies (the address
     /// space), system, exec-failed, count>N, call>TIME; the last two of the kinds that
     /// need it turn --call-times on

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::PlanError;
 use crate::cli::args::TraceArgs;
 use crate::model::{
-    ChildAction, Order, Placement, Plan, Program, SpawnMethod, StopRule, Temperature, TraceOrder,
-    TraceTarget,
+    Availability, CardPrices, ChildAction, Order, Placement, Plan, Program, SpawnMethod, StopRule,
+    Temperature, TraceOrder, TraceTarget,
 };
 use crate::units::harmless;
 
@@ -14,8 +14,13 @@ use crate::units::harmless;
 const LONGEST: usize = 256;
 
 /// The plan that watches a program. Of what other plans order there is nothing: no parent is
-/// built, and nothing is drawn. `name` is that of a process which runs.
-pub(in crate::cli) fn of_trace(args: &TraceArgs, name: Option<String>) -> Result<Plan, PlanError> {
+/// built, and nothing is drawn. `name` is that of a process which runs, `prices` those of the
+/// stored card.
+pub(in crate::cli) fn of_trace(
+    args: &TraceArgs,
+    name: Option<String>,
+    prices: Availability<CardPrices>,
+) -> Result<Plan, PlanError> {
     if args.pid.is_none() && args.command.is_empty() {
         return Err(PlanError::refused(
             "nothing to watch: give a command after --, as in forktax trace -- make, or a process \
@@ -56,6 +61,8 @@ pub(in crate::cli) fn of_trace(args: &TraceArgs, name: Option<String>) -> Result
             target,
             call_times: args.call_times || needing.is_some(),
             checks: args.fail_on.clone(),
+            prices,
+            advise: args.advise,
         }),
         spaces: Vec::new(),
         methods: Vec::new(),

@@ -9,10 +9,15 @@ use std::time::{Duration, Instant};
 use super::Stop;
 use super::label;
 use crate::lab::callers::{Callers, Chain, End, Frame, origin};
+use crate::lab::census::{self, CensusError};
 use crate::lab::error::{LabError, ProgramError};
 use crate::lab::kernel::{Step, Watcher};
 use crate::lab::path::shown;
-use crate::model::{Caller, CodePlace, TraceOrder, TraceTarget, TracedProgram};
+use crate::lab::shape::{self, Options};
+use crate::model::{
+    Caller, CodePlace, Missing, Parent, ProcessShape, ShapeReservation, TraceOrder, TraceTarget,
+    TracedProgram,
+};
 use crate::profile::spawns::Size;
 use crate::sys::trace::event::{Followed, Registers, What};
 use crate::sys::trace::follow::{Follower, Next, Start, StartError};
@@ -160,6 +165,15 @@ impl Watcher for LinuxWatcher {
         })
     }
 
+    fn counts(&mut self, pid: u32) -> Result<Parent, Missing> {
+        census::take(pid.cast_signed(), &[]).map_err(unread)
+    }
+
+    fn shape(&mut self, pid: u32) -> Result<ProcessShape, Missing> {
+        let taken = shape::take(pid.cast_signed(), Options::default()).map_err(unread)?;
+        Ok(unwatched(taken, self.must_stay()))
+    }
+
     fn refused(&self) -> Vec<(u32, String, &'static str)> {
         let refused = self.follower.refused().iter();
         refused
@@ -170,6 +184,30 @@ impl Watcher for LinuxWatcher {
     fn leave(self: Box<Self>) {
         self.follower.leave();
     }
+}
+
+fn unread(error: CensusError) -> Missing {
+    Missing::unavailable(error.to_string(), None)
+}
+
+/// A shape without what is the watcher's doing: that it is traced, and one filter of its calls.
+fn unwatched(mut shape: ProcessShape, has_filter: bool) -> ProcessShape {
+    let facts = &mut shape.process;
+    let around = facts.surroundings.as_mut();
+    let filters = around.and_then(|around| around.seccomp_filters.as_mut());
+    let has_others = match filters {
+        Some(filters) if has_filter => {
+            *filters = filters.saturating_sub(1);
+            *filters > 0
+        }
+        _ => !has_filter,
+    };
+    facts.reservations.retain(|it| match it {
+        ShapeReservation::Traced => false,
+        ShapeReservation::Seccomp => has_others,
+        _ => true,
+    });
+    shape
 }
 
 fn caller(chain: &Chain) -> Caller {
@@ -219,5 +257,34 @@ fn not_started(program: String, error: StartError) -> LabError {
             remedy: error.remedy(),
             why: error.to_string(),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::shape::parse_shape;
+
+    #[test]
+    fn what_is_the_watcher_s_doing_is_not_the_shape_s() {
+        let stored = include_str!("../../../tests/data/shapes/shape.json");
+        let shape = parse_shape(stored.as_bytes()).unwrap();
+        let left = |filters, has_filter| {
+            let mut shape = shape.clone();
+            let around = shape.process.surroundings.get_or_insert_default();
+            around.seccomp_filters = filters;
+            let reservations = [ShapeReservation::Seccomp, ShapeReservation::Traced];
+            shape.process.reservations = reservations.to_vec();
+            let facts = unwatched(shape, has_filter).process;
+            (
+                facts.surroundings.unwrap().seccomp_filters,
+                facts.reservations,
+            )
+        };
+        let others = || vec![ShapeReservation::Seccomp];
+        assert_eq!(left(Some(1), true), (Some(0), Vec::new()));
+        assert_eq!(left(Some(3), true), (Some(2), others()));
+        assert_eq!(left(Some(1), false), (Some(1), others()));
+        assert_eq!(left(None, true), (None, Vec::new()));
     }
 }

@@ -76,6 +76,30 @@ fn a_spawn_has_a_call_an_exec_and_an_end() {
 }
 
 #[test]
+fn what_was_under_way_while_the_watcher_was_held_up_has_no_time() {
+    let mut told = Told::new();
+    let calling = || What::Calling {
+        call: CallName::Fork,
+        flags: 0,
+    };
+    told.plain(1, calling());
+    told.created(1, CallName::Fork, 2);
+    assert!(told.course.is_calling(1));
+    told.course.held_up();
+    told.of(2, What::Executed, program(1));
+    told.plain(1, What::Returned { child: Ok(2) });
+    told.plain(1, calling());
+    told.created(1, CallName::Fork, 3);
+    told.plain(1, What::Returned { child: Ok(3) });
+    told.of(3, What::Executed, program(1));
+    let times: Vec<_> = (told.course.spawns.iter())
+        .map(|spawn| (spawn.call_ns.is_some(), spawn.to_exec_ns.is_some()))
+        .collect();
+    assert_eq!(times, [(false, false), (true, true)]);
+    assert_eq!(told.course.spawns[0].executed, Some(1));
+}
+
+#[test]
 fn what_a_child_did_before_its_creation_was_told_is_its_own() {
     let mut told = Told::new();
     told.of(2, What::Executed, program(1));

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Record, part, short};
-use crate::model::{EndingCount, Missing, Trace};
+use super::{Record, part, run, short};
+use crate::model::{Availability, EndingCount, Missing, Trace};
 use crate::report::view::traced as names;
 
 /// What was counted over the whole run, and what was not to be seen, by their names in the
@@ -77,7 +77,20 @@ pub(super) fn records(about: &Record, trace: &Trace, into: &mut Vec<Record>) {
         };
         part(&about, "spawners", row, into);
     }
+    for row in &trace.savings {
+        let about = Record {
+            parent: program(row.program),
+            ..about.clone()
+        };
+        part(&about, "savings", row, into);
+    }
     failures(&about, trace, into);
+    if let Some(advised) = &trace.advised {
+        match advised {
+            Availability::Measured(advice) => run(advice, into),
+            missing => part(&about, "advised", missing, into),
+        }
+    }
 }
 
 fn failures(about: &Record, trace: &Trace, into: &mut Vec<Record>) {

@@ -38,7 +38,7 @@ const RATIOS: [&str; 14] = [
 ];
 
 /// Counts of things.
-const COUNTS: [&str; 56] = [
+const COUNTS: [&str; 57] = [
     "anon_vmas",
     "built",
     "capacity",
@@ -78,6 +78,7 @@ const COUNTS: [&str; 56] = [
     "process",
     "processes",
     "ptes",
+    "replaceable",
     "rounds",
     "samples",
     "seen",

@@ -15,6 +15,13 @@ pub(super) fn lines(document: &Document) -> Vec<String> {
     lines
 }
 
+/// The same of a run on the same host as another one, of which that was told.
+pub(super) fn lines_beside(document: &Document) -> Vec<String> {
+    /// The machine and its settings.
+    const OF_HOST: usize = 2;
+    lines(document).split_off(OF_HOST)
+}
+
 /// What was measured, where and how.
 fn conditions_of(document: &Document) -> Vec<String> {
     let Document {

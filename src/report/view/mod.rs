@@ -65,24 +65,39 @@ pub fn sections(stored: &Stored) -> Vec<Section> {
 fn of_run(document: &Document) -> Vec<Section> {
     let mut footnotes = Footnotes::default();
     let (answers, words) = answers(document, &mut footnotes);
-    let rebuilt = Rebuilt::of(document);
-    let mut caveats = rebuilt.map(|rebuilt| rebuilt.caveats()).unwrap_or_default();
-    caveats.extend(closing::caveats(document, &footnotes));
-    let slow = Section::table(SLOW, slow::table(document));
+    let mut caveats = closing::caveats(document, &footnotes);
+    let mut method = header::lines(document);
+    let mut run = closing::run(document);
+    // What is told of a watched program comes from two runs where remedies were tried.
+    let measured = advised(document).unwrap_or(document);
+    if let Some(advice) = advised(document) {
+        caveats.extend(closing::caveats(advice, &footnotes));
+        method.extend(header::lines_beside(advice));
+        run.extend(closing::run(advice));
+    }
+    let rebuilt = Rebuilt::of(measured);
+    let of_shape = rebuilt.map(|rebuilt| rebuilt.caveats()).unwrap_or_default();
+    caveats.splice(0..0, of_shape);
+    let slow = Section::table(SLOW, slow::table(measured));
     let explained = answers.iter().chain([&slow]);
-    let legend = closing::legend(closing::figures(&document.findings), explained);
+    let legend = closing::legend(closing::figures(&measured.findings), explained);
     let [verdict, further] = in_short(words);
     let mut sections = vec![verdict];
     sections.extend(answers);
     sections.extend([
         further,
-        Section::lines("method", "How it was measured", header::lines(document)),
+        Section::lines("method", "How it was measured", method),
         Section::lines(CAVEATS, "Caveats", caveats),
-        Section::lines("run", "Run", closing::run(document)),
+        Section::lines("run", "Run", run),
         slow,
         legend,
     ]);
     sections
+}
+
+/// The result of the remedies that were tried on what a watched program spawns from.
+fn advised(document: &Document) -> Option<&Document> {
+    trace::advised(document.findings.trace()?)
 }
 
 /// The sentences that come first, and those that follow the tables.

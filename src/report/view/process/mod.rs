@@ -24,7 +24,7 @@ pub(super) mod words;
 
 pub(super) use names::content;
 pub(super) use origin::{cpus, has, lines as origin};
-pub(super) use recognised::sentences as recognised;
+pub(super) use recognised::{sentences as recognised, started};
 pub(super) use reservations::{around, reservation};
 
 use crate::analysis::sweep::times_as_long;

@@ -5,9 +5,13 @@ use crate::model::ProcessShape;
 
 /// A sentence on how such programs start others, and one on what else runs at their forks.
 pub(in crate::report::view) fn sentences(shape: &ProcessShape) -> Vec<String> {
-    let known = runtime(shape);
-    let starts = known.map(|known| starts(known, is_embedded(shape, known)));
-    starts.into_iter().chain(handlers(shape)).collect()
+    started(shape).into_iter().chain(handlers(shape)).collect()
+}
+
+/// The first of them, which who was watched does without.
+pub(in crate::report::view) fn started(shape: &ProcessShape) -> Option<String> {
+    let known = runtime(shape)?;
+    Some(starts(known, is_embedded(shape, known)))
 }
 
 fn starts(runtime: Runtime, is_embedded: bool) -> String {

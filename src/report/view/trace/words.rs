@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{names, offences};
+use super::{names, offences, savings};
 use crate::model::{Document, FailedExec, SpawnPath, Trace, TraceOrder, TraceTarget};
 use crate::report::view::closing;
 use crate::report::view::number::{counted, integer, prose, significant};
@@ -11,17 +11,27 @@ use crate::units::harmless;
 /// The most characters of a command.
 const LONGEST: usize = 60;
 
-/// The sentences.
-pub(super) fn sentences(document: &Document, trace: &Trace) -> Vec<String> {
+/// The sentences, with those on what was `tried` on the dearest spawner.
+pub(super) fn sentences(document: &Document, trace: &Trace, tried: Vec<String>) -> Vec<String> {
+    let mut tried = tried.into_iter();
     let mut words = vec![in_all(document, trace)];
     words.extend(offence(trace));
+    words.extend(savings::sentence(trace));
+    words.extend(tried.next().or_else(|| untried(trace)));
     words.extend(most(trace));
     words.extend(in_place(trace));
     words.extend(standing(trace));
     words.extend(growth(trace));
     words.extend(failures(trace));
     words.extend(incomplete(trace));
+    words.extend(tried);
     words
+}
+
+/// Why no remedy was tried, where that was asked for.
+fn untried(trace: &Trace) -> Option<String> {
+    let missing = trace.advised.as_ref()?.missing()?;
+    Some(format!("No remedy was tried: {}.", missing.in_words()))
 }
 
 /// All spawns of the run.
@@ -127,8 +137,17 @@ fn in_place(trace: &Trace) -> Option<String> {
     }
 }
 
-/// How long all stood in calls that copy.
+/// How long all stood in calls that copy, unless that was said of the dearest of them, which
+/// were all.
 fn standing(trace: &Trace) -> Option<String> {
+    let copies = spawns(&trace.paths, |path| path.copies);
+    if trace
+        .savings
+        .first()
+        .is_some_and(|first| first.replaceable == copies)
+    {
+        return None;
+    }
     let copying = trace.paths.iter().filter(|path| path.copies);
     let calls = copying.filter_map(|path| path.call_ns.measured());
     let total: f64 = calls.map(|call| call.total).sum();
@@ -210,6 +229,7 @@ pub(super) fn run(document: &Document, trace: &Trace) -> Vec<String> {
             processes(trace.left_running)
         ));
     }
+    lines.extend(looks(trace));
     if trace.unlisted > 0 {
         lines.push(format!(
             "the document lists the first {} of the spawns one by one; all are in the tables",
@@ -217,6 +237,21 @@ pub(super) fn run(document: &Document, trace: &Trace) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// What it took to look at those that copying spawns were made from.
+fn looks(trace: &Trace) -> Option<String> {
+    let parents = || trace.savings.iter().flat_map(|row| &row.parents);
+    let took_ns = parents().fold(0, |sum: u64, parent| sum.saturating_add(parent.took_ns));
+    let count = parents().count() as u64;
+    (count > 0).then(|| {
+        format!(
+            "what forks of {} copy was looked at, which took {}: calls and ways to exec that were \
+             under way meanwhile have no time",
+            processes(count),
+            prose(took_ns as f64)
+        )
+    })
 }
 
 fn processes(count: u64) -> String {
