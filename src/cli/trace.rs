@@ -5,9 +5,10 @@ use std::process::ExitCode;
 use super::args::{FormatArg, OutputArgs, TraceArgs};
 use super::measure::{self, Delivery};
 use super::progress::Bar;
-use super::{exit, output, plan};
+use super::plan::{self, PlanError};
+use super::{exit, output};
 use crate::lab;
-use crate::lab::linux::{Linux, process_name};
+use crate::lab::linux::{Linux, Means, process_name};
 use crate::model::{Document, Ending, Plan, Stored, TraceTarget};
 use crate::report::{self, Subject};
 
@@ -15,9 +16,11 @@ use crate::report::{self, Subject};
 /// be told by it.
 pub(super) fn run(args: &TraceArgs) -> anyhow::Result<ExitCode> {
     let name = args.pid.map(process_name).transpose()?;
-    let plan = plan::of_trace(args, name)?;
+    plan::check_trace(args)?;
+    let means = means(args)?;
+    let plan = plan::of_trace(args, name, &means)?;
     let delivery = Delivery::ready(Subject::of_order(&plan.order), &args.output)?;
-    let kernel = Linux::looking_on(delivery.stop(), args.command.clone());
+    let kernel = Linux::looking_on(delivery.stop(), args.command.clone(), means);
     say_what_begins(args, &plan);
     let mut bar = Bar::new(args.output.quiet, Vec::new());
     let outcome = lab::run(&kernel, measure::host(), &plan, &mut bar);
@@ -45,6 +48,14 @@ pub(super) fn run(args: &TraceArgs) -> anyhow::Result<ExitCode> {
     Ok(exit::OFFENCE.into())
 }
 
+/// By what it is watched: the best that can be had, or what was asked for.
+fn means(args: &TraceArgs) -> Result<Means, PlanError> {
+    Means::open(args.by.map(Into::into)).map_err(|error| {
+        let remedy = error.remedy();
+        PlanError::refused(format!("--by tracepoints: {error}; {remedy}"))
+    })
+}
+
 /// Whether the report has them already.
 fn are_shown(args: &OutputArgs) -> bool {
     let is_text = matches!(args.format, FormatArg::Table | FormatArg::Markdown);
@@ -64,14 +75,15 @@ fn say_what_begins(args: &TraceArgs, plan: &Plan) {
              with ENOSYS",
         );
     }
-    if let TraceTarget::Process { pid, name } = &order.target {
-        output::tell(
-            args.output.quiet,
-            &format!(
-                "watching PID {pid} ({name}) and its descendants; Ctrl-C prints what was seen"
-            ),
-        );
-    }
+    let who = match &order.target {
+        TraceTarget::Command { .. } => return,
+        TraceTarget::Process { pid, name } => format!("PID {pid} ({name}) and its descendants"),
+        TraceTarget::Host => "all processes of this host".to_owned(),
+    };
+    output::tell(
+        args.output.quiet,
+        &format!("watching {who}; Ctrl-C prints what was seen"),
+    );
 }
 
 /// How the command ended, as shells tell it.

@@ -82,7 +82,7 @@ pub use surroundings::{CpuQuota, Filters, SpawnLimit, SpawnLimitKind, Surroundin
 pub use trace::{
     Caller, Check, CodePlace, Ending, EndingCount, ExecutedProgram, FailedCall, FailedExec,
     MOST_SPAWNERS, MOST_SPAWNS, Offence, ParseCheckError, SizeSample, Spawn, SpawnPath, Spawner,
-    Spread, Trace, TraceBackend, TraceOrder, TraceTarget, TracedProgram,
+    Spread, Trace, TraceBackend, TraceMeans, TraceOrder, TraceTarget, TracedProgram,
 };
 
 /// Whether a number is left out of a document.
