@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use super::args::{FormatArg, OutputArgs, TraceArgs};
 use super::measure::{self, Delivery};
-use super::progress::Bar;
 use super::plan::{self, PlanError};
+use super::progress::Bar;
 use super::{exit, output};
 use crate::lab;
 use crate::lab::linux::{Linux, Means, process_name};

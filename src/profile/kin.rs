@@ -281,13 +281,7 @@ impl Kin {
     }
 
     /// The kernel has finished a creation.
-    fn created(
-        &mut self,
-        by: By,
-        flags: u64,
-        from: Option<Box<Stack>>,
-        told: &mut Vec<Told>,
-    ) {
+    fn created(&mut self, by: By, flags: u64, from: Option<Box<Stack>>, told: &mut Vec<Told>) {
         const THREAD: u64 = libc::CLONE_THREAD.cast_unsigned() as u64;
         let thread = self.threads.entry(by.tid).or_default();
         if flags & THREAD != 0 {
@@ -343,7 +337,10 @@ impl Kin {
 
     fn maps(&mut self, pid: u32, mapped: Mapped, told: &mut Vec<Told>) {
         // The program's own file is mapped first (load_elf_binary(), fs/binfmt_elf.c).
-        let becomes = self.members.get_mut(&pid).and_then(|it| it.becomes.as_mut());
+        let becomes = self
+            .members
+            .get_mut(&pid)
+            .and_then(|it| it.becomes.as_mut());
         if let Some(first @ None) = becomes
             && mapped.name.starts_with('/')
         {

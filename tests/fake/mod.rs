@@ -130,6 +130,10 @@ pub(crate) enum Fault {
     NotFollowed,
     /// One of the descendants may not be traced.
     OneNotFollowed,
+    /// Tracepoints cannot be had.
+    NoTracepoints,
+    /// The kernel drops records.
+    RecordsLost,
 }
 
 /// The spawns of a worker, and what it was ordered.

@@ -31,11 +31,7 @@ pub(in crate::cli) fn check_trace(args: &TraceArgs) -> Result<(), PlanError> {
 }
 
 /// Refuses what ptrace(2) cannot do.
-fn check_ptrace(
-    args: &TraceArgs,
-    needing: Option<&Check>,
-    means: &Means,
-) -> Result<(), PlanError> {
+fn check_ptrace(args: &TraceArgs, needing: Option<&Check>, means: &Means) -> Result<(), PlanError> {
     // With tracepoints it could be done.
     let obstacle = match means.obstacle() {
         Some(obstacle) => format!("tracepoints would do: {obstacle}"),

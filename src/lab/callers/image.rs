@@ -114,7 +114,9 @@ impl Image {
     /// Whether reading the mappings again may tell of an address that is in none of them.
     /// Where a walk goes astray, it asks for the same addresses again and again.
     pub(super) fn may_have_grown(&self, address: u64) -> bool {
-        !self.is_recorded && self.nowhere.len() < MOST_NOWHERE && !self.nowhere.contains(&(address / PAGE))
+        !self.is_recorded
+            && self.nowhere.len() < MOST_NOWHERE
+            && !self.nowhere.contains(&(address / PAGE))
     }
 
     /// Takes over new mappings, of which one should hold an address.

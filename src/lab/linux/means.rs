@@ -67,7 +67,10 @@ mod tests {
     #[test]
     fn what_is_asked_for_is_had_or_refused_and_the_limit_stays() {
         let ptrace = Means::open(Some(TraceMeans::Ptrace)).unwrap();
-        assert_eq!((ptrace.means(), ptrace.obstacle()), (TraceMeans::Ptrace, None));
+        assert_eq!(
+            (ptrace.means(), ptrace.obstacle()),
+            (TraceMeans::Ptrace, None)
+        );
         let best = Means::open(None).unwrap();
         let forced = Means::open(Some(TraceMeans::Tracepoints));
         match best.means() {

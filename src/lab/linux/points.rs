@@ -138,8 +138,7 @@ impl PointWatcher {
         self.record()?;
         self.kin.silent(pid, &[pid]);
         self.kin.all_named(self.began_ns);
-        held.execute()
-            .map_err(|error| not_started(&start, error))?;
+        held.execute().map_err(|error| not_started(&start, error))?;
         self.command = Some(Command {
             pid,
             ended: None,

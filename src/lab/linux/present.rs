@@ -52,7 +52,9 @@ fn process(pid: u32) -> Option<Present> {
         let stat = fs::read(format!("/proc/{pid}/task/{tid}/stat"));
         stat.is_ok_and(|stat| Stat::parse(&stat).is_some_and(|it| it.lives))
     };
-    let threads: Vec<u32> = numbers(&format!("/proc/{pid}/task")).filter(lives).collect();
+    let threads: Vec<u32> = numbers(&format!("/proc/{pid}/task"))
+        .filter(lives)
+        .collect();
     (!threads.is_empty()).then_some(Present {
         pid,
         parent: first.parent,

@@ -119,4 +119,7 @@ pub struct Registers {
     /// What libc's vfork keeps its return address in over the call (rdi on x86-64, x30
     /// elsewhere); 0 where there is none.
     pub vfork: u64,
+    /// In what others keep it: musl in rdx, Go in r12, both of x86-64; zeros elsewhere, and
+    /// where they are not known.
+    pub others: [u64; 2],
 }

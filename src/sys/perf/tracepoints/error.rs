@@ -33,9 +33,11 @@ impl TracepointError {
             Self::NoTracefs => {
                 "run `mount -t tracefs tracefs /sys/kernel/tracing` as root".to_owned()
             }
-            Self::Unreadable { .. } => "run as root, or have root permit this user to read tracefs \
+            Self::Unreadable { .. } => {
+                "run as root, or have root permit this user to read tracefs \
                  (its mount options uid=, gid= and mode=) and grant CAP_PERFMON"
-                .to_owned(),
+                    .to_owned()
+            }
             Self::Unknown(_) => {
                 "use Linux 5.8 or newer, built with CONFIG_FTRACE_SYSCALLS".to_owned()
             }

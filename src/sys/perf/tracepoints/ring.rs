@@ -19,9 +19,9 @@ use perf_event_open::sample::record::sample::{Abi, Sample};
 use perf_event_open::sample::record::task::Fork;
 use perf_event_open::sample::record::{Record as Raw, RecordId};
 
+use super::TracepointError;
 use super::point::{Point, Reader};
 use super::record::{Fact, FileId, Mapped, Record, Stack};
-use super::TracepointError;
 use crate::sys::check;
 use crate::sys::perf::error::Attempt;
 use crate::sys::perf::instrument::{stamped_opts, task_records};
@@ -243,12 +243,14 @@ fn read(record: Raw, readers: &HashMap<u16, Reader>) -> Option<Record> {
             of_thread(comm.record_id.as_ref()?, Fact::Renews).filter(|record| record.pid != 0)
         }
         Raw::Mmap(mmap) if mmap.executable => mapped(&mmap),
-        Raw::LostRecords(lost_ones) => {
-            Some(lost(time(lost_ones.record_id.as_ref()), lost_ones.lost_records))
-        }
-        Raw::LostSamples(lost_ones) => {
-            Some(lost(time(lost_ones.record_id.as_ref()), lost_ones.lost_samples))
-        }
+        Raw::LostRecords(lost_ones) => Some(lost(
+            time(lost_ones.record_id.as_ref()),
+            lost_ones.lost_records,
+        )),
+        Raw::LostSamples(lost_ones) => Some(lost(
+            time(lost_ones.record_id.as_ref()),
+            lost_ones.lost_samples,
+        )),
         _ => None,
     }
 }
@@ -334,34 +336,36 @@ fn mapped(mmap: &Mmap) -> Option<Record> {
 /// arch/x86/include/uapi/asm/perf_regs.h, and `perf_event_arm_regs` of arm64). They are written
 /// in the order of their numbers.
 fn registers_mask() -> u64 {
-    let numbers: [u32; 4] = match cfg!(target_arch = "x86_64") {
-        // DI, BP, SP, IP
-        true => [5, 6, 7, 8],
+    let numbers: &[u32] = match cfg!(target_arch = "x86_64") {
+        // DX, DI, BP, SP, IP, R12
+        true => &[3, 5, 6, 7, 8, 20],
         // X29, LR, SP, PC
-        false => [29, 30, 31, 32],
+        false => &[29, 30, 31, 32],
     };
     numbers.iter().fold(0, |mask, number| mask | 1 << number)
 }
 
 /// What such registers are.
 fn registers(values: &[u64]) -> Option<Registers> {
-    let [first, second, sp, ip] = *values.first_chunk()?;
-    Some(match cfg!(target_arch = "x86_64") {
-        true => Registers {
+    match (cfg!(target_arch = "x86_64"), values) {
+        (true, &[dx, di, fp, sp, ip, r12]) => Some(Registers {
             ip,
             sp,
-            fp: second,
+            fp,
             lr: 0,
-            vfork: first,
-        },
-        false => Registers {
+            vfork: di,
+            others: [dx, r12],
+        }),
+        (false, &[fp, lr, sp, ip]) => Some(Registers {
             ip,
             sp,
-            fp: first,
-            lr: second,
-            vfork: second,
-        },
-    })
+            fp,
+            lr,
+            vfork: lr,
+            others: [0; 2],
+        }),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -460,9 +464,9 @@ mod tests {
 
     #[test]
     fn registers_come_in_the_order_of_their_numbers() {
-        let found = registers(&[1, 2, 3, 4]).unwrap();
-        assert_eq!((found.sp, found.ip), (3, 4));
-        assert_eq!(registers_mask().count_ones(), 4);
-        assert_eq!(registers(&[1, 2, 3]), None);
+        let all: Vec<u64> = (1..=u64::from(registers_mask().count_ones())).collect();
+        let found = registers(&all).unwrap();
+        assert_eq!(found.ip, found.sp + 1);
+        assert_eq!(registers(&all[1..]), None);
     }
 }
