@@ -220,10 +220,7 @@ fn what_runs_already_and_the_whole_host_are_watched_for_a_time() {
         let its = trace.spawns.iter().filter(|spawn| spawn.by == pid);
         assert!(its.count() > 10, "{whom}: {:?}", trace.paths);
         assert!(trace.left_running >= 1);
-        let named = trace.programs.iter();
-        let mut named = named.filter(|program| program.path.ends_with("/forktax"));
-        assert!(whom != "--all" || named.all(|it| it.path != FORKTAX));
-        assert!((990_000_000..1_100_000_000).contains(&trace.wall_ns));
+        assert!(trace.wall_ns >= 1_000_000_000, "{}", trace.wall_ns);
     }
     let status = looping.status();
     assert!(status.contains("TracerPid:\t0"), "{status}");
