@@ -9,7 +9,7 @@ use super::progress::Bar;
 use super::{exit, output};
 use crate::lab;
 use crate::lab::linux::{Linux, Means, process_name};
-use crate::model::{Document, Ending, Plan, Stored, TraceTarget};
+use crate::model::{Check, Document, Ending, Plan, Stored, TraceMeans, TraceTarget};
 use crate::report::{self, Subject};
 
 /// Watches, prints and exports; the status is the command's, unless something else was to
@@ -48,9 +48,17 @@ pub(super) fn run(args: &TraceArgs) -> anyhow::Result<ExitCode> {
     Ok(exit::OFFENCE.into())
 }
 
-/// By what it is watched: the best that can be had, or what was asked for.
+/// By what it is watched: the best that can be had, or what was asked for. Only a process that
+/// stands still shows its arguments for sure, by which a check knows a shell's command: so a
+/// command that is checked for these is stopped.
 fn means(args: &TraceArgs) -> Result<Means, PlanError> {
-    Means::open(args.by.map(Into::into)).map_err(|error| {
+    let is_checked = !args.command.is_empty() && args.fail_on.contains(&Check::System);
+    let asked = match (args.by, is_checked) {
+        (Some(by), _) => Some(by.into()),
+        (None, true) => Some(TraceMeans::Ptrace),
+        (None, false) => None,
+    };
+    Means::open(asked).map_err(|error| {
         let remedy = error.remedy();
         PlanError::refused(format!("--by tracepoints: {error}; {remedy}"))
     })

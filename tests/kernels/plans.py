@@ -51,6 +51,9 @@ holder & echo $! >/tmp/roots
 su -s /bin/sh nobody -c 'holder & echo $! >/tmp/nobodys'
 """
 
+# A shell that spawns 20 times.
+SPAWNING = "sh -c 'n=0; while [ $n -lt 20 ]; do /bin/busybox true; n=$((n+1)); done; exit 3'"
+
 AT_ONCE = "fork,posix_spawn,posix_spawn+helper"
 
 USUAL = Plan(
@@ -65,6 +68,9 @@ USUAL = Plan(
         measured("rewrite", "explain --shape shape.json --rewrite 100 --time 6s"),
         measured("advise", "advise --shape shape.json --time 6s"),
         measured("card", "card --quick --no-store"),
+        Step("no-tracefs", "forktax trace --all", status=2),
+        Step("tracefs", "mount -t tracefs tracefs /sys/kernel/tracing"),
+        Step("points", f"forktax trace -q --export points.json -- {SPAWNING}", status=3),
         Step("again", "forktax show sweep.json"),
         Step("csv", "forktax show card.json --format csv"),
         Step("compare", "forktax compare sweep.json sweep.json --export compare.json"),
@@ -89,6 +95,8 @@ USUAL = Plan(
         (checks.written_again, "rewrite"),
         (checks.advice, "advise"),
         (checks.card, "card"),
+        (checks.refused, "no-tracefs", "mount -t tracefs"),
+        (checks.traced, "points", 20),
         (checks.same_answer, "again", "sweep"),
         (checks.no_difference, "compare"),
         (checks.sweep, "user-sweep", 1000),

@@ -70,8 +70,8 @@ pub(in crate::cli) struct TraceArgs {
     pub(in crate::cli) call_times: bool,
 
     /// Exit with status 1 if one of these is found, a list: fork, copies (the address
-    /// space), system, exec-failed, count>N, call>TIME; the last two of the kinds that
-    /// need it turn --call-times on
+    /// space), system, exec-failed, count>N, call>TIME; by ptrace, exec-failed and call turn
+    /// --call-times on; system has a command watched by ptrace
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(in crate::cli) fail_on: Vec<Check>,
 

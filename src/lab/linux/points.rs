@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::ffi::OsString;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::follow::{caller, not_started, size, start};
 use super::heard::Heard;
@@ -19,20 +19,20 @@ use crate::profile::kin::{Kin, Known, Scope, Told};
 use crate::profile::spawns::Size;
 use crate::sys::clock;
 use crate::sys::descriptors::SoftLimit;
-use crate::sys::perf::tracepoints::{Record, Tracepoints};
+use crate::sys::perf::tracepoints::{Batch, Recording, Tracepoints};
 use crate::sys::spawn;
 use crate::sys::trace::TraceError;
 use crate::sys::trace::event::{End, Followed, Registers, What};
-use crate::sys::trace::follow::Held;
+use crate::sys::trace::follow::{Held, Start};
 
-/// For how long it is waited for a ring that fills.
+/// For how long it is waited for records before one looks at signals and the time.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// After how long the rings are read again while something is left to tell.
-const OFTEN: Duration = Duration::from_millis(50);
 
 /// Somebody who watches by tracepoints.
 pub(super) struct PointWatcher {
-    points: Tracepoints,
+    recording: Recording,
+    /// Until when all that was recorded was taken.
+    settled_ns: u64,
     kin: Kin,
     /// What was made of the records and is still to be told.
     told: VecDeque<Told>,
@@ -44,7 +44,6 @@ pub(super) struct PointWatcher {
     heard: Heard,
     command: Option<Command>,
     began_ns: u64,
-    drained: Instant,
     /// Why no more is recorded, and since when.
     ending: Option<(Ending, u64)>,
 }
@@ -80,14 +79,38 @@ impl PointWatcher {
         points: Tracepoints,
         descriptors: Option<SoftLimit>,
     ) -> Result<Self, LabError> {
-        let scope = match order.target {
-            TraceTarget::Host => Scope::Host {
-                except: std::process::id(),
-            },
-            TraceTarget::Command { .. } | TraceTarget::Process { .. } => Scope::Tree,
-        };
-        let mut watcher = Self {
-            points,
+        let own = std::process::id();
+        match order.target {
+            TraceTarget::Command { .. } => {
+                let start = start(command, false, descriptors);
+                Self::start(&start, stop, points)
+            }
+            TraceTarget::Process { pid, .. } => {
+                let mut watcher = Self::recording(Scope::Tree, stop, points)?;
+                let tree = present::tree(&present::all(), pid);
+                if tree.is_empty() {
+                    let error = TraceError::Gone;
+                    return Err(LabError::Trace { error });
+                }
+                watcher.look_around(&tree);
+                Ok(watcher)
+            }
+            TraceTarget::Host => {
+                let scope = Scope::Host { except: own };
+                let mut watcher = Self::recording(scope, stop, points)?;
+                let others = present::all().into_iter().filter(|it| it.pid != own);
+                watcher.look_around(&others.collect::<Vec<_>>());
+                Ok(watcher)
+            }
+        }
+    }
+
+    fn recording(scope: Scope, stop: &Stop, points: Tracepoints) -> Result<Self, LabError> {
+        let recording = points.start();
+        let recording = recording.map_err(failed("could not start the tracepoints"))?;
+        Ok(Self {
+            recording,
+            settled_ns: 0,
             kin: Kin::new(scope),
             told: VecDeque::new(),
             last: (None, Known::Nothing),
@@ -95,56 +118,26 @@ impl PointWatcher {
             callers: Callers::new(),
             heard: Heard::new(stop),
             command: None,
-            began_ns: 0,
-            drained: Instant::now(),
+            began_ns: clock::now_ns(),
             ending: None,
-        };
-        match order.target {
-            TraceTarget::Command { .. } => watcher.start(command, descriptors)?,
-            TraceTarget::Process { pid, .. } => {
-                watcher.record()?;
-                let tree = present::tree(&present::all(), pid);
-                if tree.is_empty() {
-                    let error = TraceError::Gone;
-                    return Err(LabError::Trace { error });
-                }
-                watcher.look_around(&tree);
-            }
-            TraceTarget::Host => {
-                watcher.record()?;
-                let own = std::process::id();
-                let others = present::all().into_iter().filter(|it| it.pid != own);
-                watcher.look_around(&others.collect::<Vec<_>>());
-            }
-        }
-        Ok(watcher)
+        })
     }
 
-    fn record(&mut self) -> Result<(), LabError> {
-        let started = self.points.start();
-        started.map_err(failed("could not start the tracepoints"))?;
-        self.began_ns = clock::now_ns();
-        Ok(())
-    }
-
-    fn start(
-        &mut self,
-        command: &[OsString],
-        descriptors: Option<SoftLimit>,
-    ) -> Result<(), LabError> {
-        let start = start(command, false, descriptors);
-        let held = Held::new(&start).map_err(|error| not_started(&start, error))?;
+    fn start(start: &Start<'_>, stop: &Stop, points: Tracepoints) -> Result<Self, LabError> {
+        let not_started = |error| not_started(start, error);
+        // Before there is a second thread.
+        let held = Held::new(start).map_err(not_started)?;
         let pid = held.pid();
-        self.record()?;
-        self.kin.silent(pid, &[pid]);
-        self.kin.all_named(self.began_ns);
-        held.execute().map_err(|error| not_started(&start, error))?;
-        self.command = Some(Command {
+        let mut watcher = Self::recording(Scope::Tree, stop, points)?;
+        watcher.kin.silent(pid, &[pid]);
+        watcher.kin.all_named(watcher.began_ns);
+        held.execute().map_err(not_started)?;
+        watcher.command = Some(Command {
             pid,
             ended: None,
             told_ns: None,
         });
-        Ok(())
+        Ok(watcher)
     }
 
     /// Takes in who is there.
@@ -171,33 +164,36 @@ impl PointWatcher {
     }
 
     /// Makes of records what is to be told, up to a moment.
-    fn take(&mut self, records: Vec<Record>, until_ns: u64) {
+    fn take(&mut self, batch: Batch, until_ns: u64) {
         let mut told = Vec::new();
-        for record in records {
+        for record in batch.records {
             if record.time_ns <= until_ns {
                 self.kin.take(record, &mut told);
             }
         }
+        self.settled_ns = batch.settled_ns;
         self.told.extend(told);
     }
 
-    fn drain(&mut self) {
-        self.drained = Instant::now();
+    /// Awaits records.
+    fn wait(&mut self, timeout: Duration) {
         if let Some(command) = &mut self.command {
             command.look();
         }
-        let records = self.points.drain();
-        self.take(records, u64::MAX);
+        if let Some(batch) = self.recording.next(timeout) {
+            self.take(batch, u64::MAX);
+        }
     }
 
     /// Records no more. What was done until then is still told.
     fn finish(&mut self, ending: Ending, until_ns: u64) {
-        let records = self.points.finish();
-        self.take(records, until_ns);
+        for batch in self.recording.finish() {
+            self.take(batch, until_ns);
+        }
         self.ending = Some((ending, until_ns));
     }
 
-    /// Looks whether it is to end, and reads the rings now and then.
+    /// Looks whether it is to end.
     fn keep_up(&mut self, until_ns: Option<u64>) -> Result<(), LabError> {
         if self.ending.is_some() {
             return Ok(());
@@ -210,7 +206,6 @@ impl PointWatcher {
         }
         match until_ns {
             Some(until_ns) if now_ns >= until_ns => self.finish(Ending::Time, until_ns),
-            _ if self.drained.elapsed() >= OFTEN => self.drain(),
             _ => {}
         }
         Ok(())
@@ -258,7 +253,7 @@ impl PointWatcher {
 
     /// The command's end, if the record of it was lost: everything before it was told.
     fn unrecorded_end(&mut self) -> Option<Followed> {
-        let settled_ns = self.points.settled_ns();
+        let settled_ns = self.settled_ns;
         let command = self.command.as_mut()?;
         let (end, seen_ns) = command.ended?;
         if command.told_ns.is_some() || seen_ns > settled_ns {
@@ -338,8 +333,7 @@ impl Watcher for PointWatcher {
                 let left = until_ns.saturating_sub(clock::now_ns());
                 Duration::from_nanos(left).min(PATIENCE)
             });
-            self.points.wait(left.unwrap_or(PATIENCE));
-            self.drain();
+            self.wait(left.unwrap_or(PATIENCE));
         }
     }
 

@@ -19,8 +19,11 @@ mod ring;
 mod tracefs;
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::fs;
 use std::io;
+use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 pub use self::error::TracepointError;
@@ -34,6 +37,8 @@ use crate::sys::clock;
 
 /// For how long a record may have been stamped and not be seen yet.
 const SETTLING: Duration = Duration::from_millis(20);
+/// For how long it is waited for a ring that fills.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// The tracepoints on all CPUs that are online. Opened, they record nothing yet.
 #[derive(Debug)]
@@ -41,8 +46,25 @@ pub struct Tracepoints {
     rings: Vec<CpuRing>,
     readers: HashMap<u16, Reader>,
     merge: Merge,
-    /// Until when everything was handed out.
-    settled_ns: u64,
+}
+
+/// A recording that goes on. A thread reads the rings, so that they do not fill while what was
+/// recorded is looked at, and ends with this value.
+#[derive(Debug)]
+pub struct Recording {
+    batches: Receiver<Batch>,
+    /// Absent once the end was asked for.
+    until: Option<Sender<Infallible>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What was recorded next, in order of time.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// The records.
+    pub records: Vec<Record>,
+    /// Until when all were handed out, with these.
+    pub settled_ns: u64,
 }
 
 impl Tracepoints {
@@ -76,15 +98,14 @@ impl Tracepoints {
             rings: CpuRing::open_all(cpus, &points)?,
             readers,
             merge: Merge::default(),
-            settled_ns: 0,
         })
     }
 
-    /// Begins to record.
+    /// Begins to record. A thread is started: whoever forks does it before.
     ///
     /// # Errors
-    /// Those of ioctl(2).
-    pub fn start(&self) -> io::Result<()> {
+    /// Those of ioctl(2) and of pthread_create(3).
+    pub fn start(self) -> io::Result<Recording> {
         // What lacks its beginning on one CPU would lack it on all.
         let most = self.rings.iter().map(CpuRing::events).max().unwrap_or(0);
         for event in 0..most {
@@ -92,37 +113,42 @@ impl Tracepoints {
                 ring.enable(event)?;
             }
         }
-        Ok(())
+        let (until, asked) = mpsc::channel();
+        let (told, batches) = mpsc::channel();
+        let thread = thread::Builder::new()
+            .name("forktax-points".to_owned())
+            .spawn(move || self.run(&asked, &told))?;
+        Ok(Recording {
+            batches,
+            until: Some(until),
+            thread: Some(thread),
+        })
     }
 
-    /// Waits until a ring is a quarter full, or the time is over; a signal ends it too.
-    pub fn wait(&self, timeout: Duration) {
-        ring::wait(&self.rings, timeout);
-    }
-
-    /// Takes what all processes did, in order of time over all calls, up to a moment shortly
-    /// before this one: see [`Self::settled_ns`].
-    pub fn drain(&mut self) -> Vec<Record> {
+    /// Reads the rings until the end is asked for, and then what is left in them.
+    fn run(mut self, asked: &Receiver<Infallible>, told: &Sender<Batch>) {
         let settling = u64::try_from(SETTLING.as_nanos()).unwrap_or(0);
-        let until_ns = clock::now_ns().saturating_sub(settling);
-        self.read(false);
-        self.settled_ns = until_ns;
-        self.merge.take(until_ns)
-    }
-
-    /// Until when [`Self::drain`] has told everything.
-    pub fn settled_ns(&self) -> u64 {
-        self.settled_ns
-    }
-
-    /// Stops recording, and takes the rest.
-    pub fn finish(&mut self) -> Vec<Record> {
+        while !matches!(asked.try_recv(), Err(TryRecvError::Disconnected)) {
+            ring::wait(&self.rings, PATIENCE);
+            let settled_ns = clock::now_ns().saturating_sub(settling);
+            self.read(false);
+            let records = self.merge.take(settled_ns);
+            // Nobody listens once the recording is dropped.
+            let _ = told.send(Batch {
+                records,
+                settled_ns,
+            });
+        }
         for ring in &self.rings {
             ring.disable();
         }
-        self.settled_ns = clock::now_ns();
+        let settled_ns = clock::now_ns();
         self.read(true);
-        self.merge.take(u64::MAX)
+        let records = self.merge.take(u64::MAX);
+        let _ = told.send(Batch {
+            records,
+            settled_ns,
+        });
     }
 
     fn read(&mut self, stopped: bool) {
@@ -130,6 +156,29 @@ impl Tracepoints {
         for ring in &mut self.rings {
             ring.read(readers, stopped, |record| merge.add(record));
         }
+    }
+}
+
+impl Recording {
+    /// What was recorded next; nothing if that takes longer, or is all.
+    pub fn next(&mut self, timeout: Duration) -> Option<Batch> {
+        self.batches.recv_timeout(timeout).ok()
+    }
+
+    /// Stops recording, and gives the rest.
+    pub fn finish(&mut self) -> Vec<Batch> {
+        self.until = None;
+        if let Some(thread) = self.thread.take() {
+            // One that panicked has handed out what it could.
+            let _ = thread.join();
+        }
+        self.batches.try_iter().collect()
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        self.finish();
     }
 }
 

@@ -205,6 +205,30 @@ fn executions_that_fail_are_seen_with_their_paths() {
 }
 
 #[test]
+fn a_check_that_needs_arguments_has_a_command_stopped_for_it() {
+    if !can() {
+        return;
+    }
+    let check = |words: &str, command: &[&str]| {
+        let mut tracing = within(MOUNTED, words);
+        let output = tracing.args(command).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let script = ["sh", "-c", "sh -c 'exit 0'; exit 0"];
+    let said = check("trace -q --fail-on system --", &script);
+    assert!(
+        said.contains("by ptrace(2)") && said.contains("--fail-on 'system'"),
+        "{said}"
+    );
+    let said = check(
+        "trace -q --fail-on fork --",
+        &["sh", "-c", "(exit 0); exit 0"],
+    );
+    assert!(said.contains("by the kernel's tracepoints"), "{said}");
+}
+
+#[test]
 fn what_runs_already_and_the_whole_host_are_watched_for_a_time() {
     if !can() {
         return;

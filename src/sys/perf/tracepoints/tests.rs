@@ -14,23 +14,24 @@ fn a_list_of_cpus_is_read() {
 
 #[test]
 fn a_program_is_told_from_its_creation_to_its_end() {
-    let mut points = match Tracepoints::open(&online()) {
+    let points = match Tracepoints::open(&online()) {
         Ok(points) => points,
         Err(error) => {
             println!("skipped: {error}; {}", error.remedy());
             return;
         }
     };
-    points.start().unwrap();
+    let mut recording = points.start().unwrap();
     let before_ns = clock::now_ns();
     let mut child = Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();
     let pid = child.id();
     child.wait().unwrap();
-    points.wait(Duration::from_millis(50));
-    let mut records = points.drain();
-    let settled_ns = points.settled_ns();
-    records.extend(points.finish());
-    assert!(settled_ns > before_ns);
+    let first = recording.next(Duration::from_secs(60)).unwrap();
+    let rest = recording.finish();
+    assert!(rest.last().unwrap().settled_ns > before_ns);
+    let batches = [first].into_iter().chain(rest);
+    let records: Vec<Record> = batches.flat_map(|batch| batch.records).collect();
+    assert!(recording.next(Duration::ZERO).is_none());
     let mut times = records.iter().map(|record| record.time_ns);
     let mut last = 0;
     assert!(times.all(|time| std::mem::replace(&mut last, time) <= time));
