@@ -33,7 +33,7 @@ use self::merge::Merge;
 use self::point::{Point, Reader};
 use self::ring::CpuRing;
 use self::tracefs::{Format, Tracefs};
-use crate::sys::clock;
+use crate::sys::{clock, process};
 
 /// For how long a record may have been stamped and not be seen yet.
 const SETTLING: Duration = Duration::from_millis(20);
@@ -127,6 +127,9 @@ impl Tracepoints {
 
     /// Reads the rings until the end is asked for, and then what is left in them.
     fn run(mut self, asked: &Receiver<Infallible>, told: &Sender<Batch>) {
+        // Who reads late loses records. It takes little of the CPU, and the privilege, if it is
+        // not there, is no condition.
+        let _ = process::hurry();
         let settling = u64::try_from(SETTLING.as_nanos()).unwrap_or(0);
         while !matches!(asked.try_recv(), Err(TryRecvError::Disconnected)) {
             ring::wait(&self.rings, PATIENCE);

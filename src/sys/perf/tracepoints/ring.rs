@@ -29,9 +29,11 @@ use crate::sys::perf::ring::{Fill, is_online, map_all};
 use crate::sys::perf::{CALL, PerfError};
 use crate::sys::trace::event::Registers;
 
-/// What a CPU's ring holds: at 10,000 forks a second with their stacks, those of a tenth of a
-/// second.
-const RING_BYTES: u64 = 8 << 20;
+/// What a CPU's ring holds: at 10,000 forks a second with their stacks, those of a fifth of a
+/// second, for which its reader may be without a CPU.
+const RING_BYTES: u64 = 16 << 20;
+/// After so much of it the reader is woken: some 50 spawns.
+const WATERMARK: u32 = 1 << 20;
 /// PERF_EVENT_IOC_SET_OUTPUT (include/uapi/linux/perf_event.h).
 const SET_OUTPUT: libc::Ioctl = 0x2405;
 /// To see the kernel's tracepoints of all processes takes a paranoia of -1 (perf_allow_tracepoint,
@@ -148,7 +150,7 @@ fn opts(stack_bytes: u32) -> Opts {
             ..SampleFormat::default()
         },
         wake_up: WakeUp {
-            on: WakeUpOn::Bytes(u32::try_from(RING_BYTES / 4).unwrap_or(u32::MAX)),
+            on: WakeUpOn::Bytes(WATERMARK),
             ..WakeUp::default()
         },
         ..stamped_opts()
