@@ -232,7 +232,7 @@ mod tests {
         falls("src/worker/x.rs", builder, complaint);
         let ticking = "fn f(bar: Bar) { bar.enable_steady_tick(TIME); }";
         falls("src/worker/x.rs", ticking, complaint);
-        stands(TRACER, text);
+        stands(TRACERS[0], text);
         stands("src/worker/x.rs", "fn f() { std::thread::sleep(TIME); }");
     }
 
