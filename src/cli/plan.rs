@@ -32,7 +32,7 @@ pub(super) use process::{Found as FoundProcess, of_process, of_process_by_turns}
 pub(super) use program::search_path;
 pub(super) use reproduce::{of_parents, of_reproduce};
 pub(super) use sweep::{of_explain, of_explained_by_turns, of_sweep, of_swept_by_turns};
-pub(super) use trace::of_trace;
+pub(super) use trace::{check_trace, of_trace};
 
 /// The relative half-width of an interval at which a sweep has seen enough.
 const PRECISION: f64 = 0.02;

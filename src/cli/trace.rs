@@ -6,12 +6,14 @@ use std::process::ExitCode;
 
 use super::args::{FormatArg, OutputArgs, TraceArgs};
 use super::measure::{self, Delivery};
+use super::plan::{self, PlanError};
 use super::progress::Bar;
-use super::{exit, output, plan, process};
-use crate::lab::linux::{Linux, Stop, process_name};
+use super::{exit, output, process};
+use crate::lab::linux::{Linux, Means, Stop, process_name};
 use crate::lab::{self, Outcome, Watched};
 use crate::model::{
-    Availability, Document, Ending, Findings, Missing, Stored, TraceOrder, TraceTarget,
+    Availability, Check, Document, Ending, Findings, Missing, Stored, TraceMeans, TraceOrder,
+    TraceTarget,
 };
 use crate::report::{self, Subject};
 
@@ -19,11 +21,13 @@ use crate::report::{self, Subject};
 /// be told by it.
 pub(super) fn run(args: &TraceArgs) -> anyhow::Result<ExitCode> {
     let name = args.pid.map(process_name).transpose()?;
+    plan::check_trace(args)?;
+    let means = means(args)?;
     let host = measure::host();
-    let plan = plan::of_trace(args, name, process::prices(&host))?;
+    let plan = plan::of_trace(args, name, &means, process::prices(&host))?;
     let order = plan.order.trace().expect("the plan is to watch a program");
     let delivery = Delivery::ready(Subject::of_order(&plan.order), &args.output)?;
-    let kernel = Linux::looking_on(delivery.stop(), args.command.clone());
+    let kernel = Linux::looking_on(delivery.stop(), args.command.clone(), means);
     say_what_begins(args, order);
     let mut bar = Bar::new(args.output.quiet, Vec::new());
     let watched = lab::watch(&kernel, host, &plan, order, &mut bar);
@@ -53,6 +57,22 @@ pub(super) fn run(args: &TraceArgs) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(exit::OFFENCE.into())
+}
+
+/// By what it is watched: the best that can be had, or what was asked for. Only a process that
+/// stands still shows its arguments for sure, by which a check knows a shell's command: so a
+/// command that is checked for these is stopped.
+fn means(args: &TraceArgs) -> Result<Means, PlanError> {
+    let is_checked = !args.command.is_empty() && args.fail_on.contains(&Check::System);
+    let asked = match (args.by, is_checked) {
+        (Some(by), _) => Some(by.into()),
+        (None, true) => Some(TraceMeans::Ptrace),
+        (None, false) => None,
+    };
+    Means::open(asked).map_err(|error| {
+        let remedy = error.remedy();
+        PlanError::refused(format!("--by tracepoints: {error}; {remedy}"))
+    })
 }
 
 /// The run's end with what remedies do to the dearest spawner.
@@ -94,14 +114,15 @@ fn say_what_begins(args: &TraceArgs, order: &TraceOrder) {
              with ENOSYS",
         );
     }
-    if let TraceTarget::Process { pid, name } = &order.target {
-        output::tell(
-            args.output.quiet,
-            &format!(
-                "watching PID {pid} ({name}) and its descendants; Ctrl-C prints what was seen"
-            ),
-        );
-    }
+    let who = match &order.target {
+        TraceTarget::Command { .. } => return,
+        TraceTarget::Process { pid, name } => format!("PID {pid} ({name}) and its descendants"),
+        TraceTarget::Host => "all processes of this host".to_owned(),
+    };
+    output::tell(
+        args.output.quiet,
+        &format!("watching {who}; Ctrl-C prints what was seen"),
+    );
 }
 
 /// How the command ended, as shells tell it.

@@ -353,7 +353,10 @@ pub enum Step {
 
 /// Somebody who watches a program and all its descendants.
 pub trait Watcher {
-    /// CLOCK_MONOTONIC.
+    /// When the watching began, by CLOCK_MONOTONIC.
+    fn began_ns(&self) -> u64;
+
+    /// CLOCK_MONOTONIC; once it is over, when it was.
     fn now_ns(&self) -> u64;
 
     /// The command that was started, if one was.
@@ -392,6 +395,12 @@ pub trait Watcher {
 
     /// Descendants that cannot be watched, why, and what to do about it.
     fn refused(&self) -> Vec<(u32, String, &'static str)>;
+
+    /// Why it is no better means by which is watched, and what to do about it.
+    fn instead(&self) -> Option<(String, String)>;
+
+    /// Records of what was done that were lost.
+    fn lost(&self) -> u64;
 
     /// Lets everybody go on unwatched.
     fn leave(self: Box<Self>);

@@ -4,16 +4,20 @@ mod attendant;
 mod calls;
 mod family;
 mod follow;
+mod heard;
 mod interpreter;
 mod label;
+mod means;
 mod noise;
 mod orphans;
+mod points;
+mod present;
 mod process;
 mod script;
 mod supervisor;
 mod watch;
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufReader};
@@ -25,8 +29,10 @@ pub use self::attendant::Attendant;
 pub(super) use self::family::Family;
 use self::follow::LinuxWatcher;
 pub use self::label::process_name;
+pub use self::means::Means;
 use self::noise::HostFiles;
 pub use self::noise::cpu_use;
+use self::points::PointWatcher;
 use self::process::LinuxWorker;
 use self::script::LinuxScript;
 pub use self::supervisor::supervised;
@@ -81,6 +87,8 @@ pub struct Linux {
     attendant: Option<Attendant>,
     /// The words of the command that is to be watched.
     command: Vec<OsString>,
+    /// By what it is watched.
+    means: RefCell<Option<Means>>,
 }
 
 /// Which CPUs are watched.
@@ -131,13 +139,14 @@ impl Linux {
             host: OnceCell::new(),
             attendant: None,
             command: Vec::new(),
+            means: RefCell::new(None),
         })
     }
 
     /// This machine for who looks on at a command, or at what runs already: nothing of this
     /// process is changed that the command would inherit, and what it leaves behind is
     /// nobody's to end.
-    pub fn looking_on(stop: Stop, command: Vec<OsString>) -> Self {
+    pub fn looking_on(stop: Stop, command: Vec<OsString>, means: Means) -> Self {
         Self {
             stop,
             begin: Instant::now(),
@@ -150,6 +159,7 @@ impl Linux {
             host: OnceCell::new(),
             attendant: None,
             command,
+            means: RefCell::new(Some(means)),
         }
     }
 
@@ -303,8 +313,17 @@ impl Kernel for Linux {
     }
 
     fn follow(&self, order: &TraceOrder) -> Result<Box<dyn Watcher>, LabError> {
-        let watcher = LinuxWatcher::begin(order, &self.command, &self.stop)?;
-        Ok(Box::new(watcher))
+        let (command, stop) = (&self.command, &self.stop);
+        Ok(match self.means.take() {
+            Some(Means::Tracepoints(points, descriptors)) => {
+                let begun = PointWatcher::begin(order, command, stop, points, descriptors)?;
+                Box::new(begun)
+            }
+            Some(Means::Ptrace(instead)) => {
+                Box::new(LinuxWatcher::begin(order, command, stop, instead)?)
+            }
+            None => Box::new(LinuxWatcher::begin(order, command, stop, None)?),
+        })
     }
 
     fn beside(&self, placement: Placement) -> Result<Placement, Missing> {

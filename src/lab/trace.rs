@@ -21,7 +21,7 @@ use crate::analysis::trace::{
 };
 use crate::model::{
     Availability, Caveat, Document, Ending, FailedCall, FailedExec, Findings, Host, MOST_SPAWNS,
-    Missing, Plan, Run, SCHEMA_VERSION, SpawnParent, Stopped, Tool, Trace, TraceBackend,
+    Missing, Plan, Run, SCHEMA_VERSION, SpawnParent, Stopped, Tool, Trace, TraceBackend, TraceMeans,
     TraceOrder, TraceTarget,
 };
 use crate::profile::spawns::{Course, Observed, Sight, Size};
@@ -60,7 +60,7 @@ pub fn watch(
     if let Some(time_s) = plan.stop.time_s {
         progress.tell(&format!("watching for at most {}", about_seconds(time_s)));
     }
-    let begin_ns = watcher.now_ns();
+    let begin_ns = watcher.began_ns();
     let mut watch = Watch {
         order,
         begin_ns,
@@ -182,7 +182,7 @@ impl Watch<'_> {
     /// Leaves the program alone, and makes a document of what was seen.
     fn outcome(self, host: Host, plan: &Plan, result: Result<Stopped, LabError>) -> Watched {
         let end_ns = self.watcher.now_ns();
-        let refused = self.watcher.refused();
+        let caveats = caveats(self.watcher.as_ref());
         self.watcher.leave();
         let (stopped, error) = match result {
             Ok(stopped) => (stopped, None),
@@ -194,7 +194,7 @@ impl Watch<'_> {
         let trace = findings(
             self.order, &course, self.book, &parents, wall_ns, self.ended,
         );
-        let mut caveats: Vec<Caveat> = refused.into_iter().map(unwatched).collect();
+        let mut caveats = caveats;
         caveats.extend(matches!(stopped, Stopped::Interrupted).then_some(Caveat::Interrupted));
         let run = Run {
             started_unix_s: started(wall_ns),
@@ -221,6 +221,16 @@ impl Watch<'_> {
             dearest: parents.dearest(&course.spawns),
         }
     }
+}
+
+/// What is to be known of how it was watched.
+fn caveats(watcher: &dyn Watcher) -> Vec<Caveat> {
+    let instead = watcher.instead().into_iter();
+    let instead = instead.map(|(reason, remedy)| Caveat::WatchedByPtrace { reason, remedy });
+    let lost = Some(watcher.lost()).filter(|lost| *lost > 0);
+    let lost = lost.map(|lost| Caveat::RecordsLost { lost });
+    let unwatched = watcher.refused().into_iter().map(unwatched);
+    instead.chain(lost).chain(unwatched).collect()
 }
 
 /// What was not seen of a descendant.
@@ -257,16 +267,19 @@ fn findings(
     let unlisted = spawns.len().saturating_sub(MOST_SPAWNS) as u64;
     spawns.truncate(MOST_SPAWNS);
     Trace {
-        watched: match order.call_times {
-            true => TraceBackend::PtraceFiltered,
-            false => TraceBackend::Ptrace,
+        watched: match (order.by, order.call_times) {
+            (TraceMeans::Tracepoints, _) => TraceBackend::Tracepoints,
+            (TraceMeans::Ptrace, true) => TraceBackend::PtraceFiltered,
+            (TraceMeans::Ptrace, false) => TraceBackend::Ptrace,
         },
         wall_ns,
         ended: Availability::of(ended, || match order.target {
             TraceTarget::Command { .. } => {
                 Missing::not_asked("the command went on when the watching ended")
             }
-            TraceTarget::Process { .. } => Missing::not_asked("no command was started"),
+            TraceTarget::Process { .. } | TraceTarget::Host => {
+                Missing::not_asked("no command was started")
+            }
         }),
         processes: course.processes.len() as u64,
         left_running: course.running(),
@@ -295,15 +308,15 @@ fn findings(
 
 /// Whether calls are timed, and failed ones seen; or why not.
 fn calls(order: &TraceOrder) -> Availability<()> {
-    match (&order.target, order.call_times) {
+    match (&order.target, order.times_calls()) {
         (_, true) => Availability::Measured(()),
         (TraceTarget::Command { .. }, false) => Availability::Missing(Missing {
             remedy: Some("give --call-times".to_owned()),
             ..Missing::not_asked("spawning calls are not stopped at their beginning")
         }),
-        (TraceTarget::Process { .. }, false) => Availability::unavailable(
+        (TraceTarget::Process { .. } | TraceTarget::Host, false) => Availability::unavailable(
             "ptrace(2) stops at no call's beginning in a process that runs already",
-            Some("watch the command from its start, with --call-times"),
+            Some("watch by tracepoints, as root, or the command from its start, with --call-times"),
         ),
     }
 }

@@ -93,6 +93,18 @@ pub enum Caveat {
         /// How many were read.
         kept: u64,
     },
+    /// A program was watched by ptrace(2), as tracepoints could not be had.
+    WatchedByPtrace {
+        /// Why not.
+        reason: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// The kernel dropped records of what watched programs did before they could be read.
+    RecordsLost {
+        /// How many.
+        lost: u64,
+    },
     /// The run took much longer than it was given.
     TimeExceeded {
         /// The time that measuring was given, in seconds.
@@ -224,6 +236,15 @@ impl Caveat {
             Self::Multiplexed { share } => format!(
                 "perf events took turns on the PMU and were counted {:.0} % of the time; the counts are scaled",
                 share * 100.0
+            ),
+            Self::WatchedByPtrace { reason, remedy } => format!(
+                "watched by ptrace(2), which stops a process at each of its spawns, instead of \
+                 tracepoints: {reason}; {remedy}"
+            ),
+            Self::RecordsLost { lost } => format!(
+                "the kernel dropped {} of what was done, as a ring was full: spawns, executions \
+                 and ends may be missing in all figures",
+                counted(*lost, "record")
             ),
             Self::SamplesLost { lost, kept } => samples_lost(*lost, *kept),
             Self::TimeExceeded { asked_s, used_s } => format!(

@@ -82,8 +82,8 @@ pub use surroundings::{CpuQuota, Filters, SpawnLimit, SpawnLimitKind, Surroundin
 pub use trace::{
     Caller, CardSaving, CardWay, Check, CodePlace, Ending, EndingCount, ExecutedProgram,
     FailedCall, FailedExec, MOST_SPAWNERS, MOST_SPAWNS, Offence, ParseCheckError, Saving,
-    SizeSample, Spawn, SpawnParent, SpawnPath, Spawner, Spread, Trace, TraceBackend, TraceOrder,
-    TraceTarget, TracedProgram,
+    SizeSample, Spawn, SpawnParent, SpawnPath, Spawner, Spread, Trace, TraceBackend, TraceMeans,
+    TraceOrder, TraceTarget, TracedProgram,
 };
 
 /// Whether a number is left out of a document.

@@ -21,8 +21,11 @@ use super::{Availability, CallName, CardPrices, Document};
 pub struct TraceOrder {
     /// What is watched, with all its descendants.
     pub target: TraceTarget,
-    /// Whether spawning and executing calls are timed, for which a seccomp filter is put on
-    /// the command.
+    /// By what it is watched.
+    #[serde(default)]
+    pub by: TraceMeans,
+    /// Whether spawning and executing calls are to be timed: tracepoints always do that, and
+    /// by ptrace(2) a seccomp filter is put on the command for it.
     pub call_times: bool,
     /// What is an offence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -37,6 +40,24 @@ pub struct TraceOrder {
 
 fn not_looked_for() -> Availability<CardPrices> {
     Availability::not_asked("no card was looked for")
+}
+
+impl TraceOrder {
+    /// Whether calls are timed, and those that fail are seen.
+    pub fn times_calls(&self) -> bool {
+        self.call_times || self.by == TraceMeans::Tracepoints
+    }
+}
+
+/// By what a program is watched.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TraceMeans {
+    /// ptrace(2).
+    #[default]
+    Ptrace,
+    /// The kernel's tracepoints, by perf_event_open(2) on every CPU.
+    Tracepoints,
 }
 
 /// What is watched.
@@ -55,6 +76,8 @@ pub enum TraceTarget {
         /// Its name.
         name: String,
     },
+    /// All processes of the host but the one that watches.
+    Host,
 }
 
 /// What a watched program was seen to do.
@@ -73,8 +96,9 @@ pub struct Trace {
     pub left_running: u64,
     /// Threads that were created (CLONE_THREAD): they are no spawns.
     pub threads: u64,
-    /// Processes whose creation was not seen, as whoever created them was killed in that
-    /// moment: their spawns are in no figure.
+    /// Processes whose creation was not seen, or not whole, as whoever created them was killed
+    /// in that moment, a record was lost, or the call is one of a 32-bit program: their
+    /// spawns are in no figure.
     pub incomplete: u64,
     /// By program, caller and call: the ways in which was spawned, the most spawns first.
     pub paths: Vec<SpawnPath>,
@@ -122,6 +146,9 @@ pub enum TraceBackend {
     /// The same, and a seccomp filter that stops before and after spawning and executing
     /// calls.
     PtraceFiltered,
+    /// By the kernel's tracepoints on every CPU: nobody is stopped, calls are timed by the
+    /// kernel's own records, and those that fail are seen.
+    Tracepoints,
 }
 
 /// A program.

@@ -6,6 +6,7 @@
 
 pub mod attribute;
 pub mod faults;
+pub mod kin;
 pub mod ledger;
 pub mod mechanisms;
 pub mod modes;

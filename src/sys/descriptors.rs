@@ -88,6 +88,28 @@ pub fn make_room(wanted: u64) -> io::Result<()> {
     set_limit(limit)
 }
 
+/// A soft limit of descriptors, to be set again.
+#[derive(Debug, Clone, Copy)]
+pub struct SoftLimit(libc::rlimit);
+
+impl SoftLimit {
+    /// That of this process.
+    ///
+    /// # Errors
+    /// Those of getrlimit(2).
+    pub fn current() -> io::Result<Self> {
+        Ok(Self(limit()?))
+    }
+
+    /// Sets it: one system call, which a forked child may make too.
+    ///
+    /// # Errors
+    /// Those of setrlimit(2).
+    pub fn restore(self) -> io::Result<()> {
+        set_limit(self.0)
+    }
+}
+
 fn limit() -> io::Result<libc::rlimit> {
     let mut limit = libc::rlimit {
         rlim_cur: 0,

@@ -158,6 +158,17 @@ pub fn wait(pid: i32) -> io::Result<ExitStatus> {
     }
 }
 
+/// The status of a child that has ended; nothing of one that runs.
+///
+/// # Errors
+/// ECHILD if it is none of ours.
+pub fn try_wait(pid: i32) -> io::Result<Option<ExitStatus>> {
+    let mut status = 0;
+    // SAFETY: `status` is a live, writable number.
+    let found = check(unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG) })?;
+    Ok((found == pid).then(|| ExitStatus::from_raw(status)))
+}
+
 /// Waits for one child by its descriptor (pidfd_open(2)).
 #[inline]
 fn wait_by(pidfd: &OwnedFd) -> io::Result<ExitStatus> {

@@ -6,7 +6,8 @@ use std::collections::VecDeque;
 use forktax::lab::error::LabError;
 use forktax::lab::kernel::{Step, Watcher};
 use forktax::model::{
-    CallName, Caller, CodePlace, Missing, Parent, ProcessShape, TraceOrder, TracedProgram,
+    CallName, Caller, CodePlace, Missing, Parent, ProcessShape, TraceMeans, TraceOrder,
+    TracedProgram,
 };
 use forktax::profile::spawns::Size;
 use forktax::sys::trace::event::{End, Followed, Registers, What};
@@ -16,6 +17,8 @@ use super::{Fault, missing, small_shape};
 pub(crate) const COMMAND: u32 = 500;
 /// What libc's fork passes.
 const LIBRARYS: u64 = 0x120_0000;
+/// When it begins.
+const BEGAN_NS: u64 = 7_000_000_000;
 /// What looking at it takes, and finds.
 pub(crate) const LOOK_NS: u64 = 10_000_000;
 pub(crate) const ENTRIES: u64 = 84_303;
@@ -27,15 +30,17 @@ pub(super) struct FakeWatcher {
     events: VecDeque<(u32, What)>,
     fault: Fault,
     call_times: bool,
+    by: TraceMeans,
     /// Sizes that were told so far.
     sizes: u64,
 }
 
 impl FakeWatcher {
     pub(super) fn new(order: &TraceOrder, fault: Fault) -> Self {
+        let call_times = order.times_calls();
         let mut events = VecDeque::from([(COMMAND, What::Present), (COMMAND, What::Executed)]);
         let mut spawn = |call, flags, child, lives: &[What]| {
-            if order.call_times {
+            if call_times {
                 events.push_back((COMMAND, What::Calling { call, flags }));
             }
             let registers = Registers {
@@ -50,7 +55,7 @@ impl FakeWatcher {
             };
             events.push_back((COMMAND, created));
             events.extend(lives.iter().map(|what| (child, what.clone())));
-            if order.call_times {
+            if call_times {
                 events.push_back((COMMAND, What::Returned { child: Ok(child) }));
             }
         };
@@ -67,23 +72,28 @@ impl FakeWatcher {
             (501, What::Ended(End::Exit(0))),
             (503, What::Ended(End::Signal(9))),
         ]);
-        if order.call_times {
+        if call_times {
             let path = Some("/bin/nothing\u{1b}[2J".into());
             events.push_back((502, What::NotExecuted { path, errno: 2 }));
         }
         events.push_back((COMMAND, What::Ended(End::Exit(3))));
         events.push_back((502, What::Ended(End::Exit(0))));
         Self {
-            now_ns: 7_000_000_000,
+            now_ns: BEGAN_NS,
             events,
             fault,
             call_times: order.call_times,
+            by: order.by,
             sizes: 0,
         }
     }
 }
 
 impl Watcher for FakeWatcher {
+    fn began_ns(&self) -> u64 {
+        BEGAN_NS
+    }
+
     fn now_ns(&self) -> u64 {
         self.now_ns
     }
@@ -183,6 +193,19 @@ impl Watcher for FakeWatcher {
             )
         });
         refused.into_iter().collect()
+    }
+
+    fn instead(&self) -> Option<(String, String)> {
+        let refused = self.by == TraceMeans::Ptrace && self.fault == Fault::NoTracepoints;
+        let why = ("tracefs is not mounted", "mount it");
+        refused.then(|| (why.0.to_owned(), why.1.to_owned()))
+    }
+
+    fn lost(&self) -> u64 {
+        match self.fault {
+            Fault::RecordsLost => 3,
+            _ => 0,
+        }
     }
 
     fn leave(self: Box<Self>) {}

@@ -130,6 +130,10 @@ pub(crate) enum Fault {
     NotFollowed,
     /// One of the descendants may not be traced.
     OneNotFollowed,
+    /// Tracepoints cannot be had.
+    NoTracepoints,
+    /// The kernel drops records.
+    RecordsLost,
     /// The command that is watched makes some more copies, of which each executes something.
     CopiesOften,
     /// The same, and nobody may look at its address space.

@@ -67,6 +67,22 @@ def statuses(checks, plan):
             noise(checks, path.name, document)
 
 
+def traced(checks, name, spawns):
+    """A shell was watched by tracepoints: each of its spawns, with call, program and end."""
+    document = checks.read(f"{name}.json")
+    found = document["findings"]["trace"]
+    checks.that(found["watched"] == "tracepoints", f"{name}: watched by {found['watched']}")
+    checks.that(not document["caveats"], f"{name}: {document['caveats']}")
+    counted = sum(path["spawns"] for path in found["paths"])
+    checks.that(counted == spawns, f"{name}: {counted} spawns")
+    checks.that(found["incomplete"] == 0, f"{name}: {found['incomplete']} are incomplete")
+    checks.that(found["left_running"] == 0, f"{name}: {found['left_running']} go on")
+    for spawn in found["spawns"]:
+        whole = spawn["ending"] == {"exit": 0} and 0 < spawn["call_ns"]
+        whole = whole and spawn["to_exec_ns"] < spawn["life_ns"] and "caller" in spawn
+        checks.that(whole, f"{name}: {spawn}")
+
+
 def noise(checks, name, document):
     """What else the guest did is told round by round, or why it is not."""
     told = document["noise"]
@@ -285,7 +301,7 @@ def generations(checks, name):
     checks.that(len(of_three) >= 200, f"{name}: {len(of_three)} mappings of three ancestors")
 
 
-def traced(checks, name):
+def ways(checks, name):
     """All spawns of spawner.c, by its functions."""
     found = checks.read(f"{name}.json")["findings"]["trace"]
     own = [caller.get("own", {}).get("function") for caller in found["callers"]]

@@ -53,6 +53,9 @@ su -s /bin/sh nobody -c 'holder & echo $! >/tmp/nobodys'
 GENERATIONS = "generations >/tmp/youngest &\n"
 TRACED = "forktax trace -q --call-times"
 
+# A shell that spawns 20 times.
+SPAWNING = "sh -c 'n=0; while [ $n -lt 20 ]; do /bin/busybox true; n=$((n+1)); done; exit 3'"
+
 AT_ONCE = "fork,posix_spawn,posix_spawn+helper"
 
 USUAL = Plan(
@@ -71,6 +74,9 @@ USUAL = Plan(
         Step("user-trace", f"{TRACED} --export user-trace.json -- spawner 2>/dev/null", "nobody"),
         measured("advise", "advise --shape shape.json --time 6s"),
         measured("card", "card --quick --no-store"),
+        Step("no-tracefs", "forktax trace --all", status=2),
+        Step("tracefs", "mount -t tracefs tracefs /sys/kernel/tracing"),
+        Step("points", f"forktax trace -q --export points.json -- {SPAWNING}", status=3),
         Step("again", "forktax show sweep.json"),
         Step("csv", "forktax show card.json --format csv"),
         Step("compare", "forktax compare sweep.json sweep.json --export compare.json"),
@@ -95,10 +101,12 @@ USUAL = Plan(
         (checks.written_again, "rewrite"),
         (checks.generations, "generations"),
         (checks.process, "descendant"),
-        (checks.traced, "trace"),
-        (checks.traced, "user-trace"),
+        (checks.ways, "trace"),
+        (checks.ways, "user-trace"),
         (checks.advice, "advise"),
         (checks.card, "card"),
+        (checks.refused, "no-tracefs", "mount -t tracefs"),
+        (checks.traced, "points", 20),
         (checks.same_answer, "again", "sweep"),
         (checks.no_difference, "compare"),
         (checks.sweep, "user-sweep", 1000),

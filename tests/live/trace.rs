@@ -12,17 +12,29 @@ use forktax::sys::process::kill;
 
 use super::{FORKTAX, assert_no_process, forktax};
 
+#[path = "trace/points.rs"]
+mod points;
+
 /// Longer than anything here takes on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What watches a command, its options before it.
+/// What watches a command by ptrace, its options before it.
 fn tracing(options: &str, command: &[&str]) -> Command {
-    let mut tracing = forktax(&format!("trace -q {options} --"));
+    let mut tracing = forktax(&format!("trace -q --by ptrace {options} --"));
     tracing.args(command);
     tracing
 }
 
 fn watched(options: &str, command: &[&str]) -> (Output, Document) {
+    watched_by(&tracing, options, command)
+}
+
+/// What a watching of a command puts out, and its document.
+fn watched_by(
+    tracing: &dyn Fn(&str, &[&str]) -> Command,
+    options: &str,
+    command: &[&str],
+) -> (Output, Document) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("trace.json");
     let export = format!("{options} --export json={}", file.display());
@@ -220,38 +232,42 @@ fn every_way_of_a_c_program_is_told_with_its_caller() {
         };
         let (output, document) = watched("", &[&program, &TIMES.to_string()]);
         assert!(output.status.success(), "{options:?}: {output:?}");
-        let trace = trace(&document);
-        let own = |path: &SpawnPath| trace.programs[path.program].name == "truth";
-        assert_eq!(spawns(trace, own), 6 * TIMES, "{options:?}");
-        for (function, copies) in [
-            ("by_fork", Some(true)),
-            ("by_vfork", Some(false)),
-            ("by_posix_spawn", Some(false)),
-            // By posix_spawn or fork, as libc is.
-            ("by_system", None),
-            ("by_popen", None),
-            ("by_clone", Some(true)),
-        ] {
-            let is_its = |path: &SpawnPath| own(path) && names(trace, path).1 == function;
-            let callers: Vec<_> = trace
-                .paths
-                .iter()
-                .filter(|it| own(it))
-                .map(|it| names(trace, it))
-                .collect();
-            assert_eq!(
-                spawns(trace, is_its),
-                TIMES,
-                "{options:?} {function}: {callers:?}"
-            );
-            let path = trace.paths.iter().find(|path| is_its(path)).unwrap();
-            assert!(
-                copies.is_none_or(|copies| path.copies == copies),
-                "{function}"
-            );
-            let executes = if function == "by_clone" { 0 } else { TIMES };
-            assert_eq!(path.executed, executes, "{function}");
-        }
+        assert_truth(trace(&document), TIMES, options);
+    }
+}
+
+/// Whether all that the program did so often was told, and nothing else.
+fn assert_truth(trace: &Trace, times: u64, options: &[&str]) {
+    let own = |path: &SpawnPath| trace.programs[path.program].name == "truth";
+    assert_eq!(spawns(trace, own), 6 * times, "{options:?}");
+    for (function, copies) in [
+        ("by_fork", Some(true)),
+        ("by_vfork", Some(false)),
+        ("by_posix_spawn", Some(false)),
+        // By posix_spawn or fork, as libc is.
+        ("by_system", None),
+        ("by_popen", None),
+        ("by_clone", Some(true)),
+    ] {
+        let is_its = |path: &SpawnPath| own(path) && names(trace, path).1 == function;
+        let callers: Vec<_> = trace
+            .paths
+            .iter()
+            .filter(|it| own(it))
+            .map(|it| names(trace, it))
+            .collect();
+        assert_eq!(
+            spawns(trace, is_its),
+            times,
+            "{options:?} {function}: {callers:?}"
+        );
+        let path = trace.paths.iter().find(|path| is_its(path)).unwrap();
+        assert!(
+            copies.is_none_or(|copies| path.copies == copies),
+            "{function}"
+        );
+        let executes = if function == "by_clone" { 0 } else { times };
+        assert_eq!(path.executed, executes, "{function}");
     }
 }
 
@@ -301,7 +317,8 @@ impl Drop for Loop {
 #[test]
 fn what_runs_already_is_watched_for_a_time_and_goes_on_unharmed() {
     let looping = Loop::start();
-    let words = format!("trace -q --format json --time 1s --pid {}", looping.0.id());
+    let words = "trace -q --by ptrace --format json --time 1s --pid";
+    let words = format!("{words} {}", looping.0.id());
     let output = forktax(&words).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let document: Document = serde_json::from_slice(&output.stdout).unwrap();
@@ -446,7 +463,14 @@ fn what_cannot_be_watched_is_refused_with_the_remedy() {
         ("trace --pid 4194304", 2, "does not exist"),
         ("trace --time 0 -- true", 2, "--time 0"),
         ("trace --fail-on forks -- true", 2, "exec-failed"),
-        ("trace --fail-on call>1ms --pid 1", 2, "--pid 1"),
+        ("trace --by ptrace --fail-on call>1ms --pid 1", 2, "--pid 1"),
+        (
+            "trace --by ptrace --fail-on call>1ms --time 1s -- true",
+            2,
+            "--time",
+        ),
+        ("trace --by ptrace --all", 2, "--by ptrace"),
+        ("trace --all -- true", 2, "--all"),
         ("trace -- no-such-program-here", 3, "not found"),
         ("trace --call-times --time 1s -- true", 2, "--time"),
     ] {

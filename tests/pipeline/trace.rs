@@ -2,7 +2,8 @@
 
 use forktax::model::{
     Availability, CardMethod, CardPrices, CardTerm, Check, Document, Ending, Errors, Findings,
-    Grade, Order, SpawnMethod, SpawnPath, Spread, Stopped, Term, Trace, TraceOrder, TraceTarget,
+    Grade, Order, SpawnMethod, SpawnPath, Spread, Stopped, Term, Trace, TraceBackend, TraceMeans,
+    TraceOrder, TraceTarget,
 };
 use forktax::report::offences;
 
@@ -21,8 +22,23 @@ fn watching(call_times: bool, checks: &[Check]) -> forktax::model::Plan {
         target: TraceTarget::Command {
             words: vec!["server".to_owned(), "--once".to_owned()],
         },
+        by: TraceMeans::Ptrace,
         call_times,
         checks: checks.to_vec(),
+        prices: Availability::unavailable("no card is stored", Some("measure one")),
+        advise: false,
+    });
+    plan
+}
+
+/// The same by tracepoints, of this.
+fn by_tracepoints(target: TraceTarget) -> forktax::model::Plan {
+    let mut plan = watching(false, &[]);
+    plan.order = Order::Trace(TraceOrder {
+        target,
+        by: TraceMeans::Tracepoints,
+        call_times: false,
+        checks: vec![Check::ExecFailed],
         prices: Availability::unavailable("no card is stored", Some("measure one")),
         advise: false,
     });
@@ -128,6 +144,48 @@ fn who_of_the_descendants_is_not_watched_is_told() {
         text.contains(told) && text.contains("may not trace"),
         "{text}"
     );
+}
+
+#[test]
+fn by_tracepoints_calls_are_timed_nobody_is_waited_for_and_no_stop_is_told() {
+    let target = TraceTarget::Command {
+        words: vec!["server".to_owned()],
+    };
+    let (outcome, _) = carry_out(Fault::Nothing, &by_tracepoints(target));
+    let document = outcome.document.unwrap();
+    let trace = trace(&document);
+    assert_eq!(trace.watched, TraceBackend::Tracepoints);
+    assert_eq!(trace.left_running, 1);
+    assert!(
+        trace
+            .paths
+            .iter()
+            .all(|path| path.call_ns.measured().is_some())
+    );
+    assert_eq!(trace.offences.len(), 1);
+    let text = shown(document);
+    assert!(text.contains("by the kernel's tracepoints"), "{text}");
+    assert!(!text.contains("forktax's stops"), "{text}");
+}
+
+#[test]
+fn records_that_were_lost_are_a_caveat() {
+    let (outcome, _) = carry_out(Fault::RecordsLost, &by_tracepoints(TraceTarget::Host));
+    let text = shown(outcome.document.unwrap());
+    assert!(
+        text.contains("all processes of this host made 3 spawns"),
+        "{text}"
+    );
+    assert!(text.contains("the kernel dropped 3 records"), "{text}");
+}
+
+#[test]
+fn why_there_are_no_tracepoints_is_said_with_the_remedy() {
+    let (outcome, _) = carry_out(Fault::NoTracepoints, &watching(false, &[]));
+    let text = shown(outcome.document.unwrap());
+    let said = text.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+    let expected = "instead of tracepoints: tracefs is not mounted; mount it";
+    assert!(said.contains(expected), "{text}");
 }
 
 #[test]

@@ -4,27 +4,22 @@ use std::time::Duration;
 
 use super::PlanError;
 use crate::cli::args::TraceArgs;
+use crate::lab::linux::Means;
 use crate::model::{
-    Availability, CardPrices, ChildAction, Order, Placement, Plan, Program, SpawnMethod, StopRule,
-    Temperature, TraceOrder, TraceTarget,
+    Availability, CardPrices, Check, ChildAction, Order, Placement, Plan, Program, SpawnMethod,
+    StopRule, Temperature, TraceMeans, TraceOrder, TraceTarget,
 };
 use crate::units::harmless;
 
 /// The most characters of a word of a command.
 const LONGEST: usize = 256;
 
-/// The plan that watches a program. Of what other plans order there is nothing: no parent is
-/// built, and nothing is drawn. `name` is that of a process which runs, `prices` those of the
-/// stored card.
-pub(in crate::cli) fn of_trace(
-    args: &TraceArgs,
-    name: Option<String>,
-    prices: Availability<CardPrices>,
-) -> Result<Plan, PlanError> {
-    if args.pid.is_none() && args.command.is_empty() {
+/// Refuses what is nothing to watch.
+pub(in crate::cli) fn check_trace(args: &TraceArgs) -> Result<(), PlanError> {
+    if args.pid.is_none() && !args.all && args.command.is_empty() {
         return Err(PlanError::refused(
-            "nothing to watch: give a command after --, as in forktax trace -- make, or a process \
-             with --pid",
+            "nothing to watch: give a command after --, as in forktax trace -- make, a process \
+             with --pid, or --all",
         ));
     }
     if args.time == Some(Duration::ZERO) {
@@ -32,20 +27,56 @@ pub(in crate::cli) fn of_trace(
             "--time 0: some time is needed to see anything",
         ));
     }
-    let needing = args.fail_on.iter().find(|check| check.needs_calls());
-    if let (Some(check), Some(pid)) = (needing, args.pid) {
+    Ok(())
+}
+
+/// Refuses what ptrace(2) cannot do.
+fn check_ptrace(args: &TraceArgs, needing: Option<&Check>, means: &Means) -> Result<(), PlanError> {
+    // With tracepoints it could be done.
+    let obstacle = match means.obstacle() {
+        Some(obstacle) => format!("tracepoints would do: {obstacle}"),
+        None => "tracepoints would do: leave out --by ptrace".to_owned(),
+    };
+    if args.all {
         return Err(PlanError::refused(format!(
-            "--fail-on '{check}': the beginnings of calls, and those that fail, are not seen in a \
-             process that runs already; watch the command from its start instead of --pid {pid}"
+            "--all: ptrace(2) does not watch all processes; {obstacle}"
         )));
     }
-    if let (Some(check), Some(_)) = (needing, args.time) {
+    let Some(check) = needing else {
+        return Ok(());
+    };
+    if let Some(pid) = args.pid {
+        return Err(PlanError::refused(format!(
+            "--fail-on '{check}': ptrace(2) does not see the beginnings of calls, and those that \
+             fail, in a process that runs already; watch the command from its start instead of \
+             --pid {pid}, or {obstacle}"
+        )));
+    }
+    if args.time.is_some() {
         return Err(PlanError::refused(format!(
             "--fail-on '{check}' needs --call-times, which stays until the last process has \
-             ended; leave out --time"
+             ended; leave out --time, or {obstacle}"
         )));
     }
+    Ok(())
+}
+
+/// The plan that watches a program. Of what other plans order there is nothing: no parent is
+/// built, and nothing is drawn. `name` is that of a process which runs, `prices` those of the
+/// stored card.
+pub(in crate::cli) fn of_trace(
+    args: &TraceArgs,
+    name: Option<String>,
+    means: &Means,
+    prices: Availability<CardPrices>,
+) -> Result<Plan, PlanError> {
+    let by = means.means();
+    let needing = args.fail_on.iter().find(|check| check.needs_calls());
+    if by == TraceMeans::Ptrace {
+        check_ptrace(args, needing, means)?;
+    }
     let target = match args.pid {
+        _ if args.all => TraceTarget::Host,
         Some(pid) => TraceTarget::Process {
             pid,
             name: name.unwrap_or_default(),
@@ -59,7 +90,8 @@ pub(in crate::cli) fn of_trace(
     Ok(Plan {
         order: Order::Trace(TraceOrder {
             target,
-            call_times: args.call_times || needing.is_some(),
+            by,
+            call_times: by == TraceMeans::Ptrace && (args.call_times || needing.is_some()),
             checks: args.fail_on.clone(),
             prices,
             advise: args.advise,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use object::read::ReadCache;
 
+use crate::sys::perf::tracepoints::FileId;
 use crate::sys::program::entry_code::Machine;
 
 use super::frame::Frame;
@@ -32,6 +33,8 @@ const LONGEST_NAME: usize = 4096;
 #[derive(Debug, Default)]
 pub(super) struct Files {
     known: HashMap<Identity, usize>,
+    /// The same by what records say of a file, whose processes may all be gone.
+    recorded: HashMap<FileId, usize>,
     files: Vec<Code>,
 }
 
@@ -46,6 +49,17 @@ impl Files {
 
     /// The place of the file that is mapped; nothing if it cannot be opened.
     pub(super) fn of(&mut self, pid: u32, mapping: &Mapping) -> Option<usize> {
+        if let Some(known) = mapping.id.and_then(|id| self.recorded.get(&id)) {
+            return Some(*known);
+        }
+        let place = self.opened(pid, mapping)?;
+        if let Some(id) = mapping.id {
+            self.recorded.insert(id, place);
+        }
+        Some(place)
+    }
+
+    fn opened(&mut self, pid: u32, mapping: &Mapping) -> Option<usize> {
         let file = mapping.open(pid)?;
         let metadata = file.metadata().ok()?;
         let identity = (

@@ -26,6 +26,8 @@ pub(super) const fn here() -> Machine {
 pub(super) enum Kept {
     /// In the register that libc's vfork uses.
     Vfork,
+    /// In one of the others that are known, at this place among them.
+    Other(usize),
     /// In another one; the stack's place that it was taken from still holds it, since the
     /// child has not run yet.
     BelowStack,
@@ -81,6 +83,8 @@ pub(super) fn kept(machine: Machine, before: &[u8], after: &[u8]) -> Option<Kept
     }
     match after {
         [0x57, ..] => Some(Kept::Vfork),
+        [0x52, ..] => Some(Kept::Other(0)),
+        [0x41, 0x54, ..] => Some(Kept::Other(1)),
         [0x50..=0x56, ..] | [0x41, 0x50..=0x57, ..] => Some(Kept::BelowStack),
         _ => None,
     }
@@ -201,8 +205,9 @@ mod tests {
     fn a_wrapper_that_puts_its_return_address_back_keeps_it_in_a_register() {
         let syscall = [0xb8, 0x3a, 0, 0, 0, 0x0f, 0x05];
         assert_eq!(kept(X86, &syscall, &[0x57, 0x3d]), Some(Kept::Vfork));
-        assert_eq!(kept(X86, &syscall, &[0x52]), Some(Kept::BelowStack));
-        assert_eq!(kept(X86, &syscall, &[0x41, 0x54]), Some(Kept::BelowStack));
+        assert_eq!(kept(X86, &syscall, &[0x52]), Some(Kept::Other(0)));
+        assert_eq!(kept(X86, &syscall, &[0x41, 0x54]), Some(Kept::Other(1)));
+        assert_eq!(kept(X86, &syscall, &[0x53]), Some(Kept::BelowStack));
         assert_eq!(kept(X86, &syscall, &[0x48, 0x85, 0xc0]), None);
         assert_eq!(kept(X86, &[0x90, 0x90], &[0x57]), None);
         assert_eq!(kept(ARM, &syscall, &[0x57]), None);

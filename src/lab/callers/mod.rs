@@ -3,7 +3,9 @@
 //!
 //! The process must stand still while it is looked at, and is read only: its registers are
 //! given, the rest is `/proc/PID/{maps,mem}` and the files that it has mapped, of which
-//! headers and tables are read when they are first needed and kept. A chain says why it
+//! headers and tables are read when they are first needed and kept. Or it is told of by
+//! records: what it has mapped ([`Callers::keep`], [`Callers::map`]), and a copy of its stack;
+//! then it need not be there any more. A chain says why it
 //! ended and contains no guess: code without unwind information is passed only where the
 //! function keeps a frame pointer, and a name is given only where a symbol covers the
 //! address. Files and memory are foreign: any content is survived.
@@ -25,6 +27,7 @@ mod walk;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::sys::perf::tracepoints::Mapped;
 use crate::sys::trace::event::Registers;
 
 pub use frame::{Chain, End, Frame, MOST};
@@ -63,10 +66,10 @@ impl Callers {
     }
 
     /// The same by what a stack held, such as a [`Copied`] one. The process may go on
-    /// meanwhile, but what it had mapped must still be there.
+    /// meanwhile, but what it had mapped must still be there, or be recorded.
     pub fn of_stack(&mut self, pid: u32, registers: &Registers, memory: &mut impl Memory) -> Chain {
         if self.files.are_too_many() {
-            *self = Self::new();
+            self.forget_files();
         }
         let image = self.images.entry(pid);
         let mut process = Process {
@@ -75,6 +78,34 @@ impl Callers {
             files: &mut self.files,
         };
         walk::walk(machine::here(), registers, &mut process, memory)
+    }
+
+    /// Forgets all files, and the mappings that can be read again.
+    fn forget_files(&mut self) {
+        self.files = Files::default();
+        self.images.retain(|_, image| {
+            Arc::make_mut(image).forget_files();
+            image.is_recorded()
+        });
+    }
+
+    /// Records tell from now on of what the process maps: it is read now what it has.
+    pub fn keep(&mut self, pid: u32) {
+        let image = Image::of(pid).recorded();
+        self.images.insert(pid, Arc::new(image));
+    }
+
+    /// It was recorded that a process is about to execute another program, and has nothing
+    /// mapped.
+    pub fn renew(&mut self, pid: u32) {
+        self.images.insert(pid, Arc::new(Image::new_recorded()));
+    }
+
+    /// It was recorded that a process has mapped code.
+    pub fn map(&mut self, pid: u32, mapped: &Mapped) {
+        if let Some(image) = self.images.get_mut(&pid) {
+            Arc::make_mut(image).map(mapped);
+        }
     }
 
     /// The process executed another program, or ended: what it had mapped is gone.

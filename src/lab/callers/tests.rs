@@ -93,6 +93,7 @@ fn ask(stopper: &mut Child) -> Vec<Chain> {
                 fp: register(4),
                 lr: register(5),
                 vfork: register(6),
+                ..Registers::default()
             };
             let chain = callers.of(pid, &registers);
             assert_eq!(

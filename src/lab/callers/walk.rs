@@ -136,8 +136,10 @@ impl Walk {
         memory: &mut impl Memory,
     ) -> Result<Step, End> {
         let at = self.at;
+        let known = |place: usize| registers.others.get(place).filter(|it| **it != 0);
         let ip = match site.kept {
             Some(Kept::Vfork) if registers.vfork != 0 => Some(registers.vfork),
+            Some(Kept::Other(place)) if known(place).is_some() => known(place).copied(),
             Some(_) => at.sp.checked_sub(8).and_then(|below| memory.word(below)),
             None if matches!(site.rule, Rule::Unknown | Rule::Outermost) => {
                 return self.out_of_leaf(memory);

@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::Stop;
+use super::heard::Heard;
 use super::label;
 use crate::lab::callers::{Callers, Chain, End, Frame, origin};
 use crate::lab::census::{self, CensusError};
@@ -19,20 +19,20 @@ use crate::model::{
     TracedProgram,
 };
 use crate::profile::spawns::Size;
+use crate::sys::clock;
+use crate::sys::descriptors::SoftLimit;
+use crate::sys::perf::tracepoints::TracepointError;
 use crate::sys::trace::event::{Followed, Registers, What};
 use crate::sys::trace::follow::{Follower, Next, Start, StartError};
-use crate::sys::{self, clock};
-
-/// A second signal of the terminal is one that follows the first within this time.
-const AGAIN: Duration = Duration::from_secs(5);
 
 /// Somebody who watches by ptrace(2).
 pub(super) struct LinuxWatcher {
     follower: Follower,
     callers: Callers,
-    stop: Stop,
-    /// When the command heard the terminal's signal last.
-    asked: Option<Instant>,
+    heard: Heard,
+    began_ns: u64,
+    /// Why no tracepoints watch.
+    instead: Option<TracepointError>,
 }
 
 impl LinuxWatcher {
@@ -44,54 +44,25 @@ impl LinuxWatcher {
         order: &TraceOrder,
         command: &[OsString],
         stop: &Stop,
+        instead: Option<TracepointError>,
     ) -> Result<Self, LabError> {
         let follower = match &order.target {
+            TraceTarget::Host => return Err(not_the_host()),
             TraceTarget::Process { pid, .. } => {
                 Follower::attach(*pid).map_err(|error| LabError::Trace { error })?
             }
             TraceTarget::Command { .. } => {
-                let program = command.first().map(OsString::as_os_str).unwrap_or_default();
-                let start = Start {
-                    program,
-                    arguments: command,
-                    call_times: order.call_times,
-                };
-                let name = shown(&program.to_string_lossy());
-                Follower::start(&start).map_err(|error| not_started(name, error))?
+                let start = start(command, order.call_times, None);
+                Follower::start(&start).map_err(|error| not_started(&start, error))?
             }
         };
         Ok(Self {
             follower,
             callers: Callers::new(),
-            stop: stop.clone(),
-            asked: None,
+            heard: Heard::new(stop),
+            began_ns: clock::now_ns(),
+            instead,
         })
-    }
-
-    /// A signal of the terminal reaches the command too, which ends as it likes: the first of
-    /// two is the command's alone. Who must stay hands on what would have it leave.
-    fn hear(&mut self) -> Result<(), LabError> {
-        // Taken at once, so that none that comes meanwhile is lost.
-        let signal = self.stop.0.swap(0, Ordering::Relaxed);
-        let signal = i32::try_from(signal).unwrap_or(0);
-        let of_terminal = [libc::SIGINT, libc::SIGQUIT].contains(&signal);
-        let again = |asked: Instant| asked.elapsed() < AGAIN;
-        match (signal, self.command()) {
-            (0, _) => return Ok(()),
-            (_, Some(command)) if self.must_stay() => {
-                if [libc::SIGTERM, libc::SIGHUP].contains(&signal) {
-                    // It fails if the command has ended.
-                    let _ = sys::process::kill(command.cast_signed(), signal);
-                }
-                return Ok(());
-            }
-            (_, Some(_)) if of_terminal && !self.asked.is_some_and(again) => {
-                self.asked = Some(Instant::now());
-                return Ok(());
-            }
-            _ => {}
-        }
-        Err(LabError::Interrupted(signal))
     }
 
     /// Keeps what is known of a process's code in step with the process.
@@ -105,6 +76,10 @@ impl LinuxWatcher {
 }
 
 impl Watcher for LinuxWatcher {
+    fn began_ns(&self) -> u64 {
+        self.began_ns
+    }
+
     fn now_ns(&self) -> u64 {
         clock::now_ns()
     }
@@ -119,14 +94,13 @@ impl Watcher for LinuxWatcher {
 
     fn next(&mut self, until_ns: Option<u64>) -> Result<Step, LabError> {
         loop {
-            self.hear()?;
+            self.heard.hear(self.command(), self.must_stay())?;
             let until = until_ns.map(|until_ns| {
                 let left = until_ns.saturating_sub(clock::now_ns());
                 Instant::now() + Duration::from_nanos(left)
             });
-            let stop = self.stop.clone();
-            let asked = || stop.0.load(Ordering::Relaxed) != 0;
-            let next = self.follower.next(until, &asked);
+            let heard = &self.heard;
+            let next = self.follower.next(until, &|| heard.waits());
             let next = next.map_err(super::failed("could not wait for who is watched"))?;
             match next {
                 Next::Happened(event) => {
@@ -148,30 +122,19 @@ impl Watcher for LinuxWatcher {
     }
 
     fn caller(&mut self, pid: u32, registers: &Registers) -> Option<Caller> {
-        let chain = self.callers.of(pid, registers);
-        (!chain.frames.is_empty()).then(|| caller(&chain))
+        caller(&self.callers.of(pid, registers))
     }
 
     fn size(&mut self, pid: u32) -> Option<Size> {
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let bytes = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-            let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-            Some(kibibytes << 10)
-        };
-        Some(Size {
-            page_table_bytes: bytes("VmPTE:")?,
-            resident_bytes: bytes("VmRSS:")?,
-        })
+        size(pid)
     }
 
     fn counts(&mut self, pid: u32) -> Result<Parent, Missing> {
-        census::take(pid.cast_signed(), &[]).map_err(unread)
+        counts(pid)
     }
 
     fn shape(&mut self, pid: u32) -> Result<ProcessShape, Missing> {
-        let taken = shape::take(pid.cast_signed(), Options::default()).map_err(unread)?;
-        Ok(unwatched(taken, self.must_stay()))
+        Ok(unwatched(shape(pid)?, self.must_stay()))
     }
 
     fn refused(&self) -> Vec<(u32, String, &'static str)> {
@@ -181,9 +144,28 @@ impl Watcher for LinuxWatcher {
             .collect()
     }
 
+    fn instead(&self) -> Option<(String, String)> {
+        let error = self.instead.as_ref()?;
+        Some((error.to_string(), error.remedy()))
+    }
+
+    fn lost(&self) -> u64 {
+        0
+    }
+
     fn leave(self: Box<Self>) {
         self.follower.leave();
     }
+}
+
+/// What a fork of a process finds.
+pub(super) fn counts(pid: u32) -> Result<Parent, Missing> {
+    census::take(pid.cast_signed(), &[]).map_err(unread)
+}
+
+/// Its shape.
+pub(super) fn shape(pid: u32) -> Result<ProcessShape, Missing> {
+    shape::take(pid.cast_signed(), Options::default()).map_err(unread)
 }
 
 fn unread(error: CensusError) -> Missing {
@@ -210,7 +192,48 @@ fn unwatched(mut shape: ProcessShape, has_filter: bool) -> ProcessShape {
     shape
 }
 
-fn caller(chain: &Chain) -> Caller {
+/// ptrace(2) follows single processes only.
+fn not_the_host() -> LabError {
+    LabError::Watching {
+        program: "the host".to_owned(),
+        why: "ptrace(2) does not watch all of its processes".to_owned(),
+        remedy: "watch it by tracepoints, as root",
+    }
+}
+
+/// What is to be started of a command.
+pub(super) fn start(
+    command: &[OsString],
+    call_times: bool,
+    descriptors: Option<SoftLimit>,
+) -> Start<'_> {
+    Start {
+        program: command.first().map(OsString::as_os_str).unwrap_or_default(),
+        arguments: command,
+        call_times,
+        descriptors,
+    }
+}
+
+/// How large a process is.
+pub(super) fn size(pid: u32) -> Option<Size> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let bytes = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+        Some(kibibytes << 10)
+    };
+    Some(Size {
+        page_table_bytes: bytes("VmPTE:")?,
+        resident_bytes: bytes("VmRSS:")?,
+    })
+}
+
+/// What a chain says, if anything.
+pub(super) fn caller(chain: &Chain) -> Option<Caller> {
+    if chain.frames.is_empty() {
+        return None;
+    }
     let place = |frame: &Frame| CodePlace {
         module: shown(frame.module.as_deref().unwrap_or_default()),
         function: frame.function.as_deref().map(shown),
@@ -224,7 +247,7 @@ fn caller(chain: &Chain) -> Caller {
         End::Unreadable => Some("memory or files of the process could not be read"),
         End::Astray => Some("what should be the next return address is none"),
     };
-    Caller {
+    Some(Caller {
         library: origin.library.as_deref().map(|frame| CodePlace {
             // The name that the program knows it by.
             function: origin
@@ -236,10 +259,12 @@ fn caller(chain: &Chain) -> Caller {
         own: origin.own.as_deref().map(place),
         chain: chain.frames.iter().map(|frame| place(frame)).collect(),
         ends: ends.map(str::to_owned),
-    }
+    })
 }
 
-fn not_started(program: String, error: StartError) -> LabError {
+/// Why a command could not be started.
+pub(super) fn not_started(start: &Start<'_>, error: StartError) -> LabError {
+    let program = shown(&start.program.to_string_lossy());
     match error {
         StartError::Exec(error) => match error.raw_os_error() {
             Some(libc::ENOENT | libc::ENOTDIR) => ProgramError::NotFound(program),

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use procfs::process::Status;
@@ -11,6 +12,7 @@ use crate::lab::census::CensusError;
 use crate::lab::census::files::ProcessFiles;
 use crate::lab::path::shown;
 use crate::model::TracedProgram;
+use crate::profile::kin::Program;
 
 /// Programs that others are written for: of each process of theirs the script tells what it
 /// does.
@@ -22,13 +24,54 @@ const SHELLS: [&str; 5] = ["bash", "dash", "ksh", "sh", "zsh"];
 /// The program of the process whose directory in `/proc` this is.
 pub(super) fn program(directory: &Path) -> TracedProgram {
     let file = fs::read_link(directory.join("exe")).unwrap_or_default();
+    let path = shown(&String::from_utf8_lossy(file.as_os_str().as_bytes()));
+    of(path, &words(directory))
+}
+
+fn words(directory: &Path) -> Vec<String> {
     let command_line = fs::read(directory.join("cmdline")).unwrap_or_default();
-    let words: Vec<String> = command_line
+    command_line
         .split(|byte| *byte == 0)
         .map(|word| String::from_utf8_lossy(word).into_owned())
+        .collect()
+}
+
+/// The program that a process was recorded to execute, whether it is still there or not.
+pub(super) fn executed(pid: u32, program: &Program) -> TracedProgram {
+    let path = match &program.file {
+        Some(file) => file.name.clone(),
+        None => program.path.to_string_lossy().into_owned(),
+    };
+    let mut words: Vec<String> = program
+        .arguments
+        .iter()
+        .map(|word| String::from_utf8_lossy(word).into_owned())
         .collect();
-    let path = shown(&String::from_utf8_lossy(file.as_os_str().as_bytes()));
-    of(path, &words)
+    if words.is_empty() {
+        words = words_now(pid, &path).unwrap_or_default();
+    }
+    if words.is_empty() && is_script(program) {
+        let script = program.path.to_string_lossy().into_owned();
+        words = vec![path.clone(), script];
+    }
+    of(shown(&path), &words)
+}
+
+/// The words of a process by `/proc`, if it is still this program.
+fn words_now(pid: u32, path: &str) -> Option<Vec<String>> {
+    let directory = Path::new("/proc").join(pid.to_string());
+    let now = fs::read_link(directory.join("exe")).ok()?;
+    (now.as_os_str().as_bytes() == path.as_bytes()).then(|| words(&directory))
+}
+
+/// Whether what was executed is no program itself: then its interpreter was mapped.
+fn is_script(program: &Program) -> bool {
+    let path = Path::new(&program.path);
+    let given = path.is_absolute().then(|| fs::metadata(path));
+    match (given, &program.file) {
+        (Some(Ok(given)), Some(mapped)) => given.ino() != mapped.file.inode,
+        _ => false,
+    }
 }
 
 /// What a process calls itself.

@@ -18,6 +18,7 @@ mod modes;
 mod recorder;
 mod ring;
 mod stamps;
+pub mod tracepoints;
 
 pub use counters::{Counter, Counters, OpenedCounters, Scope};
 pub use error::PerfError;

@@ -56,10 +56,7 @@ impl Ring {
             .map(|((instrument, event, _), (records, bytes))| Self {
                 records,
                 event,
-                fill: Fill {
-                    size: bytes,
-                    full: false,
-                },
+                fill: Fill::new(bytes),
                 instrument,
             })
             .collect())
@@ -110,15 +107,20 @@ impl Ring {
 /// Whether a ring may have lost records that the kernel has not told of: it
 /// does so with the next record that fits (__perf_output_begin,
 /// kernel/events/ring_buffer.c), and after the last there is none.
-struct Fill {
+pub(super) struct Fill {
     size: u64,
     /// Whether there was no room at the last reading that found anything.
     full: bool,
 }
 
 impl Fill {
+    /// That of a ring of so many bytes that is empty.
+    pub(super) fn new(size: u64) -> Self {
+        Self { size, full: false }
+    }
+
     /// Takes note of a reading: all bytes, and those of the largest record.
-    fn was_read(&mut self, held: u64, largest: u64) {
+    pub(super) fn was_read(&mut self, held: u64, largest: u64) {
         if held > 0 {
             // The kernel leaves a byte free (ring_buffer_has_space in the same
             // file).
@@ -127,7 +129,7 @@ impl Fill {
     }
 
     /// Whether a loss is likely to be hidden; told once.
-    fn hides_a_loss(&mut self) -> bool {
+    pub(super) fn hides_a_loss(&mut self) -> bool {
         std::mem::take(&mut self.full)
     }
 }
@@ -167,7 +169,7 @@ fn open_event(target: Target, cpu: u32, instrument: &dyn Instrument) -> Result<E
 /// Maps rings of the wanted sizes, or the largest that this user may lock: all
 /// are halved together, so that the first do not eat up what the last ones
 /// need.
-fn map_all(wanted: &[(&Event, u64)]) -> Result<Vec<(Sampler, u64)>, PerfError> {
+pub(super) fn map_all(wanted: &[(&Event, u64)]) -> Result<Vec<(Sampler, u64)>, PerfError> {
     let page = procfs::page_size();
     let sizes: Vec<u64> = wanted.iter().map(|&(_, bytes)| bytes).collect();
     for exponents in steps(&sizes, page) {
@@ -206,7 +208,7 @@ fn steps(sizes: &[u64], page: u64) -> Vec<Vec<u8>> {
 }
 
 /// Whether a CPU is in the kernel's list; yes where there is no list to read.
-fn is_online(cpu: u32) -> bool {
+pub(super) fn is_online(cpu: u32) -> bool {
     fs::read_to_string("/sys/devices/system/cpu/online").map_or(true, |list| lists(&list, cpu))
 }
 
@@ -236,10 +238,7 @@ mod tests {
     }
 
     fn after(readings: &[(u64, u64)]) -> Fill {
-        let mut fill = Fill {
-            size: 4096,
-            full: false,
-        };
+        let mut fill = Fill::new(4096);
         for &(held, largest) in readings {
             fill.was_read(held, largest);
         }

@@ -2,12 +2,14 @@
 //! backends that watch it and the rules that make spawns of what they saw.
 
 use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
 
 pub use crate::model::CallName;
 use crate::model::Ending;
 
 /// Something that a followed process did. Times are those of CLOCK_MONOTONIC, when the
-/// watcher heard of it.
+/// watcher heard of it, or when it was recorded: then nobody stands still.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Followed {
     /// When.
@@ -30,7 +32,8 @@ pub enum What {
     Calling {
         /// Which.
         call: CallName,
-        /// Its flags, without the signal at the child's end; 0 of those that take none.
+        /// Its flags, without the signal at the child's end; 0 of those that take none, and of
+        /// clone3 where they are not known before its end.
         flags: u64,
     },
     /// The call has created a process, and has not returned yet: the caller stands still
@@ -82,6 +85,16 @@ pub enum End {
     Unseen,
 }
 
+impl From<ExitStatus> for End {
+    fn from(status: ExitStatus) -> Self {
+        match (status.signal(), status.code()) {
+            (Some(signal), _) => Self::Signal(signal),
+            (None, Some(code)) => Self::Exit(code),
+            (None, None) => Self::Unseen,
+        }
+    }
+}
+
 impl From<End> for Ending {
     fn from(end: End) -> Self {
         match end {
@@ -106,4 +119,7 @@ pub struct Registers {
     /// What libc's vfork keeps its return address in over the call (rdi on x86-64, x30
     /// elsewhere); 0 where there is none.
     pub vfork: u64,
+    /// In what others keep it: musl in rdx, Go in r12, both of x86-64; zeros elsewhere, and
+    /// where they are not known.
+    pub others: [u64; 2],
 }

@@ -43,7 +43,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::time::Instant;
 
-pub use self::start::{Start, StartError};
+pub use self::start::{Held, Start, StartError};
 
 use self::early::Early;
 use self::wait::{News, Tick};

@@ -72,6 +72,7 @@ const STOPPED: Registers = Registers {
     fp: 0,
     lr: 0,
     vfork: 0,
+    others: [0; 2],
 };
 
 /// A function whose frame has so many words, the return address the last of them.
@@ -139,6 +140,14 @@ fn a_wrapper_that_has_popped_its_return_address_keeps_it() {
         ..STOPPED
     };
     let names = made.names(&registers, &stack);
+    assert_eq!(names, ended("call outer start", End::Outermost));
+    let mut made = made.change(CALL, |site| site.kept = Some(Kept::Other(1)));
+    let pushed = Registers {
+        others: [7, OUTER],
+        vfork: 7,
+        ..registers
+    };
+    let names = made.names(&pushed, &stack);
     assert_eq!(names, ended("call outer start", End::Outermost));
     let stack = [OUTER, 7, 7, START];
     let mut made = made.change(CALL, |site| site.kept = Some(Kept::BelowStack));

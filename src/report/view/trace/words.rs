@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{names, offences, savings};
-use crate::model::{Document, FailedExec, SpawnPath, Trace, TraceOrder, TraceTarget};
+use crate::model::{
+    Document, FailedExec, SpawnPath, Trace, TraceBackend, TraceMeans, TraceOrder, TraceTarget,
+};
 use crate::report::view::closing;
 use crate::report::view::number::{counted, integer, prose, significant};
 use crate::units::harmless;
@@ -43,11 +45,13 @@ fn spawns(paths: &[SpawnPath], which: impl Fn(&SpawnPath) -> bool) -> u64 {
 fn in_all(document: &Document, trace: &Trace) -> String {
     let all = spawns(&trace.paths, |_| true);
     let copies = spawns(&trace.paths, |path| path.copies);
-    let who = match document.plan.order.trace().map(|order| &order.target) {
+    let target = document.plan.order.trace().map(|order| &order.target);
+    let who = match target {
         Some(TraceTarget::Command { words }) => harmless(&words.join(" "), LONGEST),
         Some(TraceTarget::Process { pid, name }) => {
             format!("{} (PID {pid})", harmless(name, LONGEST))
         }
+        Some(TraceTarget::Host) => "all processes of this host".to_owned(),
         None => "the program".to_owned(),
     };
     let seconds = significant(trace.wall_ns as f64 / 1e9);
@@ -61,7 +65,9 @@ fn in_all(document: &Document, trace: &Trace) -> String {
         0 => "no spawn".to_owned(),
         all => counted(all, "spawn"),
     };
-    format!("{who} and its descendants made {made} in {seconds} s{copied}.")
+    let whole = matches!(target, Some(TraceTarget::Host));
+    let below = if whole { "" } else { " and its descendants" };
+    format!("{who}{below} made {made} in {seconds} s{copied}.")
 }
 
 fn offence(trace: &Trace) -> Option<String> {
@@ -153,9 +159,14 @@ fn standing(trace: &Trace) -> Option<String> {
     let total: f64 = calls.map(|call| call.total).sum();
     (total > 0.0).then(|| {
         format!(
-            "The calls that copied took {} in all, of all processes together, with forktax's stops \
-             in them.",
-            prose(total)
+            "The calls that copied took {} in all, of all processes together{}.",
+            prose(total),
+            match trace.watched {
+                TraceBackend::Tracepoints => "",
+                TraceBackend::Ptrace | TraceBackend::PtraceFiltered => {
+                    ", with forktax's stops in them"
+                }
+            }
         )
     })
 }
@@ -204,9 +215,17 @@ fn failures(trace: &Trace) -> Option<String> {
 fn incomplete(trace: &Trace) -> Option<String> {
     (trace.incomplete > 0).then(|| {
         format!(
-            "Of {} the creation was not seen, as who created them was killed in that moment: they \
-             are in no row of ways.",
-            processes(trace.incomplete)
+            "Of {} the creation was not seen{}: they are in no row of ways.",
+            processes(trace.incomplete),
+            match trace.watched {
+                TraceBackend::Tracepoints => {
+                    ", or not whole: it had begun before, a record was lost, or the caller is a \
+                     32-bit program"
+                }
+                TraceBackend::Ptrace | TraceBackend::PtraceFiltered => {
+                    ", as who created them was killed in that moment"
+                }
+            }
         )
     })
 }
@@ -263,6 +282,12 @@ fn processes(count: u64) -> String {
 
 /// How it was watched.
 pub(super) fn method(order: &TraceOrder) -> String {
+    if order.by == TraceMeans::Tracepoints {
+        return "by the kernel's tracepoints on every CPU, which stop nobody and make spawns and \
+                executions, and a little all system calls of the host, slower: times are \
+                those of the kernel's records"
+            .to_owned();
+    }
     match order.call_times {
         false => "by ptrace(2), which stops a process where it creates another, \
                             executes a program, or gets a signal: times from there on hold the \

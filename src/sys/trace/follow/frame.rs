@@ -96,6 +96,7 @@ fn x86_64(words: &[u64]) -> Frame {
             fp: words[4],
             lr: 0,
             vfork: words[14],
+            others: [words[12], words[3]],
         },
     }
 }
@@ -123,6 +124,7 @@ fn aarch64(words: &[u64]) -> Frame {
             fp: words[29],
             lr: words[30],
             vfork: words[30],
+            others: [0; 2],
         },
     }
 }
@@ -184,21 +186,22 @@ mod tests {
             flags: Flags::At(14),
         };
         assert_eq!(x86.creation(), Some(clone3));
-        let at = |ip, sp, fp, lr, vfork| Registers {
+        let at = |ip, sp, fp, lr, vfork, others| Registers {
             ip,
             sp,
             fp,
             lr,
             vfork,
+            others,
         };
-        assert_eq!(x86.registers, at(16, 19, 4, 0, 14));
+        assert_eq!(x86.registers, at(16, 19, 4, 0, 14, [12, 3]));
         let arm = Frame::read(&set(272, &[(8, 220), (0, 0x4111)]), false).unwrap();
         let clone = Creation {
             name: CallName::Clone,
             flags: Flags::Given(0x4100),
         };
         assert_eq!(arm.creation(), Some(clone));
-        assert_eq!(arm.registers, at(32, 31, 29, 30, 30));
+        assert_eq!(arm.registers, at(32, 31, 29, 30, 30, [0; 2]));
         assert_eq!(Frame::read(&set(272, &[]), true), None);
         assert_eq!(Frame::read(&set(216, &[]), false), None);
     }

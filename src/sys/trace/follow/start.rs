@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use super::wait::{self, News};
 use super::{filter, options};
 use crate::sys::check;
+use crate::sys::descriptors::SoftLimit;
 use crate::sys::image::ExecImage;
 use crate::sys::process::restore_sigpipe;
 use crate::sys::seccomp;
@@ -29,6 +30,9 @@ pub struct Start<'a> {
     pub arguments: &'a [OsString],
     /// Whether the calls themselves are to be seen beside what comes of them.
     pub call_times: bool,
+    /// The soft limit of descriptors that it begins with, where this process has raised its
+    /// own.
+    pub descriptors: Option<SoftLimit>,
 }
 
 /// Why a command could not be started.
@@ -69,62 +73,119 @@ impl StartError {
     }
 }
 
+/// A command that waits until it may be executed. Dropped, it never is, and nothing is left.
+#[derive(Debug)]
+pub struct Held {
+    pid: libc::pid_t,
+    /// Absent once it was opened.
+    opener: Option<PipeWriter>,
+    said: PipeReader,
+}
+
+impl Held {
+    /// Has a child wait for it: with this process's terminal, process group, standard
+    /// streams, environment and blocked signals, and with SIGPIPE at its default action.
+    ///
+    /// # Errors
+    /// Why there is no such program or no child.
+    pub fn new(start: &Start<'_>) -> Result<Self, StartError> {
+        let path = found(start.program).map_err(StartError::Exec)?;
+        let image = ExecImage::of_command(&path, start.arguments).map_err(StartError::Exec)?;
+        let filter = start.call_times.then(filter::program);
+        let (gate, opener) = io::pipe().map_err(StartError::Process)?;
+        let (said, saying) = io::pipe().map_err(StartError::Process)?;
+        let child = Child {
+            image: &image,
+            filter: filter.as_deref(),
+            ends: [&gate.as_raw_fd(), &opener.as_raw_fd(), &saying.as_raw_fd()].map(|end| *end),
+            descriptors: start.descriptors,
+        };
+        // SAFETY: the child makes system calls, of which the last executes or leaves; it takes
+        // no lock that another thread could hold, and neither allocates nor unwinds.
+        let pid = match check(unsafe { libc::fork() }).map_err(StartError::Process)? {
+            0 => child.run(),
+            pid => pid,
+        };
+        Ok(Self {
+            pid,
+            opener: Some(opener),
+            said,
+        })
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.pid.cast_unsigned()
+    }
+
+    /// Has it execute the program, and returns once it has. From then on it is this process's
+    /// child as any other.
+    ///
+    /// # Errors
+    /// Why it could not; nothing is left of it then.
+    pub fn execute(mut self) -> Result<(), StartError> {
+        self.open();
+        let mut words = Words::default();
+        // Its end of the pipe is closed by the execution.
+        match self.said.read(&mut words) {
+            Ok(0) => Ok(()),
+            Ok(read) => {
+                // Nobody else waits for it.
+                let _ = crate::sys::spawn::wait(self.pid);
+                Err(why(words, read))
+            }
+            Err(error) => Err(StartError::Process(error)),
+        }
+    }
+
+    /// Lets the child go on. One that was killed does not hear of it.
+    fn open(&mut self) {
+        if let Some(mut opener) = self.opener.take() {
+            let _ = opener.write_all(&[0]);
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // The child leaves as nobody opens; it may be killed already.
+        if let Some(opener) = self.opener.take() {
+            drop(opener);
+            let _ = crate::sys::spawn::wait(self.pid);
+        }
+    }
+}
+
 /// Starts it, and returns its process, which stands still and has just executed the program.
 ///
 /// # Errors
 /// Nothing is left of the command then.
 pub(super) fn start(start: &Start<'_>) -> Result<Tracee, StartError> {
-    let path = found(start.program).map_err(StartError::Exec)?;
-    let image = ExecImage::of_command(&path, start.arguments).map_err(StartError::Exec)?;
-    let filter = start.call_times.then(filter::program);
-    let (gate, opener) = io::pipe().map_err(StartError::Process)?;
-    let (said, saying) = io::pipe().map_err(StartError::Process)?;
-    let child = Child {
-        image: &image,
-        filter: filter.as_deref(),
-        ends: [&gate.as_raw_fd(), &opener.as_raw_fd(), &saying.as_raw_fd()].map(|end| *end),
-    };
-    // SAFETY: the child makes system calls, of which the last executes or leaves; it takes no
-    // lock that another thread could hold, and neither allocates nor unwinds.
-    let pid = match check(unsafe { libc::fork() }).map_err(StartError::Process)? {
-        0 => child.run(),
-        pid => pid,
-    };
-    drop((gate, saying));
-    let tracee = Tracee(pid);
-    if let Err(error) = tracee.seize_with(options(start.call_times)) {
-        let cause = TraceError::of(&error, pid.cast_unsigned());
-        // The child leaves as nobody opens; it may be killed already.
-        drop(opener);
-        let _ = crate::sys::spawn::wait(pid);
-        return Err(cause.into());
-    }
-    open(opener);
-    await_execution(tracee, said)
-}
-
-/// Lets the child go on. One that was killed does not hear of it.
-fn open(mut gate: PipeWriter) {
-    let _ = gate.write_all(&[0]);
-}
-
-/// Waits until the child has executed the program.
-fn await_execution(tracee: Tracee, said: PipeReader) -> Result<Tracee, StartError> {
+    let mut held = Held::new(start)?;
+    let tracee = Tracee(held.pid);
+    let seized = tracee.seize_with(options(start.call_times));
+    seized.map_err(|error| TraceError::of(&error, held.pid()))?;
+    held.open();
     loop {
         match wait::one(tracee.0).map_err(StartError::Process)? {
             Some(News::Stopped(Stop::Execution)) => return Ok(tracee),
             // It fails if the child is killed, which is told next.
             Some(News::Stopped(stop)) => drop(tracee.go_on(stop, Pace::Free)),
-            Some(News::Ended(_)) => return Err(why(said)),
+            Some(News::Ended(_)) => {
+                let mut words = Words::default();
+                let read = held.said.read(&mut words).unwrap_or(0);
+                return Err(why(words, read));
+            }
             None => {}
         }
     }
 }
 
-/// What kept the child from executing, in its own words.
-fn why(mut said: PipeReader) -> StartError {
-    let mut words = [0; 2 * size_of::<i32>()];
-    if said.read_exact(&mut words).is_err() {
+/// What kept the child from executing, in its own words: the step and the errno.
+type Words = [u8; 2 * size_of::<i32>()];
+
+fn why(words: Words, read: usize) -> StartError {
+    if read < words.len() {
         return StartError::Killed;
     }
     let [a, b, c, d, errno @ ..] = words;
@@ -141,6 +202,7 @@ struct Child<'a> {
     filter: Option<&'a [libc::sock_filter]>,
     /// The gate, its other end, and where to say what failed.
     ends: [i32; 3],
+    descriptors: Option<SoftLimit>,
 }
 
 impl Child<'_> {
@@ -169,6 +231,10 @@ impl Child<'_> {
     }
 
     fn execute(&self) {
+        if let Some(limit) = self.descriptors {
+            // To lower a soft limit is permitted to everybody.
+            let _ = limit.restore();
+        }
         if let Some(Err(error)) = self.filter.map(impose) {
             self.say(Self::FILTER, error.raw_os_error().unwrap_or(0));
             return;

@@ -52,6 +52,7 @@ fn try_start(line: &[OsString], call_times: bool) -> Result<Follower, StartError
         program: &line[0],
         arguments: line,
         call_times,
+        descriptors: None,
     })
 }
 
