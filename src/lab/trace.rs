@@ -21,8 +21,8 @@ use crate::analysis::trace::{
 };
 use crate::model::{
     Availability, Caveat, Document, Ending, FailedCall, FailedExec, Findings, Host, MOST_SPAWNS,
-    Missing, Plan, Run, SCHEMA_VERSION, SpawnParent, Stopped, Tool, Trace, TraceBackend, TraceMeans,
-    TraceOrder, TraceTarget,
+    Missing, Plan, Run, SCHEMA_VERSION, SpawnParent, Stopped, Tool, Trace, TraceBackend,
+    TraceMeans, TraceOrder, TraceTarget,
 };
 use crate::profile::spawns::{Course, Observed, Sight, Size};
 use crate::sys::trace::event::{Followed, What};

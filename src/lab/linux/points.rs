@@ -14,9 +14,7 @@ use super::{Stop, failed};
 use crate::lab::callers::{Callers, Copied};
 use crate::lab::error::LabError;
 use crate::lab::kernel::{Step, Watcher};
-use crate::model::{
-    Caller, Missing, Parent, ProcessShape, TraceOrder, TraceTarget, TracedProgram,
-};
+use crate::model::{Caller, Missing, Parent, ProcessShape, TraceOrder, TraceTarget, TracedProgram};
 use crate::profile::kin::{Kin, Known, Scope, Told};
 use crate::profile::spawns::Size;
 use crate::sys::clock;
