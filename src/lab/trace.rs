@@ -31,6 +31,9 @@ use crate::units::about_seconds;
 /// Between two readings of the size of one process that spawns without a pause.
 const SIZES_APART_NS: u64 = 50_000_000;
 
+/// With so many spawns the watching ends: what is known of them takes some 2 GiB by then.
+const MOST_FOLLOWED: usize = 5_000_000;
+
 /// What came of watching a program.
 #[derive(Debug)]
 pub struct Watched {
@@ -103,6 +106,9 @@ impl Watch<'_> {
             let until_ns = self.until_ns.filter(|_| leaves);
             if leaves && self.ended.is_some() {
                 return Ok(Stopped::Ended);
+            }
+            if leaves && self.course.spawns.len() >= MOST_FOLLOWED {
+                return Ok(Stopped::Spawns);
             }
             match self.watcher.next(until_ns)? {
                 Step::Happened(event) => self.take(&event),

@@ -89,24 +89,27 @@ fn of(path: String, words: &[String]) -> TracedProgram {
         ("", Some(word)) => word,
         (file, _) => file,
     };
+    let file = words
+        .first()
+        .and_then(|word| called(&path, file, word))
+        .unwrap_or(file);
     // Many programs in one, each by the name that it is called by.
     let applets = match file {
         "busybox" => words.iter().position(|word| base(word) != "busybox"),
         _ => Some(0),
     };
     let words = words.get(applets.unwrap_or(0)..).unwrap_or_default();
-    let kind = match file {
+    let kind = kind(match file {
         "busybox" => words.first().map_or("busybox", |word| base(word)),
         file => file,
-    };
-    // `python3.11` is a python.
-    let kind = kind.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-');
+    });
     let given = words.get(1..).unwrap_or_default();
     let given = match INTERPRETERS.contains(&kind) {
         true => given_to(kind, given),
         false => Given::Nothing,
     };
     let what = match &given {
+        Given::Nothing if file == "busybox" && kind != file => format!(" {kind}"),
         Given::Nothing => String::new(),
         Given::Code(option) => format!(" {option}"),
         Given::Script(script) => format!(" {}", base(script)),
@@ -116,6 +119,24 @@ fn of(path: String, words: &[String]) -> TracedProgram {
         is_shell_command: SHELLS.contains(&kind) && matches!(given, Given::Code(_)),
         path,
     }
+}
+
+/// The name by which a file was called, if that is another than its own and a link to it beside
+/// it: a process may call itself anything. Of those that read scripts the file says more.
+fn called<'a>(path: &str, file: &str, word: &'a str) -> Option<&'a str> {
+    let title = base(word).trim_start_matches('-');
+    let name = title.split_whitespace().next()?;
+    if path.is_empty() || name == file || INTERPRETERS.contains(&kind(file)) {
+        return None;
+    }
+    let same = |a: fs::Metadata, b: fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
+    let linked = fs::metadata(Path::new(path).with_file_name(name)).ok()?;
+    same(linked, fs::metadata(path).ok()?).then_some(name)
+}
+
+/// `python3.11` is a python.
+fn kind(file: &str) -> &str {
+    file.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.' || c == '-')
 }
 
 /// What an interpreter is to do.
@@ -164,6 +185,20 @@ mod tests {
     }
 
     #[test]
+    fn a_program_of_several_names_is_told_by_the_one_that_it_was_called_by() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        fs::write(path("check-dump"), "").unwrap();
+        fs::write(path("other"), "").unwrap();
+        std::os::unix::fs::symlink("check-dump", path("server")).unwrap();
+        let of = |words: &str| called(&path("check-dump"), words).0;
+        assert_eq!(of("/opt/bin/server *:6379"), "server");
+        for words in ["check-dump", "other", "missing", "worker process", ""] {
+            assert_eq!(of(words), "check-dump", "{words}");
+        }
+    }
+
+    #[test]
     fn an_interpreter_is_called_by_its_script_too() {
         for (path, words, name, is_command) in [
             ("/usr/bin/make", "make -j2", "make", false),
@@ -200,7 +235,7 @@ mod tests {
                 "bash run.sh",
                 false,
             ),
-            ("/bin/busybox", "grep -c x", "busybox", false),
+            ("/bin/busybox", "grep -c x", "busybox grep", false),
             ("/bin/busybox", "sh -c ls", "busybox -c", true),
             ("/bin/busybox", "/bin/busybox sh -c ls", "busybox -c", true),
             ("/usr/bin/perl", "perl -e 1", "perl -e", false),
