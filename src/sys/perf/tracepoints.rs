@@ -1,5 +1,5 @@
 //! What all processes of the host do to create others and to execute programs, by the
-//! kernel's tracepoints, and what code they map: a ring on each CPU.
+//! kernel's tracepoints, and what code they map: rings on each CPU.
 //!
 //! Nobody is stopped. Each of these events is written by the thread itself, with its numbers,
 //! the time and, where somebody will ask from where it was called, a copy of its stack. They
@@ -7,9 +7,10 @@
 //! (SYSCALL_WORK_SYSCALL_TRACEPOINT, include/linux/thread_info.h). It is a privilege to see
 //! them.
 //!
-//! All events of a CPU write into one ring, so that they come in order and are lost
-//! together. The kernel's clock is that of all others here. The rings are not copied to a
-//! forked child, which must not touch a [`Tracepoints`].
+//! The events of a CPU write into two rings, those with a stack into one of their own: to
+//! write registers and stacks takes time, even none of them. The kernel's clock is that of
+//! all others here. The rings are not copied to a forked child, which must not touch a
+//! [`Tracepoints`].
 
 mod error;
 mod merge;
@@ -70,7 +71,7 @@ pub struct Batch {
 impl Tracepoints {
     /// How many descriptors it takes on a host with so many CPUs.
     pub fn descriptors(cpus: usize) -> u64 {
-        (cpus * (Point::ALL.len() + 1)) as u64
+        (cpus * (Point::ALL.len() + CpuRing::EACH)) as u64
     }
 
     /// Opens them.
@@ -106,11 +107,14 @@ impl Tracepoints {
     /// # Errors
     /// Those of ioctl(2) and of pthread_create(3).
     pub fn start(self) -> io::Result<Recording> {
-        // What lacks its beginning on one CPU would lack it on all.
-        let most = self.rings.iter().map(CpuRing::events).max().unwrap_or(0);
-        for event in 0..most {
-            for ring in &self.rings {
-                ring.enable(event)?;
+        // One event on all CPUs after the other, so that nothing is half a story anywhere.
+        for rings in self
+            .rings
+            .chunks(self.rings.len().div_ceil(CpuRing::EACH).max(1))
+        {
+            let most = rings.iter().map(CpuRing::events).max().unwrap_or(0);
+            for event in 0..most {
+                rings.iter().try_for_each(|ring| ring.enable(event))?;
             }
         }
         let (until, asked) = mpsc::channel();

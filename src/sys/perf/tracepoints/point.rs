@@ -42,8 +42,8 @@ pub(super) enum Execution {
 const CLONE_FLAGS: u64 = 0xffff_ff00;
 
 impl Point {
-    /// All of them in the order in which they are to begin: what would be half a story
-    /// without another comes after it.
+    /// All of them in the order in which they are to begin, those with stacks after all
+    /// others: what would be half a story without another comes after it.
     pub(super) const ALL: [Self; 17] = [
         Self::Calls(CallName::Fork),
         Self::Calls(CallName::Vfork),

@@ -1,4 +1,4 @@
-//! The ring of a CPU, and the events that write into it.
+//! The rings of CPUs, and the events that write into them.
 
 use std::collections::HashMap;
 use std::ffi::CString;
@@ -32,6 +32,8 @@ use crate::sys::trace::event::Registers;
 /// What a CPU's ring holds: at 10,000 forks a second with their stacks, those of a fifth of a
 /// second, for which its reader may be without a CPU.
 const RING_BYTES: u64 = 16 << 20;
+/// The same without stacks.
+const PLAIN_BYTES: u64 = 4 << 20;
 /// After so much of it the reader is woken: some 50 spawns.
 const WATERMARK: u32 = 1 << 20;
 /// PERF_EVENT_IOC_SET_OUTPUT (include/uapi/linux/perf_event.h).
@@ -40,18 +42,29 @@ const SET_OUTPUT: libc::Ioctl = 0x2405;
 /// include/linux/perf_event.h).
 const NEEDED: i64 = -1;
 
-/// The ring of a CPU.
+/// What comes with the records of a ring: all that it gets are read alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// The records alone, and those of mappings, creations and ends: they are cheaper.
+    Plain,
+    /// Registers and stacks.
+    Stacks,
+}
+
+/// A ring of a CPU.
 pub(super) struct CpuRing {
     records: Sampler,
     fill: Fill,
-    /// Whose ring it is: it tells of mappings, creations and ends.
-    leader: Event,
-    /// The tracepoints that write into it, in the order in which they are to begin.
-    points: Vec<Event>,
+    /// All that write into it. The first is an event that counts nothing, whose ring it is.
+    events: Vec<Event>,
 }
 
 impl CpuRing {
-    /// Opens all points on all CPUs, stopped.
+    /// How many a CPU has.
+    pub(super) const EACH: usize = 2;
+
+    /// Opens all points on all CPUs, stopped. Of a CPU's two rings those without stacks come
+    /// first: nothing can be made of a creation without the numbers of who was created.
     pub(super) fn open_all(
         cpus: &[u32],
         points: &[(Point, u16)],
@@ -59,18 +72,28 @@ impl CpuRing {
         if CALL.is_deadly() {
             return Err(PerfError::Deadly.into());
         }
-        let leaders = cpus.iter().map(|cpu| open_leader(*cpu));
+        let kinds = [Kind::Plain, Kind::Stacks].into_iter();
+        let places: Vec<(Kind, u32)> = kinds
+            .flat_map(|kind| cpus.iter().map(move |cpu| (kind, *cpu)))
+            .collect();
+        let leaders = places.iter().map(|(kind, cpu)| open_leader(*kind, *cpu));
         let leaders: Vec<Event> = leaders.collect::<Result<_, _>>()?;
-        let wanted: Vec<_> = leaders.iter().map(|event| (event, RING_BYTES)).collect();
+        let sizes = places.iter().map(|(kind, _)| match kind {
+            Kind::Plain => PLAIN_BYTES,
+            Kind::Stacks => RING_BYTES,
+        });
+        let wanted: Vec<_> = leaders.iter().zip(sizes).collect();
         let mapped = map_all(&wanted)?;
-        let mut rings = Vec::with_capacity(cpus.len());
-        for ((cpu, leader), (records, size)) in cpus.iter().zip(leaders).zip(mapped) {
-            let points = points.iter().map(|it| open_point(*cpu, *it, &leader));
+        let mut rings = Vec::with_capacity(places.len());
+        for (((kind, cpu), leader), (records, size)) in places.into_iter().zip(leaders).zip(mapped)
+        {
+            let its = points.iter().filter(|(point, _)| kind_of(*point) == kind);
+            let its = its.map(|it| open_point(cpu, *it, &leader));
+            let its: Vec<Event> = its.collect::<Result<_, _>>()?;
             rings.push(Self {
-                points: points.collect::<Result<_, _>>()?,
                 records,
                 fill: Fill::new(size),
-                leader,
+                events: [leader].into_iter().chain(its).collect(),
             });
         }
         Ok(rings)
@@ -78,23 +101,17 @@ impl CpuRing {
 
     /// How many events it has.
     pub(super) fn events(&self) -> usize {
-        self.points.len() + 1
+        self.events.len()
     }
 
-    /// Has the event at this place begin: the last of the tracepoints comes after the leader,
-    /// as nothing can be made of a creation without the numbers of who was created.
+    /// Has the event at this place begin, if there is one.
     pub(super) fn enable(&self, place: usize) -> io::Result<()> {
-        let before = self.points.len().saturating_sub(1);
-        match place.cmp(&before) {
-            std::cmp::Ordering::Equal => self.leader.enable(),
-            std::cmp::Ordering::Less => self.points[place].enable(),
-            std::cmp::Ordering::Greater => self.points.last().map_or(Ok(()), Event::enable),
-        }
+        self.events.get(place).map_or(Ok(()), Event::enable)
     }
 
     /// Has all of them end. One that cannot be stopped is closed with this value.
     pub(super) fn disable(&self) {
-        for event in self.points.iter().chain([&self.leader]) {
+        for event in &self.events {
             let _ = event.disable();
         }
     }
@@ -137,16 +154,24 @@ impl std::fmt::Debug for CpuRing {
     }
 }
 
+/// In which ring the records of a point are.
+fn kind_of(point: Point) -> Kind {
+    match point.stack_bytes() {
+        0 => Kind::Plain,
+        _ => Kind::Stacks,
+    }
+}
+
 /// The options of all events of a ring: as the records of one are read by the options of
 /// another, they differ in nothing that the layout of a record follows.
-fn opts(stack_bytes: u32) -> Opts {
+fn opts(kind: Kind, stack_bytes: u32) -> Opts {
+    let with_stack = kind == Kind::Stacks;
     Opts {
         sample_on: SampleOn::Count(1),
         sample_format: SampleFormat {
             raw: true,
-            user_regs: Some(RegsMask(registers_mask())),
-            // Of none, the number 0 is all that a record has.
-            user_stack: Some(Size(stack_bytes)),
+            user_regs: with_stack.then(|| RegsMask(registers_mask())),
+            user_stack: with_stack.then_some(Size(stack_bytes)),
             ..SampleFormat::default()
         },
         wake_up: WakeUp {
@@ -157,19 +182,23 @@ fn opts(stack_bytes: u32) -> Opts {
     }
 }
 
-fn open_leader(cpu: u32) -> Result<Event, TracepointError> {
-    let opts = Opts {
-        extra_record: ExtraRecord {
-            comm: true,
-            mmap: Mappings {
-                code: true,
-                data: false,
-                // With what the file is.
-                ext: Some(UseBuildId(false)),
+fn open_leader(kind: Kind, cpu: u32) -> Result<Event, TracepointError> {
+    let opts = opts(kind, 0);
+    let opts = match kind {
+        Kind::Stacks => opts,
+        Kind::Plain => Opts {
+            extra_record: ExtraRecord {
+                comm: true,
+                mmap: Mappings {
+                    code: true,
+                    data: false,
+                    // With what the file is.
+                    ext: Some(UseBuildId(false)),
+                },
+                ..task_records()
             },
-            ..task_records()
+            ..opts
         },
-        ..opts(0)
     };
     let opened = Event::new(Software::Dummy, (Proc::ALL, Cpu(cpu)), opts);
     opened.map_err(|failure| refused(&failure, cpu))
@@ -181,7 +210,7 @@ fn open_point(
     leader: &Event,
 ) -> Result<Event, TracepointError> {
     let tracepoint = Tracepoint { id: id.into() };
-    let opts = opts(point.stack_bytes());
+    let opts = opts(kind_of(point), point.stack_bytes());
     let opened = Event::new(tracepoint, (Proc::ALL, Cpu(cpu)), opts);
     let event = opened.map_err(|failure| refused(&failure, cpu))?;
     if let Some(filter) = point.filter().map(CString::from) {
@@ -215,8 +244,9 @@ fn refused(failure: &io::Error, cpu: u32) -> TracepointError {
 
 /// Waits for a ring that wants to be read.
 pub(super) fn wait(rings: &[CpuRing], timeout: Duration) {
-    let fds = rings.iter().map(|ring| ring.leader.file().as_raw_fd());
+    let fds = rings.iter().filter_map(|ring| ring.events.first());
     let mut polled: Vec<libc::pollfd> = fds
+        .map(|leader| leader.file().as_raw_fd())
         .map(|fd| libc::pollfd {
             fd,
             events: libc::POLLIN,
