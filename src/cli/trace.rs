@@ -12,7 +12,7 @@ use super::{exit, output, process};
 use crate::lab::linux::{Linux, Means, Stop, process_name};
 use crate::lab::{self, Outcome, Watched};
 use crate::model::{
-    Availability, Check, Document, Ending, Findings, Missing, Stored, TraceMeans, TraceOrder,
+    Availability, Caveat, Document, Ending, Findings, Missing, Stored, TraceMeans, TraceOrder,
     TraceTarget,
 };
 use crate::report::{self, Subject};
@@ -37,6 +37,7 @@ pub(super) fn run(args: &TraceArgs) -> anyhow::Result<ExitCode> {
         false => watched.outcome,
     };
     let status = outcome.document.as_ref().map(status);
+    let unseen = outcome.document.as_ref().is_some_and(is_unseen);
     let stored = outcome.document.map(Stored::from);
     let offences = stored.as_ref().map(report::offences).unwrap_or_default();
     let delivered = match args.command.is_empty() {
@@ -45,6 +46,14 @@ pub(super) fn run(args: &TraceArgs) -> anyhow::Result<ExitCode> {
     };
     if offences.is_empty() {
         delivered?;
+        if unseen {
+            output::tell(
+                false,
+                "not all was seen of which --fail-on asks (lost records, or processes that are \
+                 incomplete): watch the command from its start, which stops it for that",
+            );
+            return Ok(exit::OFFENCE.into());
+        }
         return Ok(status.unwrap_or(ExitCode::SUCCESS));
     }
     // What was found stands, whatever ended the watching.
@@ -59,11 +68,21 @@ pub(super) fn run(args: &TraceArgs) -> anyhow::Result<ExitCode> {
     Ok(exit::OFFENCE.into())
 }
 
-/// By what it is watched: the best that can be had, or what was asked for. Only a process that
-/// stands still shows its arguments for sure, by which a check knows a shell's command: so a
-/// command that is checked for these is stopped.
+/// Whether something is missing in what checks have looked at.
+fn is_unseen(document: &Document) -> bool {
+    let is_lost = |caveat: &Caveat| matches!(caveat, Caveat::RecordsLost { .. });
+    let order = document.plan.order.trace();
+    let is_asked = order.is_some_and(|order| !order.checks.is_empty());
+    let trace = document.findings.trace();
+    let is_incomplete = trace.is_some_and(|trace| trace.incomplete > 0);
+    is_asked && (is_incomplete || document.caveats.iter().any(is_lost))
+}
+
+/// By what it is watched: the best that can be had, or what was asked for. Of those who stop
+/// nothing is lost, and all is seen that a check looks at: so a command that is checked is
+/// stopped.
 fn means(args: &TraceArgs) -> Result<Means, PlanError> {
-    let is_checked = !args.command.is_empty() && args.fail_on.contains(&Check::System);
+    let is_checked = !args.command.is_empty() && !args.fail_on.is_empty();
     let asked = match (args.by, is_checked) {
         (Some(by), _) => Some(by.into()),
         (None, true) => Some(TraceMeans::Ptrace),

@@ -151,7 +151,13 @@ impl Watch<'_> {
             spawns: 0,
             parent,
         };
-        self.course.held_up();
+        match self.order.by {
+            TraceMeans::Ptrace => self.course.held_up(),
+            TraceMeans::Tracepoints => {
+                let end_ns = self.watcher.now_ns();
+                self.course.looked_at(pid, begin_ns, end_ns);
+            }
+        }
         self.parents.saw(kind, seen, shape);
     }
 
@@ -343,7 +349,7 @@ fn executions(process: &Observed) -> impl Iterator<Item = Executed> + '_ {
         program: *program,
         ended: process
             .ended
-            .filter(|_| at == last)
+            .filter(|_| at == last && !process.late)
             .map(|(end_ns, ending)| (end_ns.saturating_sub(*begin_ns), ending)),
     })
 }

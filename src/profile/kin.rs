@@ -161,6 +161,15 @@ impl Kin {
         self.scope == Scope::Tree && self.members.is_empty()
     }
 
+    /// Forgets who is gone though no record of that was seen.
+    pub fn forget_gone(&mut self, now_ns: u64, exists: impl Fn(u32) -> bool, told: &mut Vec<Told>) {
+        let all = self.members.keys().copied();
+        let gone: Vec<u32> = all.filter(|pid| !exists(*pid)).collect();
+        for pid in gone {
+            self.replace(pid, now_ns, told);
+        }
+    }
+
     /// How many records were lost.
     pub fn lost(&self) -> u64 {
         self.lost
@@ -205,6 +214,11 @@ impl Kin {
         match fact {
             Fact::Calls { call, flags } => {
                 let thread = self.threads.entry(by.tid).or_default();
+                // What is left of another call is one of which records were lost.
+                thread.child = None;
+                if let Some(child) = thread.bears.take() {
+                    by.created(None, child, None, told);
+                }
                 thread.call = Some((call, flags));
                 let flags = flags.unwrap_or(0);
                 by.did(What::Calling { call, flags }, Known::Nothing, told);
@@ -214,6 +228,7 @@ impl Kin {
             Fact::Executes { path_at } => {
                 self.threads.entry(by.tid).or_default().path_at = Some(path_at);
             }
+            Fact::NotExecuted { errno, .. } if ANEW.contains(&errno.into()) => {}
             Fact::NotExecuted { errno, from } => {
                 let path_at = self.threads.entry(by.tid).or_default().path_at.take();
                 let path = path_at.and_then(|at| Some(from.as_ref()?.text(at)?.to_vec()));

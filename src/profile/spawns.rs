@@ -48,6 +48,8 @@ pub struct Course {
     live: HashMap<u32, usize>,
     /// Calls that have begun and not returned, by thread.
     calling: HashMap<u32, Calling>,
+    /// Processes that were read while they went on: from when to when.
+    looks: Vec<(u32, u64, u64)>,
 }
 
 /// A process that was seen.
@@ -70,8 +72,10 @@ pub struct Observed {
     pub sizes: Vec<SizeSample>,
     /// Its executions that failed since the last one that did not, by their places.
     failed: Vec<usize>,
-    /// Whether its first execution is heard of late.
-    late: bool,
+    /// Whether its first execution, and its end, are heard of late.
+    pub late: bool,
+    /// Whether its creation is never told any more.
+    adopted: bool,
 }
 
 /// An execution that failed.
@@ -110,6 +114,7 @@ impl Course {
             failed_calls: Vec::new(),
             live: HashMap::new(),
             calling: HashMap::new(),
+            looks: Vec::new(),
         }
     }
 
@@ -134,6 +139,18 @@ impl Course {
         for at in self.live.values() {
             self.processes[*at].late = true;
         }
+    }
+
+    /// Whoever watches has read a process that went on, from one moment to another: calls by
+    /// which it creates wait for that, and how long they took is not told.
+    pub fn looked_at(&mut self, pid: u32, from_ns: u64, to_ns: u64) {
+        let since = |ns: u64| ns.saturating_sub(self.begin_ns);
+        self.looks.push((pid, since(from_ns), since(to_ns)));
+    }
+
+    fn was_looked_at(&self, pid: u32, from_ns: u64, to_ns: u64) -> bool {
+        let mut looks = self.looks.iter();
+        looks.any(|(of, begin, end)| *of == pid && from_ns < *end && *begin < to_ns)
     }
 
     /// Takes in the next event, with what was read of the process meanwhile.
@@ -187,6 +204,7 @@ impl Course {
             What::Ended(end) => self.end(event.pid, at_ns, *end),
             What::Adopted => {
                 let at = self.process(event.pid);
+                self.processes[at].adopted = true;
                 self.execute(at, None, sight.program);
             }
         }
@@ -206,6 +224,7 @@ impl Course {
                 sizes: Vec::new(),
                 failed: Vec::new(),
                 late: false,
+                adopted: false,
             });
             self.processes.len() - 1
         })
@@ -267,7 +286,8 @@ impl Course {
             spawn.executed = Some(*program);
         }
         if let Some((at_ns, ending)) = born.ended {
-            spawn.life_ns = Some(at_ns.saturating_sub(spawn.at_ns));
+            let life_ns = at_ns.saturating_sub(spawn.at_ns);
+            spawn.life_ns = Some(life_ns).filter(|_| !born.late);
             spawn.ending = Some(ending);
             // Its number is free for another.
             self.live.remove(&child);
@@ -279,7 +299,8 @@ impl Course {
             return;
         };
         match (child, calling.made) {
-            (Ok(_), Some(_)) if calling.late => {}
+            (Ok(_), Some(_))
+                if calling.late || self.was_looked_at(event.pid, calling.at_ns, at_ns) => {}
             (Ok(_), Some(made)) => {
                 self.spawns[made].call_ns = Some(at_ns.saturating_sub(calling.at_ns));
             }
@@ -319,11 +340,12 @@ impl Course {
         process.ended = Some((at_ns, ending));
         if let Some(made) = process.born {
             let spawn = &mut self.spawns[made];
-            spawn.life_ns = Some(at_ns.saturating_sub(spawn.at_ns));
+            let life_ns = at_ns.saturating_sub(spawn.at_ns);
+            spawn.life_ns = Some(life_ns).filter(|_| !process.late);
             spawn.ending = Some(ending);
         }
         // One whose creation is still to be told is kept for that.
-        if !process.incomplete {
+        if !process.incomplete || process.adopted {
             self.live.remove(&pid);
         }
     }

@@ -76,7 +76,7 @@ pub(in crate::cli) struct TraceArgs {
 
     /// Exit with status 1 if one of these is found, a list: fork, copies (the address
     /// space), system, exec-failed, count>N, call>TIME; by ptrace, exec-failed and call turn
-    /// --call-times on; system has a command watched by ptrace
+    /// --call-times on; a command that is checked is watched by ptrace
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(in crate::cli) fail_on: Vec<Check>,
 

@@ -35,7 +35,7 @@ fn check_ptrace(args: &TraceArgs, needing: Option<&Check>, means: &Means) -> Res
     // With tracepoints it could be done.
     let obstacle = match means.obstacle() {
         Some(obstacle) => format!("tracepoints would do: {obstacle}"),
-        None => "tracepoints would do: leave out --by ptrace".to_owned(),
+        None => "tracepoints would do: give --by tracepoints".to_owned(),
     };
     if args.all {
         return Err(PlanError::refused(format!(

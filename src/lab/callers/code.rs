@@ -49,14 +49,15 @@ impl Files {
 
     /// The place of the file that is mapped; nothing if it cannot be opened.
     pub(super) fn of(&mut self, pid: u32, mapping: &Mapping) -> Option<usize> {
-        if let Some(known) = mapping.id.and_then(|id| self.recorded.get(&id)) {
-            return Some(*known);
+        // What was read of a file holds as long as nobody has written to it.
+        match (self.opened(pid, mapping), mapping.id) {
+            (Some(place), Some(id)) => {
+                self.recorded.insert(id, place);
+                Some(place)
+            }
+            (None, Some(id)) => self.recorded.get(&id).copied(),
+            (opened, None) => opened,
         }
-        let place = self.opened(pid, mapping)?;
-        if let Some(id) = mapping.id {
-            self.recorded.insert(id, place);
-        }
-        Some(place)
     }
 
     fn opened(&mut self, pid: u32, mapping: &Mapping) -> Option<usize> {

@@ -215,11 +215,12 @@ impl Mapping {
 }
 
 /// Whether a file is the one that a record names. File systems whose devices are the kernel's
-/// own numbers, as those of btrfs and overlayfs, show another to stat(2) than to the record.
+/// own numbers, as those of btrfs and overlayfs, show another to stat(2) than to the record,
+/// which names what lies below them up to Linux 6.17.
 fn is_of(metadata: &Metadata, id: FileId) -> bool {
     let device = metadata.dev();
     let shown = (libc::major(device), libc::minor(device));
-    metadata.ino() == id.inode && (shown == id.device || (shown.0, id.device.0) == (0, 0))
+    metadata.ino() == id.inode && (shown == id.device || shown.0 == 0 || id.device.0 == 0)
 }
 
 #[cfg(test)]

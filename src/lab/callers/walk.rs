@@ -136,7 +136,11 @@ impl Walk {
         memory: &mut impl Memory,
     ) -> Result<Step, End> {
         let at = self.at;
-        let known = |place: usize| registers.others.get(place).filter(|it| **it != 0);
+        let known = |place: usize| {
+            // Linux up to 5.10 tells of some on x86-64 that they are -1.
+            let given = registers.others.get(place);
+            given.filter(|it| ![0, u64::MAX].contains(it))
+        };
         let ip = match site.kept {
             Some(Kept::Vfork) if registers.vfork != 0 => Some(registers.vfork),
             Some(Kept::Other(place)) if known(place).is_some() => known(place).copied(),

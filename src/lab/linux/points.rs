@@ -14,16 +14,17 @@ use super::{Stop, failed};
 use crate::lab::callers::{Callers, Copied};
 use crate::lab::error::LabError;
 use crate::lab::kernel::{Step, Watcher};
+use crate::lab::path::shown;
 use crate::model::{Caller, Missing, Parent, ProcessShape, TraceOrder, TraceTarget, TracedProgram};
 use crate::profile::kin::{Kin, Known, Scope, Told};
 use crate::profile::spawns::Size;
 use crate::sys::clock;
 use crate::sys::descriptors::SoftLimit;
-use crate::sys::perf::tracepoints::{Batch, Recording, Tracepoints};
+use crate::sys::perf::tracepoints::{Batch, Fact, Recording, Tracepoints};
 use crate::sys::spawn;
 use crate::sys::trace::TraceError;
 use crate::sys::trace::event::{End, Followed, Registers, What};
-use crate::sys::trace::follow::{Held, Start};
+use crate::sys::trace::follow::{Held, Start, StartError};
 
 /// For how long it is waited for records before one looks at signals and the time.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -51,6 +52,10 @@ pub(super) struct PointWatcher {
 /// The command that was started.
 struct Command {
     pid: u32,
+    /// What is to be executed.
+    name: String,
+    /// Whether it was.
+    executed: bool,
     /// How it ended, and when that was seen.
     ended: Option<(End, u64)>,
     /// Whether that was told, and of which moment.
@@ -134,6 +139,8 @@ impl PointWatcher {
         held.execute().map_err(not_started)?;
         watcher.command = Some(Command {
             pid,
+            name: shown(&start.program.to_string_lossy()),
+            executed: false,
             ended: None,
             told_ns: None,
         });
@@ -167,7 +174,8 @@ impl PointWatcher {
     fn take(&mut self, batch: Batch, until_ns: u64) {
         let mut told = Vec::new();
         for record in batch.records {
-            if record.time_ns <= until_ns {
+            // A loss is stamped when the next record fits again.
+            if record.time_ns <= until_ns || matches!(record.fact, Fact::Lost(_)) {
                 self.kin.take(record, &mut told);
             }
         }
@@ -176,12 +184,44 @@ impl PointWatcher {
     }
 
     /// Awaits records.
-    fn wait(&mut self, timeout: Duration) {
+    fn wait(&mut self, timeout: Duration) -> Result<(), LabError> {
         if let Some(command) = &mut self.command {
             command.look();
         }
-        if let Some(batch) = self.recording.next(timeout) {
-            self.take(batch, u64::MAX);
+        let next = self.recording.next(timeout);
+        match next.map_err(failed("could not read the rings of tracepoints"))? {
+            Some(batch) => self.take(batch, u64::MAX),
+            None if self.kin.lost() > 0 => self.forget_gone(),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Whose end was not recorded is not waited for.
+    fn forget_gone(&mut self) {
+        let mut told = Vec::new();
+        let exists = |pid: u32| Path::new("/proc").join(pid.to_string()).exists();
+        self.kin.forget_gone(self.settled_ns, exists, &mut told);
+        self.told.extend(told);
+    }
+
+    /// Whether the command is gone and has not become its program.
+    fn never_executed(&self) -> bool {
+        let is_gone = |command: &Command| match command.ended {
+            Some((_, seen_ns)) => seen_ns <= self.settled_ns,
+            None => self.kin.is_over(),
+        };
+        let command = self.command.as_ref().filter(|it| !it.executed);
+        command.is_some_and(|command| command.told_ns.is_none() && is_gone(command))
+    }
+
+    fn killed(&self) -> LabError {
+        let command = self.command.as_ref();
+        let error = StartError::Killed;
+        LabError::Watching {
+            program: command.map(|it| it.name.clone()).unwrap_or_default(),
+            remedy: error.remedy(),
+            why: error.to_string(),
         }
     }
 
@@ -245,6 +285,10 @@ impl PointWatcher {
                 }
             }
             What::Adopted => self.callers.keep(event.pid),
+            What::Executed => {
+                let command = self.command.as_mut().filter(|it| it.pid == event.pid);
+                command.into_iter().for_each(|it| it.executed = true);
+            }
             _ => {}
         }
         self.last = (Some(event.clone()), known);
@@ -282,10 +326,14 @@ impl Command {
     /// How it ended, now that all its threads have: by what its parent is told, which is this
     /// process.
     fn end(&mut self, recorded: End) -> End {
-        if self.ended.is_none()
-            && let Ok(status) = spawn::wait(self.pid.cast_signed())
-        {
-            self.ended = Some((End::from(status), clock::now_ns()));
+        // It is its parent's to see a moment later; if a record was lost, it may go on.
+        const TRIES: u32 = 40;
+        for _ in 0..TRIES {
+            self.look();
+            if self.ended.is_some() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
         }
         self.ended.map_or(recorded, |(end, _)| end)
     }
@@ -320,6 +368,9 @@ impl Watcher for PointWatcher {
                     None => continue,
                 }
             }
+            if self.never_executed() {
+                return Err(self.killed());
+            }
             if let Some(event) = self.unrecorded_end() {
                 return Ok(Step::Happened(event));
             }
@@ -333,7 +384,7 @@ impl Watcher for PointWatcher {
                 let left = until_ns.saturating_sub(clock::now_ns());
                 Duration::from_nanos(left).min(PATIENCE)
             });
-            self.wait(left.unwrap_or(PATIENCE));
+            self.wait(left.unwrap_or(PATIENCE))?;
         }
     }
 

@@ -275,6 +275,26 @@ fn an_execution_that_fails_has_its_path_only_if_the_stack_holds_it() {
         let expected = What::NotExecuted { path, errno };
         assert_eq!(course.told(), [(ROOT, expected)]);
     }
+    course.first(
+        ROOT,
+        Fact::NotExecuted {
+            errno: 513,
+            from: None,
+        },
+    );
+    assert_eq!(course.told(), [], "it is begun anew");
+}
+
+#[test]
+fn whose_end_was_not_recorded_is_forgotten() {
+    let mut course = Course::tree();
+    course.create(ROOT, CallName::Fork, 0, 7);
+    course.told();
+    course
+        .kin
+        .forget_gone(99, |pid| pid == ROOT, &mut course.told);
+    assert_eq!(course.told(), [(7, What::Ended(End::Unseen))]);
+    assert!(!course.kin.is_over());
 }
 
 #[test]

@@ -96,7 +96,51 @@ fn what_was_under_way_while_the_watcher_was_held_up_has_no_time() {
         .map(|spawn| (spawn.call_ns.is_some(), spawn.to_exec_ns.is_some()))
         .collect();
     assert_eq!(times, [(false, false), (true, true)]);
+    for child in [2, 3] {
+        told.plain(child, What::Ended(End::Exit(0)));
+    }
+    let lives = told
+        .course
+        .spawns
+        .iter()
+        .map(|spawn| spawn.life_ns.is_some());
+    assert_eq!(lives.collect::<Vec<_>>(), [false, true]);
     assert_eq!(told.course.spawns[0].executed, Some(1));
+}
+
+#[test]
+fn a_call_during_which_its_process_was_read_has_no_time() {
+    let mut told = Told::new();
+    let calling = || What::Calling {
+        call: CallName::Fork,
+        flags: 0,
+    };
+    told.course.looked_at(1, 2_500, 3_500);
+    told.course.looked_at(9, 0, 100_000);
+    for child in [2, 3] {
+        told.plain(1, calling());
+        told.created(1, CallName::Fork, child);
+        told.plain(1, What::Returned { child: Ok(child) });
+    }
+    let timed = told
+        .course
+        .spawns
+        .iter()
+        .map(|spawn| spawn.call_ns.is_some());
+    assert_eq!(timed.collect::<Vec<_>>(), [false, true]);
+}
+
+#[test]
+fn the_number_of_an_adopted_process_is_free_once_it_has_ended() {
+    let mut told = Told::new();
+    told.of(2, What::Adopted, program(0));
+    told.of(2, What::Executed, program(1));
+    told.plain(2, What::Ended(End::Exit(3)));
+    told.created(1, CallName::Fork, 2);
+    let spawn = &told.course.spawns[0];
+    assert_eq!((spawn.ending, spawn.executed), (None, None));
+    told.plain(2, What::Ended(End::Exit(7)));
+    assert_eq!(told.course.spawns[0].ending, Some(Ending::Exit(7)));
 }
 
 #[test]

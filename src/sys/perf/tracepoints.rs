@@ -23,7 +23,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fs;
 use std::io;
-use std::sync::mpsc::{self, Receiver, Sender, TryRecvError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -167,9 +167,18 @@ impl Tracepoints {
 }
 
 impl Recording {
-    /// What was recorded next; nothing if that takes longer, or is all.
-    pub fn next(&mut self, timeout: Duration) -> Option<Batch> {
-        self.batches.recv_timeout(timeout).ok()
+    /// What was recorded next; nothing if that takes longer.
+    ///
+    /// # Errors
+    /// If nobody reads the rings any more.
+    pub fn next(&mut self, timeout: Duration) -> io::Result<Option<Batch>> {
+        match self.batches.recv_timeout(timeout) {
+            Ok(batch) => Ok(Some(batch)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => {
+                Err(io::Error::other("the thread that reads them has ended"))
+            }
+        }
     }
 
     /// Stops recording, and gives the rest.

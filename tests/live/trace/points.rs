@@ -205,7 +205,7 @@ fn executions_that_fail_are_seen_with_their_paths() {
 }
 
 #[test]
-fn a_check_that_needs_arguments_has_a_command_stopped_for_it() {
+fn a_check_has_a_command_stopped_for_it() {
     if !can() {
         return;
     }
@@ -222,7 +222,7 @@ fn a_check_that_needs_arguments_has_a_command_stopped_for_it() {
         "{said}"
     );
     let said = check(
-        "trace -q --fail-on fork --",
+        "trace -q --by tracepoints --fail-on fork --",
         &["sh", "-c", "(exit 0); exit 0"],
     );
     assert!(said.contains("by the kernel's tracepoints"), "{said}");

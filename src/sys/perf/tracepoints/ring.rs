@@ -34,8 +34,9 @@ use crate::sys::trace::event::Registers;
 const RING_BYTES: u64 = 16 << 20;
 /// The same without stacks.
 const PLAIN_BYTES: u64 = 4 << 20;
-/// After so much of it the reader is woken: some 50 spawns.
-const WATERMARK: u32 = 1 << 20;
+/// After so much of it the reader is woken. With 0 the kernel takes half of the ring, however
+/// small that had to be (`ring_buffer_init()`, kernel/events/ring_buffer.c).
+const WATERMARK: u32 = 0;
 /// PERF_EVENT_IOC_SET_OUTPUT (include/uapi/linux/perf_event.h).
 const SET_OUTPUT: libc::Ioctl = 0x2405;
 /// To see the kernel's tracepoints of all processes takes a paranoia of -1 (perf_allow_tracepoint,

@@ -26,12 +26,12 @@ fn a_program_is_told_from_its_creation_to_its_end() {
     let mut child = Command::new("sh").args(["-c", "exit 7"]).spawn().unwrap();
     let pid = child.id();
     child.wait().unwrap();
-    let first = recording.next(Duration::from_secs(60)).unwrap();
+    let first = recording.next(Duration::from_secs(60)).unwrap().unwrap();
     let rest = recording.finish();
     assert!(rest.last().unwrap().settled_ns > before_ns);
     let batches = [first].into_iter().chain(rest);
     let records: Vec<Record> = batches.flat_map(|batch| batch.records).collect();
-    assert!(recording.next(Duration::ZERO).is_none());
+    assert!(recording.next(Duration::ZERO).is_err(), "nobody reads");
     let mut times = records.iter().map(|record| record.time_ns);
     let mut last = 0;
     assert!(times.all(|time| std::mem::replace(&mut last, time) <= time));
