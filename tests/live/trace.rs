@@ -469,7 +469,7 @@ fn what_cannot_be_watched_is_refused_with_the_remedy() {
             2,
             "--time",
         ),
-        ("trace --by ptrace --all", 2, "--by ptrace"),
+        ("trace --by ptrace --all", 2, "--by tracepoints"),
         ("trace --all -- true", 2, "--all"),
         ("trace -- no-such-program-here", 3, "not found"),
         ("trace --call-times --time 1s -- true", 2, "--time"),

@@ -83,14 +83,17 @@ fn every_way_of_a_c_program_is_told_with_its_caller() {
         let trace = trace(&document);
         assert_truth(trace, TIMES, options);
         assert_eq!((trace.incomplete, trace.left_running), (0, 0));
+        // Calls that were under way while the process was looked at have no time.
+        let timed = trace.spawns.iter().filter(|spawn| spawn.call_ns.is_some());
+        assert!(timed.count() * 10 >= trace.spawns.len() * 8, "{options:?}");
         for spawn in &trace.spawns {
-            let (call_ns, life_ns) = (spawn.call_ns.unwrap(), spawn.life_ns.unwrap());
+            let life_ns = spawn.life_ns.unwrap();
             assert!(
                 spawn
                     .to_exec_ns
                     .is_none_or(|to_exec_ns| to_exec_ns < life_ns)
             );
-            assert!(call_ns > 0, "{spawn:?}");
+            assert_ne!(spawn.call_ns, Some(0), "{spawn:?}");
         }
     }
 }
