@@ -118,6 +118,7 @@ fn prices_of(document: &Document) -> Availability<CardPrices> {
         knee_bytes: fit.knee.map(|knee| knee.bytes),
         levels_off: fit.knee.is_some_and(|knee| knee.levels_off),
         instead: charged.instead(),
+        largest: Some(charged.largest()),
         grade,
         measured_unix_s: document.run.started_unix_s,
     })

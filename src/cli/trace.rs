@@ -94,6 +94,19 @@ fn means(args: &TraceArgs) -> Result<Means, PlanError> {
     })
 }
 
+/// Whether a command ended as by what asks for an end, Ctrl-C or kill(1), which is a wish to
+/// wait for nothing further. It may have caught the signal, and have told of it by its status.
+fn was_broken_off(ended: &Availability<Ending>) -> bool {
+    const STATUSES: [i32; 2] = [128 + libc::SIGINT, 128 + libc::SIGTERM];
+    match ended.measured() {
+        Some(Ending::Signal(signal)) => {
+            matches!(*signal, libc::SIGINT | libc::SIGQUIT | libc::SIGTERM)
+        }
+        Some(Ending::Exit(status)) => STATUSES.contains(status),
+        Some(Ending::Unseen) | None => false,
+    }
+}
+
 /// The run's end with what remedies do to the dearest spawner.
 fn advised(watched: Watched, stop: &Stop, quiet: bool) -> Outcome {
     let Watched {
@@ -106,6 +119,10 @@ fn advised(watched: Watched, stop: &Stop, quiet: bool) -> Outcome {
     }) = &mut outcome.document
     {
         trace.advised = Some(match &outcome.error {
+            None if was_broken_off(&trace.ended) => Availability::Missing(Missing {
+                remedy: Some("let it end by itself, or --time end the watching".to_owned()),
+                ..Missing::not_asked("the command was broken off")
+            }),
             None => advised::advised(dearest, stop, quiet),
             // Who asks for an end has no remedies tried.
             Some(_) => Availability::Missing(Missing {
@@ -155,5 +172,21 @@ fn status(document: &Document) -> ExitCode {
         Some(Ending::Signal(signal)) => exit::by_signal(*signal).into(),
         Some(Ending::Unseen) => ExitCode::FAILURE,
         None => ExitCode::SUCCESS,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_remedies_are_tried_after_what_was_broken_off() {
+        let is = |ended| was_broken_off(&Availability::Measured(ended));
+        for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGTERM] {
+            assert!(is(Ending::Signal(signal)));
+        }
+        assert!(is(Ending::Exit(130)) && is(Ending::Exit(143)));
+        assert!(!is(Ending::Exit(0)) && !is(Ending::Signal(libc::SIGSEGV)));
+        assert!(!was_broken_off(&Availability::not_asked("it went on")));
     }
 }

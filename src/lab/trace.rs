@@ -21,7 +21,7 @@ use crate::analysis::trace::{
 };
 use crate::model::{
     Availability, Caveat, Document, Ending, FailedCall, FailedExec, Findings, Host, MOST_SPAWNS,
-    Missing, Plan, Run, SCHEMA_VERSION, SpawnParent, Stopped, Tool, Trace, TraceBackend,
+    Missing, Plan, Run, SCHEMA_VERSION, Spawn, SpawnParent, Stopped, Tool, Trace, TraceBackend,
     TraceMeans, TraceOrder, TraceTarget,
 };
 use crate::profile::spawns::{Course, Observed, Sight, Size};
@@ -149,6 +149,7 @@ impl Watch<'_> {
             at_ns: begin_ns.saturating_sub(self.begin_ns),
             took_ns: self.watcher.now_ns().saturating_sub(begin_ns),
             spawns: 0,
+            never_executed: never_executed(&self.course, pid),
             parent,
         };
         match self.order.by {
@@ -233,6 +234,16 @@ impl Watch<'_> {
             dearest: parents.dearest(&course.spawns),
         }
     }
+}
+
+/// Whether a process was seen to be made by a copy, and to have executed nothing since.
+fn never_executed(course: &Course, pid: u32) -> bool {
+    // The last of its number is the one that is there.
+    let process = course.processes.iter().rfind(|process| process.pid == pid);
+    process.is_some_and(|process| {
+        let born = process.born.and_then(|made| course.spawns.get(made));
+        process.executions.is_empty() && born.is_some_and(Spawn::copies)
+    })
 }
 
 /// What is to be known of how it was watched.
@@ -407,4 +418,46 @@ fn started(wall_ns: u64) -> u64 {
 )]
 fn ns(seconds: f64) -> u64 {
     (seconds * 1e9) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::CallName;
+    use crate::sys::trace::event::Registers;
+
+    #[test]
+    fn who_was_copied_and_has_executed_nothing_is_known_by_its_creation() {
+        let mut course = Course::new(0);
+        let mut take = |pid, what| {
+            let (time_ns, tid) = (1, pid);
+            let program = Some(0);
+            let sight = Sight {
+                program,
+                ..Sight::default()
+            };
+            course.take(
+                &Followed {
+                    time_ns,
+                    pid,
+                    tid,
+                    what,
+                },
+                sight,
+            );
+        };
+        let created = |call, child| What::Created {
+            call,
+            flags: 0,
+            child,
+            registers: Registers::default(),
+        };
+        take(1, What::Present);
+        take(1, created(CallName::Fork, 2));
+        take(1, created(CallName::Fork, 3));
+        take(3, What::Executed);
+        take(1, created(CallName::Vfork, 4));
+        let never = [1, 2, 3, 4].map(|pid| never_executed(&course, pid));
+        assert_eq!(never, [false, true, false, false]);
+    }
 }

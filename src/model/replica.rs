@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Availability, ChildAction, Grade, Parent, ProcessShape, RemedyKind, SpawnMethod, Term,
+    Availability, ChildAction, Counts, Grade, Parent, ProcessShape, RemedyKind, SpawnMethod, Term,
     TrialCell,
 };
 
@@ -103,6 +103,9 @@ pub struct CardPrices {
     /// What a spawn is charged by ways that copy nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub instead: Vec<CardMethod>,
+    /// The most of each thing that a parent had which they were fitted to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub largest: Option<Counts>,
     /// How well they foretell.
     pub grade: Grade,
     /// When the card was measured, in seconds since 1970.

@@ -61,6 +61,9 @@ fn check(document: &Document) -> Result<(), ReportError> {
         .trace()
         .and_then(|trace| trace.advised.as_ref());
     match advice.and_then(Availability::measured) {
+        Some(advice) if !matches!(advice.findings, Findings::Advice(_)) => {
+            Err(ReportError::Unordered)
+        }
         Some(advice) => check(advice),
         None => Ok(()),
     }

@@ -218,6 +218,7 @@ fn prices() -> Availability<CardPrices> {
             method: SpawnMethod::PosixSpawn,
             terms: vec![term(Term::Fixed, 20e6)],
         }],
+        largest: None,
         grade: Grade {
             parents: 20,
             call: errors.clone(),

@@ -187,7 +187,7 @@ fn what_forks_take_once_a_quota_is_spent_is_told_beside_what_one_takes() {
     says(&in_short(&bound), "at least ~");
     says(
         &flat(&table(&bound)),
-        "CPU time; at least so long and at most so many",
+        "CPU time; if it is, at least so long and at most so many",
     );
     // The workers had to do with as much, in this group or another of the same path.
     let mut shared = tenth.clone();

@@ -124,6 +124,14 @@ impl<'a> Charged<'a> {
         self.tried().filter(|tried| tried.trial.purpose.is_fitted())
     }
 
+    /// The most of each term that a fitted parent had.
+    pub fn largest(&self) -> Counts {
+        let fitted = self.fitted().filter_map(Tried::counts);
+        fitted.fold(Counts::default(), |most, counts| {
+            Counts::by_field(|of| of(&most).max(of(counts)))
+        })
+    }
+
     /// The parents that no fit has seen.
     pub fn unseen(&self) -> impl Iterator<Item = Tried<'a>> {
         let is_unseen = |tried: &Tried<'_>| tried.trial.purpose == Purpose::Validation;
@@ -189,14 +197,37 @@ impl<'a> Charged<'a> {
     }
 }
 
-/// A price as that of a unit; a part in the call that is not told from nothing is nothing.
+/// A price as that of a unit; a part in the call that is not told from nothing is nothing, but
+/// of a spawn itself, whose call takes some time.
 fn term_of(term: Term, priced: &Priced) -> Option<CardTerm> {
     let sound = |found: &Availability<Estimate>| Some(found.measured()?.sound()?.value);
     let total = sound(&priced.total_ns)?;
-    let call = sound(&priced.call_ns).unwrap_or(0.0);
+    let call = match (sound(&priced.call_ns), term) {
+        (None, Term::Fixed) => return None,
+        (call, _) => call.unwrap_or(0.0),
+    };
     Some(CardTerm {
         term,
         call_ns: [call; 2],
         after_ns: [total - call; 2],
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::AtMost;
+
+    #[test]
+    fn a_spawn_whose_call_has_no_price_has_none() {
+        let priced = Priced {
+            call_ns: Availability::not_reached(),
+            after_ns: Availability::not_reached(),
+            total_ns: Availability::Measured(Estimate::exact(90.0)),
+            at_most: AtMost::default(),
+        };
+        assert_eq!(term_of(Term::Fixed, &priced), None);
+        let mapping = term_of(Term::AnonVma, &priced).unwrap();
+        assert_eq!((mapping.call_ns, mapping.after_ns), ([0.0; 2], [90.0; 2]));
+    }
 }

@@ -17,6 +17,9 @@ use crate::stats::{DRAWS, LeastSquares, Replicates, quantile, seed_of};
 pub(super) const KNEE: u64 = 192 << 10;
 /// A knee is worth its columns if it takes off this share of the errors.
 const WORTH: f64 = 0.1;
+/// That prices level off far beyond it is believed if that takes off this share of those of a
+/// knee beyond which they go on to go up.
+const LEVEL_WORTH: f64 = 0.03;
 /// What a model of so few terms misses at the best, relative to what is measured. It
 /// keeps a parent that was measured very exactly from outweighing all others.
 const MODEL_ERROR: f64 = 0.03;
@@ -321,8 +324,9 @@ fn explained(values: impl Iterator<Item = (f64, f64, f64)>) -> f64 {
     1.0 - rest / sum(&|(y, _, w)| w * (y - mean).powi(2))
 }
 
-/// The knee, if parents that were left out are foretold clearly better with it: the better of
-/// one beyond which prices level off and one beyond which they do not.
+/// The knee, if parents that were left out are foretold clearly better with it. Beyond it prices
+/// level off only if they are foretold clearly better so: where no parent is as large, nothing
+/// tells.
 fn knee_of(parents: &[Observation]) -> Option<Knee> {
     // A single parent that no model foretells shall not decide.
     const MOST: f64 = 0.5;
@@ -334,14 +338,18 @@ fn knee_of(parents: &[Observation]) -> Option<Knee> {
         });
         each.sum::<f64>()
     };
-    let knees = [true, false].map(|levels_off| Knee {
-        bytes: KNEE,
-        levels_off,
-    });
-    let (least, knee) = knees
-        .map(|knee| (error(Some(knee)), knee))
-        .into_iter()
-        .min_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    let with = |levels_off| {
+        let knee = Knee {
+            bytes: KNEE,
+            levels_off,
+        };
+        (error(Some(knee)), knee)
+    };
+    let (rising, level) = (with(false), with(true));
+    let (least, knee) = match level.0 < (1.0 - LEVEL_WORTH) * rising.0 {
+        true => level,
+        false => rising,
+    };
     (least < (1.0 - WORTH) * error(None)).then_some(knee)
 }
 

@@ -254,6 +254,21 @@ fn gives_back(knee: Option<Knee>, list: &PriceList) {
 }
 
 #[test]
+fn prices_are_said_to_level_off_only_where_parents_tell() {
+    let (order, mut trials) = tried(false, 0.0, LEVEL, 1);
+    assert!(price_list(&order, &trials, 1).levels_off);
+    for trial in &mut trials {
+        let parent = trial.parent.measured();
+        if parent.is_some_and(|it| footprint_bytes(&it.mappings) > footprint::FAR * KNEE) {
+            trial.parent = Availability::not_reached();
+        }
+    }
+    let list = price_list(&order, &trials, 1);
+    assert_eq!(list.knee_bytes, Some(KNEE));
+    assert!(!list.levels_off);
+}
+
+#[test]
 fn a_host_whose_prices_are_flat_has_no_knee() {
     for seed in 0..8 {
         let (order, trials) = tried(false, 0.05, None, seed);
@@ -393,6 +408,7 @@ fn stored_prices_foretell_as_they_were_measured() {
         knee_bytes: Some(KNEE),
         levels_off: false,
         instead: Vec::new(),
+        largest: None,
         grade: grade.measured().unwrap().clone(),
         measured_unix_s: 0,
     };

@@ -117,6 +117,7 @@ mod tests {
             knee_bytes: None,
             levels_off: false,
             instead: Vec::new(),
+            largest: None,
             grade: Grade {
                 parents: 20,
                 call: errors.clone(),

@@ -2,6 +2,7 @@
 //! in a process of its own. It ends whatever falls to it, and what was watched may go on.
 
 use std::io::{self, Seek, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -62,8 +63,17 @@ fn tried(dearest: &Dearest, stop: &Stop, quiet: bool) -> anyhow::Result<Box<Docu
     answer.rewind()?;
     match report::parse(answer) {
         Ok(Stored::Run(document)) => Ok(document),
-        _ => anyhow::bail!("it said why on stderr ({ended})"),
+        _ => match ended_by(ended) {
+            Some(signal) => anyhow::bail!("it was ended by signal {signal}"),
+            None => anyhow::bail!("it said why on stderr ({ended})"),
+        },
     }
+}
+
+/// The signal that ended it; of one that it heard and ended for, its status tells.
+fn ended_by(ended: ExitStatus) -> Option<i32> {
+    let told = ended.code().and_then(|code| code.checked_sub(128));
+    ended.signal().or(told.filter(|signal| *signal > 0))
 }
 
 /// Waits for it, and has it hear of what asks for an end.
@@ -74,7 +84,9 @@ fn await_end(mut advising: Child, stop: &Stop) -> io::Result<ExitStatus> {
         if let Some(ended) = advising.try_wait()? {
             return Ok(ended);
         }
-        if let Ok(signal @ 1..) = i32::try_from(stop.0.swap(0, Ordering::Relaxed)) {
+        let asked = i32::try_from(stop.0.swap(0, Ordering::Relaxed));
+        // Those of the keyboard the terminal has delivered to it already.
+        if let Ok(signal @ (libc::SIGTERM | libc::SIGHUP)) = asked {
             // It fails for one that has just ended.
             let _ = process::kill(advising.id().cast_signed(), signal);
         }

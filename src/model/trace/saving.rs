@@ -13,8 +13,9 @@ pub struct Saving {
     pub program: usize,
     /// Its spawns that copy its address space.
     pub copies: u64,
-    /// Of these, those that a way without a copy can take the place of: the child executed a
-    /// program, and got no namespace of its own. All that follows is of them.
+    /// Of these, those that a way without a copy may take the place of: the child executed a
+    /// program, spawned nothing before, and got no namespace of its own. All that follows is of
+    /// them.
     pub replaceable: u64,
     /// Nanoseconds in their calls.
     pub call_ns: Availability<Spread>,
@@ -39,6 +40,10 @@ pub struct SpawnParent {
     pub took_ns: u64,
     /// The replaceable spawns of all such processes.
     pub spawns: u64,
+    /// Whether it was seen to be forked itself, and to have executed nothing since: then its
+    /// mappings have links to its ancestors' `anon_vma` structures, which a fork copies.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub never_executed: bool,
     /// What it had.
     pub parent: Availability<Parent>,
 }
@@ -46,13 +51,17 @@ pub struct SpawnParent {
 /// What a card foretells of spawns.
 #[derive(Debug, Clone, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct CardSaving {
-    /// Of how many: those from processes of sizes that were looked at.
+    /// Of how many: those from processes of sizes that were looked at, and for which it has
+    /// prices.
     pub spawns: u64,
     /// What all of them take, way by way: a fork first, as they were made, then what copies
     /// nothing. Their children execute a program that ends at once.
     pub ways: Vec<CardWay>,
-    /// What nine of ten of the card's own forecasts are off by at the most, as a share.
-    pub error: f64,
+    /// What nine of ten of the card's own forecasts of forks' calls are off by at the most, as
+    /// a share.
+    pub call_error: f64,
+    /// The same of their totals.
+    pub total_error: f64,
     /// When the card was measured, in seconds since 1970.
     pub measured_unix_s: u64,
 }

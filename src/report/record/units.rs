@@ -20,7 +20,8 @@ const UNITS: [(&str, &str); 7] = [
 const RATES: [&str; 3] = ["all_per_second", "per_second", "spawns_per_second"];
 
 /// Ratios and shares.
-const RATIOS: [&str; 14] = [
+const RATIOS: [&str; 16] = [
+    "call_error",
     "counting_slowdown",
     "covered",
     "error",
@@ -31,6 +32,7 @@ const RATIOS: [&str; 14] = [
     "ratio",
     "scale",
     "slowdown",
+    "total_error",
     "validation_median",
     "validation_worst",
     "visible_from",

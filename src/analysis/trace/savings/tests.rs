@@ -34,6 +34,7 @@ fn card() -> CardPrices {
             way(SpawnMethod::PosixSpawn, 20e3, 10e3),
             way(SpawnMethod::Vfork, 10e3, 10e3),
         ],
+        largest: None,
         grade: Grade {
             parents: 20,
             call: errors.clone(),
@@ -59,6 +60,7 @@ fn seen(parent: Availability<Parent>) -> Option<SpawnParent> {
         at_ns: 0,
         took_ns: 5,
         spawns: 0,
+        never_executed: false,
         parent,
     })
 }
@@ -118,6 +120,31 @@ fn only_copies_whose_children_execute_and_get_no_namespace_are_replaceable() {
 }
 
 #[test]
+fn a_child_that_spawns_before_it_executes_is_not_replaceable() {
+    let child = |at_ns, child, to_exec_ns| Spawn {
+        at_ns,
+        child,
+        to_exec_ns,
+        life_ns: Some(90),
+        ..EXECUTED
+    };
+    let by = |by, at_ns| Spawn { by, at_ns, ..VFORK };
+    let replaceable = |others: &[Spawn]| {
+        let mut spawns = vec![child(0, 10, Some(50)), child(100, 11, Some(50))];
+        spawns.extend([child(200, 12, Some(50)), child(300, 13, None)]);
+        spawns.extend(others);
+        let found = of_one_kind(&spawns, with_entries(9), &untimed(), &priced());
+        found[0].replaceable
+    };
+    assert_eq!(replaceable(&[]), 4);
+    assert_eq!(replaceable(&[by(11, 140)]), 3);
+    // After its exec, and by another of the same number.
+    assert_eq!(replaceable(&[by(11, 170), by(12, 140)]), 4);
+    // When it executed is not told.
+    assert_eq!(replaceable(&[by(13, 380)]), 3);
+}
+
+#[test]
 fn what_works_as_copies_or_spawns_now_and_then_has_no_saving() {
     assert!(of_one_kind(&[FORK; 9], with_entries(9), &untimed(), &priced()).is_empty());
     assert!(of_one_kind(&[EXECUTED; 2], with_entries(9), &untimed(), &priced()).is_empty());
@@ -162,6 +189,29 @@ fn without_a_card_or_a_look_it_is_said_why() {
     pinned.parent = Availability::Measured(parent);
     let why = of(Some(pinned), &priced()).unwrap().reason;
     assert!(why.contains("pinned"), "{why}");
+    let mut forked = with_entries(9).unwrap();
+    forked.never_executed = true;
+    let why = of(Some(forked), &priced()).unwrap().reason;
+    assert!(why.contains("anon_vmas"), "{why}");
+}
+
+#[test]
+fn nothing_is_foretold_far_beyond_the_largest_parent_of_the_card() {
+    let mut card = card();
+    card.largest = Some(Counts {
+        ptes: 500_000,
+        ..Counts::default()
+    });
+    let prices = Availability::Measured(card);
+    let of = |ptes| {
+        let found = of_one_kind(&[EXECUTED; 3], with_entries(ptes), &untimed(), &prices);
+        found[0].by_card.clone()
+    };
+    assert!(of(1_000_000).measured().is_some());
+    assert_eq!(
+        of(84_303_000).missing().unwrap().reason,
+        "the process had 84,303,000 PTEs; the card's largest parent had 500,000"
+    );
 }
 
 #[test]
@@ -212,7 +262,8 @@ fn something_is_saved_only_beyond_what_forecasts_are_off_by() {
     let card = CardSaving {
         ways: Vec::new(),
         spawns: 3,
-        error: 0.1,
+        call_error: 0.1,
+        total_error: 0.1,
         measured_unix_s: 0,
     };
     assert_eq!(saved(&card, SpawnMethod::PosixSpawn), None);

@@ -53,8 +53,8 @@ pub(in crate::report::view) fn sentence(rebuilt: &Rebuilt<'_>) -> Option<String>
     };
     Some(format!(
         "When it was read, it had {} % of a CPU with all of its control group: with that {long}, if \
-         nothing else in there runs and all of a fork's time is CPU time; caches are colder after \
-         each wait, which adds to it{}.",
+         nothing else in there runs and all of a fork's time is CPU time; caches may be colder \
+         after each wait, which adds to it{}.",
         cpus(quota),
         so_far.unwrap_or_default()
     ))

@@ -139,7 +139,10 @@ fn remarks(rebuilt: &Rebuilt<'_>) -> Vec<String> {
     let stretched = quota::sustained(rebuilt).map(|_| {
         let bound = match Bounds::of(rebuilt).may_be_less() {
             true => "",
-            false => "; at least so long and at most so many, as caches are colder after each wait",
+            false => {
+                "; if it is, at least so long and at most so many, as caches may be colder after \
+                 each wait, which adds to it"
+            }
         };
         format!(
             "by its quota: forks that follow each other once the CPU quota of the process's group \

@@ -49,8 +49,9 @@ fn named(trace: &Trace) -> Grid<'_, &Saving> {
         })
         .column(
             Column::number("copying", "spawns").explained(
-                "those whose child executed a program and got no namespace: another way can take \
-                 their place",
+                "those whose child executed a program, spawned nothing before, and got no \
+                 namespace: another way may take their place, if the child does no more before its \
+                 exec than posix_spawn can be told",
             ),
             |row| row.replaceable,
         )
@@ -140,14 +141,16 @@ fn of_cards(trace: &Trace) -> Vec<String> {
         return Vec::new();
     };
     let mut lines = vec![format!(
-        "by the card of {}: nine of ten of its own forecasts are off by {} % at the most",
+        "by the card of {}: nine of ten of its forecasts of forks are off by at most {} % in the \
+         call and {} % in the total",
         utc(first.measured_unix_s),
-        percent(first.error)
+        percent(first.call_error),
+        percent(first.total_error)
     )];
     if let Some((row, card)) = cards.find(|(row, card)| card.spawns < row.replaceable) {
         lines.push(format!(
-            "the card's figures are of the spawns from processes of sizes that were looked at: of {} \
-             of {} by {}",
+            "the card's figures are of the spawns from processes of sizes that were looked at, and \
+             that it has prices for: of {} of {} by {}",
             integer(card.spawns),
             integer(row.replaceable),
             names::program(trace, row.program)
@@ -172,8 +175,16 @@ pub(super) fn sentence(trace: &Trace) -> Option<String> {
         .zip(saving.standing_share.measured());
     let measured = measured.map(|(calls, share)| {
         format!(
-            "{what} stood in their calls for {}, in {} % of the {} s, forktax's stops included",
+            "{what} stood in their calls for {}{}, in {} % of the {} s, forktax's stops included",
             span(calls.total),
+            match calls.count < saving.replaceable {
+                true => format!(
+                    " ({} of {} were timed)",
+                    integer(calls.count),
+                    integer(saving.replaceable)
+                ),
+                false => String::new(),
+            },
             percent(*share),
             significant(trace.wall_ns as f64 / 1e9)
         )
@@ -186,7 +197,11 @@ pub(super) fn sentence(trace: &Trace) -> Option<String> {
     Some(match (saving.by_card.measured(), measured) {
         (Some(card), Some(measured)) => {
             let these = of_them(card, "these");
-            format!("{measured}; by this host's card {}.", by_card(card, &these))
+            let told = by_card(card, &these);
+            format!(
+                "{measured}; by this host's card, which is of a host at rest and without these \
+                 stops, {told}."
+            )
         }
         (Some(card), None) => {
             let what = of_them(card, &what);
@@ -203,6 +218,9 @@ pub(super) fn sentence(trace: &Trace) -> Option<String> {
     })
 }
 
+/// What children do before their exec is not seen.
+const IF_IT_CAN: &str = ", if their children do no more before their exec than it can be told";
+
 /// What a card says of spawns: where another way saves something, both; else that it is not seen to.
 fn by_card(card: &CardSaving, what: &str) -> String {
     let both = card.by(SpawnMethod::Fork).zip(card.by(INSTEAD));
@@ -211,17 +229,21 @@ fn by_card(card: &CardSaving, what: &str) -> String {
     };
     match saved(card, INSTEAD) {
         Some(Saved::InCall) => format!(
-            "the calls of {what} take {}, and would take {} by {}",
+            "the calls of {what} take {}, and would take {} by {}{IF_IT_CAN}",
             span(fork.call_ns),
             span(other.call_ns),
             INSTEAD.name()
         ),
         Some(Saved::InTotal) => format!(
             "{what} take {} from the call to the end of a child that ends at once, and would take {} \
-             by {}",
+             by {}{}{IF_IT_CAN}",
             span(fork.total_ns),
             span(other.total_ns),
-            INSTEAD.name()
+            INSTEAD.name(),
+            match other.call_ns > fork.call_ns {
+                true => ", though the call itself takes longer",
+                false => "",
+            }
         ),
         None => format!(
             "{what} take {} from the call to the end of a child that ends at once, which {} is not \
