@@ -275,7 +275,7 @@ def process(checks, name):
     for unit in found["replica"]["likeness"]["units"]:
         if unit["unit"] in ("vmas", "ptes"):
             off = abs(unit["built"] - unit["process"])
-            checks.that(off <= 256 + unit["process"] / 20, f"{name}: {unit}")
+            checks.that(off <= 384 + unit["process"] / 20, f"{name}: {unit}")
     fork = found["blame"]["fork"]["total_ns"]["value"]
     rungs = sum(rung["cost"]["total_ns"]["value"] for rung in found["blame"]["rungs"])
     checks.that(abs(rungs / fork - 1) < 1e-6, f"{name}: rungs are {rungs} of {fork} ns")

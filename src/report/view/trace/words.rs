@@ -125,8 +125,8 @@ fn in_place(trace: &Trace) -> Option<String> {
     match (made, executed) {
         (0, _) => None,
         (_, 0) => Some(
-            "No child of a copy was seen to execute a program: those that work as copies do so in \
-             the place of nothing that posix_spawn or vfork could start."
+            "No child of a copy was seen to execute a program: neither posix_spawn nor vfork can \
+             start what works as a copy."
                 .to_owned(),
         ),
         (made, executed) if made == executed => Some(
@@ -136,7 +136,8 @@ fn in_place(trace: &Trace) -> Option<String> {
         ),
         (made, executed) => Some(format!(
             "Of the children of copies {} executed a program, which posix_spawn(3) can do without a \
-             copy, unless something else must be done in the child before; {} were not seen to.",
+             copy, unless something else must be done in the child before; of {} no execution was \
+             seen.",
             integer(executed),
             integer(made.saturating_sub(executed))
         )),
