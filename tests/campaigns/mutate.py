@@ -117,8 +117,8 @@ def free_texts():
     found = set()
     for file in ("document", "comparison", "shape"):
         schema = json.loads((ROOT / f"docs/schema/{file}.json").read_text())
-        definitions = schema["$defs"]
-        for part in [schema, *definitions.values()]:
+        definitions = {"#": schema, **schema["$defs"]}
+        for part in definitions.values():
             for variant in [part, *part.get("oneOf", [])]:
                 fields = variant.get("properties", {}).items()
                 found |= {name for name, field in fields if holds_text(field, definitions)}
