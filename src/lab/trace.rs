@@ -195,7 +195,7 @@ impl Watch<'_> {
     /// Leaves the program alone, and makes a document of what was seen.
     fn outcome(self, host: Host, plan: &Plan, result: Result<Stopped, LabError>) -> Watched {
         let end_ns = self.watcher.now_ns();
-        let caveats = caveats(self.watcher.as_ref());
+        let mut caveats = caveats(self.watcher.as_ref());
         self.watcher.leave();
         let (stopped, error) = match result {
             Ok(stopped) => (stopped, None),
@@ -207,7 +207,6 @@ impl Watch<'_> {
         let trace = findings(
             self.order, &course, self.book, &parents, wall_ns, self.ended,
         );
-        let mut caveats = caveats;
         caveats.extend(matches!(stopped, Stopped::Interrupted).then_some(Caveat::Interrupted));
         let run = Run {
             started_unix_s: started(wall_ns),

@@ -346,6 +346,11 @@ fn await_that(mut holds: impl FnMut() -> bool, what: &str) {
 
 #[test]
 fn who_is_watched_goes_on_when_the_watcher_is_killed() {
+    goes_on_unwatched(tracing);
+}
+
+/// A command, whose watcher is killed, ends by itself.
+fn goes_on_unwatched(tracing: impl Fn(&str, &[&str]) -> Command) {
     let dir = tempfile::tempdir().unwrap();
     let [begun, done] = ["begun", "done"].map(|name| dir.path().join(name));
     let script = format!(

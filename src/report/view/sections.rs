@@ -20,6 +20,19 @@ pub(super) const SLOW: &str = "slow";
 
 /// What every report of a run closes with.
 const AFTER: [&str; 6] = ["further", "method", CAVEATS, "run", SLOW, LEGEND];
+/// What is told of remedies.
+const ADVICE: [&str; 7] = [
+    "spawns",
+    "remedies",
+    "applied-to",
+    "not-tried",
+    "recipes",
+    "harmful",
+    "likeness",
+];
+const TRACE: [&str; 7] = [
+    "savings", "ways", "origins", "programs", "spawners", "failed", "offences",
+];
 
 /// The tables of an explanation.
 const EXPLAINED: [&str; 10] = [
@@ -97,35 +110,9 @@ pub fn section_names(subject: Subject) -> Vec<&'static str> {
         ),
         Subject::Process => (process.into_iter().chain(["not-found"]).collect(), &AFTER),
         Subject::ProcessApart => (process.into_iter().chain(apart).collect(), &AFTER),
-        Subject::Advice => (
-            vec![
-                "spawns",
-                "remedies",
-                "applied-to",
-                "not-tried",
-                "recipes",
-                "harmful",
-                "likeness",
-            ],
-            &AFTER,
-        ),
+        Subject::Advice => (ADVICE.to_vec(), &AFTER),
         Subject::Trace => (
-            vec![
-                "savings",
-                "ways",
-                "origins",
-                "programs",
-                "spawners",
-                "failed",
-                "offences",
-                "spawns",
-                "remedies",
-                "applied-to",
-                "not-tried",
-                "recipes",
-                "harmful",
-                "likeness",
-            ],
+            TRACE.into_iter().chain(ADVICE).collect(),
             &["further", "method", CAVEATS, "run", LEGEND],
         ),
         Subject::Comparison => (

@@ -10,6 +10,7 @@ use std::{fs, io};
 use perf_event_open::config::{Cpu, Inherit, Proc};
 use perf_event_open::count::Counter as Event;
 use perf_event_open::sample::Sampler;
+use perf_event_open::sample::record::{Priv, Record};
 
 use super::PerfError;
 use super::backlog::Stamped;
@@ -82,26 +83,37 @@ impl Ring {
         stopped: bool,
         mut keep: impl FnMut(Stamped),
     ) {
-        let Some(records) = self.records.iter() else {
-            return;
-        };
-        let mut records = records.into_cow();
-        let (mut held, mut largest, mut newest) = (0, 0, 0);
-        while let Some(raw) = records.lending_next() {
-            let length = raw.as_raw().len() as u64;
-            held += length;
-            largest = largest.max(length);
-            let (level, record) = raw.parse();
-            if let Some(stamped) = convert(instrument, level, record) {
-                newest = newest.max(stamped.0);
-                keep(stamped);
-            }
-        }
-        self.fill.was_read(held, largest);
-        if stopped && self.fill.hides_a_loss() {
+        let loss = drain(&self.records, &mut self.fill, stopped, |level, record| {
+            let stamped = convert(instrument, level, record)?;
+            let time_ns = stamped.0;
+            keep(stamped);
+            Some(time_ns)
+        });
+        if let Some(newest) = loss {
             keep((newest, SampleEvent::Lost { count: 1 }));
         }
     }
+}
+
+/// Reads what a ring holds, record by record; `take` says when one was written, if it takes it.
+/// Of a ring that was `stopped` and hides a loss, the time of the newest.
+pub(super) fn drain(
+    records: &Sampler,
+    fill: &mut Fill,
+    stopped: bool,
+    mut take: impl FnMut(Priv, Record) -> Option<u64>,
+) -> Option<u64> {
+    let mut records = records.iter()?.into_cow();
+    let (mut held, mut largest, mut newest) = (0, 0, 0);
+    while let Some(raw) = records.lending_next() {
+        let length = raw.as_raw().len() as u64;
+        held += length;
+        largest = largest.max(length);
+        let (level, record) = raw.parse();
+        newest = newest.max(take(level, record).unwrap_or(0));
+    }
+    fill.was_read(held, largest);
+    (stopped && fill.hides_a_loss()).then_some(newest)
 }
 
 /// Whether a ring may have lost records that the kernel has not told of: it

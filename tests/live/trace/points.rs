@@ -9,7 +9,7 @@ use forktax::model::{Document, Ending, SpawnPath, TraceBackend};
 use forktax::sys::process::kill;
 
 use super::{
-    FORKTAX, Loop, assert_truth, await_that, executed, has, spawns, trace, truth, watched_by,
+    FORKTAX, Loop, assert_truth, executed, goes_on_unwatched, has, spawns, trace, truth, watched_by,
 };
 
 /// Has tracefs where it is looked for, and nobody else sees it.
@@ -285,18 +285,7 @@ fn who_is_watched_goes_on_when_the_watcher_is_killed() {
     if !can() {
         return;
     }
-    let dir = tempfile::tempdir().unwrap();
-    let [begun, done] = ["begun", "done"].map(|name| dir.path().join(name));
-    let script = format!(
-        "echo >{}; n=0; while [ $n -lt 100 ]; do /bin/true; n=$((n+1)); done; sleep 1; echo >{}",
-        begun.display(),
-        done.display()
-    );
-    let mut watcher = tracing("", &["/bin/sh", "-c", &script]).spawn().unwrap();
-    await_that(|| begun.exists(), "the command begins");
-    watcher.kill().unwrap();
-    watcher.wait().unwrap();
-    await_that(|| done.exists(), "the command ends by itself");
+    goes_on_unwatched(tracing);
 }
 
 #[test]

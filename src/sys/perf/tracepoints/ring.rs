@@ -25,7 +25,7 @@ use super::record::{Fact, FileId, Mapped, Record, Stack};
 use crate::sys::check;
 use crate::sys::perf::error::Attempt;
 use crate::sys::perf::instrument::{stamped_opts, task_records};
-use crate::sys::perf::ring::{Fill, is_online, map_all};
+use crate::sys::perf::ring::{Fill, drain, is_online, map_all};
 use crate::sys::perf::{CALL, PerfError};
 use crate::sys::trace::event::Registers;
 
@@ -125,23 +125,13 @@ impl CpuRing {
         stopped: bool,
         mut keep: impl FnMut(Record),
     ) {
-        let Some(records) = self.records.iter() else {
-            return;
-        };
-        let mut records = records.into_cow();
-        let (mut held, mut largest, mut newest) = (0, 0, 0);
-        while let Some(raw) = records.lending_next() {
-            let length = raw.as_raw().len() as u64;
-            held += length;
-            largest = largest.max(length);
-            let (_, record) = raw.parse();
-            if let Some(record) = read(record, readers) {
-                newest = newest.max(record.time_ns);
-                keep(record);
-            }
-        }
-        self.fill.was_read(held, largest);
-        if stopped && self.fill.hides_a_loss() {
+        let loss = drain(&self.records, &mut self.fill, stopped, |_, record| {
+            let record = read(record, readers)?;
+            let time_ns = record.time_ns;
+            keep(record);
+            Some(time_ns)
+        });
+        if let Some(newest) = loss {
             keep(lost(newest, 1));
         }
     }
